@@ -1,0 +1,1 @@
+"""The Tk window. The only place that imports tkinter."""

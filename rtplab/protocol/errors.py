@@ -1,0 +1,60 @@
+"""The errors of this project, and who is to blame for each.
+
+    RtpLabError
+    |-- MovieError (also an OSError)   a movie file that can't be served
+    |-- SessionError                   what the player tells its user, in one sentence
+    `-- PeerError                      the peer broke the protocol
+        |-- MessageError               an RTSP message or header; carries the status to answer with
+        |   `-- StateError             a method that the session's state does not allow (455)
+        `-- PacketError                an RTP, RTCP or RTP/JPEG packet
+
+Our own misuse raises Python's own errors (ValueError, TypeError).
+"""
+
+from __future__ import annotations
+
+
+class RtpLabError(Exception):
+    """The root of every error that this project raises on purpose."""
+
+
+class MovieError(RtpLabError, OSError):
+    """A movie file that is damaged or of no known format.
+
+    `offset` is the byte in the file where reading failed.
+    """
+
+    def __init__(self, message: str, offset: int = 0) -> None:
+        super().__init__(message)
+        self.offset = offset
+
+
+class SessionError(RtpLabError):
+    """One plain sentence for the user of the player: what went wrong and what to do next."""
+
+
+class PeerError(RtpLabError):
+    """The peer sent something that the protocol does not allow."""
+
+
+class MessageError(PeerError):
+    """An RTSP message that can't be obeyed; `status` is the RTSP status code to answer with.
+
+    `fatal` says that framing is lost: nothing after it on this connection can be understood.
+    """
+
+    def __init__(self, message: str, status: int = 400, *, fatal: bool = False) -> None:
+        super().__init__(message)
+        self.status = status
+        self.fatal = fatal
+
+
+class StateError(MessageError):
+    """A method that is not valid in the session's state (RFC 2326 section 11.3.6, status 455)."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, 455)
+
+
+class PacketError(PeerError):
+    """A packet that is malformed: too short, of a wrong version, or with fields that contradict it."""

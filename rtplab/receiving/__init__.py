@@ -1,0 +1,1 @@
+"""What the client needs: reordering, loss and jitter, reassembly and playout."""

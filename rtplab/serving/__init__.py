@@ -1,0 +1,1 @@
+"""What the server needs beyond the worker: the movie library, packetising, pacing and sending."""
