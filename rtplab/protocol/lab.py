@@ -1,0 +1,129 @@
+"""Requests as the public programs of the lab write them, and when one of them is complete.
+
+    SETUP movie.Mjpeg RTSP/1.0<LF>                SETUP movie.Mjpeg<LF>
+    CSeq: 1<LF>                                   1<LF>
+    Transport: RTP/UDP; client_port= 25000         RTSP/1.0 RTP/UDP 25000
+
+The left form is the usual one, the right an older one. Around them there are misspelt headers,
+missing colons, other cases, ports on a line of their own: the program behind each deviation that
+is accepted here exists, and none of its users can change it.
+"""
+
+from __future__ import annotations
+
+import re
+
+from rtplab.protocol.errors import MessageError
+from rtplab.protocol.rtsp import Dialect, Form, Headers, Request, printable
+
+_REQUEST_LINE = re.compile(
+    r"\s*([A-Za-z_]{1,32})(?:\s+(.*?))?(?:\s+(RTSP/\d\.\d))?\s*\Z", re.DOTALL
+)
+_NUMBER_LINE = re.compile(r"\s*(?:[A-Za-z]+\s*:?\s*)?(\d{1,10})\s*\Z", re.ASCII)
+_PORT = re.compile(r"port\s*[=:]\s*(\d+)", re.ASCII | re.IGNORECASE)
+_OLD_TRANSPORT = re.compile(r"\s*RTSP/\d\.\d\s+\S+\s+(\d+)\s*\Z", re.ASCII)
+_INTERLEAVED = re.compile(r"interleaved\s*=\s*\d", re.ASCII | re.IGNORECASE)
+_LAB_TRANSPORT = re.compile(r"\s*Transport\s*:?\s*(RTP|TCP)/UDP\b", re.IGNORECASE)
+_SESSION = re.compile(r"\s*Session\s*:?\s*(\S+)\s*\Z", re.IGNORECASE)
+
+_METHOD_ALIASES = {"STOP": "TEARDOWN"}  # one public client says STOP
+_NEEDS_SESSION = frozenset({"PLAY", "PAUSE", "TEARDOWN"})
+
+
+def is_request_line(line: str) -> bool:
+    """Tell if a line could begin a request of either dialect."""
+    return bool(_REQUEST_LINE.match(line))
+
+
+def is_lab_head(lines: list[str]) -> bool:
+    """Tell if a request is in the lab dialect: a bare file name, or transport RTP/UDP."""
+    match = _REQUEST_LINE.match(lines[0]) if lines else None
+    if not match:
+        return False
+    uri = match.group(2) or ""
+    absolute = uri == "*" or "://" in uri.partition(" ")[0]
+    return not absolute or any(_LAB_TRANSPORT.match(line) for line in lines[1:])
+
+
+def is_complete(lines: list[str]) -> bool:
+    """Tell if the lines say all that their method needs: number, and transport or session."""
+    request = parse_request(lines, Form())
+    if not request.cseq:
+        return False
+    if request.method == "SETUP":
+        return client_port(lines) is not None or any(map(_INTERLEAVED.search, lines))
+    if request.method in _NEEDS_SESSION:
+        return "Session" in request.headers or _is_old_form(lines)
+    return True
+
+
+def parse_request(lines: list[str], form: Form) -> Request:
+    """Read a lab request. `problem` is set when its first line is none."""
+    match = _REQUEST_LINE.match(lines[0])
+    if not match:
+        problem = MessageError(f"not a request line: {printable(lines[0], 80)}")
+        return Request("", "", form=form, dialect=Dialect.LAB, problem=problem)
+    method = match.group(1).upper()
+    return Request(
+        _METHOD_ALIASES.get(method, method),
+        match.group(2) or "",
+        _headers(lines[1:]),
+        _sequence_number(lines[1:]),
+        form=form,
+        dialect=Dialect.LAB,
+    )
+
+
+def client_port(lines: list[str]) -> int | None:
+    """Return the RTP port that a SETUP names, on whatever line and in whatever spelling."""
+    for line in lines[1:]:
+        match = _PORT.search(line) or _OLD_TRANSPORT.match(line)
+        if match:
+            return int(match.group(1)[:6])
+    return None
+
+
+def is_complete_response(lines: list[str]) -> bool:
+    """Tell if a reply says all it can: an error its status line, a success CSeq and Session too."""
+    words = lines[0].split() if lines else []
+    if len(words) < 2:
+        return False
+    if words[1] != "200":
+        return len(words) > 2
+    fields = {name.strip().lower(): value for name, _, value in (x.partition(":") for x in lines)}
+    return "cseq" in fields and bool(fields.get("session", "").strip())
+
+
+def _is_old_form(lines: list[str]) -> bool:
+    return len(lines) > 1 and lines[1].strip().isdigit()
+
+
+def _sequence_number(lines: list[str]) -> str:
+    """Return the request's number: that of CSeq, else the number that ends the second line.
+
+    `SEeq: 1`, `Cseg: 1`, `Csequenznumber: 1`, `CSeq 1` and a bare `1` are all in use.
+    """
+    for line in lines:
+        if line.lower().startswith("cseq"):
+            match = _NUMBER_LINE.match(line)
+            if match:
+                return match.group(1)
+    match = _NUMBER_LINE.match(lines[0]) if lines and not _SESSION.match(lines[0]) else None
+    return match.group(1) if match else ""
+
+
+def _headers(lines: list[str]) -> Headers:
+    """Collect the header fields; the client port, wherever it stands, becomes the Transport."""
+    fields = []
+    for line in lines:
+        name, colon, value = line.partition(":")
+        session = _SESSION.match(line)
+        if session:
+            fields.append(("Session", session.group(1)))
+        elif colon:
+            fields.append((name.strip(), value.strip()))
+    port = client_port(["", *lines])
+    if port is not None:
+        fields = [(name, value) for name, value in fields if name.lower() != "transport"]
+        fields.append(("Transport", f"RTP/UDP;client_port={port}"))
+    return Headers(fields)

@@ -1,0 +1,185 @@
+"""RTSP messages (RFC 2326) in both dialects: what they hold, and how they are written.
+
+A message remembers the form in which it came, because a reply goes out in the form of its
+request: the textbook clients of this lab each read exactly one form and hang on any other.
+
+    lab, LF                     lab, CRLF, no blank line      standard
+    RTSP/1.0 200 OK<LF>         RTSP/1.0 200 OK<CRLF>         RTSP/1.0 200 OK<CRLF>
+    CSeq: 1<LF>                 CSeq: 1<CRLF>                 CSeq: 1<CRLF>
+    Session: 123456<LF>         Session: 123456<CRLF>         any headers<CRLF>
+    <LF>                                                      <CRLF>
+                                                              body
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from enum import Enum
+
+from rtplab.protocol.errors import MessageError
+
+VERSION = "RTSP/1.0"
+
+REASONS = {
+    200: "OK",
+    301: "Moved Permanently",
+    302: "Found",
+    400: "Bad Request",
+    401: "Unauthorized",
+    403: "Forbidden",
+    404: "Not Found",
+    405: "Method Not Allowed",
+    406: "Not Acceptable",
+    408: "Request Timeout",
+    413: "Request Entity Too Large",
+    414: "Request-URI Too Long",
+    415: "Unsupported Media Type",
+    451: "Parameter Not Understood",
+    453: "Not Enough Bandwidth",
+    454: "Session Not Found",
+    455: "Method Not Valid in This State",
+    457: "Invalid Range",
+    459: "Aggregate Operation Not Allowed",
+    461: "Unsupported Transport",
+    500: "Internal Server Error",
+    501: "Not Implemented",
+    503: "Service Unavailable",
+    505: "RTSP Version Not Supported",
+    551: "Option not supported",
+}
+
+
+class Dialect(Enum):
+    """Which of the two ways of speaking RTSP a message or a session uses."""
+
+    LAB = "lab"
+    STANDARD = "standard"
+
+
+@dataclass(frozen=True)
+class Form:
+    """How a message was framed: its line ends, and whether a blank line closed its head."""
+
+    eol: str = "\r\n"
+    blank_line: bool = True
+
+
+STANDARD_FORM = Form()
+
+
+class Headers:
+    """Header fields in the order they came; names are looked up regardless of case."""
+
+    def __init__(self, fields: list[tuple[str, str]] | None = None) -> None:
+        self._fields = fields or []
+
+    def add(self, name: str, value: object) -> None:
+        self._fields.append((name, str(value)))
+
+    def get(self, name: str, default: str = "") -> str:
+        """Return the first value of the field `name`."""
+        wanted = name.lower()
+        return next((value for key, value in self._fields if key.lower() == wanted), default)
+
+    def __contains__(self, name: str) -> bool:
+        wanted = name.lower()
+        return any(key.lower() == wanted for key, _ in self._fields)
+
+    def __iter__(self) -> Iterator[tuple[str, str]]:
+        return iter(self._fields)
+
+    def __len__(self) -> int:
+        return len(self._fields)
+
+
+@dataclass
+class Request:
+    """One RTSP request. `problem` is what was wrong with it when the parser met it, if anything."""
+
+    method: str
+    uri: str
+    headers: Headers = field(default_factory=Headers)
+    cseq: str = ""
+    body: bytes = b""
+    dialect: Dialect = Dialect.STANDARD
+    form: Form = STANDARD_FORM
+    problem: MessageError | None = None
+
+    def serialise(self) -> bytes:
+        """Return the bytes of the request, in its form; CSeq is the first header."""
+        lines = [f"{self.method} {self.uri} {VERSION}", f"CSeq: {self.cseq}"]
+        lines += [f"{name}: {value}" for name, value in self.headers]
+        if self.body:
+            lines.append(f"Content-Length: {len(self.body)}")
+        return _joined(lines, self.form.eol, self.form.blank_line, self.body)
+
+
+@dataclass
+class Response:
+    """One RTSP response. `session` is empty where there is none to name."""
+
+    status: int
+    headers: Headers = field(default_factory=Headers)
+    body: bytes = b""
+    cseq: str = ""
+    session: str = ""
+    reason: str = ""
+
+    def serialise(self, request: Request) -> bytes:
+        """Return the bytes of the response in the form in which `request` asked."""
+        if request.dialect is Dialect.LAB:
+            return self._serialise_lab(request)
+        lines = [self._status_line()]
+        if request.cseq:
+            lines.append(f"CSeq: {request.cseq}")
+        if self.session:
+            lines.append(f"Session: {self.session}")
+        return _joined(lines + self._header_lines(), "\r\n", True, self.body)
+
+    def _serialise_lab(self, request: Request) -> bytes:
+        form = request.form
+        has_blank_line = form.blank_line or form.eol == "\n"
+        if self.status != 200 and not has_blank_line:
+            # The Java clients read one line of an error and three of a success.
+            return _joined([self._status_line()], form.eol, False, b"")
+        lines = [
+            self._status_line(),
+            f"CSeq: {request.cseq or 0}",
+            f"Session: {self.session or 0}",
+        ]
+        return _joined(
+            lines + self._header_lines(), form.eol, has_blank_line or bool(self.body), self.body
+        )
+
+    def _status_line(self) -> str:
+        return f"{VERSION} {self.status} {self.reason or REASONS.get(self.status, 'Unknown')}"
+
+    def _header_lines(self) -> list[str]:
+        lines = [f"{name}: {value}" for name, value in self.headers]
+        if self.body:
+            lines.append(f"Content-Length: {len(self.body)}")
+        return lines
+
+
+def _joined(lines: list[str], eol: str, blank_line: bool, body: bytes) -> bytes:
+    head = eol.join(lines) + eol + (eol if blank_line else "")
+    return head.encode("utf-8", "surrogateescape") + body
+
+
+@dataclass(frozen=True)
+class InterleavedFrame:
+    """A binary packet on the RTSP connection (RFC 2326 section 10.12)."""
+
+    channel: int
+    payload: bytes
+
+
+def printable(text: str | bytes, limit: int = 200) -> str:
+    """Return what a peer sent, made safe for a log line or a window: escaped and cut at `limit`."""
+    if isinstance(text, bytes):
+        text = text.decode("utf-8", "backslashreplace")
+    shown = "".join(
+        c if c.isprintable() else c.encode("unicode_escape").decode() for c in text[:limit]
+    )
+    return shown + ("..." if len(text) > limit else "")

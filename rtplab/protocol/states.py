@@ -1,0 +1,60 @@
+"""The session state machine of RFC 2326 appendix A, for server and client alike.
+
+        SETUP              PLAY
+INIT ----------> READY ----------> PLAYING
+ ^                 ^                  |
+ |                 +------ PAUSE -----+   (or the end of the movie, on the server)
+ +----------- TEARDOWN, from anywhere
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+from rtplab.protocol.errors import StateError
+
+
+class State(IntEnum):
+    """The state of one session; the numbers are those of the classic lab."""
+
+    INIT = 0
+    READY = 1
+    PLAYING = 2
+
+
+TRANSITIONS: dict[State, dict[str, State]] = {
+    State.INIT: {
+        "SETUP": State.READY,
+        "TEARDOWN": State.INIT,
+    },
+    State.READY: {
+        "SETUP": State.READY,
+        "PLAY": State.PLAYING,
+        # Appendix A has no PAUSE in READY. A server gets there by itself at the end of a movie,
+        # and its clients, who can't know yet, must not be told that their PAUSE was wrong.
+        "PAUSE": State.READY,
+        "TEARDOWN": State.INIT,
+    },
+    State.PLAYING: {
+        "SETUP": State.PLAYING,
+        "PLAY": State.PLAYING,
+        "PAUSE": State.READY,
+        "TEARDOWN": State.INIT,
+    },
+}
+
+STATE_CHANGING_METHODS = frozenset(m for moves in TRANSITIONS.values() for m in moves)
+
+
+def transition(state: State, method: str) -> State:
+    """Return the state that a successful `method` leads to.
+
+    Methods that never change the state (OPTIONS, DESCRIBE, ...) lead where they started.
+    Raises StateError (455) when the state does not allow the method.
+    """
+    if method not in STATE_CHANGING_METHODS:
+        return state
+    allowed = TRANSITIONS[state]
+    if method not in allowed:
+        raise StateError(f"{method} is not valid in state {state.name}: only {', '.join(allowed)}")
+    return allowed[method]
