@@ -1,0 +1,90 @@
+"""What all tests share: small movies, and a check that no test leaves anything running or open."""
+
+from __future__ import annotations
+
+import gc
+import os
+import socket
+import stat
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from movies import MOVIE, frames_of, write_movie
+
+SMALL_MOVIE_FRAMES = 40
+LEAK_WAIT = 3.0
+"""Seconds that a test's threads and sockets get to end after it."""
+
+FD_DIRECTORY = Path("/proc/self/fd")
+
+
+@pytest.fixture(scope="session")
+def small_movie(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A movie of the first 40 frames of the demonstration movie, in a directory of its own."""
+    frames = frames_of(MOVIE)[:SMALL_MOVIE_FRAMES]
+    return write_movie(tmp_path_factory.mktemp("small") / "movie.Mjpeg", frames)
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_left_behind() -> Iterator[None]:
+    """Fail the test that leaves a thread, a socket or a file behind."""
+    threads_before = set(threading.enumerate())
+    files_before = _open_files()
+    yield
+    deadline = time.monotonic() + LEAK_WAIT
+    threads = _leaked_threads(threads_before, deadline)
+    assert not threads, f"threads left running: {threads}"
+    files = _leaked_files(files_before, deadline)
+    assert not files, f"left open: {files}"
+
+
+def _leaked_threads(before: set[threading.Thread], deadline: float) -> list[threading.Thread]:
+    for thread in set(threading.enumerate()) - before:
+        thread.join(max(0.0, deadline - time.monotonic()))
+    return sorted(set(threading.enumerate()) - before, key=lambda thread: thread.name)
+
+
+def _leaked_files(before: set[str], deadline: float) -> set[str]:
+    if not _open_files() - before:
+        return set()
+    gc.collect()  # what is only unreachable reports itself as a ResourceWarning here
+    while (leaked := _open_files() - before) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    return leaked
+
+
+def _open_files() -> set[str]:
+    """The files and sockets this process has open; empty where there is no /proc."""
+    if not FD_DIRECTORY.is_dir():
+        return set()
+    found = set()
+    for number in os.listdir(FD_DIRECTORY):
+        try:
+            if _counts(int(number)):
+                found.add(f"{number} -> {os.readlink(FD_DIRECTORY / number)}")
+        except OSError:
+            continue  # closed since the directory was read
+    return found
+
+
+def _counts(number: int) -> bool:
+    """Whether a descriptor is one that our code answers for.
+
+    Pipes, devices and the connection to the X server stay with Tcl for the life of the process.
+    """
+    mode = os.fstat(number).st_mode
+    return stat.S_ISREG(mode) or (stat.S_ISSOCK(mode) and not _leads_to_x_server(number))
+
+
+def _leads_to_x_server(number: int) -> bool:
+    with socket.socket(fileno=os.dup(number)) as probe:
+        if probe.family != socket.AF_UNIX:
+            return False
+        try:
+            peer = probe.getpeername()
+        except OSError:
+            return False
+    return b".X11-unix" in (peer if isinstance(peer, bytes) else peer.encode())

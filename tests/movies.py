@@ -1,0 +1,57 @@
+"""Movie files for the tests: read, cut and made in the lab's format.
+
+A movie is a row of frames, each a five-digit decimal length and that many bytes of JPEG.
+"""
+
+from __future__ import annotations
+
+import io
+import random
+from collections.abc import Iterable
+from pathlib import Path
+
+from PIL import Image
+
+ROOT = Path(__file__).resolve().parent.parent
+MOVIE = ROOT / "movie.Mjpeg"
+
+
+def frames_of(path: Path | str) -> list[bytes]:
+    """The JPEG frames of a lab movie, in order."""
+    data = Path(path).read_bytes()
+    frames, offset = [], 0
+    while offset < len(data):
+        length = int(data[offset : offset + 5])
+        frames.append(data[offset + 5 : offset + 5 + length])
+        offset += 5 + length
+    return frames
+
+
+def write_movie(path: Path, frames: Iterable[bytes]) -> Path:
+    """Write `frames` as a lab movie and return its path."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(b"".join(b"%05d%s" % (len(frame), frame) for frame in frames))
+    return path
+
+
+def jpeg_of_size(size: int, seed: int = 0) -> bytes:
+    """A decodable JPEG of exactly `size` bytes: a noisy picture, filled up with a comment segment.
+
+    The size is reached by one comment (FFFE, two bytes of length) behind the start of image.
+    """
+    side = 16
+    jpeg = _noise(side, seed)
+    while len(bigger := _noise(side + 16, seed)) <= size - 4:
+        side, jpeg = side + 16, bigger
+    missing = size - len(jpeg) - 4
+    if not 0 <= missing <= 0xFFFF - 2:
+        raise ValueError(f"no JPEG of {size} bytes")
+    comment = b"\xff\xfe" + (missing + 2).to_bytes(2, "big") + b"." * missing
+    return jpeg[:2] + comment + jpeg[2:]
+
+
+def _noise(side: int, seed: int) -> bytes:
+    pixels = random.Random(seed).randbytes(side * side * 3)
+    output = io.BytesIO()
+    Image.frombytes("RGB", (side, side), pixels).save(output, "JPEG", quality=75)
+    return output.getvalue()
