@@ -1,1 +1,1 @@
-"""Bytes to objects and back: RTSP, RTP, RTCP, SDP and JPEG, with no socket, thread, clock or window."""
+"""Bytes to objects and back: RTSP, RTP, RTCP, SDP, JPEG. No socket, thread, clock or window."""

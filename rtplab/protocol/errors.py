@@ -57,4 +57,4 @@ class StateError(MessageError):
 
 
 class PacketError(PeerError):
-    """A packet that is malformed: too short, of a wrong version, or with fields that contradict it."""
+    """A malformed packet: too short, of a wrong version, or with fields that contradict it."""

@@ -212,7 +212,7 @@ class RtpInfo:
 
 
 def parse_rtp_info(value: str) -> list[RtpInfo]:
-    """Read RTP-Info as leniently as servers write it: a field that is no number counts as absent."""
+    """Read RTP-Info as leniently as servers write it: a field that is no number is absent."""
     infos = []
     for entry in value.split(",")[:MAX_TRANSPORTS]:
         parameters = _parameters(entry.split(";"))

@@ -148,7 +148,7 @@ class RequestParser(_MessageParser):
         return self._complete(*end) or self._overdue(now)
 
     def _head_end(self) -> tuple[int, int, bool] | None:
-        """Return where the head ends, where what follows it begins, and if a blank line is there."""
+        """Return where the head ends, where what follows begins, and if a blank line is there."""
         blank = _BLANK_LINE.search(self._buffer, 0, MAX_HEAD)
         limit = blank.start() + 1 if blank else MAX_HEAD
         following = _NEXT_REQUEST.search(self._buffer, 0, limit)
@@ -224,8 +224,9 @@ class RequestParser(_MessageParser):
 
     def _give_up(self, problem: MessageError) -> Request:
         head = self._take(len(self._buffer))[:MAX_REQUEST_LINE]
-        eol = "\n" if b"\n" in head and b"\r\n" not in head else "\r\n"
-        return Request("", "", form=Form(eol, True), problem=problem)
+        lines, eol = split_lines(head)
+        dialect = Dialect.LAB if self._speaks_lab or lab.is_lab_head(lines) else Dialect.STANDARD
+        return Request("", "", dialect=dialect, form=Form(eol, True), problem=problem)
 
 
 def _parse_standard(lines: list[str], form: Form) -> Request:

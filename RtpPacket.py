@@ -1,0 +1,139 @@
+"""The RTP packet, bit by bit (RFC 3550 section 5.1).
+
+ 0                   1                   2                   3
+ 0 1 2 3 4 5 6 7 8 9 0 1 2 3 4 5 6 7 8 9 0 1 2 3 4 5 6 7 8 9 0 1
++-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
+|V=2|P|X|  CC   |M|     PT      |       sequence number         |
++-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
+|                           timestamp                           |
++-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
+|           synchronization source (SSRC) identifier            |
++=+=+=+=+=+=+=+=+=+=+=+=+=+=+=+=+=+=+=+=+=+=+=+=+=+=+=+=+=+=+=+=+
+|            contributing source (CSRC) identifiers, CC of them |
++-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
+|  extension when X: profile (16), length in words (16), words  |
++-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
+|  payload ...  padding when P, its last byte counting it       |
++-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
+"""
+
+from __future__ import annotations
+
+import struct
+from time import time
+
+from rtplab.protocol.errors import PacketError
+
+HEADER_SIZE = 12  # bytes, without contributing sources and extension
+
+_HEADER = struct.Struct("!BBHII")
+_EXTENSION = struct.Struct("!HH")
+_PADDING_BIT = 0x20
+_EXTENSION_BIT = 0x10
+_CC_MASK = 0x0F
+_MARKER_BIT = 0x80
+_PT_MASK = 0x7F
+
+
+def pack_header(marker: int, pt: int, seqnum: int, timestamp: int, ssrc: int) -> bytes:
+    """Return the 12 bytes of a plain header: version 2, no padding, extension or sources."""
+    return _HEADER.pack(0x80, (marker << 7) | pt, seqnum, timestamp, ssrc)
+
+
+class RtpPacket:
+    """One RTP packet: `encode` fills it from fields, `decode` from bytes off the wire."""
+
+    def __init__(self) -> None:
+        self.header = bytearray(HEADER_SIZE)
+        self.payload = b""
+
+    def encode(
+        self,
+        version: int,
+        padding: int,
+        extension: int,
+        cc: int,
+        seqnum: int,
+        marker: int,
+        pt: int,
+        ssrc: int,
+        payload: bytes,
+        timestamp: int | None = None,
+    ) -> None:
+        """Fill the packet. `timestamp` None is the wall clock in seconds, as the lab has it.
+
+        Sequence number, timestamp and SSRC wrap around at their width.
+        """
+        if timestamp is None:
+            timestamp = int(time())
+        self.header = bytearray(
+            _HEADER.pack(
+                (version & 3) << 6 | (padding & 1) << 5 | (extension & 1) << 4 | (cc & _CC_MASK),
+                (marker & 1) << 7 | (pt & _PT_MASK),
+                seqnum & 0xFFFF,
+                timestamp & 0xFFFFFFFF,
+                ssrc & 0xFFFFFFFF,
+            )
+        )
+        self.payload = payload
+
+    def decode(self, byteStream: bytes) -> None:
+        """Read a packet off the wire.
+
+        Of version 2, sources, extension and padding are taken off the payload. Any other version
+        is a lab server's garbage: then all that follows the 12 bytes is payload.
+        Raises PacketError when the packet is shorter than its own fields say.
+        """
+        if len(byteStream) < HEADER_SIZE:
+            raise PacketError(f"{len(byteStream)} bytes are no RTP packet: its header has 12")
+        self.header = bytearray(byteStream[:HEADER_SIZE])
+        start, end = HEADER_SIZE, len(byteStream)
+        if self.version() == 2:
+            start = self._payload_start(byteStream)
+            end -= self._padding_length(byteStream, start)
+        self.payload = bytes(byteStream[start:end])
+
+    def _payload_start(self, packet: bytes) -> int:
+        start = HEADER_SIZE + 4 * (self.header[0] & _CC_MASK)
+        if self.header[0] & _EXTENSION_BIT and start + _EXTENSION.size <= len(packet):
+            _, words = _EXTENSION.unpack_from(packet, start)  # RFC 3550 section 5.3.1
+            start += _EXTENSION.size + 4 * words
+        elif self.header[0] & _EXTENSION_BIT:
+            start = len(packet) + 1
+        if start > len(packet):
+            raise PacketError(f"packet {self.seqNum()}: its sources and extension end beyond it")
+        return start
+
+    def _padding_length(self, packet: bytes, start: int) -> int:
+        if not self.header[0] & _PADDING_BIT:
+            return 0
+        length = packet[-1]
+        if not 0 < length <= len(packet) - start:
+            raise PacketError(f"packet {self.seqNum()}: {length} bytes of padding do not fit")
+        return length
+
+    def version(self) -> int:
+        return self.header[0] >> 6
+
+    def seqNum(self) -> int:
+        return self.header[2] << 8 | self.header[3]
+
+    def timestamp(self) -> int:
+        """Return the timestamp: 90 kHz ticks from our server, anything from a lab server."""
+        return int.from_bytes(self.header[4:8], "big")
+
+    def payloadType(self) -> int:
+        return self.header[1] & _PT_MASK
+
+    def marker(self) -> int:
+        return self.header[1] >> 7
+
+    def ssrc(self) -> int:
+        return int.from_bytes(self.header[8:12], "big")
+
+    def getPayload(self) -> bytes:
+        return self.payload
+
+    def getPacket(self) -> bytes:
+        """Return the whole packet: header, then payload."""
+        return bytes(self.header) + self.payload

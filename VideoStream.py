@@ -1,0 +1,139 @@
+"""A movie file turned into JPEG frames.
+
+Two formats are read, told apart by their first bytes:
+
+    .Mjpeg of the lab    00009 <9 bytes of JPEG> 00012 <12 bytes of JPEG> ...
+                         each frame preceded by its length in 5 ASCII digits
+    bare .mjpeg          <JPEG> <JPEG> ...
+                         what `ffmpeg -f mjpeg` writes; each frame ends at its EOI marker
+
+A file is indexed once and mapped into memory; all its viewers share the `Movie`. What each
+viewer has alone is a `VideoStream`: a position in it.
+"""
+
+from __future__ import annotations
+
+import mmap
+import os
+import threading
+from collections.abc import Iterator
+from weakref import WeakValueDictionary
+
+from rtplab.protocol import jpeg
+from rtplab.protocol.errors import MovieError
+
+LENGTH_DIGITS = 5
+_SOI = b"\xff\xd8"  # start of image: how every JPEG begins
+
+
+class Movie:
+    """One movie file, mapped and indexed: what all its viewers share.
+
+    `frames` holds (offset, length) in bytes of each JPEG; `width` and `height` are the first
+    frame's, in pixels. `damage` says what is wrong with a file whose last frame is cut off.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        """Map and index the file. Raises OSError; MovieError (an OSError) when it is no movie."""
+        self.path = os.fspath(path)
+        self.damage = ""
+        with open(self.path, "rb") as file:
+            if os.fstat(file.fileno()).st_size == 0:
+                raise MovieError("the file is empty: a movie begins with a frame")
+            self._data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        self.frames = self._index()
+        self.width, self.height = jpeg.dimensions(self._data, self.frames[0][0])
+
+    def frame(self, number: int) -> memoryview:
+        """Return the JPEG of frame `number`, counted from 1, without copying it.
+
+        Raises MovieError when the file has been cut shorter since it was indexed: to touch the
+        lost pages of the map would end the process.
+        """
+        offset, length = self.frames[number - 1]
+        if self._data.size() < offset + length:
+            raise MovieError(f"frame {number} is gone: the file has been cut shorter", offset)
+        return memoryview(self._data)[offset : offset + length]
+
+    def _index(self) -> list[tuple[int, int]]:
+        bare = self._data[: len(_SOI)] == _SOI
+        frames: list[tuple[int, int]] = []
+        try:
+            for frame in self._bare_frames() if bare else self._prefixed_frames():
+                frames.append(frame)
+        except MovieError as error:
+            # A recording that was stopped half-way through a frame is played up to there.
+            if error.offset < len(self._data) or not frames:
+                raise
+            self.damage = f"cut off in frame {len(frames) + 1}: {error}"
+        return frames
+
+    def _prefixed_frames(self) -> Iterator[tuple[int, int]]:
+        position, end = 0, len(self._data)
+        while position < end:
+            start = position + LENGTH_DIGITS
+            digits = self._data[position:start]
+            if not digits.isdigit():
+                raise _unexpected(position, "the length of a frame in 5 ASCII digits", digits)
+            position = start + int(digits)
+            if len(digits) < LENGTH_DIGITS or position > end:
+                raise MovieError(f"byte {end}: expected the rest of a frame, found the end", end)
+            if self._data[start : start + len(_SOI)] != _SOI:
+                raise _unexpected(start, "a JPEG (FFD8)", self._data[start : start + len(_SOI)])
+            yield start, position - start
+
+    def _bare_frames(self) -> Iterator[tuple[int, int]]:
+        start = 0
+        while start < len(self._data):
+            end = jpeg.end_of_image(self._data, start)
+            yield start, end - start
+            start = end
+
+
+def _unexpected(offset: int, expected: str, found: bytes) -> MovieError:
+    return MovieError(f"byte {offset}: expected {expected}, found {found!r}", offset)
+
+
+_movies: WeakValueDictionary[tuple[str, int, int], Movie] = WeakValueDictionary()
+_movies_lock = threading.Lock()  # guards _movies, and lets one thread index a file, not many
+
+
+def open_movie(path: str | os.PathLike[str]) -> Movie:
+    """Return the shared Movie of a file; one that has changed since is indexed anew.
+
+    Raises OSError; MovieError (an OSError) when it is no movie.
+    """
+    real_path = os.path.realpath(path)
+    status = os.stat(real_path)
+    key = (real_path, status.st_mtime_ns, status.st_size)
+    with _movies_lock:
+        movie = _movies.get(key)
+        if movie is None:
+            movie = _movies[key] = Movie(real_path)
+        return movie
+
+
+class VideoStream:
+    """A viewer's position in a movie file."""
+
+    def __init__(self, filename: str | os.PathLike[str]) -> None:
+        """Open the movie. Raises OSError when it can't be opened or is no movie."""
+        self.filename = filename
+        self.movie = open_movie(filename)
+        self._frame_number = 0
+
+    def nextFrame(self) -> bytes:
+        """Return the next JPEG, or b"" at the end. Raises MovieError when the file was cut."""
+        if self._frame_number >= len(self.movie.frames):
+            return b""
+        frame = self.movie.frame(self._frame_number + 1)
+        self._frame_number += 1
+        return bytes(frame)
+
+    def frameNbr(self) -> int:
+        """Return the number of the frame that nextFrame gave last; 0 before the first."""
+        return self._frame_number
+
+    def seek(self, frame_number: int) -> None:
+        """Make `frame_number`, counted from 1, the next frame."""
+        self._frame_number = min(max(frame_number - 1, 0), len(self.movie.frames))

@@ -1,0 +1,72 @@
+"""The movies of one folder: which there are, and which file a client's name means.
+
+Nothing but a movie inside the folder is ever opened. A name is matched part by part against what
+the folders really contain, so `..`, absolute paths and NUL bytes simply match nothing.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from rtplab.protocol.errors import MessageError
+from rtplab.protocol.rtsp import printable
+
+MOVIE_SUFFIXES = (".mjpeg", ".mjpg")
+MAX_FOLDERS = 16  # in one name: more is not a path that anyone made
+
+
+class MovieLibrary:
+    """The folder whose movies are served."""
+
+    def __init__(self, folder: str | os.PathLike[str]) -> None:
+        self.folder = Path(os.path.realpath(folder))
+
+    def movies(self) -> list[Path]:
+        """Return the movies directly in the folder, by name. Raises OSError."""
+        return sorted(
+            path
+            for path in self.folder.iterdir()
+            if _may_be_seen(path.name) and _is_movie(path) and self._is_inside(path)
+        )
+
+    def find(self, name: str) -> Path:
+        """Return the file that `name` means. Raises MessageError 404 when there is none."""
+        path = self.folder
+        parts = [part for part in name.split("/") if part != "."]
+        for part in parts[: MAX_FOLDERS + 1]:
+            entry = _entry(path, part)
+            if entry is None:
+                raise _not_found(name)
+            path = path / entry
+        if len(parts) > MAX_FOLDERS or not _is_movie(path) or not self._is_inside(path):
+            raise _not_found(name)
+        return path
+
+    def _is_inside(self, path: Path) -> bool:
+        """Tell if the file is in the folder when all symbolic links are followed."""
+        return Path(os.path.realpath(path)).is_relative_to(self.folder)
+
+
+def _entry(folder: Path, name: str) -> str | None:
+    """Return the folder's entry `name`: exactly, or regardless of case if just one fits."""
+    try:
+        names = [entry for entry in os.listdir(folder) if _may_be_seen(entry)]
+    except OSError:
+        return None
+    if name in names:
+        return name
+    fitting = [entry for entry in names if entry.casefold() == name.casefold()]
+    return fitting[0] if len(fitting) == 1 else None
+
+
+def _may_be_seen(name: str) -> bool:
+    return not name.startswith(".")
+
+
+def _is_movie(path: Path) -> bool:
+    return path.suffix.lower() in MOVIE_SUFFIXES and path.is_file()
+
+
+def _not_found(name: str) -> MessageError:
+    return MessageError(f"no movie {printable(name, 80)} in the folder that is served", 404)
