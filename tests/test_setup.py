@@ -1,0 +1,320 @@
+"""The set-up script: what it says and decides on each kind of machine. Nothing is installed."""
+
+from __future__ import annotations
+
+import ast
+import runpy
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import setup_machine
+import setup_tasks
+import setup_venv
+from setup_machine import Machine
+
+ROOT = Path(__file__).resolve().parent.parent
+SETUP = ROOT / "tools" / "setup.py"
+
+DEBIAN_ROOT = Machine("linux", "3.11", "/usr", "apt-get", "python3", True)
+DEBIAN_USER = Machine("linux", "3.11", "/usr", "apt-get", "python3", False)
+UBUNTU_OTHER = Machine("linux", "3.12", "/usr", "apt-get", "python3.12", False)
+PYENV = Machine("linux", "3.12", "/home/ann/.pyenv/versions/3.12.1", "apt-get", "", False)
+FEDORA = Machine("linux", "3.13", "/usr", "", "", False)
+HOMEBREW = Machine(
+    "darwin", "3.12", "/opt/homebrew/opt/python@3.12/Frameworks/Python.framework", "brew", "", False
+)
+MAC_PYENV = Machine("darwin", "3.12", "/Users/ann/.pyenv/versions/3.12.1", "brew", "", False)
+WINDOWS = Machine("win32", "3.13", r"C:\Python313", "", "", False)
+
+NOT_BUILT = "ModuleNotFoundError: No module named '_tkinter'"
+NO_LIBRARY = "ImportError: libtk8.6.so: cannot open shared object file: No such file or directory"
+
+
+class TestOldPython:
+    def test_gets_one_sentence(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        with monkeypatch.context() as patch, pytest.raises(SystemExit) as end:
+            patch.setattr(sys, "version_info", (3, 9, 2, "final", 0))
+            patch.setattr(sys, "version", "3.9.2 (default, Feb 28 2021)")
+            runpy.run_path(str(SETUP))
+        message = end.value.code
+        assert isinstance(message, str)
+        assert message.startswith("Python 3.10 or newer is needed, and this is Python 3.9.2.")
+        assert "make run PYTHON=python3.12" in message
+        assert r"py -3.12 tools\setup.py run" in message
+        assert "\n" not in message
+
+    def test_can_read_the_script(self) -> None:
+        ast.parse(SETUP.read_text(encoding="utf-8"), feature_version=(3, 4))
+
+
+@pytest.mark.parametrize("arguments", [[], ["dance"], ["run", "test"]])
+def test_wrong_arguments_are_a_usage_error(arguments: list[str]) -> None:
+    done = subprocess.run([sys.executable, SETUP, *arguments], capture_output=True, text=True)
+    assert done.returncode == 2
+    assert done.stdout == "Usage: setup.py run|test|check|movie\n"
+    assert done.stderr == ""
+
+
+class TestMissingTkinter:
+    @pytest.mark.parametrize(
+        ("machine", "error", "package"),
+        [
+            (DEBIAN_ROOT, NOT_BUILT, "python3-tk"),
+            (UBUNTU_OTHER, NOT_BUILT, "python3.12-tk"),
+            (PYENV, NO_LIBRARY, "libtk8.6"),
+            (HOMEBREW, NOT_BUILT, "python-tk@3.12"),
+            (PYENV, NOT_BUILT, ""),
+            (MAC_PYENV, NOT_BUILT, ""),
+            (FEDORA, NO_LIBRARY, ""),
+            (WINDOWS, NOT_BUILT, ""),
+        ],
+    )
+    def test_package(self, machine: Machine, error: str, package: str) -> None:
+        assert setup_machine.tkinter_package(machine, error) == package
+
+    @pytest.mark.parametrize(
+        ("machine", "advice"),
+        [
+            (WINDOWS, "Start the Python installer again, choose Modify and tick tcl/tk."),
+            (FEDORA, "Install Tk for Python with the package manager of this system."),
+            (PYENV, "type: sudo apt-get install tk-dev and build that Python again."),
+            (MAC_PYENV, "type: brew install tcl-tk and build that Python again."),
+        ],
+    )
+    def test_advice_without_a_package(self, machine: Machine, advice: str) -> None:
+        assert setup_machine.tkinter_advice(machine).endswith(advice)
+
+
+class TestCommandToType:
+    def test_debian_with_sudo(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("shutil.which", lambda command: f"/usr/bin/{command}")
+        command = setup_machine.install_command(DEBIAN_USER, ["python3-venv", "python3-tk"])
+        assert command == "sudo apt-get install --no-install-recommends python3-venv python3-tk"
+
+    def test_debian_without_sudo(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("shutil.which", lambda command: None)
+        command = setup_machine.install_command(DEBIAN_USER, ["python3-tk"])
+        assert command == "su -c 'apt-get install --no-install-recommends python3-tk'"
+
+    def test_homebrew(self) -> None:
+        command = setup_machine.install_command(HOMEBREW, ["python-tk@3.12", "mpv"])
+        assert command == "brew install python-tk@3.12 mpv"
+
+
+class TestDisplay:
+    def probe(
+        self, monkeypatch: pytest.MonkeyPatch, machine: Machine, display: str = "", broken: str = ""
+    ) -> str:
+        """The reason for no window, where code that contains `broken` fails."""
+
+        def error_of(python: str, code: str) -> str:
+            return "failed" if broken and broken in code else ""
+
+        monkeypatch.setattr(setup_machine, "error_of", error_of)
+        environ = {"WAYLAND_DISPLAY": "wayland-0", "DISPLAY": display}
+        return setup_machine.headless_reason(machine, environ, "python")
+
+    @pytest.mark.parametrize("machine", [HOMEBREW, WINDOWS])
+    def test_is_taken_for_granted(self, monkeypatch: pytest.MonkeyPatch, machine: Machine) -> None:
+        assert self.probe(monkeypatch, machine) == ""
+
+    def test_is_named_on_linux(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        assert self.probe(monkeypatch, DEBIAN_USER, display=":0") == ""
+
+    def test_of_wayland_alone_is_none(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        assert self.probe(monkeypatch, DEBIAN_USER) == "there is no display"
+
+    def test_is_of_no_use_without_tkinter(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        reason = self.probe(monkeypatch, DEBIAN_USER, ":0", broken="import tkinter")
+        assert reason == "there is no tkinter"
+
+    def test_may_be_dead(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        reason = self.probe(monkeypatch, DEBIAN_USER, ":0", broken="Tk()")
+        assert reason == "the display does not open"
+
+
+class TestErrorOf:
+    def test_is_empty_when_all_is_well(self) -> None:
+        assert setup_machine.error_of(sys.executable, "print('well')") == ""
+
+    def test_ends_with_what_was_raised(self) -> None:
+        error = setup_machine.error_of(sys.executable, "import no_such_module")
+        assert error.endswith("No module named 'no_such_module'")
+
+    def test_is_never_empty_on_failure(self) -> None:
+        assert setup_machine.error_of(sys.executable, "raise SystemExit(3)") == "exit status 3"
+
+
+class TestRequirements:
+    TEXT = (
+        'dependencies = ["Pillow>=10"]\n[x]\ntest = [\n    "a[b]>=1",\n    "c==2",\n]\nd = ["e"]\n'
+    )
+
+    def test_on_one_line(self) -> None:
+        assert setup_venv.requirements("dependencies", self.TEXT) == ["Pillow>=10"]
+
+    def test_on_many_lines(self) -> None:
+        assert setup_venv.requirements("test", self.TEXT) == ["a[b]>=1", "c==2"]
+
+    def test_unknown_group(self) -> None:
+        with pytest.raises(ValueError, match="no group tests"):
+            setup_venv.requirements("tests", self.TEXT)
+
+    def test_of_this_project(self) -> None:
+        pyproject = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+        assert [r[:6] for r in setup_venv.requirements("dependencies", pyproject)] == ["Pillow"]
+        assert any(r.startswith("pytest") for r in setup_venv.requirements("test", pyproject))
+        assert any(r.startswith("av") for r in setup_venv.requirements("peers", pyproject))
+
+
+class Installer:
+    """A machine's package manager and pip that only note what they are asked for."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, lacking: tuple[str, ...] = ()) -> None:
+        self.packages: list[str] = []
+        self.groups: list[str] = []
+        self.lacking = list(lacking)
+        monkeypatch.setattr(setup_machine, "error_of", self.error_of)
+        monkeypatch.setattr(setup_machine, "install", self.install_packages)
+        monkeypatch.setattr(setup_machine, "missing_peers", lambda machine: ["xvfb", "mpv"])
+        monkeypatch.setattr(setup_venv, "is_made", lambda: False)
+        monkeypatch.setattr(setup_venv, "make", lambda: True)
+        monkeypatch.setattr(setup_venv, "install", self.install_group)
+
+    def error_of(self, python: str, code: str) -> str:
+        return next((f"No module named {module}" for module in self.lacking if module in code), "")
+
+    def install_packages(self, packages: list[str]) -> bool:
+        self.packages += packages
+        self.lacking.clear()
+        return True
+
+    def install_group(self, group: str, *options: str) -> bool:
+        self.groups.append(group)
+        return True
+
+
+class TestSetUp:
+    def test_root_on_bare_debian_gets_everything(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        installer = Installer(monkeypatch, lacking=("ensurepip", "tkinter"))
+        assert setup_tasks.set_up(DEBIAN_ROOT, "dependencies", "test", peers=True) == []
+        assert installer.packages == ["python3-venv", "python3-tk", "xvfb", "mpv"]
+        assert installer.groups == ["dependencies", "test"]
+
+    def test_run_needs_no_peers(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        installer = Installer(monkeypatch)
+        assert setup_tasks.set_up(DEBIAN_ROOT, "dependencies") == []
+        assert installer.packages == []
+
+    def test_user_is_told_the_command_and_goes_on(
+        self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        installer = Installer(monkeypatch, lacking=("tkinter",))
+        assert setup_tasks.set_up(DEBIAN_USER, "dependencies") == ["python3-tk"]
+        assert "apt-get install --no-install-recommends python3-tk" in capsys.readouterr().out
+        assert installer.packages == []
+        assert installer.groups == ["dependencies"]
+
+    def test_user_without_ensurepip_cannot_go_on(
+        self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        installer = Installer(monkeypatch, lacking=("ensurepip", "tkinter"))
+        with pytest.raises(setup_tasks.SetupError, match="no .venv can be made"):
+            setup_tasks.set_up(DEBIAN_USER, "dependencies")
+        assert "--no-install-recommends python3-venv python3-tk" in capsys.readouterr().out
+        assert installer.groups == []
+
+    def test_user_of_a_python_built_without_tkinter_gets_advice(
+        self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        installer = Installer(monkeypatch, lacking=("tkinter",))
+        assert setup_tasks.set_up(PYENV, "dependencies") == ["tkinter"]
+        assert "There is no tkinter, so no window. The Python in" in capsys.readouterr().out
+        assert installer.groups == ["dependencies"]
+
+
+class TestTestTask:
+    @pytest.fixture
+    def verdict(self, monkeypatch: pytest.MonkeyPatch) -> Installer:
+        monkeypatch.setattr(setup_machine, "this_machine", lambda: DEBIAN_USER)
+        monkeypatch.setattr(setup_tasks, "call", lambda arguments: 0)
+        return Installer(monkeypatch)
+
+    def test_passes_without_peers_elsewhere(
+        self,
+        verdict: Installer,
+        monkeypatch: pytest.MonkeyPatch,
+        capsys: pytest.CaptureFixture[str],
+    ) -> None:
+        monkeypatch.delenv("CI", raising=False)
+        assert setup_tasks.test() == 0
+        assert capsys.readouterr().out.endswith("Not tested for want of: xvfb, mpv.\n")
+
+    def test_fails_without_peers_in_ci(
+        self, verdict: Installer, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("CI", "true")
+        assert setup_tasks.test() == 1
+
+
+def test_every_check_runs_and_the_failed_ones_are_named(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    statuses = {"ruff": 1, "mypy": 0, "pytest": 2}
+    monkeypatch.setattr(setup_tasks, "call", lambda arguments: statuses.pop(arguments[1]))
+    assert setup_tasks.outcome(("ruff", "check"), ("mypy",), ("pytest",)) == 1
+    assert statuses == {}
+    assert capsys.readouterr().out == "Failed: ruff check, pytest.\n"
+
+
+class TestVirtualEnvironment:
+    @pytest.fixture(autouse=True)
+    def elsewhere(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+        """A project in another place, whose interpreter is this one and whose pip is a note."""
+        (tmp_path / "pyproject.toml").write_text('test = ["pytest>=8"]\n')
+        (tmp_path / ".venv").mkdir()
+        self.pyproject = tmp_path / "pyproject.toml"
+        self.commands: list[list[str]] = []
+        self.status = 0
+        monkeypatch.setattr(setup_venv, "ROOT", tmp_path)
+        monkeypatch.setattr(setup_venv, "VENV", tmp_path / ".venv")
+        monkeypatch.setattr(setup_venv, "PYTHON", Path(sys.executable))
+        monkeypatch.setattr("subprocess.run", self.run)
+
+    def run(self, command: list[str], **options: object) -> subprocess.CompletedProcess[str]:
+        self.commands.append(command)
+        return subprocess.CompletedProcess(command, self.status)
+
+    def test_is_made_once(self) -> None:
+        assert not setup_venv.is_made()
+        assert setup_venv.make()
+        assert setup_venv.is_made()
+
+    def test_of_another_interpreter_is_not_ours(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        setup_venv.make()
+        monkeypatch.setattr(sys, "version", "3.99.0")
+        assert not setup_venv.is_made()
+
+    def test_that_failed_is_not_made(self) -> None:
+        self.status = 1
+        assert not setup_venv.make()
+        assert not setup_venv.is_made()
+
+    def test_gets_a_group_once(self) -> None:
+        assert setup_venv.install("test") and setup_venv.install("test")
+        assert [command[-1] for command in self.commands] == ["pytest>=8"]
+
+    def test_gets_changed_requirements(self) -> None:
+        setup_venv.install("test")
+        self.pyproject.write_text('test = ["pytest>=9"]\n')
+        setup_venv.install("test")
+        assert [command[-1] for command in self.commands] == ["pytest>=8", "pytest>=9"]
+
+    def test_tries_again_what_failed(self) -> None:
+        self.status = 1
+        assert not setup_venv.install("test")
+        self.status = 0
+        assert setup_venv.install("test")
+        assert len(self.commands) == 2

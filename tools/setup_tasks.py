@@ -1,0 +1,160 @@
+"""The tasks of the Makefile: set up what a task needs, then do it.
+
+Nothing here asks a question. What cannot be had is said in a sentence, with the command to type.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+
+import setup_machine as machines
+import setup_venv as venv
+from setup_machine import Machine
+
+RUFF_FORMAT = ("ruff", "format", "--check")
+RUFF_LINT = ("ruff", "check")
+MYPY = ("mypy",)
+UNIT_TESTS = ("pytest", "-m", "not peers", "--ignore=tests/interop")
+ALL_TESTS = ("pytest",)
+
+USAGE_STATUS = 2
+INTERRUPTED_STATUS = 130
+
+
+class SetupError(Exception):
+    """The set-up cannot go on; the message is a sentence for the user."""
+
+
+def main(arguments: list[str]) -> int:
+    tasks = {"run": run, "test": test, "check": check, "movie": movie}
+    if len(arguments) != 1 or arguments[0] not in tasks:
+        say(f"Usage: setup.py {'|'.join(tasks)}")
+        return USAGE_STATUS
+    os.chdir(venv.ROOT)
+    try:
+        return tasks[arguments[0]]()
+    except SetupError as error:
+        say(str(error))
+        return 1
+    except KeyboardInterrupt:
+        return INTERRUPTED_STATUS
+
+
+def run() -> int:
+    """Play the demonstration: in a window, or without one where none can be opened."""
+    machine = machines.this_machine()
+    set_up(machine, "dependencies")
+    command = ["ClientLauncher.py"]
+    if reason := machines.headless_reason(machine, os.environ, str(venv.PYTHON)):
+        say(f"The demonstration runs without a window (--headless): {reason}.")
+        command.append("--headless")
+    return become(command)
+
+
+def movie() -> int:
+    """Make the demonstration movie anew."""
+    set_up(machines.this_machine(), "dependencies")
+    return become(["tools/make_movie.py"])
+
+
+def check() -> int:
+    """The quick checks: they need nothing but what pip brings."""
+    set_up(machines.this_machine(), "dependencies", "test")
+    return outcome(RUFF_FORMAT, RUFF_LINT, MYPY, UNIT_TESTS)
+
+
+def test() -> int:
+    """All checks and tests. What cannot be had is a failure in CI; elsewhere its tests skip."""
+    machine = machines.this_machine()
+    missing = set_up(machine, "dependencies", "test", peers=True)
+    if not venv.install("peers", "--only-binary=:all:"):
+        missing.append("the Python packages named above")
+    status = outcome(RUFF_FORMAT, RUFF_LINT, MYPY, ALL_TESTS)
+    if not missing:
+        return status
+    say(f"Not tested for want of: {', '.join(missing)}.")
+    return 1 if os.environ.get("CI") else status
+
+
+def set_up(machine: Machine, *groups: str, peers: bool = False) -> list[str]:
+    """Get what is missing, as far as may be; returns what stays missing.
+
+    Raises SetupError when there is no .venv with the groups of requirements in the end.
+    """
+    base, tkinter = venv_packages(machine), tkinter_packages(machine)
+    wanted = base + tkinter + (machines.missing_peers(machine) if peers else [])
+    missing = wanted if wanted and not provided(machine, wanted) else []
+    if missing and base:
+        raise SetupError("Without it no .venv can be made; then start this again.")
+    fill_venv(groups)
+    if not tkinter and machines.error_of(str(venv.PYTHON), "import tkinter"):
+        say(f"There is no tkinter, so no window. {machines.tkinter_advice(machine)}")
+        missing.append("tkinter")
+    return missing
+
+
+def venv_packages(machine: Machine) -> list[str]:
+    """The packages without which no .venv can be made."""
+    if venv.is_made() or not machines.error_of(venv.base_python(), "import venv, ensurepip"):
+        return []
+    package = machines.venv_package(machine)
+    return [package] if package else []
+
+
+def tkinter_packages(machine: Machine) -> list[str]:
+    """The packages without which no window can be opened."""
+    error = machines.error_of(venv.base_python(), "import tkinter")
+    package = machines.tkinter_package(machine, error) if error else ""
+    return [package] if package else []
+
+
+def provided(machine: Machine, packages: list[str]) -> bool:
+    """Install the packages, or say how to; tells whether they are there."""
+    if machine.may_install:
+        say(f"Installing with {machine.packager}: {' '.join(packages)}")
+        if machines.install(packages):
+            return True
+        say("That failed, for the reason above.")
+    say(f"Missing. Type: {machines.install_command(machine, packages)}")
+    return False
+
+
+def fill_venv(groups: tuple[str, ...]) -> None:
+    """Make .venv if need be, and install the groups of requirements."""
+    if not venv.is_made():
+        say(f"Making .venv with {venv.base_python()}")
+        if not venv.make():
+            raise SetupError("No .venv could be made, for the reason above.")
+    for group in groups:
+        if not venv.install(group):
+            raise SetupError("pip failed, for the reason above. Is the network up?")
+
+
+def outcome(*checks: tuple[str, ...]) -> int:
+    """Run the checks one after the other, all of them; the exit status of the whole."""
+    failed = [" ".join(check) for check in checks if call(["-m", *check])]
+    if failed:
+        say(f"Failed: {', '.join(failed)}.")
+    return 1 if failed else 0
+
+
+def call(arguments: list[str]) -> int:
+    """Run the Python of .venv; at Ctrl+C wait until it has ended as well."""
+    process = subprocess.Popen([str(venv.PYTHON), *arguments])
+    try:
+        return process.wait()
+    except KeyboardInterrupt:
+        process.wait()
+        raise
+
+
+def become(arguments: list[str]) -> int:
+    """Put the Python of .venv in the place of this process, so that it gets every signal."""
+    if os.name == "nt":  # which has no exec
+        return call(arguments)
+    os.execv(venv.PYTHON, [str(venv.PYTHON), *arguments])
+
+
+def say(sentence: str) -> None:
+    print(sentence, flush=True)

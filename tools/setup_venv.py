@@ -1,0 +1,75 @@
+"""The virtual environment .venv: made once, filled group by group, left alone from then on.
+
+Stamps in it note which interpreter made it and which requirements each group got. Another
+interpreter makes it anew; changed requirements are installed anew.
+"""
+
+from __future__ import annotations
+
+import ast
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+VENV = ROOT / ".venv"
+PYTHON = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+
+
+def base_python() -> str:
+    """The interpreter outside of any virtual environment."""
+    return str(getattr(sys, "_base_executable", sys.executable))
+
+
+def requirements(group: str, pyproject: str) -> list[str]:
+    """A list of requirements out of the text of pyproject.toml.
+
+    Only a list of plain strings is understood, which Python reads as TOML does: the standard
+    library has no TOML reader before 3.11, and pip none for the dependencies alone.
+    """
+    found = re.search(rf"^{group} = (\[.*?\])$", pyproject, re.MULTILINE | re.DOTALL)
+    if not found:
+        raise ValueError(f"no group {group} in pyproject.toml")
+    return [str(requirement) for requirement in ast.literal_eval(found[1])]
+
+
+def is_made() -> bool:
+    """Whether .venv is there, works, and was made by this very interpreter."""
+    return PYTHON.exists() and _read(_stamp("interpreter")) == _interpreter()
+
+
+def make() -> bool:
+    """Make .venv anew; tells whether that worked."""
+    command = [base_python(), "-m", "venv", "--clear", str(VENV)]
+    if subprocess.run(command, stdin=subprocess.DEVNULL).returncode:
+        return False
+    _stamp("interpreter").write_text(_interpreter())
+    return True
+
+
+def install(group: str, *options: str) -> bool:
+    """Install a group of requirements, unless it is there; tells whether it is there now."""
+    wanted = requirements(group, (ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    stamp = _stamp(group)
+    if _read(stamp) == "\n".join(wanted):
+        return True
+    print("Installing into .venv:", *wanted, flush=True)
+    pip = [str(PYTHON), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    if subprocess.run([*pip, *options, *wanted], stdin=subprocess.DEVNULL).returncode:
+        return False
+    stamp.write_text("\n".join(wanted))
+    return True
+
+
+def _stamp(name: str) -> Path:
+    return VENV / f"{name}.stamp"
+
+
+def _read(stamp: Path) -> str:
+    return stamp.read_text() if stamp.exists() else ""
+
+
+def _interpreter() -> str:
+    return f"{base_python()}\n{sys.version}"
