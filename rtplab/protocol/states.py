@@ -36,7 +36,8 @@ TRANSITIONS: dict[State, dict[str, State]] = {
         "TEARDOWN": State.INIT,
     },
     State.PLAYING: {
-        "SETUP": State.PLAYING,
+        # SETUP is refused here: RFC 2326 section 10.4 lets a server keep the transport of a
+        # stream that is playing.
         "PLAY": State.PLAYING,
         "PAUSE": State.READY,
         "TEARDOWN": State.INIT,

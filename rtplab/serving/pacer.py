@@ -17,7 +17,29 @@ from collections.abc import Callable
 # wakes up less often.
 TOGETHER = 0.002
 
+# A stream that comes so late, in seconds, because the machine was suspended or overloaded, goes on
+# from where it is: it does not send what it missed in a burst.
+MAX_LATENESS = 0.25
+
 logger = logging.getLogger("rtplab.pacer")
+
+
+class FrameClock:
+    """When each frame of a stream is due, counted from the start, so that no delay adds up."""
+
+    def __init__(self, interval: float, now: float) -> None:
+        """Start with the first frame due at `now`, and one every `interval` seconds."""
+        self._interval = interval
+        self._start = now
+        self._frames = 0
+
+    def next_due(self, now: float) -> float:
+        """Return when the frame after this one is due."""
+        lateness = now - (self._start + self._frames * self._interval)
+        if lateness > MAX_LATENESS:
+            self._start += lateness
+        self._frames += 1
+        return self._start + self._frames * self._interval
 
 
 class Ticket:

@@ -1,0 +1,204 @@
+"""The RTSP server: `python Server.py [port]` serves the movies of a folder.
+
+It listens, gives every connection to a ServerWorker of its own, and at the first Ctrl+C or
+SIGTERM ends them all, frees the port and exits with status 0.
+"""
+
+from __future__ import annotations
+
+import argparse
+import errno
+import logging
+import selectors
+import signal
+import socket
+import sys
+import threading
+from types import FrameType
+
+from rtplab import __version__
+from rtplab.protocol.errors import MovieError
+from rtplab.serving.library import MovieLibrary
+from rtplab.serving.service import DEFAULT_FPS, Service
+from ServerWorker import ServerWorker
+from VideoStream import open_movie
+
+DEFAULT_PORT = 5678
+BACKLOG = 512  # connections that may wait to be accepted: a class that starts all at once
+# Seconds to wait before accepting again when the process has no descriptor left for a connection.
+ACCEPT_PAUSE = 0.2
+_OUT_OF_RESOURCES = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
+
+logger = logging.getLogger("rtplab.server")
+
+
+class Server:
+    """A listening socket and the workers of the clients that came in by it."""
+
+    def __init__(self, service: Service | None = None) -> None:
+        """Serve what `service` has; without one, the movies of the current folder."""
+        self.service = service or Service()
+        self._listener: socket.socket | None = None
+        self._wake_reader, self._wake_writer = socket.socketpair()
+        self._workers: list[ServerWorker] = []  # used by the accepting thread alone
+        self._closing = False
+
+    def main(self, argv: list[str] | None = None) -> int:
+        """Serve as the command line says until a signal comes; return the exit status."""
+        options = _parse_arguments(argv)
+        logging.basicConfig(
+            level=options.log_level.upper(), format="%(asctime)s %(levelname)s %(message)s"
+        )
+        self.service = Service(MovieLibrary(options.media), fps=options.fps, marker=options.marker)
+        try:
+            movies = _describe_movies(self.service)
+            host, port = self.listen(options.host, options.port)
+        except OSError as error:
+            print(_explain(error, options), file=sys.stderr)
+            self.close()
+            return 1
+        print(f"Listening on {_host_and_port(host, port)}", *movies, sep="\n", flush=True)
+        self._obey_signals()
+        self.serve()
+        return 0
+
+    def listen(self, host: str = "127.0.0.1", port: int = 0) -> tuple[str, int]:
+        """Bind and listen; return the address. Port 0 takes a free one. Raises OSError."""
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        self._listener = socket.create_server((host, port), family=family, backlog=BACKLOG)
+        self._listener.setblocking(False)
+        host, port = self._listener.getsockname()[:2]
+        return host, port
+
+    def serve(self) -> None:
+        """Accept clients until `stop`; then end all sessions and free the port."""
+        assert self._listener is not None, "listen() comes first"
+        try:
+            with selectors.DefaultSelector() as selector:
+                selector.register(self._listener, selectors.EVENT_READ)
+                selector.register(self._wake_reader, selectors.EVENT_READ)
+                while not self._closing:
+                    selector.select()
+                    self._accept()
+        finally:
+            self.close()
+
+    def stop(self) -> None:
+        """Make `serve` return soon. May be called from any thread and from a signal handler."""
+        self._closing = True
+        self._wake_writer.send(b"x")
+
+    def close(self) -> None:
+        """Free the port and end every session. May be called twice."""
+        if self._listener is not None:
+            self._listener.close()
+        for worker in self._workers:
+            worker.close()
+        self._workers.clear()
+        self.service.close()
+        self._wake_reader.close()
+        self._wake_writer.close()
+
+    def _accept(self) -> None:
+        assert self._listener is not None
+        try:
+            rtsp_socket, address = self._listener.accept()
+        except OSError as error:
+            if error.errno in _OUT_OF_RESOURCES:
+                self._pause(error)
+            return  # or the client has gone again, or it was the wake-up call
+        rtsp_socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._workers = [worker for worker in self._workers if worker.is_alive()]
+        worker = ServerWorker({"rtspSocket": (rtsp_socket, address)}, self.service)
+        self._workers.append(worker)
+        worker.run()
+
+    def _pause(self, error: OSError) -> None:
+        """Let some client go before the next is accepted."""
+        logger.warning("no client can be accepted for now: %s", error.strerror)
+        threading.Event().wait(ACCEPT_PAUSE)
+
+    def _obey_signals(self) -> None:
+        """The first Ctrl+C or SIGTERM ends the server cleanly, the second at once."""
+
+        def obey(signal_number: int, frame: FrameType | None) -> None:
+            for number in (signal.SIGINT, signal.SIGTERM):
+                signal.signal(number, signal.SIG_DFL)
+            self.stop()
+
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, obey)
+
+
+def _parse_arguments(argv: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="Server.py", description="Serve the MJPEG movies of a folder by RTSP and RTP."
+    )
+    parser.add_argument(
+        "port", nargs="?", type=_port, default=DEFAULT_PORT, help="TCP port (default: %(default)s)"
+    )
+    parser.add_argument("--media", default=".", help="folder of the movies (default: this one)")
+    parser.add_argument("--host", default="0.0.0.0", help="address to listen on (default: all)")
+    parser.add_argument(
+        "--fps", type=_fps, default=DEFAULT_FPS, help="frames per second (default: %(default)g)"
+    )
+    parser.add_argument(
+        "--marker", action="store_true", help="set the RTP marker on every frame for lab clients"
+    )
+    parser.add_argument(
+        "--log-level", choices=["debug", "info", "warning", "error"], default="info"
+    )
+    parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
+    return parser.parse_args(argv)
+
+
+def _port(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and int(text) <= 65535):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a port from 0 to 65535")
+    return int(text)
+
+
+def _fps(text: str) -> float:
+    try:
+        fps = float(text)
+    except ValueError:
+        fps = 0.0
+    if not 0.1 <= fps <= 1000:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a frame rate from 0.1 to 1000")
+    return fps
+
+
+def _describe_movies(service: Service) -> list[str]:
+    """Return a line about each movie, and about each file that should be one. Raises OSError."""
+    lines = []
+    for path in service.library.movies():
+        try:
+            movie = open_movie(path)
+        except MovieError as error:
+            lines.append(f"  {path.name}: can't be played: {error}")
+            continue
+        frames = len(movie.frames)
+        lines.append(
+            f"  {path.name}: {frames} frames, {movie.width}x{movie.height}, "
+            f"{frames / service.fps:.1f} s" + (f" ({movie.damage})" if movie.damage else "")
+        )
+    return lines or [f"  no movie in {service.library.folder}: put one there, or use --media"]
+
+
+def _host_and_port(host: str, port: int) -> str:
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def _explain(error: OSError, options: argparse.Namespace) -> str:
+    """Say what went wrong at the start, and what to do next."""
+    if error.errno == errno.EADDRINUSE:
+        return f"Port {options.port} is in use: stop the program that has it, or name another port."
+    if error.errno == errno.EACCES and error.filename is None:
+        return f"Port {options.port} needs more rights than you have: use one above 1023."
+    if error.filename is not None:
+        return f"The folder {options.media} can't be read ({error.strerror}): check --media."
+    return f"Can't listen on {options.host}: {error.strerror or error}. Check --host."
+
+
+if __name__ == "__main__":
+    sys.exit(Server().main())
