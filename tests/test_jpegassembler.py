@@ -1,0 +1,295 @@
+"""RTP/JPEG pictures put together: any order, duplicates, losses, contradictions, hostile input."""
+
+import io
+import random
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from rtplab.protocol import jpeg, jpegassembler
+from rtplab.protocol.jpegassembler import (
+    LATE_TICKS,
+    MAX_FRAME_BYTES,
+    JpegAssembler,
+    jpeg_headers,
+    quant_tables,
+)
+from rtplab.protocol.rtpjpeg import JpegFragment, carriable, packetize, parse_payload
+
+TABLES = bytes(range(1, 129))
+
+
+def fragment(offset, data, *, q=50, tables=b"", type=1, width=16, height=16, interval=0):
+    return JpegFragment(0, offset, type, q, width, height, interval, 0, tables, memoryview(data))
+
+
+def pillow_jpeg(size, seed=1, **options):
+    pixels = random.Random(seed).randbytes(size[0] * size[1] * 3)
+    file = io.BytesIO()
+    Image.frombytes("RGB", size, pixels).save(file, "JPEG", **options)
+    return file.getvalue()
+
+
+def pixels_of(picture):
+    with Image.open(io.BytesIO(picture)) as image:
+        return image.tobytes()
+
+
+# --- headers -------------------------------------------------------------------------------------
+
+
+def test_golden_headers():
+    headers = jpeg_headers(64, 384, 288, TABLES, 7)
+    assert headers.startswith(
+        bytes.fromhex("FFD8 FFDB 0084 00")
+        + TABLES[:64]
+        + b"\x01"
+        + TABLES[64:]
+        + bytes.fromhex("FFC0 0011 08 0120 0180 03 01 21 00 02 11 01 03 11 01 FFDD 0004 0007")
+        + bytes.fromhex("FFC4 01A2 00")
+    )
+    assert headers.endswith(bytes.fromhex("FFDA 000C 03 01 00 02 11 03 11 00 3F 00"))
+
+
+@pytest.mark.parametrize("type", [0, 1, 64, 65])
+def test_headers_say_what_they_were_told(type):
+    interval = 5 if type >= 64 else 0
+    header = jpeg.parse(jpeg_headers(type, 2040, 8, TABLES, interval) + b"\x12\xff\xd9")
+    assert carriable(header) is None
+    assert (header.width, header.height, header.restart_interval) == (2040, 8, interval)
+    assert header.components[0].vertical == (2 if type & 1 else 1)
+    assert header.quantization_tables == {0: TABLES[:64], 1: TABLES[64:]}
+
+
+@pytest.mark.parametrize("q", range(1, 100))
+def test_computed_tables_are_those_of_libjpeg(q):
+    tables = jpeg.parse(pillow_jpeg((8, 8), quality=q)).quantization_tables
+    assert quant_tables(q) == tables[0] + tables[1]
+
+
+@pytest.mark.parametrize("q", [0, 100, 255])
+def test_no_tables_are_computed_for_other_values(q):
+    with pytest.raises(ValueError, match=f"Q {q}"):
+        quant_tables(q)
+
+
+# --- reassembly ----------------------------------------------------------------------------------
+
+
+def test_one_fragment_is_a_picture():
+    assembler = JpegAssembler()
+    picture = assembler.add(fragment(0, b"scan"), 1, True)
+    assert picture == jpeg_headers(1, 16, 16, quant_tables(50), 0) + b"scan\xff\xd9"
+    assert assembler.dropped == 0
+
+
+@pytest.mark.parametrize("cut", [0, 1, 4, 5])
+def test_an_end_of_image_that_was_sent_is_not_doubled(cut):
+    assembler = JpegAssembler()
+    data = b"scan\xff\xd9"
+    if cut:
+        assert assembler.add(fragment(0, data[:cut]), 1, False) is None
+    picture = assembler.add(fragment(cut, data[cut:]), 1, True)
+    assert picture.endswith(b"\x3f\x00scan\xff\xd9")
+
+
+def test_a_late_marker_and_duplicates():
+    assembler = JpegAssembler()
+    first, second, last = fragment(0, b"aa"), fragment(2, b"bb"), fragment(4, b"c")
+    assert assembler.add(last, 1, True) is None
+    assert assembler.add(last, 1, True) is None
+    assert assembler.add(first, 1, False) is None
+    assert assembler.add(first, 1, False) is None
+    assert assembler.add(second, 1, False).endswith(b"aabbc\xff\xd9")
+    for again, marker in ((first, False), (second, False), (last, True)):
+        assert assembler.add(again, 1, marker) is None
+    assert assembler.dropped == 0
+
+
+def test_a_gap_is_given_up_when_the_next_picture_begins():
+    assembler = JpegAssembler()
+    assembler.add(fragment(0, b"aa"), 1, False)
+    assembler.add(fragment(4, b"c"), 1, True)
+    assert assembler.dropped == 0
+    assert assembler.add(fragment(0, b"next"), 2, True)
+    assert assembler.dropped == 1
+
+
+def test_a_lost_marker_is_given_up_when_the_next_picture_begins():
+    assembler = JpegAssembler()
+    assembler.add(fragment(0, b"aa"), 1, False)
+    assert assembler.add(fragment(0, b"next"), 2, True)
+    assert assembler.dropped == 1
+
+
+def test_an_overtaken_packet_does_not_disturb_the_next_picture():
+    assembler = JpegAssembler()
+    assembler.add(fragment(0, b"aa"), 1, False)
+    assembler.add(fragment(0, b"bb"), 4501, False)
+    assert assembler.add(fragment(2, b"aa"), 1, True) is None
+    assert assembler.add(fragment(2, b"cc"), 4501, True).endswith(b"bbcc\xff\xd9")
+    assert assembler.add(fragment(2, b"aa"), 1, True) is None
+    assert assembler.dropped == 1
+
+
+def test_timestamps_wrap():
+    assembler = JpegAssembler()
+    assert assembler.add(fragment(0, b"aa"), 0xFFFFFFFF, True)
+    assert assembler.add(fragment(0, b"bb"), 4499, True)
+    assert assembler.add(fragment(0, b"aa"), 0xFFFFFFFF, True) is None
+
+
+def test_a_stream_may_begin_anew_far_behind():
+    assembler = JpegAssembler()
+    assert assembler.add(fragment(0, b"aa"), LATE_TICKS, True)
+    assert assembler.add(fragment(0, b"aa"), 1, True) is None
+    assert assembler.add(fragment(0, b"aa"), 0, True)
+
+
+@pytest.mark.parametrize(
+    ("fragments", "why"),
+    [
+        ([(0, b"aaaa", 0), (2, b"bb", 1)], "overlap: more bytes than there are"),
+        ([(0, b"aa", 0), (1, b"bb", 0), (4, b"c", 1)], "overlap and gap of the same size"),
+        ([(1, b"aa", 0), (0, b"bb", 1)], "the marker is not on the last"),
+        ([(0, b"aa", 1), (2, b"bb", 0)], "data after the marker"),
+        ([(2, b"bb", 1), (4, b"cc", 1)], "two ends"),
+        ([(2, b"bb", 0), (2, b"b", 0)], "one offset, two lengths"),
+        ([(MAX_FRAME_BYTES - 1, b"bb", 0)], "too large"),
+    ],
+)
+def test_contradictory_fragments_drop_the_picture_once(fragments, why):
+    assembler = JpegAssembler()
+    given = [assembler.add(fragment(at, data), 1, bool(end)) for at, data, end in fragments]
+    whole = fragments[0] == (0, b"aa", 1)  # it was complete before the contradiction came
+    assert [picture is not None for picture in given] == [whole] + [False] * (len(given) - 1), why
+    assert assembler.dropped == (0 if whole else 1), why
+    assert assembler.add(fragment(0, b"zz"), 1, True) is None, "its timestamp is used up"
+    assert assembler.add(fragment(0, b"next"), 2, True)
+    assert assembler.dropped == (0 if whole else 1), why
+
+
+@pytest.mark.parametrize(
+    "change", [{"type": 0}, {"q": 51}, {"width": 24}, {"height": 8}, {"type": 65, "interval": 3}]
+)
+def test_fragments_of_different_pictures_are_not_mixed(change):
+    assembler = JpegAssembler()
+    assembler.add(fragment(0, b"aa"), 1, False)
+    assert assembler.add(fragment(2, b"bb", **change), 1, True) is None
+    assert assembler.dropped == 1
+
+
+def test_memory_is_bounded(monkeypatch):
+    monkeypatch.setattr(jpegassembler, "MAX_FRAGMENTS", 3)
+    assembler = JpegAssembler()
+    for offset in range(3):
+        assembler.add(fragment(offset, b"a"), 1, False)
+    assert assembler.add(fragment(3, b"a"), 1, True) is None
+    assert assembler.dropped == 1
+
+
+def test_the_largest_picture_is_accepted():
+    data = bytes(MAX_FRAME_BYTES)
+    assembler = JpegAssembler()
+    assert assembler.add(fragment(0, data), 1, True)
+
+
+def test_static_tables_are_remembered_for_their_q():
+    assembler = JpegAssembler()
+    assert assembler.add(fragment(0, b"aa", q=128), 1, True) is None
+    assert assembler.dropped == 1
+    first = assembler.add(fragment(0, b"aa", q=128, tables=TABLES), 2, True)
+    assert assembler.add(fragment(0, b"aa", q=128), 3, True) == first
+    assert jpeg.parse(first).quantization_tables == {0: TABLES[:64], 1: TABLES[64:]}
+    assert assembler.add(fragment(0, b"aa", q=129), 4, True) is None
+
+
+def test_dynamic_tables_are_good_for_one_picture_only():
+    assembler = JpegAssembler()
+    assert assembler.add(fragment(0, b"aa", q=255, tables=TABLES), 1, True)
+    assert assembler.add(fragment(0, b"aa", q=255), 2, True) is None
+    assert assembler.dropped == 1
+
+
+# --- properties ----------------------------------------------------------------------------------
+
+sides = st.integers(1, 12).map(lambda units: units * 8)
+restarts = st.one_of(
+    st.just({}),
+    st.builds(lambda n: {"restart_marker_blocks": n}, st.integers(1, 9)),
+    st.builds(lambda n: {"restart_marker_rows": n}, st.integers(1, 3)),
+)
+pictures = st.builds(
+    lambda size, seed, quality, subsampling, restart: pillow_jpeg(
+        size, seed, quality=quality, subsampling=subsampling, **restart
+    ),
+    st.tuples(sides, sides),
+    st.integers(0, 99),
+    st.integers(1, 100),
+    st.sampled_from(["4:2:2", "4:2:0"]),
+    restarts,
+)
+
+
+@settings(deadline=None)
+@given(pictures, st.integers(200, 9000), st.randoms(use_true_random=False))
+def test_what_is_sent_in_any_order_with_duplicates_arrives(picture, mtu, chance):
+    payloads = packetize(picture, mtu - 40)
+    packets = [
+        (head + bytes(data), index == len(payloads) - 1)
+        for index, (head, data) in enumerate(payloads)
+    ]
+    packets += chance.choices(packets, k=len(packets) // 2)
+    chance.shuffle(packets)
+    assembler = JpegAssembler()
+    received = [assembler.add(parse_payload(data), 7, marker) for data, marker in packets]
+    (arrived,) = [result for result in received if result is not None]
+    assert assembler.dropped == 0
+    assert_same_picture(arrived, picture)
+
+
+def assert_same_picture(arrived, picture):
+    sent, got = jpeg.parse(picture), jpeg.parse(arrived)
+    assert arrived[got.scan_start : got.scan_end] == picture[sent.scan_start : sent.scan_end]
+    assert got.quantization_tables[0] == sent.quantization_tables[0]
+    assert (got.width, got.height) == (sent.width, sent.height)
+    assert got.restart_interval == sent.restart_interval
+    chroma = sent.components[1].quantization_table
+    assert got.quantization_tables[1] == sent.quantization_tables[chroma]
+    assert pixels_of(arrived) == pixels_of(picture)
+
+
+@settings(deadline=None)
+@given(pictures, st.integers(200, 400), st.data())
+def test_a_picture_with_any_one_packet_lost_is_dropped(picture, mtu, data):
+    payloads = packetize(picture, mtu - 40)
+    lost = data.draw(st.integers(0, len(payloads) - 1))
+    assembler = JpegAssembler()
+    for index, (head, scan) in enumerate(payloads):
+        if index != lost:
+            last = index == len(payloads) - 1
+            assert assembler.add(parse_payload(head + bytes(scan)), 7, last) is None
+    assembler.add(fragment(0, b"next"), 4507, True)
+    assert assembler.dropped == (1 if len(payloads) > 1 else 0)
+
+
+arrivals = st.tuples(
+    st.integers(0, 12),
+    st.binary(min_size=1, max_size=6),
+    st.sampled_from([1, 50, 128, 255]),
+    st.sampled_from([b"", TABLES]),
+    st.integers(0, 3),
+    st.booleans(),
+)
+
+
+@given(st.lists(arrivals, max_size=30))
+def test_whatever_arrives_only_whole_pictures_come_out(stream):
+    assembler = JpegAssembler()
+    for offset, data, q, tables, timestamp, marker in stream:
+        part = fragment(offset, data, q=q, tables=tables)
+        picture = assembler.add(part, timestamp, marker)
+        assert picture is None or picture.startswith(b"\xff\xd8")
+    assert assembler.dropped <= len(stream)
