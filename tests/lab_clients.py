@@ -274,7 +274,7 @@ class LabClient:
     def __init__(
         self,
         server: tuple[str, int],
-        form: Form,
+        form: Form = USUAL,
         *,
         movie: str = "movie.Mjpeg",
         wait_for_marker: bool = False,

@@ -153,6 +153,65 @@ RTP_KINDS: dict[str, Packets] = {
 }
 
 
+def _twice(frames: Frames) -> Iterator[list[bytes]]:
+    for datagrams in _fragments()(frames):
+        yield [packet for packet in datagrams for _ in range(2)]
+
+
+def _whole_twice(frames: Frames) -> Iterator[list[bytes]]:
+    for [packet] in _whole()(frames):
+        yield [packet, packet]
+
+
+def _swapped(frames: Frames) -> Iterator[list[bytes]]:
+    """Frames 2 and 3, 4 and 5 ... change places; both are sent when the later one is due."""
+    held: list[bytes] = []
+    for index, [packet] in enumerate(_whole()(frames)):
+        if index % 2:
+            held = [packet]
+            yield []
+        else:
+            yield [packet, *held]
+            held = []
+    yield held
+
+
+def _swapped_fragments(frames: Frames) -> Iterator[list[bytes]]:
+    for datagrams in _fragments()(frames):
+        yield [datagrams[0], *reversed(datagrams[1:3]), *datagrams[3:]]
+
+
+IMPAIRED: dict[str, Packets] = {
+    "whole frames, each twice": _whole_twice,
+    "whole frames, swapped": _swapped,
+    "fragments, each twice": _twice,
+    "fragments, swapped": _swapped_fragments,
+}
+"""What a network does to packets without losing any."""
+
+
+def frames_lost(*lost: int) -> Packets:
+    """Whole frames, without those of these numbers."""
+
+    def packets(frames: Frames) -> Iterator[list[bytes]]:
+        for number, datagrams in enumerate(_whole()(frames), 1):
+            yield [] if number in lost else datagrams
+
+    return packets
+
+
+def fragment_lost(frame: int, fragment: int) -> Packets:
+    """Frames in fragments with a marker, without one fragment (both counted from 1)."""
+
+    def packets(frames: Frames) -> Iterator[list[bytes]]:
+        for number, datagrams in enumerate(_fragments()(frames), 1):
+            if number == frame:
+                del datagrams[fragment - 1]
+            yield datagrams
+
+    return packets
+
+
 # --- Replies -------------------------------------------------------------------------------------
 
 Reply = Callable[[str, str], list[bytes]]

@@ -83,6 +83,8 @@ class ServerProcess:
 
     def stop(self) -> None:
         """End the server as an operator does, and check that it goes in good order."""
+        if self._process.returncode == 0:
+            return
         assert self._process.poll() is None, f"the server died: {self.errors()}"
         self._process.send_signal(signal.SIGTERM)
         try:

@@ -18,7 +18,7 @@ from lab_clients import (
     connection,
     parse_int,
 )
-from lab_servers import RTP_KINDS, JavaLabServer, PythonLabServer, rtp
+from lab_servers import IMPAIRED, RTP_KINDS, JavaLabServer, PythonLabServer, rtp
 from movies import frames_of, jpeg_of_size, write_movie
 
 FRAMES = [jpeg_of_size(4000 + 100 * number, number) for number in range(6)]
@@ -122,6 +122,17 @@ def test_client_drops_what_is_not_newer():
 def test_every_kind_of_rtp_carries_every_byte(kind):
     datagrams = [packet for frame in RTP_KINDS[kind](FRAMES) for packet in frame]
     assert b"".join(packet[12:] for packet in datagrams) == b"".join(FRAMES)
+
+
+@pytest.mark.parametrize("kind", IMPAIRED)
+def test_impairments_lose_nothing_and_are_seen_on_the_wire(kind):
+    def payloads(packets):
+        return [packet[12:] for frame in packets(FRAMES) for packet in frame]
+
+    impaired = payloads(IMPAIRED[kind])
+    whole = payloads(RTP_KINDS["fragments, marker" if "frag" in kind else "whole frames"])
+    assert set(impaired) == set(whole)
+    assert impaired != whole
 
 
 def test_forms_have_names_of_their_own_and_complete_requests():
