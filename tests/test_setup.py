@@ -96,7 +96,7 @@ class TestCommandToType:
     def test_debian_without_sudo(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr("shutil.which", lambda command: None)
         command = setup_machine.install_command(DEBIAN_USER, ["python3-tk"])
-        assert command == "su -c 'apt-get install --no-install-recommends python3-tk'"
+        assert command == "su - -c 'apt-get install --no-install-recommends python3-tk'"
 
     def test_homebrew(self) -> None:
         command = setup_machine.install_command(HOMEBREW, ["python-tk@3.12", "mpv"])

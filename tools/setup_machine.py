@@ -149,7 +149,7 @@ def install_command(machine: Machine, packages: Iterable[str]) -> str:
     if machine.packager == "brew":
         return f"brew install {' '.join(packages)}"
     command = f"apt-get install --no-install-recommends {' '.join(packages)}"
-    return f"sudo {command}" if shutil.which("sudo") else f"su -c '{command}'"
+    return f"sudo {command}" if shutil.which("sudo") else f"su - -c '{command}'"
 
 
 def install(packages: Iterable[str]) -> bool:

@@ -116,7 +116,7 @@ def provided(machine: Machine, packages: list[str]) -> bool:
         if machines.install(packages):
             return True
         say("That failed, for the reason above.")
-    say(f"Missing. Type: {machines.install_command(machine, packages)}")
+    say(f"Packages are missing. Type: {machines.install_command(machine, packages)}")
     return False
 
 
