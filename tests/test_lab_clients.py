@@ -355,8 +355,8 @@ def test_the_end_is_quiet_and_play_starts_again_from_the_first_frame(server, fra
         assert client.rtp.quiet(0.1)
         assert client.teardown().status == 200
     assert [packet[12:] for packet in packets] == frames * 2
-    again = sequence_numbers(packets)[len(frames) :]
-    assert again == list(range(again[0], again[0] + len(frames)))
+    # Numbers that began again from 1 would be dropped by every client that wants them greater.
+    assert client.rtp.shown == frames * 2
 
 
 def test_teardown_ends_the_stream(server):
