@@ -88,15 +88,20 @@ class TestMissingTkinter:
 
 
 class TestCommandToType:
-    def test_debian_with_sudo(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("shutil.which", lambda command: f"/usr/bin/{command}")
-        command = setup_machine.install_command(DEBIAN_USER, ["python3-venv", "python3-tk"])
-        assert command == "sudo apt-get install --no-install-recommends python3-venv python3-tk"
-
-    def test_debian_without_sudo(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("shutil.which", lambda command: None)
-        command = setup_machine.install_command(DEBIAN_USER, ["python3-tk"])
-        assert command == "su - -c 'apt-get install --no-install-recommends python3-tk'"
+    @pytest.mark.parametrize(
+        ("machine", "commands", "typed"),
+        [
+            (DEBIAN_ROOT, "sudo", "apt-get update && apt-get install {} python3-tk"),
+            (DEBIAN_USER, "sudo", "sudo apt-get update && sudo apt-get install {} python3-tk"),
+            (DEBIAN_USER, "", "su - -c 'apt-get update && apt-get install {} python3-tk'"),
+        ],
+    )
+    def test_debian(
+        self, monkeypatch: pytest.MonkeyPatch, machine: Machine, commands: str, typed: str
+    ) -> None:
+        monkeypatch.setattr("shutil.which", lambda command: command in commands)
+        command = setup_machine.install_command(machine, ["python3-tk"])
+        assert command == typed.format("--no-install-recommends")
 
     def test_homebrew(self) -> None:
         command = setup_machine.install_command(HOMEBREW, ["python-tk@3.12", "mpv"])

@@ -149,7 +149,11 @@ def install_command(machine: Machine, packages: Iterable[str]) -> str:
     if machine.packager == "brew":
         return f"brew install {' '.join(packages)}"
     command = f"apt-get install --no-install-recommends {' '.join(packages)}"
-    return f"sudo {command}" if shutil.which("sudo") else f"su - -c '{command}'"
+    if machine.may_install:
+        return f"apt-get update && {command}"
+    if shutil.which("sudo"):
+        return f"sudo apt-get update && sudo {command}"
+    return f"su - -c 'apt-get update && {command}'"
 
 
 def install(packages: Iterable[str]) -> bool:
