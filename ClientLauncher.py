@@ -1,0 +1,143 @@
+"""Starts the player: `python ClientLauncher.py Server_name Server_port RTP_port Video_file`.
+
+Without arguments it is the demonstration: it starts a server inside the process and plays
+movie.Mjpeg from it. With --headless it receives without a window.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from Client import Client
+from rtplab import __version__
+from rtplab.receiving.headless import HeadlessOptions, HeadlessRun
+from rtplab.serving.library import MovieLibrary
+from rtplab.serving.service import Service
+from Server import Server
+
+DEMONSTRATION_MOVIE = "movie.Mjpeg"
+TITLE = "RTPClient"
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Play as the command line says; return the exit status: 0 fine, 1 failed, 2 usage."""
+    options = _parse_arguments(argv)
+    if options.server is None:
+        with _demonstration_server() as port:
+            options.server, options.server_port = "127.0.0.1", port
+            options.rtp_port, options.movie = 0, DEMONSTRATION_MOVIE
+            return _play(options)
+    return _play(options)
+
+
+def _play(options: argparse.Namespace) -> int:
+    if options.headless:
+        return _play_headless(options)
+    return _play_in_window(options)
+
+
+def _play_headless(options: argparse.Namespace) -> int:
+    client = Client(None, options.server, options.server_port, options.rtp_port, options.movie)
+    what = HeadlessOptions(options.frames, options.duration, options.save, options.json)
+    return HeadlessRun(client, what).run()
+
+
+def _play_in_window(options: argparse.Namespace) -> int:
+    try:
+        import tkinter
+    except ImportError:
+        return _no_window("Python has no tkinter here")
+    try:
+        root = tkinter.Tk()
+    except tkinter.TclError:
+        return _no_window("there is no display")
+    root.title(TITLE)
+    client = Client(root, options.server, options.server_port, options.rtp_port, options.movie)
+    try:
+        root.mainloop()
+    finally:
+        client.close()
+    return 0
+
+
+def _no_window(reason: str) -> int:
+    print(f"No window can be opened: {reason}. Use --headless.", file=sys.stderr)
+    return 1
+
+
+@contextmanager
+def _demonstration_server() -> Iterator[int]:
+    """Run a server inside this process on a free loopback port; yield the port."""
+    server = Server(Service(MovieLibrary(Path(__file__).parent)))
+    _, port = server.listen()
+    thread = threading.Thread(target=server.serve, name="server")
+    thread.start()
+    try:
+        yield port
+    finally:
+        server.stop()
+        thread.join()
+
+
+def _parse_arguments(argv: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="ClientLauncher.py",
+        description="Play an MJPEG movie from an RTSP server; without arguments, a demonstration.",
+    )
+    parser.add_argument("server", nargs="?", metavar="Server_name", help="host of the server")
+    parser.add_argument("server_port", nargs="?", type=_port, metavar="Server_port")
+    parser.add_argument(
+        "rtp_port", nargs="?", type=_port, metavar="RTP_port", help="0 takes a free one"
+    )
+    parser.add_argument("movie", nargs="?", metavar="Video_file")
+    parser.add_argument("--headless", action="store_true", help="receive without a window")
+    parser.add_argument("--frames", type=_count, metavar="N", help="headless: stop after N frames")
+    parser.add_argument(
+        "--duration", type=_seconds, metavar="S", help="headless: stop S seconds after PLAY"
+    )
+    parser.add_argument(
+        "--save", type=Path, metavar="DIR", help="headless: write numbered JPEGs into DIR"
+    )
+    parser.add_argument(
+        "--json", action="store_true", help="headless: end with one JSON object on stdout"
+    )
+    parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
+    options = parser.parse_args(argv)
+    if options.server is not None and options.movie is None:
+        parser.error("name Server_name, Server_port, RTP_port and Video_file, or none of them")
+    if not options.headless and (
+        options.frames or options.duration or options.save or options.json
+    ):
+        parser.error("--frames, --duration, --save and --json go with --headless")
+    return options
+
+
+def _port(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and int(text) <= 65535):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a port from 0 to 65535")
+    return int(text)
+
+
+def _count(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and 0 < int(text) < 10**9):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of frames")
+    return int(text)
+
+
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
+    if not 0 < seconds < 10**7:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds")
+    return seconds
+
+
+if __name__ == "__main__":
+    sys.exit(main())

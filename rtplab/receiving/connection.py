@@ -1,0 +1,113 @@
+"""The client's end of one RTSP connection: requests out, replies and their deadlines in."""
+
+from __future__ import annotations
+
+import selectors
+import socket
+import threading
+import time
+
+from rtplab.protocol.errors import MessageError, SessionError
+from rtplab.protocol.parser import ResponseParser
+from rtplab.protocol.rtsp import Dialect, InterleavedFrame, Response
+
+CONNECT_TIMEOUT = 5.0  # seconds
+RECEIVE_SIZE = 64 * 1024  # bytes per recv
+
+
+class ClientConnection:
+    """A connection to a server. One thread receives; any may send, expect, or hang up."""
+
+    def __init__(self, host: str, port: int, dialect: Dialect) -> None:
+        """Connect. Raises SessionError with a sentence for the user."""
+        try:
+            self._socket = socket.create_connection((host, port), CONNECT_TIMEOUT)
+        except (OSError, UnicodeError) as error:
+            raise SessionError(_explain(error, host, port)) from error
+        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._wake_reader, self._wake_writer = socket.socketpair()
+        self._parser = ResponseParser(dialect)
+        self._selector = selectors.DefaultSelector()
+        self._selector.register(self._socket, selectors.EVENT_READ)
+        self._selector.register(self._wake_reader, selectors.EVENT_READ)
+        self._closing = threading.Event()
+        self._end = ""  # why nothing more will come, as a sentence
+
+    @property
+    def server_host(self) -> str:
+        """The server's address, without its port."""
+        return str(self._socket.getpeername()[0])
+
+    @property
+    def local_host(self) -> str:
+        """Our own address as the server sees it."""
+        return str(self._socket.getsockname()[0])
+
+    def send(self, data: bytes) -> None:
+        """Send a request at once, and have `receive` look at its deadline anew. Raises OSError."""
+        self._socket.sendall(data)
+        self._wake_writer.send(b"x")
+
+    def receive(self, deadline: float | None) -> Response | InterleavedFrame | None:
+        """Return the next message, or None at the deadline or when another thread called `send`.
+
+        At the deadline, what a lab server has said so far counts as its reply.
+        Raises SessionError when the connection has ended or is no RTSP.
+        """
+        try:
+            message = self._parser.next(time.monotonic())
+            if message is None and not self._end:
+                self._wait(deadline)
+                message = self._parser.next(time.monotonic())
+            overdue = deadline is not None and time.monotonic() >= deadline
+            if message is None and (overdue or self._end):
+                message = self._parser.rest()
+        except MessageError as error:
+            raise SessionError(f"The server's answer can't be understood: {error}.") from error
+        if message is None and self._end:
+            raise SessionError(self._end)
+        return message
+
+    def _wait(self, deadline: float | None) -> None:
+        """Feed the parser with what comes before `deadline` or the parser's own."""
+        deadlines = [moment for moment in (deadline, self._parser.deadline()) if moment is not None]
+        timeout = max(0.0, min(deadlines) - time.monotonic()) if deadlines else None
+        ready = {key.fileobj for key, _ in self._selector.select(timeout)}
+        if self._wake_reader in ready:
+            self._wake_reader.recv(4096)
+        if self._closing.is_set():
+            self._end = "The connection has been closed."
+        elif self._socket in ready:
+            self._feed()
+
+    def _feed(self) -> None:
+        try:
+            data = self._socket.recv(RECEIVE_SIZE)
+        except OSError as error:
+            self._end = f"The connection to the server is lost ({error.strerror})."
+            return
+        if data:
+            self._parser.feed(data, time.monotonic())
+        else:
+            self._end = "The server has closed the connection."
+
+    def hang_up(self) -> None:
+        """Make `receive` raise, from any thread."""
+        self._closing.set()
+        self._wake_writer.send(b"x")
+
+    def close(self) -> None:
+        """Free the sockets; the receiving thread has ended."""
+        self._selector.close()
+        for end in (self._socket, self._wake_reader, self._wake_writer):
+            end.close()
+
+
+def _explain(error: Exception, host: str, port: int) -> str:
+    if isinstance(error, ConnectionRefusedError):
+        return f"No server listens on {host} port {port}: start it, or check the port."
+    if isinstance(error, TimeoutError):
+        return f"{host} port {port} does not answer: check the address and the firewall."
+    if isinstance(error, (socket.gaierror, UnicodeError)):
+        return f"There is no host named {host}: check its spelling."
+    return f"Can't connect to {host} port {port}: {getattr(error, 'strerror', error)}."

@@ -1,0 +1,84 @@
+"""RTP payloads put together to JPEG frames, as lab servers and as RFC 2435 send them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from RtpPacket import RtpPacket
+
+# Bytes of one frame that is put together from many packets: a 4K JPEG of high quality is 4 MB.
+MAX_FRAME = 16 * 1024 * 1024
+
+_SOI = b"\xff\xd8"
+_EOI = b"\xff\xd9"
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One JPEG as it was received.
+
+    `number` counts frames from 1 (lost ones too where that can be known), `media_time` is when it
+    is due and `arrival` when its last packet came, both in seconds.
+    """
+
+    data: bytes
+    number: int
+    timestamp: int
+    media_time: float
+    arrival: float
+
+
+class LabAssembler:
+    """Frames of a lab server: a JPEG a packet, or one in several, however they are marked.
+
+    A JPEG begins with FFD8. It ends with FFD9, with a marker, or where the next one begins or the
+    timestamp changes. A frame of which a packet is missing is dropped.
+    """
+
+    def __init__(self) -> None:
+        self._parts: list[bytes] = []
+        self._size = 0
+        self._timestamp = 0
+        self._sequence = 0
+        self._continuations = 0  # packets so far that did not begin a frame
+        self.dropped = 0
+
+    def add(self, sequence: int, packet: RtpPacket) -> list[tuple[int, bytes]]:
+        """Take the next packet; return the frames that it completes, each with its number."""
+        payload = packet.payload
+        frames = []
+        if self._parts and sequence - self._sequence > 1:
+            self._drop()
+        starts_frame = payload[:2] == _SOI
+        if self._parts and (starts_frame or packet.timestamp() != self._timestamp):
+            frames.append(self._finish())
+        if self._parts or starts_frame:
+            self._append(sequence, packet)
+        if self._parts and (payload.endswith(_EOI) or packet.marker()):
+            frames.append(self._finish())
+        return frames
+
+    def _append(self, sequence: int, packet: RtpPacket) -> None:
+        self._size += len(packet.payload)
+        if self._size > MAX_FRAME:
+            self._drop()
+            return
+        if self._parts and sequence != self._sequence:
+            self._continuations += 1
+        self._parts.append(packet.payload)
+        self._timestamp = packet.timestamp()
+        self._sequence = sequence
+
+    def _finish(self) -> tuple[int, bytes]:
+        """Return the frame and its number: a lab server numbers frames, not packets."""
+        frame = self._sequence - self._continuations, b"".join(self._parts)
+        self._reset()
+        return frame
+
+    def _drop(self) -> None:
+        self.dropped += 1
+        self._reset()
+
+    def _reset(self) -> None:
+        self._parts = []
+        self._size = 0

@@ -1,0 +1,131 @@
+"""Receiving without a window: for scripts that grade, measure or save."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from rtplab.protocol.states import State
+from rtplab.receiving.frames import Frame
+from rtplab.receiving.reception import Reception
+
+FOR_EVER = 10.0 * 365 * 24 * 3600  # seconds
+SETUP_TIMEOUT = 15.0  # seconds: more than all time limits of connecting and SETUP together
+
+
+@dataclass
+class HeadlessOptions:
+    """What to receive, and what to do with it."""
+
+    frames: int | None = None  # stop after so many
+    duration: float | None = None  # stop so many seconds after PLAY
+    save: Path | None = None  # a folder for numbered JPEGs
+    json: bool = False  # print one JSON object at the end
+
+
+class HeadlessClient(Protocol):
+    """What is needed of a Client."""
+
+    state: State
+    error: str
+    notice: str
+    reception: Reception
+    firstFrameDelay: float | None
+    onFrame: Any
+
+    def setupMovie(self) -> None: ...
+    def playMovie(self) -> None: ...
+    def exitClient(self) -> None: ...
+    def isWaiting(self) -> bool: ...
+    def waitFor(self, condition: Any, timeout: float) -> bool: ...
+
+
+class HeadlessRun:
+    """One run: set up, play, collect, tear down, report."""
+
+    def __init__(self, client: HeadlessClient, options: HeadlessOptions) -> None:
+        self._client = client
+        self._options = options
+        self._frames = 0
+        self._error = ""
+
+    def run(self) -> int:
+        """Return the exit status: 0 when frames came, else 1."""
+        self._client.onFrame = self._take
+        try:
+            self._play()
+        except KeyboardInterrupt:
+            pass  # the user has seen enough: what came so far is reported
+        report = self._report()
+        self._client.exitClient()
+        for sentence in {report["error"] or "", self._client.notice} - {""}:
+            print(sentence, file=sys.stderr)
+        print(json.dumps(report) if self._options.json else _summary(report))
+        return 0 if self._frames else 1
+
+    def _play(self) -> None:
+        client = self._client
+        if self._options.save is not None:
+            try:
+                self._options.save.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                self._error = f"{self._options.save} can't be written ({error.strerror})."
+                return
+        client.setupMovie()
+        client.waitFor(lambda: client.state is not State.INIT or bool(client.error), SETUP_TIMEOUT)
+        if client.state is State.READY:
+            client.playMovie()
+            client.waitFor(self._is_over, self._options.duration or FOR_EVER)
+
+    def _is_over(self) -> bool:
+        client = self._client
+        enough = self._options.frames is not None and self._frames >= self._options.frames
+        return enough or bool(self._error or client.error or client.notice)
+
+    def _take(self, frame: Frame) -> None:
+        """Count and keep a frame. Runs in the RTP thread."""
+        if self._options.frames is not None and self._frames >= self._options.frames:
+            return
+        self._frames += 1
+        if self._options.save is not None:
+            try:
+                (self._options.save / f"frame-{self._frames:05d}.jpg").write_bytes(frame.data)
+            except OSError as error:
+                self._error = f"{self._options.save} can't be written ({error.strerror})."
+
+    def _report(self) -> dict[str, Any]:
+        """Return what was received, under the names that README documents."""
+        statistics = self._client.reception.statistics
+        delay, seconds = self._client.firstFrameDelay, statistics.seconds
+        return {
+            "frames": self._frames,
+            "packets": statistics.packets,
+            "lost": statistics.lost,
+            "late": statistics.late,
+            "duplicates": statistics.duplicates,
+            "bytes": statistics.bytes,
+            "seconds": round(seconds, 3),
+            "fps": round((self._frames - 1) / seconds, 2) if seconds and self._frames else 0.0,
+            "kbit_per_s": round(statistics.bytes * 8 / 1000 / seconds, 1) if seconds else 0.0,
+            "jitter_ms": round(statistics.jitter * 1000, 3),
+            "loss_rate": round(statistics.loss_rate, 5),
+            "first_frame_ms": None if delay is None else round(delay * 1000, 1),
+            "state": self._client.state.name,
+            "error": self._error or self._client.error or self._shortfall() or None,
+        }
+
+    def _shortfall(self) -> str:
+        """Return a sentence when the stream fell silent before all that was asked for had come."""
+        asked_for_more = self._options.duration or self._frames < (self._options.frames or 0)
+        return self._client.notice if asked_for_more else ""
+
+
+def _summary(report: dict[str, Any]) -> str:
+    return (
+        f"{report['frames']} frames in {report['seconds']} s ({report['fps']} frames/s, "
+        f"{report['kbit_per_s']} kbit/s), {report['lost']} of {report['packets'] + report['lost']} "
+        f"packets lost, jitter {report['jitter_ms']} ms"
+    )

@@ -1,0 +1,98 @@
+"""One stream's way from datagrams to frames: count, order, put together, time."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from rtplab.protocol.errors import PacketError
+from rtplab.protocol.serial import SequenceUnwrapper, seq_delta
+from rtplab.receiving.frames import Frame
+from rtplab.receiving.reorder import ReorderBuffer, Verdict
+from rtplab.receiving.statistics import Statistics
+from rtplab.receiving.timeline import MediaTimeline
+from RtpPacket import RtpPacket
+
+# A number so far ahead of or behind the last is believed only when its successor follows: then
+# the sender has begun to count anew (RFC 3550 appendix A.1).
+MAX_DROPOUT = 3000
+MAX_MISORDER = 100
+# How long a packet that overtook another waits for it, in seconds.
+REORDER_PATIENCE = 0.1
+
+
+class Assembler(Protocol):
+    """What puts the payloads of one kind of stream together to JPEGs."""
+
+    def add(self, sequence: int, packet: RtpPacket) -> list[tuple[int, bytes]]: ...
+
+
+class Reception:
+    """Takes the RTP datagrams of one stream, gives its frames. No socket, no clock, no thread."""
+
+    def __init__(self, assembler: Assembler, patience: float = REORDER_PATIENCE) -> None:
+        self.statistics = Statistics()
+        self.malformed = 0  # datagrams that were no RTP packets
+        self._assembler = assembler
+        self._patience = patience
+        self._unwrapper = SequenceUnwrapper()
+        self._reorder = ReorderBuffer(patience)
+        self._timeline = MediaTimeline()
+        self._successor: int | None = None  # of a number that was too far off to be believed
+        self._last_sequence_number: int | None = None
+
+    def receive(self, datagram: bytes, now: float) -> list[Frame]:
+        """Take a datagram that arrived at `now`; return the frames that are complete."""
+        packet = RtpPacket()
+        try:
+            packet.decode(datagram)
+        except PacketError:
+            self.malformed += 1
+            return []
+        if not self._is_credible(packet.seqNum()):
+            return []
+        sequence = self._unwrapper.unwrap(packet.seqNum())
+        self.statistics.arrived(sequence, len(datagram), now)
+        verdict = self._reorder.add(sequence, packet, now)
+        self.statistics.duplicates += verdict is Verdict.DUPLICATE
+        self.statistics.late += verdict is Verdict.LATE
+        return self.release(now)
+
+    def release(self, now: float) -> list[Frame]:
+        """Return the frames for which nothing is waited any more at `now`."""
+        frames = []
+        for sequence, packet in self._reorder.release(now):
+            for number, data in self._assembler.add(sequence, packet):
+                frames.append(self._frame(number, data, packet.timestamp(), now))
+        return frames
+
+    def deadline(self) -> float | None:
+        """When `release` has to be called although nothing arrived; None: never."""
+        return self._reorder.deadline()
+
+    def paused(self) -> None:
+        """The stream stands still until the next PLAY."""
+        self.statistics.paused()
+        self._timeline.paused()
+
+    def _frame(self, number: int, data: bytes, timestamp: int, now: float) -> Frame:
+        media_time = self._timeline.frame(timestamp, now)
+        self.statistics.timed(media_time, now)
+        self.statistics.frames += 1
+        return Frame(data, number, timestamp, media_time, now)
+
+    def _is_credible(self, sequence_number: int) -> bool:
+        """RFC 3550 appendix A.1: two packets in a row make a wild jump a new beginning."""
+        last = self._last_sequence_number
+        if last is not None and not -MAX_MISORDER < seq_delta(sequence_number, last) < MAX_DROPOUT:
+            if sequence_number != self._successor:
+                self._successor = (sequence_number + 1) & 0xFFFF
+                return False
+            self._restart()
+        self._successor = None
+        self._last_sequence_number = sequence_number
+        return True
+
+    def _restart(self) -> None:
+        self._unwrapper = SequenceUnwrapper()
+        self._reorder = ReorderBuffer(self._patience)
+        self.statistics.restarted()
