@@ -2,6 +2,8 @@
 # Another interpreter:  make test PYTHON=python3.12  (.venv is then made anew with it)
 
 PYTHON ?= python3
+# exec: what stops make then stops the player, not just the shell between them.
+SETUP = exec "$(PYTHON)" tools/setup.py
 
 .PHONY: help run test check movie clean
 
@@ -9,16 +11,16 @@ help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /make \1	/p' Makefile
 
 run: ## set up and play the demonstration movie
-	@"$(PYTHON)" tools/setup.py run
+	@$(SETUP) run
 
 test: ## set up and run every check and every test, real peers included
-	@"$(PYTHON)" tools/setup.py test
+	@$(SETUP) test
 
 check: ## set up and run the quick ones: format, lint, types, unit tests
-	@"$(PYTHON)" tools/setup.py check
+	@$(SETUP) check
 
 movie: ## make movie.Mjpeg anew
-	@"$(PYTHON)" tools/setup.py movie
+	@$(SETUP) movie
 
 clean: ## remove .venv, caches and whatever else was made
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis build *.egg-info
