@@ -84,6 +84,7 @@ def error_of(python: str, code: str) -> str:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             text=True,
+            errors="replace",
             timeout=PROBE_LIMIT,
         )
     except subprocess.TimeoutExpired:

@@ -45,7 +45,7 @@ def make() -> bool:
     command = [base_python(), "-m", "venv", "--clear", str(VENV)]
     if subprocess.run(command, stdin=subprocess.DEVNULL).returncode:
         return False
-    _stamp("interpreter").write_text(_interpreter())
+    _stamp("interpreter").write_text(_interpreter(), encoding="utf-8")
     return True
 
 
@@ -59,7 +59,7 @@ def install(group: str, *options: str) -> bool:
     pip = [str(PYTHON), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
     if subprocess.run([*pip, *options, *wanted], stdin=subprocess.DEVNULL).returncode:
         return False
-    stamp.write_text("\n".join(wanted))
+    stamp.write_text("\n".join(wanted), encoding="utf-8")
     return True
 
 
@@ -68,7 +68,7 @@ def _stamp(name: str) -> Path:
 
 
 def _read(stamp: Path) -> str:
-    return stamp.read_text() if stamp.exists() else ""
+    return stamp.read_text(encoding="utf-8") if stamp.exists() else ""
 
 
 def _interpreter() -> str:
