@@ -1,0 +1,71 @@
+"""The colours of the player, light and dark. The picture's surround is dark in both."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Palette:
+    """One set of colours, each `#rrggbb`."""
+
+    name: str
+    window: str  # behind the controls
+    raised: str  # buttons and fields
+    hover: str
+    pressed: str
+    border: str
+    text: str
+    muted: str  # text of less weight
+    disabled: str  # text of what can't be used now
+    accent: str  # what is lit, chosen or focused
+    on_accent: str  # text on the accent
+    trough: str  # the part of a slider that is not filled
+    good: str
+    warning: str
+    bad: str
+
+
+DARK = Palette(
+    name="dark",
+    window="#1f2125",
+    raised="#32353b",
+    hover="#3e424a",
+    pressed="#292c31",
+    border="#41454d",
+    text="#e9ebee",
+    muted="#a3a9b3",
+    disabled="#686e78",
+    accent="#5aa7ff",
+    on_accent="#0a1a2e",
+    trough="#43474f",
+    good="#56c271",
+    warning="#f0b849",
+    bad="#ff7b72",
+)
+
+LIGHT = Palette(
+    name="light",
+    window="#f3f4f6",
+    raised="#ffffff",
+    hover="#e9edf2",
+    pressed="#dde3ea",
+    border="#cdd3db",
+    text="#1d2127",
+    muted="#5a6472",
+    disabled="#a2a9b3",
+    accent="#1668d6",
+    on_accent="#ffffff",
+    trough="#d3d8df",
+    good="#1a7f37",
+    warning="#9a6700",
+    bad="#c62828",
+)
+
+PALETTES = {palette.name: palette for palette in (DARK, LIGHT)}
+
+# Around and upon the picture, whatever the palette: nothing may compete with it.
+SURROUND = "#0b0c0e"
+CAPTION = "#f4f5f7"
+CAPTION_MUTED = "#b9bec7"
+CAPTION_BAD = "#ff9a92"

@@ -1,0 +1,139 @@
+"""The picture area: the movie, scaled to the room there is, and what there is to say in words."""
+
+from __future__ import annotations
+
+import tkinter as tk
+
+from PIL import Image, ImageDraw, ImageTk
+
+from rtplab.player import palette
+from rtplab.player.decoding import Size, decode, fitted, picture_size
+from rtplab.player.status import Message, Tone
+from rtplab.player.theme import Theme
+from rtplab.protocol.errors import PacketError
+
+_CARD_OPACITY = 205  # of 255: words must be legible on any picture
+
+
+class PictureArea(tk.Canvas):
+    """Shows JPEGs and messages. All in the thread that runs Tk."""
+
+    def __init__(self, master: tk.Misc, theme: Theme) -> None:
+        super().__init__(
+            master, background=palette.SURROUND, highlightthickness=0, borderwidth=0, takefocus=True
+        )
+        self._theme = theme
+        self._jpeg = b""
+        self._photo: ImageTk.PhotoImage | None = None
+        self._item = self.create_image(0, 0, anchor="nw")
+        self._message = Message("", "", Tone.CALM)
+        self._card: ImageTk.PhotoImage | None = None
+        self._redraw_timer = ""
+        self.broken = 0  # frames that could not be decoded
+        self.picture: Size | None = None  # pixels of the picture as it was sent
+        self.bind("<Configure>", self._resized)
+
+    @property
+    def box(self) -> tuple[int, int, int, int]:
+        """Left, top, right and bottom of the picture within the area, in pixels."""
+        left, top = (round(position) for position in self.coords(self._item))
+        width, height = (self._photo.width(), self._photo.height()) if self._photo else (0, 0)
+        return left, top, left + width, top + height
+
+    @property
+    def jpeg(self) -> bytes:
+        """The frame that is shown, as it was received."""
+        return self._jpeg
+
+    def show(self, jpeg: bytes) -> bool:
+        """Show a frame. A damaged one is counted and passed over: the last good one stays."""
+        try:
+            self.picture = picture_size(jpeg)
+            image = decode(jpeg, fitted(self.picture, self._room()))
+        except PacketError:
+            self.broken += 1
+            return False
+        self._jpeg = jpeg
+        self._paste(image)
+        return True
+
+    def clear(self) -> None:
+        """Show no picture any more."""
+        self._jpeg, self._photo = b"", None
+        self.itemconfigure(self._item, image="")
+
+    def say(self, message: Message) -> None:
+        """Say something in the middle of the area, until something else is said."""
+        if message != self._message:
+            self._message = message
+            self._draw_message()
+
+    def _room(self) -> Size:
+        return max(1, self.winfo_width()), max(1, self.winfo_height())
+
+    def _paste(self, image: Image.Image) -> None:
+        """A new PhotoImage a frame costs 3 to 6 times as much as to paste into the old one."""
+        photo = self._photo
+        if photo is not None and (photo.width(), photo.height()) == image.size:
+            photo.paste(image)
+            return
+        self._photo = ImageTk.PhotoImage(image.convert("RGB"), master=self)
+        self.itemconfigure(self._item, image=self._photo)
+        width, height = self._room()
+        self.coords(self._item, (width - image.width) // 2, (height - image.height) // 2)
+
+    def _resized(self, event: tk.Event[tk.Misc]) -> None:
+        if not self._redraw_timer:
+            self._redraw_timer = self.after_idle(self._redraw)
+
+    def _redraw(self) -> None:
+        self._redraw_timer = ""
+        if self._jpeg:
+            self._photo = None
+            self.show(self._jpeg)
+        self._draw_message()
+
+    # ------------------------------------------------------------------ words
+
+    def _draw_message(self) -> None:
+        self.delete("message")
+        message, px = self._message, self._theme.px
+        if not message.headline:
+            return
+        width, height = self._room()
+        lines = [self._write(message.headline, self._theme.headline_font, palette.CAPTION)]
+        if message.detail:
+            colour = palette.CAPTION_BAD if message.tone is Tone.BAD else palette.CAPTION_MUTED
+            lines.append(self._write(message.detail, self._theme.caption_font, colour))
+        boxes = [self.bbox(line) for line in lines]
+        total = sum(box[3] - box[1] for box in boxes) + px(8) * (len(lines) - 1)
+        top = (height - total) // 2
+        self._draw_card(max(box[2] - box[0] for box in boxes) + px(48), total + px(36))
+        for line, box in zip(lines, boxes, strict=True):
+            self.coords(line, width // 2, top)
+            self.tag_raise(line)
+            top += box[3] - box[1] + px(8)
+
+    def _write(self, text: str, font: object, colour: str) -> int:
+        room = self._room()[0] - self._theme.px(72)
+        wrap = max(self._theme.px(120), min(room, self._theme.px(560)))
+        return self.create_text(
+            0, 0, text=text, font=str(font), fill=colour, width=wrap, anchor="n", justify="center",
+            tags=("message",),
+        )  # fmt: skip
+
+    def _draw_card(self, width: int, height: int) -> None:
+        """A translucent plate behind the words, when they lie upon a picture."""
+        if not self._jpeg:
+            return
+        card = Image.new("RGBA", (width, height))
+        fill = (*_rgb(palette.SURROUND), _CARD_OPACITY)
+        radius = self._theme.px(12)
+        ImageDraw.Draw(card).rounded_rectangle((0, 0, width - 1, height - 1), radius, fill)
+        self._card = ImageTk.PhotoImage(card, master=self)
+        middle = (self._room()[0] // 2, self._room()[1] // 2)
+        self.create_image(*middle, image=self._card, tags=("message",))
+
+
+def _rgb(colour: str) -> tuple[int, int, int]:
+    return int(colour[1:3], 16), int(colour[3:5], 16), int(colour[5:7], 16)
