@@ -19,11 +19,13 @@ from types import FrameType
 from rtplab import __version__
 from rtplab.protocol.errors import MovieError
 from rtplab.serving.library import MovieLibrary
-from rtplab.serving.service import DEFAULT_FPS, Service
+from rtplab.serving.media import MediaStore
+from rtplab.serving.service import DEFAULT_FPS, DEFAULT_MTU, Service, max_payload
 from ServerWorker import ServerWorker
 from VideoStream import open_movie
 
 DEFAULT_PORT = 5678
+MIN_MTU = 300  # bytes: the headers of RTP/JPEG's first packet take 212 of them
 BACKLOG = 512  # connections that may wait to be accepted: a class that starts all at once
 # Seconds to wait before accepting again when the process has no descriptor left for a connection.
 ACCEPT_PAUSE = 0.2
@@ -49,7 +51,12 @@ class Server:
         logging.basicConfig(
             level=options.log_level.upper(), format="%(asctime)s %(levelname)s %(message)s"
         )
-        self.service = Service(MovieLibrary(options.media), fps=options.fps, marker=options.marker)
+        self.service = Service(
+            MovieLibrary(options.media),
+            MediaStore(max_payload(options.mtu)),
+            fps=options.fps,
+            marker=options.marker,
+        )
         try:
             movies = _describe_movies(self.service)
             host, port = self.listen(options.host, options.port)
@@ -146,6 +153,12 @@ def _parse_arguments(argv: list[str] | None) -> argparse.Namespace:
         "--marker", action="store_true", help="set the RTP marker on every frame for lab clients"
     )
     parser.add_argument(
+        "--mtu",
+        type=_mtu,
+        default=DEFAULT_MTU,
+        help="largest IP packet in bytes, standard dialect only (default: %(default)s)",
+    )
+    parser.add_argument(
         "--log-level", choices=["debug", "info", "warning", "error"], default="info"
     )
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
@@ -155,6 +168,12 @@ def _parse_arguments(argv: list[str] | None) -> argparse.Namespace:
 def _port(text: str) -> int:
     if not (text.isascii() and text.isdigit() and int(text) <= 65535):
         raise argparse.ArgumentTypeError(f"{text!r} is not a port from 0 to 65535")
+    return int(text)
+
+
+def _mtu(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and MIN_MTU <= int(text) <= 65535):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a size from {MIN_MTU} to 65535 bytes")
     return int(text)
 
 

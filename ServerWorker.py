@@ -7,28 +7,40 @@ bears its name. Media runs in the server's pacer, which calls `sendRtp` whenever
 from __future__ import annotations
 
 import logging
-import secrets
 import socket
 import threading
 import time
 from typing import Any
 
-from rtplab.protocol import lab
-from rtplab.protocol.errors import MessageError, MovieError
-from rtplab.protocol.headers import Transport, parse_transports
+from rtplab.protocol import lab, rtcp, sdp
+from rtplab.protocol.errors import MessageError, MovieError, PacketError
+from rtplab.protocol.headers import Range, RtpInfo, Transport, parse_range, parse_transports
 from rtplab.protocol.parser import split_lines
-from rtplab.protocol.rtsp import Dialect, Form, InterleavedFrame, Request, Response, printable
+from rtplab.protocol.rtsp import (
+    Dialect,
+    Form,
+    Headers,
+    InterleavedFrame,
+    Request,
+    Response,
+    printable,
+)
 from rtplab.protocol.states import State, transition
+from rtplab.protocol.urls import parse_url
 from rtplab.serving.connection import RtspConnection
+from rtplab.serving.media import Media, WholeFrames
 from rtplab.serving.pacer import FrameClock, Ticket
+from rtplab.serving.playback import Playback, nearest_rate
 from rtplab.serving.service import Service
-from rtplab.serving.sinks import UdpSink, ViewerGone
-from rtplab.serving.stream import CLOCK_RATE, MJPEG, RtpStream, whole_frames
+from rtplab.serving.session import Session, lab_stream, new_session_id, standard_stream
+from rtplab.serving.sinks import InterleavedSink, Sink, UdpSink, ViewerGone
+from rtplab.serving.stream import CLOCK_RATE, MJPEG
 from RtpPacket import RtpPacket
 from VideoStream import VideoStream
 
 MAX_BAD_REQUESTS = 10  # in a row: by then the peer speaks something else
-MAX_SESSION_ID = 2_147_483_647  # the Java clients read it with Integer.parseInt
+TRACK = "trackID=0"  # what the one track of every movie is called below the movie's URL
+DRAIN_INTERVAL = 0.02  # seconds between tries to get the last bytes to a slow client
 
 logger = logging.getLogger("rtplab.server")
 
@@ -36,10 +48,15 @@ logger = logging.getLogger("rtplab.server")
 class ServerWorker:
     """One client's session. `clientInfo['rtspSocket']` is its (socket, address)."""
 
+    OPTIONS = "OPTIONS"
+    DESCRIBE = "DESCRIBE"
     SETUP = "SETUP"
     PLAY = "PLAY"
     PAUSE = "PAUSE"
     TEARDOWN = "TEARDOWN"
+    GET_PARAMETER = "GET_PARAMETER"
+    SET_PARAMETER = "SET_PARAMETER"
+    METHODS = (OPTIONS, DESCRIBE, SETUP, PLAY, PAUSE, TEARDOWN, GET_PARAMETER, SET_PARAMETER)
 
     INIT = State.INIT
     READY = State.READY
@@ -59,23 +76,25 @@ class ServerWorker:
         self._service = service or Service()
         self._thread: threading.Thread | None = None
         self._name = f"{self._address[0]}:{self._address[1]}"
+        self._last_sign_of_life = time.monotonic()
 
-        # Guards all below: the control thread and the pacer both use it. Nothing blocks under it.
+        # Guards what follows: the control thread and the pacer use it. Nothing blocks under it.
         self._lock = threading.Lock()
         self.state = State.INIT
-        self.sessionId = ""
-        self._dialect = Dialect.LAB
-        self._stream: RtpStream | None = None
-        self._ticket: Ticket | None = None
-        self._clock: FrameClock  # while playing
-        self.videoStream: VideoStream  # from SETUP on
+        self._session: Session | None = None
+        self._ticket: Ticket | None = None  # while frames are being sent
+        self._clock: FrameClock
 
-    # ------------------------------------------------------------------ control
+    # ------------------------------------------------------------------ the control thread
 
     def run(self) -> None:
         """Start the thread that serves this client."""
         self._thread = threading.Thread(target=self.recvRtspRequest, name=f"client {self._name}")
         self._thread.start()
+
+    def is_alive(self) -> bool:
+        """Tell if the client is still served."""
+        return self._thread is not None and self._thread.is_alive()
 
     def close(self) -> None:
         """Hang up and wait until all of it is freed. May be called twice, from any other thread."""
@@ -83,27 +102,37 @@ class ServerWorker:
         if self._thread is not None:
             self._thread.join()
 
-    def is_alive(self) -> bool:
-        """Tell if the client is still served."""
-        return self._thread is not None and self._thread.is_alive()
-
     def recvRtspRequest(self) -> None:
-        """Serve the client until it hangs up."""
+        """Serve the client until it hangs up or falls silent."""
         logger.info("%s connected", self._name)
-        bad_requests = 0
         try:
-            for message in self._connection.messages():
-                if isinstance(message, InterleavedFrame):
-                    continue
-                status = self.processRtspRequest(message)
-                bad_requests = bad_requests + 1 if status == 400 else 0
-                if bad_requests > MAX_BAD_REQUESTS or (message.problem and message.problem.fatal):
-                    break
+            self._serve()
         except OSError as error:
             logger.info("%s lost: %s", self._name, error)
         finally:
             self._free()
             logger.info("%s gone", self._name)
+
+    def _serve(self) -> None:
+        bad_requests = 0
+        for message in self._connection.messages(self._session_deadline):
+            if message is None:
+                logger.info("%s has been silent for too long", self._name)
+                break
+            if isinstance(message, InterleavedFrame):
+                self._interleaved_arrived(message)
+                continue
+            self._last_sign_of_life = time.monotonic()
+            status = self.processRtspRequest(message)
+            bad_requests = bad_requests + 1 if status == 400 else 0
+            if bad_requests > MAX_BAD_REQUESTS or (message.problem and message.problem.fatal):
+                break
+
+    def _session_deadline(self) -> float | None:
+        """When a silent session ends (RFC 2326 section 12.37); lab clients send no keep-alive."""
+        if self._session is None or self._session.dialect is Dialect.LAB:
+            return None
+        return self._last_sign_of_life + self._service.session_timeout
 
     def processRtspRequest(self, data: Request | str | bytes) -> int:
         """Obey one request and answer it; return the status of the answer.
@@ -122,7 +151,7 @@ class ServerWorker:
         """Send a bare reply in the lab dialect: OK_200, FILE_NOT_FOUND_404 or CON_ERR_500."""
         status = {self.OK_200: 200, self.FILE_NOT_FOUND_404: 404}.get(code, 500)
         request = Request("", "", cseq=str(seq), dialect=Dialect.LAB, form=Form("\n", False))
-        session = self.sessionId if status == 200 else ""
+        session = self._session.session_id if self._session and status == 200 else ""
         self._connection.send(Response(status, session=session).serialise(request))
 
     def _answer(self, request: Request) -> Response:
@@ -130,10 +159,12 @@ class ServerWorker:
         try:
             if request.problem:
                 raise request.problem
-            method = getattr(self, f"do_{request.method}", None)
-            if method is None:
+            if request.method not in self.METHODS:
                 raise MessageError(f"{printable(request.method)} is not implemented", 501)
-            response: Response = method(request)
+            required = request.headers.get("Require") or request.headers.get("Proxy-Require")
+            if required:  # RFC 2326 section 12.32: no option is supported
+                return Response(551, Headers([("Unsupported", printable(required))]))
+            response: Response = getattr(self, f"do_{request.method}")(request)
             return response
         except MessageError as error:
             logger.info("%s refused with %d: %s", self._name, error.status, error)
@@ -144,38 +175,79 @@ class ServerWorker:
 
     # ------------------------------------------------------------------ the methods of RTSP
 
+    def do_OPTIONS(self, request: Request) -> Response:
+        """RFC 2326 section 10.1: say what we understand."""
+        return self._ok(Headers([("Public", ", ".join(self.METHODS))]))
+
+    def do_DESCRIBE(self, request: Request) -> Response:
+        """RFC 2326 section 10.2: describe the movie in SDP."""
+        accepted = request.headers.get("Accept", "application/sdp")
+        if not any(kind in accepted for kind in ("application/sdp", "application/*", "*/*")):
+            raise MessageError(f"only SDP is offered, not {printable(accepted, 60)}", 406)
+        video = self._open_movie(request)
+        playback = Playback(video, self._service.fps)
+        width, height = self._service.media.rtp_jpeg(video.movie).size()
+        description = sdp.describe(
+            name=_movie_name(request)[0],
+            origin=self._local_host or "127.0.0.1",
+            session_id=video.movie.modified,
+            duration=playback.duration,
+            frame_rate=self._service.fps,
+            width=width,
+            height=height,
+            control=TRACK,
+        )
+        headers = Headers([("Content-Type", "application/sdp")])
+        if request.dialect is Dialect.STANDARD:
+            headers.add("Content-Base", _movie_url(request))
+        response = self._ok(headers)
+        response.body = description.encode("utf-8", "replace")
+        return response
+
     def do_SETUP(self, request: Request) -> Response:
         """RFC 2326 section 10.4: open the movie and the way to the client."""
         new_state = transition(self.state, request.method)
-        transport = self._choose_transport(request)
-        videoStream = self._open_movie(request.uri)
-        sink = UdpSink(self._local_host, self._address[0], _rtp_port(transport))
-        with self._lock:
-            self._close_stream()
-            self.clientInfo["videoStream"] = self.videoStream = videoStream
-            self.clientInfo["rtpPort"] = _rtp_port(transport)
-            self._stream = self._new_stream(sink)
-            self.sessionId = self.sessionId or str(1 + secrets.randbelow(MAX_SESSION_ID))
-            self.clientInfo["session"] = self.sessionId
-            self._dialect = request.dialect
-            self.state = new_state
-        logger.info("%s set up %s", self._name, videoStream.movie.path)
-        return self._ok()
+        if self._session is not None:
+            self._check_repeated_setup(request)
+        offered = parse_transports(request.headers.get("Transport"))
+        video = self._open_movie(request)
+        media = self._media_for(request.dialect, video)
+        sink, transport = self._open_sink(request.dialect, offered)
+        is_lab = request.dialect is Dialect.LAB
+        stream = lab_stream(sink, self._service.marker) if is_lab else standard_stream(sink)
+        session = Session(
+            self._session.session_id if self._session else new_session_id(),
+            request.dialect,
+            _movie_url(request),
+            _movie_url(request) + TRACK,
+            _with_ssrc(transport, stream.ssrc),
+            Playback(video, self._service.fps),
+            media,
+            stream,
+        )
+        self._close_session()
+        self._take_up(session, new_state)
+        logger.info("%s set up %s", self._name, printable(video.movie.path))
+        return self._ok(Headers([] if is_lab else [("Transport", session.transport.serialise())]))
 
     def do_PLAY(self, request: Request) -> Response:
-        """RFC 2326 section 10.5: send from here on; at the end, from the beginning again."""
+        """RFC 2326 section 10.5: send from where the session stands, or from where Range says."""
         new_state = transition(self.state, request.method)
-        self._check_session(request)
+        session = self._checked_session(request)
+        span = parse_range(request.headers.get("Range", "npt=now-"))
         with self._lock:
-            if self.videoStream.frameNbr() >= len(self.videoStream.movie.frames):
-                self.videoStream.seek(1)
+            if self._wants_change(request) or self.state is not State.PLAYING:
+                self._stop_sending()
+                self._go_to(session.playback, span, request)
             self.state = new_state
-        return self._ok()
+            headers = self._play_headers(session, request)
+        session.media.prepare(session.playback.video.frameNbr() + 1)
+        return self._ok(headers)
 
     def do_PAUSE(self, request: Request) -> Response:
         """RFC 2326 section 10.6: stop sending; PLAY goes on with the next frame."""
         new_state = transition(self.state, request.method)
-        self._check_session(request)
+        self._checked_session(request)
         with self._lock:
             self._stop_sending()
             self.state = new_state
@@ -183,35 +255,57 @@ class ServerWorker:
 
     def do_TEARDOWN(self, request: Request) -> Response:
         """RFC 2326 section 10.7: end the session; the connection may set up another."""
-        if self.state is not State.INIT:
-            self._check_session(request)
+        if self._session is not None or request.dialect is Dialect.STANDARD:
+            self._checked_session(request)
         response = self._ok()
-        with self._lock:
-            self._close_stream()
-            self.state = transition(self.state, request.method)
-            self.sessionId = ""
+        self._close_session()
         return response
 
-    def _ok(self) -> Response:
-        return Response(200, session=self.sessionId)
+    def do_GET_PARAMETER(self, request: Request) -> Response:
+        """RFC 2326 section 10.8: without parameters, a sign of life; there are no parameters."""
+        if "Session" in request.headers:
+            self._checked_session(request)
+        if request.body.strip():
+            raise MessageError("there are no parameters here", 451)
+        return self._ok()
 
-    def _check_session(self, request: Request) -> None:
-        """A session can be used only over the connection that made it, and by its id.
+    def do_SET_PARAMETER(self, request: Request) -> Response:
+        """RFC 2326 section 10.9: as GET_PARAMETER."""
+        return self.do_GET_PARAMETER(request)
 
-        The older lab clients name none.
+    # ------------------------------------------------------------------ what the methods need
+
+    def _ok(self, headers: Headers | None = None) -> Response:
+        session = ""
+        if self._session is not None:
+            session = self._session.session_id
+            if self._session.dialect is Dialect.STANDARD:
+                session += f";timeout={self._service.session_timeout:g}"
+        return Response(200, headers or Headers(), session=session)
+
+    def _checked_session(self, request: Request) -> Session:
+        """Return the session, which can be used only over the connection that made it.
+
+        The older lab clients do not name it. Raises MessageError 454.
         """
         named = request.headers.get("Session").partition(";")[0].strip()
-        if named != self.sessionId and (named or request.dialect is Dialect.STANDARD):
+        if (
+            self._session is None
+            or (named or request.dialect is Dialect.STANDARD)
+            and (named != self._session.session_id)
+        ):
             raise MessageError(f"no session {printable(named, 40)} on this connection", 454)
+        return self._session
 
-    def _choose_transport(self, request: Request) -> Transport:
-        for transport in parse_transports(request.headers.get("Transport")):
-            if transport.lower == "UDP" and not transport.multicast and transport.client_port:
-                return transport
-        raise MessageError("no transport that can be served", 461)
+    def _check_repeated_setup(self, request: Request) -> None:
+        """One session a connection: another SETUP must name it, as it changes its transport."""
+        if request.dialect is Dialect.STANDARD:
+            if "Session" not in request.headers:
+                raise MessageError("this connection has a session already", 455)
+            self._checked_session(request)
 
-    def _open_movie(self, name: str) -> VideoStream:
-        path = self._service.library.find(name)
+    def _open_movie(self, request: Request) -> VideoStream:
+        path = self._service.library.find(_movie_name(request)[0])
         try:
             return VideoStream(path)
         except MovieError as error:
@@ -219,7 +313,89 @@ class ServerWorker:
         except OSError as error:
             raise MessageError(f"{path.name} can't be opened: {error}", 404) from error
 
+    def _media_for(self, dialect: Dialect, video: VideoStream) -> Media:
+        if dialect is Dialect.LAB:
+            return WholeFrames(video.movie)
+        return self._service.media.rtp_jpeg(video.movie)
+
+    def _open_sink(self, dialect: Dialect, offered: list[Transport]) -> tuple[Sink, Transport]:
+        """Open the first way of those offered that can be served. Raises MessageError 461."""
+        for transport in offered:
+            if transport.multicast:
+                continue
+            if transport.lower == "UDP" and transport.client_port:
+                return self._open_udp(dialect, transport.client_port)
+            if transport.lower == "TCP" and dialect is Dialect.STANDARD:
+                channels = transport.interleaved or (0, 1)
+                sink = InterleavedSink(self._connection, channels)
+                return sink, Transport("TCP", interleaved=channels)
+        raise MessageError("no transport that can be served", 461)
+
+    def _open_udp(self, dialect: Dialect, ports: tuple[int, int]) -> tuple[Sink, Transport]:
+        """Media goes to the host that asked, wherever else `destination` may point."""
+        rtcp_port = ports[1] if dialect is Dialect.STANDARD else None
+        sink = UdpSink(self._local_host, self._address[0], ports[0], rtcp_port)
+        return sink, Transport("UDP", client_port=ports, server_port=sink.server_port)
+
+    def _take_up(self, session: Session, new_state: State) -> None:
+        with self._lock:
+            self._session = session
+            self.state = new_state
+        self.clientInfo["videoStream"] = session.playback.video
+        self.clientInfo["session"] = session.session_id
+        if session.transport.client_port:
+            self.clientInfo["rtpPort"] = session.transport.client_port[0]
+        sink = session.stream.sink
+        if isinstance(sink, UdpSink) and sink.rtcp_socket is not None:
+            self._connection.watch(sink.rtcp_socket, self._udp_report_arrived)
+
+    def _close_session(self) -> None:
+        """End the session, if there is one. In the control thread, which watches its sockets."""
+        with self._lock:
+            self._stop_sending()
+            session, self._session = self._session, None
+            self.state = State.INIT
+        if session is None:
+            return
+        sink = session.stream.sink
+        if session.dialect is Dialect.STANDARD:
+            self._say_goodbye(session)
+            if isinstance(sink, UdpSink) and sink.rtcp_socket is not None:
+                self._connection.unwatch(sink.rtcp_socket)
+        sink.close()
+
+    def _wants_change(self, request: Request) -> bool:
+        return any(name in request.headers for name in ("Range", "Scale", "Speed"))
+
+    def _go_to(self, playback: Playback, span: Range, request: Request) -> None:
+        if span.start is None:
+            playback.rewind_at_end()
+        playback.select(span)
+        playback.scale = nearest_rate(request.headers.get("Scale", "1"))
+        playback.speed = nearest_rate(request.headers.get("Speed", "1"))
+
+    def _play_headers(self, session: Session, request: Request) -> Headers:
+        headers = Headers()
+        if request.dialect is Dialect.LAB:
+            return headers
+        headers.add("Range", session.playback.range.serialise())
+        for name, value in (("Scale", session.playback.scale), ("Speed", session.playback.speed)):
+            if name in request.headers:
+                headers.add(name, f"{value:.3f}")
+        stream = session.stream
+        info = RtpInfo(session.track_url, stream.sequence_number, stream.timestamp)
+        headers.add("RTP-Info", info.serialise())
+        return headers
+
     # ------------------------------------------------------------------ media
+
+    def _start_sending_if_playing(self) -> None:
+        """Begin what PLAY asked for, once its reply is out: packets must not overtake it."""
+        with self._lock:
+            if self.state is State.PLAYING and self._ticket is None and self._session is not None:
+                now = time.monotonic()
+                self._clock = FrameClock(self._session.playback.interval, now)
+                self._ticket = self._service.pacer.add(self.sendRtp, now)
 
     def sendRtp(self) -> float | None:
         """Send the next frame; return when the one after it is due, None when there is none.
@@ -227,21 +403,48 @@ class ServerWorker:
         Times are seconds of `time.monotonic`. The pacer calls this.
         """
         with self._lock:
-            if self.state is not State.PLAYING or self._stream is None:
+            session = self._session
+            if self.state is not State.PLAYING or session is None:
                 return None
             try:
-                frame = self.videoStream.nextFrame()
-                if frame:
-                    self._stream.send(frame, 1 / self._service.fps)
+                number = session.playback.advance()
+                if number is not None:
+                    self._send_frame(session, number)
                     return self._clock.next_due(time.monotonic())
                 logger.info("%s has seen the whole movie", self._name)
-                self._stop_sending()
-                self.state = State.READY
-            except (MovieError, ViewerGone) as error:
+            except MovieError as error:
                 logger.warning("%s is sent no more: %s", self._name, error)
-                self._close_stream()
-                self.state = State.INIT
-            return None
+            except ViewerGone as error:
+                logger.info("%s is sent no more: %s", self._name, error)
+                self._connection.hang_up()
+            self._stop_sending()
+            self.state = State.READY
+        self._say_goodbye(session)
+        self._service.pacer.add(self._drain, time.monotonic())
+        return None
+
+    def _drain(self) -> float | None:
+        """Get the last bytes to a slow client, when no further frame pushes them on."""
+        return None if self._connection.flush() else time.monotonic() + DRAIN_INTERVAL
+
+    def _send_frame(self, session: Session, number: int) -> None:
+        session.stream.send(session.media.payloads(number), session.playback.frame_duration)
+        now = time.monotonic()
+        if session.dialect is Dialect.STANDARD and session.stream.report_is_due(now):
+            session.stream.report(self._service.cname, now, time.time())
+
+    def _say_goodbye(self, session: Session) -> None:
+        """RFC 3550 section 6.6: BYE at the end of the movie and of the session."""
+        if session.dialect is Dialect.STANDARD:
+            try:
+                session.stream.report(self._service.cname, time.monotonic(), time.time(), bye=True)
+            except ViewerGone:
+                pass  # then nobody needs to be told
+
+    def _stop_sending(self) -> None:
+        if self._ticket is not None:
+            self._ticket.cancel()
+            self._ticket = None
 
     def makeRtp(self, payload: bytes, frameNbr: int) -> bytes:
         """Return the RTP packet that carries one whole JPEG in the lab dialect."""
@@ -251,39 +454,36 @@ class ServerWorker:
         packet.encode(2, 0, 0, 0, frameNbr, marker, MJPEG, 0, payload, timestamp)
         return packet.getPacket()
 
-    def _new_stream(self, sink: UdpSink) -> RtpStream:
-        return RtpStream(
-            sink,
-            whole_frames,
-            ssrc=secrets.randbits(32),
-            sequence_number=1,
-            first_timestamp=0,
-            mark_single_packets=self._service.marker,
-        )
+    # ------------------------------------------------------------------ what viewers report
 
-    def _start_sending_if_playing(self) -> None:
-        """Begin what PLAY asked for, once its reply is out: packets must not overtake it."""
-        with self._lock:
-            if self.state is State.PLAYING and self._ticket is None:
-                now = time.monotonic()
-                self._clock = FrameClock(1 / self._service.fps, now)
-                self._ticket = self._service.pacer.add(self.sendRtp, now)
+    def _interleaved_arrived(self, frame: InterleavedFrame) -> None:
+        session = self._session
+        if session is not None and session.transport.interleaved is not None:
+            if frame.channel == session.transport.interleaved[1]:
+                self._report_arrived(frame.payload)
 
-    def _stop_sending(self) -> None:
-        if self._ticket is not None:
-            self._ticket.cancel()
-            self._ticket = None
+    def _udp_report_arrived(self) -> None:
+        if self._session is not None and isinstance(self._session.stream.sink, UdpSink):
+            self._report_arrived(self._session.stream.sink.receive_report())
 
-    def _close_stream(self) -> None:
-        self._stop_sending()
-        if self._stream is not None:
-            self._stream.sink.close()
-            self._stream = None
+    def _report_arrived(self, data: bytes) -> None:
+        """Take an RTCP compound packet as a sign of life, and log what it reports."""
+        try:
+            packets = rtcp.parse_compound(data)
+        except PacketError:
+            return  # players open the way with junk
+        self._last_sign_of_life = time.monotonic()
+        for packet in packets:
+            for block in getattr(packet, "blocks", ()):
+                logger.debug(
+                    "%s reports %d packets lost, %.1f ms jitter",
+                    self._name,
+                    block.cumulative_lost,
+                    block.jitter / CLOCK_RATE * 1000,
+                )
 
     def _free(self) -> None:
-        with self._lock:
-            self._close_stream()
-            self.state = State.INIT
+        self._close_session()
         self._connection.close()
         if self._owns_service:
             self._service.close()
@@ -295,9 +495,32 @@ def _host_of(rtsp_socket: socket.socket) -> str:
     return str(address[0]) if isinstance(address, tuple) else ""
 
 
-def _rtp_port(transport: Transport) -> int:
-    assert transport.client_port is not None
-    return transport.client_port[0]
+def _movie_name(request: Request) -> tuple[str, str]:
+    """Return the name of the movie that a request is about, and that of its track or ""."""
+    name = request.uri
+    if "://" in name:
+        name = parse_url(name.partition("?")[0]).name
+        if name == TRACK or name.endswith(f"/{TRACK}"):
+            return name[: -len(TRACK)].rstrip("/"), TRACK
+    return name, ""
+
+
+def _movie_url(request: Request) -> str:
+    """Return the URL of the whole movie as the client writes it, with a slash at the end."""
+    url = request.uri.partition("?")[0].rstrip("/")
+    if _movie_name(request)[1]:
+        url = url[: -len(TRACK)].rstrip("/")
+    return url + "/"
+
+
+def _with_ssrc(transport: Transport, ssrc: int) -> Transport:
+    return Transport(
+        transport.lower,
+        client_port=transport.client_port,
+        server_port=transport.server_port,
+        interleaved=transport.interleaved,
+        ssrc=ssrc,
+    )
 
 
 def _request_from_text(data: str | bytes) -> Request:

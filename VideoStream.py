@@ -30,7 +30,8 @@ class Movie:
     """One movie file, mapped and indexed: what all its viewers share.
 
     `frames` holds (offset, length) in bytes of each JPEG; `width` and `height` are the first
-    frame's, in pixels. `damage` says what is wrong with a file whose last frame is cut off.
+    frame's, in pixels; `modified` is the file's time in Unix seconds. `damage` says what is wrong
+    with a file whose last frame is cut off.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
@@ -38,8 +39,10 @@ class Movie:
         self.path = os.fspath(path)
         self.damage = ""
         with open(self.path, "rb") as file:
-            if os.fstat(file.fileno()).st_size == 0:
+            status = os.fstat(file.fileno())
+            if status.st_size == 0:
                 raise MovieError("the file is empty: a movie begins with a frame")
+            self.modified = int(status.st_mtime)
             self._data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
         self.frames = self._index()
         self.width, self.height = jpeg.dimensions(self._data, self.frames[0][0])

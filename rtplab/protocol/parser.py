@@ -39,7 +39,10 @@ MAX_BODY = 64 * 1024  # bytes: GET_PARAMETER lists and session descriptions are 
 
 _BLANK_LINE = re.compile(rb"\r?\n[ \t]*\r?\n")
 _LINE_END = re.compile(rb"\r?\n")
-_NEXT_REQUEST = re.compile(rb"\n(?=[A-Z_]+ [^\r\n]*RTSP/\d\.\d[ ]*\r?\n)")
+# A request line within a head: with a version, or (the older lab form) a bare number below it.
+_NEXT_REQUEST = re.compile(
+    rb"\n(?=[A-Z_]+ [^\r\n]*(?:RTSP/\d\.\d[ ]*\r?\n|\r?\n[ ]*\d+[ ]*(?:[\r\n]|\Z)))"
+)
 _METHOD = re.compile(r"[A-Za-z_]{1,32}\Z")
 _INTERLEAVED = 0x24  # "$"
 _EMPTY_LINE_BYTES = b"\r\n"

@@ -1,0 +1,75 @@
+"""RTSP URLs (RFC 2326 section 3.2): taken apart, resolved, and made safe to show."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from urllib.parse import unquote_to_bytes, urljoin, urlsplit
+
+from rtplab.protocol.errors import MessageError
+from rtplab.protocol.rtsp import printable
+
+DEFAULT_PORTS = {"rtsp": 554, "rtsps": 322}
+MAX_URL = 4096  # characters: the longest file name in any encoding, with its folders
+
+_USER_INFO = re.compile(r"(?<=://)[^/@]*@")
+
+
+@dataclass(frozen=True)
+class RtspUrl:
+    """The parts of an absolute RTSP URL. `path` begins with a slash and keeps its escapes."""
+
+    scheme: str
+    host: str
+    port: int
+    path: str
+    user: str = ""
+    password: str = ""
+
+    @property
+    def name(self) -> str:
+        """The path without its outer slashes, escapes resolved: what a file may be called."""
+        return unquote_to_bytes(self.path).strip(b"/").decode("utf-8", "surrogateescape")
+
+    def __str__(self) -> str:
+        """The URL as it is sent: without user and password."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        port = "" if self.port == DEFAULT_PORTS[self.scheme] else f":{self.port}"
+        return f"{self.scheme}://{host}{port}{self.path}"
+
+
+def parse_url(text: str) -> RtspUrl:
+    """Take an absolute rtsp:// or rtsps:// URL apart. Raises MessageError 400."""
+    try:
+        parts = urlsplit(text)
+        scheme, host, port = parts.scheme.lower(), parts.hostname, parts.port
+    except ValueError as error:
+        raise MessageError(
+            f"not an RTSP address: {printable(without_password(text), 80)}"
+        ) from error
+    if scheme not in DEFAULT_PORTS or not host or len(text) > MAX_URL or port == 0:
+        raise MessageError(f"not an RTSP address: {printable(without_password(text), 80)}")
+    path = parts.path + (f"?{parts.query}" if parts.query else "")
+    user = unquote_to_bytes(parts.username or "").decode("utf-8", "replace")
+    password = unquote_to_bytes(parts.password or "").decode("utf-8", "replace")
+    return RtspUrl(scheme, host, port or DEFAULT_PORTS[scheme], path or "/", user, password)
+
+
+def resolve(base: str, control: str) -> str:
+    """Return the URL that an SDP's `control` names (RFC 2326 appendix C.1.1).
+
+    `base` is Content-Base, Content-Location or the request URL. Servers mean a relative control
+    as what to append to it, whether or not it ends with a slash.
+    """
+    if control in ("", "*"):
+        return base
+    if re.match(r"rtsps?://", control, re.IGNORECASE):
+        return control
+    # urljoin knows no rtsp; only its rules of joining are needed.
+    joined = urljoin("http" + base[base.index(":") :].rstrip("/") + "/", control)
+    return base[: base.index(":")] + joined[len("http") :]
+
+
+def without_password(text: str) -> str:
+    """Return a URL, or a text with one in it, safe to log: user and password cut out."""
+    return _USER_INFO.sub("", text)

@@ -1,0 +1,152 @@
+"""A movie's frames as RTP payloads: whole for lab clients, RFC 2435 fragments for all others."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from typing import Protocol
+
+from rtplab.protocol import jpeg, rtpjpeg
+from rtplab.protocol.errors import MessageError, MovieError
+from rtplab.serving.conversion import ConvertedMovie
+from RtpPacket import HEADER_SIZE
+from VideoStream import Movie
+
+MAX_UDP_PAYLOAD = 65_507  # bytes: 65,535 less the headers of IPv4 and UDP
+MAX_LAB_FRAME = MAX_UDP_PAYLOAD - HEADER_SIZE  # bytes of JPEG that one datagram can hold
+
+# Frames of one movie that are kept cut into packets, for viewers who follow each other: slices of
+# the mapped file, so a few kilobytes a frame.
+CACHED_FRAMES = 1024
+# Frames that must be converted before PLAY is answered, and how long that may take, in seconds.
+HEAD_START = 10
+HEAD_START_TIMEOUT = 3.0
+
+# The payloads of one frame's packets: for each a payload header (or none) and a slice of the frame.
+Payloads = list[tuple[bytes, memoryview]]
+
+
+class Media(Protocol):
+    """A movie as one kind of RTP payload; all viewers of that kind share it."""
+
+    def prepare(self, number: int) -> None:
+        """Get ready for playing from frame `number`; may take a moment."""
+
+    def payloads(self, number: int) -> Payloads:
+        """Return the payloads of frame `number`, at once; none when it can't be sent."""
+
+
+class WholeFrames:
+    """The lab's payload: a whole JPEG; only one that no datagram can hold is cut."""
+
+    def __init__(self, movie: Movie) -> None:
+        self._movie = movie
+
+    def prepare(self, number: int) -> None:
+        """Nothing needs to be done before a whole frame is sent."""
+
+    def payloads(self, number: int) -> Payloads:
+        """Return the frame, in one piece if it fits. Raises MovieError."""
+        frame = self._movie.frame(number)
+        starts = range(0, len(frame), MAX_LAB_FRAME)
+        return [(b"", frame[start : start + MAX_LAB_FRAME]) for start in starts]
+
+
+class RtpJpeg:
+    """RFC 2435 payloads; a picture that these can't carry is converted first."""
+
+    def __init__(self, movie: Movie, max_payload: int) -> None:
+        """Make payloads of at most `max_payload` bytes.
+
+        Raises MessageError 415 when the movie can't be carried at all.
+        """
+        if not rtpjpeg.fits(movie.width, movie.height):
+            raise MessageError(
+                f"{movie.width}x{movie.height} pixels are too many: RTP/JPEG carries pictures of "
+                f"up to {rtpjpeg.MAX_SIDE}x{rtpjpeg.MAX_SIDE}",
+                415,
+            )
+        self.movie = movie
+        self._max_payload = max_payload
+        self._cache: OrderedDict[int, Payloads] = OrderedDict()
+        self._lock = threading.Lock()  # guards _cache and _converted
+        self._converted: ConvertedMovie | None = None
+
+    def size(self) -> tuple[int, int]:
+        """Return width and height in pixels as they are sent. Raises MovieError."""
+        if self._problem(1) is None:
+            return self.movie.width, self.movie.height
+        return -(-self.movie.width // 8) * 8, -(-self.movie.height // 8) * 8
+
+    def prepare(self, number: int) -> None:
+        """Have the next frames converted where they need it."""
+        number = min(number, len(self.movie.frames))
+        if self._problem(number) is not None:
+            self._conversion().prepare(number, HEAD_START, HEAD_START_TIMEOUT)
+
+    def payloads(self, number: int) -> Payloads:
+        """Return the frame's payloads; none while it is still being converted.
+
+        Raises MovieError when the file has been cut shorter.
+        """
+        with self._lock:
+            cached = self._cache.get(number)
+        if cached is not None:
+            self.movie.frame(number)  # raises when the file was cut under the cached slices
+            return cached
+        made = self._make(number)
+        if made:
+            with self._lock:
+                self._cache[number] = made
+                if len(self._cache) > CACHED_FRAMES:
+                    self._cache.popitem(last=False)
+        return made
+
+    def close(self) -> None:
+        """End the conversion, if there is one. May be called twice."""
+        with self._lock:
+            if self._converted is not None:
+                self._converted.close()
+
+    def _make(self, number: int) -> Payloads:
+        frame: memoryview | bytes | None = self.movie.frame(number)
+        if self._problem(number) is not None:
+            frame = self._conversion().frame(number)
+        return rtpjpeg.packetize(frame, self._max_payload) if frame is not None else []
+
+    def _problem(self, number: int) -> str | None:
+        try:
+            return rtpjpeg.carriable(jpeg.parse(self.movie.frame(number)))
+        except MovieError as error:
+            return str(error)
+
+    def _conversion(self) -> ConvertedMovie:
+        with self._lock:
+            if self._converted is None:
+                self._converted = ConvertedMovie(self.movie)
+            return self._converted
+
+
+class MediaStore:
+    """The RTP/JPEG media of a server's movies, made when the first viewer asks."""
+
+    def __init__(self, max_payload: int) -> None:
+        self._max_payload = max_payload
+        self._media: dict[str, RtpJpeg] = {}  # by path
+        self._lock = threading.Lock()  # guards _media
+
+    def rtp_jpeg(self, movie: Movie) -> RtpJpeg:
+        """Return the movie's RTP/JPEG payloads. Raises MessageError 415."""
+        with self._lock:
+            media = self._media.get(movie.path)
+            if media is None or media.movie is not movie:  # the file has been replaced
+                if media is not None:
+                    media.close()
+                media = self._media[movie.path] = RtpJpeg(movie, self._max_payload)
+            return media
+
+    def close(self) -> None:
+        """End all conversions. May be called twice."""
+        with self._lock:
+            for media in self._media.values():
+                media.close()

@@ -1,0 +1,92 @@
+"""Where a session stands in its movie, and how fast it goes through it."""
+
+from __future__ import annotations
+
+from rtplab.protocol.errors import MessageError
+from rtplab.protocol.headers import Range
+from VideoStream import VideoStream
+
+# What Scale and Speed may be; any other value is answered with the one that is used instead.
+RATES = (0.5, 1.0, 2.0, 4.0)
+
+
+class Playback:
+    """A viewer's way through a movie, at `fps` frames a second.
+
+    Scale 2 shows every second frame, scale 0.5 each for twice as long (RFC 2326 section 12.34);
+    speed 2 sends all frames in half the time (section 12.35).
+    """
+
+    def __init__(self, video: VideoStream, fps: float) -> None:
+        self.video = video
+        self.fps = fps
+        self.scale = 1.0
+        self.speed = 1.0
+        self._last_frame = self._frame_count
+
+    @property
+    def _frame_count(self) -> int:
+        return len(self.video.movie.frames)
+
+    @property
+    def duration(self) -> float:
+        """The length of the movie in seconds."""
+        return self._frame_count / self.fps
+
+    @property
+    def range(self) -> Range:
+        """What is still to be played."""
+        return Range(self.video.frameNbr() / self.fps, self._last_frame / self.fps)
+
+    @property
+    def frame_duration(self) -> float:
+        """How long each frame that is sent is to be shown, in seconds."""
+        return max(1.0, 1 / self.scale) / self.fps
+
+    @property
+    def interval(self) -> float:
+        """Seconds from one frame that is sent to the next."""
+        return self.frame_duration / self.speed
+
+    @property
+    def at_end(self) -> bool:
+        """Tell if the last frame that was asked for has been given."""
+        return self.video.frameNbr() >= self._last_frame
+
+    def select(self, span: Range) -> None:
+        """Go where `span` begins and end where it ends. Raises MessageError 457 if it can't be."""
+        start, end = span.start, span.end
+        if start is None:
+            start = self.video.frameNbr() / self.fps
+        if start >= self.duration or (end is not None and end <= start):
+            raise MessageError(f"{span.serialise()} is not in 0-{self.duration:.3f}", 457)
+        self.video.seek(self._frame_at(start) + 1)
+        last = self._frame_count if end is None else self._frame_at(end)
+        self._last_frame = max(min(last, self._frame_count), self.video.frameNbr() + 1)
+
+    def rewind_at_end(self) -> None:
+        """Begin again if all has been played."""
+        if self.at_end:
+            self.video.seek(1)
+            self._last_frame = self._frame_count
+
+    def advance(self) -> int | None:
+        """Return the number of the frame to be sent now, and go on; None at the end."""
+        if self.at_end:
+            return None
+        number = self.video.frameNbr() + 1
+        self.video.seek(number + max(1, int(self.scale)))
+        return number
+
+    def _frame_at(self, seconds: float) -> int:
+        """Return how many frames have begun and ended before `seconds`."""
+        return int(seconds * self.fps + 1e-6)
+
+
+def nearest_rate(text: str) -> float:
+    """Return the rate that serves a Scale or Speed header best; the normal one for nonsense."""
+    try:
+        wanted = float(text.partition("-")[0])
+    except ValueError:
+        return 1.0
+    return wanted if wanted in RATES else 1.0

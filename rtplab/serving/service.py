@@ -1,0 +1,40 @@
+"""What all workers of one server share."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass, field
+
+from rtplab.serving.library import MovieLibrary
+from rtplab.serving.media import MediaStore
+from rtplab.serving.pacer import Pacer
+from RtpPacket import HEADER_SIZE
+
+DEFAULT_FPS = 20.0  # frames a second: the movie files of the lab do not say
+DEFAULT_MTU = 1500  # bytes of an IP packet: Ethernet's
+_IP_AND_UDP = 48  # bytes of header: 40 of IPv6, which is the longer, and 8 of UDP
+SESSION_TIMEOUT = 60.0  # seconds (RFC 2326 section 12.37)
+
+
+def max_payload(mtu: int) -> int:
+    """Return the largest RTP payload, in bytes, that fits into IP packets of `mtu` bytes."""
+    return mtu - _IP_AND_UDP - HEADER_SIZE
+
+
+@dataclass
+class Service:
+    """The movies, the pacer and the settings that a server gives to its workers."""
+
+    library: MovieLibrary = field(default_factory=lambda: MovieLibrary("."))
+    media: MediaStore = field(default_factory=lambda: MediaStore(max_payload(DEFAULT_MTU)))
+    pacer: Pacer = field(default_factory=Pacer)
+    fps: float = DEFAULT_FPS
+    marker: bool = False  # set the marker on every frame's last packet in the lab dialect
+    session_timeout: float = SESSION_TIMEOUT  # seconds; standard dialect only
+    # Our name in RTCP. Random, as RFC 7022 section 4.2 has it: it tells nobody who we are.
+    cname: str = field(default_factory=lambda: secrets.token_urlsafe(12))
+
+    def close(self) -> None:
+        """Stop the pacer and the conversions. May be called twice."""
+        self.pacer.close()
+        self.media.close()

@@ -1,0 +1,179 @@
+"""Where the packets of a stream go: to UDP ports, or into the RTSP connection."""
+
+from __future__ import annotations
+
+import socket
+import time
+from typing import Protocol
+
+from rtplab.protocol.errors import RtpLabError
+from rtplab.serving.connection import RtspConnection
+
+# A lab client may open its port only after PLAY; one whose port has stayed closed so long, in
+# seconds, is gone.
+REFUSAL_PATIENCE = 5.0
+# Reports of a closed port come about one per frame; after so long without one, in seconds, the
+# port is open.
+REFUSAL_MEMORY = 1.0
+# Bytes. macOS sends no datagram larger than its send buffer, which is 9,216 by default.
+SEND_BUFFER = 256 * 1024
+PAIR_TRIES = 64  # even and odd port side by side: half of all tries fail, so all fail never
+LARGEST_DATAGRAM = 65_535
+
+Packet = list[bytes | memoryview]  # one RTP packet as pieces to be gathered: header, payload...
+
+
+class ViewerGone(RtpLabError):
+    """Nobody listens any more where the packets go."""
+
+
+class Sink(Protocol):
+    """What takes the packets of a stream. Nothing of it ever blocks."""
+
+    def send(self, packets: list[Packet]) -> None:
+        """Send the packets of one frame. Raises ViewerGone."""
+
+    def send_report(self, report: bytes) -> None:
+        """Send an RTCP compound packet, as far as the sink has a way for it."""
+
+    def close(self) -> None:
+        """Free what the sink holds. May be called twice."""
+
+
+class UdpSink:
+    """Connected UDP sockets to one viewer's RTP port and, in the standard dialect, RTCP port."""
+
+    def __init__(
+        self, local_host: str, host: str, rtp_port: int, rtcp_port: int | None = None
+    ) -> None:
+        """Open the sockets on `local_host`, which the client knows us by. Raises OSError."""
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        self.rtcp_socket: socket.socket | None = None
+        if rtcp_port is None:
+            self._socket = _bound_socket(family, local_host, 0)
+        else:
+            self._socket, self.rtcp_socket = _bound_pair(family, local_host)
+        try:
+            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
+            self._socket.connect((host, rtp_port))
+            if self.rtcp_socket is not None:
+                self.rtcp_socket.connect((host, rtcp_port))
+        except OSError:
+            self.close()
+            raise
+        self._first_refusal = self._last_refusal = 0.0
+        self.dropped = 0  # packets that the full send buffer did not take
+
+    @property
+    def server_port(self) -> tuple[int, int] | None:
+        """Our ports for RTP and RTCP, where there are both."""
+        if self.rtcp_socket is None:
+            return None
+        return self._socket.getsockname()[1], self.rtcp_socket.getsockname()[1]
+
+    def send(self, packets: list[Packet]) -> None:
+        """Send the packets of one frame. Raises ViewerGone when they have long been refused."""
+        for packet in packets:
+            datagram = b"".join(packet)
+            try:
+                self._socket.send(datagram)
+            except BlockingIOError:
+                self.dropped += 1
+            except OSError as error:
+                self._refused(datagram, error)
+
+    def _refused(self, datagram: bytes, error: OSError) -> None:
+        """The network refused: most often ICMP tells of an earlier packet, and this one is unsent.
+
+        Raises ViewerGone.
+        """
+        now = time.monotonic()
+        if now - self._last_refusal > REFUSAL_MEMORY:
+            self._first_refusal = now
+        self._last_refusal = now
+        if now - self._first_refusal > REFUSAL_PATIENCE:
+            raise ViewerGone(f"its RTP port can't be reached: {error.strerror}")
+        try:
+            self._socket.send(datagram)
+        except OSError:
+            self.dropped += 1
+
+    def send_report(self, report: bytes) -> None:
+        """Send an RTCP compound packet; one that does not get through is soon followed."""
+        if self.rtcp_socket is not None:
+            try:
+                self.rtcp_socket.send(report)
+            except OSError:
+                pass  # the port may be closed: many players open it late or never
+
+    def receive_report(self) -> bytes:
+        """Return a datagram that waits at the RTCP port; b"" when there is none after all."""
+        try:
+            return self.rtcp_socket.recv(LARGEST_DATAGRAM) if self.rtcp_socket else b""
+        except OSError:
+            return b""
+
+    def close(self) -> None:
+        """Free the sockets. May be called twice."""
+        self._socket.close()
+        if self.rtcp_socket is not None:
+            self.rtcp_socket.close()
+
+
+class InterleavedSink:
+    """Two channels of the viewer's RTSP connection (RFC 2326 section 10.12)."""
+
+    def __init__(self, connection: RtspConnection, channels: tuple[int, int]) -> None:
+        self._connection = connection
+        self._rtp_channel, self._rtcp_channel = channels
+
+    def send(self, packets: list[Packet]) -> None:
+        """Send the packets of one frame, or none of them. Raises ViewerGone."""
+        pieces: Packet = []
+        for packet in packets:
+            pieces.append(_interleaved_header(self._rtp_channel, sum(map(len, packet))))
+            pieces += packet
+        self._offer(b"".join(pieces))
+
+    def send_report(self, report: bytes) -> None:
+        """Send an RTCP compound packet on its channel. Raises ViewerGone."""
+        self._offer(_interleaved_header(self._rtcp_channel, len(report)) + report)
+
+    def _offer(self, data: bytes) -> None:
+        try:
+            self._connection.offer(data)
+        except OSError as error:
+            raise ViewerGone(f"its connection is lost: {error.strerror}") from error
+
+    def close(self) -> None:
+        """Nothing to free: the connection is not the sink's own."""
+
+
+def _interleaved_header(channel: int, length: int) -> bytes:
+    """ "$", the channel in one byte, the packet's length in two."""
+    return b"$" + bytes([channel]) + length.to_bytes(2, "big")
+
+
+def _bound_socket(family: socket.AddressFamily, host: str, port: int) -> socket.socket:
+    bound = socket.socket(family, socket.SOCK_DGRAM)
+    try:
+        bound.setblocking(False)
+        bound.bind((host, port))
+    except OSError:
+        bound.close()
+        raise
+    return bound
+
+
+def _bound_pair(family: socket.AddressFamily, host: str) -> tuple[socket.socket, socket.socket]:
+    """Return sockets on an even port and the odd one above it (RFC 3550 section 11)."""
+    for _ in range(PAIR_TRIES):
+        rtp = _bound_socket(family, host, 0)
+        port = rtp.getsockname()[1]
+        try:
+            if port % 2 == 0:
+                return rtp, _bound_socket(family, host, port + 1)
+        except OSError:
+            pass  # somebody else has the odd one
+        rtp.close()
+    raise OSError("no pair of UDP ports is free")
