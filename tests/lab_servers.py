@@ -325,15 +325,18 @@ class LabServer:
     def __exit__(self, *_: object) -> None:
         self._closing.set()
         self._paused.set()
-        with suppress(OSError):
-            self._listener.shutdown(socket.SHUT_RDWR)  # wakes accept()
-        self._listener.close()
+        self.stop_listening()
         with self._lock:
             connections = list(self._connections)
         for connection in connections:
             hang_up(connection)
         for thread in self._threads:
             thread.join()
+
+    def stop_listening(self) -> None:
+        with suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)  # wakes accept()
+        self._listener.close()
 
     def _spawn(self, target: Callable[..., None], name: str, *arguments: object) -> None:
         thread = threading.Thread(target=target, args=arguments, name=name)
@@ -519,7 +522,7 @@ class Dies(HangsUp):
     """Ends in the middle of the movie as a killed process does: connection reset, port closed."""
 
     def leave(self) -> None:
-        self._listener.close()
+        self.stop_listening()
         with self._lock:
             for connection in self._connections:
                 reset(connection)
