@@ -2,7 +2,8 @@
 
 Two threads work for it: one reads the server's replies (`recvRtspReply`), one receives RTP
 (`listenRtp`). With a `master` it drives a Tk window, which fetches frames and state from here;
-without one it runs alone.
+without one it runs alone. A file name is asked for in the lab dialect, an rtsp:// address in the
+standard one.
 """
 
 from __future__ import annotations
@@ -10,23 +11,30 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from rtplab.protocol.errors import MessageError, SessionError
 from rtplab.protocol.parser import ResponseParser
-from rtplab.protocol.rtsp import REASONS, Dialect, Response, printable
+from rtplab.protocol.rtsp import Dialect, InterleavedFrame, Request, Response
+from rtplab.protocol.serial import timestamp_delta
 from rtplab.protocol.states import State, transition
+from rtplab.protocol.urls import RtspUrl, parse_url
 from rtplab.receiving.connection import ClientConnection
-from rtplab.receiving.dialogue import LabDialogue
-from rtplab.receiving.frames import Frame, LabAssembler
+from rtplab.receiving.frames import Frame, LabAssembler, RtpJpegFrames
+from rtplab.receiving.labdialogue import LabDialogue
 from rtplab.receiving.playout import PlayoutBuffer
+from rtplab.receiving.receiver import MediaReceiver, Observer
 from rtplab.receiving.reception import Reception
 from rtplab.receiving.rtpsocket import RtpSocket
+from rtplab.receiving.standarddialogue import Redirected, StandardDialogue
+from rtplab.receiving.timeline import CLOCK_RATE
 
 REPLY_TIMEOUT = 5.0  # seconds that a server may take to answer a request
 TEARDOWN_TIMEOUT = 1.0  # seconds that a server may take to answer TEARDOWN: then we go anyway
-# Seconds without a packet while playing after which the user is told.
+# Seconds without a packet while playing after which the user is told, or TCP is tried.
 SILENCE_TIMEOUT = 5.0
+MAX_REDIRECTIONS = 5  # in a row: more is a loop
 
 METHODS = ("SETUP", "PLAY", "PAUSE", "TEARDOWN")  # by the numbers of the classic lab
 
@@ -48,11 +56,19 @@ class Client:
     PLAYING = State.PLAYING
 
     def __init__(
-        self, master: Any, serveraddr: str, serverport: int | str, rtpport: int | str, filename: str
+        self,
+        master: Any,
+        serveraddr: str,
+        serverport: int | str,
+        rtpport: int | str,
+        filename: str,
+        transport: str = "auto",
     ) -> None:
         """Connect to the server; when that fails, `error` says so and SETUP tries again.
 
-        With a `master`, a Tk root or toplevel, the player is built in it.
+        With a `master`, a Tk root or toplevel, the player is built in it. An rtsp:// address as
+        `filename` goes before `serveraddr` and `serverport`; `transport` (auto, udp or tcp) is
+        then how the media is to come. Raises MessageError when the address is none.
         """
         self.master = master
         self.serverAddr = serveraddr
@@ -61,10 +77,14 @@ class Client:
         self.fileName = filename
         self.error = ""
         self.notice = ""
+        self.ended = False  # the server has said that the movie is over
         self.onFrame: Callable[[Frame], None] | None = None
+        self.observer: Observer | None = None
         self.playout = PlayoutBuffer()
-        self.reception = Reception(LabAssembler())
-        self._dialogue = LabDialogue(filename)
+        self._transport_wanted = transport
+        self._url = parse_url(filename) if "://" in filename else None
+        self._dialogue = self._new_dialogue()
+        self._receiver = self._new_receiver()
 
         # Guards what follows, and is notified of every reply, failure and frame: the user's
         # thread, the reply thread and the RTP thread use it.
@@ -72,6 +92,10 @@ class Client:
         self._connection: ClientConnection | None = None
         self._rtp_socket: RtpSocket | None = None
         self._threads: list[threading.Thread] = []
+        self._play_when_ready = False
+        self._seek_position: float | None = None  # where the next PLAY is to begin
+        self._scale = 1.0
+        self._redirections = 0
         self._reset_session()
         self._command_lock = threading.Lock()  # one command that may block at a time
 
@@ -88,8 +112,61 @@ class Client:
         self.frameNbr = 0
         self.firstFrameDelay: float | None = None  # seconds from PLAY to the first frame
         self._played_at = 0.0
+        self._first_timestamp: int | None = None  # of the first frame since PLAY
         self._reply_deadline: float | None = None
+        self._keep_alive_seq = 0  # number of a keep-alive that is not answered yet
+        self._last_request_at = 0.0
         self._unanswered: set[int] = set()  # numbers of requests that we gave up waiting for
+
+    def _new_dialogue(self) -> LabDialogue | StandardDialogue:
+        if self._url is None:
+            return LabDialogue(self.fileName)
+        self.serverAddr, self.serverPort = self._url.host, self._url.port
+        return StandardDialogue(self._url, self._transport_wanted)
+
+    def _new_receiver(self) -> MediaReceiver:
+        receiver = MediaReceiver(Reception(LabAssembler()), self._deliver, self._movie_ended)
+        receiver.observer = self.observer
+        return receiver
+
+    # ------------------------------------------------------------------ what the user can ask
+
+    @property
+    def reception(self) -> Reception:
+        """The reception of the current or last session, with its statistics."""
+        return self._receiver.reception
+
+    @property
+    def duration(self) -> float | None:
+        """The length of the movie in seconds, where the server says it."""
+        return self._dialogue.duration
+
+    @property
+    def transportName(self) -> str:
+        """How the media comes: UDP or TCP."""
+        return self._dialogue.transport.lower
+
+    def positionOf(self, frame: Frame) -> float:
+        """Return how far into the movie a frame is, in seconds.
+
+        A lab server does not say where it is: there it is the time since the first frame.
+        """
+        if isinstance(self._dialogue, LabDialogue):
+            return frame.media_time
+        start = self._dialogue.rtptime
+        if start is None:
+            start = frame.timestamp if self._first_timestamp is None else self._first_timestamp
+        elapsed = timestamp_delta(frame.timestamp, start) / CLOCK_RATE
+        return (self._dialogue.range.start or 0.0) + elapsed * self._dialogue.scale
+
+    def isWaiting(self) -> bool:
+        """Tell if a request is still unanswered."""
+        return self._reply_deadline is not None
+
+    def waitFor(self, condition: Callable[[], bool], timeout: float) -> bool:
+        """Wait until `condition` holds, `timeout` seconds at the most; return if it does."""
+        with self._changed:
+            return self._changed.wait_for(condition, timeout)
 
     # ------------------------------------------------------------------ the user's commands
 
@@ -114,6 +191,18 @@ class Client:
         if self.state is State.PLAYING and not self.isWaiting():
             self.sendRtspRequest(self.PAUSE)
 
+    def seekMovie(self, seconds: float) -> None:
+        """Go to another place in the movie. A lab server knows none."""
+        if isinstance(self._dialogue, StandardDialogue):
+            self._seek_position = max(0.0, seconds)
+            self._play_anew()
+
+    def setSpeed(self, scale: float) -> None:
+        """Play at `scale` times the normal speed. A lab server knows only one."""
+        if isinstance(self._dialogue, StandardDialogue):
+            self._scale = scale
+            self._play_anew()
+
     def exitClient(self) -> None:
         """Tear the session down and free all that it used. SETUP can begin another."""
         self._run(self._tear_down)
@@ -122,17 +211,8 @@ class Client:
         """The window is to be closed: pause, and ask."""
         self.window.confirm_close()
 
-    def isWaiting(self) -> bool:
-        """Tell if a request is still unanswered."""
-        return self._reply_deadline is not None
-
-    def waitFor(self, condition: Callable[[], bool], timeout: float) -> bool:
-        """Wait until `condition` holds, `timeout` seconds at the most; return if it does."""
-        with self._changed:
-            return self._changed.wait_for(condition, timeout)
-
     def close(self) -> None:
-        """End all threads and free both sockets. May be called twice."""
+        """End all threads and free all sockets. May be called twice."""
         while True:
             with self._changed:
                 self._hang_up()
@@ -144,6 +224,12 @@ class Client:
                 thread.join()
         with self._changed:
             self._reset_session()
+
+    def _play_anew(self) -> None:
+        """Let a stream that plays go on as wished now: PAUSE first, for servers that queue PLAY."""
+        if self.state is State.PLAYING and not self.isWaiting():
+            self._play_when_ready = True
+            self.sendRtspRequest(self.PAUSE)
 
     def _run(self, command: Callable[[], None]) -> None:
         """Run a command that may block: beside a window, which must not wait, else here."""
@@ -179,15 +265,24 @@ class Client:
 
     def _connect_and_set_up(self) -> None:
         with self._command_lock:
+            self._dialogue = self._new_dialogue()
             self._connect()
             if self._connection is None or self.state is not State.INIT:
                 return
+            self._receiver = self._new_receiver()
             try:
                 self.openRtpPort()
             except SessionError as error:
                 self._fail(error)
                 return
             self.sendRtspRequest(self.SETUP)
+
+    def _begin_anew(self) -> None:
+        """Give up the connection and set up on another: somewhere else, or by TCP."""
+        with self._changed:
+            self._hang_up()
+            self._reset_session()
+        self._connect_and_set_up()
 
     def _tear_down(self) -> None:
         with self._command_lock:
@@ -202,20 +297,35 @@ class Client:
             if self._connection is None:
                 self._fail(SessionError("There is no connection to a server: press Setup."))
                 return
-            self.rtspSeq += 1
             self.requestSent = requestCode
-            if requestCode == self.SETUP:
-                request = self._dialogue.setup(self.rtspSeq, self.rtpPort)
-            else:
-                method = METHODS[requestCode]
-                request = self._dialogue.control(method, self.rtspSeq, str(self.sessionId))
-            if requestCode == self.PLAY:
-                self._played_at, self.firstFrameDelay = time.monotonic(), None
-            self._reply_deadline = time.monotonic() + REPLY_TIMEOUT
-            try:
-                self._connection.send(request.serialise())
-            except OSError as error:
-                self._lose(SessionError(f"The server is gone ({error.strerror}): press Setup."))
+            self._send(self._request(requestCode))
+
+    def _request(self, requestCode: int) -> Request:
+        if requestCode == self.SETUP:
+            return self._dialogue.setup(self.rtpPort)
+        if requestCode == self.PLAY:
+            self._played_at = time.monotonic()
+            self.firstFrameDelay = self._first_timestamp = None
+            self.ended = False
+            position, self._seek_position = self._seek_position, None
+            return self._dialogue.play(position, self._scale)
+        return self._dialogue.pause() if requestCode == self.PAUSE else self._dialogue.teardown()
+
+    def _send(self, request: Request, awaited: bool = True) -> None:
+        """Number a request and send it; an awaited one must be answered in time."""
+        assert self._connection is not None
+        self.rtspSeq += 1
+        request.cseq = str(self.rtspSeq)
+        self._last_request_at = time.monotonic()
+        if awaited:
+            self._reply_deadline = self._last_request_at + REPLY_TIMEOUT
+        data = request.serialise()
+        if self.observer is not None:
+            self.observer.message_sent(data, time.time())
+        try:
+            self._connection.send(data)
+        except OSError as error:
+            self._lose(SessionError(f"The server is gone ({error.strerror}): press Setup."))
 
     def recvRtspReply(self) -> None:
         """Read replies until the connection ends. Runs in a thread of its own."""
@@ -226,8 +336,9 @@ class Client:
                 message = connection.receive(self._next_deadline())
                 if isinstance(message, Response):
                     self.parseRtspReply(message)
-                else:
-                    self._look_at_clock(time.monotonic())
+                elif isinstance(message, InterleavedFrame):
+                    self._receiver.take_interleaved(message)
+                self._look_at_clock(time.monotonic())
         except SessionError as error:
             if self._connection is connection:
                 self._lose(error)
@@ -237,27 +348,71 @@ class Client:
     def parseRtspReply(self, data: Response | str | bytes) -> None:
         """Act on the server's reply to the last request."""
         response = data if isinstance(data, Response) else _response_from_text(data)
+        if self.observer is not None:
+            self.observer.message_received(response.raw, time.time())
         with self._changed:
+            if self._is_about_keep_alive(response):
+                return
             if self._reply_deadline is None or self._is_stale(response):
                 return
             self._reply_deadline = None
-            method = METHODS[self.requestSent]
-            if response.status == 200:
-                self._succeed(method, response)
+            try:
+                follow_up = self._dialogue.received(response)
+            except SessionError as error:
+                self._play_when_ready = False
+                self._fail(error)
+            except Redirected as redirected:
+                self._redirect(redirected.url)
             else:
-                self._fail(_refusal(method, response, self.fileName))
+                if follow_up is not None:
+                    self._send(follow_up)
+                else:
+                    self._succeed(METHODS[self.requestSent])
             self._changed.notify_all()
 
-    def _succeed(self, method: str, response: Response) -> None:
+    def _succeed(self, method: str) -> None:
         self.error = self.notice = ""
         self.state = transition(self.state, method)
         if method == "SETUP":
-            session = response.session
-            self.sessionId = int(session) if session.isascii() and session.isdigit() else session
+            self._set_up()
         elif method == "PAUSE":
             self.reception.paused()
         elif method == "TEARDOWN":
             self.teardownAcked = 1
+        if self.state is State.READY and self._play_when_ready:
+            self._play_when_ready = False
+            self.playout.clear()
+            self.sendRtspRequest(self.PLAY)
+
+    def _set_up(self) -> None:
+        """Take over what the server said about the session and its transport."""
+        dialogue = self._dialogue
+        session = dialogue.session_id
+        self.sessionId = int(session) if session.isascii() and session.isdigit() else session
+        self._redirections = 0
+        self._receiver.transport = dialogue.transport
+        self.reception.expected_ssrc = dialogue.transport.ssrc
+        if isinstance(dialogue, StandardDialogue):
+            self.reception.assembler = RtpJpegFrames(dialogue.payload_type)
+        if not dialogue.uses_udp:
+            self._close_rtp_port()
+
+    def _redirect(self, url: RtspUrl) -> None:
+        """RFC 2326 section 11.3: ask at the other address."""
+        self._redirections += 1
+        if self._redirections > MAX_REDIRECTIONS:
+            self._fail(SessionError("The server sends us from one address to the next: given up."))
+        else:
+            self._url = url
+            self._start(self._begin_anew, "command")
+
+    def _is_about_keep_alive(self, response: Response) -> bool:
+        if not self._keep_alive_seq or response.cseq.strip() != str(self._keep_alive_seq):
+            return False
+        self._keep_alive_seq = 0
+        if isinstance(self._dialogue, StandardDialogue):
+            self._dialogue.kept_alive(response)
+        return True
 
     def _is_stale(self, response: Response) -> bool:
         """Tell if this answers a request that we gave up waiting for.
@@ -267,23 +422,43 @@ class Client:
         number = response.cseq.strip()
         return number.isdigit() and int(number) in self._unanswered
 
+    # ------------------------------------------------------------------ the reply thread's clock
+
     def _next_deadline(self) -> float | None:
-        """When the reply thread has to look at the clock."""
-        if self._reply_deadline is not None:
-            return self._reply_deadline
-        if self.state is State.PLAYING and not (self.notice or self.error):
-            return self._last_sign() + SILENCE_TIMEOUT
-        return None
+        """When the reply thread has something to do although nothing arrived."""
+        deadlines = [self._reply_deadline, self._silence_deadline(), self._keep_alive_deadline()]
+        if self._receiver.transport.interleaved and self.state is State.PLAYING:
+            deadlines.append(self._receiver.reporter.deadline())
+        return min((moment for moment in deadlines if moment is not None), default=None)
+
+    def _silence_deadline(self) -> float | None:
+        """When the user is to be told that nothing comes; once told, never."""
+        if self.state is not State.PLAYING or self.isWaiting() or self.notice or self.error:
+            return None
+        return max(self._played_at, self.reception.statistics.last_arrival or 0.0) + SILENCE_TIMEOUT
+
+    def _keep_alive_deadline(self) -> float | None:
+        if self.state is State.INIT or self._dialogue.timeout is None or self._keep_alive_seq:
+            return None
+        return self._last_request_at + self._dialogue.timeout / 2
 
     def _look_at_clock(self, now: float) -> None:
         with self._changed:
-            if self._reply_deadline is not None and now >= self._reply_deadline:
+            if self._connection is None:
+                return
+            if _is_past(self._reply_deadline, now):
                 self._give_up_waiting()
-            elif self.state is State.PLAYING and now >= self._last_sign() + SILENCE_TIMEOUT:
+            if _is_past(self._silence_deadline(), now):
                 self._tell_silence()
+            if _is_past(self._keep_alive_deadline(), now):
+                self._keep_alive()
+            report = self._receiver.interleaved_report()
+            if report is not None:
+                self._connection.send(report)
 
     def _give_up_waiting(self) -> None:
         self._reply_deadline = None
+        self._play_when_ready = False
         self._unanswered.add(self.rtspSeq)
         self._fail(
             SessionError(
@@ -292,23 +467,32 @@ class Client:
             )
         )
 
-    def _last_sign(self) -> float:
-        return max(self._played_at, self.reception.statistics.last_arrival or 0.0)
+    def _keep_alive(self) -> None:
+        if isinstance(self._dialogue, StandardDialogue):
+            self._send(self._dialogue.keep_alive(), awaited=False)
+            self._keep_alive_seq = self.rtspSeq
 
     def _tell_silence(self) -> None:
-        if self.firstFrameDelay is None:
+        """Nothing comes: the end of the movie, a lost server, or a firewall that blocks UDP."""
+        if self.firstFrameDelay is not None:
+            self.notice = (
+                f"No packet for {SILENCE_TIMEOUT:g} s: the movie has ended, or the server has "
+                "stopped sending."
+            )
+            self._changed.notify_all()
+        elif self._url is not None and self._transport_wanted == "auto" and self._dialogue.uses_udp:
+            self._transport_wanted = "tcp"
+            self._play_when_ready = True
+            self._start(self._begin_anew, "command")
+        else:
             self._fail(
                 SessionError(
                     f"No picture has come within {SILENCE_TIMEOUT:g} s of PLAY: the server may not "
                     f"have {self.fileName}, or a firewall blocks UDP port {self.rtpPort}."
                 )
             )
-        else:
-            self.notice = (
-                f"No packet for {SILENCE_TIMEOUT:g} s: the movie has ended, or the server has "
-                "stopped sending."
-            )
-            self._changed.notify_all()
+
+    # ------------------------------------------------------------------ failing and ending
 
     def _fail(self, error: SessionError) -> None:
         with self._changed:
@@ -330,38 +514,50 @@ class Client:
         if self._connection is not None:
             self._connection.hang_up()
             self._connection = None
+        self._close_rtp_port()
+
+    def _close_rtp_port(self) -> None:
         if self._rtp_socket is not None:
             self._rtp_socket.wake()
             self._rtp_socket = None
+
+    def _movie_ended(self) -> None:
+        """The server has said BYE: it stands in READY, and so do we."""
+        with self._changed:
+            if self.state is State.PLAYING:
+                self.state = State.READY
+                self.ended = True
+                self.notice = "The movie has ended."
+                self.reception.paused()
+                self._changed.notify_all()
 
     # ------------------------------------------------------------------ RTP
 
     def openRtpPort(self) -> None:
         """Open the RTP port and start to receive. Raises SessionError when it is not free."""
         with self._changed:
-            if self._rtp_socket is None and self._connection is not None:
-                self._rtp_socket = RtpSocket(self.rtpPort, self._connection.server_host)
+            self.playout.clear()
+            if (
+                self._rtp_socket is None
+                and self._connection is not None
+                and self._dialogue.uses_udp
+            ):
+                host = self._connection.server_host
+                self._rtp_socket = RtpSocket(self.rtpPort, host, self._dialogue.wants_rtcp)
                 self.rtpPort = self._rtp_socket.port
-                self.reception = Reception(LabAssembler())
-                self.playout.clear()
                 self._start(self.listenRtp, "rtp")
 
     def listenRtp(self) -> None:
         """Receive RTP until the port is closed. Runs in a thread of its own."""
-        rtp_socket, reception = self._rtp_socket, self.reception
+        rtp_socket = self._rtp_socket
         assert rtp_socket is not None
-        try:
-            while (datagrams := rtp_socket.receive(reception.deadline())) is not None:
-                now = time.monotonic()
-                for datagram in datagrams:
-                    self._deliver(reception.receive(datagram, now), now)
-                self._deliver(reception.release(now), now)
-        finally:
-            rtp_socket.close()
+        self._receiver.listen(rtp_socket, self._dialogue.wants_rtcp)
 
-    def _deliver(self, frames: list[Frame], now: float) -> None:
-        """Hand frames on to the window, or to whoever asked for them."""
-        for frame in frames:
+    def _deliver(self, frames: list[Frame]) -> None:
+        """Hand frames on to the window, or to whoever asked for them. In the receiving thread."""
+        for frame in map(self._numbered, frames):
+            if self._is_from_before_seek(frame):
+                continue
             self.playout.put(frame)
             if self.onFrame is not None:
                 self.onFrame(frame)
@@ -369,9 +565,23 @@ class Client:
                 self.frameNbr = frame.number
                 self.notice = ""
                 if self.firstFrameDelay is None:
-                    self.firstFrameDelay = now - self._played_at
+                    self._first_timestamp = frame.timestamp
+                    self.firstFrameDelay = frame.arrival - self._played_at
                     self.error = ""
                 self._changed.notify_all()
+
+    def _numbered(self, frame: Frame) -> Frame:
+        """Give a frame of the standard dialect its number in the movie, where that is known."""
+        if isinstance(self._dialogue, LabDialogue) or self._dialogue.frame_rate is None:
+            return frame
+        number = round(self.positionOf(frame) * self._dialogue.frame_rate) + 1
+        return replace(frame, number=number)
+
+    def _is_from_before_seek(self, frame: Frame) -> bool:
+        """Tell if a frame was still under way when PLAY began somewhere else."""
+        if isinstance(self._dialogue, LabDialogue) or self._dialogue.rtptime is None:
+            return False
+        return -CLOCK_RATE < timestamp_delta(frame.timestamp, self._dialogue.rtptime) < 0
 
     def writeFrame(self, data: bytes) -> bytes:
         """Keep a JPEG in memory for `updateMovie`; no file is written."""
@@ -383,12 +593,8 @@ class Client:
             self.window.show(imageFile)
 
 
-def _refusal(method: str, response: Response, filename: str) -> SessionError:
-    """Say why the server did not do what it was asked."""
-    if response.status == 404:
-        return SessionError(f"The server has no movie named {filename}: check the name.")
-    reason = printable(response.reason, 60) or REASONS.get(response.status, "")
-    return SessionError(f"The server refused {method}: {response.status} {reason}.")
+def _is_past(deadline: float | None, now: float) -> bool:
+    return deadline is not None and now >= deadline
 
 
 def _response_from_text(data: str | bytes) -> Response:

@@ -12,10 +12,14 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from Client import Client
 from rtplab import __version__
+from rtplab.protocol.errors import MessageError
+from rtplab.protocol.urls import parse_url
 from rtplab.receiving.headless import HeadlessOptions, HeadlessRun
+from rtplab.receiving.standarddialogue import TRANSPORTS
 from rtplab.serving.library import MovieLibrary
 from rtplab.serving.service import Service
 from Server import Server
@@ -29,8 +33,7 @@ def main(argv: list[str] | None = None) -> int:
     options = _parse_arguments(argv)
     if options.server is None:
         with _demonstration_server() as port:
-            options.server, options.server_port = "127.0.0.1", port
-            options.rtp_port, options.movie = 0, DEMONSTRATION_MOVIE
+            options.movie = f"rtsp://127.0.0.1:{port}/{DEMONSTRATION_MOVIE}"
             return _play(options)
     return _play(options)
 
@@ -42,7 +45,7 @@ def _play(options: argparse.Namespace) -> int:
 
 
 def _play_headless(options: argparse.Namespace) -> int:
-    client = Client(None, options.server, options.server_port, options.rtp_port, options.movie)
+    client = _client(None, options)
     what = HeadlessOptions(options.frames, options.duration, options.save, options.json)
     return HeadlessRun(client, what).run()
 
@@ -57,12 +60,23 @@ def _play_in_window(options: argparse.Namespace) -> int:
     except tkinter.TclError:
         return _no_window("there is no display")
     root.title(TITLE)
-    client = Client(root, options.server, options.server_port, options.rtp_port, options.movie)
+    client = _client(root, options)
     try:
         root.mainloop()
     finally:
         client.close()
     return 0
+
+
+def _client(master: Any, options: argparse.Namespace) -> Client:
+    return Client(
+        master,
+        options.server,
+        options.server_port or 0,
+        options.rtp_port or 0,
+        options.movie,
+        options.transport,
+    )
 
 
 def _no_window(reason: str) -> int:
@@ -89,12 +103,20 @@ def _parse_arguments(argv: list[str] | None) -> argparse.Namespace:
         prog="ClientLauncher.py",
         description="Play an MJPEG movie from an RTSP server; without arguments, a demonstration.",
     )
-    parser.add_argument("server", nargs="?", metavar="Server_name", help="host of the server")
+    parser.add_argument(
+        "server", nargs="?", metavar="Server_name", help="host of the server, or an rtsp:// address"
+    )
     parser.add_argument("server_port", nargs="?", type=_port, metavar="Server_port")
     parser.add_argument(
         "rtp_port", nargs="?", type=_port, metavar="RTP_port", help="0 takes a free one"
     )
     parser.add_argument("movie", nargs="?", metavar="Video_file")
+    parser.add_argument(
+        "--transport",
+        choices=TRANSPORTS,
+        default="auto",
+        help="how the media of an rtsp:// address comes (default: UDP, TCP where that fails)",
+    )
     parser.add_argument("--headless", action="store_true", help="receive without a window")
     parser.add_argument("--frames", type=_count, metavar="N", help="headless: stop after N frames")
     parser.add_argument(
@@ -108,7 +130,15 @@ def _parse_arguments(argv: list[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     options = parser.parse_args(argv)
-    if options.server is not None and options.movie is None:
+    if options.server is not None and "://" in options.server:
+        if options.server_port is not None:
+            parser.error("an rtsp:// address stands alone")
+        try:
+            parse_url(options.server)
+        except MessageError as error:
+            parser.error(str(error))
+        options.movie = options.server
+    elif options.server is not None and options.movie is None:
         parser.error("name Server_name, Server_port, RTP_port and Video_file, or none of them")
     if not options.headless and (
         options.frames or options.duration or options.save or options.json

@@ -314,8 +314,8 @@ class ResponseParser(_MessageParser):
         length = content_length(response.headers)
         if len(self._buffer) < body_start + length:
             return None
-        self._take(body_start)
-        response.body = self._take(length)
+        response.raw = self._take(body_start + length)
+        response.body = response.raw[body_start:]
         return response
 
 

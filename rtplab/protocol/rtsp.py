@@ -117,7 +117,10 @@ class Request:
 
 @dataclass
 class Response:
-    """One RTSP response. `session` is empty where there is none to name."""
+    """One RTSP response. `session` is empty where there is none to name.
+
+    `raw` holds the bytes of one that was received, as they came.
+    """
 
     status: int
     headers: Headers = field(default_factory=Headers)
@@ -125,6 +128,7 @@ class Response:
     cseq: str = ""
     session: str = ""
     reason: str = ""
+    raw: bytes = b""
 
     def serialise(self, request: Request) -> bytes:
         """Return the bytes of the response in the form in which `request` asked."""

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from rtplab.protocol import rtpjpeg
+from rtplab.protocol.errors import PacketError
+from rtplab.protocol.jpegassembler import JpegAssembler
 from RtpPacket import RtpPacket
 
 # Bytes of one frame that is put together from many packets: a 4K JPEG of high quality is 4 MB.
@@ -82,3 +85,28 @@ class LabAssembler:
     def _reset(self) -> None:
         self._parts = []
         self._size = 0
+
+
+class RtpJpegFrames:
+    """Frames of RFC 2435. Packets of another payload type are ignored."""
+
+    def __init__(self, payload_type: int) -> None:
+        self.malformed = 0
+        self._payload_type = payload_type
+        self._assembler = JpegAssembler()
+        self._number = 0
+
+    def add(self, sequence: int, packet: RtpPacket) -> list[tuple[int, bytes]]:
+        """Take the next packet; return the frame that it completes, counted from 1."""
+        if packet.payloadType() != self._payload_type:
+            return []
+        try:
+            fragment = rtpjpeg.parse_payload(packet.payload)
+        except PacketError:
+            self.malformed += 1
+            return []
+        data = self._assembler.add(fragment, packet.timestamp(), bool(packet.marker()))
+        if data is None:
+            return []
+        self._number += 1
+        return [(self._number, data)]

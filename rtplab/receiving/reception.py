@@ -29,10 +29,18 @@ class Assembler(Protocol):
 class Reception:
     """Takes the RTP datagrams of one stream, gives its frames. No socket, no clock, no thread."""
 
-    def __init__(self, assembler: Assembler, patience: float = REORDER_PATIENCE) -> None:
+    def __init__(
+        self,
+        assembler: Assembler,
+        patience: float = REORDER_PATIENCE,
+        expected_ssrc: int | None = None,
+    ) -> None:
+        """Packets of another SSRC than `expected_ssrc`, where one is known, are ignored."""
+        self.ssrc: int | None = None  # of the packets that came
+        self.expected_ssrc = expected_ssrc
         self.statistics = Statistics()
-        self.malformed = 0  # datagrams that were no RTP packets
-        self._assembler = assembler
+        self.malformed = 0  # datagrams that were no RTP packets of this stream
+        self.assembler = assembler
         self._patience = patience
         self._unwrapper = SequenceUnwrapper()
         self._reorder = ReorderBuffer(patience)
@@ -48,8 +56,12 @@ class Reception:
         except PacketError:
             self.malformed += 1
             return []
+        if self.expected_ssrc not in (None, packet.ssrc()):
+            self.malformed += 1
+            return []
         if not self._is_credible(packet.seqNum()):
             return []
+        self.ssrc = packet.ssrc()
         sequence = self._unwrapper.unwrap(packet.seqNum())
         self.statistics.arrived(sequence, len(datagram), now)
         verdict = self._reorder.add(sequence, packet, now)
@@ -61,7 +73,7 @@ class Reception:
         """Return the frames for which nothing is waited any more at `now`."""
         frames = []
         for sequence, packet in self._reorder.release(now):
-            for number, data in self._assembler.add(sequence, packet):
+            for number, data in self.assembler.add(sequence, packet):
                 frames.append(self._frame(number, data, packet.timestamp(), now))
         return frames
 

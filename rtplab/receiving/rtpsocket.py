@@ -1,10 +1,11 @@
-"""The UDP port on which a client receives RTP."""
+"""The UDP ports on which a client receives RTP and, in the standard dialect, RTCP."""
 
 from __future__ import annotations
 
 import selectors
 import socket
 import time
+from typing import NamedTuple
 
 from rtplab.protocol.errors import SessionError
 
@@ -12,37 +13,44 @@ LARGEST_DATAGRAM = 65_535  # bytes
 # Bytes that may wait in the socket: a burst of several large frames.
 RECEIVE_BUFFER = 2 * 1024 * 1024
 BATCH = 64  # datagrams taken at once: a flood must not keep the thread from its other duties
+PAIR_TRIES = 64  # for two free ports side by side
+
+
+class Datagram(NamedTuple):
+    """What came to one of the ports, and from which port of the server."""
+
+    data: bytes
+    source_port: int
+    is_rtcp: bool
 
 
 class RtpSocket:
-    """A bound port that takes datagrams from one host only. One thread receives."""
+    """Bound ports that take datagrams from one host only. One thread receives."""
 
-    def __init__(self, port: int, host: str) -> None:
-        """Bind the port for datagrams of `host`, an address; port 0 takes a free one.
+    def __init__(self, port: int, host: str, with_rtcp: bool) -> None:
+        """Bind the port, and the one above it for RTCP, for datagrams of `host`, an address.
 
-        Raises SessionError with a sentence for the user.
+        Port 0 takes a free one. Raises SessionError with a sentence for the user.
         """
         self._host = host
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        self._socket = socket.socket(family, socket.SOCK_DGRAM)
         try:
-            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
-            self._socket.setblocking(False)
-            self._socket.bind(("", port))
+            self._rtp, self._rtcp = _bind(family, port, with_rtcp)
         except (OSError, OverflowError) as error:
-            self._socket.close()
             raise SessionError(
-                f"RTP port {port} can't be used ({getattr(error, 'strerror', error)}): "
+                f"RTP port {port} can't be used ({getattr(error, 'strerror', None) or error}): "
                 "close the program that has it, or choose another port."
             ) from error
-        self.port: int = self._socket.getsockname()[1]
+        self.port: int = self._rtp.getsockname()[1]
         self._wake_reader, self._wake_writer = socket.socketpair()
         self._selector = selectors.DefaultSelector()
-        self._selector.register(self._socket, selectors.EVENT_READ)
+        self._selector.register(self._rtp, selectors.EVENT_READ)
         self._selector.register(self._wake_reader, selectors.EVENT_READ)
+        if self._rtcp is not None:
+            self._selector.register(self._rtcp, selectors.EVENT_READ)
         self.strangers = 0  # datagrams from other hosts
 
-    def receive(self, deadline: float | None) -> list[bytes] | None:
+    def receive(self, deadline: float | None) -> list[Datagram] | None:
         """Return the datagrams that have come, none at `deadline` (time.monotonic).
 
         None means that `wake` was called.
@@ -51,29 +59,72 @@ class RtpSocket:
         ready = {key.fileobj for key, _ in self._selector.select(timeout)}
         if self._wake_reader in ready:
             return None
-        return self._waiting() if ready else []
+        datagrams = self._waiting(self._rtp, False) if self._rtp in ready else []
+        if self._rtcp is not None and self._rtcp in ready:
+            datagrams += self._waiting(self._rtcp, True)
+        return datagrams
 
-    def _waiting(self) -> list[bytes]:
-        datagrams: list[bytes] = []
+    def _waiting(self, source: socket.socket, is_rtcp: bool) -> list[Datagram]:
+        datagrams: list[Datagram] = []
         for _ in range(BATCH):
             try:
-                datagram, address = self._socket.recvfrom(LARGEST_DATAGRAM)
+                data, address = source.recvfrom(LARGEST_DATAGRAM)
             except BlockingIOError:
                 break
             except OSError:
                 continue  # an ICMP message about something we sent
             if address[0] == self._host:
-                datagrams.append(datagram)
+                datagrams.append(Datagram(data, address[1], is_rtcp))
             else:
                 self.strangers += 1
         return datagrams
+
+    def send_rtcp(self, data: bytes, port: int) -> None:
+        """Send an RTCP packet to the server's RTCP port; one that is lost is soon followed."""
+        if self._rtcp is not None:
+            try:
+                self._rtcp.sendto(data, (self._host, port))
+            except OSError:
+                pass  # the server's port may be closed for the moment
 
     def wake(self) -> None:
         """Make `receive` return None, from any thread."""
         self._wake_writer.send(b"x")
 
     def close(self) -> None:
-        """Free the port; the receiving thread has ended."""
+        """Free the ports; the receiving thread has ended."""
         self._selector.close()
-        for end in (self._socket, self._wake_reader, self._wake_writer):
-            end.close()
+        for end in (self._rtp, self._rtcp, self._wake_reader, self._wake_writer):
+            if end is not None:
+                end.close()
+
+
+def _bind(
+    family: socket.AddressFamily, port: int, with_rtcp: bool
+) -> tuple[socket.socket, socket.socket | None]:
+    if not with_rtcp:
+        return _bound(family, port), None
+    for _ in range(1 if port else PAIR_TRIES):
+        rtp = _bound(family, port)
+        number = rtp.getsockname()[1]
+        try:
+            if port or number % 2 == 0:  # RFC 3550 section 11: an even port, and the next
+                return rtp, _bound(family, number + 1)
+        except OSError:
+            if port:
+                rtp.close()
+                raise
+        rtp.close()
+    raise OSError("no two free ports side by side")
+
+
+def _bound(family: socket.AddressFamily, port: int) -> socket.socket:
+    bound = socket.socket(family, socket.SOCK_DGRAM)
+    try:
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
+        bound.setblocking(False)
+        bound.bind(("", port))
+    except (OSError, OverflowError):
+        bound.close()
+        raise
+    return bound

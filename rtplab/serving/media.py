@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from rtplab.protocol import jpeg, rtpjpeg
 from rtplab.protocol.errors import MessageError, MovieError
-from rtplab.serving.conversion import ConvertedMovie
 from RtpPacket import HEADER_SIZE
 from VideoStream import Movie
+
+if TYPE_CHECKING:
+    from rtplab.serving.conversion import ConvertedMovie
 
 MAX_UDP_PAYLOAD = 65_507  # bytes: 65,535 less the headers of IPv4 and UDP
 MAX_LAB_FRAME = MAX_UDP_PAYLOAD - HEADER_SIZE  # bytes of JPEG that one datagram can hold
@@ -121,6 +123,9 @@ class RtpJpeg:
             return str(error)
 
     def _conversion(self) -> ConvertedMovie:
+        # Imported here, so that a server of ordinary movies runs without Pillow.
+        from rtplab.serving.conversion import ConvertedMovie
+
         with self._lock:
             if self._converted is None:
                 self._converted = ConvertedMovie(self.movie)

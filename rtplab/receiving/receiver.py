@@ -1,0 +1,112 @@
+"""The RTP and RTCP of one session, from the server's packets to frames."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Protocol
+
+from rtplab.protocol.headers import Transport
+from rtplab.protocol.rtsp import InterleavedFrame
+from rtplab.receiving.frames import Frame
+from rtplab.receiving.reception import Reception
+from rtplab.receiving.reports import ReceiverReporter
+from rtplab.receiving.rtpsocket import Datagram, RtpSocket
+
+
+class Observer(Protocol):
+    """Whoever wants to see all that goes over the wire. Called in the threads that send and
+    receive; `when` is Unix time in seconds."""
+
+    def message_sent(self, data: bytes, when: float) -> None: ...
+    def message_received(self, data: bytes, when: float) -> None: ...
+    def packet_received(self, data: bytes, source_port: int, is_rtcp: bool, when: float) -> None:
+        """`source_port` is the server's, or 0 for a packet on the RTSP connection."""
+
+
+class MediaReceiver:
+    """Receives one stream, by UDP ports of its own or by channels of the RTSP connection.
+
+    One thread calls `listen` (UDP), or `take_interleaved` and `report_if_due` (TCP).
+    """
+
+    def __init__(
+        self,
+        reception: Reception,
+        deliver: Callable[[list[Frame]], None],
+        said_goodbye: Callable[[], None],
+    ) -> None:
+        """`deliver` is called with frames as they come, `said_goodbye` at the server's BYE."""
+        self.reception = reception
+        self.reporter = ReceiverReporter(time.monotonic())
+        self.observer: Observer | None = None
+        self.transport = Transport()  # as the server answered SETUP
+        self._deliver = deliver
+        self._said_goodbye = said_goodbye
+
+    def listen(self, ports: RtpSocket, with_rtcp: bool) -> None:
+        """Receive by UDP until `ports` are woken up; then close them."""
+        try:
+            while (datagrams := ports.receive(self._deadline(with_rtcp))) is not None:
+                self._take(datagrams)
+                if with_rtcp and self.transport.server_port and self._report_is_due():
+                    ports.send_rtcp(self._report(), self.transport.server_port[1])
+        finally:
+            if with_rtcp and self.transport.server_port:
+                ports.send_rtcp(self.reporter.goodbye(), self.transport.server_port[1])
+            ports.close()
+
+    def take_interleaved(self, frame: InterleavedFrame) -> None:
+        """Take a packet off the RTSP connection; one on an unknown channel is ignored."""
+        channels = self.transport.interleaved
+        if channels is not None and frame.channel in channels:
+            self._take([Datagram(frame.payload, 0, frame.channel == channels[1])])
+
+    def interleaved_report(self) -> bytes | None:
+        """Return the receiver report that is due, framed for the RTSP connection."""
+        if self.transport.interleaved is None or not self._report_is_due():
+            return None
+        report = self._report()
+        channel = self.transport.interleaved[1]
+        return b"$" + bytes([channel]) + len(report).to_bytes(2, "big") + report
+
+    def _take(self, datagrams: list[Datagram]) -> None:
+        now = time.monotonic()
+        for datagram in datagrams:
+            if not self._is_from_stream(datagram):
+                continue
+            if self.observer is not None:
+                self.observer.packet_received(
+                    datagram.data, datagram.source_port, datagram.is_rtcp, time.time()
+                )
+            if datagram.is_rtcp:
+                self._take_report(datagram.data, now)
+            else:
+                self._deliver(self.reception.receive(datagram.data, now))
+        self._deliver(self.reception.release(now))
+
+    def _is_from_stream(self, datagram: Datagram) -> bool:
+        """Tell if a datagram came from the port that SETUP named, where it named one."""
+        ports = self.transport.server_port
+        return not ports or not datagram.source_port or datagram.source_port in ports
+
+    def _take_report(self, data: bytes, now: float) -> None:
+        self.reporter.take(data, now)
+        if self.reporter.sender_said_goodbye:
+            self.reporter.sender_said_goodbye = False
+            self._said_goodbye()
+
+    def _deadline(self, with_rtcp: bool) -> float | None:
+        """When `listen` has something to do although nothing arrived."""
+        release = self.reception.deadline()
+        if not (with_rtcp and self.transport.server_port):
+            return release
+        report = self.reporter.deadline()
+        return report if release is None else min(release, report)
+
+    def _report_is_due(self) -> bool:
+        return time.monotonic() >= self.reporter.deadline()
+
+    def _report(self) -> bytes:
+        reception = self.reception
+        return self.reporter.report(reception.statistics, reception.ssrc, time.monotonic())

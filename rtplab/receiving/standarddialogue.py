@@ -1,0 +1,232 @@
+"""What a client says to a server of the standard (RFC 2326), and what the replies tell it."""
+
+from __future__ import annotations
+
+from rtplab.protocol import sdp
+from rtplab.protocol.errors import MessageError, SessionError
+from rtplab.protocol.headers import (
+    Range,
+    Transport,
+    parse_range,
+    parse_rtp_info,
+    parse_session,
+    parse_transports,
+)
+from rtplab.protocol.rtsp import Dialect, Headers, Request, Response, printable
+from rtplab.protocol.urls import RtspUrl, parse_url, resolve
+from rtplab.receiving.labdialogue import refusal
+
+JPEG = 26  # static payload type (RFC 3551 section 6)
+USER_AGENT = "rtplab"
+TRANSPORTS = ("auto", "udp", "tcp")
+
+
+class Redirected(Exception):
+    """The server says that the movie is at another address."""
+
+    def __init__(self, url: RtspUrl) -> None:
+        super().__init__(str(url))
+        self.url = url
+
+
+class StandardDialogue:
+    """The requests of one session in the standard dialect, and what its replies mean.
+
+    `duration` is in seconds and `frame_rate` in frames a second, each None where the server does
+    not say. After PLAY, the RTP timestamp `rtptime` (None: that of the first packet) stands for
+    `range.start` seconds into the movie.
+    """
+
+    dialect = Dialect.STANDARD
+    wants_rtcp = True
+
+    def __init__(self, url: RtspUrl, transport: str = "auto") -> None:
+        """`transport` is one of TRANSPORTS; auto is UDP, and TCP where that is refused."""
+        self.url = url
+        self.uses_udp = transport != "tcp"
+        self.session_id = ""
+        self.transport = Transport()
+        self.timeout: float | None = None
+        self.duration: float | None = None
+        self.frame_rate: float | None = None
+        self.payload_type = JPEG
+        self.range = Range(0.0)
+        self.scale = 1.0
+        self.rtptime: int | None = None
+        self._may_change_transport = transport == "auto"
+        self._rtp_port = 0
+        self._method = ""
+        self._aggregate_url = self._track_url = str(url)
+        self._keep_alive_method = "GET_PARAMETER"
+
+    # ------------------------------------------------------------------ requests
+
+    def setup(self, rtp_port: int) -> Request:
+        """Begin with DESCRIBE; SETUP follows, for our `rtp_port` and the one above it."""
+        self._rtp_port = rtp_port
+        return self._request("DESCRIBE", str(self.url), [("Accept", "application/sdp")])
+
+    def play(self, position: float | None, scale: float) -> Request:
+        """Have it sent, from `position` in seconds (None: where it stands), at `scale`."""
+        headers = []
+        if position is not None:
+            headers.append(("Range", Range(position).serialise()))
+            self.range = Range(position)
+        if scale != self.scale or scale != 1.0:
+            headers.append(("Scale", f"{scale:g}"))
+        self.scale = scale
+        self.rtptime = None
+        return self._request("PLAY", self._aggregate_url, headers)
+
+    def pause(self) -> Request:
+        """Have the sending stopped."""
+        return self._request("PAUSE", self._aggregate_url)
+
+    def teardown(self) -> Request:
+        """End the session."""
+        return self._request("TEARDOWN", self._aggregate_url)
+
+    def keep_alive(self) -> Request:
+        """Tell the server that we are still here; its reply goes to `kept_alive`."""
+        return self._headed(self._keep_alive_method, self._aggregate_url, [])
+
+    def kept_alive(self, response: Response) -> None:
+        """Take the reply to `keep_alive`: who knows no GET_PARAMETER is sent OPTIONS."""
+        if response.status != 200:
+            self._keep_alive_method = "OPTIONS"
+
+    # ------------------------------------------------------------------ replies
+
+    def received(self, response: Response) -> Request | None:
+        """Take the reply to the last request; return the request that must follow, or None.
+
+        Raises SessionError when the server refuses, and Redirected.
+        """
+        if response.status in (301, 302, 303, 305, 307):
+            raise Redirected(self._redirection(response))
+        if response.status == 461 and self._may_change_transport and self.uses_udp:
+            self.uses_udp = False
+            return self._setup_request()
+        if response.status == 401:
+            raise SessionError("The server asks for a user name and a password.")
+        if response.status != 200:
+            raise refusal(self._method, response, str(self.url))
+        try:
+            return self._accepted(response)
+        except MessageError as error:
+            raise SessionError(
+                f"The server's answer to {self._method} makes no sense: {error}."
+            ) from error
+
+    def _accepted(self, response: Response) -> Request | None:
+        if self._method == "DESCRIBE":
+            self._described(response)
+            return self._setup_request()
+        if self._method == "SETUP":
+            self._set_up(response)
+        elif self._method == "PLAY":
+            self._playing(response)
+        return None
+
+    def _described(self, response: Response) -> None:
+        description = sdp.parse(response.body)
+        media = self._choose_media(description)
+        headers = response.headers
+        base = headers.get("Content-Base") or headers.get("Content-Location") or str(self.url)
+        if "://" not in base:
+            base = str(self.url)
+        self._aggregate_url = resolve(base, description.control)
+        self._track_url = resolve(base, media.control)
+        span = media.range or description.range
+        self.duration = span.end if span else None
+        self.frame_rate = media.framerate
+
+    def _choose_media(self, description: sdp.SessionDescription) -> sdp.MediaDescription:
+        """Return the first MJPEG video. Raises SessionError that names what there is instead."""
+        for media in description.media:
+            for payload_type in media.formats:
+                if media.media == "video" and _is_jpeg(media, payload_type):
+                    self.payload_type = int(payload_type)
+                    return media
+        offered = ", ".join(map(_name_of, description.media)) or "nothing"
+        raise SessionError(f"This player shows MJPEG video; the server offers {offered}.")
+
+    def _setup_request(self) -> Request:
+        ports = (self._rtp_port, self._rtp_port + 1)
+        if self.uses_udp:
+            wanted = Transport("UDP", client_port=ports)
+        else:
+            wanted = Transport("TCP", interleaved=(0, 1))
+        return self._request("SETUP", self._track_url, [("Transport", wanted.serialise())])
+
+    def _set_up(self, response: Response) -> None:
+        session = parse_session(response.headers.get("Session"))
+        if not session.session_id:
+            raise MessageError("it names no session")
+        self.session_id, self.timeout = session.session_id, session.timeout
+        self.transport = parse_transports(response.headers.get("Transport"))[0]
+        self.uses_udp = self.transport.lower == "UDP"
+        if not self.uses_udp and self.transport.interleaved is None:
+            raise MessageError("it names no channels")
+
+    def _playing(self, response: Response) -> None:
+        if "Range" in response.headers:
+            span = _lenient_range(response.headers.get("Range"))
+            if span is not None and span.start is not None:
+                self.range = span
+        for info in parse_rtp_info(response.headers.get("RTP-Info")):
+            if info.url in ("", self._track_url) or self._track_url.endswith(info.url):
+                self.rtptime = info.rtptime
+        scale = response.headers.get("Scale")
+        if scale:
+            self.scale = _number(scale) or 1.0
+
+    def _redirection(self, response: Response) -> RtspUrl:
+        try:
+            url = parse_url(response.headers.get("Location"))
+        except MessageError as error:
+            raise SessionError(f"The server sends us on to nowhere: {error}.") from error
+        if url.scheme != self.url.scheme:
+            raise SessionError(f"The server sends us on to {printable(str(url))}: not followed.")
+        return url
+
+    # ------------------------------------------------------------------ building requests
+
+    def _request(
+        self, method: str, url: str, headers: list[tuple[str, str]] | None = None
+    ) -> Request:
+        self._method = method
+        return self._headed(method, url, headers or [])
+
+    def _headed(self, method: str, url: str, headers: list[tuple[str, str]]) -> Request:
+        common = [("User-Agent", USER_AGENT)]
+        if self.session_id:
+            common.append(("Session", self.session_id))
+        return Request(method, url, Headers(common + headers))
+
+
+def _is_jpeg(media: sdp.MediaDescription, payload_type: str) -> bool:
+    if not (payload_type.isascii() and payload_type.isdigit() and int(payload_type) < 128):
+        return False
+    mapped = media.rtpmap.get(int(payload_type), "")
+    return mapped.upper().startswith("JPEG/") or (not mapped and int(payload_type) == JPEG)
+
+
+def _name_of(media: sdp.MediaDescription) -> str:
+    """Return what a media section offers, in words: "H264 video"."""
+    encodings = [encoding.partition("/")[0] for encoding in media.rtpmap.values()]
+    return printable(f"{' or '.join(encodings) or media.protocol} {media.media}", 60)
+
+
+def _lenient_range(value: str) -> Range | None:
+    try:
+        return parse_range(value)
+    except MessageError:
+        return None  # some servers answer in clock units: then we count from what we asked for
+
+
+def _number(text: str) -> float | None:
+    try:
+        return float(text)
+    except ValueError:
+        return None
