@@ -1,0 +1,220 @@
+"""Pictures that RFC 2435 can't carry, made into pictures that it can: once, ahead, for all viewers.
+
+The pacer sends for all sessions and must never wait, while a picture of 1920x1080 takes some 40 ms.
+So one thread per movie converts ahead of its viewers, and what is not ready is not waited for.
+"""
+
+from __future__ import annotations
+
+import errno
+import logging
+import mmap
+import os
+import tempfile
+import threading
+import time
+from collections import deque
+from typing import NamedTuple
+
+from rtplab.protocol import jpeg
+from rtplab.protocol.errors import MovieError
+from rtplab.protocol.rtsp import printable
+from rtplab.serving.recoding import convert
+from VideoStream import Movie
+
+# Half an hour of 1920x1080. The disk is not ours to fill.
+MAX_CACHE_BYTES = 8 << 30
+
+# Converted frames that a viewer should have in front of it, some seconds. One with less is served
+# before the rest of the movie.
+AHEAD = 100
+
+# Frames that viewers lack and that are to be converted next. When there are more, the oldest are
+# dropped: those viewers have gone on, and ask again.
+MAX_WANTED = 16
+
+# Seconds without a viewer after which the converter ends. It is started again when one comes.
+IDLE_SECONDS = 10.0
+
+logger = logging.getLogger("rtplab.conversion")
+
+
+class _Place(NamedTuple):
+    """Where a picture is in the file, in bytes."""
+
+    offset: int
+    length: int
+
+
+class _PictureFile:
+    """Converted pictures one after the other, in a temporary file that has no name."""
+
+    def __init__(self) -> None:
+        """Open the file. Raises OSError."""
+        # Unbuffered and real, so that Pillow writes to it itself, without holding up other threads.
+        self._file = tempfile.TemporaryFile(buffering=0, prefix="rtplab-")
+        self._lock = threading.Lock()  # keeps the file open while it is read
+
+    def append(self, picture: bytes) -> _Place:
+        """Convert a picture and keep it. Raises MovieError if it is damaged, OSError if full."""
+        offset = self._file.seek(0, os.SEEK_END)
+        if offset >= MAX_CACHE_BYTES:
+            raise OSError(errno.EFBIG, f"they have taken {MAX_CACHE_BYTES >> 30} GiB")
+        convert(picture, self._file)
+        place = _Place(offset, self._file.tell() - offset)
+        # A write that the disk had no room for may just have been cut short.
+        if not self.read(place).endswith(jpeg.END_OF_IMAGE):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return place
+
+    def read(self, place: _Place) -> bytes:
+        """Return a picture. Raises OSError, also when the file is closed."""
+        with self._lock:
+            if self._file.closed:
+                raise OSError(errno.EBADF, "the converted pictures are closed")
+            return _read_at(self._file.fileno(), place)
+
+    def close(self) -> None:
+        """Give the disk its space back."""
+        with self._lock:
+            self._file.close()
+
+
+def _read_at(descriptor: int, place: _Place) -> bytes:
+    """Read without moving the position in the file, at which another thread may be writing."""
+    if hasattr(os, "pread"):
+        return os.pread(descriptor, place.length, place.offset)
+    # Windows
+    skipped = place.offset % mmap.ALLOCATIONGRANULARITY
+    start, length = place.offset - skipped, skipped + place.length
+    with mmap.mmap(descriptor, length, access=mmap.ACCESS_READ, offset=start) as mapped:
+        return mapped[skipped:]
+
+
+class ConvertedMovie:
+    """The frames of a movie as RFC 2435 can carry them, counted from 1; its viewers share it."""
+
+    def __init__(self, movie: Movie) -> None:
+        self._movie = movie
+        self._settled = bytearray(len(movie.frames) + 1)  # 1: converted, or can't be
+        self._settled[0] = 1  # there is no frame 0
+        self._places: dict[int, _Place] = {}
+        self._wanted: deque[int] = deque(maxlen=MAX_WANTED)
+        self._last_asked = 0.0
+        self._damage_reported = False
+        self._file: _PictureFile | None = None
+        # Guards what begins and ends the thread, and tells of every frame that is settled. It is
+        # never held for long: the pacer takes it.
+        self._changed = threading.Condition()
+        self._thread: threading.Thread | None = None
+        self._running = False
+        self._stopped = False
+
+    def prepare(self, number: int, count: int, timeout: float) -> bool:
+        """Wait until `count` frames from `number` on are ready, for `timeout` seconds at most.
+
+        Frames that are damaged or beyond the end are not waited for. Not for the pacer.
+        """
+        deadline = time.monotonic() + timeout
+        with self._changed:
+            while (missing := self._settled.find(0, number, number + count)) >= 0:
+                remaining = deadline - time.monotonic()
+                if self._stopped or remaining <= 0:
+                    return False
+                self._ask(missing)
+                self._changed.wait(remaining)
+        return True
+
+    def frame(self, number: int) -> bytes | None:
+        """Return a frame's JPEG, or None at once if it is not ready or can't be had.
+
+        Also tells the converter that there is a viewer here. Never raises an error.
+        """
+        self._last_asked = time.monotonic()
+        missing = self._settled.find(0, number, number + AHEAD)
+        if missing >= 0:
+            self._ask(missing)
+        place = self._places.get(number)
+        if place is None or self._file is None:
+            return None
+        try:
+            return self._file.read(place)
+        except OSError as error:
+            self._give_up(error)
+            return None
+
+    def close(self) -> None:
+        """Stop the thread, wait for it and give up the space on disk. May be called twice."""
+        with self._changed:
+            self._stopped = True
+            self._changed.notify_all()
+            thread = self._thread
+        if thread is not None:
+            thread.join()
+        if self._file is not None:
+            self._file.close()
+
+    def _ask(self, number: int) -> None:
+        """Have a frame converted soon."""
+        self._last_asked = time.monotonic()
+        self._wanted.append(number)
+        with self._changed:
+            if not self._running and not self._stopped:
+                self._running = True
+                self._thread = threading.Thread(target=self._run, name="converter")
+                self._thread.start()
+
+    def _run(self) -> None:
+        number = 1
+        while number := self._next_missing(number):
+            self._convert(number)
+
+    def _next_missing(self, last: int) -> int:
+        """Return the frame to convert after `last`; 0 if the thread is to end."""
+        with self._changed:
+            start = self._wanted.popleft() if self._wanted else last
+            missing = self._settled.find(0, start)
+            if missing < 0:
+                missing = self._settled.find(0)
+            idle = time.monotonic() - self._last_asked > IDLE_SECONDS
+            if missing >= 0 and not idle and not self._stopped:
+                return missing
+            self._running = False
+            return 0
+
+    def _convert(self, number: int) -> None:
+        place = None
+        try:
+            if self._file is None:
+                self._file = _PictureFile()
+            place = self._file.append(bytes(self._movie.frame(number)))
+        except MovieError as error:
+            self._report_damage(number, error)
+        except OSError as error:
+            self._give_up(error)
+            return
+        with self._changed:
+            if place is not None:
+                self._places[number] = place
+            self._settled[number] = 1
+            self._changed.notify_all()
+
+    def _report_damage(self, number: int, error: MovieError) -> None:
+        if not self._damage_reported:
+            self._damage_reported = True
+            logger.warning(
+                "%s: frame %d, and maybe more, is left out: %s", self._name, number, str(error)
+            )
+
+    def _give_up(self, error: OSError) -> None:
+        """Convert no more; what there is stays."""
+        with self._changed:
+            if self._stopped:
+                return
+            self._stopped = True
+            self._changed.notify_all()
+        logger.error("%s: converted pictures can't be kept: %s", self._name, str(error))
+
+    @property
+    def _name(self) -> str:
+        return printable(os.path.basename(self._movie.path), 80)
