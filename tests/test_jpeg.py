@@ -92,6 +92,14 @@ def test_one_segment_may_hold_several_tables():
     assert parse(PICTURE.replace(DQT, two)).quantization_tables == {0: QUANT, 1: QUANT[::-1]}
 
 
+def test_table_ids_go_up_to_three():
+    quant = DQT.replace(b"\x43\x00", b"\x43\x03")
+    huffman = b"\xff\xc4\x00\x13\x13" + bytes(16)
+    header = parse(PICTURE.replace(DQT, DQT + quant + huffman))
+    assert header.quantization_tables == {0: QUANT, 3: QUANT}
+    assert not header.standard_huffman
+
+
 def test_tables_after_the_scan_do_not_count():
     late = PICTURE[:-2] + DRI.replace(b"\x07", b"\x09") + PICTURE[-2:]
     assert parse(late).restart_interval == 7
@@ -145,6 +153,11 @@ def test_the_walk_stops_at_damage(damaged, message, offset):
         (SOF, SOF.replace(b"\x00\x10", b"\0\0"), "a picture of 24x0 pixels"),
         (SOF, SOF.replace(b"\x03\x01", b"\x02\x01"), "a frame header of 2 components"),
         (SOF, SOF.replace(b"\x03\x01", b"\x00\x01"), "a frame header of 0 components"),
+        (
+            SOF,
+            b"\xff\xc0\x00\x17\x08\x00\x10\x00\x18\x05" + SOF[10:] + b"\4\x11\0\5\x11\0",
+            "a frame header of 5 components",
+        ),
         (SOF, SOF.replace(b"\x01\x21", b"\x02\x21"), "two components with one id"),
         (SOF, SOF.replace(b"\x21", b"\x51"), "sampling 5x1"),
         (SOF, SOF.replace(b"\x21", b"\x20"), "sampling 2x0"),
@@ -171,8 +184,17 @@ def test_parse_refuses_nonsense(old, new, message):
 
 def test_every_truncation_is_noticed():
     for length in range(len(PICTURE)):
-        fault(end_of_image, PICTURE[:length])
-        fault(parse, PICTURE[:length])
+        message = fault(end_of_image, PICTURE[:length])
+        assert fault(parse, PICTURE[:length]) == message
+        if length >= 2:
+            assert message == (f"byte {length}: the picture is cut short", length)
+
+
+def test_the_offset_is_that_of_the_damaged_table():
+    two = bytes.fromhex("FFDB 0084 00") + QUANT + b"\x04" + QUANT
+    assert fault(parse, b"\xff\xd8" + two + b"\xff\xd9")[1] == 2 + 4 + 65
+    two = bytes.fromhex("FFC4 0024 00") + bytes(16) + b"\x04" + bytes(16)
+    assert fault(parse, b"\xff\xd8" + two + b"\xff\xd9")[1] == 2 + 4 + 17
 
 
 def test_a_picture_without_frame_header_has_no_dimensions():

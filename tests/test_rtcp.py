@@ -76,6 +76,7 @@ def test_counts_wrap_and_losses_stop():
 
 
 def test_our_own_mistakes():
+    assert build_compound(ReceiverReport(1, (BLOCK,) * 31), "x" * 255, Bye((1,), "x" * 255))
     with pytest.raises(ValueError, match="32 of anything"):
         build_compound(ReceiverReport(1, (BLOCK,) * 32), "x")
     with pytest.raises(ValueError, match="256 bytes"):
@@ -104,6 +105,8 @@ def test_a_profile_extension_is_skipped():
 def test_padding_of_the_last_packet():
     padded = bytes.fromhex("A1CB0002 00000001 00000004")
     assert parse_compound(EMPTY_REPORT + padded) == [ReceiverReport(0), Bye((1,))]
+    nothing_else = bytes.fromhex("A0CB0001 00000004")
+    assert parse_compound(EMPTY_REPORT + nothing_else) == [ReceiverReport(0), Bye(())]
 
 
 def test_other_items_and_several_sources():
@@ -147,6 +150,7 @@ def test_text_that_is_no_utf8_is_replaced():
         ("80C90001 00000000 81CA0001 00000000", "has 4 bytes where 5 are needed"),
         ("80C90001 00000000 81CA0002 00000000 01024142", "has 8 bytes where 9 are needed"),
         ("80C90001 00000000 81CA0002 00000000 01034142", "has 8 bytes where 9 are needed"),
+        ("80C90001 00000000 81CA0002 00000000 02014101", "has 8 bytes where 9 are needed"),
         ("80C90001 00000000 82CA0002 00000000 01014100", "has 8 bytes where 12 are needed"),
     ],
 )

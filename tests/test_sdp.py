@@ -113,6 +113,10 @@ def test_any_line_end_will_do(text):
     assert parse(text) == parse(GOLDEN)
 
 
+def test_the_highest_port():
+    assert parse("v=0\nm=video 65535 RTP/AVP 26").media[0].port == 65535
+
+
 def test_several_media():
     session = parse(
         "v=0\no=- 1 1 IN IP4 host.example\ns=\ni=about\nc=IN IP4 232.1.2.3/127/3\nb=AS:50\nt=0 0\n"
