@@ -12,9 +12,9 @@ import threading
 import time
 from typing import Any
 
-from rtplab.protocol import lab, rtcp, sdp
-from rtplab.protocol.errors import MessageError, MovieError, PacketError
-from rtplab.protocol.headers import Range, RtpInfo, Transport, parse_range, parse_transports
+from rtplab.protocol import lab, sdp
+from rtplab.protocol.errors import MessageError, MovieError
+from rtplab.protocol.headers import parse_range, parse_transports
 from rtplab.protocol.parser import split_lines
 from rtplab.protocol.rtsp import (
     Dialect,
@@ -26,20 +26,20 @@ from rtplab.protocol.rtsp import (
     printable,
 )
 from rtplab.protocol.states import State, transition
-from rtplab.protocol.urls import parse_url
 from rtplab.serving.connection import RtspConnection
 from rtplab.serving.media import Media, WholeFrames
 from rtplab.serving.pacer import FrameClock, Ticket
-from rtplab.serving.playback import Playback, nearest_rate
+from rtplab.serving.playback import Playback
+from rtplab.serving.resources import TRACK, resource_of
 from rtplab.serving.service import Service
-from rtplab.serving.session import Session, lab_stream, new_session_id, standard_stream
-from rtplab.serving.sinks import InterleavedSink, Sink, UdpSink, ViewerGone
+from rtplab.serving.session import Session, lab_stream, new_session_id, standard_stream, with_ssrc
+from rtplab.serving.sinks import UdpSink, ViewerGone
 from rtplab.serving.stream import CLOCK_RATE, MJPEG
+from rtplab.serving.transports import Viewer
 from RtpPacket import RtpPacket
 from VideoStream import VideoStream
 
 MAX_BAD_REQUESTS = 10  # in a row: by then the peer speaks something else
-TRACK = "trackID=0"  # what the one track of every movie is called below the movie's URL
 DRAIN_INTERVAL = 0.02  # seconds between tries to get the last bytes to a slow client
 
 logger = logging.getLogger("rtplab.server")
@@ -69,13 +69,13 @@ class ServerWorker:
     def __init__(self, clientInfo: dict[str, Any], service: Service | None = None) -> None:
         """Take over a client. Without a `service`, the current folder is served."""
         self.clientInfo = clientInfo
-        rtsp_socket, self._address = clientInfo["rtspSocket"]
-        self._local_host = _host_of(rtsp_socket)
+        rtsp_socket, address = clientInfo["rtspSocket"]
         self._connection = RtspConnection(rtsp_socket)
+        self._viewer = Viewer(self._connection, _host_of(rtsp_socket), address[0])
         self._owns_service = service is None
         self._service = service or Service()
         self._thread: threading.Thread | None = None
-        self._name = f"{self._address[0]}:{self._address[1]}"
+        self._name = f"{address[0]}:{address[1]}"
         self._last_sign_of_life = time.monotonic()
 
         # Guards what follows: the control thread and the pacer use it. Nothing blocks under it.
@@ -184,14 +184,14 @@ class ServerWorker:
         accepted = request.headers.get("Accept", "application/sdp")
         if not any(kind in accepted for kind in ("application/sdp", "application/*", "*/*")):
             raise MessageError(f"only SDP is offered, not {printable(accepted, 60)}", 406)
-        video = self._open_movie(request)
-        playback = Playback(video, self._service.fps)
+        resource = resource_of(request)
+        video = self._open_movie(resource.name)
         width, height = self._service.media.rtp_jpeg(video.movie).size()
         description = sdp.describe(
-            name=_movie_name(request)[0],
-            origin=self._local_host or "127.0.0.1",
+            name=resource.name,
+            origin=self._viewer.local_host or "127.0.0.1",
             session_id=video.movie.modified,
-            duration=playback.duration,
+            duration=Playback(video, self._service.fps).duration,
             frame_rate=self._service.fps,
             width=width,
             height=height,
@@ -199,7 +199,7 @@ class ServerWorker:
         )
         headers = Headers([("Content-Type", "application/sdp")])
         if request.dialect is Dialect.STANDARD:
-            headers.add("Content-Base", _movie_url(request))
+            headers.add("Content-Base", resource.url)
         response = self._ok(headers)
         response.body = description.encode("utf-8", "replace")
         return response
@@ -210,20 +210,22 @@ class ServerWorker:
         if self._session is not None:
             self._check_repeated_setup(request)
         offered = parse_transports(request.headers.get("Transport"))
-        video = self._open_movie(request)
+        resource = resource_of(request)
+        video = self._open_movie(resource.name)
         media = self._media_for(request.dialect, video)
-        sink, transport = self._open_sink(request.dialect, offered)
+        sink, transport = self._viewer.open_sink(request.dialect, offered)
         is_lab = request.dialect is Dialect.LAB
         stream = lab_stream(sink, self._service.marker) if is_lab else standard_stream(sink)
         session = Session(
             self._session.session_id if self._session else new_session_id(),
             request.dialect,
-            _movie_url(request),
-            _movie_url(request) + TRACK,
-            _with_ssrc(transport, stream.ssrc),
+            resource,
+            with_ssrc(transport, stream),
             Playback(video, self._service.fps),
             media,
             stream,
+            self._service.cname,
+            self._name,
         )
         self._close_session()
         self._take_up(session, new_state)
@@ -236,11 +238,11 @@ class ServerWorker:
         session = self._checked_session(request)
         span = parse_range(request.headers.get("Range", "npt=now-"))
         with self._lock:
-            if self._wants_change(request) or self.state is not State.PLAYING:
+            if self.state is not State.PLAYING or _wants_change(request):
                 self._stop_sending()
-                self._go_to(session.playback, span, request)
+                session.go_to(span, request)
             self.state = new_state
-            headers = self._play_headers(session, request)
+            headers = session.play_headers(request)
         session.media.prepare(session.playback.video.frameNbr() + 1)
         return self._ok(headers)
 
@@ -304,8 +306,8 @@ class ServerWorker:
                 raise MessageError("this connection has a session already", 455)
             self._checked_session(request)
 
-    def _open_movie(self, request: Request) -> VideoStream:
-        path = self._service.library.find(_movie_name(request)[0])
+    def _open_movie(self, name: str) -> VideoStream:
+        path = self._service.library.find(name)
         try:
             return VideoStream(path)
         except MovieError as error:
@@ -317,25 +319,6 @@ class ServerWorker:
         if dialect is Dialect.LAB:
             return WholeFrames(video.movie)
         return self._service.media.rtp_jpeg(video.movie)
-
-    def _open_sink(self, dialect: Dialect, offered: list[Transport]) -> tuple[Sink, Transport]:
-        """Open the first way of those offered that can be served. Raises MessageError 461."""
-        for transport in offered:
-            if transport.multicast:
-                continue
-            if transport.lower == "UDP" and transport.client_port:
-                return self._open_udp(dialect, transport.client_port)
-            if transport.lower == "TCP" and dialect is Dialect.STANDARD:
-                channels = transport.interleaved or (0, 1)
-                sink = InterleavedSink(self._connection, channels)
-                return sink, Transport("TCP", interleaved=channels)
-        raise MessageError("no transport that can be served", 461)
-
-    def _open_udp(self, dialect: Dialect, ports: tuple[int, int]) -> tuple[Sink, Transport]:
-        """Media goes to the host that asked, wherever else `destination` may point."""
-        rtcp_port = ports[1] if dialect is Dialect.STANDARD else None
-        sink = UdpSink(self._local_host, self._address[0], ports[0], rtcp_port)
-        return sink, Transport("UDP", client_port=ports, server_port=sink.server_port)
 
     def _take_up(self, session: Session, new_state: State) -> None:
         with self._lock:
@@ -357,35 +340,11 @@ class ServerWorker:
             self.state = State.INIT
         if session is None:
             return
+        session.say_goodbye()
         sink = session.stream.sink
-        if session.dialect is Dialect.STANDARD:
-            self._say_goodbye(session)
-            if isinstance(sink, UdpSink) and sink.rtcp_socket is not None:
-                self._connection.unwatch(sink.rtcp_socket)
+        if isinstance(sink, UdpSink) and sink.rtcp_socket is not None:
+            self._connection.unwatch(sink.rtcp_socket)
         sink.close()
-
-    def _wants_change(self, request: Request) -> bool:
-        return any(name in request.headers for name in ("Range", "Scale", "Speed"))
-
-    def _go_to(self, playback: Playback, span: Range, request: Request) -> None:
-        if span.start is None:
-            playback.rewind_at_end()
-        playback.select(span)
-        playback.scale = nearest_rate(request.headers.get("Scale", "1"))
-        playback.speed = nearest_rate(request.headers.get("Speed", "1"))
-
-    def _play_headers(self, session: Session, request: Request) -> Headers:
-        headers = Headers()
-        if request.dialect is Dialect.LAB:
-            return headers
-        headers.add("Range", session.playback.range.serialise())
-        for name, value in (("Scale", session.playback.scale), ("Speed", session.playback.speed)):
-            if name in request.headers:
-                headers.add(name, f"{value:.3f}")
-        stream = session.stream
-        info = RtpInfo(session.track_url, stream.sequence_number, stream.timestamp)
-        headers.add("RTP-Info", info.serialise())
-        return headers
 
     # ------------------------------------------------------------------ media
 
@@ -407,9 +366,7 @@ class ServerWorker:
             if self.state is not State.PLAYING or session is None:
                 return None
             try:
-                number = session.playback.advance()
-                if number is not None:
-                    self._send_frame(session, number)
+                if session.send_next_frame():
                     return self._clock.next_due(time.monotonic())
                 logger.info("%s has seen the whole movie", self._name)
             except MovieError as error:
@@ -419,27 +376,13 @@ class ServerWorker:
                 self._connection.hang_up()
             self._stop_sending()
             self.state = State.READY
-        self._say_goodbye(session)
+        session.say_goodbye()
         self._service.pacer.add(self._drain, time.monotonic())
         return None
 
     def _drain(self) -> float | None:
         """Get the last bytes to a slow client, when no further frame pushes them on."""
         return None if self._connection.flush() else time.monotonic() + DRAIN_INTERVAL
-
-    def _send_frame(self, session: Session, number: int) -> None:
-        session.stream.send(session.media.payloads(number), session.playback.frame_duration)
-        now = time.monotonic()
-        if session.dialect is Dialect.STANDARD and session.stream.report_is_due(now):
-            session.stream.report(self._service.cname, now, time.time())
-
-    def _say_goodbye(self, session: Session) -> None:
-        """RFC 3550 section 6.6: BYE at the end of the movie and of the session."""
-        if session.dialect is Dialect.STANDARD:
-            try:
-                session.stream.report(self._service.cname, time.monotonic(), time.time(), bye=True)
-            except ViewerGone:
-                pass  # then nobody needs to be told
 
     def _stop_sending(self) -> None:
         if self._ticket is not None:
@@ -458,29 +401,18 @@ class ServerWorker:
 
     def _interleaved_arrived(self, frame: InterleavedFrame) -> None:
         session = self._session
-        if session is not None and session.transport.interleaved is not None:
-            if frame.channel == session.transport.interleaved[1]:
-                self._report_arrived(frame.payload)
+        channels = session.transport.interleaved if session is not None else None
+        if channels is not None and frame.channel == channels[1]:
+            self._report_arrived(frame.payload)
 
     def _udp_report_arrived(self) -> None:
         if self._session is not None and isinstance(self._session.stream.sink, UdpSink):
             self._report_arrived(self._session.stream.sink.receive_report())
 
     def _report_arrived(self, data: bytes) -> None:
-        """Take an RTCP compound packet as a sign of life, and log what it reports."""
-        try:
-            packets = rtcp.parse_compound(data)
-        except PacketError:
-            return  # players open the way with junk
-        self._last_sign_of_life = time.monotonic()
-        for packet in packets:
-            for block in getattr(packet, "blocks", ()):
-                logger.debug(
-                    "%s reports %d packets lost, %.1f ms jitter",
-                    self._name,
-                    block.cumulative_lost,
-                    block.jitter / CLOCK_RATE * 1000,
-                )
+        """A receiver report is a sign of life: some players send nothing else."""
+        if self._session is not None and self._session.take_report(data):
+            self._last_sign_of_life = time.monotonic()
 
     def _free(self) -> None:
         self._close_session()
@@ -495,32 +427,9 @@ def _host_of(rtsp_socket: socket.socket) -> str:
     return str(address[0]) if isinstance(address, tuple) else ""
 
 
-def _movie_name(request: Request) -> tuple[str, str]:
-    """Return the name of the movie that a request is about, and that of its track or ""."""
-    name = request.uri
-    if "://" in name:
-        name = parse_url(name.partition("?")[0]).name
-        if name == TRACK or name.endswith(f"/{TRACK}"):
-            return name[: -len(TRACK)].rstrip("/"), TRACK
-    return name, ""
-
-
-def _movie_url(request: Request) -> str:
-    """Return the URL of the whole movie as the client writes it, with a slash at the end."""
-    url = request.uri.partition("?")[0].rstrip("/")
-    if _movie_name(request)[1]:
-        url = url[: -len(TRACK)].rstrip("/")
-    return url + "/"
-
-
-def _with_ssrc(transport: Transport, ssrc: int) -> Transport:
-    return Transport(
-        transport.lower,
-        client_port=transport.client_port,
-        server_port=transport.server_port,
-        interleaved=transport.interleaved,
-        ssrc=ssrc,
-    )
+def _wants_change(request: Request) -> bool:
+    """Tell if a PLAY asks for another place or pace; without, it is a sign of life."""
+    return any(name in request.headers for name in ("Range", "Scale", "Speed"))
 
 
 def _request_from_text(data: str | bytes) -> Request:

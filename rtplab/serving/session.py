@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import logging
 import secrets
-from dataclasses import dataclass
+import time
+from dataclasses import dataclass, replace
 
-from rtplab.protocol.headers import Transport
-from rtplab.protocol.rtsp import Dialect
+from rtplab.protocol import rtcp
+from rtplab.protocol.errors import PacketError
+from rtplab.protocol.headers import Range, RtpInfo, Transport
+from rtplab.protocol.rtsp import Dialect, Headers, Request
 from rtplab.serving.media import Media
-from rtplab.serving.playback import Playback
-from rtplab.serving.sinks import Sink
-from rtplab.serving.stream import RtpStream
+from rtplab.serving.playback import Playback, nearest_rate
+from rtplab.serving.resources import Resource
+from rtplab.serving.sinks import Sink, ViewerGone
+from rtplab.serving.stream import CLOCK_RATE, RtpStream
 
 MAX_SESSION_ID = 2_147_483_647  # the Java clients of the lab read it with Integer.parseInt
+
+logger = logging.getLogger("rtplab.server")
 
 
 def new_session_id() -> str:
@@ -26,12 +33,78 @@ class Session:
 
     session_id: str
     dialect: Dialect
-    url: str  # of the whole movie, as the client writes it, with a slash at the end
-    track_url: str  # of the stream that was set up
-    transport: Transport
+    resource: Resource
+    transport: Transport  # as answered to SETUP
     playback: Playback
     media: Media
     stream: RtpStream
+    cname: str  # the server's name in RTCP
+    viewer: str  # the client's name in the log
+
+    def go_to(self, span: Range, request: Request) -> None:
+        """Take up what PLAY asks for. Raises MessageError 457."""
+        if span.start is None:
+            self.playback.rewind_at_end()
+        self.playback.select(span)
+        self.playback.scale = nearest_rate(request.headers.get("Scale", "1"))
+        self.playback.speed = nearest_rate(request.headers.get("Speed", "1"))
+
+    def play_headers(self, request: Request) -> Headers:
+        """Return what a reply to PLAY says of the stream: nothing in the lab dialect."""
+        headers = Headers()
+        if self.dialect is Dialect.LAB:
+            return headers
+        headers.add("Range", self.playback.range.serialise())
+        for name, value in (("Scale", self.playback.scale), ("Speed", self.playback.speed)):
+            if name in request.headers:
+                headers.add(name, f"{value:.3f}")
+        stream = self.stream
+        info = RtpInfo(self.resource.track_url, stream.sequence_number, stream.timestamp)
+        headers.add("RTP-Info", info.serialise())
+        return headers
+
+    def send_next_frame(self) -> bool:
+        """Send the next frame, and a report when one is due; tell if there was a frame.
+
+        Raises MovieError, ViewerGone.
+        """
+        number = self.playback.advance()
+        if number is None:
+            return False
+        self.stream.send(self.media.payloads(number), self.playback.frame_duration)
+        now = time.monotonic()
+        if self.dialect is Dialect.STANDARD and self.stream.report_is_due(now):
+            self.stream.report(self.cname, now, time.time())
+        return True
+
+    def say_goodbye(self) -> None:
+        """RFC 3550 section 6.6: BYE at the end of the movie and of the session."""
+        if self.dialect is Dialect.STANDARD:
+            try:
+                self.stream.report(self.cname, time.monotonic(), time.time(), bye=True)
+            except ViewerGone:
+                pass  # then nobody needs to be told
+
+    def take_report(self, data: bytes) -> bool:
+        """Log what the viewer reports of its reception; tell if `data` was RTCP at all."""
+        try:
+            packets = rtcp.parse_compound(data)
+        except PacketError:
+            return False  # players open the way with junk
+        for packet in packets:
+            if isinstance(packet, (rtcp.ReceiverReport, rtcp.SenderReport)):
+                for block in packet.blocks:
+                    self._log(block)
+        return True
+
+    def _log(self, block: rtcp.ReportBlock) -> None:
+        logger.info(
+            "%s reports %.1f %% lost of late, %d packets in all, %.1f ms jitter",
+            self.viewer,
+            block.fraction_lost / 2.56,
+            block.cumulative_lost,
+            block.jitter / CLOCK_RATE * 1000,
+        )
 
 
 def lab_stream(sink: Sink, marker: bool) -> RtpStream:
@@ -54,3 +127,8 @@ def standard_stream(sink: Sink) -> RtpStream:
         first_timestamp=secrets.randbits(32),
         mark_single_packets=True,
     )
+
+
+def with_ssrc(transport: Transport, stream: RtpStream) -> Transport:
+    """Return the transport with the stream's SSRC in it, as SETUP answers it."""
+    return replace(transport, ssrc=stream.ssrc)
