@@ -173,8 +173,18 @@ def test_requests_to_the_byte_each_in_one_segment(played, name):
 
 @pytest.mark.parametrize("session", SESSIONS[:-1])
 def test_the_session_id_goes_back_as_it_came(played, session):
-    _, *later = played[f"session: {session}"].result().server.requests
-    assert [request.split(b"\r\n")[2] for request in later] == [b"Session: " + session.encode()] * 2
+    assert session_ids(played[f"session: {session}"].result().server) == [session] * 2
+
+
+@pytest.mark.parametrize("reply", REPLIES)
+def test_the_session_id_is_waited_for(played, reply):
+    assert session_ids(played[f"reply: {reply}"].result().server) == ["123456"] * 2
+
+
+def session_ids(server: LabServer) -> list[str]:
+    """The session ids in the third lines of PLAY and TEARDOWN."""
+    _, *later = (request.decode().split("\r\n")[2] for request in server.requests)
+    return [line.removeprefix("Session: ") for line in later]
 
 
 def test_duration_ends_a_run(frames, tmp_path):
