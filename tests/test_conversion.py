@@ -1,6 +1,7 @@
 """Conversion ahead of the viewers: what is ready when, and that nobody waits for it."""
 
 import errno
+import io
 import logging
 import os
 import statistics
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from movies import ROOT, write_movie
+from PIL import Image
 from test_recoding import scene
 
 from rtplab.protocol import jpeg
@@ -45,6 +47,15 @@ def opened(tmp_path):
     for movie, converted in movies:
         converted.close()
         movie._data.close()
+
+
+def enlarged(picture):
+    """A progressive picture of 1918x1078 pixels, as large in bytes as a camera's."""
+    with Image.open(io.BytesIO(picture)) as image:
+        image = image.resize((1918, 1078))
+    file = io.BytesIO()
+    image.save(file, "JPEG", quality=92, subsampling="4:4:4", progressive=True)
+    return file.getvalue()
 
 
 def large(pictures):
@@ -187,7 +198,7 @@ def test_a_frame_that_is_not_ready_is_not_waited_for(converted, gate):
 
 
 def test_the_pacer_is_answered_within_a_millisecond_while_large_pictures_are_converted(opened):
-    pictures = [scene((1918, 1078), progressive=True, quality=q) for q in range(50, 60)]
+    pictures = [enlarged(scene((384, 288), quality=q)) for q in range(50, 60)]
     converted = opened(pictures)
     converted.prepare(1, 2, LIMIT)
     times, found = [], []

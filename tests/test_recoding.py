@@ -115,6 +115,22 @@ def test_tables_that_are_the_finest_of_both_chroma_components():
     assert result.quantization_tables == {0: bytes([9] * 64), 1: bytes([16] * 64)}
 
 
+@pytest.mark.parametrize("sampling", ["4:4:4", "4:2:2"])
+def test_chroma_that_is_brought_down_to_4_2_0_gets_finer_steps(sampling):
+    options = {"quality": -1, "subsampling": sampling, "progressive": True}
+    original = scene((384, 288), qtables=[[9] * 64, [1] * 8 + [31] * 56], **options)
+    result = jpeg.parse(converted(original))
+    assert result.quantization_tables == {0: bytes([9] * 64), 1: bytes([1] * 8 + [15] * 56)}
+
+
+@pytest.mark.parametrize("kind", ["RGB", "CMYK"])
+def test_tables_for_other_colours_are_not_used(kind):
+    mode, options = KINDS[kind]
+    result = jpeg.parse(converted(scene((384, 288), mode, **options | {"quality": 40})))
+    expected = jpeg.parse(scene((384, 288), quality=recoding.FALLBACK_QUALITY))
+    assert result.quantization_tables == expected.quantization_tables
+
+
 def test_a_picture_that_can_be_carried_is_not_touched():
     original = scene((384, 288), subsampling="4:2:0")
     assert converted(original) == original
@@ -151,6 +167,15 @@ def test_a_side_that_is_too_long_is_refused_without_decoding(monkeypatch):
     monkeypatch.setattr(recoding, "JpegImageFile", None)
     assert "2041x8 pixels is too large" in refused(long)
     assert "65535x65535" in refused(huge)
+
+
+def test_a_picture_that_claims_two_sizes_is_refused():
+    original = scene(progressive=True)
+    at = _frame_header(original)
+    length = 2 + int.from_bytes(original[at + 2 : at + 4], "big")
+    hierarchy = b"\xff\xde" + _patched(original, b"\xff" * 4)[at + 2 : at + length]
+    picture = original[: at + length] + hierarchy + original[at + length :]
+    assert "also claims to have 65535x65535 pixels" in refused(picture)
 
 
 def test_12_bits_are_refused():
