@@ -16,15 +16,16 @@ import re
 from rtplab.protocol.errors import MessageError
 from rtplab.protocol.rtsp import Dialect, Form, Headers, Request, printable
 
-_REQUEST_LINE = re.compile(
-    r"\s*([A-Za-z_]{1,32})(?:\s+(.*?))?(?:\s+(RTSP/\d\.\d))?\s*\Z", re.DOTALL
-)
-_NUMBER_LINE = re.compile(r"\s*(?:[A-Za-z]+\s*:?\s*)?(\d{1,10})\s*\Z", re.ASCII)
+# In none of these may two neighbours match the same blanks: a line of 16,000 of them would then
+# take seconds to refuse.
+_METHOD = re.compile(r"[A-Za-z_]{1,32}\Z")
+_VERSION = re.compile(r"(?:\A|\s)RTSP/\d\.\d\Z")
+_NUMBER_LINE = re.compile(r"\s*(?:[A-Za-z]+(?:\s*:)?\s*)?(\d{1,10})\s*\Z", re.ASCII)
 _PORT = re.compile(r"port\s*[=:]\s*(\d+)", re.ASCII | re.IGNORECASE)
 _OLD_TRANSPORT = re.compile(r"\s*RTSP/\d\.\d\s+\S+\s+(\d+)\s*\Z", re.ASCII)
 _INTERLEAVED = re.compile(r"interleaved\s*=\s*\d", re.ASCII | re.IGNORECASE)
-_LAB_TRANSPORT = re.compile(r"\s*Transport\s*:?\s*(RTP|TCP)/UDP\b", re.IGNORECASE)
-_SESSION = re.compile(r"\s*Session\s*:?\s*(\S+)\s*\Z", re.IGNORECASE)
+_LAB_TRANSPORT = re.compile(r"\s*Transport(?:\s*:)?\s*(RTP|TCP)/UDP\b", re.IGNORECASE)
+_SESSION = re.compile(r"\s*Session(?:\s*:)?\s*([^\s:]\S*)\s*\Z", re.IGNORECASE)
 
 _METHOD_ALIASES = {"STOP": "TEARDOWN"}  # one public client says STOP
 _NEEDS_SESSION = frozenset({"PLAY", "PAUSE", "TEARDOWN"})
@@ -32,15 +33,25 @@ _NEEDS_SESSION = frozenset({"PLAY", "PAUSE", "TEARDOWN"})
 
 def is_request_line(line: str) -> bool:
     """Tell if a line could begin a request of either dialect."""
-    return bool(_REQUEST_LINE.match(line))
+    return _request_line(line) is not None
+
+
+def _request_line(line: str) -> tuple[str, str] | None:
+    """Return the method and the name or address in a request line; None when it is none."""
+    words = line.split(None, 1)
+    if not words or not _METHOD.match(words[0]):
+        return None
+    rest = words[1].rstrip() if len(words) > 1 else ""
+    version = _VERSION.search(rest)
+    return words[0], rest[: version.start()].rstrip() if version else rest
 
 
 def is_lab_head(lines: list[str]) -> bool:
     """Tell if a request is in the lab dialect: a bare file name, or transport RTP/UDP."""
-    match = _REQUEST_LINE.match(lines[0]) if lines else None
-    if not match:
+    request_line = _request_line(lines[0])
+    if request_line is None:
         return False
-    uri = match.group(2) or ""
+    uri = request_line[1]
     absolute = uri == "*" or "://" in uri.partition(" ")[0]
     return not absolute or any(_LAB_TRANSPORT.match(line) for line in lines[1:])
 
@@ -53,20 +64,20 @@ def is_complete(lines: list[str]) -> bool:
     if request.method == "SETUP":
         return client_port(lines) is not None or any(map(_INTERLEAVED.search, lines))
     if request.method in _NEEDS_SESSION:
-        return "Session" in request.headers or _is_old_form(lines)
+        return bool(request.headers.get("Session")) or _is_old_form(lines)
     return True
 
 
 def parse_request(lines: list[str], form: Form) -> Request:
     """Read a lab request. `problem` is set when its first line is none."""
-    match = _REQUEST_LINE.match(lines[0])
-    if not match:
+    request_line = _request_line(lines[0])
+    if request_line is None:
         problem = MessageError(f"not a request line: {printable(lines[0], 80)}")
         return Request("", "", form=form, dialect=Dialect.LAB, problem=problem)
-    method = match.group(1).upper()
+    method = request_line[0].upper()
     return Request(
         _METHOD_ALIASES.get(method, method),
-        match.group(2) or "",
+        request_line[1],
         _headers(lines[1:]),
         _sequence_number(lines[1:]),
         form=form,

@@ -86,7 +86,10 @@ class _MessageParser:
 
 
 def split_lines(head: bytes) -> tuple[list[str], str]:
-    """Return the lines of a head, folded ones joined (RFC 2326 section 4.2), and its line end."""
+    """Return the lines of a head, folded ones joined (RFC 2326 section 4.2), and its line end.
+
+    There is always a first line, if need be an empty one.
+    """
     match = _LINE_END.search(head)
     eol = match.group().decode() if match else "\n"
     lines: list[str] = []
@@ -97,7 +100,7 @@ def split_lines(head: bytes) -> tuple[list[str], str]:
             lines[-1] += " " + line.strip()
         elif line.strip():
             lines.append(line)
-    return lines, eol
+    return lines or [""], eol
 
 
 def parse_headers(lines: list[str]) -> Headers:
@@ -155,10 +158,13 @@ class RequestParser(_MessageParser):
         blank = _BLANK_LINE.search(self._buffer, 0, MAX_HEAD)
         limit = blank.start() + 1 if blank else MAX_HEAD
         following = _NEXT_REQUEST.search(self._buffer, 0, limit)
-        if following and lab.is_lab_head(split_lines(self._head(following.start()))[0]):
+        if following and self._is_lab(split_lines(self._head(following.start()))[0]):
             # Two requests of a client that sends no blank lines.
             return following.start(), following.end(), False
         return (blank.start(), blank.end(), True) if blank else None
+
+    def _is_lab(self, lines: list[str]) -> bool:
+        return self._speaks_lab or lab.is_lab_head(lines)
 
     def _head(self, end: int) -> bytes:
         return bytes(self._buffer[:end])
@@ -178,30 +184,30 @@ class RequestParser(_MessageParser):
     def _could_be_complete(self) -> bool:
         if len(self._buffer) > MAX_HEAD or _BLANK_LINE.search(self._buffer):
             return False
+        if self._buffer.count(b"\n") > MAX_HEADERS:
+            return False  # to read them all again with every byte that comes would cost too much
         lines, _ = split_lines(bytes(self._buffer))
-        return (self._speaks_lab or lab.is_lab_head(lines)) and lab.is_complete(lines)
+        return self._is_lab(lines) and lab.is_complete(lines)
 
     def _complete(self, head_end: int, body_start: int, blank_line: bool) -> Request | None:
         """Take the request whose head is in the buffer, unless its body is still on its way."""
         request = self._parse_head(self._head(head_end), blank_line)
-        if request.problem is None:
+        length = 0
+        if blank_line:  # without one there is nowhere for a body to begin
             try:
                 length = content_length(request.headers)
             except MessageError as problem:
                 request.problem = problem
-            else:
-                if len(self._buffer) < body_start + length:
-                    return None
-                self._take(body_start)
-                request.body = self._take(length)
-                return request
+        if len(self._buffer) < body_start + length:
+            return None
         self._take(body_start)
+        request.body = self._take(length)
         return request
 
     def _parse_head(self, head: bytes, blank_line: bool) -> Request:
         lines, eol = split_lines(head)
         form = Form(eol, blank_line)
-        if self._speaks_lab or lab.is_lab_head(lines):
+        if self._is_lab(lines):
             request = lab.parse_request(lines, form)
             self._speaks_lab = self._speaks_lab or request.method == "SETUP"
         else:
@@ -228,7 +234,7 @@ class RequestParser(_MessageParser):
     def _give_up(self, problem: MessageError) -> Request:
         head = self._take(len(self._buffer))[:MAX_REQUEST_LINE]
         lines, eol = split_lines(head)
-        dialect = Dialect.LAB if self._speaks_lab or lab.is_lab_head(lines) else Dialect.STANDARD
+        dialect = Dialect.LAB if self._is_lab(lines) else Dialect.STANDARD
         return Request("", "", dialect=dialect, form=Form(eol, True), problem=problem)
 
 
@@ -274,11 +280,11 @@ class ResponseParser(_MessageParser):
         self._skip_to_status_line()
         blank = _BLANK_LINE.search(self._buffer, 0, MAX_HEAD)
         if blank:
-            return self._complete(blank.start(), blank.end())
+            return self._complete(blank.start(), blank.end(), True)
         if len(self._buffer) > MAX_HEAD:
             raise MessageError(f"no end of the reply in {MAX_HEAD} bytes", fatal=True)
         if self._dialect is Dialect.LAB and self._is_quiet(now):
-            return self._complete(len(self._buffer), len(self._buffer))
+            return self._complete(len(self._buffer), len(self._buffer), False)
         return None
 
     def rest(self) -> Response | None:
@@ -286,7 +292,7 @@ class ResponseParser(_MessageParser):
         self._skip_to_status_line()
         if self._dialect is not Dialect.LAB or not self._buffer.startswith(b"RTSP/"):
             return None
-        return self._complete(len(self._buffer), len(self._buffer))
+        return self._complete(len(self._buffer), len(self._buffer), False)
 
     def _skip_to_status_line(self) -> None:
         """Drop whole lines until one begins with RTSP/: what an earlier reply had too much."""
@@ -302,16 +308,17 @@ class ResponseParser(_MessageParser):
                 return
 
     def _could_be_complete(self) -> bool:
-        lines, _ = split_lines(bytes(self._buffer))
-        return self._buffer.startswith(b"RTSP/") and lab.is_complete_response(lines)
+        if not self._buffer.startswith(b"RTSP/") or _BLANK_LINE.search(self._buffer):
+            return False  # no status line yet, or its body is still on its way
+        return lab.is_complete_response(split_lines(bytes(self._buffer))[0])
 
     def _is_quiet(self, now: float) -> bool:
         return self._could_be_complete() and now >= self._last_arrival + QUIET_PERIOD
 
-    def _complete(self, head_end: int, body_start: int) -> Response | None:
+    def _complete(self, head_end: int, body_start: int, blank_line: bool) -> Response | None:
         lines, _ = split_lines(bytes(self._buffer[:head_end]))
         response = _parse_response(lines)
-        length = content_length(response.headers)
+        length = content_length(response.headers) if blank_line else 0
         if len(self._buffer) < body_start + length:
             return None
         response.raw = self._take(body_start + length)
@@ -321,11 +328,9 @@ class ResponseParser(_MessageParser):
 
 def _parse_response(lines: list[str]) -> Response:
     """Read a status line and headers (RFC 2326 section 7), however sloppy the rest is."""
-    words = lines[0].split(None, 2) if lines else []
+    words = lines[0].split(None, 2)
     if len(words) < 2 or not re.fullmatch(r"[1-9]\d\d", words[1], re.ASCII):
-        raise MessageError(
-            f"not a status line: {printable(lines[0] if lines else '', 80)}", fatal=True
-        )
+        raise MessageError(f"not a status line: {printable(lines[0], 80)}", fatal=True)
     headers = parse_headers(lines[1:])
     session = headers.get("Session").partition(";")[0].strip()
     reason = words[2] if len(words) > 2 else ""
