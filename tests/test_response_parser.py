@@ -1,0 +1,250 @@
+"""The parser of replies: golden bytes of both dialects in any pieces, and nonsense."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from parsing import (
+    arrivals,
+    bodies,
+    content,
+    contents,
+    drain,
+    fields,
+    lab_forms,
+    numbers,
+    one_by_one,
+    parsed,
+    with_length,
+    words,
+)
+
+from rtplab.protocol.errors import MessageError
+from rtplab.protocol.parser import (
+    MAX_BODY,
+    MAX_HEAD,
+    MAX_REQUEST_LINE,
+    QUIET_PERIOD,
+    ResponseParser,
+)
+from rtplab.protocol.rtsp import Dialect, Headers, InterleavedFrame, Request, Response
+
+LAB, STANDARD = Dialect.LAB, Dialect.STANDARD
+
+
+def response(status=200, reason="OK", cseq="1", session="123456", more=(), body=b""):
+    headers = [("CSeq", cseq)] + ([("Session", session)] if session else []) + list(more)
+    return status, reason, cseq, session, headers, body
+
+
+MARKED_RESPONSES = {
+    b"RTSP/1.0 200 OK\r\nCSeq: 1\r\nSession: 123456\r\n\r\n": response(),
+    b"RTSP/1.0 200 OK\nCSeq: 1\nSession: 123456\n\n": response(),
+    b"RTSP/1.0 404 Not Found\r\nCSeq: 1\r\n\r\n": response(404, "Not Found", session=""),
+    b"RTSP/1.0 200 OK\r\nCSeq: 1\r\nSession: 123456\r\nContent-Length: 9\r\n\r\n"
+    b"RTSP/\r\n\r\n": response(more=[("Content-Length", "9")], body=b"RTSP/\r\n\r\n"),
+    b"RTSP/1.0 200 OK\r\nCSeq: 1\r\nSession: 123456\r\nRTP-Info: url=a\r\n ,url=b\r\n\r\n": (
+        response(more=[("RTP-Info", "url=a ,url=b")])
+    ),
+}
+UNMARKED_RESPONSES = {
+    b"RTSP/1.0 200 OK\nCSeq: 1\nSession: 123456": response(),
+    b"RTSP/1.0 200 OK\nCSeq: 1\nSession: 123456\n": response(),
+    b"RTSP/1.0 200 OK\r\nCSeq: 1\r\nSession: 123456\r\n": response(),
+    b"RTSP/1.0 200 OK\nCSeq: 1\nDate: now\nSession: abc": (
+        *(200, "OK", "1", "abc", [("CSeq", "1"), ("Date", "now"), ("Session", "abc")], b""),
+    ),
+    b"RTSP/1.0 404 NOT FOUND\nCSeq: 1\nSession: 0": response(404, "NOT FOUND", session="0"),
+    b"RTSP/1.0 404 Not Found\r\n": (404, "Not Found", "", "", [], b""),
+    b"RTSP/1.0 500 CONNECTION ERROR": (500, "CONNECTION ERROR", "", "", [], b""),
+    b"RTSP/1.0 200 OK\nCSeq: 1\nSession: 7\nContent-Length: 9": response(
+        session="7", more=[("Content-Length", "9")]
+    ),
+}
+MARKED_ITEMS = pytest.mark.parametrize(("data", "expected"), MARKED_RESPONSES.items())
+UNMARKED_ITEMS = pytest.mark.parametrize(("data", "expected"), UNMARKED_RESPONSES.items())
+
+
+@MARKED_ITEMS
+@pytest.mark.parametrize("dialect", Dialect)
+def test_response_with_a_blank_line(data, expected, dialect):
+    parser = ResponseParser(dialect)
+    parser.feed(data, 0.0)
+    assert contents(drain(parser)) == [expected]
+    for pieces in (one_by_one(data), [data + data[:20], data[20:]]):
+        found = contents(parsed(ResponseParser(dialect), pieces))
+        assert found == [expected] * len(found)
+        assert len(found) == (2 if len(pieces) == 2 else 1)
+
+
+@MARKED_ITEMS
+def test_response_split_anywhere(data, expected):
+    for point in range(len(data)):
+        for dialect in Dialect:
+            pieces = [data[:point], data[point:]]
+            assert contents(parsed(ResponseParser(dialect), pieces)) == [expected], pieces[0]
+
+
+@UNMARKED_ITEMS
+def test_lab_response_that_nothing_ends(data, expected):
+    for pieces in ([data], one_by_one(data), [data[:20], data[20:]]):
+        assert contents(parsed(ResponseParser(LAB), pieces)) == [expected]
+
+
+@UNMARKED_ITEMS
+def test_lab_response_that_nothing_ends_waits_for_the_quiet_period(data, expected):
+    parser = ResponseParser(LAB)
+    parser.feed(data, 4.0)
+    assert parser.next(4.0) is None
+    assert parser.deadline() == pytest.approx(4.0 + QUIET_PERIOD)
+    assert parser.next(4.0 + 0.9 * QUIET_PERIOD) is None
+    assert content(parser.next(4.0 + QUIET_PERIOD)) == expected
+    assert parser.deadline() is None
+
+
+@UNMARKED_ITEMS
+def test_a_standard_response_needs_its_blank_line(data, expected):
+    parser = ResponseParser(STANDARD)
+    parser.feed(data, 0.0)
+    assert parser.deadline() is None
+    assert parser.next(1000.0) is None
+    assert parser.rest() is None
+
+
+def test_session_timeout_is_not_part_of_the_id():
+    [found] = parsed(
+        ResponseParser(STANDARD), [b"RTSP/1.0 200 OK\r\nSession: a ;timeout=60\r\n\r\n"]
+    )
+    assert found.session == "a"
+
+
+@pytest.mark.parametrize(
+    "data", [b"RTSP/1.0 200 OK\nCSeq: 1", b"RTSP/1.0 200", b"RTSP/1.0 200 OK\nSession: 5\n"]
+)
+def test_rest_makes_the_best_of_an_unfinished_lab_reply(data):
+    parser = ResponseParser(LAB)
+    parser.feed(data, 0.0)
+    assert parser.next(100.0) is None
+    assert parser.rest().status == 200
+    assert parser.rest() is None
+
+
+@pytest.mark.parametrize("data", [b"", b"hello", b"RT", b"\n\n"])
+def test_rest_of_what_is_no_reply_is_nothing(data):
+    parser = ResponseParser(LAB)
+    parser.feed(data, 0.0)
+    assert parser.rest() is None
+
+
+def test_lines_before_a_status_line_are_skipped():
+    data = b"CSeq: 1\r\nSession: 2\r\n\r\nRTSP/1.0 200 OK\r\nCSeq: 2\r\nSession: 3\r\n\r\n"
+    for dialect in Dialect:
+        found = contents(parsed(ResponseParser(dialect), [data]))
+        assert found == [response(cseq="2", session="3")]
+
+
+def test_the_blank_line_of_a_reply_to_a_java_client_is_skipped():
+    parser = ResponseParser(LAB)
+    parser.feed(b"RTSP/1.0 200 OK\r\nCSeq: 1\r\nSession: 3\r\n", 0.0)
+    assert parser.next(1.0).cseq == "1"
+    parser.feed(b"\r\nRTSP/1.0 200 OK\r\nCSeq: 2\r\nSession: 3\r\n", 2.0)
+    assert parser.next(3.0).cseq == "2"
+
+
+REPLIES_AND_FRAMES = (
+    b"$\x00\x00\x06\r\n\r\nRT"
+    b"RTSP/1.0 200 OK\r\nCSeq: 1\r\nSession: 123456\r\n\r\n"
+    b"$\x01\x00\x00$\x00\x00\x0fRTSP/1.0 200 OK"
+    b"RTSP/1.0 200 OK\r\nCSeq: 1\r\nSession: 123456\r\nContent-Length: 1\r\n\r\n$"
+    b"$\x02\x00\x01$"
+)
+REPLIES_AND_FRAMES_CONTENT = [
+    (0, b"\r\n\r\nRT"),
+    response(),
+    (1, b""),
+    (0, b"RTSP/1.0 200 OK"),
+    response(more=[("Content-Length", "1")], body=b"$"),
+    (2, b"$"),
+]
+
+
+@pytest.mark.parametrize("point", range(len(REPLIES_AND_FRAMES) + 1))
+def test_replies_and_interleaved_frames_split_anywhere(point):
+    pieces = [REPLIES_AND_FRAMES[:point], REPLIES_AND_FRAMES[point:]]
+    assert contents(parsed(ResponseParser(STANDARD), pieces)) == REPLIES_AND_FRAMES_CONTENT
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"RTSP/1.0\r\n\r\n",
+        b"RTSP/1.0 abc OK\r\n\r\n",
+        b"RTSP/1.0 20 OK\r\n\r\n",
+        b"RTSP/1.0 099 OK\r\n\r\n",
+        b"RTSP/1.0 2000 OK\r\n\r\n",
+        b"RTSP/1.0 200 OK\r\nContent-Length: -1\r\n\r\n",
+        b"RTSP/1.0 200 OK\r\nContent-Length: %d\r\n\r\n" % (MAX_BODY + 1),
+        b"RTSP/1.0 200 OK\r\nX: " + b"y" * MAX_HEAD,
+        b"y" * (MAX_REQUEST_LINE + 1),
+    ],
+    ids=lambda data: data[:40].decode(),
+)
+@pytest.mark.parametrize("dialect", Dialect)
+def test_what_is_no_reply_raises(data, dialect):
+    parser = ResponseParser(dialect)
+    parser.feed(data, 0.0)
+    with pytest.raises(MessageError) as caught:
+        parser.next(0.0)
+    assert caught.value.fatal
+
+
+def test_the_error_shows_what_came_escaped():
+    parser = ResponseParser(LAB)
+    parser.feed(b"RTSP/1.0 \x1b[2J\n\n", 0.0)
+    with pytest.raises(MessageError, match=r"RTSP/1.0 \\x1b\[2J"):
+        parser.next(0.0)
+
+
+# --- Anything at all -----------------------------------------------------------------------------
+
+
+@settings(deadline=None, max_examples=400)
+@given(arrivals, st.sampled_from(Dialect))
+def test_any_bytes_at_any_time_give_responses_frames_or_an_error(pieces, dialect):
+    parser, now = ResponseParser(dialect), 0.0
+    try:
+        for data, pause in pieces:
+            parser.feed(data, now)
+            now += pause
+            for message in drain(parser, now):
+                assert isinstance(message, (Response, InterleavedFrame))
+            deadline = parser.deadline()
+            assert deadline is None or deadline > now
+        parser.rest()
+    except MessageError:
+        pass
+
+
+# --- Serialise, then parse -----------------------------------------------------------------------
+
+
+@given(st.sampled_from([200, 301, 404, 551]), numbers, words, fields, bodies)
+def test_standard_response_survives_the_journey(status, cseq, session, headers, body):
+    session = session.replace(";", ":")
+    reply = Response(status, Headers(headers), body, session=session, reason="So It Is")
+    data = reply.serialise(Request("OPTIONS", "*", cseq=cseq))
+    expected = [("CSeq", cseq), ("Session", session), *with_length(headers, body)]
+    assert contents(parsed(ResponseParser(STANDARD), [data])) == [
+        (status, "So It Is", cseq, session, expected, body)
+    ]
+
+
+@given(st.sampled_from([200, 404, 455]), numbers, st.integers(1, 2**31 - 1).map(str), lab_forms)
+def test_lab_response_survives_the_journey(status, cseq, session, form):
+    request = Request("PLAY", "movie.Mjpeg", cseq=cseq, dialect=LAB, form=form)
+    data = Response(status, session=session).serialise(request)
+    [found] = parsed(ResponseParser(LAB), [data])
+    assert found.status == status
+    if status == 200 or form.blank_line or form.eol == "\n":
+        assert (found.cseq, found.session) == (cseq, session)
