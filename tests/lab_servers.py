@@ -503,6 +503,8 @@ class HangsUp(PythonLabServer):
     """Closes the connection in the middle of the movie and sends no more."""
 
     gone_after = 3
+    last_moment = 0.3
+    """Seconds between the last frame and the end: time to take the frame from the socket."""
 
     def send_frame(
         self, outgoing: socket.socket, datagrams: list[bytes], address: tuple[str, int]
@@ -510,6 +512,7 @@ class HangsUp(PythonLabServer):
         if self.sent < self.gone_after:
             super().send_frame(outgoing, datagrams, address)
         elif self.sent == self.gone_after:
+            self._closing.wait(self.last_moment)
             self.leave()
 
     def leave(self) -> None:
