@@ -17,7 +17,6 @@ from typing import Any
 from rtplab.protocol.errors import MessageError, SessionError
 from rtplab.protocol.parser import ResponseParser
 from rtplab.protocol.rtsp import Dialect, InterleavedFrame, Request, Response
-from rtplab.protocol.serial import timestamp_delta
 from rtplab.protocol.states import State, transition
 from rtplab.protocol.urls import RtspUrl, parse_url
 from rtplab.receiving.connection import ClientConnection
@@ -28,7 +27,6 @@ from rtplab.receiving.receiver import MediaReceiver, Observer
 from rtplab.receiving.reception import Reception
 from rtplab.receiving.rtpsocket import RtpSocket
 from rtplab.receiving.standarddialogue import Redirected, StandardDialogue
-from rtplab.receiving.timeline import CLOCK_RATE
 
 REPLY_TIMEOUT = 5.0  # seconds that a server may take to answer a request
 TEARDOWN_TIMEOUT = 1.0  # seconds that a server may take to answer TEARDOWN: then we go anyway
@@ -112,7 +110,7 @@ class Client:
         self.frameNbr = 0
         self.firstFrameDelay: float | None = None  # seconds from PLAY to the first frame
         self._played_at = 0.0
-        self._first_timestamp: int | None = None  # of the first frame since PLAY
+        self._early_frames: list[Frame] = []  # came before the reply to PLAY
         self._reply_deadline: float | None = None
         self._keep_alive_seq = 0  # number of a keep-alive that is not answered yet
         self._last_request_at = 0.0
@@ -151,13 +149,8 @@ class Client:
 
         A lab server does not say where it is: there it is the time since the first frame.
         """
-        if isinstance(self._dialogue, LabDialogue):
-            return frame.media_time
-        start = self._dialogue.rtptime
-        if start is None:
-            start = frame.timestamp if self._first_timestamp is None else self._first_timestamp
-        elapsed = timestamp_delta(frame.timestamp, start) / CLOCK_RATE
-        return (self._dialogue.range.start or 0.0) + elapsed * self._dialogue.scale
+        position = self._dialogue.position
+        return frame.media_time if position is None else position.of(frame)
 
     def isWaiting(self) -> bool:
         """Tell if a request is still unanswered."""
@@ -305,7 +298,7 @@ class Client:
             return self._dialogue.setup(self.rtpPort)
         if requestCode == self.PLAY:
             self._played_at = time.monotonic()
-            self.firstFrameDelay = self._first_timestamp = None
+            self.firstFrameDelay = None
             self.ended = False
             position, self._seek_position = self._seek_position, None
             return self._dialogue.play(position, self._scale)
@@ -375,6 +368,9 @@ class Client:
         self.state = transition(self.state, method)
         if method == "SETUP":
             self._set_up()
+        elif method == "PLAY":
+            early, self._early_frames = self._early_frames, []
+            self._deliver(early)
         elif method == "PAUSE":
             self.reception.paused()
         elif method == "TEARDOWN":
@@ -555,9 +551,16 @@ class Client:
 
     def _deliver(self, frames: list[Frame]) -> None:
         """Hand frames on to the window, or to whoever asked for them. In the receiving thread."""
-        for frame in map(self._numbered, frames):
-            if self._is_from_before_seek(frame):
-                continue
+        with self._changed:
+            if self.isWaiting() and self.requestSent == self.PLAY:
+                self._early_frames += frames  # where they belong, only the reply will say
+                return
+        position = self._dialogue.position
+        for frame in frames:
+            if position is not None:
+                if position.is_before(frame):
+                    continue
+                frame = replace(frame, number=position.number_of(frame))
             self.playout.put(frame)
             if self.onFrame is not None:
                 self.onFrame(frame)
@@ -565,23 +568,9 @@ class Client:
                 self.frameNbr = frame.number
                 self.notice = ""
                 if self.firstFrameDelay is None:
-                    self._first_timestamp = frame.timestamp
                     self.firstFrameDelay = frame.arrival - self._played_at
                     self.error = ""
                 self._changed.notify_all()
-
-    def _numbered(self, frame: Frame) -> Frame:
-        """Give a frame of the standard dialect its number in the movie, where that is known."""
-        if isinstance(self._dialogue, LabDialogue) or self._dialogue.frame_rate is None:
-            return frame
-        number = round(self.positionOf(frame) * self._dialogue.frame_rate) + 1
-        return replace(frame, number=number)
-
-    def _is_from_before_seek(self, frame: Frame) -> bool:
-        """Tell if a frame was still under way when PLAY began somewhere else."""
-        if isinstance(self._dialogue, LabDialogue) or self._dialogue.rtptime is None:
-            return False
-        return -CLOCK_RATE < timestamp_delta(frame.timestamp, self._dialogue.rtptime) < 0
 
     def writeFrame(self, data: bytes) -> bytes:
         """Keep a JPEG in memory for `updateMovie`; no file is written."""

@@ -20,6 +20,7 @@ from rtplab import __version__
 from rtplab.protocol.errors import MovieError
 from rtplab.serving.library import MovieLibrary
 from rtplab.serving.media import MediaStore
+from rtplab.serving.multicast import MulticastChannels, MulticastGroup, parse_group
 from rtplab.serving.service import DEFAULT_FPS, DEFAULT_MTU, Service, max_payload
 from ServerWorker import ServerWorker
 from VideoStream import open_movie
@@ -56,6 +57,7 @@ class Server:
             MediaStore(max_payload(options.mtu)),
             fps=options.fps,
             marker=options.marker,
+            multicast=MulticastChannels(options.multicast) if options.multicast else None,
         )
         try:
             movies = _describe_movies(self.service)
@@ -159,6 +161,12 @@ def _parse_arguments(argv: list[str] | None) -> argparse.Namespace:
         help="largest IP packet in bytes, standard dialect only (default: %(default)s)",
     )
     parser.add_argument(
+        "--multicast",
+        type=_group,
+        metavar="GROUP:PORT",
+        help="serve multicast too, such as 239.1.2.3:5004; off unless asked for",
+    )
+    parser.add_argument(
         "--log-level", choices=["debug", "info", "warning", "error"], default="info"
     )
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
@@ -175,6 +183,13 @@ def _mtu(text: str) -> int:
     if not (text.isascii() and text.isdigit() and MIN_MTU <= int(text) <= 65535):
         raise argparse.ArgumentTypeError(f"{text!r} is not a size from {MIN_MTU} to 65535 bytes")
     return int(text)
+
+
+def _group(text: str) -> MulticastGroup:
+    try:
+        return parse_group(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
 
 
 def _fps(text: str) -> float:

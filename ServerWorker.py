@@ -10,11 +10,12 @@ import logging
 import socket
 import threading
 import time
+from dataclasses import replace
 from typing import Any
 
 from rtplab.protocol import lab, sdp
 from rtplab.protocol.errors import MessageError, MovieError
-from rtplab.protocol.headers import parse_range, parse_transports
+from rtplab.protocol.headers import Transport, parse_range, parse_transports
 from rtplab.protocol.parser import split_lines
 from rtplab.protocol.rtsp import (
     Dialect,
@@ -28,14 +29,19 @@ from rtplab.protocol.rtsp import (
 from rtplab.protocol.states import State, transition
 from rtplab.serving.connection import RtspConnection
 from rtplab.serving.media import Media, WholeFrames
+from rtplab.serving.multicast import (
+    MulticastChannel,
+    multicast_transport,
+    open_multicast_sink,
+)
 from rtplab.serving.pacer import FrameClock, Ticket
 from rtplab.serving.playback import Playback
-from rtplab.serving.resources import TRACK, resource_of
+from rtplab.serving.resources import TRACK, Resource, resource_of
 from rtplab.serving.service import Service
-from rtplab.serving.session import Session, lab_stream, new_session_id, standard_stream, with_ssrc
+from rtplab.serving.session import Session, lab_stream, new_session_id, standard_stream
 from rtplab.serving.sinks import UdpSink, ViewerGone
 from rtplab.serving.stream import CLOCK_RATE, MJPEG
-from rtplab.serving.transports import Viewer
+from rtplab.serving.transports import Viewer, choose_transport
 from RtpPacket import RtpPacket
 from VideoStream import VideoStream
 
@@ -82,6 +88,7 @@ class ServerWorker:
         self._lock = threading.Lock()
         self.state = State.INIT
         self._session: Session | None = None
+        self._channel: MulticastChannel | None = None  # in a session by multicast
         self._ticket: Ticket | None = None  # while frames are being sent
         self._clock: FrameClock
 
@@ -212,35 +219,29 @@ class ServerWorker:
         offered = parse_transports(request.headers.get("Transport"))
         resource = resource_of(request)
         video = self._open_movie(resource.name)
-        media = self._media_for(request.dialect, video)
-        sink, transport = self._viewer.open_sink(request.dialect, offered)
-        is_lab = request.dialect is Dialect.LAB
-        stream = lab_stream(sink, self._service.marker) if is_lab else standard_stream(sink)
-        session = Session(
-            self._session.session_id if self._session else new_session_id(),
-            request.dialect,
-            resource,
-            with_ssrc(transport, stream),
-            Playback(video, self._service.fps),
-            media,
-            stream,
-            self._service.cname,
-            self._name,
-        )
+        chosen = choose_transport(offered, request.dialect, self._service.multicast is not None)
+        session_id = self._session.session_id if self._session else new_session_id()
+        channel = self._channel_of(resource, video) if chosen.multicast else None
+        if channel is not None:
+            session = replace(channel.session, session_id=session_id, resource=resource)
+        else:
+            session = self._new_session(session_id, request.dialect, resource, video, chosen)
         self._close_session()
-        self._take_up(session, new_state)
+        self._take_up(session, channel, new_state)
         logger.info("%s set up %s", self._name, printable(video.movie.path))
-        return self._ok(Headers([] if is_lab else [("Transport", session.transport.serialise())]))
+        if request.dialect is Dialect.LAB:
+            return self._ok()
+        return self._ok(Headers([("Transport", session.transport.serialise())]))
 
     def do_PLAY(self, request: Request) -> Response:
         """RFC 2326 section 10.5: send from where the session stands, or from where Range says."""
-        new_state = transition(self.state, request.method)
-        session = self._checked_session(request)
+        session, new_state = self._session_and_next_state(request)
         span = parse_range(request.headers.get("Range", "npt=now-"))
         with self._lock:
             if self.state is not State.PLAYING or _wants_change(request):
                 self._stop_sending()
-                session.go_to(span, request)
+                if self._channel is None:  # of a multicast all see the same
+                    session.go_to(span, request)
             self.state = new_state
             headers = session.play_headers(request)
         session.media.prepare(session.playback.video.frameNbr() + 1)
@@ -248,8 +249,7 @@ class ServerWorker:
 
     def do_PAUSE(self, request: Request) -> Response:
         """RFC 2326 section 10.6: stop sending; PLAY goes on with the next frame."""
-        new_state = transition(self.state, request.method)
-        self._checked_session(request)
+        _, new_state = self._session_and_next_state(request)
         with self._lock:
             self._stop_sending()
             self.state = new_state
@@ -284,6 +284,16 @@ class ServerWorker:
             if self._session.dialect is Dialect.STANDARD:
                 session += f";timeout={self._service.session_timeout:g}"
         return Response(200, headers or Headers(), session=session)
+
+    def _session_and_next_state(self, request: Request) -> tuple[Session, State]:
+        """Return the session, and the state that the request leads to.
+
+        Without a session the standard asks for 454; a lab client is better told about the state.
+        """
+        if self._session is None and request.dialect is Dialect.STANDARD:
+            self._checked_session(request)
+        new_state = transition(self.state, request.method)
+        return self._checked_session(request), new_state
 
     def _checked_session(self, request: Request) -> Session:
         """Return the session, which can be used only over the connection that made it.
@@ -320,16 +330,68 @@ class ServerWorker:
             return WholeFrames(video.movie)
         return self._service.media.rtp_jpeg(video.movie)
 
-    def _take_up(self, session: Session, new_state: State) -> None:
+    def _new_session(
+        self,
+        session_id: str,
+        dialect: Dialect,
+        resource: Resource,
+        video: VideoStream,
+        chosen: Transport,
+    ) -> Session:
+        media = self._media_for(dialect, video)
+        sink, transport = self._viewer.open_sink(dialect, chosen)
+        is_lab = dialect is Dialect.LAB
+        stream = lab_stream(sink, self._service.marker) if is_lab else standard_stream(sink)
+        return Session(
+            session_id,
+            dialect,
+            resource,
+            replace(transport, ssrc=stream.ssrc),
+            Playback(video, self._service.fps),
+            media,
+            stream,
+            self._service.cname,
+            self._name,
+        )
+
+    def _channel_of(self, resource: Resource, video: VideoStream) -> MulticastChannel:
+        """Return the movie's one multicast sender."""
+
+        def make(group: str, port: int) -> MulticastChannel:
+            stream = standard_stream(open_multicast_sink(self._viewer.local_host, group, port))
+            transport = multicast_transport(group, port, stream.ssrc)
+            playback = Playback(VideoStream(video.filename), self._service.fps)
+            media = self._media_for(Dialect.STANDARD, video)
+            name = f"{group}:{port}"
+            session = Session(
+                "",
+                Dialect.STANDARD,
+                resource,
+                transport,
+                playback,
+                media,
+                stream,
+                self._service.cname,
+                name,
+            )
+            return MulticastChannel(session, self._service.pacer)
+
+        assert self._service.multicast is not None
+        return self._service.multicast.channel(video.movie.path, make)
+
+    def _take_up(
+        self, session: Session, channel: MulticastChannel | None, new_state: State
+    ) -> None:
         with self._lock:
             self._session = session
+            self._channel = channel
             self.state = new_state
         self.clientInfo["videoStream"] = session.playback.video
         self.clientInfo["session"] = session.session_id
         if session.transport.client_port:
             self.clientInfo["rtpPort"] = session.transport.client_port[0]
         sink = session.stream.sink
-        if isinstance(sink, UdpSink) and sink.rtcp_socket is not None:
+        if channel is None and isinstance(sink, UdpSink) and sink.rtcp_socket is not None:
             self._connection.watch(sink.rtcp_socket, self._udp_report_arrived)
 
     def _close_session(self) -> None:
@@ -337,8 +399,9 @@ class ServerWorker:
         with self._lock:
             self._stop_sending()
             session, self._session = self._session, None
+            channel, self._channel = self._channel, None
             self.state = State.INIT
-        if session is None:
+        if session is None or channel is not None:
             return
         session.say_goodbye()
         sink = session.stream.sink
@@ -351,7 +414,11 @@ class ServerWorker:
     def _start_sending_if_playing(self) -> None:
         """Begin what PLAY asked for, once its reply is out: packets must not overtake it."""
         with self._lock:
-            if self.state is State.PLAYING and self._ticket is None and self._session is not None:
+            if self.state is not State.PLAYING or self._session is None:
+                return
+            if self._channel is not None:
+                self._channel.join(self._name, self._channel_ended)
+            elif self._ticket is None:
                 now = time.monotonic()
                 self._clock = FrameClock(self._session.playback.interval, now)
                 self._ticket = self._service.pacer.add(self.sendRtp, now)
@@ -384,7 +451,14 @@ class ServerWorker:
         """Get the last bytes to a slow client, when no further frame pushes them on."""
         return None if self._connection.flush() else time.monotonic() + DRAIN_INTERVAL
 
+    def _channel_ended(self) -> None:
+        with self._lock:
+            if self.state is State.PLAYING:
+                self.state = State.READY
+
     def _stop_sending(self) -> None:
+        if self._channel is not None:
+            self._channel.leave(self._name)
         if self._ticket is not None:
             self._ticket.cancel()
             self._ticket = None

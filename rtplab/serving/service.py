@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from rtplab.serving.library import MovieLibrary
 from rtplab.serving.media import MediaStore
+from rtplab.serving.multicast import MulticastChannels
 from rtplab.serving.pacer import Pacer
 from RtpPacket import HEADER_SIZE
 
@@ -30,6 +31,7 @@ class Service:
     pacer: Pacer = field(default_factory=Pacer)
     fps: float = DEFAULT_FPS
     marker: bool = False  # set the marker on every frame's last packet in the lab dialect
+    multicast: MulticastChannels | None = None  # off unless asked for
     session_timeout: float = SESSION_TIMEOUT  # seconds; standard dialect only
     # Our name in RTCP. Random, as RFC 7022 section 4.2 has it: it tells nobody who we are.
     cname: str = field(default_factory=lambda: secrets.token_urlsafe(12))
@@ -37,4 +39,6 @@ class Service:
     def close(self) -> None:
         """Stop the pacer and the conversions. May be called twice."""
         self.pacer.close()
+        if self.multicast is not None:
+            self.multicast.close()
         self.media.close()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import secrets
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from rtplab.protocol import rtcp
 from rtplab.protocol.errors import PacketError
@@ -127,8 +127,3 @@ def standard_stream(sink: Sink) -> RtpStream:
         first_timestamp=secrets.randbits(32),
         mark_single_packets=True,
     )
-
-
-def with_ssrc(transport: Transport, stream: RtpStream) -> Transport:
-    """Return the transport with the stream's SSRC in it, as SETUP answers it."""
-    return replace(transport, ssrc=stream.ssrc)

@@ -65,6 +65,11 @@ class UdpSink:
         self.dropped = 0  # packets that the full send buffer did not take
 
     @property
+    def sockets(self) -> list[socket.socket]:
+        """The sockets that send: for RTP, and for RTCP where there is one."""
+        return [self._socket] + ([self.rtcp_socket] if self.rtcp_socket else [])
+
+    @property
     def server_port(self) -> tuple[int, int] | None:
         """Our ports for RTP and RTCP, where there are both."""
         if self.rtcp_socket is None:

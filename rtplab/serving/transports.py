@@ -11,6 +11,25 @@ from rtplab.serving.connection import RtspConnection
 from rtplab.serving.sinks import InterleavedSink, Sink, UdpSink
 
 
+def choose_transport(
+    offered: list[Transport], dialect: Dialect, multicast: bool = False
+) -> Transport:
+    """Return the first of the offered ways that can be served, in the client's order.
+
+    Raises MessageError 461 when there is none.
+    """
+    for transport in offered:
+        if transport.multicast:
+            possible = multicast and transport.lower == "UDP"
+        elif transport.lower == "UDP":
+            possible = transport.client_port is not None
+        else:
+            possible = dialect is Dialect.STANDARD
+        if possible:
+            return transport
+    raise MessageError("no transport that can be served", 461)
+
+
 @dataclass(frozen=True)
 class Viewer:
     """Where a client can be reached: by its connection, or from our address at its own."""
@@ -19,24 +38,16 @@ class Viewer:
     local_host: str
     host: str
 
-    def open_sink(self, dialect: Dialect, offered: list[Transport]) -> tuple[Sink, Transport]:
-        """Open the first of the offered ways that can be served; return what SETUP answers.
+    def open_sink(self, dialect: Dialect, chosen: Transport) -> tuple[Sink, Transport]:
+        """Open a unicast way to the client; return it, and what SETUP answers. Raises OSError.
 
-        Raises MessageError 461 when there is none, OSError when no port is free.
+        Media goes to the host that asked, wherever else `destination` may point.
         """
-        for transport in offered:
-            if transport.multicast:
-                continue
-            if transport.lower == "UDP" and transport.client_port:
-                return self._open_udp(dialect, transport.client_port)
-            if transport.lower == "TCP" and dialect is Dialect.STANDARD:
-                channels = transport.interleaved or (0, 1)
-                sink = InterleavedSink(self.connection, channels)
-                return sink, Transport("TCP", interleaved=channels)
-        raise MessageError("no transport that can be served", 461)
-
-    def _open_udp(self, dialect: Dialect, ports: tuple[int, int]) -> tuple[Sink, Transport]:
-        """Media goes to the host that asked, wherever else `destination` may point."""
+        if chosen.lower == "TCP" or chosen.client_port is None:
+            channels = chosen.interleaved or (0, 1)
+            sink = InterleavedSink(self.connection, channels)
+            return sink, Transport("TCP", interleaved=channels)
+        ports = chosen.client_port
         rtcp_port = ports[1] if dialect is Dialect.STANDARD else None
-        sink = UdpSink(self.local_host, self.host, ports[0], rtcp_port)
-        return sink, Transport("UDP", client_port=ports, server_port=sink.server_port)
+        udp_sink = UdpSink(self.local_host, self.host, ports[0], rtcp_port)
+        return udp_sink, Transport("UDP", client_port=ports, server_port=udp_sink.server_port)

@@ -1,0 +1,155 @@
+"""One multicast sender per movie, joined by viewers over RTSP."""
+
+from __future__ import annotations
+
+import re
+import socket
+import struct
+import threading
+from contextlib import contextmanager
+
+import pytest
+from movies import frames_of, write_movie
+from processes import HOST
+
+from rtplab.protocol.jpegassembler import JpegAssembler
+from rtplab.protocol.rtcp import Bye, parse_compound
+from rtplab.protocol.rtpjpeg import parse_payload
+from rtplab.serving.library import MovieLibrary
+from rtplab.serving.multicast import MulticastChannels, parse_group
+from rtplab.serving.service import Service
+from RtpPacket import RtpPacket
+from Server import Server
+
+GROUP = "239.255.77.7"
+
+
+def free_even_port():
+    for _ in range(50):
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+            probe.bind(("", 0))
+            if probe.getsockname()[1] % 2 == 0:
+                return probe.getsockname()[1]
+    raise AssertionError("no even port is free")
+
+
+@contextmanager
+def server_for(folder, multicast):
+    server = Server(Service(MovieLibrary(folder), multicast=multicast))
+    _, port = server.listen()
+    thread = threading.Thread(target=server.serve)
+    thread.start()
+    try:
+        yield port
+    finally:
+        server.stop()
+        thread.join()
+
+
+@contextmanager
+def group_member(port):
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as member:
+        member.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        member.bind((GROUP, port))
+        request = struct.pack("4s4s", socket.inet_aton(GROUP), socket.inet_aton(HOST))
+        member.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, request)
+        member.settimeout(5)
+        yield member
+
+
+class Viewer:
+    def __init__(self, port):
+        self.control = socket.create_connection((HOST, port))
+        self.control.settimeout(5)
+        self.base = f"rtsp://{HOST}:{port}/movie.Mjpeg/"
+        self.number = 0
+        self.session = ""
+
+    def ask(self, method, url, *headers):
+        self.number += 1
+        lines = [f"{method} {url} RTSP/1.0", f"CSeq: {self.number}", *headers]
+        if self.session:
+            lines.append(f"Session: {self.session}")
+        self.control.sendall("".join(line + "\r\n" for line in [*lines, ""]).encode())
+        reply = b""
+        while b"\r\n\r\n" not in reply:
+            reply += self.control.recv(4096)
+        return reply.decode()
+
+    def set_up(self):
+        reply = self.ask("SETUP", self.base + "trackID=0", "Transport: RTP/AVP;multicast")
+        found = re.search(r"Session: (\d+)", reply)
+        self.session = found.group(1) if found else ""
+        return reply
+
+
+def next_picture(member, assembler):
+    while True:
+        packet = RtpPacket()
+        packet.decode(member.recv(2048))
+        fragment = parse_payload(packet.getPayload())
+        picture = assembler.add(fragment, packet.timestamp(), bool(packet.marker()))
+        if picture:
+            return packet, picture
+
+
+def test_multicast_is_off_unless_asked_for(small_movie):
+    with server_for(small_movie.parent, None) as port:
+        viewer = Viewer(port)
+        assert viewer.set_up().startswith("RTSP/1.0 461 ")
+        viewer.control.close()
+
+
+def test_two_viewers_share_one_sender(small_movie):
+    rtp_port = free_even_port()
+    channels = MulticastChannels(parse_group(f"{GROUP}:{rtp_port}"))
+    with server_for(small_movie.parent, channels) as port, group_member(rtp_port) as member:
+        first, second = Viewer(port), Viewer(port)
+        for viewer in (first, second):
+            transport = f"destination={GROUP};port={rtp_port}-{rtp_port + 1};ttl=1"
+            assert transport in viewer.set_up()
+            assert "200 OK" in viewer.ask("PLAY", viewer.base)
+        sequence_numbers, sources = [], set()
+        assembler = JpegAssembler()
+        for _ in range(5):
+            packet, _ = next_picture(member, assembler)
+            sequence_numbers.append(packet.seqNum())
+            sources.add(packet.ssrc())
+        assert len(sources) == 1
+        assert sequence_numbers == sorted(set(sequence_numbers))
+
+        assert "200 OK" in first.ask("PAUSE", first.base)
+        next_picture(member, assembler)  # the other one still watches
+        assert "200 OK" in second.ask("TEARDOWN", second.base)
+        member.settimeout(0.3)
+        with pytest.raises(TimeoutError):
+            for _ in range(1000):
+                member.recv(2048)
+        first.control.close()
+        second.control.close()
+
+
+def test_the_end_is_said_and_play_begins_again(tmp_path, small_movie):
+    write_movie(tmp_path / "movie.Mjpeg", frames_of(small_movie)[:4])
+    rtp_port = free_even_port()
+    channels = MulticastChannels(parse_group(f"{GROUP}:{rtp_port}"))
+    with (
+        server_for(tmp_path, channels) as port,
+        group_member(rtp_port) as member,
+        group_member(rtp_port + 1) as reports,
+    ):
+        viewer = Viewer(port)
+        viewer.set_up()
+        for _ in range(2):
+            assert "200 OK" in viewer.ask("PLAY", viewer.base)
+            assembler = JpegAssembler()
+            assert len([next_picture(member, assembler) for _ in range(4)]) == 4
+            while not any(isinstance(p, Bye) for p in parse_compound(reports.recv(2048))):
+                pass
+        viewer.control.close()
+
+
+@pytest.mark.parametrize("text", ["", "239.1.2.3", "10.0.0.1:5004", "239.1.2.3:5005", "x:5004"])
+def test_a_bad_group_is_refused(text):
+    with pytest.raises(ValueError):
+        parse_group(text)
