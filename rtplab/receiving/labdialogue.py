@@ -22,8 +22,8 @@ def refusal(method: str, response: Response, name: str) -> SessionError:
 class LabDialogue:
     """The requests of one session in the lab dialect, and what its replies mean.
 
-    A lab server can be asked for nothing but the movie, so much of what a session of the standard
-    has is unknown here: `duration` and `frame_rate` are None for ever.
+    A lab server can be asked for nothing but the movie, so the `duration` and the `position` of
+    frames in it are unknown.
     """
 
     dialect = Dialect.LAB
@@ -31,7 +31,7 @@ class LabDialogue:
     wants_rtcp = False
     timeout: float | None = None  # seconds; None: the server waits for ever
     duration: float | None = None
-    frame_rate: float | None = None
+    position = None
 
     def __init__(self, filename: str) -> None:
         self.session_id = ""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from rtplab.protocol import sdp
 from rtplab.protocol.errors import MessageError, SessionError
 from rtplab.protocol.headers import (
@@ -15,6 +17,7 @@ from rtplab.protocol.headers import (
 from rtplab.protocol.rtsp import Dialect, Headers, Request, Response, printable
 from rtplab.protocol.urls import RtspUrl, parse_url, resolve
 from rtplab.receiving.labdialogue import refusal
+from rtplab.receiving.position import MoviePosition
 
 JPEG = 26  # static payload type (RFC 3551 section 6)
 USER_AGENT = "rtplab"
@@ -32,9 +35,8 @@ class Redirected(Exception):
 class StandardDialogue:
     """The requests of one session in the standard dialect, and what its replies mean.
 
-    `duration` is in seconds and `frame_rate` in frames a second, each None where the server does
-    not say. After PLAY, the RTP timestamp `rtptime` (None: that of the first packet) stands for
-    `range.start` seconds into the movie.
+    `duration` is in seconds, None where the server does not say. `position` tells, after PLAY,
+    where in the movie a frame belongs.
     """
 
     dialect = Dialect.STANDARD
@@ -48,11 +50,8 @@ class StandardDialogue:
         self.transport = Transport()
         self.timeout: float | None = None
         self.duration: float | None = None
-        self.frame_rate: float | None = None
         self.payload_type = JPEG
-        self.range = Range(0.0)
-        self.scale = 1.0
-        self.rtptime: int | None = None
+        self.position = MoviePosition()
         self._may_change_transport = transport == "auto"
         self._rtp_port = 0
         self._method = ""
@@ -71,11 +70,10 @@ class StandardDialogue:
         headers = []
         if position is not None:
             headers.append(("Range", Range(position).serialise()))
-            self.range = Range(position)
-        if scale != self.scale or scale != 1.0:
+        if scale != self.position.scale or scale != 1.0:
             headers.append(("Scale", f"{scale:g}"))
-        self.scale = scale
-        self.rtptime = None
+        start = self.position.start if position is None else position
+        self.position = replace(self.position, start=start, rtptime=None, scale=scale)
         return self._request("PLAY", self._aggregate_url, headers)
 
     def pause(self) -> Request:
@@ -139,7 +137,7 @@ class StandardDialogue:
         self._track_url = resolve(base, media.control)
         span = media.range or description.range
         self.duration = span.end if span else None
-        self.frame_rate = media.framerate
+        self.position.frame_rate = media.framerate
 
     def _choose_media(self, description: sdp.SessionDescription) -> sdp.MediaDescription:
         """Return the first MJPEG video. Raises SessionError that names what there is instead."""
@@ -170,16 +168,14 @@ class StandardDialogue:
             raise MessageError("it names no channels")
 
     def _playing(self, response: Response) -> None:
-        if "Range" in response.headers:
-            span = _lenient_range(response.headers.get("Range"))
-            if span is not None and span.start is not None:
-                self.range = span
-        for info in parse_rtp_info(response.headers.get("RTP-Info")):
+        headers, position = response.headers, self.position
+        span = _lenient_range(headers.get("Range"))
+        if span is not None and span.start is not None:
+            position.start = span.start
+        for info in parse_rtp_info(headers.get("RTP-Info")):
             if info.url in ("", self._track_url) or self._track_url.endswith(info.url):
-                self.rtptime = info.rtptime
-        scale = response.headers.get("Scale")
-        if scale:
-            self.scale = _number(scale) or 1.0
+                position.rtptime = info.rtptime
+        position.scale = _number(headers.get("Scale")) or position.scale
 
     def _redirection(self, response: Response) -> RtspUrl:
         try:
