@@ -87,6 +87,7 @@ def _parse_transport(text: str) -> Transport | None:
         interleaved=_pair(_CHANNELS, parameters.get("interleaved"), 0, 255),
         destination=parameters.get("destination", ""),
         source=parameters.get("source", ""),
+        ttl=_number(parameters.get("ttl", ""), 255),
         ssrc=_ssrc(parameters.get("ssrc", "")),
     )
 
@@ -208,7 +209,8 @@ class RtpInfo:
 
     def serialise(self) -> str:
         """Return the header value for this one stream."""
-        return f"url={self.url};seq={self.seq};rtptime={self.rtptime}"
+        parameters = (("url", self.url), ("seq", self.seq), ("rtptime", self.rtptime))
+        return ";".join(f"{name}={value}" for name, value in parameters if value is not None)
 
 
 def parse_rtp_info(value: str) -> list[RtpInfo]:
