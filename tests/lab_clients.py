@@ -12,7 +12,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 HOST = "127.0.0.1"
 PATIENCE = 5.0
@@ -130,7 +130,7 @@ LF_BLANK = _form("LF, blank line", "\n", "\n\n")
 CRLF_BLANK = _form("CRLF, blank line", "\r\n", "\r\n\r\n")
 PORT_ALONE = "Transport: RTP/UDP\nclient_port = {port}"
 
-_VARIANTS: dict[str, dict[str, object]] = {
+_VARIANTS: dict[str, dict[str, Any]] = {
     "space after the version": {"version": "RTSP/1.0 "},
     "no space before the port": {"transport": "Transport: RTP/UDP; client_port={port}"},
     "no space in Transport": {"transport": "Transport: RTP/UDP;client_port={port}"},
@@ -171,8 +171,8 @@ FORMS = (
     JAVA,
     CRLF_BLANK,
     *OLDER_FORMS,
-    *(_form(f"LF, {name}", **change) for name, change in _VARIANTS.items()),  # type: ignore[arg-type]
-    *(_form(f"CRLF, {name}", "\r\n", "\r\n", **change) for name, change in _VARIANTS.items()),  # type: ignore[arg-type]
+    *(_form(f"LF, {name}", **change) for name, change in _VARIANTS.items()),
+    *(_form(f"CRLF, {name}", "\r\n", "\r\n", **change) for name, change in _VARIANTS.items()),
 )
 
 

@@ -16,8 +16,6 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 
 HOST = "127.0.0.1"
-STALL = 20.0
-"""Seconds that a server which says nothing waits for the client to give up."""
 
 Frames = Sequence[bytes]
 Packets = Callable[[Frames], Iterator[list[bytes]]]
