@@ -28,6 +28,7 @@ HEADER_SIZE = 12  # bytes, without contributing sources and extension
 
 _HEADER = struct.Struct("!BBHII")
 _EXTENSION = struct.Struct("!HH")
+_VERSION_MASK = 0xC0
 _PADDING_BIT = 0x20
 _EXTENSION_BIT = 0x10
 _CC_MASK = 0x0F
@@ -80,8 +81,8 @@ class RtpPacket:
     def decode(self, byteStream: bytes) -> None:
         """Read a packet off the wire.
 
-        Of version 2, sources, extension and padding are taken off the payload. Any other version
-        is a lab server's garbage: then all that follows the 12 bytes is payload.
+        Of version 2, sources, extension and padding are taken off, and their bits cleared. Any
+        other version is a lab server's garbage: then all that follows the 12 bytes is payload.
         Raises PacketError when the packet is shorter than its own fields say.
         """
         if len(byteStream) < HEADER_SIZE:
@@ -91,6 +92,7 @@ class RtpPacket:
         if self.version() == 2:
             start = self._payload_start(byteStream)
             end -= self._padding_length(byteStream, start)
+            self.header[0] &= _VERSION_MASK
         self.payload = bytes(byteStream[start:end])
 
     def _payload_start(self, packet: bytes) -> int:
