@@ -433,8 +433,9 @@ class ServerWorker:
             if self.state is not State.PLAYING or session is None:
                 return None
             try:
-                if session.send_next_frame():
-                    return self._clock.next_due(time.monotonic())
+                share = session.send_next()
+                if share is not None:
+                    return self._clock.next_due(time.monotonic(), share)
                 logger.info("%s has seen the whole movie", self._name)
             except MovieError as error:
                 logger.warning("%s is sent no more: %s", self._name, error)
@@ -462,6 +463,14 @@ class ServerWorker:
         if self._ticket is not None:
             self._ticket.cancel()
             self._ticket = None
+            self._finish_frame()
+
+    def _finish_frame(self) -> None:
+        try:
+            if self._session is not None:
+                self._session.finish_frame()
+        except ViewerGone:
+            pass  # then it has nobody who would miss the rest
 
     def makeRtp(self, payload: bytes, frameNbr: int) -> bytes:
         """Return the RTP packet that carries one whole JPEG in the lab dialect."""

@@ -238,9 +238,10 @@ def is_one_sentence(text: str) -> bool:
 
 
 @pytest.mark.parametrize("name", BAD_SERVERS)
-def test_a_bad_server_is_one_sentence_and_status_1(failed, frames, name):
+def test_a_bad_server_is_one_sentence_and_a_status(failed, frames, name):
+    """The status is 0 when frames came, though fewer than were asked for; else 1."""
     outcome = failed[name].result()
-    assert outcome.run.status == 1
+    assert outcome.run.status == (0 if name in GOT_FRAMES else 1)
     assert is_one_sentence(outcome.run.stderr), outcome.run.stderr
     assert outcome.run.seconds < LIMIT
     assert outcome.saved == frames[: GOT_FRAMES.get(name, 0)]

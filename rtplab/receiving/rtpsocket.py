@@ -48,17 +48,19 @@ class RtpSocket:
         self._selector.register(self._wake_reader, selectors.EVENT_READ)
         if self._rtcp is not None:
             self._selector.register(self._rtcp, selectors.EVENT_READ)
+        self._closing = False
         self.strangers = 0  # datagrams from other hosts
 
     def receive(self, deadline: float | None) -> list[Datagram] | None:
         """Return the datagrams that have come, none at `deadline` (time.monotonic).
 
-        None means that `wake` was called.
+        None means that `wake` was called, and all that had come was returned.
         """
         timeout = None if deadline is None else max(0.0, deadline - time.monotonic())
         ready = {key.fileobj for key, _ in self._selector.select(timeout)}
-        if self._wake_reader in ready:
+        if self._closing:
             return None
+        self._closing = self._wake_reader in ready  # what has come by then still counts
         datagrams = self._waiting(self._rtp, False) if self._rtp in ready else []
         if self._rtcp is not None and self._rtcp in ready:
             datagrams += self._waiting(self._rtcp, True)

@@ -97,8 +97,9 @@ class MulticastChannel:
             if self._ticket is None:
                 return None
             try:
-                if self.session.send_next_frame():
-                    return self._clock.next_due(time.monotonic())
+                share = self.session.send_next()
+                if share is not None:
+                    return self._clock.next_due(time.monotonic(), share)
             except (MovieError, ViewerGone):
                 pass  # the file was cut, or the network is gone: the end, all the same
             self.session.say_goodbye()

@@ -15,7 +15,7 @@ from collections.abc import Callable
 
 # Frames due so much later, in seconds, go with those due now: a viewer can't tell, and the thread
 # wakes up less often.
-TOGETHER = 0.002
+TOGETHER = 0.004
 
 # A stream that comes so late, in seconds, because the machine was suspended or overloaded, goes on
 # from where it is: it does not send what it missed in a burst.
@@ -31,14 +31,14 @@ class FrameClock:
         """Start with the first frame due at `now`, and one every `interval` seconds."""
         self._interval = interval
         self._start = now
-        self._frames = 0
+        self._frames = 0.0  # whole, but for a frame that is sent in several bursts
 
-    def next_due(self, now: float) -> float:
-        """Return when the frame after this one is due."""
+    def next_due(self, now: float, share: float = 1.0) -> float:
+        """Return when the next frame is due, or burst of one, after this `share` of a frame."""
         lateness = now - (self._start + self._frames * self._interval)
         if lateness > MAX_LATENESS:
             self._start += lateness
-        self._frames += 1
+        self._frames += share
         return self._start + self._frames * self._interval
 
 

@@ -63,19 +63,26 @@ class Session:
         headers.add("RTP-Info", info.serialise())
         return headers
 
-    def send_next_frame(self) -> bool:
-        """Send the next frame, and a report when one is due; tell if there was a frame.
+    def send_next(self) -> float | None:
+        """Send the next frame, or burst of one; return its share of a frame's time, or None.
 
-        Raises MovieError, ViewerGone.
+        None is the end. A sender report goes along when one is due. Raises MovieError, ViewerGone.
         """
-        number = self.playback.advance()
-        if number is None:
-            return False
-        self.stream.send(self.media.payloads(number), self.playback.frame_duration)
+        if not self.stream.is_within_frame:
+            number = self.playback.advance()
+            if number is None:
+                return None
+            self.stream.begin_frame(self.media.payloads(number), self.playback.frame_duration)
+        share = self.stream.send_burst()
         now = time.monotonic()
         if self.dialect is Dialect.STANDARD and self.stream.report_is_due(now):
             self.stream.report(self.cname, now, time.time())
-        return True
+        return share
+
+    def finish_frame(self) -> None:
+        """Send the rest of the frame under way: half of one would be lost. Raises ViewerGone."""
+        while self.stream.is_within_frame:
+            self.stream.send_burst()
 
     def say_goodbye(self) -> None:
         """RFC 3550 section 6.6: BYE at the end of the movie and of the session."""

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import socket
+import sys
 import time
 from typing import Protocol
 
 from rtplab.protocol.errors import RtpLabError
 from rtplab.serving.connection import RtspConnection
+from rtplab.serving.datagrams import DatagramSender, Packet, kernel_can_segment
 
 # A lab client may open its port only after PLAY; one whose port has stayed closed so long, in
 # seconds, is gone.
@@ -19,8 +21,11 @@ REFUSAL_MEMORY = 1.0
 SEND_BUFFER = 256 * 1024
 PAIR_TRIES = 64  # even and odd port side by side: half of all tries fail, so all fail never
 LARGEST_DATAGRAM = 65_535
+_SEGMENTING = kernel_can_segment()
 
-Packet = list[bytes | memoryview]  # one RTP packet as pieces to be gathered: header, payload...
+# Packets sent at once, at the most: a viewer's socket takes 212,992 bytes by default, of which
+# Linux counts about 2,300 for a packet of Ethernet's size. A larger frame goes in several bursts.
+MAX_BURST = 40
 
 
 class ViewerGone(RtpLabError):
@@ -30,8 +35,10 @@ class ViewerGone(RtpLabError):
 class Sink(Protocol):
     """What takes the packets of a stream. Nothing of it ever blocks."""
 
+    max_burst: int  # packets that may be sent at once
+
     def send(self, packets: list[Packet]) -> None:
-        """Send the packets of one frame. Raises ViewerGone."""
+        """Send packets of one frame. Raises ViewerGone."""
 
     def send_report(self, report: bytes) -> None:
         """Send an RTCP compound packet, as far as the sink has a way for it."""
@@ -42,6 +49,8 @@ class Sink(Protocol):
 
 class UdpSink:
     """Connected UDP sockets to one viewer's RTP port and, in the standard dialect, RTCP port."""
+
+    max_burst = MAX_BURST
 
     def __init__(
         self, local_host: str, host: str, rtp_port: int, rtcp_port: int | None = None
@@ -61,6 +70,7 @@ class UdpSink:
         except OSError:
             self.close()
             raise
+        self._sender = DatagramSender(self._socket, _SEGMENTING)
         self._first_refusal = self._last_refusal = 0.0
         self.dropped = 0  # packets that the full send buffer did not take
 
@@ -77,18 +87,16 @@ class UdpSink:
         return self._socket.getsockname()[1], self.rtcp_socket.getsockname()[1]
 
     def send(self, packets: list[Packet]) -> None:
-        """Send the packets of one frame. Raises ViewerGone when they have long been refused."""
-        for packet in packets:
-            datagram = b"".join(packet)
-            try:
-                self._socket.send(datagram)
-            except BlockingIOError:
-                self.dropped += 1
-            except OSError as error:
-                self._refused(datagram, error)
+        """Send packets of one frame. Raises ViewerGone when they have long been refused."""
+        try:
+            self._sender.send(packets)
+        except BlockingIOError:
+            self.dropped += len(packets)
+        except OSError as error:
+            self._refused(packets, error)
 
-    def _refused(self, datagram: bytes, error: OSError) -> None:
-        """The network refused: most often ICMP tells of an earlier packet, and this one is unsent.
+    def _refused(self, packets: list[Packet], error: OSError) -> None:
+        """The network refused: most often ICMP tells of an earlier packet, and these are unsent.
 
         Raises ViewerGone.
         """
@@ -99,9 +107,9 @@ class UdpSink:
         if now - self._first_refusal > REFUSAL_PATIENCE:
             raise ViewerGone(f"its RTP port can't be reached: {error.strerror}")
         try:
-            self._socket.send(datagram)
+            self._sender.send(packets)
         except OSError:
-            self.dropped += 1
+            self.dropped += len(packets)
 
     def send_report(self, report: bytes) -> None:
         """Send an RTCP compound packet; one that does not get through is soon followed."""
@@ -128,13 +136,15 @@ class UdpSink:
 class InterleavedSink:
     """Two channels of the viewer's RTSP connection (RFC 2326 section 10.12)."""
 
+    max_burst = sys.maxsize  # TCP has its own flow control, and frames go whole or not at all
+
     def __init__(self, connection: RtspConnection, channels: tuple[int, int]) -> None:
         self._connection = connection
         self._rtp_channel, self._rtcp_channel = channels
 
     def send(self, packets: list[Packet]) -> None:
-        """Send the packets of one frame, or none of them. Raises ViewerGone."""
-        pieces: Packet = []
+        """Send all packets of one frame, or none of them. Raises ViewerGone."""
+        pieces: list[bytes | memoryview] = []
         for packet in packets:
             pieces.append(_interleaved_header(self._rtp_channel, sum(map(len, packet))))
             pieces += packet

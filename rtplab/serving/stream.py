@@ -5,8 +5,9 @@ from __future__ import annotations
 import random
 
 from rtplab.protocol import rtcp
+from rtplab.serving.datagrams import Packet
 from rtplab.serving.media import Payloads
-from rtplab.serving.sinks import Packet, Sink
+from rtplab.serving.sinks import Sink
 from RtpPacket import pack_header
 
 MJPEG = 26  # payload type: JPEG (RFC 3551 section 6)
@@ -38,29 +39,55 @@ class RtpStream:
         self._packets_sent = 0
         self._bytes_sent = 0  # of payload
         self._next_report = 0.0
+        self._bursts: list[list[Packet]] = []  # of the frame under way, still to be sent
+        self._burst_share = 1.0
 
     @property
     def timestamp(self) -> int:
         """The timestamp of the next frame, in 90 kHz ticks."""
         return (self._first_timestamp + round(self._media_time * CLOCK_RATE)) & 0xFFFFFFFF
 
-    def send(self, payloads: Payloads, duration: float) -> None:
-        """Send a frame that is shown for `duration` seconds; one without payloads is skipped.
+    def begin_frame(self, payloads: Payloads, duration: float) -> None:
+        """Take a frame that is shown for `duration` seconds; `send_burst` sends it.
+
+        A frame without payloads is skipped.
+        """
+        packets = self._packets(payloads)
+        count = -(-len(packets) // self.sink.max_burst)
+        size = -(-len(packets) // max(1, count))
+        self._bursts = [packets[start : start + size] for start in range(0, len(packets), size)]
+        self._burst_share = 1 / max(1, count)
+        self._media_time += duration
+
+    def send_burst(self) -> float:
+        """Send the next burst of the frame; return its share of the frame's time, 0 to 1.
 
         Raises ViewerGone.
         """
-        timestamp = self.timestamp
+        if self._bursts:
+            self.sink.send(self._bursts.pop(0))
+        return self._burst_share
+
+    @property
+    def is_within_frame(self) -> bool:
+        """Tell if a part of the frame is still to be sent."""
+        return bool(self._bursts)
+
+    def _packets(self, payloads: Payloads) -> list[Packet]:
+        """Number and stamp the packets of one frame."""
         packets: list[Packet] = []
-        for index, (header, data) in enumerate(payloads, start=1):
-            is_last = index == len(payloads)
-            marker = is_last and (len(payloads) > 1 or self._mark_single_packets)
-            rtp_header = pack_header(marker, MJPEG, self.sequence_number, timestamp, self.ssrc)
-            packets.append([rtp_header, header, data])
-            self.sequence_number = (self.sequence_number + 1) & 0xFFFF
+        sequence_number, timestamp, ssrc = self.sequence_number, self.timestamp, self.ssrc
+        last = len(payloads) - 1
+        mark_last = last > 0 or self._mark_single_packets
+        for index, (header, data) in enumerate(payloads):
+            marker = mark_last and index == last
+            rtp_header = pack_header(marker, MJPEG, sequence_number, timestamp, ssrc)
+            packets.append((rtp_header, header, data))
+            sequence_number = (sequence_number + 1) & 0xFFFF
             self._bytes_sent += len(header) + len(data)
-        self._media_time += duration
+        self.sequence_number = sequence_number
         self._packets_sent += len(packets)
-        self.sink.send(packets)
+        return packets
 
     def report_is_due(self, now: float) -> bool:
         """Tell if it is time for a sender report; `now` in seconds of time.monotonic."""

@@ -1,0 +1,103 @@
+"""The same datagrams, in the same order, with and without the kernel's help."""
+
+from __future__ import annotations
+
+import socket
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from processes import HOST
+
+from rtplab.serving import datagrams
+from rtplab.serving.datagrams import DatagramSender, kernel_can_segment
+
+needs_kernel = pytest.mark.skipif(
+    not kernel_can_segment(), reason="this kernel does not segment UDP"
+)
+
+
+def packets_of(size, count, last):
+    """`count` packets of `size` bytes, the last of `last`, each as pieces and all different."""
+    packets = []
+    for index in range(count):
+        length = last if index == count - 1 else size
+        packets.append((bytes([index % 256]) * 12, b"", memoryview(bytes(length - 12))))
+    return packets
+
+
+def sent(packets, segmenting):
+    """Send over loopback; return the datagrams that came."""
+    with (
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as receiver,
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender,
+    ):
+        receiver.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
+        receiver.bind((HOST, 0))
+        receiver.settimeout(5)
+        sender.setblocking(False)
+        sender.connect(receiver.getsockname())
+        DatagramSender(sender, segmenting).send(packets)
+        return [receiver.recv(65535) for _ in packets]
+
+
+@needs_kernel
+@settings(max_examples=40, deadline=None)
+@given(st.integers(212, 1452), st.integers(1, 150), st.data())
+def test_the_bytes_on_the_wire_are_the_same(size, count, data):
+    last = data.draw(st.integers(13, size))
+    packets = packets_of(size, count, last)
+    expected = [b"".join(packet) for packet in packets]
+    assert sent(packets, segmenting=True) == expected
+    assert sent(packets, segmenting=False) == expected
+
+
+class FakeSocket:
+    """Counts system calls; refuses segmentation where told to."""
+
+    def __init__(self, refusal=None):
+        self.refusal = refusal
+        self.messages = []
+        self.datagrams = []
+
+    def sendmsg(self, pieces, ancillary):
+        if self.refusal is not None:
+            raise OSError(self.refusal, "refused")
+        self.messages.append(b"".join(pieces))
+
+    def send(self, data):
+        self.datagrams.append(data)
+
+
+def test_a_frame_takes_one_call_and_a_large_one_several_even_ones():
+    fake = FakeSocket()
+    DatagramSender(fake, True).send(packets_of(1452, 8, 700))
+    assert [len(message) for message in fake.messages] == [7 * 1452 + 700]
+    fake = FakeSocket()
+    DatagramSender(fake, True).send(packets_of(1000, 130, 1000))
+    assert [len(message) for message in fake.messages] == [44_000, 44_000, 42_000]
+    fake = FakeSocket()
+    DatagramSender(fake, True).send(packets_of(1452, 60, 1452))
+    assert [len(message) for message in fake.messages] == [30 * 1452, 30 * 1452]
+
+
+@pytest.mark.parametrize("refusal", [5, 22])  # EIO, EINVAL
+def test_a_route_that_refuses_gets_single_sends_from_then_on(refusal):
+    fake = FakeSocket(refusal)
+    sender = DatagramSender(fake, True)
+    packets = packets_of(500, 3, 100)
+    sender.send(packets)
+    fake.refusal = None
+    sender.send(packets)
+    assert fake.messages == []
+    assert fake.datagrams == [b"".join(packet) for packet in packets * 2]
+
+
+def test_other_failures_are_told():
+    with pytest.raises(ConnectionRefusedError):
+        DatagramSender(FakeSocket(111), True).send(packets_of(500, 3, 100))
+
+
+def test_only_linux_is_asked(monkeypatch):
+    monkeypatch.setattr(datagrams.sys, "platform", "darwin")
+    assert not kernel_can_segment()
