@@ -80,7 +80,7 @@ class Movie:
                 raise _unexpected(position, "the length of a frame in 5 ASCII digits", digits)
             position = start + int(digits)
             if len(digits) < LENGTH_DIGITS or position > end:
-                raise MovieError(f"byte {end}: expected the rest of a frame, found the end", end)
+                raise _cut_off(end)
             if self._data[start : start + len(_SOI)] != _SOI:
                 raise _unexpected(start, "a JPEG (FFD8)", self._data[start : start + len(_SOI)])
             yield start, position - start
@@ -88,9 +88,15 @@ class Movie:
     def _bare_frames(self) -> Iterator[tuple[int, int]]:
         start = 0
         while start < len(self._data):
+            if self._data[start : start + len(_SOI)] == _SOI[:1]:
+                raise _cut_off(len(self._data))
             end = jpeg.end_of_image(self._data, start)
             yield start, end - start
             start = end
+
+
+def _cut_off(end: int) -> MovieError:
+    return MovieError(f"byte {end}: expected the rest of a frame, found the end", end)
 
 
 def _unexpected(offset: int, expected: str, found: bytes) -> MovieError:
