@@ -37,7 +37,7 @@ def sent(packets, segmenting):
         receiver.settimeout(5)
         sender.setblocking(False)
         sender.connect(receiver.getsockname())
-        DatagramSender(sender, segmenting).send(packets)
+        DatagramSender(sender, segmenting, refused).send(packets)
         return [receiver.recv(65535) for _ in packets]
 
 
@@ -50,6 +50,10 @@ def test_the_bytes_on_the_wire_are_the_same(size, count, data):
     expected = [b"".join(packet) for packet in packets]
     assert sent(packets, segmenting=True) == expected
     assert sent(packets, segmenting=False) == expected
+
+
+def refused(error):
+    raise error
 
 
 class FakeSocket:
@@ -71,20 +75,20 @@ class FakeSocket:
 
 def test_a_frame_takes_one_call_and_a_large_one_several_even_ones():
     fake = FakeSocket()
-    DatagramSender(fake, True).send(packets_of(1452, 8, 700))
+    DatagramSender(fake, True, refused).send(packets_of(1452, 8, 700))
     assert [len(message) for message in fake.messages] == [7 * 1452 + 700]
     fake = FakeSocket()
-    DatagramSender(fake, True).send(packets_of(1000, 130, 1000))
+    DatagramSender(fake, True, refused).send(packets_of(1000, 130, 1000))
     assert [len(message) for message in fake.messages] == [44_000, 44_000, 42_000]
     fake = FakeSocket()
-    DatagramSender(fake, True).send(packets_of(1452, 60, 1452))
+    DatagramSender(fake, True, refused).send(packets_of(1452, 60, 1452))
     assert [len(message) for message in fake.messages] == [30 * 1452, 30 * 1452]
 
 
 @pytest.mark.parametrize("refusal", [5, 22])  # EIO, EINVAL
 def test_a_route_that_refuses_gets_single_sends_from_then_on(refusal):
     fake = FakeSocket(refusal)
-    sender = DatagramSender(fake, True)
+    sender = DatagramSender(fake, True, refused)
     packets = packets_of(500, 3, 100)
     sender.send(packets)
     fake.refusal = None
@@ -93,9 +97,36 @@ def test_a_route_that_refuses_gets_single_sends_from_then_on(refusal):
     assert fake.datagrams == [b"".join(packet) for packet in packets * 2]
 
 
-def test_other_failures_are_told():
-    with pytest.raises(ConnectionRefusedError):
-        DatagramSender(FakeSocket(111), True).send(packets_of(500, 3, 100))
+@pytest.mark.parametrize("segmenting", [True, False])
+def test_what_a_pending_icmp_message_kept_back_is_sent_once(segmenting):
+    """A connected socket tells of an earlier packet's fate instead of sending the next one."""
+    fake = PortWasClosed()
+    refusals = []
+    packets = packets_of(500, 3, 100)
+    DatagramSender(fake, segmenting, refusals.append).send(packets)
+    expected = b"".join(b"".join(packet) for packet in packets)
+    assert b"".join(fake.messages + fake.datagrams) == expected
+    assert [type(refusal) for refusal in refusals] == [ConnectionRefusedError]
+
+
+class PortWasClosed(FakeSocket):
+    """Refuses its second call, or its first if that is all: the kernel's errors come late."""
+
+    def __init__(self):
+        super().__init__()
+        self.calls = 0
+
+    def sendmsg(self, pieces, ancillary):
+        self.calls += 1
+        if self.calls == 1:
+            raise ConnectionRefusedError(111, "refused")
+        super().sendmsg(pieces, ancillary)
+
+    def send(self, data):
+        self.calls += 1
+        if self.calls == 2:
+            raise ConnectionRefusedError(111, "refused")
+        super().send(data)
 
 
 def test_only_linux_is_asked(monkeypatch):

@@ -11,6 +11,7 @@ import errno
 import socket
 import struct
 import sys
+from collections.abc import Callable
 
 Packet = tuple[bytes | memoryview, ...]  # one RTP packet as pieces to be gathered: header, payload
 
@@ -37,12 +38,20 @@ def kernel_can_segment() -> bool:
 class DatagramSender:
     """Sends packets on one connected, non-blocking UDP socket."""
 
-    def __init__(self, connected: socket.socket, segmenting: bool) -> None:
+    def __init__(
+        self, connected: socket.socket, segmenting: bool, refused: Callable[[OSError], None]
+    ) -> None:
+        """`refused` is called when the network refuses; if it raises nothing, we try once more.
+
+        Most often ICMP then tells that an earlier packet found its port closed.
+        """
         self._socket = connected
         self._segmenting = segmenting
+        self._refused = refused
+        self.dropped = 0  # packets that were not taken, most often by a full send buffer
 
     def send(self, packets: list[Packet]) -> None:
-        """Send the packets in order. Raises OSError; what comes after is then unsent."""
+        """Send the packets in order. Raises what `refused` raises."""
         if not self._segmenting or len(packets) == 1:
             self._send_singly(packets)
             return
@@ -54,19 +63,40 @@ class DatagramSender:
 
     def _send_together(self, packets: list[Packet], size: int) -> None:
         pieces = [piece for packet in packets for piece in packet]
+        segments = [(_SOL_UDP, _UDP_SEGMENT, _SEGMENT_SIZE.pack(size))]
         try:
-            self._socket.sendmsg(pieces, [(_SOL_UDP, _UDP_SEGMENT, _SEGMENT_SIZE.pack(size))])
-        except OSError as error:
-            if not _means_no_segmentation(error):
-                raise
+            self._send_or_drop(pieces, segments, len(packets))
+        except _NoSegmentation:
             self._segmenting = False
             self._send_singly(packets)
 
     def _send_singly(self, packets: list[Packet]) -> None:
         for packet in packets:
-            self._socket.send(b"".join(packet))
+            self._send_or_drop([b"".join(packet)], [], 1)
+
+    def _send_or_drop(
+        self, pieces: list[bytes | memoryview], ancillary: list[tuple[int, int, bytes]], count: int
+    ) -> None:
+        for is_last_try in (False, True):
+            try:
+                if ancillary:
+                    self._socket.sendmsg(pieces, ancillary)
+                else:
+                    self._socket.send(pieces[0])
+                return
+            except BlockingIOError:
+                break
+            except OSError as error:
+                if ancillary and error.errno in _WITHOUT_SEGMENTATION:
+                    raise _NoSegmentation from error
+                if not is_last_try:
+                    self._refused(error)
+        self.dropped += count
 
 
-def _means_no_segmentation(error: OSError) -> bool:
-    """Tell if this route can't: its device has no checksums (EIO), or a small MTU (EINVAL)."""
-    return error.errno in (errno.EIO, errno.EINVAL, errno.ENOPROTOOPT)
+class _NoSegmentation(Exception):
+    """This route can't cut messages."""
+
+
+# Its device has no checksums, its MTU is too small, or it knows no such thing.
+_WITHOUT_SEGMENTATION = (errno.EIO, errno.EINVAL, errno.ENOPROTOOPT)

@@ -70,9 +70,8 @@ class UdpSink:
         except OSError:
             self.close()
             raise
-        self._sender = DatagramSender(self._socket, _SEGMENTING)
+        self._sender = DatagramSender(self._socket, _SEGMENTING, self._refused)
         self._first_refusal = self._last_refusal = 0.0
-        self.dropped = 0  # packets that the full send buffer did not take
 
     @property
     def sockets(self) -> list[socket.socket]:
@@ -88,28 +87,21 @@ class UdpSink:
 
     def send(self, packets: list[Packet]) -> None:
         """Send packets of one frame. Raises ViewerGone when they have long been refused."""
-        try:
-            self._sender.send(packets)
-        except BlockingIOError:
-            self.dropped += len(packets)
-        except OSError as error:
-            self._refused(packets, error)
+        self._sender.send(packets)
 
-    def _refused(self, packets: list[Packet], error: OSError) -> None:
-        """The network refused: most often ICMP tells of an earlier packet, and these are unsent.
+    @property
+    def dropped(self) -> int:
+        """How many packets the full send buffer did not take."""
+        return self._sender.dropped
 
-        Raises ViewerGone.
-        """
+    def _refused(self, error: OSError) -> None:
+        """Count how long the network has refused. Raises ViewerGone."""
         now = time.monotonic()
         if now - self._last_refusal > REFUSAL_MEMORY:
             self._first_refusal = now
         self._last_refusal = now
         if now - self._first_refusal > REFUSAL_PATIENCE:
             raise ViewerGone(f"its RTP port can't be reached: {error.strerror}")
-        try:
-            self._sender.send(packets)
-        except OSError:
-            self.dropped += len(packets)
 
     def send_report(self, report: bytes) -> None:
         """Send an RTCP compound packet; one that does not get through is soon followed."""
