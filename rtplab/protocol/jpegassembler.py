@@ -104,6 +104,12 @@ class JpegAssembler:
         frame.close()
         return picture
 
+    def begin_anew(self) -> None:
+        """Give up the picture so far; the next one may have an older timestamp."""
+        if self._frame is not None and not self._frame.closed:
+            self.dropped += 1
+        self._frame = None
+
     def _frame_at(self, timestamp: int) -> _Frame | None:
         """The picture of this timestamp; None if the stream is already beyond it."""
         frame = self._frame

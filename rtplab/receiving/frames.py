@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from rtplab.protocol import rtpjpeg
 from rtplab.protocol.errors import PacketError
 from rtplab.protocol.jpegassembler import JpegAssembler
+from rtplab.protocol.serial import timestamp_delta
 from RtpPacket import RtpPacket
 
 # Bytes of one frame that is put together from many packets: a 4K JPEG of high quality is 4 MB.
@@ -94,6 +95,7 @@ class RtpJpegFrames:
         self.malformed = 0
         self._payload_type = payload_type
         self._assembler = JpegAssembler()
+        self._previous: RtpPacket | None = None
         self._number = 0
 
     def add(self, sequence: int, packet: RtpPacket) -> list[tuple[int, bytes]]:
@@ -105,8 +107,21 @@ class RtpJpegFrames:
         except PacketError:
             self.malformed += 1
             return []
+        self._follow(packet)
         data = self._assembler.add(fragment, packet.timestamp(), bool(packet.marker()))
         if data is None:
             return []
         self._number += 1
         return [(self._number, data)]
+
+    def _follow(self, packet: RtpPacket) -> None:
+        """Packets come in order here, so one with an older timestamp is not late.
+
+        After a seek, gst-rtsp-server counts its timestamps from where they began at first, although
+        RFC 2326 appendix B has them go on.
+        """
+        previous, self._previous = self._previous, packet
+        if previous is not None:
+            step = timestamp_delta(packet.timestamp(), previous.timestamp())
+            if step < 0 or (step == 0 and previous.marker()):
+                self._assembler.begin_anew()
