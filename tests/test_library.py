@@ -1,0 +1,244 @@
+"""The movie library: which file a name means, and that no name means any other."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rtplab.protocol.errors import MessageError
+from rtplab.serving.library import MAX_FOLDERS, MovieLibrary
+
+FILES = (
+    "movie.Mjpeg",
+    "UPPER.MJPEG",
+    "short.mjpg",
+    "Two.Mjpeg",
+    "two.mjpeg",
+    "a b.Mjpeg",
+    "back\\slash.Mjpeg",
+    "straße.Mjpeg",
+    "%2e.Mjpeg",
+    "...Mjpeg/x",
+    "videos/movie.Mjpeg",
+    "videos/deep/er/one.mjpeg",
+    "Twin/movie.Mjpeg",
+    "twin/other.Mjpeg",
+    ".hidden.Mjpeg",
+    ".secret/movie.Mjpeg",
+    "README.md",
+    "movie.Mjpeg.txt",
+    "noending",
+    "folder.Mjpeg/inner.Mjpeg",
+)
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory):
+    base = tmp_path_factory.mktemp("library")
+    for name in FILES:
+        path = base / "media" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(name)
+    (base / "secret.Mjpeg").write_text("secret")
+    (base / "media-2").mkdir()
+    (base / "media-2" / "movie.Mjpeg").write_text("neighbour")
+    return base
+
+
+@pytest.fixture(scope="module")
+def library(base):
+    media = base / "media"
+    links = {
+        "inside.Mjpeg": "videos/movie.Mjpeg",
+        "indoors": "videos",
+        "outside.Mjpeg": "../secret.Mjpeg",
+        "absolute.Mjpeg": str(base / "secret.Mjpeg"),
+        "outdoors": "..",
+        "neighbour.Mjpeg": "../media-2/movie.Mjpeg",
+        "chain.Mjpeg": "outside.Mjpeg",
+        "loop.Mjpeg": "loop.Mjpeg",
+        "dangling.Mjpeg": "nowhere.Mjpeg",
+    }
+    for name, target in links.items():
+        (media / name).symlink_to(target)
+    os.mkfifo(media / "pipe.Mjpeg")
+    return MovieLibrary(media)
+
+
+def found(library, name):
+    return str(library.find(name).relative_to(library.folder))
+
+
+@pytest.mark.parametrize(
+    ("name", "file"),
+    [
+        ("movie.Mjpeg", "movie.Mjpeg"),
+        ("movie.mjpeg", "movie.Mjpeg"),
+        ("MOVIE.MJPEG", "movie.Mjpeg"),
+        ("upper.Mjpeg", "UPPER.MJPEG"),
+        ("short.mjpg", "short.mjpg"),
+        ("./movie.Mjpeg", "movie.Mjpeg"),
+        ("././movie.Mjpeg", "movie.Mjpeg"),
+        ("a b.Mjpeg", "a b.Mjpeg"),
+        ("back\\slash.Mjpeg", "back\\slash.Mjpeg"),
+        ("STRASSE.Mjpeg", "straße.Mjpeg"),
+        ("%2e.Mjpeg", "%2e.Mjpeg"),
+        ("videos/movie.Mjpeg", "videos/movie.Mjpeg"),
+        ("./videos/./movie.Mjpeg", "videos/movie.Mjpeg"),
+        ("VIDEOS/MOVIE.mjpeg", "videos/movie.Mjpeg"),
+        ("videos/deep/er/one.mjpeg", "videos/deep/er/one.mjpeg"),
+        ("folder.Mjpeg/inner.Mjpeg", "folder.Mjpeg/inner.Mjpeg"),
+        ("inside.Mjpeg", "inside.Mjpeg"),
+        ("indoors/movie.Mjpeg", "indoors/movie.Mjpeg"),
+    ],
+)
+def test_what_a_name_means(library, name, file):
+    assert found(library, name) == file
+
+
+@pytest.mark.parametrize(
+    ("name", "file"),
+    [
+        ("Two.Mjpeg", "Two.Mjpeg"),
+        ("two.mjpeg", "two.mjpeg"),
+        ("Twin/movie.Mjpeg", "Twin/movie.Mjpeg"),
+        ("twin/other.Mjpeg", "twin/other.Mjpeg"),
+    ],
+)
+def test_the_exact_name_comes_first(library, name, file):
+    assert found(library, name) == file
+
+
+NOT_FOUND = {
+    "missing": "missing.Mjpeg",
+    "empty": "",
+    "the folder": ".",
+    "the folder with a slash": "./",
+    "its parent": "..",
+    "two fit but for the case": "TWO.Mjpeg",
+    "two folders fit but for the case": "TWIN/movie.Mjpeg",
+    "in the other of two folders": "twin/movie.Mjpeg",
+    "up": "../secret.Mjpeg",
+    "up and down": "videos/../movie.Mjpeg",
+    "up twice": "videos/../../secret.Mjpeg",
+    "up by dots in a folder's name": "...Mjpeg/../movie.Mjpeg",
+    "a neighbour whose name begins like ours": "../media-2/movie.Mjpeg",
+    "backslashes": "..\\secret.Mjpeg",
+    "backslash for slash": "videos\\movie.Mjpeg",
+    "drive letter": "C:\\movie.Mjpeg",
+    "escaped dots": "%2e%2e/secret.Mjpeg",
+    "escaped slash": "videos%2fmovie.Mjpeg",
+    "absolute": "/etc/passwd",
+    "absolute inside": "/movie.Mjpeg",
+    "double slash": "videos//movie.Mjpeg",
+    "slash at the end": "movie.Mjpeg/",
+    "file taken for a folder": "movie.Mjpeg/movie.Mjpeg",
+    "hidden": ".hidden.Mjpeg",
+    "hidden, other case": ".HIDDEN.mjpeg",
+    "in a hidden folder": ".secret/movie.Mjpeg",
+    "no movie": "README.md",
+    "no movie by its last ending": "movie.Mjpeg.txt",
+    "no ending": "noending",
+    "folder": "videos",
+    "folder that is called a movie": "folder.Mjpeg",
+    "link out": "outside.Mjpeg",
+    "absolute link out": "absolute.Mjpeg",
+    "linked folder out": "outdoors/secret.Mjpeg",
+    "linked folder out and in again": "outdoors/media/../secret.Mjpeg",
+    "link to the neighbour": "neighbour.Mjpeg",
+    "link to a link out": "chain.Mjpeg",
+    "link to itself": "loop.Mjpeg",
+    "link to nothing": "dangling.Mjpeg",
+    "pipe": "pipe.Mjpeg",
+    "NUL at the end": "movie.Mjpeg\0",
+    "NUL before the ending": "movie\0.Mjpeg",
+    "NUL hides the ending": "README.md\0.Mjpeg",
+    "line end": "movie.Mjpeg\n",
+    "too long for a file": "m" * 300 + ".Mjpeg",
+    "too long for a path": "m/" * 3000 + "movie.Mjpeg",
+    "too many dots": "../" * 3000 + "etc/passwd",
+    "bytes that are no text": "\udcff.Mjpeg",
+    "question mark": "movie.Mjpe?",
+    "star": "*.Mjpeg",
+    "home": "~/movie.Mjpeg",
+    "with an address": "rtsp://host/movie.Mjpeg",
+}
+
+
+@pytest.mark.parametrize("name", NOT_FOUND.values(), ids=NOT_FOUND)
+def test_what_is_not_found(library, name):
+    with pytest.raises(MessageError) as caught:
+        library.find(name)
+    assert caught.value.status == 404
+    assert str(caught.value).isprintable()
+    assert len(str(caught.value)) < 1000
+
+
+def test_folders_are_bounded(tmp_path):
+    deepest = tmp_path.joinpath(*["d"] * (MAX_FOLDERS - 1))
+    (deepest / "d").mkdir(parents=True)
+    (deepest / "movie.Mjpeg").touch()
+    (deepest / "d" / "movie.Mjpeg").touch()
+    library = MovieLibrary(tmp_path)
+    assert library.find("d/" * (MAX_FOLDERS - 1) + "movie.Mjpeg")
+    with pytest.raises(MessageError):
+        library.find("d/" * MAX_FOLDERS + "movie.Mjpeg")
+
+
+def test_the_folder_itself_may_be_a_link(base, library):
+    link = base / "link"
+    link.symlink_to("media")
+    assert MovieLibrary(link).find("movie.Mjpeg").read_text() == "movie.Mjpeg"
+
+
+def test_a_relative_folder_is_that_of_the_start(base, library, monkeypatch):
+    monkeypatch.chdir(base)
+    library = MovieLibrary("media")
+    monkeypatch.chdir("/")
+    assert library.find("movie.Mjpeg").read_text() == "movie.Mjpeg"
+
+
+def test_a_name_is_matched_anew_each_time(tmp_path):
+    library = MovieLibrary(tmp_path)
+    with pytest.raises(MessageError):
+        library.find("new.Mjpeg")
+    (tmp_path / "new.Mjpeg").touch()
+    assert library.find("new.Mjpeg")
+
+
+def test_movies_are_those_directly_in_the_folder_by_name(library):
+    assert [path.name for path in library.movies()] == [
+        "%2e.Mjpeg",
+        "Two.Mjpeg",
+        "UPPER.MJPEG",
+        "a b.Mjpeg",
+        "back\\slash.Mjpeg",
+        "inside.Mjpeg",
+        "movie.Mjpeg",
+        "short.mjpg",
+        "straße.Mjpeg",
+        "two.mjpeg",
+    ]
+
+
+def test_movies_of_a_missing_folder(tmp_path):
+    with pytest.raises(OSError):
+        MovieLibrary(tmp_path / "missing").movies()
+
+
+PARTS = ["..", ".", "", "media", "videos", "movie.Mjpeg", "secret.Mjpeg", "outdoors", "\0", "/"]
+
+
+@given(st.one_of(st.text(), st.lists(st.sampled_from(PARTS), max_size=8).map("/".join)))
+def test_any_name_is_a_movie_inside_or_not_found(library, name):
+    try:
+        path = library.find(name)
+    except MessageError as error:
+        assert error.status == 404
+        return
+    assert os.path.realpath(path).startswith(f"{library.folder}{os.sep}")
+    assert path.is_file()
+    assert path.suffix.lower() in (".mjpeg", ".mjpg")
