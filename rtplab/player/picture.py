@@ -8,10 +8,12 @@ from PIL import Image, ImageDraw, ImageTk
 
 from rtplab.player import palette
 from rtplab.player.decoding import Size, decode, fitted, picture_size
+from rtplab.player.overlay import KeysOverlay
 from rtplab.player.status import Message, Tone
 from rtplab.player.theme import Theme
 from rtplab.protocol.errors import PacketError
 
+TOAST_TIME = 2500  # milliseconds
 _CARD_OPACITY = 205  # of 255: words must be legible on any picture
 
 
@@ -28,7 +30,11 @@ class PictureArea(tk.Canvas):
         self._item = self.create_image(0, 0, anchor="nw")
         self._message = Message("", "", Tone.CALM)
         self._card: ImageTk.PhotoImage | None = None
+        self._toast = ""
+        self._toast_card: ImageTk.PhotoImage | None = None
+        self._toast_timer = ""
         self._redraw_timer = ""
+        self.keys_overlay = KeysOverlay(self, theme)
         self.broken = 0  # frames that could not be decoded
         self.picture: Size | None = None  # pixels of the picture as it was sent
         self.bind("<Configure>", self._resized)
@@ -92,6 +98,8 @@ class PictureArea(tk.Canvas):
             self._photo = None
             self.show(self._jpeg)
         self._draw_message()
+        self._draw_toast()
+        self.keys_overlay.draw()
 
     # ------------------------------------------------------------------ words
 
@@ -124,15 +132,43 @@ class PictureArea(tk.Canvas):
 
     def _draw_card(self, width: int, height: int) -> None:
         """A translucent plate behind the words, when they lie upon a picture."""
-        if not self._jpeg:
-            return
-        card = Image.new("RGBA", (width, height))
+        if self._jpeg:
+            self._card = self._plate(width, height, 12)
+            middle = (self._room()[0] // 2, self._room()[1] // 2)
+            self.create_image(*middle, image=self._card, tags=("message",))
+
+    def _plate(self, width: int, height: int, radius: int) -> ImageTk.PhotoImage:
+        plate = Image.new("RGBA", (width, height))
         fill = (*_rgb(palette.SURROUND), _CARD_OPACITY)
-        radius = self._theme.px(12)
-        ImageDraw.Draw(card).rounded_rectangle((0, 0, width - 1, height - 1), radius, fill)
-        self._card = ImageTk.PhotoImage(card, master=self)
-        middle = (self._room()[0] // 2, self._room()[1] // 2)
-        self.create_image(*middle, image=self._card, tags=("message",))
+        corners = (0, 0, width - 1, height - 1)
+        ImageDraw.Draw(plate).rounded_rectangle(corners, self._theme.px(radius), fill)
+        return ImageTk.PhotoImage(plate, master=self)
+
+    def toast(self, text: str) -> None:
+        """Say something in the corner for a moment."""
+        self._toast = text
+        self._draw_toast()
+        if self._toast_timer:
+            self.after_cancel(self._toast_timer)
+        self._toast_timer = self.after(TOAST_TIME, self._end_toast)
+
+    def _end_toast(self) -> None:
+        self._toast = self._toast_timer = ""
+        self._draw_toast()
+
+    def _draw_toast(self) -> None:
+        self.delete("toast")
+        if not self._toast:
+            return
+        px = self._theme.px
+        text = self.create_text(
+            px(24), px(20), text=self._toast, font=self._theme.font, fill=palette.CAPTION,
+            anchor="nw", tags=("toast",), width=max(px(120), self._room()[0] - px(48)),
+        )  # fmt: skip
+        left, top, right, bottom = self.bbox(text)
+        self._toast_card = self._plate(right - left + px(24), bottom - top + px(16), 8)
+        self.create_image(px(12), px(12), image=self._toast_card, anchor="nw", tags=("toast",))
+        self.tag_raise(text)
 
 
 def _rgb(colour: str) -> tuple[int, int, int]:

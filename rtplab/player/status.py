@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from enum import Enum, auto
 
@@ -20,44 +21,70 @@ class Message:
     """Words for the picture area; no headline, nothing to say."""
 
     headline: str
-    detail: str
+    detail: str = ""
     tone: Tone = Tone.CALM
 
 
-NOTHING = Message("", "")
+NOTHING = Message("")
 
 
 @dataclass(frozen=True)
 class Situation:
-    """All that the window's words and buttons depend on."""
+    """All that the window's words and buttons depend on. Times are seconds."""
 
-    state: State
-    waiting: bool  # for a reply
-    error: str
-    notice: str
-    has_picture: bool
-    movie: str
+    movie: str = ""
+    state: State = State.INIT
+    waiting: bool = False  # for a reply
+    error: str = ""
+    notice: str = ""
+    has_picture: bool = False
+    seekable: bool = False
+    ended: bool = False
+    silence: int = 0  # whole seconds without a picture while playing, once that is too long
+    reconnecting_in: float | None = None
+    attempt: int = 0  # of reconnecting, from 1
+    recording: bool = False
+    speed: float = 1.0
 
 
 def message_for(now: Situation) -> Message:
     """What is to be said in the picture area."""
+    if now.reconnecting_in is not None:
+        return _reconnecting(now)
     if now.error:
         return Message(_trouble(now), now.error, Tone.BAD)
+    if now.ended and now.state is not State.PLAYING:
+        return Message("The end", "Press Play to watch it again.")
     if now.notice:
-        return Message("No more pictures", now.notice)
+        return Message("Stalled", now.notice)
     if now.waiting:
         return NOTHING if now.has_picture else Message("Asking the server …", now.movie)
-    if now.state is State.PLAYING and not now.has_picture:
-        return Message("Buffering …", now.movie)
-    if now.state is State.READY and not now.has_picture:
-        return Message("Ready to play", f"{now.movie} is set up: press Play.")
+    return _by_state(now)
+
+
+def _by_state(now: Situation) -> Message:
     if now.state is State.INIT:
         return Message("No session", f"Press Setup to ask the server for {now.movie}.")
-    return NOTHING
+    if now.state is State.PLAYING and now.silence:
+        return Message("Stalled", f"No picture for {now.silence} s.")
+    if now.has_picture:
+        return NOTHING
+    if now.state is State.PLAYING:
+        return Message("Buffering …", now.movie)
+    return Message("Ready to play", f"{now.movie} is set up: press Play.")
+
+
+def _reconnecting(now: Situation) -> Message:
+    seconds = math.ceil(now.reconnecting_in or 0)
+    when = f"in {seconds} s" if seconds else "now"
+    return Message("Reconnecting …", f"{now.error}\nAttempt {now.attempt}, {when}.", Tone.BAD)
 
 
 def _trouble(now: Situation) -> str:
-    return "That did not work" if now.state is State.INIT else "Something is wrong"
+    lost = ("closed the connection", "is lost", "is gone")
+    if any(words in now.error for words in lost):
+        return "Connection lost"
+    return "No session" if now.state is State.INIT else "Something is wrong"
 
 
 def clock(seconds: float) -> str:
@@ -67,3 +94,8 @@ def clock(seconds: float) -> str:
     if hours:
         return f"{hours}:{minutes:02}:{whole % 60:02}"
     return f"{minutes}:{whole % 60:02}"
+
+
+def time_line(position: float, duration: float | None) -> str:
+    """Where the movie stands: `0:05 / 0:25`, or `0:05` when nobody knows how long it is."""
+    return clock(position) if duration is None else f"{clock(position)} / {clock(duration)}"

@@ -9,6 +9,7 @@ from typing import Any
 
 from PIL import Image, ImageDraw, ImageTk
 
+from rtplab.player import icons
 from rtplab.player.palette import DARK, PALETTES, Palette
 
 _OVERSAMPLING = 4  # curves are drawn so many times larger and then reduced
@@ -26,6 +27,7 @@ class Theme:
         self._root = root
         self._style = ttk.Style(root)
         self._images: list[ImageTk.PhotoImage] = []  # Tk itself keeps no reference
+        self._icons: dict[tuple[str, str, int], ImageTk.PhotoImage] = {}
         self._make_fonts()
         for palette in PALETTES.values():
             self._create(palette)
@@ -50,6 +52,13 @@ class Theme:
     def px(self, length: float) -> int:
         """A length of the design at 1x in pixels of this screen."""
         return round(length * self.scale)
+
+    def icon(self, name: str, colour: str = "", size: int = 18) -> ImageTk.PhotoImage:
+        """An icon of icons.py, `size` at 1x, in a colour; by default that of text."""
+        key = (name, colour or self.palette.text, self.px(size))
+        if key not in self._icons:
+            self._icons[key] = ImageTk.PhotoImage(icons.draw(*key), master=self._root)
+        return self._icons[key]
 
     def _make_fonts(self) -> None:
         base = tkfont.nametofont("TkDefaultFont", root=self._root)
@@ -91,6 +100,8 @@ class Theme:
         style.map(".", foreground=[("disabled", p.disabled)])
         style.configure("Muted.TLabel", foreground=p.muted)
         style.configure("Bold.TLabel", font=self.bold_font)
+        style.configure("Bad.TLabel", foreground=p.bad)
+        style.configure("Rule.TFrame", background=p.border)
         self._create_buttons(palette)
         self._create_fields(palette)
 
@@ -126,9 +137,47 @@ class Theme:
         self._style.configure("Flat.TButton", padding=(self.px(7), self.px(6)))
 
     def _create_fields(self, p: Palette) -> None:
-        style = self._style
-        style.configure("TEntry", fieldbackground=p.raised, padding=self.px(5), lightcolor=p.raised)
+        style, px = self._style, self.px
+        flat = {"lightcolor": p.raised, "darkcolor": p.raised}
+        style.configure("TEntry", fieldbackground=p.raised, padding=px(5), **flat)
         style.map("TEntry", bordercolor=[("focus", p.accent)], lightcolor=[("focus", p.raised)])
+        for indicator in ("TCheckbutton", "TRadiobutton"):
+            style.configure(
+                indicator,
+                indicatorsize=px(13),
+                indicatormargin=px(4),
+                indicatorbackground=p.raised,
+                indicatorforeground=p.on_accent,
+                upperbordercolor=p.border,
+                lowerbordercolor=p.border,
+            )
+            style.map(
+                indicator,
+                background=[("active", p.window)],
+                indicatorbackground=[("selected", p.accent), ("active", p.hover)],
+            )
+        style.configure("TNotebook", borderwidth=0, tabmargins=(px(8), px(6), px(8), 0))
+        style.configure("TNotebook.Tab", padding=(px(9), px(6)), foreground=p.muted, borderwidth=0)
+        style.map(
+            "TNotebook.Tab",
+            foreground=[("selected", p.text)],
+            background=[("selected", p.raised), ("active", p.hover), ("", p.window)],
+            lightcolor=[("selected", p.raised), ("", p.window)],
+            bordercolor=[("", p.window)],
+            focuscolor=[("selected", p.raised)],
+        )
+        style.configure(
+            "Horizontal.TScale",
+            background=p.accent,
+            troughcolor=p.trough,
+            bordercolor=p.window,
+            lightcolor=p.accent,
+            darkcolor=p.accent,
+            sliderlength=px(16),
+            sliderthickness=px(14),
+            gripcount=0,
+        )
+        style.map("Horizontal.TScale", background=[("active", p.text)])
         style.configure(
             "TScrollbar",
             background=p.border,
@@ -136,10 +185,20 @@ class Theme:
             bordercolor=p.window,
             lightcolor=p.border,
             darkcolor=p.border,
-            arrowsize=self.px(12),
+            arrowcolor=p.muted,
+            arrowsize=px(12),
             gripcount=0,
         )
         style.map("TScrollbar", background=[("active", p.muted), ("disabled", p.window)])
+        style.configure(
+            "Treeview", background=p.raised, fieldbackground=p.raised, foreground=p.text,
+            rowheight=px(24), bordercolor=p.border, **flat,
+        )  # fmt: skip
+        style.map(
+            "Treeview",
+            background=[("selected", p.accent)],
+            foreground=[("selected", p.on_accent)],
+        )
 
     def _rounded(self, fill: str, outline: str) -> ImageTk.PhotoImage:
         """A rounded square that ttk stretches in its middle."""

@@ -5,26 +5,41 @@ It asks the client for frames and state from the Tk main loop; no thread of the 
 
 from __future__ import annotations
 
+import gc
 import time
 from collections.abc import Callable
 from tkinter import messagebox, ttk
 from typing import Any
 
-from rtplab.player.commands import LAB_COMMANDS
-from rtplab.player.palette import SURROUND
+from rtplab.player import history
+from rtplab.player.actions import Actions
+from rtplab.player.commands import Command
+from rtplab.player.controlbar import ControlBar
+from rtplab.player.fullscreen import FullScreen
+from rtplab.player.history import Address
+from rtplab.player.keyboard import bind_keys
+from rtplab.player.labrow import LabRow
+from rtplab.player.palette import PALETTES, SURROUND
+from rtplab.player.panel import Panel
 from rtplab.player.picture import PictureArea
 from rtplab.player.status import Situation, clock, message_for
 from rtplab.player.theme import Theme
+from rtplab.player.traffic import Traffic
+from rtplab.player.viewing import Viewing
 from rtplab.protocol.states import State
 from rtplab.receiving.frames import Frame
 
-POLL_INTERVAL = 0.015  # seconds between two looks for a frame that is due
+POLL_INTERVAL = 0.015  # seconds between two looks for a frame, while playing and none waits
+IDLE_INTERVAL = 0.06  # seconds between two looks at the session
 # Seconds between two writings of frame number and time: more often than this nobody reads them.
 NUMBERS_INTERVAL = 0.1
 FAREWELL = 1.5  # seconds that the server gets to answer TEARDOWN when the window closes
 FIRST_SIZE = (576, 432)  # of the picture area at 1x, until the first picture tells its own
+SMALLEST = (500, 260)  # of the window at 1x
 # How much of the screen a window that takes the size of its picture may cover.
 SCREEN_SHARE = 0.9
+
+_windows: list[PlayerWindow] = []  # that are open, of all interpreters
 
 
 class PlayerWindow:
@@ -32,68 +47,87 @@ class PlayerWindow:
 
     def __init__(self, master: Any, client: Any) -> None:
         self._client = client
-        self._toplevel = master.winfo_toplevel()
-        self._theme = Theme.of(master)
-        self._situation: Situation | None = None
-        self._frame: Frame | None = None
-        self._resume = False  # playing goes on once the server has paused
+        self.master = master
+        self.toplevel = master.winfo_toplevel()
+        self.theme = Theme.of(master)
+        self.theme.use(PALETTES[history.load().colours])
+        self.viewing = Viewing(client)
+        self.situation = Situation()
+        self.traffic = client.observer = Traffic(lambda: client.endpoints)
         self._numbers_due = 0.0
         self._sized = False
         self._timer = ""
-        self._build(master)
-        self._toplevel.protocol("WM_DELETE_WINDOW", client.handler)
+        self._build()
+        _windows.append(self)
+        self.toplevel.protocol("WM_DELETE_WINDOW", client.handler)
+        self.picture.bind("<Destroy>", lambda event: self.toplevel.after_cancel(self._timer))
         self._tick()
 
     # ------------------------------------------------------------------ building
 
-    def _build(self, master: Any) -> None:
-        px = self._theme.px
-        self._toplevel.configure(background=SURROUND)
-        self._toplevel.minsize(px(460), px(240))
+    def _build(self) -> None:
+        px, master = self.theme.px, self.master
+        self.toplevel.configure(background=SURROUND)
+        self.toplevel.minsize(px(SMALLEST[0]), px(SMALLEST[1]))
         master.columnconfigure(0, weight=1)
         master.rowconfigure(0, weight=1)
-        self.picture = PictureArea(master, self._theme)
+        self.actions = Actions(self)
+        self.picture = PictureArea(master, self.theme)
         self.picture.configure(width=px(FIRST_SIZE[0]), height=px(FIRST_SIZE[1]))
         self.picture.grid(row=0, column=0, sticky="nsew")
-        self._controls = controls = ttk.Frame(master, padding=(px(12), px(10)))
-        controls.grid(row=1, column=0, sticky="ew")
-        self._build_lab_row(controls)
+        self.controls = self._build_controls()
+        self._grid_controls()
+        self.panel = Panel(self)
+        self.fullscreen = FullScreen(self.toplevel, self.controls, self._grid_controls)
+        bind_keys(self.toplevel, self.picture, self.run)
+        self.picture.bind("<Button-1>", lambda event: self.picture.focus_set())
+        self.picture.bind("<Double-Button-1>", lambda event: self.fullscreen.toggle())
+        self.picture.bind("<Button-3>", lambda event: self.actions.menu())
+        self.picture.focus_set()
 
-    def _build_lab_row(self, master: ttk.Frame) -> None:
-        px = self._theme.px
-        self._buttons: dict[str, ttk.Button] = {}
-        actions: dict[str, Callable[[], None]] = {
-            "setup": self._client.setupMovie,
-            "start": self._client.playMovie,
-            "pause": self._client.pauseMovie,
-            "teardown": self._client.exitClient,
-        }
-        for column, command in enumerate(LAB_COMMANDS):
-            button = ttk.Button(master, text=command.label, command=actions[command.name])
-            button.grid(row=0, column=column, padx=(0, px(6)))
-            self._buttons[command.name] = button
-            setattr(self._client, command.name, button)  # as the classic client has them
-        self._numbers = ttk.Label(master, style="Muted.TLabel", anchor="e")
-        self._numbers.grid(row=0, column=4, sticky="e", padx=(px(8), px(12)))
-        self._state = ttk.Label(master, style="Bold.TLabel", anchor="e")
-        self._state.grid(row=0, column=5, sticky="e")
-        master.columnconfigure(4, weight=1)
+    def _build_controls(self) -> ttk.Frame:
+        px = self.theme.px
+        controls = ttk.Frame(self.master, padding=(px(8), px(6), px(8), px(10)))
+        self.bar = ControlBar(
+            controls, self.theme, self.run, self.viewing.seek, self.actions.set_speed
+        )
+        self.bar.pack(fill="x")
+        self.lab_row = LabRow(controls, self.theme, self.run)
+        self.lab_row.pack(fill="x", pady=(px(6), 0))
+        for name, button in self.lab_row.buttons.items():
+            setattr(self._client, name, button)  # as the classic client has them
+        return controls
+
+    def _grid_controls(self) -> None:
+        self.controls.grid(row=1, column=0, sticky="ew")
+
+    @property
+    def client(self) -> Any:
+        return self._client
 
     # ------------------------------------------------------------------ the main loop
 
     def _tick(self) -> None:
         now = time.monotonic()
-        frame = self._client.playout.take(now)
+        frame = self.viewing.tick(now)
         if frame is not None:
             self._show_frame(frame)
-        self._look_at_client()
+        self._look_at_session(now)
         if now >= self._numbers_due:
             self._write_numbers()
             self._numbers_due = now + NUMBERS_INTERVAL
-        self._timer = self._toplevel.after(round(POLL_INTERVAL * 1000), self._tick)
+        self.panel.tick(now)
+        self._timer = self.toplevel.after(self._pause(now), self._tick)
+
+    def _pause(self, now: float) -> int:
+        """Milliseconds until there is something to do."""
+        due = self.viewing.next_due()
+        if due is not None:
+            return round(1000 * max(0.001, min(due - now, IDLE_INTERVAL)))
+        playing = self.situation.state is State.PLAYING
+        return round(1000 * (POLL_INTERVAL if playing else IDLE_INTERVAL))
 
     def _show_frame(self, frame: Frame) -> None:
-        self._frame = frame
         self.show(frame.data)
 
     def show(self, jpeg: bytes) -> None:
@@ -107,75 +141,104 @@ class PlayerWindow:
 
         On a screen at 2x a pixel of the picture is two by two of the screen's.
         """
-        if self._toplevel.geometry().split("+")[0] != self._natural_geometry():
+        top = self.toplevel
+        if top.geometry().split("+")[0] != f"{top.winfo_reqwidth()}x{top.winfo_reqheight()}":
             return
-        screen = self._toplevel.winfo_screenwidth(), self._toplevel.winfo_screenheight()
+        screen = top.winfo_screenwidth(), top.winfo_screenheight()
         room = min(screen[0] / width, screen[1] / height) * SCREEN_SHARE
-        flush = self._controls.winfo_reqwidth() / width  # no bars at the picture's sides
-        factor = min(max(self._theme.scale, flush), room)
+        flush = self.controls.winfo_reqwidth() / width  # no bars at the picture's sides
+        factor = min(max(self.theme.scale, flush), room)
         self.picture.configure(width=round(width * factor), height=round(height * factor))
 
-    def _natural_geometry(self) -> str:
-        return f"{self._toplevel.winfo_reqwidth()}x{self._toplevel.winfo_reqheight()}"
-
-    def _look_at_client(self) -> None:
+    def _look_at_session(self, now: float) -> None:
         """Bring words and buttons in line with the session."""
-        client = self._client
-        now = Situation(
-            client.state,
-            client.isWaiting(),
-            client.error,
-            client.notice,
-            bool(self.picture.jpeg),
-            client.fileName,
-        )
-        if now == self._situation:
+        situation = self.viewing.situation(now)
+        if situation == self.situation:
             return
-        before, self._situation = self._situation, now
-        if now.state is State.INIT and before is not None and before.state is not State.INIT:
-            self._forget_session()
-        self.picture.say(message_for(now))
-        self._state.configure(text=now.state.name)
-        for command in LAB_COMMANDS:
-            enabled = command.enabled(now)
-            self._buttons[command.name].state(["!disabled" if enabled else "disabled"])
-        if self._resume and now.state is State.READY and not now.waiting:
-            self._resume = False
-            client.playMovie()
-
-    def _forget_session(self) -> None:
-        self._frame = None
-        self.picture.clear()
+        before, self.situation = self.situation, situation
+        if before.has_picture and not situation.has_picture:
+            self.picture.clear()
+        self.picture.say(message_for(situation))
+        self.bar.show(situation)
+        self.lab_row.show(situation)
+        if self.viewing.recording_error:
+            self.picture.toast(self.viewing.recording_error)
+            self.viewing.recording_error = ""
 
     def _write_numbers(self) -> None:
-        text = ""
-        if self._frame is not None:
-            text = f"Frame {self._frame.number}    {clock(self._frame.media_time)}"
-        if str(self._numbers.cget("text")) != text:
-            self._numbers.configure(text=text)
+        frame, position = self.viewing.frame, self.viewing.position
+        numbers = "" if frame is None else f"Frame {frame.number}    {clock(position)}"
+        self.lab_row.show_numbers(numbers)
+        self.bar.show_position(position, self._client.duration)
+
+    # ------------------------------------------------------------------ the user's wishes
+
+    def run(self, command: Command) -> None:
+        """Do what the command says, if it can be done now."""
+        self._look_at_session(time.monotonic())
+        if command.enabled(self.situation):
+            action: Callable[[], None] = getattr(self.actions, command.name)
+            action()
+            self._look_at_session(time.monotonic())
+
+    def play(self) -> None:
+        """Set up, and play."""
+        self.viewing.play()
+
+    def open(self, address: Address, in_new_window: bool) -> None:
+        """Play something else, here or in another window of this process."""
+        settings = history.load()
+        settings.remember(address)
+        history.save(settings)
+        if in_new_window:
+            import tkinter
+
+            master: Any = tkinter.Toplevel(self.toplevel)
+            master.title(self.toplevel.title())
+        else:
+            master = self.master
+            self._end()
+            for child in master.winfo_children():
+                child.destroy()
+        place = address.host, address.port, address.rtp_port, address.url or address.movie
+        client = type(self._client)(master, *place)
+        client.window.play()
 
     # ------------------------------------------------------------------ closing
 
     def confirm_close(self) -> None:
-        """Pause and ask; close, or go on as before."""
-        was_playing = self._client.state is State.PLAYING
-        self._client.pauseMovie()
-        if messagebox.askokcancel("Quit?", "Are you sure you want to quit?", parent=self._toplevel):
+        """Close; while playing, pause and ask first, and go on if the answer is no."""
+        if self._client.state is not State.PLAYING:
             self.close()
-        elif was_playing:
-            self._resume = True
-            self._situation = None  # it may have paused already
+            return
+        self.viewing.pause()
+        if messagebox.askokcancel("Quit?", "Are you sure you want to quit?", parent=self.toplevel):
+            self.close()
+        else:
+            self.viewing.play()
 
     def close(self) -> None:
         """End the session, and close the window when the server has heard of it."""
-        self._toplevel.withdraw()
-        self._client.exitClient()
+        self.toplevel.withdraw()
+        self._end()
         self._close_by(time.monotonic() + FAREWELL)
+
+    def _end(self) -> None:
+        self.actions.end_recording()
+        self.viewing.tear_down()
+        self.toplevel.after_cancel(self._timer)
+        _windows.remove(self)
 
     def _close_by(self, deadline: float) -> None:
         ended = self._client.state is State.INIT and not self._client.isWaiting()
-        if ended or time.monotonic() >= deadline:
-            self._toplevel.after_cancel(self._timer)
-            self._toplevel.destroy()
-        else:
-            self._toplevel.after(20, self._close_by, deadline)
+        if not ended and time.monotonic() < deadline:
+            self.toplevel.after(20, self._close_by, deadline)
+            return
+        root = self.toplevel._root()
+        others = any(window.toplevel._root() is root for window in _windows)
+        if not others:
+            root.destroy()
+        elif self.toplevel is not root:
+            self.toplevel.destroy()
+        # What Tk has shown must not be collected by another thread: Tcl would abort.
+        gc.collect()

@@ -1,0 +1,210 @@
+"""What the commands do: a method for each name in the command table."""
+
+from __future__ import annotations
+
+import io
+import time
+from pathlib import Path
+from tkinter import filedialog
+from typing import TYPE_CHECKING
+
+from PIL import Image
+
+from rtplab.player import history
+from rtplab.player.commands import LARGE_STEP, SMALL_STEP, next_speed
+from rtplab.player.menu import build_menu, speed_label
+from rtplab.player.opendialog import OpenDialog
+from rtplab.player.palette import DARK, LIGHT
+from rtplab.player.viewing import short_name
+
+if TYPE_CHECKING:
+    from rtplab.player.window import PlayerWindow
+
+
+class Actions:
+    """The user's wishes, in one window."""
+
+    def __init__(self, window: PlayerWindow) -> None:
+        self._window = window
+
+    # ------------------------------------------------------------------ session
+
+    def setup(self) -> None:
+        self._window.client.setupMovie()
+
+    def start(self) -> None:
+        self._window.viewing.play()
+
+    def pause(self) -> None:
+        self._window.viewing.pause()
+
+    def teardown(self) -> None:
+        self._window.viewing.tear_down()
+
+    # ------------------------------------------------------------------ playback
+
+    def toggle(self) -> None:
+        self._window.viewing.toggle()
+
+    def step(self) -> None:
+        self._window.viewing.step()
+
+    def back(self) -> None:
+        self._window.viewing.seek_by(-SMALL_STEP)
+
+    def forward(self) -> None:
+        self._window.viewing.seek_by(SMALL_STEP)
+
+    def far_back(self) -> None:
+        self._window.viewing.seek_by(-LARGE_STEP)
+
+    def far_forward(self) -> None:
+        self._window.viewing.seek_by(LARGE_STEP)
+
+    def beginning(self) -> None:
+        self._window.viewing.seek(0.0)
+
+    def slower(self) -> None:
+        self.set_speed(next_speed(self._window.viewing.speed, -1))
+
+    def faster(self) -> None:
+        self.set_speed(next_speed(self._window.viewing.speed, 1))
+
+    def normal_speed(self) -> None:
+        self.set_speed(1.0)
+
+    def set_speed(self, speed: float) -> None:
+        self._window.viewing.set_speed(speed)
+        self._window.picture.toast(f"Speed {speed_label(speed)}")
+
+    # ------------------------------------------------------------------ stream
+
+    def open(self) -> None:
+        self._open(in_new_window=False)
+
+    def new_window(self) -> None:
+        self._open(in_new_window=True)
+
+    def _open(self, in_new_window: bool) -> None:
+        window = self._window
+        OpenDialog(
+            window.toplevel,
+            history.load().recent,
+            lambda address: window.open(address, in_new_window),
+        )
+
+    def snapshot(self) -> None:
+        """Save the frame that is shown, as large as it was sent."""
+        window = self._window
+        number = window.viewing.frame.number if window.viewing.frame is not None else 0
+        path = _free_path(history.pictures_folder(), self._stem(f"{number:05}"), ".png")
+        try:
+            with Image.open(io.BytesIO(window.picture.jpeg), formats=("JPEG",)) as image:
+                image.save(path, "PNG")
+        except OSError as error:
+            window.picture.toast(f"No snapshot could be saved ({error}).")
+        else:
+            window.picture.toast(f"Saved {path}")
+
+    def record(self) -> None:
+        self._record(".Mjpeg")
+
+    def record_bare(self) -> None:
+        self._record(".mjpeg")
+
+    def _record(self, suffix: str) -> None:
+        if self._window.situation.recording:
+            self.end_recording()
+            return
+        stem = self._stem(time.strftime("%Y%m%d-%H%M%S"))
+        path = _free_path(history.videos_folder(), stem, suffix)
+        try:
+            self._window.viewing.record(path)
+        except OSError as error:
+            self._window.picture.toast(f"No recording could be begun ({error}).")
+        else:
+            self._window.picture.toast(f"Recording to {path}")
+
+    def end_recording(self) -> None:
+        """End the recording, if there is one, and say what came of it."""
+        try:
+            recording = self._window.viewing.stop_recording()
+        except OSError as error:
+            self._window.picture.toast(f"The recording could not be finished ({error}).")
+            return
+        if recording is not None:
+            self._window.picture.toast(f"{recording.frames} frames saved in {recording.path}")
+
+    def save_pcap(self) -> None:
+        """Ask for a file and write into it what has been observed."""
+        window = self._window
+        path = filedialog.asksaveasfilename(
+            parent=window.toplevel,
+            title="Save capture",
+            initialfile=self._stem("capture") + ".pcap",
+            defaultextension=".pcap",
+            filetypes=[("Captures", "*.pcap"), ("All files", "*")],
+        )
+        if path:
+            window.picture.toast(window.panel.save_capture(Path(path)))
+
+    def close(self) -> None:
+        self._window.confirm_close()
+
+    def _stem(self, suffix: str) -> str:
+        """A file name that tells the movie's."""
+        name = Path(short_name(self._window.client.fileName)).stem
+        safe = "".join(c if c.isalnum() or c in "-_" else "-" for c in name)[:60]
+        return f"{safe}-{suffix}"
+
+    # ------------------------------------------------------------------ view
+
+    def fullscreen(self) -> None:
+        self._window.fullscreen.toggle()
+
+    def leave_fullscreen(self) -> None:
+        """Leave whatever lies over the picture, and the controls."""
+        window = self._window
+        if window.picture.keys_overlay.shown:
+            window.picture.keys_overlay.toggle()
+        else:
+            window.fullscreen.leave()
+        window.picture.focus_set()
+
+    def panel(self) -> None:
+        self._window.panel.toggle()
+
+    def colours(self) -> None:
+        """Change between light and dark, and remember it."""
+        theme = self._window.theme
+        theme.use(LIGHT if theme.palette is DARK else DARK)
+        settings = history.load()
+        settings.colours = theme.palette.name
+        history.save(settings)
+
+    def help(self) -> None:
+        self._window.picture.keys_overlay.toggle()
+
+    def menu(self) -> None:
+        """Open the menu where the button is, or the mouse upon the picture."""
+        window = self._window
+        menu = build_menu(
+            window.toplevel,
+            window.situation,
+            window.run,
+            history.load().recent,
+            lambda address: window.open(address, in_new_window=False),
+        )
+        menu.update_idletasks()
+        button = window.bar.buttons["menu"]
+        x = button.winfo_rootx() + button.winfo_width() - menu.winfo_reqwidth()
+        menu.tk_popup(x, button.winfo_rooty() - menu.winfo_reqheight())
+
+
+def _free_path(folder: Path, stem: str, suffix: str) -> Path:
+    """A path that nothing has yet."""
+    path, number = folder / f"{stem}{suffix}", 1
+    while path.exists():
+        number += 1
+        path = folder / f"{stem}-{number}{suffix}"
+    return path

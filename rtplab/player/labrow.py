@@ -1,0 +1,47 @@
+"""The four buttons of the classic lab, and beside them frame number, time and state."""
+
+from __future__ import annotations
+
+import tkinter as tk
+from collections.abc import Callable
+from tkinter import ttk
+
+from rtplab.player.commands import LAB_COMMANDS, Command, tooltip
+from rtplab.player.status import Situation
+from rtplab.player.theme import Theme
+from rtplab.player.tooltip import Tooltip
+
+
+class LabRow(ttk.Frame):
+    """`buttons` has them under the names that they have in the classic client."""
+
+    def __init__(self, master: tk.Misc, theme: Theme, run: Callable[[Command], None]) -> None:
+        super().__init__(master)
+        self.buttons: dict[str, ttk.Button] = {}
+        for column, command in enumerate(LAB_COMMANDS):
+            self._add_button(command, column, theme, run)
+        self.numbers = ttk.Label(self, style="Muted.TLabel", anchor="e")
+        self.numbers.grid(row=0, column=4, sticky="e", padx=(theme.px(8), theme.px(14)))
+        self.state_name = ttk.Label(self, style="Bold.TLabel", anchor="e")
+        self.state_name.grid(row=0, column=5, sticky="e", padx=(0, theme.px(6)))
+        self.columnconfigure(4, weight=1)
+
+    def _add_button(
+        self, command: Command, column: int, theme: Theme, run: Callable[[Command], None]
+    ) -> None:
+        button = ttk.Button(self, text=command.label, command=lambda: run(command))
+        button.grid(row=0, column=column, padx=(0, theme.px(6)))
+        Tooltip(button, tooltip(command))
+        self.buttons[command.name] = button
+
+    def show(self, now: Situation) -> None:
+        """Bring the buttons in line with the session."""
+        self.state_name.configure(text=now.state.name)
+        for command in LAB_COMMANDS:
+            enabled = command.enabled(now)
+            self.buttons[command.name].state(["!disabled" if enabled else "disabled"])
+
+    def show_numbers(self, text: str) -> None:
+        """Show the frame number and time."""
+        if str(self.numbers.cget("text")) != text:
+            self.numbers.configure(text=text)

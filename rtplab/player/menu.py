@@ -1,0 +1,88 @@
+"""The menu, made from the command table."""
+
+from __future__ import annotations
+
+import tkinter as tk
+from collections.abc import Callable
+
+from rtplab.player.commands import COMMANDS, MENUS, SPEEDS, Command, key_label
+from rtplab.player.history import Address
+from rtplab.player.status import Situation
+from rtplab.player.theme import Theme
+
+Run = Callable[[Command], None]
+# Told by the key itself, or of no use in a menu that is open.
+_NOT_IN_MENU = ("menu", "leave_fullscreen")
+
+
+def build_menu(
+    master: tk.Misc,
+    now: Situation,
+    run: Run,
+    recent: list[Address],
+    reopen: Callable[[Address], None],
+) -> tk.Menu:
+    """The whole menu as it stands at this moment; what can't be done now is grey."""
+    menu = tk.Menu(master, tearoff=False)
+    for title in MENUS:
+        submenu = _colour(tk.Menu(menu, tearoff=False))
+        for command in COMMANDS:
+            if command.menu == title and command.name not in _NOT_IN_MENU:
+                _add(submenu, command, now, run)
+            if command.menu == title and command.name == "open" and recent:
+                _add_recent(submenu, recent, reopen)
+        menu.add_cascade(label=title, menu=submenu, underline=0)
+    return _colour(menu)
+
+
+def build_speed_menu(master: tk.Misc, speed: float, choose: Callable[[float], None]) -> tk.Menu:
+    """The speeds to choose from."""
+    menu = tk.Menu(master, tearoff=False)
+    for other in reversed(SPEEDS):
+        mark = "●" if other == speed else "   "
+        menu.add_command(
+            label=f"{mark} {speed_label(other)}",
+            command=lambda other=other: choose(other),  # type: ignore[misc]
+        )
+    return _colour(menu)
+
+
+def speed_label(speed: float) -> str:
+    return f"{speed:g}×"
+
+
+def _add(menu: tk.Menu, command: Command, now: Situation, run: Run) -> None:
+    menu.add_command(
+        label=command.label,
+        accelerator=key_label(command.keys[0]) if command.keys else "",
+        command=lambda: run(command),
+        state="normal" if command.enabled(now) else "disabled",
+    )
+
+
+def _add_recent(menu: tk.Menu, recent: list[Address], reopen: Callable[[Address], None]) -> None:
+    submenu = _colour(tk.Menu(menu, tearoff=False))
+    for address in recent:
+        submenu.add_command(
+            label=address.title,
+            command=lambda address=address: reopen(address),  # type: ignore[misc]
+        )
+    menu.add_cascade(label="Open again", menu=submenu)
+
+
+def _colour(menu: tk.Menu) -> tk.Menu:
+    """A menu is no ttk widget."""
+    theme = Theme.of(menu)
+    p = theme.palette
+    menu.configure(
+        background=p.raised,
+        foreground=p.text,
+        activebackground=p.accent,
+        activeforeground=p.on_accent,
+        disabledforeground=p.disabled,
+        relief="flat",
+        borderwidth=theme.px(1),
+        activeborderwidth=theme.px(3),
+        font=theme.font,
+    )
+    return menu

@@ -1,0 +1,164 @@
+"""One packet's headers, bit by bit, as RFC 3550 section 5.1 and RFC 2435 section 3.1 draw them."""
+
+from __future__ import annotations
+
+import time
+import tkinter as tk
+from tkinter import ttk
+from typing import TYPE_CHECKING
+
+from rtplab.protocol.errors import PacketError
+from rtplab.protocol.explain import Field, jpeg_fields, rtp_fields
+from rtplab.receiving.capture import Packet
+from RtpPacket import RtpPacket
+
+if TYPE_CHECKING:
+    from rtplab.player.window import PlayerWindow
+
+_WORD = 32  # bits of a row
+_MARGIN = 14
+_ROW = 58
+_HEADING = 30
+
+
+class PacketPage(ttk.Frame):
+    """Follows the newest packet, or holds one and steps through those that are kept."""
+
+    title = "Packet"
+
+    def __init__(self, master: tk.Misc, window: PlayerWindow) -> None:
+        super().__init__(master)
+        self._window = window
+        self._held: list[Packet] | None = None
+        self._index = 0
+        self._drawn: tuple[object, ...] = ()
+        px = window.theme.px
+        tools = ttk.Frame(self, padding=(px(12), px(10)))
+        tools.pack(side="top", fill="x")
+        self.hold = ttk.Button(tools, text="Hold", width=7, command=self._toggle_hold)
+        self.back = ttk.Button(tools, text="◀", width=3, command=lambda: self._step(-1))
+        self.forward = ttk.Button(tools, text="▶", width=3, command=lambda: self._step(1))
+        for button in (self.hold, self.back, self.forward):
+            button.pack(side="left", padx=(0, px(6)))
+        self.where = ttk.Label(tools, style="Muted.TLabel", anchor="e")
+        self.where.pack(side="right", fill="x")
+        self.canvas = tk.Canvas(self, highlightthickness=0, borderwidth=0, width=1, height=1)
+        self.canvas.pack(fill="both", expand=True)
+
+    def _toggle_hold(self) -> None:
+        self._held = None if self._held is not None else self._rtp_packets()
+        self._index = len(self._held) - 1 if self._held else 0
+        self.hold.configure(text="Follow" if self._held is not None else "Hold")
+        self.refresh()
+
+    def _step(self, direction: int) -> None:
+        if self._held is None:
+            self._toggle_hold()
+        if self._held:
+            self._index = min(max(self._index + direction, 0), len(self._held) - 1)
+        self.refresh()
+
+    def _rtp_packets(self) -> list[Packet]:
+        return [packet for packet in self._window.traffic.packets if not packet.is_rtcp]
+
+    def refresh(self) -> None:
+        """Draw the packet that is looked at, if it is another than before."""
+        if self._held is None:
+            packet, where = self._window.traffic.last_rtp(), ""
+        else:
+            packet = self._held[self._index] if self._held else None
+            where = f"{self._index + 1} of {len(self._held)}   "
+        state = (packet, self.canvas.winfo_width(), self._window.theme.palette.name, where)
+        if state == self._drawn:
+            return
+        self._drawn = state
+        if packet is not None:
+            where += time.strftime("%H:%M:%S", time.localtime(packet.when))
+            where += f".{int(packet.when % 1 * 1000):03}"
+        self.where.configure(text=where)
+        self._draw(packet)
+
+    def _draw(self, packet: Packet | None) -> None:
+        theme = self._window.theme
+        self.canvas.delete("all")
+        self.canvas.configure(background=theme.palette.window)
+        if packet is None:
+            self._write(0, theme.px(10), "No packet has come since the panel was opened.")
+            return
+        try:
+            rtp = RtpPacket()
+            rtp.decode(packet.data)
+            y = self._draw_header("RTP header (RFC 3550 section 5.1)", rtp_fields(packet.data), 4)
+        except PacketError as error:
+            self._write(0, theme.px(10), f"No RTP packet: {error}.")
+            return
+        self._draw_payload(rtp.payload, y + theme.px(14))
+
+    def _draw_payload(self, payload: bytes, y: float) -> None:
+        size = f"{len(payload):,} bytes"
+        try:
+            fields = jpeg_fields(payload)
+        except PacketError:
+            self._write(0, y, f"Payload: {size}, going on with the frame before.")
+            return
+        if fields:
+            y = self._draw_header("JPEG header (RFC 2435 section 3.1)", fields, y)
+            self._write(0, y + self._window.theme.px(14), f"Payload with this header: {size}")
+        else:
+            self._write(0, y, f"Payload: {size}, a whole JPEG, or its beginning (lab).")
+
+    def _draw_header(self, title: str, fields: list[Field], y: float) -> float:
+        """Draw a header from `y` downwards; return where it ends."""
+        theme = self._window.theme
+        px = theme.px
+        self._write(0, y, title, bold=True)
+        y += px(_HEADING)
+        self._draw_ruler(y)
+        y += px(14)
+        bit = 0
+        for field in fields:
+            self._draw_field(field, bit, y)
+            bit += field.bits
+            if bit >= _WORD:
+                bit -= _WORD
+                y += px(_ROW)
+        return y + (px(_ROW) if bit else 0)
+
+    def _bit_x(self, bit: float) -> float:
+        margin = self._window.theme.px(_MARGIN)
+        return margin + bit * (self.canvas.winfo_width() - 2 * margin) / _WORD
+
+    def _draw_ruler(self, y: float) -> None:
+        theme = self._window.theme
+        for bit in range(0, _WORD, 8):
+            self.canvas.create_text(
+                self._bit_x(bit + 0.5), y, text=str(bit), font=theme.small_font,
+                fill=theme.palette.muted,
+            )  # fmt: skip
+
+    def _draw_field(self, field: Field, bit: int, y: float) -> None:
+        theme = self._window.theme
+        p, px, canvas = theme.palette, theme.px, self.canvas
+        left, right = self._bit_x(bit), self._bit_x(bit + field.bits)
+        box = (left, y, right, y + px(_ROW))
+        canvas.create_rectangle(*box, fill=p.raised, outline=p.border, width=px(1))
+        middle = (left + right) / 2
+        canvas.create_text(middle, y + px(11), text=field.name, font=theme.small_font, fill=p.muted)
+        for number, digit in enumerate(f"{field.value:0{field.bits}b}"):
+            x = self._bit_x(bit + number + 0.5)
+            colour = p.accent if digit == "1" else p.disabled
+            canvas.create_text(x, y + px(29), text=digit, font=theme.fixed_font, fill=colour)
+        value = f"{field.value:,}" if field.bits > 1 else ""
+        if field.bits >= 8 and field.meaning:
+            value += f"   {field.meaning}" if field.bits > 16 else f"  {field.meaning}"
+        if field.bits <= 8 and theme.small_font.measure(value) > right - left - px(4):
+            value = f"{field.value}"
+        canvas.create_text(middle, y + px(46), text=value, font=theme.small_font, fill=p.text)
+
+    def _write(self, x: float, y: float, text: str, bold: bool = False) -> None:
+        theme = self._window.theme
+        self.canvas.create_text(
+            theme.px(_MARGIN) + x, y, text=text, anchor="nw", fill=theme.palette.text,
+            font=theme.bold_font if bold else theme.font,
+            width=self.canvas.winfo_width() - 2 * theme.px(_MARGIN),
+        )  # fmt: skip

@@ -1,0 +1,99 @@
+"""The panel itself: its pages, opening and closing. Closed, it does nothing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from tkinter import ttk
+from typing import TYPE_CHECKING
+
+from rtplab.player.panel.messages import MessagesPage
+from rtplab.player.panel.network import NetworkPage
+from rtplab.player.panel.packet import PacketPage
+from rtplab.player.panel.state import StatePage
+from rtplab.player.panel.statistics import StatisticsPage
+from rtplab.receiving.capture import Message, Packet, write_capture
+
+if TYPE_CHECKING:
+    from rtplab.player.window import PlayerWindow
+
+WIDTH = 440  # at 1x
+REFRESH = 0.2  # seconds
+
+
+class Panel:
+    """Made when it is first opened, and kept up to date while it is open."""
+
+    def __init__(self, window: PlayerWindow) -> None:
+        self._window = window
+        self._frame: ttk.Frame | None = None
+        self._due = 0.0
+        self.open = False
+
+    def toggle(self) -> None:
+        if self.open:
+            self._close()
+        else:
+            self._open()
+
+    def _open(self) -> None:
+        if self._frame is None:
+            self._frame = self._build()
+        self._widen(self._window.theme.px(WIDTH))
+        self._frame.grid(row=0, column=1, rowspan=2, sticky="nsew")
+        self.open = self._window.traffic.watching = True
+        self._due = 0.0
+
+    def _close(self) -> None:
+        assert self._frame is not None
+        self._frame.grid_remove()
+        self._widen(-self._window.theme.px(WIDTH))
+        self.open = self._window.traffic.watching = False
+        self._window.picture.focus_set()
+
+    def _widen(self, width: int) -> None:
+        """Make room beside the picture, so far as the screen has it; the picture keeps its size."""
+        top = self._window.toplevel
+        if self._window.fullscreen.active:
+            return
+        room = top.winfo_screenwidth() - top.winfo_rootx()
+        wanted = min(top.winfo_width() + width, max(room, top.winfo_width()))
+        top.geometry(f"{wanted}x{top.winfo_height()}")
+
+    def _build(self) -> ttk.Frame:
+        window, px = self._window, self._window.theme.px
+        frame = ttk.Frame(window.master, width=px(WIDTH))
+        frame.grid_propagate(False)
+        frame.columnconfigure(0, weight=1)
+        frame.rowconfigure(0, weight=1)
+        self.notebook = ttk.Notebook(frame)
+        self.notebook.grid(row=0, column=0, sticky="nsew")
+        self.notebook.enable_traversal()
+        self.messages = MessagesPage(self.notebook, window)
+        self.state = StatePage(self.notebook, window)
+        self.packet = PacketPage(self.notebook, window)
+        self.statistics = StatisticsPage(self.notebook, window)
+        self.network = NetworkPage(self.notebook, window)
+        self.pages = (self.messages, self.state, self.packet, self.statistics, self.network)
+        for page in self.pages:
+            self.notebook.add(page, text=page.title)
+        return frame
+
+    def tick(self, now: float) -> None:
+        """Bring the page that is seen up to date."""
+        if not self.open or now < self._due:
+            return
+        self._due = now + REFRESH
+        self.statistics.sample(now)
+        current: int = self.notebook.index("current")  # type: ignore[no-untyped-call]
+        self.pages[current].refresh()
+
+    def save_capture(self, path: Path) -> str:
+        """Write what has been observed; return a sentence about it."""
+        traffic = self._window.traffic
+        entries: list[Message | Packet] = [*traffic.messages, *traffic.packets]
+        try:
+            with open(path, "wb") as file:
+                write_capture(file, entries)
+        except OSError as error:
+            return f"The capture could not be saved ({error})."
+        return f"{len(entries)} messages and packets saved in {path}"

@@ -1,0 +1,107 @@
+"""The state diagram, with the current state lit and the last transition drawn."""
+
+from __future__ import annotations
+
+import tkinter as tk
+from tkinter import ttk
+from typing import TYPE_CHECKING, NamedTuple
+
+from rtplab.player.statediagram import ARROWS, PLACES, Arrow, last_arrow
+from rtplab.protocol.rtsp import printable
+from rtplab.protocol.states import State
+
+if TYPE_CHECKING:
+    from rtplab.player.window import PlayerWindow
+
+_BOX = (116, 48)  # at 1x
+_MAX_TEXT = 300  # characters of a message's first line
+
+
+class _Shown(NamedTuple):
+    state: State
+    previous: State
+    request: str
+    reply: str
+    width: int
+    height: int
+    palette: str
+
+
+class StatePage(ttk.Frame):
+    """A diagram on a canvas; drawn anew when something has changed."""
+
+    title = "State"
+
+    def __init__(self, master: tk.Misc, window: PlayerWindow) -> None:
+        super().__init__(master)
+        self._window = window
+        self._shown: _Shown | None = None
+        self._state = self._previous = State.INIT
+        self.canvas = tk.Canvas(self, highlightthickness=0, borderwidth=0, width=1, height=1)
+        self.canvas.pack(fill="both", expand=True)
+
+    def refresh(self) -> None:
+        """Draw what has changed."""
+        client, canvas = self._window.client, self.canvas
+        if client.state is not self._state:
+            self._previous, self._state = self._state, client.state
+        request, reply = self._window.traffic.last_exchange()
+        size = canvas.winfo_width(), canvas.winfo_height()
+        palette = self._window.theme.palette.name
+        shown = _Shown(self._state, self._previous, request, reply, *size, palette)
+        if shown != self._shown:
+            self._shown = shown
+            self._draw(shown)
+
+    def _draw(self, shown: _Shown) -> None:
+        p = self._window.theme.palette
+        self.canvas.delete("all")
+        self.canvas.configure(background=p.window)
+        lit = last_arrow(shown.previous, shown.state, shown.request)
+        for arrow in ARROWS:
+            self._draw_arrow(arrow, arrow == lit)
+        for state in State:
+            self._draw_state(state, state is shown.state)
+        self._draw_exchange(shown)
+
+    def _at(self, place: tuple[float, float]) -> tuple[float, float]:
+        """A place of the diagram, in shares of its width and height, in pixels."""
+        px = self._window.theme.px
+        return place[0] * self.canvas.winfo_width(), px(30) + place[1] * px(330)
+
+    def _draw_state(self, state: State, lit: bool) -> None:
+        theme = self._window.theme
+        p, (width, height) = theme.palette, (theme.px(_BOX[0]), theme.px(_BOX[1]))
+        x, y = self._at(PLACES[state])
+        box = (x - width / 2, y - height / 2, x + width / 2, y + height / 2)
+        fill, colour = (p.accent, p.on_accent) if lit else (p.raised, p.text)
+        outline = p.accent if lit else p.border
+        self.canvas.create_rectangle(*box, fill=fill, outline=outline, width=theme.px(1))
+        self.canvas.create_text(x, y, text=state.name, font=theme.bold_font, fill=colour)
+
+    def _draw_arrow(self, arrow: Arrow, lit: bool) -> None:
+        theme = self._window.theme
+        p, px = theme.palette, theme.px
+        colour = p.accent if lit else p.muted
+        points = [coordinate for place in arrow.path for coordinate in self._at(place)]
+        self.canvas.create_line(
+            *points, fill=colour, width=px(3 if lit else 1.4), arrow="last", smooth=True,
+            arrowshape=(px(10), px(12), px(4)),
+        )  # fmt: skip
+        font = theme.bold_font if lit else theme.font
+        x, y = self._at(arrow.label_at)
+        self.canvas.create_text(x, y, text=arrow.method, font=font, fill=colour)
+
+    def _draw_exchange(self, shown: _Shown) -> None:
+        """The request that caused the last transition, and its answer."""
+        theme = self._window.theme
+        p, px = theme.palette, theme.px
+        y = self._at((0, 1.0))[1] + px(46)
+        for arrow, text, colour in (("→", shown.request, p.accent), ("←", shown.reply, p.good)):
+            if not text:
+                continue
+            line = self.canvas.create_text(
+                px(20), y, text=f"{arrow} {printable(text, _MAX_TEXT)}", anchor="nw", fill=colour,
+                font=theme.fixed_font, width=self.canvas.winfo_width() - px(40),
+            )  # fmt: skip
+            y = self.canvas.bbox(line)[3] + px(8)

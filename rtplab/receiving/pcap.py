@@ -1,0 +1,125 @@
+"""Writes what went over the wire as a capture file that Wireshark reads.
+
+We see messages and datagrams, not packets: IP, UDP and TCP headers are put around them as they must
+have been, with addresses, ports and times as they were. A TCP stream begins with its handshake.
+
+    pcap file header (24 bytes, microseconds, link type 101: raw IP)
+    record header (16): seconds, microseconds, captured length, length; then the IP packet; ...
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import struct
+from dataclasses import dataclass
+from typing import BinaryIO
+
+LINKTYPE_RAW = 101  # the packet begins with its IP header, version 4 or 6
+SNAPLEN = 262_144  # bytes of a record that readers accept
+SEGMENT = 16_384  # bytes of an RTSP message in one TCP packet
+_UDP, _TCP = 17, 6
+_SYN, _ACK, _PSH = 0x02, 0x10, 0x08
+_HOP_LIMIT = 64
+
+_FILE_HEADER = struct.Struct("<IHHiIII")
+_RECORD_HEADER = struct.Struct("<IIII")
+_IPV4 = struct.Struct("!BBHHHBBH4s4s")
+_IPV6 = struct.Struct("!IHBB16s16s")
+_UDP_HEADER = struct.Struct("!HHHH")
+_TCP_HEADER = struct.Struct("!HHIIBBHHH")
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """An address and a port."""
+
+    host: str
+    port: int
+
+    @property
+    def packed(self) -> bytes:
+        """The address in network order; an IPv6 scope is left out."""
+        return ipaddress.ip_address(self.host.partition("%")[0]).packed
+
+
+class PcapWriter:
+    """A capture file that grows. Not for several threads at once."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        """Write the file header into `file`, which stays the caller's. Raises OSError."""
+        self._file = file
+        self._identification = 0
+        self._next_sequence: dict[tuple[Endpoint, Endpoint], int] = {}
+        file.write(_FILE_HEADER.pack(0xA1B2C3D4, 2, 4, 0, 0, SNAPLEN, LINKTYPE_RAW))
+
+    def udp(self, source: Endpoint, target: Endpoint, payload: bytes, when: float) -> None:
+        """Write a datagram; `when` is Unix time in seconds. Raises OSError."""
+        length = _UDP_HEADER.size + len(payload)
+        header = _UDP_HEADER.pack(source.port, target.port, length, 0)
+        checksum = _checksum(_pseudo_header(source, target, _UDP, length) + header + payload)
+        header = _UDP_HEADER.pack(source.port, target.port, length, checksum or 0xFFFF)
+        self._ip(source, target, _UDP, header + payload, when)
+
+    def tcp(self, source: Endpoint, target: Endpoint, payload: bytes, when: float) -> None:
+        """Write bytes of a TCP connection; `when` is Unix time in seconds. Raises OSError."""
+        if (source, target) not in self._next_sequence:
+            self._handshake(source, target, when)
+        for start in range(0, len(payload), SEGMENT):
+            part = payload[start : start + SEGMENT]
+            self._segment(source, target, _PSH | _ACK, part, when)
+
+    def _handshake(self, source: Endpoint, target: Endpoint, when: float) -> None:
+        """SYN, SYN ACK, ACK (RFC 9293 section 3.5); who speaks first has opened."""
+        self._next_sequence[source, target] = self._next_sequence[target, source] = 0
+        self._segment(source, target, _SYN, b"", when)
+        self._segment(target, source, _SYN | _ACK, b"", when)
+        self._segment(source, target, _ACK, b"", when)
+
+    def _segment(
+        self, source: Endpoint, target: Endpoint, flags: int, payload: bytes, when: float
+    ) -> None:
+        sequence = self._next_sequence[source, target]
+        acknowledged = self._next_sequence[target, source] if flags & _ACK else 0
+        fields = (source.port, target.port, sequence, acknowledged, 5 << 4, flags, 0xFFFF)
+        header = _TCP_HEADER.pack(*fields, 0, 0)
+        pseudo = _pseudo_header(source, target, _TCP, len(header) + len(payload))
+        header = _TCP_HEADER.pack(*fields, _checksum(pseudo + header + payload), 0)
+        self._ip(source, target, _TCP, header + payload, when)
+        advance = len(payload) + (1 if flags & _SYN else 0)
+        self._next_sequence[source, target] = (sequence + advance) & 0xFFFFFFFF
+
+    def _ip(
+        self, source: Endpoint, target: Endpoint, protocol: int, payload: bytes, when: float
+    ) -> None:
+        sender, receiver = source.packed, target.packed
+        if len(sender) == 16:
+            header = _IPV6.pack(6 << 28, len(payload), protocol, _HOP_LIMIT, sender, receiver)
+        else:
+            header = self._ipv4_header(sender, receiver, protocol, len(payload))
+        self._record(header + payload, when)
+
+    def _ipv4_header(self, sender: bytes, receiver: bytes, protocol: int, size: int) -> bytes:
+        self._identification = (self._identification + 1) & 0xFFFF
+        before = (0x45, 0, _IPV4.size + size, self._identification, 0, _HOP_LIMIT, protocol)
+        checksum = _checksum(_IPV4.pack(*before, 0, sender, receiver))
+        return _IPV4.pack(*before, checksum, sender, receiver)
+
+    def _record(self, packet: bytes, when: float) -> None:
+        microseconds = round(when * 1_000_000)
+        seconds, rest = divmod(microseconds, 1_000_000)
+        self._file.write(_RECORD_HEADER.pack(seconds, rest, len(packet), len(packet)) + packet)
+
+
+def _pseudo_header(source: Endpoint, target: Endpoint, protocol: int, length: int) -> bytes:
+    """What the checksums of UDP and TCP cover besides the packet itself (RFC 9293, RFC 8200)."""
+    return source.packed + target.packed + struct.pack("!IHH", length, 0, protocol)
+
+
+def _checksum(data: bytes) -> int:
+    """The Internet checksum (RFC 1071)."""
+    if len(data) % 2:
+        data += b"\0"
+    total: int = sum(struct.unpack(f"!{len(data) // 2}H", data))
+    while total >> 16:
+        total = (total & 0xFFFF) + (total >> 16)
+    return ~total & 0xFFFF

@@ -1,0 +1,101 @@
+"""A screen of our own to test windows on: Xvfb, with xdotool for a hand and `import` for an eye."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import shutil
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+from PIL import Image
+
+NEEDED = ("Xvfb", "xdotool", "import")
+LIMIT = 10.0  # seconds that a window gets for anything
+
+
+class Display:
+    """One running X server. Coordinates are pixels of its screen."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.environment = {**os.environ, "DISPLAY": name}
+
+    def click(self, x: int, y: int, button: int = 1, times: int = 1) -> None:
+        """Move the mouse there and click."""
+        self._xdotool("mousemove", x, y, "click", "--repeat", times, "--delay", 60, button)
+
+    def drag(self, start: tuple[int, int], end: tuple[int, int]) -> None:
+        self._xdotool("mousemove", *start, "mousedown", 1, "mousemove", *end, "mouseup", 1)
+
+    def key(self, *keys: str) -> None:
+        """Press keys, by their X names, one after the other."""
+        self._xdotool("key", "--delay", 40, *keys)
+
+    def type(self, text: str) -> None:
+        self._xdotool("type", "--delay", 20, text)
+
+    def screenshot(self) -> Image.Image:
+        """The whole screen."""
+        png = subprocess.run(
+            ["import", "-silent", "-window", "root", "png:-"],
+            env=self.environment,
+            stdout=subprocess.PIPE,
+            check=True,
+            timeout=LIMIT,
+        ).stdout
+        return Image.open(io.BytesIO(png)).convert("RGB")
+
+    def _xdotool(self, *arguments: str | int) -> None:
+        command = ["xdotool", *map(str, arguments)]
+        subprocess.run(command, env=self.environment, check=True, timeout=LIMIT)
+
+
+@contextlib.contextmanager
+def running_display(size: str = "1600x1200", dpi: int = 96) -> Iterator[Display]:
+    """Run an X server on a free display; a machine that can't is skipped, but not in CI."""
+    missing = [program for program in NEEDED if shutil.which(program) is None]
+    if not _has_tkinter():
+        missing.append("tkinter")
+    if missing:
+        reason = f"not installed: {', '.join(missing)}"
+        pytest.fail(reason) if "CI" in os.environ else pytest.skip(reason)
+    reader, writer = os.pipe()
+    screen = ("-screen", "0", f"{size}x24", "-dpi", str(dpi), "-nolisten", "tcp")
+    server = subprocess.Popen(
+        ["Xvfb", "-displayfd", str(writer), *screen],
+        pass_fds=[writer],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    os.close(writer)
+    try:
+        with open(reader) as answer:
+            number = answer.readline().strip()
+        assert number, "Xvfb has not started"
+        yield Display(f":{number}")
+    finally:
+        server.terminate()
+        server.wait(LIMIT)
+
+
+def _has_tkinter() -> bool:
+    try:
+        import tkinter  # noqa: F401
+    except ImportError:
+        return False
+    return True
+
+
+def pump(widget: object, until: Callable[[], bool], limit: float = LIMIT) -> bool:
+    """Run the Tk main loop until the condition holds; return whether it does."""
+    deadline = time.monotonic() + limit
+    while not until():
+        if time.monotonic() > deadline:
+            return False
+        widget.update()  # type: ignore[attr-defined]
+        time.sleep(0.002)
+    return True
