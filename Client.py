@@ -19,9 +19,12 @@ from rtplab.protocol.parser import ResponseParser
 from rtplab.protocol.rtsp import Dialect, InterleavedFrame, Request, Response
 from rtplab.protocol.states import State, transition
 from rtplab.protocol.urls import RtspUrl, parse_url
+from rtplab.receiving.capture import Endpoints
 from rtplab.receiving.connection import ClientConnection
 from rtplab.receiving.frames import Frame, LabAssembler, RtpJpegFrames
+from rtplab.receiving.impairment import Conditions, Impairment
 from rtplab.receiving.labdialogue import LabDialogue
+from rtplab.receiving.pcap import Endpoint
 from rtplab.receiving.playout import PlayoutBuffer
 from rtplab.receiving.receiver import MediaReceiver, Observer
 from rtplab.receiving.reception import Reception
@@ -79,6 +82,7 @@ class Client:
         self.onFrame: Callable[[Frame], None] | None = None
         self.observer: Observer | None = None
         self.playout = PlayoutBuffer()
+        self.impairment = Impairment(Conditions())  # what is done on purpose to RTP that arrives
         self._transport_wanted = transport
         self._url = parse_url(filename) if "://" in filename else None
         self._dialogue = self._new_dialogue()
@@ -88,6 +92,7 @@ class Client:
         # thread, the reply thread and the RTP thread use it.
         self._changed = threading.Condition(threading.RLock())
         self._connection: ClientConnection | None = None
+        self._ends: tuple[Endpoint, Endpoint] | None = None  # of the last connection
         self._rtp_socket: RtpSocket | None = None
         self._threads: list[threading.Thread] = []
         self._play_when_ready = False
@@ -123,8 +128,11 @@ class Client:
         return StandardDialogue(self._url, self._transport_wanted)
 
     def _new_receiver(self) -> MediaReceiver:
-        receiver = MediaReceiver(Reception(LabAssembler()), self._deliver, self._movie_ended)
+        reception = Reception(LabAssembler(), patience=self.playout.latency)
+        receiver = MediaReceiver(reception, self._deliver, self._movie_ended)
         receiver.observer = self.observer
+        # Anew for each session, so that the same is done to its n-th packet every time.
+        self.impairment = receiver.impairment = Impairment(self.impairment.conditions)
         return receiver
 
     # ------------------------------------------------------------------ what the user can ask
@@ -143,6 +151,11 @@ class Client:
     def transportName(self) -> str:
         """How the media comes: UDP or TCP."""
         return self._dialogue.transport.lower
+
+    @property
+    def endpoints(self) -> Endpoints | None:
+        """Who talks to whom in the current or last session; None before the first."""
+        return None if self._ends is None else Endpoints(*self._ends, self.rtpPort)
 
     def positionOf(self, frame: Frame) -> float:
         """Return how far into the movie a frame is, in seconds.
@@ -254,6 +267,7 @@ class Client:
             return
         with self._changed:
             self._connection = connection
+            self._ends = connection.server, connection.local
             self._start(self.recvRtspReply, "rtsp")
 
     def _connect_and_set_up(self) -> None:

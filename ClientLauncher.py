@@ -18,7 +18,10 @@ from Client import Client
 from rtplab import __version__
 from rtplab.protocol.errors import MessageError
 from rtplab.protocol.urls import parse_url
+from rtplab.receiving.capture import LiveCapture
 from rtplab.receiving.headless import HeadlessOptions, HeadlessRun
+from rtplab.receiving.impairment import Conditions, parse_conditions
+from rtplab.receiving.playout import DEFAULT_LATENCY
 from rtplab.receiving.standarddialogue import TRANSPORTS
 from rtplab.serving.library import MovieLibrary
 from rtplab.serving.service import Service
@@ -46,8 +49,15 @@ def _play(options: argparse.Namespace) -> int:
 
 def _play_headless(options: argparse.Namespace) -> int:
     client = _client(None, options)
+    capture = _capture(client, options)
+    if capture is None and options.pcap:
+        client.close()
+        return 1
     what = HeadlessOptions(options.frames, options.duration, options.save, options.json)
-    return HeadlessRun(client, what).run()
+    try:
+        return HeadlessRun(client, what).run()
+    finally:
+        _finish(capture)
 
 
 def _play_in_window(options: argparse.Namespace) -> int:
@@ -61,15 +71,39 @@ def _play_in_window(options: argparse.Namespace) -> int:
         return _no_window("there is no display")
     root.title(TITLE)
     client = _client(root, options)
+    capture = _capture(client, options)
+    if "://" in options.movie:
+        client.window.play()  # whoever names an address wants to see it; the lab presses Setup
     try:
         root.mainloop()
     finally:
         client.close()
+        _finish(capture)
     return 0
 
 
+def _capture(client: Client, options: argparse.Namespace) -> LiveCapture | None:
+    """Begin the capture that --pcap asks for."""
+    if options.pcap is None:
+        return None
+    try:
+        capture = LiveCapture(options.pcap, lambda: client.endpoints, client.observer)
+    except OSError as error:
+        print(f"{options.pcap} can't be written ({error.strerror}).", file=sys.stderr)
+        return None
+    client.observer = capture
+    return capture
+
+
+def _finish(capture: LiveCapture | None) -> None:
+    if capture is not None:
+        capture.close()
+        if capture.error:
+            print(capture.error, file=sys.stderr)
+
+
 def _client(master: Any, options: argparse.Namespace) -> Client:
-    return Client(
+    client = Client(
         master,
         options.server,
         options.server_port or 0,
@@ -77,6 +111,9 @@ def _client(master: Any, options: argparse.Namespace) -> Client:
         options.movie,
         options.transport,
     )
+    client.playout.latency = options.latency / 1000
+    client.impairment.conditions = options.impair
+    return client
 
 
 def _no_window(reason: str) -> int:
@@ -116,6 +153,24 @@ def _parse_arguments(argv: list[str] | None) -> argparse.Namespace:
         choices=TRANSPORTS,
         default="auto",
         help="how the media of an rtsp:// address comes (default: UDP, TCP where that fails)",
+    )
+    parser.add_argument(
+        "--latency",
+        type=_milliseconds,
+        default=DEFAULT_LATENCY * 1000,
+        metavar="MS",
+        help="how long frames wait for those that are late (default: 100)",
+    )
+    parser.add_argument(
+        "--impair",
+        type=_conditions,
+        default=Conditions(),
+        metavar="WHAT",
+        help="a bad network: "
+        "loss=5%%,delay=30ms,jitter=10ms,reorder=1%%,duplicate=1%%,rate=2M,seed=1",
+    )
+    parser.add_argument(
+        "--pcap", type=Path, metavar="FILE", help="write RTSP and RTP into a capture file"
     )
     parser.add_argument("--headless", action="store_true", help="receive without a window")
     parser.add_argument("--frames", type=_count, metavar="N", help="headless: stop after N frames")
@@ -157,6 +212,19 @@ def _count(text: str) -> int:
     if not (text.isascii() and text.isdigit() and 0 < int(text) < 10**9):
         raise argparse.ArgumentTypeError(f"{text!r} is not a number of frames")
     return int(text)
+
+
+def _milliseconds(text: str) -> float:
+    if not (text.isascii() and text.isdigit() and int(text) <= 10_000):
+        raise argparse.ArgumentTypeError(f"{text!r} is no time from 0 to 10000 ms")
+    return float(text)
+
+
+def _conditions(text: str) -> Conditions:
+    try:
+        return parse_conditions(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
 
 
 def _seconds(text: str) -> float:

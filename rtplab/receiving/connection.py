@@ -10,6 +10,7 @@ import time
 from rtplab.protocol.errors import MessageError, SessionError
 from rtplab.protocol.parser import ResponseParser
 from rtplab.protocol.rtsp import Dialect, InterleavedFrame, Response
+from rtplab.receiving.pcap import Endpoint
 
 CONNECT_TIMEOUT = 5.0  # seconds
 RECEIVE_SIZE = 64 * 1024  # bytes per recv
@@ -39,9 +40,14 @@ class ClientConnection:
         return str(self._socket.getpeername()[0])
 
     @property
-    def local_host(self) -> str:
-        """Our own address as the server sees it."""
-        return str(self._socket.getsockname()[0])
+    def server(self) -> Endpoint:
+        """The server's address and port."""
+        return Endpoint(*self._socket.getpeername()[:2])
+
+    @property
+    def local(self) -> Endpoint:
+        """Our own address and port as the server sees them."""
+        return Endpoint(*self._socket.getsockname()[:2])
 
     def send(self, data: bytes) -> None:
         """Send a request at once, and have `receive` look at its deadline anew. Raises OSError."""

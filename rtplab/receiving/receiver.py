@@ -9,6 +9,7 @@ from typing import Protocol
 from rtplab.protocol.headers import Transport
 from rtplab.protocol.rtsp import InterleavedFrame
 from rtplab.receiving.frames import Frame
+from rtplab.receiving.impairment import Conditions, Impairment
 from rtplab.receiving.reception import Reception
 from rtplab.receiving.reports import ReceiverReporter
 from rtplab.receiving.rtpsocket import Datagram, RtpSocket
@@ -40,6 +41,7 @@ class MediaReceiver:
         self.reception = reception
         self.reporter = ReceiverReporter(time.monotonic())
         self.observer: Observer | None = None
+        self.impairment = Impairment(Conditions())
         self.transport = Transport()  # as the server answered SETUP
         self._deliver = deliver
         self._said_goodbye = said_goodbye
@@ -81,8 +83,12 @@ class MediaReceiver:
                 )
             if datagram.is_rtcp:
                 self._take_report(datagram.data, now)
-            else:
+            elif self.impairment.idle:
                 self._deliver(self.reception.receive(datagram.data, now))
+            else:
+                self.impairment.add(datagram.data, now)
+        for data in self.impairment.due(now):
+            self._deliver(self.reception.receive(data, now))
         self._deliver(self.reception.release(now))
 
     def _is_from_stream(self, datagram: Datagram) -> bool:
@@ -98,11 +104,10 @@ class MediaReceiver:
 
     def _deadline(self, with_rtcp: bool) -> float | None:
         """When `listen` has something to do although nothing arrived."""
-        release = self.reception.deadline()
-        if not (with_rtcp and self.transport.server_port):
-            return release
-        report = self.reporter.deadline()
-        return report if release is None else min(release, report)
+        deadlines = [self.reception.deadline(), self.impairment.deadline()]
+        if with_rtcp and self.transport.server_port:
+            deadlines.append(self.reporter.deadline())
+        return min((moment for moment in deadlines if moment is not None), default=None)
 
     def _report_is_due(self) -> bool:
         return time.monotonic() >= self.reporter.deadline()
