@@ -174,6 +174,21 @@ class Actions:
     def panel(self) -> None:
         self._window.panel.toggle()
 
+    def messages(self) -> None:
+        self._window.panel.show("Messages")
+
+    def state(self) -> None:
+        self._window.panel.show("State")
+
+    def packet(self) -> None:
+        self._window.panel.show("Packet")
+
+    def statistics(self) -> None:
+        self._window.panel.show("Statistics")
+
+    def network(self) -> None:
+        self._window.panel.show("Network")
+
     def colours(self) -> None:
         """Change between light and dark, and remember it."""
         theme = self._window.theme

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from rtplab.player.status import Situation
 from rtplab.protocol.states import State
 
+PAGES = ("Messages", "State", "Packet", "Statistics", "Network")  # of the panel
 SMALL_STEP = 5.0  # seconds
 LARGE_STEP = 60.0
 SPEEDS = (0.25, 0.5, 1.0, 1.5, 2.0, 4.0)
@@ -77,14 +78,18 @@ COMMANDS = (
     Command("normal_speed", "Normal speed", "Playback", ("BackSpace",), _can_seek),
     Command("fullscreen", "Full screen", "View", ("f", "F11")),
     Command("leave_fullscreen", "Leave full screen", "View", ("Escape",)),
-    Command("panel", "Protocol panel", "View", ("i", "Tab")),
     Command("colours", "Light or dark", "View", ("d",)),
     Command("menu", "Menu", "View", ("F10", "Menu")),
     Command("help", "Keys", "View", ("question", "F1")),
+    Command("panel", "Protocol panel", "Panel", ("i", "Tab")),
+    *(
+        Command(page.lower(), page, "Panel", (str(number),))
+        for number, page in enumerate(PAGES, start=1)
+    ),
 )
 
 BY_NAME = {command.name: command for command in COMMANDS}
-MENUS = ("Stream", "Session", "Playback", "View")
+MENUS = ("Stream", "Session", "Playback", "View", "Panel")
 
 _KEY_NAMES = {
     "space": "Space",

@@ -39,6 +39,10 @@ class _Pen:
         corners = self._at(x - radius, y - radius, x + radius, y + radius)
         self._draw.ellipse(corners, None, 255, round(_LINE * self._unit))
 
+    def tick(self, *points: float) -> None:
+        """A line cut out of what is there."""
+        self._draw.line(self._at(*points), 0, round(1.3 * _LINE * self._unit), joint="curve")
+
     def line(self, *points: float) -> None:
         self._draw.line(self._at(*points), 255, round(_LINE * self._unit), joint="curve")
 
@@ -93,6 +97,24 @@ def _open(pen: _Pen) -> None:
     pen.box(3, 17, 21, 20)
 
 
+def _box(pen: _Pen) -> None:
+    pen.frame(3, 3, 21, 21, radius=4)
+
+
+def _checked(pen: _Pen) -> None:
+    pen.box(3, 3, 21, 21, radius=4)
+    pen.tick(7, 12.5, 10.5, 16, 17, 8.5)
+
+
+def _ring(pen: _Pen) -> None:
+    pen.ring(12, 12, 9)
+
+
+def _chosen(pen: _Pen) -> None:
+    pen.ring(12, 12, 9)
+    pen.disc(12, 12, 5)
+
+
 def _knob(pen: _Pen) -> None:
     pen.disc(12, 12, 11)
 
@@ -107,6 +129,10 @@ _ICONS: dict[str, Callable[[_Pen], None]] = {
     "panel": _panel,
     "menu": _menu,
     "open": _open,
+    "box": _box,
+    "checked": _checked,
+    "ring": _ring,
+    "chosen": _chosen,
     "knob": _knob,
 }
 

@@ -28,7 +28,9 @@ def key_columns() -> list[list[tuple[str, str]]]:
         ]
         for menu in MENUS
     ]
-    return [sections[0] + sections[1], sections[2] + sections[3]]
+    gap = [("", "")]
+    stream, session, playback, view, panel = sections
+    return [stream + gap + session + gap + panel, playback + gap + view]
 
 
 class KeysOverlay:

@@ -25,7 +25,7 @@ class SeekSlider(tk.Canvas):
         self._position = 0.0
         self._duration: float | None = None
         self._dragging: float | None = None  # seconds
-        self._hovered = False
+        self._hovered = self._focused = False
         self._drawn: tuple[object, ...] = ()
         self.bind("<Configure>", lambda event: self._draw())
         self.bind("<Button-1>", self._press)
@@ -33,8 +33,8 @@ class SeekSlider(tk.Canvas):
         self.bind("<ButtonRelease-1>", self._release)
         for sequence, hovered in (("<Enter>", True), ("<Leave>", False)):
             self.bind(sequence, lambda event, hovered=hovered: self._hover(hovered))  # type: ignore[misc]
-        self.bind("<FocusIn>", lambda event: self._draw())
-        self.bind("<FocusOut>", lambda event: self._draw())
+        for sequence, focused in (("<FocusIn>", True), ("<FocusOut>", False)):
+            self.bind(sequence, lambda event, focused=focused: self._focus(focused))  # type: ignore[misc]
         self.bind("<<ThemeChanged>>", lambda event: self._draw(), add=True)
 
     def show(self, position: float, duration: float | None) -> None:
@@ -80,12 +80,17 @@ class SeekSlider(tk.Canvas):
         self._hovered = hovered
         self._draw()
 
+    def _focus(self, focused: bool) -> None:
+        self._focused = focused
+        self._draw()
+
     def _draw(self) -> None:
         p, px = self._theme.palette, self._theme.px
         x = self.x_of(self.shown_position)
-        focused = self.focus_get() is self
-        knob = bool(self._duration) and (self._hovered or focused or self._dragging is not None)
-        state = (x, self.winfo_width(), self.winfo_height(), knob, focused, bool(self._duration), p)
+        active = self._hovered or self._focused or self._dragging is not None
+        knob = bool(self._duration) and active
+        size = self.winfo_width(), self.winfo_height()
+        state = (x, size, knob, self._focused, bool(self._duration), p.name)
         if state == self._drawn:
             return
         self._drawn = state
@@ -97,5 +102,5 @@ class SeekSlider(tk.Canvas):
         if self._duration:
             self.create_rectangle(left, middle - half, x, middle + half, fill=p.accent, width=0)
         if knob:
-            colour = p.text if focused else p.accent
+            colour = p.text if self._focused else p.accent
             self.create_image(x, middle, image=self._theme.icon("knob", colour, _KNOB))

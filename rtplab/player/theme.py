@@ -141,21 +141,7 @@ class Theme:
         flat = {"lightcolor": p.raised, "darkcolor": p.raised}
         style.configure("TEntry", fieldbackground=p.raised, padding=px(5), **flat)
         style.map("TEntry", bordercolor=[("focus", p.accent)], lightcolor=[("focus", p.raised)])
-        for indicator in ("TCheckbutton", "TRadiobutton"):
-            style.configure(
-                indicator,
-                indicatorsize=px(13),
-                indicatormargin=px(4),
-                indicatorbackground=p.raised,
-                indicatorforeground=p.on_accent,
-                upperbordercolor=p.border,
-                lowerbordercolor=p.border,
-            )
-            style.map(
-                indicator,
-                background=[("active", p.window)],
-                indicatorbackground=[("selected", p.accent), ("active", p.hover)],
-            )
+        self._create_indicators(p)
         style.configure("TNotebook", borderwidth=0, tabmargins=(px(8), px(6), px(8), 0))
         style.configure("TNotebook.Tab", padding=(px(9), px(6)), foreground=p.muted, borderwidth=0)
         style.map(
@@ -166,18 +152,7 @@ class Theme:
             bordercolor=[("", p.window)],
             focuscolor=[("selected", p.raised)],
         )
-        style.configure(
-            "Horizontal.TScale",
-            background=p.accent,
-            troughcolor=p.trough,
-            bordercolor=p.window,
-            lightcolor=p.accent,
-            darkcolor=p.accent,
-            sliderlength=px(16),
-            sliderthickness=px(14),
-            gripcount=0,
-        )
-        style.map("Horizontal.TScale", background=[("active", p.text)])
+        self._create_scale(p)
         style.configure(
             "TScrollbar",
             background=p.border,
@@ -199,6 +174,45 @@ class Theme:
             background=[("selected", p.accent)],
             foreground=[("selected", p.on_accent)],
         )
+
+    def _create_scale(self, p: Palette) -> None:
+        style = self._style
+        style.element_create("Line.trough", "image", self._line(p), sticky="ew", border=self.px(2))
+        knob = self.icon("knob", p.accent, 16)
+        lit = self.icon("knob", p.text, 16)
+        style.element_create("Knob.slider", "image", knob, ("active", lit), ("focus", lit))
+        slider = ("Knob.slider", {"side": "left", "sticky": ""})
+        layout: Any = [("Line.trough", {"sticky": "ew", "children": [slider]})]
+        style.layout("Horizontal.TScale", layout)
+
+    def _line(self, p: Palette) -> ImageTk.PhotoImage:
+        """A thin line in the middle of the height that the knob needs."""
+        image = Image.new("RGBA", (self.px(16), self.px(16)))
+        top = self.px(6)
+        ImageDraw.Draw(image).rectangle((0, top, self.px(16), top + self.px(4) - 1), p.trough)
+        photo = ImageTk.PhotoImage(image, master=self._root)
+        self._images.append(photo)
+        return photo
+
+    def _create_indicators(self, p: Palette) -> None:
+        """Check and radio marks, drawn as the icons are."""
+        for kind, shapes in (("Check", ("box", "checked")), ("Radio", ("ring", "chosen"))):
+            off, lit, on = (
+                self.icon(shapes[0], p.muted, 16),
+                self.icon(shapes[0], p.text, 16),
+                self.icon(shapes[1], p.accent, 16),
+            )
+            name = f"{kind}.indicator"
+            self._style.element_create(
+                name, "image", off, ("selected", on), ("active", lit), sticky="w"
+            )
+            indicator = (f"{kind}.indicator", {"side": "left", "sticky": ""})
+            label = (f"{kind}button.label", {"side": "left", "sticky": "nswe"})
+            focus = (f"{kind}button.focus", {"side": "left", "sticky": "", "children": [label]})
+            layout: Any = [(f"{kind}button.padding", {"children": [indicator, focus]})]
+            self._style.layout(f"T{kind}button", layout)
+            self._style.configure(f"T{kind}button", padding=self.px(2))
+            self._style.map(f"T{kind}button", background=[("active", p.window)])
 
     def _rounded(self, fill: str, outline: str) -> ImageTk.PhotoImage:
         """A rounded square that ttk stretches in its middle."""

@@ -10,6 +10,7 @@ import threading
 from collections import deque
 from collections.abc import Callable
 
+from rtplab.protocol.states import STATE_CHANGING_METHODS
 from rtplab.receiving.capture import Endpoints, Message, Packet, Recorder
 
 MAX_MESSAGES = 500
@@ -62,12 +63,18 @@ class Traffic(Recorder):
             return next((packet for packet in reversed(self._packets) if not packet.is_rtcp), None)
 
     def last_exchange(self) -> tuple[str, str]:
-        """The first lines of the last request and of the reply to it, each "" where none is."""
+        """The first lines of the last request that may change the state, and of its reply.
+
+        Each is "" where there is none.
+        """
         request = reply = ""
+        wanted = False
         for message in self.messages:
             line = message.data.split(b"\n", 1)[0].decode("utf-8", "replace").strip()
             if message.sent:
+                wanted = line.partition(" ")[0] in STATE_CHANGING_METHODS
+            if wanted and message.sent:
                 request, reply = line, ""
-            else:
+            elif wanted and not reply:
                 reply = line
         return request, reply

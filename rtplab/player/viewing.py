@@ -30,7 +30,7 @@ class Viewing:
         self.client = client
         self.frame: Frame | None = None  # that is shown
         self.speed = 1.0
-        self._state = State.INIT  # at the last tick
+        self._state = self.previous_state = State.INIT  # at the last tick, and before it changed
         self._wants_to_play = False
         self._wants_to_step = False
         self._seek_target: float | None = None  # wished, not yet asked for
@@ -157,9 +157,10 @@ class Viewing:
         return int(seconds) if seconds >= STALL else 0
 
     def _look_at_state(self, now: float) -> None:
-        before, self._state = self._state, self.client.state
-        if self._state is before:
+        if self._state is self.client.state:
             return
+        before, self._state = self._state, self.client.state
+        self.previous_state = before
         if self._state is State.PLAYING:
             self._shown_at = now
             if not self._wants_to_step:

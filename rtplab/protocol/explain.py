@@ -8,25 +8,25 @@ from rtplab.protocol import rtpjpeg
 from rtplab.protocol.errors import PacketError
 from rtplab.protocol.rtsp import REASONS
 
-_RFC = "RFC 2326 section "
+_RFC = "RFC 2326 §"
 
 # Header: what it is for, and the section that defines it (of RFC 2326 where no RFC is named).
 _HEADERS = {
-    "accept": ("the kinds of description that the client understands", "12.1"),
+    "accept": ("descriptions that the client understands", "12.1"),
     "allow": ("the methods that are allowed here", "12.4"),
     "bandwidth": ("bits a second that the client can take", "12.6"),
     "cache-control": ("how long the answer may be kept", "12.8"),
     "connection": ("what becomes of the TCP connection", "12.10"),
-    "content-base": ("what relative addresses in the body start from", "12.11"),
+    "content-base": ("where relative addresses start from", "12.11"),
     "content-length": ("bytes of body that follow the blank line", "12.14"),
     "content-type": ("what kind of body follows", "12.16"),
-    "cseq": ("numbers a request; its answer bears the same number", "12.17"),
+    "cseq": ("numbers the request and its answer", "12.17"),
     "date": ("when the message was written", "12.18"),
     "location": ("where the movie has gone", "12.25"),
     "public": ("the methods that the server knows", "12.28"),
     "range": ("the part of the movie, in seconds (npt)", "12.29"),
     "require": ("options that the server must know", "12.32"),
-    "rtp-info": ("the first sequence number and timestamp after PLAY", "12.33"),
+    "rtp-info": ("first sequence number and timestamp", "12.33"),
     "scale": ("speed: 2 is twice as fast, -1 backwards", "12.34"),
     "session": ("names the session that SETUP began", "12.37"),
     "server": ("the server's software", "12.36"),

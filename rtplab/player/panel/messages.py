@@ -20,8 +20,6 @@ MAX_LINE = 400  # characters of a line that are shown
 class MessagesPage(ttk.Frame):
     """A text that grows at its end."""
 
-    title = "Messages"
-
     def __init__(self, master: tk.Misc, window: PlayerWindow) -> None:
         super().__init__(master)
         self._window = window
@@ -45,6 +43,7 @@ class MessagesPage(ttk.Frame):
         self.text.configure(yscrollcommand=bar.set)
         bar.pack(side="right", fill="y")
         self.text.pack(side="left", fill="both", expand=True)
+        self.text.bind("<Map>", lambda event: self.text.see("end"))
         self.bind("<<ThemeChanged>>", lambda event: self._colour())
         self._colour()
 

@@ -29,8 +29,6 @@ _EXPLANATION = (
 class NetworkPage(ttk.Frame):
     """The sliders; what they say goes to the client at once."""
 
-    title = "Network"
-
     def __init__(self, master: tk.Misc, window: PlayerWindow) -> None:
         super().__init__(master, padding=window.theme.px(16))
         self._window = window

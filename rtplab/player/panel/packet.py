@@ -24,8 +24,6 @@ _HEADING = 30
 class PacketPage(ttk.Frame):
     """Follows the newest packet, or holds one and steps through those that are kept."""
 
-    title = "Packet"
-
     def __init__(self, master: tk.Misc, window: PlayerWindow) -> None:
         super().__init__(master)
         self._window = window

@@ -6,6 +6,7 @@ from pathlib import Path
 from tkinter import ttk
 from typing import TYPE_CHECKING
 
+from rtplab.player.commands import PAGES
 from rtplab.player.panel.messages import MessagesPage
 from rtplab.player.panel.network import NetworkPage
 from rtplab.player.panel.packet import PacketPage
@@ -34,6 +35,13 @@ class Panel:
             self._close()
         else:
             self._open()
+
+    def show(self, page: str) -> None:
+        """Open the panel on a page."""
+        if not self.open:
+            self._open()
+        self.notebook.select(PAGES.index(page))  # type: ignore[no-untyped-call]
+        self._due = 0.0
 
     def _open(self) -> None:
         if self._frame is None:
@@ -74,8 +82,8 @@ class Panel:
         self.statistics = StatisticsPage(self.notebook, window)
         self.network = NetworkPage(self.notebook, window)
         self.pages = (self.messages, self.state, self.packet, self.statistics, self.network)
-        for page in self.pages:
-            self.notebook.add(page, text=page.title)
+        for page, title in zip(self.pages, PAGES, strict=True):
+            self.notebook.add(page, text=title)
         return frame
 
     def tick(self, now: float) -> None:

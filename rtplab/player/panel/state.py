@@ -30,25 +30,23 @@ class _Shown(NamedTuple):
 class StatePage(ttk.Frame):
     """A diagram on a canvas; drawn anew when something has changed."""
 
-    title = "State"
-
     def __init__(self, master: tk.Misc, window: PlayerWindow) -> None:
         super().__init__(master)
         self._window = window
         self._shown: _Shown | None = None
-        self._state = self._previous = State.INIT
         self.canvas = tk.Canvas(self, highlightthickness=0, borderwidth=0, width=1, height=1)
         self.canvas.pack(fill="both", expand=True)
 
     def refresh(self) -> None:
         """Draw what has changed."""
-        client, canvas = self._window.client, self.canvas
-        if client.state is not self._state:
-            self._previous, self._state = self._state, client.state
-        request, reply = self._window.traffic.last_exchange()
+        window, canvas = self._window, self.canvas
+        if window.client.ended and window.client.state is State.READY:
+            request, reply = "", "RTCP BYE: the server has sent the whole movie"
+        else:
+            request, reply = window.traffic.last_exchange()
         size = canvas.winfo_width(), canvas.winfo_height()
-        palette = self._window.theme.palette.name
-        shown = _Shown(self._state, self._previous, request, reply, *size, palette)
+        states = window.client.state, window.viewing.previous_state
+        shown = _Shown(*states, request, reply, *size, window.theme.palette.name)
         if shown != self._shown:
             self._shown = shown
             self._draw(shown)

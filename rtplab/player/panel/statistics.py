@@ -24,8 +24,6 @@ _PLOTS = (
 class StatisticsPage(ttk.Frame):
     """Plots above, totals below."""
 
-    title = "Statistics"
-
     def __init__(self, master: tk.Misc, window: PlayerWindow) -> None:
         super().__init__(master)
         self._window = window
