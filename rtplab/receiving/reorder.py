@@ -6,7 +6,8 @@ from enum import Enum, auto
 
 from RtpPacket import RtpPacket
 
-# Packets held back at the most, while one before them is missing: two frames of 1080p.
+# Packets held back at the most, while one before them is missing: two frames of 1080p. Of one
+# number, so many are remembered when they have gone out.
 MAX_HELD = 512
 
 
@@ -29,8 +30,9 @@ class ReorderBuffer:
         self._patience = patience
         self._next: int | None = None  # the sequence number that is released next
         self._held: dict[int, list[RtpPacket]] = {}
+        self._held_count = 0  # packets in _held
         self._arrivals: dict[int, float] = {}
-        self._last_released: list[RtpPacket] = []  # all of the number before _next
+        self._last_released: list[RtpPacket] = []  # the newest of the number before _next
 
     def add(self, sequence: int, packet: RtpPacket, now: float) -> Verdict:
         """Take a packet that arrived at `now`; `sequence` has its cycles above it."""
@@ -44,6 +46,7 @@ class ReorderBuffer:
         if sequence < self._next and not known:
             return Verdict.LATE
         self._held.setdefault(sequence, []).append(packet)
+        self._held_count += 1
         self._arrivals.setdefault(sequence, now)
         return Verdict.ACCEPTED
 
@@ -53,7 +56,7 @@ class ReorderBuffer:
         while self._held:
             sequence = min(self._held)
             in_turn = self._next is None or sequence <= self._next
-            if not in_turn and len(self._held) <= MAX_HELD and now < self._give_up_at():
+            if not in_turn and self._held_count <= MAX_HELD and now < self._give_up_at():
                 break
             released += [(sequence, packet) for packet in self._take(sequence)]
         return released
@@ -67,10 +70,12 @@ class ReorderBuffer:
 
     def _take(self, sequence: int) -> list[RtpPacket]:
         packets = self._held.pop(sequence)
+        self._held_count -= len(packets)
         del self._arrivals[sequence]
         if self._next is not None and sequence == self._next - 1:
             self._last_released += packets
         else:
-            self._last_released = packets
+            self._last_released = list(packets)
             self._next = sequence + 1
-        return list(packets)
+        del self._last_released[:-MAX_HELD]
+        return packets
