@@ -64,6 +64,8 @@ class Reception:
         self.ssrc = packet.ssrc()
         sequence = self._unwrapper.unwrap(packet.seqNum())
         self.statistics.arrived(sequence, len(datagram), now)
+        if self._timeline.trusts_timestamps:
+            self.statistics.stamped(packet.timestamp(), now)
         verdict = self._reorder.add(sequence, packet, now)
         self.statistics.duplicates += verdict is Verdict.DUPLICATE
         self.statistics.late += verdict is Verdict.LATE
@@ -88,7 +90,8 @@ class Reception:
 
     def _frame(self, number: int, data: bytes, timestamp: int, now: float) -> Frame:
         media_time = self._timeline.frame(timestamp, now)
-        self.statistics.timed(media_time, now)
+        if not self._timeline.trusts_timestamps:
+            self.statistics.timed(media_time, now)
         self.statistics.frames += 1
         return Frame(data, number, timestamp, media_time, now)
 

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from rtplab.protocol.serial import timestamp_delta
+from rtplab.receiving.timeline import CLOCK_RATE, LARGEST_STEP
+
 # Packets of which we remember whether they came: what is older counts as having come.
 HISTORY = 4096
 
@@ -27,6 +30,8 @@ class Statistics:
     _expected_before_restart: int = 0
     _received: set[int] = field(default_factory=set)
     _transit: float | None = None
+    _timestamp: int | None = None  # of the last packet
+    _stamped_time: float = 0.0  # seconds, by the timestamps
 
     @property
     def expected(self) -> int:
@@ -68,6 +73,15 @@ class Statistics:
             self._remember(sequence)
         self._first_sequence = min(self._first_sequence, sequence)
         self.highest_sequence = max(self.highest_sequence, sequence)
+
+    def stamped(self, timestamp: int, now: float) -> None:
+        """Take a packet's timestamp, in 90 kHz ticks, and its arrival into the jitter (A.8)."""
+        if self._timestamp is not None:
+            step = timestamp_delta(timestamp, self._timestamp) / CLOCK_RATE
+            # A lab server's garbage, before it is known as such, is no jitter of hours.
+            self._stamped_time += step if abs(step) < LARGEST_STEP else 0.0
+        self._timestamp = timestamp
+        self.timed(self._stamped_time, now)
 
     def timed(self, media_time: float, now: float) -> None:
         """Take something due at `media_time` that arrived at `now` into the jitter (A.8)."""

@@ -8,7 +8,7 @@ CLOCK_RATE = 90_000  # ticks a second of every video payload (RFC 3551 section 5
 # Steps between frames that a 90 kHz clock can make, in seconds. Lab servers stamp whole seconds of
 # the wall clock (steps of 0 or 1 tick), zero, or random numbers.
 _SMALLEST_STEP = 1 / 250
-_LARGEST_STEP = 5.0
+LARGEST_STEP = 5.0
 _SMOOTHING = 1 / 16  # weight of a new interval in the learned one, as in RFC 3550 A.8
 _FIRST_GUESS = 1 / 20  # seconds between frames: the lab's 20 frames a second
 
@@ -42,10 +42,10 @@ class MediaTimeline:
         self.media_time += self._interval
 
     def _is_plausible(self, step: float) -> bool:
-        return self.trusts_timestamps and _SMALLEST_STEP <= step <= _LARGEST_STEP
+        return self.trusts_timestamps and _SMALLEST_STEP <= step <= LARGEST_STEP
 
     def _learn(self, step: float, interval: float) -> None:
-        plausible = _SMALLEST_STEP <= step <= _LARGEST_STEP
+        plausible = _SMALLEST_STEP <= step <= LARGEST_STEP
         self._confidence = max(-8, min(8, self._confidence + (1 if plausible else -1)))
-        if 0 < interval <= _LARGEST_STEP:
+        if 0 < interval <= LARGEST_STEP:
             self._interval += (interval - self._interval) * _SMOOTHING
