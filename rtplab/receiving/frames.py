@@ -51,8 +51,8 @@ class LabAssembler:
         """Take the next packet; return the frames that it completes, each with its number."""
         payload = packet.payload
         frames = []
-        if self._parts and sequence - self._sequence > 1:
-            self._drop()
+        if self._parts and sequence - self._sequence not in (0, 1):
+            self._drop()  # a packet is missing, or the numbers begin anew
         starts_frame = payload[:2] == _SOI
         if self._parts and (starts_frame or packet.timestamp() != self._timestamp):
             frames.append(self._finish())
