@@ -1,0 +1,211 @@
+"""Payloads put together to JPEGs, however lab servers cut, number and mark them."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from lab_servers import rtp
+from movies import MOVIE, frames_of
+from strip import frame_number_of_jpeg
+
+from rtplab.protocol import rtpjpeg
+from rtplab.receiving import frames as module
+from rtplab.receiving.frames import LabAssembler, RtpJpegFrames
+from RtpPacket import RtpPacket
+
+FRAME = b"\xff\xd8" + b"abcdefgh" + b"\xff\xd9"
+OTHER = b"\xff\xd8" + b"ABCDEFGH" + b"\xff\xd9"
+OPEN = b"\xff\xd8" + b"no end of image"
+
+
+class Assembly:
+    """An assembler that is fed by hand and notes what comes out."""
+
+    def __init__(self, assembler=None):
+        self.assembler = assembler or LabAssembler()
+        self.frames = []
+
+    def add(self, sequence, payload, timestamp=0, marker=False):
+        packet = RtpPacket()
+        packet.decode(rtp(payload, sequence, timestamp, marker=marker))
+        frames = self.assembler.add(sequence, packet)
+        self.frames += frames
+        return frames
+
+
+def cut(frame, size=4):
+    return [frame[at : at + size] for at in range(0, len(frame), size)]
+
+
+@pytest.mark.parametrize("marker", [False, True])
+@pytest.mark.parametrize("step", [0, 1, 4500])
+def test_whole_frames_have_the_number_of_their_packet(marker, step):
+    assembly = Assembly()
+    for number in range(1, 6):
+        assert assembly.add(number, FRAME, number * step, marker) == [(number, FRAME)]
+    assert assembly.assembler.dropped == 0
+
+
+def test_a_lost_whole_frame_leaves_its_number_out():
+    assembly = Assembly()
+    for number in (1, 2, 5):
+        assembly.add(number, FRAME)
+    assert [number for number, _ in assembly.frames] == [1, 2, 5]
+
+
+@pytest.mark.parametrize("marker", [False, True])
+@pytest.mark.parametrize("step", [0, 1, 4500])
+@pytest.mark.parametrize("one_number", [False, True])
+def test_fragments(marker, step, one_number):
+    """Each frame has one number more, whether its fragments share theirs or count on."""
+    assembly, sequence = Assembly(), 0
+    for number in range(1, 4):
+        sequence += one_number
+        for piece in cut(FRAME):
+            sequence += not one_number
+            assembly.add(sequence, piece, number * step, marker and piece.endswith(b"\xff\xd9"))
+    assert assembly.frames == [(1, FRAME), (2, FRAME), (3, FRAME)]
+
+
+def test_a_frame_without_end_of_image_ends_with_its_marker():
+    assembly = Assembly()
+    assert assembly.add(1, OPEN[:5]) == []
+    assert assembly.add(2, OPEN[5:], marker=True) == [(1, OPEN)]
+
+
+def test_a_frame_without_end_of_image_ends_where_the_next_begins():
+    assembly = Assembly()
+    assembly.add(1, OPEN[:5])
+    assembly.add(2, OPEN[5:])
+    assert assembly.add(3, FRAME) == [(1, OPEN), (2, FRAME)]
+
+
+def test_a_frame_without_end_of_image_ends_where_the_timestamp_changes():
+    assembly = Assembly()
+    assembly.add(1, OPEN[:5], timestamp=1)
+    assembly.add(2, OPEN[5:], timestamp=1)
+    assert assembly.add(3, b"the middle of the next frame", timestamp=2) == [(1, OPEN)]
+    assert assembly.add(4, b"its end\xff\xd9", timestamp=2) == []
+
+
+@pytest.mark.parametrize("lost", [0, 1, 2])
+@pytest.mark.parametrize("marker", [False, True])
+def test_a_frame_with_a_hole_is_left_out_and_the_next_is_whole(lost, marker):
+    assembly, sequence = Assembly(), 0
+    for number, frame in enumerate((FRAME, OTHER, FRAME)):
+        for index, piece in enumerate(cut(frame)):
+            sequence += 1
+            if not (number == 1 and index == lost):
+                assembly.add(sequence, piece, number, marker and piece.endswith(b"\xff\xd9"))
+    assert [data for _, data in assembly.frames] == [FRAME, FRAME]
+    assert assembly.assembler.dropped == (lost > 0)
+
+
+def test_half_a_frame_before_the_numbers_start_anew_is_no_frame():
+    assembly = Assembly()
+    assembly.add(500, FRAME[:6])
+    assert assembly.add(1, OTHER) == [(1, OTHER)]
+    assembly.add(2, FRAME[:6])
+    assert assembly.add(1, b"rest\xff\xd9") == []
+    assert assembly.assembler.dropped == 2
+
+
+@pytest.mark.parametrize("payload", [b"", b"\xff", b"\xd8\xff", b"no JPEG", b"no JPEG\xff\xd9"])
+@pytest.mark.parametrize("marker", [False, True])
+def test_what_does_not_begin_as_a_jpeg_is_nothing(payload, marker):
+    assembly = Assembly()
+    assert assembly.add(1, payload, marker=marker) == []
+    assert assembly.add(2, FRAME) == [(2, FRAME)]
+
+
+def test_a_frame_is_bounded(monkeypatch):
+    monkeypatch.setattr(module, "MAX_FRAME", 1000)
+    assembly = Assembly()
+    assembly.add(1, b"\xff\xd8")
+    for sequence in range(2, 50):
+        assert assembly.add(sequence, b"x" * 100) == []
+        assert assembly.assembler._size <= 1000
+    assert assembly.assembler.dropped == 1
+    assert [data for _, data in assembly.add(50, FRAME)] == [FRAME]
+
+
+payloads = st.lists(
+    st.sampled_from([b"\xff\xd8", b"\xff\xd9", b"ab", b"\xff", b"\xd8", b""]), max_size=4
+).map(b"".join)
+
+
+@given(
+    st.lists(
+        st.tuples(st.integers(0, 12), payloads, st.sampled_from([0, 1, 4500]), st.booleans()),
+        max_size=40,
+    )
+)
+def test_any_packets_give_only_what_begins_as_a_jpeg(packets):
+    assembly = Assembly()
+    for packet in packets:
+        assembly.add(*packet)
+    everything = b"".join(payload for _, payload, _, _ in packets)
+    for _, frame in assembly.frames:
+        assert frame.startswith(b"\xff\xd8")
+        assert len(frame) <= len(everything)
+
+
+# --- RFC 2435 (the assembler itself has tests of its own) ----------------------------------------
+
+
+MJPEG = 26
+
+
+@pytest.fixture(scope="module")
+def movie_payloads():
+    """The RFC 2435 payloads of the first four frames of the movie, frame by frame."""
+    return [
+        [header + bytes(data) for header, data in rtpjpeg.packetize(frame, 1400)]
+        for frame in frames_of(MOVIE)[:4]
+    ]
+
+
+class RfcAssembly(Assembly):
+    """Feeds whole frames in payloads, and reads the frame number out of what comes out."""
+
+    def __init__(self, payload_type=MJPEG):
+        super().__init__(RtpJpegFrames(payload_type))
+        self.sequence = 0
+
+    def add_frame(self, payloads, timestamp, unfinished=False):
+        numbers = []
+        for payload in payloads:
+            self.sequence += 1
+            marker = payload is payloads[-1] and not unfinished
+            for number, jpeg in self.add(self.sequence, payload, timestamp, marker):
+                numbers.append((number, frame_number_of_jpeg(jpeg)))
+        return numbers
+
+
+def test_frames_of_rfc_2435_are_counted_from_1(movie_payloads):
+    assembly = RfcAssembly()
+    for number, payloads in enumerate(movie_payloads, 1):
+        assert assembly.add_frame(payloads, number * 4500) == [(number, number)]
+
+
+def test_packets_of_another_payload_type_are_ignored(movie_payloads):
+    assembly = RfcAssembly(payload_type=96)
+    assert assembly.add_frame(movie_payloads[0], 0) == []
+    assert assembly.assembler.malformed == 0
+
+
+def test_malformed_payloads_are_counted(movie_payloads):
+    assembly = RfcAssembly()
+    for payload in (b"", b"short", bytes(8)):
+        assert assembly.add_frame([payload], 0) == []
+    assert assembly.assembler.malformed == 3
+    assert assembly.add_frame(movie_payloads[0], 4500) == [(1, 1)]
+
+
+def test_timestamps_that_go_back_begin_anew(movie_payloads):
+    assembly = RfcAssembly()
+    assembly.add_frame(movie_payloads[0], 900_000)
+    assembly.add_frame(movie_payloads[1][:2], 904_500, unfinished=True)
+    assert assembly.add_frame(movie_payloads[2], 0) == [(2, 3)]
+    assert assembly.add_frame(movie_payloads[3], 4500) == [(3, 4)]
