@@ -1,0 +1,50 @@
+"""The server to compare with: gst-rtsp-server, each viewer with a pipeline of its own.
+
+    /usr/bin/python3 gst_server.py MOVIE.mjpeg FPS WIDTH HEIGHT
+
+Serves the bare JPEG sequence as rtsp://127.0.0.1:PORT/movie, prints PORT. The JPEGs are packed
+into an AVI file first and then sent as they are: nothing is decoded. Needs the system's Python.
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+
+import gi
+
+gi.require_version("Gst", "1.0")
+gi.require_version("GstRtspServer", "1.0")
+from gi.repository import GLib, Gst, GstRtspServer  # noqa: E402
+
+
+def pack(movie: str, fps: str, width: str, height: str, packed: str) -> None:
+    pipeline = Gst.parse_launch(
+        f'filesrc location="{movie}" ! jpegparse'
+        f" ! image/jpeg,framerate={fps}/1,width={width},height={height}"
+        f' ! avimux ! filesink location="{packed}"'
+    )
+    pipeline.set_state(Gst.State.PLAYING)
+    pipeline.get_bus().timed_pop_filtered(
+        60 * Gst.SECOND, Gst.MessageType.EOS | Gst.MessageType.ERROR
+    )
+    pipeline.set_state(Gst.State.NULL)
+
+
+def serve(packed: str) -> None:
+    server = GstRtspServer.RTSPServer.new()
+    server.set_address("127.0.0.1")
+    server.set_service("0")
+    factory = GstRtspServer.RTSPMediaFactory.new()
+    factory.set_launch(f'( filesrc location="{packed}" ! avidemux ! rtpjpegpay name=pay0 pt=26 )')
+    server.get_mount_points().add_factory("/movie", factory)
+    server.attach(None)
+    print(server.get_bound_port(), flush=True)
+    GLib.MainLoop().run()
+
+
+if __name__ == "__main__":
+    Gst.init(None)
+    with tempfile.NamedTemporaryFile(suffix=".avi") as file:
+        pack(*sys.argv[1:5], file.name)
+        serve(file.name)

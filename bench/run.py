@@ -1,0 +1,167 @@
+"""Measures our server beside others under the same load, on this machine, in one go.
+
+    python bench/run.py [--rounds N] [--seconds S]
+
+Each server runs on the first core, the load generator (rtspload.c) on the second; servers
+alternate, and the median of the rounds counts. Writes the table into README.md and the plot
+docs/pictures/viewers.svg. Only ratios within one run mean anything: machines differ.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import report
+from servers import HERE, Movie, available, running
+
+Figures = dict[str, Any]
+
+LOSS_LIMIT = 0.1  # per cent of packets
+JITTER_LIMIT = 50.0  # ms, 99th percentile of the frames
+RATE_LIMIT = 0.985  # of the movie's frame rate, for the slowest viewer
+LADDER = (50, 75, 100, 125, 150, 200, 300, 400, 500, 750, 1000, 1250, 1500, 1750, 2000, 2500)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--seconds", type=float, default=8.0, help="of each measurement")
+    options = parser.parse_args()
+    if len(os.sched_getaffinity(0)) < 2:
+        sys.exit("The benchmark needs two processor cores: one for the server, one for the load.")
+    with tempfile.TemporaryDirectory() as folder:
+        bench = Bench(Path(folder), options.seconds)
+        names = available()
+        print("measuring", ", ".join(names), flush=True)
+        rounds = [bench.round(name) for _ in range(options.rounds) for name in names]
+        results = {
+            name: _median_figures([figures for owner, figures in rounds if owner == name])
+            for name in names
+        }
+        curve = bench.curve("ours")
+        report.write(results, curve, options.rounds)
+    return 0
+
+
+class Bench:
+    """The movies, the load generator, and what is measured with them."""
+
+    def __init__(self, folder: Path, seconds: float) -> None:
+        self._seconds = seconds
+        self._load = folder / "rtspload"
+        source = HERE / "rtspload.c"
+        subprocess.run(["gcc", "-O2", "-o", self._load, source, "-lm"], check=True)
+        self._small = _bare_movie(folder / "small")
+        self._large = _large_movie(folder / "large")
+
+    def round(self, name: str) -> tuple[str, Figures]:
+        """Measure one server once: all rows of the table."""
+        figures: Figures = {}
+        for transport in ("udp", "tcp"):
+            with running(name, self._small) as server:
+                result = self.load(server, 50, transport)
+                figures[f"CPU ms per session-second, {transport.upper()}, 50 viewers"] = result[
+                    "server_cpu_ms_per_session_s"
+                ]
+                if transport == "udp":
+                    figures["connect to first frame, ms, 50 viewers"] = result[
+                        "ttff_connect_p50_ms"
+                    ]
+                    figures["memory per viewer, KB"] = result["server_rss_kb_per_session"]
+            figures[f"viewers over {transport.upper()}"] = self._capacity(name, transport)
+        with running(name, self._large) as server:
+            result = self.load(server, 4, "udp", "--own-ports")
+            figures["1080p: CPU s per GB"] = result["server_cpu_s_per_gb"]
+        print(name, json.dumps(figures), flush=True)
+        return name, figures
+
+    def curve(self, name: str) -> list[tuple[int, float, float]]:
+        """Return (viewers, CPU per cent of a core, p99 jitter in ms) from 1 to the limit."""
+        points = []
+        for viewers in (1, 10, 25, *LADDER):
+            with running(name, self._small) as server:
+                result = self.load(server, viewers, "udp")
+            points.append((viewers, result["server_cpu_pct"], result["jitter_p99_ms"]))
+            if not _is_served(result, self._small.fps):
+                break
+        return points
+
+    def load(self, server: Any, viewers: int, transport: str, *more: str) -> Figures:
+        """Run the load generator on the second core; return what it measured."""
+        command: list[Any] = [
+            "taskset", "-c", "1", self._load, "-n", str(viewers), "-d", f"{self._seconds:g}",
+            "--transport", transport, "--server-pid", str(server.pid), *more, server.url,
+        ]  # fmt: skip
+        output = subprocess.run(command, capture_output=True, text=True, timeout=300).stdout
+        figures: Figures = json.loads(output)
+        return figures
+
+    def _capacity(self, name: str, transport: str) -> int:
+        """Return the largest number of viewers on the ladder that is served well."""
+        served = 0
+        for viewers in LADDER:
+            with running(name, self._small) as server:
+                result = self.load(server, viewers, transport)
+            if not _is_served(result, self._small.fps):
+                break
+            served = viewers
+        return served
+
+
+def _is_served(result: Figures, fps: int) -> bool:
+    return (
+        result["failed"] == 0
+        and result["loss_pct"] < LOSS_LIMIT
+        and result["jitter_p99_ms"] < JITTER_LIMIT
+        and result["fps_min"] >= RATE_LIMIT * fps
+    )
+
+
+def _median_figures(rounds: list[Figures]) -> Figures:
+    median: Callable[[list[float]], float] = statistics.median
+    return {row: median([figures[row] for figures in rounds]) for row in rounds[0]}
+
+
+def _bare_movie(folder: Path) -> Movie:
+    """The demonstration movie as a bare JPEG sequence, which every server can read."""
+    folder.mkdir()
+    data = (HERE.parent / "movie.Mjpeg").read_bytes()
+    frames, position = [], 0
+    while position < len(data):
+        length = int(data[position : position + 5])
+        frames.append(data[position + 5 : position + 5 + length])
+        position += 5 + length
+    (folder / "movie.mjpeg").write_bytes(b"".join(frames))
+    return Movie(folder / "movie.mjpeg", 20, 384, 288)
+
+
+def _large_movie(folder: Path) -> Movie:
+    """A 1080p movie at 25 frames/s with about 167 KB a frame."""
+    folder.mkdir()
+    path = folder / "movie.mjpeg"
+    if not shutil.which("ffmpeg"):
+        sys.exit("The benchmark needs ffmpeg to make its 1080p movie: install it.")
+    subprocess.run(
+        [
+            "ffmpeg", "-loglevel", "error", "-f", "lavfi",
+            "-i", "testsrc2=size=1920x1080:rate=25,noise=alls=9:allf=t", "-t", "8",
+            "-pix_fmt", "yuvj420p", "-c:v", "mjpeg", "-huffman", "default", "-q:v", "7",
+            "-f", "mjpeg", path,
+        ],
+        check=True,
+    )  # fmt: skip
+    return Movie(path, 25, 1920, 1080)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
