@@ -27,6 +27,7 @@ from rtplab.protocol.rtsp import (
     printable,
 )
 from rtplab.protocol.states import State, transition
+from rtplab.serving.access import Gate
 from rtplab.serving.connection import RtspConnection
 from rtplab.serving.media import Media, WholeFrames
 from rtplab.serving.multicast import (
@@ -80,6 +81,7 @@ class ServerWorker:
         self._viewer = Viewer(self._connection, _host_of(rtsp_socket), address[0])
         self._owns_service = service is None
         self._service = service or Service()
+        self._gate = self._new_gate(address[0])
         self._thread: threading.Thread | None = None
         self._name = f"{address[0]}:{address[1]}"
         self._last_sign_of_life = time.monotonic()
@@ -147,9 +149,10 @@ class ServerWorker:
         Raises OSError when the answer can't be sent.
         """
         request = data if isinstance(data, Request) else _request_from_text(data)
-        logger.debug("%s < %s %s", self._name, printable(request.method), printable(request.uri))
         response = self._answer(request)
-        logger.debug("%s > %d", self._name, response.status)
+        if logger.isEnabledFor(logging.DEBUG):
+            asked = printable(f"{request.method} {request.uri}")
+            logger.debug("%s < %s > %d", self._name, asked, response.status)
         self._connection.send(response.serialise(request))
         self._start_sending_if_playing()
         return response.status
@@ -166,6 +169,9 @@ class ServerWorker:
         try:
             if request.problem:
                 raise request.problem
+            refusal = self._refusal(request)
+            if refusal is not None:
+                return refusal
             if request.method not in self.METHODS:
                 raise MessageError(f"{printable(request.method)} is not implemented", 501)
             required = request.headers.get("Require") or request.headers.get("Proxy-Require")
@@ -179,6 +185,25 @@ class ServerWorker:
         except OSError as error:
             logger.warning("%s failed: %s", self._name, error)
             return Response(500)
+
+    def _new_gate(self, host: str) -> Gate | None:
+        access = self._service.access
+        return Gate(access, host, is_private=False) if access is not None else None
+
+    def _refusal(self, request: Request) -> Response | None:
+        """Return a 401 where a user name and a password are missing or wrong.
+
+        A wrong one waits in this thread, where it holds up nobody else.
+        """
+        if self._gate is None or request.method == self.OPTIONS:
+            return None
+        if request.dialect is Dialect.LAB:  # which has no words for it
+            return Response(401)
+        verdict = self._gate.check(request, time.monotonic())
+        if verdict.delay:
+            logger.warning("%s has tried a wrong user name or password", self._name)
+            self._connection.wait(verdict.delay)
+        return verdict.refusal
 
     # ------------------------------------------------------------------ the methods of RTSP
 

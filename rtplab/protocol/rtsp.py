@@ -183,6 +183,8 @@ def printable(text: str | bytes, limit: int = 200) -> str:
     """Return what a peer sent, made safe for a log line or a window: escaped and cut at `limit`."""
     if isinstance(text, bytes):
         text = text.decode("utf-8", "backslashreplace")
+    if text.isprintable() and len(text) <= limit:
+        return text
     shown = "".join(
         c if c.isprintable() else c.encode("unicode_escape").decode() for c in text[:limit]
     )

@@ -71,6 +71,7 @@ class RtpJpeg:
         self.movie = movie
         self._max_payload = max_payload
         self._cache: OrderedDict[int, Payloads] = OrderedDict()
+        self._problems: dict[int, str | None] = {}  # by frame, as far as looked at
         self._lock = threading.Lock()  # guards _cache and _converted
         self._converted: ConvertedMovie | None = None
 
@@ -117,10 +118,14 @@ class RtpJpeg:
         return rtpjpeg.packetize(frame, self._max_payload) if frame is not None else []
 
     def _problem(self, number: int) -> str | None:
-        try:
-            return rtpjpeg.carriable(jpeg.parse(self.movie.frame(number)))
-        except MovieError as error:
-            return str(error)
+        """Return why RFC 2435 can't carry the frame as it is; None when it can."""
+        if number not in self._problems:
+            try:
+                header = jpeg.parse(self.movie.frame(number))
+                self._problems[number] = rtpjpeg.carriable(header)
+            except MovieError as error:
+                self._problems[number] = str(error)
+        return self._problems[number]
 
     def _conversion(self) -> ConvertedMovie:
         # Imported here, so that a server of ordinary movies runs without Pillow.

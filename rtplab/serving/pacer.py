@@ -15,7 +15,7 @@ from collections.abc import Callable
 
 # Frames due so much later, in seconds, go with those due now: a viewer can't tell, and the thread
 # wakes up less often.
-TOGETHER = 0.004
+TOGETHER = 0.010
 
 # A stream that comes so late, in seconds, because the machine was suspended or overloaded, goes on
 # from where it is: it does not send what it missed in a burst.
