@@ -63,12 +63,14 @@ class Reception:
             return []
         self.ssrc = packet.ssrc()
         sequence = self._unwrapper.unwrap(packet.seqNum())
+        is_repeated = self.statistics.has_come(sequence)
         self.statistics.arrived(sequence, len(datagram), now)
         if self._timeline.trusts_timestamps:
             self.statistics.stamped(packet.timestamp(), now)
         verdict = self._reorder.add(sequence, packet, now)
-        self.statistics.duplicates += verdict is Verdict.DUPLICATE
-        self.statistics.late += verdict is Verdict.LATE
+        is_late = verdict is Verdict.LATE
+        self.statistics.late += is_late and not is_repeated
+        self.statistics.duplicates += verdict is Verdict.DUPLICATE or (is_late and is_repeated)
         return self.release(now)
 
     def release(self, now: float) -> list[Frame]:

@@ -58,6 +58,10 @@ class Statistics:
             return 0.0
         return self.last_arrival - self.first_arrival
 
+    def has_come(self, sequence: int) -> bool:
+        """Tell if this packet has come before, as far as we remember."""
+        return sequence in self._received
+
     def arrived(self, sequence: int, size: int, now: float) -> None:
         """Count a packet of `size` bytes; `sequence` has its cycles above it."""
         self.packets += 1
