@@ -84,6 +84,13 @@ def test_what_is_older_than_memory_is_not_counted_twice():
     assert statistics.packets == 3 * HISTORY + 1
 
 
+def test_what_has_come():
+    statistics = after([1, 2, 4])
+    assert [statistics.has_come(sequence) for sequence in range(6)] == [0, 1, 1, 0, 1, 0]
+    statistics.restarted()
+    assert not statistics.has_come(1)
+
+
 @given(st.lists(st.integers(0, 300), min_size=1, max_size=120))
 def test_loss_is_that_of_appendix_a3(sequences):
     statistics = after(sequences)
@@ -95,6 +102,9 @@ def test_loss_is_that_of_appendix_a3(sequences):
 
 
 # --- Jitter (appendix A.8) -----------------------------------------------------------------------
+
+
+FIRST_STAMP = 2**32 - 9000  # which wraps around after a tenth of a second
 
 
 def jitter_by_the_rfc(times):
@@ -109,10 +119,13 @@ def jitter_by_the_rfc(times):
 
 
 def jitter_of(times):
-    statistics = Statistics()
+    """The jitter of packets that are due at a media time and come at an arrival time."""
+    by_time, by_stamp = Statistics(), Statistics()
     for media_time, arrival in times:
-        statistics.timed(media_time, arrival)
-    return statistics.jitter
+        by_time.timed(media_time, arrival)
+        by_stamp.stamped(round(FIRST_STAMP + media_time * 90_000) % 2**32, arrival)
+    assert by_stamp.jitter == pytest.approx(by_time.jitter, abs=2 / 90_000)
+    return by_time.jitter
 
 
 def test_no_jitter():
@@ -145,6 +158,13 @@ def test_a_pause_is_no_jitter():
     statistics.timed(0.1, 60.0)
     statistics.timed(0.15, 60.05)
     assert statistics.jitter == pytest.approx(0.0)
+
+
+def test_wild_timestamps_are_no_jitter_of_hours():
+    statistics = Statistics()
+    for number, stamp in enumerate((0, 2**31, 5, 2**30, 7)):
+        statistics.stamped(stamp, number * 0.05)
+    assert statistics.jitter < 0.05
 
 
 def test_a_new_numbering_is_no_jitter():

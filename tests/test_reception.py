@@ -1,0 +1,297 @@
+"""From datagrams to frames, with every kind of sender and every kind of network, by pattern."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from lab_servers import IMPAIRED, RTP_KINDS, fragment_lost, frames_lost, rtp
+
+from rtplab.receiving.frames import LabAssembler
+from rtplab.receiving.reception import (
+    MAX_DROPOUT,
+    MAX_MISORDER,
+    REORDER_PATIENCE,
+    Reception,
+)
+
+INTERVAL = 0.02  # seconds between frames
+TICKS = 1800  # of 90 kHz
+
+
+def jpeg(number, size=3000):
+    return b"\xff\xd8" + b"%06d" % number + bytes(size) + b"\xff\xd9"
+
+
+def packet(number, timestamp=None):
+    """A frame in a packet of its own, numbered as given."""
+    stamp = number * TICKS if timestamp is None else timestamp
+    return rtp(jpeg(number), number, stamp)
+
+
+class Receiver:
+    """A reception with a clock: what is due between two datagrams happens then."""
+
+    def __init__(self, **options):
+        self.reception = Reception(LabAssembler(), **options)
+        self.statistics = self.reception.statistics
+        self.frames = []
+
+    def receive(self, datagram, now):
+        self.wait(now)
+        frames = self.reception.receive(datagram, now)
+        self.frames += frames
+        deadline = self.reception.deadline()
+        assert deadline is None or deadline > now, "who waits for the deadline must not spin"
+        return [frame.data for frame in frames]
+
+    def wait(self, until):
+        """Let time pass."""
+        while (deadline := self.reception.deadline()) is not None and deadline <= until:
+            self.frames += self.reception.release(deadline)
+
+    def receive_all(self, numbers, now=0.0):
+        """Packets of these numbers, one each interval; return the numbers of the frames."""
+        for index, number in enumerate(numbers):
+            self.receive(packet(number), now + index * INTERVAL)
+        self.wait(now + len(numbers) * INTERVAL + 1.0)
+        return self.numbers
+
+    @property
+    def numbers(self):
+        return [int(frame.data[2:8]) for frame in self.frames]
+
+    @property
+    def counts(self):
+        statistics = self.statistics
+        return statistics.lost, statistics.late, statistics.duplicates, statistics.reordered
+
+
+# --- Every sender, every network -----------------------------------------------------------------
+
+FRAMES = [jpeg(number) for number in range(30)]
+SENDERS = {**RTP_KINDS, **IMPAIRED}
+
+
+@pytest.mark.parametrize("kind", SENDERS)
+def test_every_kind_of_sender_gives_every_frame(kind):
+    receiver = Receiver()
+    for index, datagrams in enumerate(SENDERS[kind](FRAMES)):
+        for datagram in datagrams:
+            receiver.receive(datagram, index * INTERVAL)
+    receiver.wait(100.0)
+    assert [frame.data for frame in receiver.frames] == FRAMES
+    assert (receiver.statistics.lost, receiver.statistics.late) == (0, 0)
+    assert receiver.statistics.frames == len(FRAMES)
+    assert (receiver.statistics.duplicates > 0) == ("twice" in kind)
+    assert (receiver.statistics.reordered > 0) == ("swapped" in kind)
+    assert receiver.reception.malformed == 0
+
+
+@pytest.mark.parametrize("packets", [frames_lost(4, 7), fragment_lost(4, 2)])
+def test_only_what_is_lost_is_missing(packets):
+    receiver = Receiver()
+    for index, datagrams in enumerate(packets(FRAMES)):
+        for datagram in datagrams:
+            receiver.receive(datagram, index * INTERVAL)
+    receiver.wait(100.0)
+    shown = [frame.data for frame in receiver.frames]
+    missing = [index for index, frame in enumerate(FRAMES, 1) if frame not in shown]
+    assert missing in ([4, 7], [4])
+    assert receiver.statistics.lost == len(missing)
+    assert shown == [frame for frame in FRAMES if frame in shown]
+
+
+# --- Patterns ------------------------------------------------------------------------------------
+
+
+def test_in_order_frames_come_at_once():
+    receiver = Receiver()
+    for number in range(1, 20):
+        assert receiver.receive(packet(number), number * INTERVAL) == [jpeg(number)]
+        assert receiver.reception.deadline() is None
+
+
+def test_loss():
+    receiver = Receiver()
+    assert receiver.receive_all([1, 2, 5, 6, 8]) == [1, 2, 5, 6, 8]
+    assert receiver.counts == (3, 0, 0, 0)
+    assert receiver.statistics.loss_rate == pytest.approx(3 / 8)
+
+
+def test_a_lost_packet_holds_the_next_ones_no_longer_than_the_patience():
+    receiver = Receiver()
+    receiver.receive(packet(1), 0.0)
+    assert receiver.receive(packet(3), 0.05) == []
+    assert receiver.reception.deadline() == pytest.approx(0.05 + REORDER_PATIENCE)
+    receiver.wait(0.05 + REORDER_PATIENCE)
+    assert receiver.numbers == [1, 3]
+    assert receiver.frames[1].arrival == pytest.approx(0.05 + REORDER_PATIENCE)
+
+
+def test_swap_and_duplicate():
+    receiver = Receiver()
+    assert receiver.receive_all([1, 3, 2, 2, 4, 4, 6, 5]) == [1, 2, 3, 4, 5, 6]
+    assert receiver.counts == (0, 0, 2, 2)
+
+
+def test_late():
+    receiver = Receiver()
+    late = [1, 3, 4, 5, 6, 7, 8, 9, 10, 2, 11]
+    assert receiver.receive_all(late) == [1, 3, 4, 5, 6, 7, 8, 9, 10, 11]
+    assert receiver.counts == (0, 1, 0, 1)
+
+
+def test_patience_is_a_choice():
+    receiver = Receiver(patience=1.0)
+    assert receiver.receive_all([1, 3, 4, 5, 6, 7, 8, 9, 10, 2, 11]) == list(range(1, 12))
+
+
+def test_over_the_wrap():
+    receiver = Receiver()
+    numbers = [number % 65536 for number in range(65500, 65600)]
+    in_order = list(numbers)
+    numbers[35], numbers[36] = numbers[36], numbers[35]
+    assert numbers[34:38] == [65534, 0, 65535, 1]
+    assert receiver.receive_all(numbers) == in_order
+    assert receiver.statistics.lost == 0
+    assert receiver.statistics.highest_sequence == 65599
+
+
+def test_a_new_numbering_is_believed_at_its_second_packet():
+    receiver = Receiver()
+    numbers = [*range(1, 11), *range(40000, 40010)]
+    assert receiver.receive_all(numbers) == [*range(1, 11), *range(40001, 40010)]
+    assert receiver.counts == (0, 0, 0, 0)
+
+
+def test_one_wild_packet_is_ignored():
+    receiver = Receiver()
+    assert receiver.receive_all([1, 2, 40000, 3, 20000, 4]) == [1, 2, 3, 4]
+    assert receiver.counts == (0, 0, 0, 0)
+    assert receiver.statistics.packets == 4
+
+
+@pytest.mark.parametrize(
+    ("jump", "believed"),
+    [
+        (MAX_DROPOUT - 1, True),
+        (MAX_DROPOUT, False),
+        (-MAX_MISORDER + 1, True),
+        (-MAX_MISORDER, False),
+    ],
+)
+def test_how_far_a_jump_is_believed(jump, believed):
+    receiver = Receiver()
+    receiver.receive(packet(10_000), 0.0)
+    receiver.receive(packet(10_000 + jump), 0.01)
+    assert receiver.statistics.packets == 1 + believed
+
+
+def test_a_new_numbering_in_the_middle_of_a_gap():
+    """What waited for a packet of the old numbering is not waited for any more."""
+    receiver = Receiver()
+    assert receiver.receive_all([1, 3, 30001, 30002, 30003])[-2:] == [30002, 30003]
+    assert receiver.reception.deadline() is None
+
+
+def test_what_is_no_packet_is_counted():
+    receiver = Receiver()
+    for datagram in (b"", b"short", bytes(11), b"\xbf" + bytes(11), b"\xa0" + bytes(11)):
+        assert receiver.receive(datagram, 0.0) == []
+    assert receiver.reception.malformed == 5
+    assert receiver.statistics.packets == 0
+    assert receiver.receive(packet(1), 0.0) == [jpeg(1)]
+
+
+def test_packets_of_another_source_are_ignored_where_the_source_is_known():
+    receiver = Receiver(expected_ssrc=7)
+    assert receiver.receive(packet(1), 0.0) == []
+    assert receiver.reception.malformed == 1
+    ours = bytearray(packet(500))
+    ours[8:12] = (7).to_bytes(4, "big")
+    assert receiver.receive(bytes(ours), 0.0) == [jpeg(500)]
+    assert receiver.reception.ssrc == 7
+
+
+def test_what_a_frame_knows():
+    receiver = Receiver()
+    receiver.receive_all(range(1, 6), now=50.0)
+    third = receiver.frames[2]
+    assert (third.number, third.timestamp) == (3, 3 * TICKS)
+    assert third.media_time == pytest.approx(2 * INTERVAL)
+    assert third.arrival == pytest.approx(50.0 + 2 * INTERVAL)
+    assert receiver.statistics.bytes == 5 * len(packet(1))
+    assert receiver.statistics.jitter == pytest.approx(0.0)
+
+
+def test_a_pause_is_neither_loss_nor_jitter():
+    receiver = Receiver()
+    receiver.receive_all(range(1, 6))
+    receiver.reception.paused()
+    receiver.receive_all(range(6, 11), now=60.0)
+    assert receiver.numbers == list(range(1, 11))
+    assert receiver.statistics.lost == 0
+    assert receiver.statistics.jitter == pytest.approx(0.0, abs=1e-6)
+
+
+@pytest.mark.parametrize("stamp", [0, 1_700_000_000], ids=["zero", "whole seconds"])
+def test_timestamps_of_the_lab_are_no_jitter(stamp):
+    receiver = Receiver()
+    for number in range(1, 150):
+        now = number * INTERVAL
+        receiver.receive(packet(number, stamp + int(now) * (stamp > 0)), now)
+    assert receiver.statistics.jitter == pytest.approx(0.0, abs=0.0005)
+    last = receiver.frames[-11].media_time, receiver.frames[-1].media_time
+    assert last[1] - last[0] == pytest.approx(10 * INTERVAL, rel=0.02)
+
+
+# --- Any network ---------------------------------------------------------------------------------
+
+# Per packet: lost; copies; delay in intervals, of which four are less than the patience.
+fates = st.lists(
+    st.tuples(st.booleans(), st.integers(1, 3), st.floats(0, 4.5)), min_size=1, max_size=60
+)
+
+
+@settings(deadline=None)
+@given(fates, st.sampled_from([1, 40000, 65510]))
+def test_what_is_neither_lost_nor_too_late_comes_out_in_order_and_once(packets, start):
+    sent = [(start + index) % 65536 for index in range(len(packets) + 1)]
+    arrivals, arrived = [(0.0, sent[0])], [sent[0]]
+    for index, (is_lost, copies, delay) in enumerate(packets, 1):
+        if not is_lost or index == len(packets):
+            arrivals += [((index + delay) * INTERVAL, sent[index])] * copies
+            arrived.append(sent[index])
+    receiver = Receiver()
+    for now, number in sorted(arrivals, key=lambda arrival: arrival[0]):
+        receiver.receive(packet(number), now)
+    receiver.wait(1000.0)
+    assert receiver.numbers == arrived
+    assert receiver.statistics.late == 0
+    assert receiver.statistics.lost == len(sent) - len(arrived)
+    assert receiver.statistics.duplicates == len(arrivals) - len(arrived)
+
+
+@settings(deadline=None)
+@given(st.lists(st.tuples(st.binary(max_size=40), st.floats(0, 1)), max_size=60))
+def test_any_datagrams(datagrams):
+    receiver, now = Receiver(), 0.0
+    for data, pause in datagrams:
+        now += pause
+        receiver.receive(b"\x80\x1a" + data, now)
+    receiver.wait(now + REORDER_PATIENCE)
+    assert receiver.reception.deadline() is None
+
+
+def test_memory_is_bounded():
+    """An hour of packets, of which every 97th is lost and every 89th comes twice."""
+    receiver = Receiver()
+    for number in range(1, 72_000):
+        for _ in range(0 if number % 97 == 0 else 2 if number % 89 == 0 else 1):
+            receiver.receive(rtp(b"\xff\xd8\xff\xd9", number, number * TICKS), number * INTERVAL)
+        receiver.frames.clear()
+    reception = receiver.reception
+    assert receiver.statistics.lost == 72_000 // 97
+    assert len(reception.statistics._received) <= 10_000
+    assert reception._reorder._held_count == len(reception._reorder._held) == 0
