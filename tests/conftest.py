@@ -88,3 +88,23 @@ def _leads_to_x_server(number: int) -> bool:
         except OSError:
             return False
     return b".X11-unix" in (peer if isinstance(peer, bytes) else peer.encode())
+
+
+def _fails_in_ci(report: pytest.TestReport | pytest.CollectReport) -> None:
+    """In CI everything is there: what would be skipped elsewhere has failed."""
+    if os.environ.get("CI") and report.skipped and not hasattr(report, "wasxfail"):
+        reason = report.longrepr[-1] if isinstance(report.longrepr, tuple) else report.longrepr
+        report.outcome = "failed"
+        report.longrepr = f"must not be skipped in CI: {reason}"
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport() -> Iterator[None]:
+    outcome = yield
+    _fails_in_ci(outcome.get_result())
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_make_collect_report() -> Iterator[None]:
+    outcome = yield
+    _fails_in_ci(outcome.get_result())
