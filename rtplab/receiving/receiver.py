@@ -97,7 +97,9 @@ class MediaReceiver:
         return not ports or not datagram.source_port or datagram.source_port in ports
 
     def _take_report(self, data: bytes, now: float) -> None:
-        self.reporter.take(data, now)
+        reception = self.reception
+        sender = reception.ssrc if reception.expected_ssrc is None else reception.expected_ssrc
+        self.reporter.take(data, now, sender)
         if self.reporter.sender_said_goodbye:
             self.reporter.sender_said_goodbye = False
             self._said_goodbye()

@@ -30,16 +30,19 @@ class ReceiverReporter:
         """When the next report is due."""
         return self._next_report
 
-    def take(self, data: bytes, now: float) -> None:
-        """Read what the sender reports. What can't be read is ignored."""
+    def take(self, data: bytes, now: float, sender: int | None) -> None:
+        """Read what the stream's sender reports; `sender` is its SSRC once known.
+
+        What can't be read and what others report is ignored.
+        """
         try:
             packets = rtcp.parse_compound(data)
         except PacketError:
             return
         for packet in packets:
-            if isinstance(packet, rtcp.SenderReport):
+            if isinstance(packet, rtcp.SenderReport) and sender in (None, packet.ssrc):
                 self._last_sender_report = rtcp.middle_32(packet.ntp), now
-            elif isinstance(packet, rtcp.Bye):
+            elif isinstance(packet, rtcp.Bye) and (sender is None or sender in packet.ssrcs):
                 self.sender_said_goodbye = True
 
     def report(self, statistics: Statistics, sender: int | None, now: float) -> bytes:
