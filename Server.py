@@ -16,17 +16,15 @@ import sys
 import threading
 from types import FrameType
 
-from rtplab import __version__
-from rtplab.protocol.errors import MovieError
+from rtplab.serving.descriptors import raise_descriptor_limit
 from rtplab.serving.library import MovieLibrary
+from rtplab.serving.listing import describe_movies
 from rtplab.serving.media import MediaStore
-from rtplab.serving.multicast import MulticastChannels, MulticastGroup, parse_group
-from rtplab.serving.service import DEFAULT_FPS, DEFAULT_MTU, Service, max_payload
+from rtplab.serving.multicast import MulticastChannels
+from rtplab.serving.options import parse_arguments
+from rtplab.serving.service import Service, max_payload
 from ServerWorker import ServerWorker
-from VideoStream import open_movie
 
-DEFAULT_PORT = 5678
-MIN_MTU = 300  # bytes: the headers of RTP/JPEG's first packet take 212 of them
 BACKLOG = 512  # connections that may wait to be accepted: a class that starts all at once
 # Seconds to wait before accepting again when the process has no descriptor left for a connection.
 ACCEPT_PAUSE = 0.2
@@ -48,10 +46,11 @@ class Server:
 
     def main(self, argv: list[str] | None = None) -> int:
         """Serve as the command line says until a signal comes; return the exit status."""
-        options = _parse_arguments(argv)
+        options = parse_arguments(argv)
         logging.basicConfig(
             level=options.log_level.upper(), format="%(asctime)s %(levelname)s %(message)s"
         )
+        raise_descriptor_limit()
         self.service = Service(
             MovieLibrary(options.media),
             MediaStore(max_payload(options.mtu)),
@@ -60,7 +59,7 @@ class Server:
             multicast=MulticastChannels(options.multicast) if options.multicast else None,
         )
         try:
-            movies = _describe_movies(self.service)
+            movies = describe_movies(self.service.library, options.fps)
             host, port = self.listen(options.host, options.port)
         except OSError as error:
             print(_explain(error, options), file=sys.stderr)
@@ -137,86 +136,6 @@ class Server:
 
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, obey)
-
-
-def _parse_arguments(argv: list[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        prog="Server.py", description="Serve the MJPEG movies of a folder by RTSP and RTP."
-    )
-    parser.add_argument(
-        "port", nargs="?", type=_port, default=DEFAULT_PORT, help="TCP port (default: %(default)s)"
-    )
-    parser.add_argument("--media", default=".", help="folder of the movies (default: this one)")
-    parser.add_argument("--host", default="0.0.0.0", help="address to listen on (default: all)")
-    parser.add_argument(
-        "--fps", type=_fps, default=DEFAULT_FPS, help="frames per second (default: %(default)g)"
-    )
-    parser.add_argument(
-        "--marker", action="store_true", help="set the RTP marker on every frame for lab clients"
-    )
-    parser.add_argument(
-        "--mtu",
-        type=_mtu,
-        default=DEFAULT_MTU,
-        help="largest IP packet in bytes, standard dialect only (default: %(default)s)",
-    )
-    parser.add_argument(
-        "--multicast",
-        type=_group,
-        metavar="GROUP:PORT",
-        help="serve multicast too, such as 239.1.2.3:5004; off unless asked for",
-    )
-    parser.add_argument(
-        "--log-level", choices=["debug", "info", "warning", "error"], default="info"
-    )
-    parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
-    return parser.parse_args(argv)
-
-
-def _port(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and int(text) <= 65535):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a port from 0 to 65535")
-    return int(text)
-
-
-def _mtu(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and MIN_MTU <= int(text) <= 65535):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a size from {MIN_MTU} to 65535 bytes")
-    return int(text)
-
-
-def _group(text: str) -> MulticastGroup:
-    try:
-        return parse_group(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from error
-
-
-def _fps(text: str) -> float:
-    try:
-        fps = float(text)
-    except ValueError:
-        fps = 0.0
-    if not 0.1 <= fps <= 1000:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a frame rate from 0.1 to 1000")
-    return fps
-
-
-def _describe_movies(service: Service) -> list[str]:
-    """Return a line about each movie, and about each file that should be one. Raises OSError."""
-    lines = []
-    for path in service.library.movies():
-        try:
-            movie = open_movie(path)
-        except MovieError as error:
-            lines.append(f"  {path.name}: can't be played: {error}")
-            continue
-        frames = len(movie.frames)
-        lines.append(
-            f"  {path.name}: {frames} frames, {movie.width}x{movie.height}, "
-            f"{frames / service.fps:.1f} s" + (f" ({movie.damage})" if movie.damage else "")
-        )
-    return lines or [f"  no movie in {service.library.folder}: put one there, or use --media"]
 
 
 def _host_and_port(host: str, port: int) -> str:

@@ -23,6 +23,7 @@ from rtplab.protocol import jpeg
 from rtplab.protocol.errors import MovieError
 
 LENGTH_DIGITS = 5
+PAGE = 4096  # bytes: the least that is read of a disk
 _SOI = b"\xff\xd8"  # start of image: how every JPEG begins
 
 
@@ -103,23 +104,54 @@ def _unexpected(offset: int, expected: str, found: bytes) -> MovieError:
     return MovieError(f"byte {offset}: expected {expected}, found {found!r}", offset)
 
 
-_movies: WeakValueDictionary[tuple[str, int, int], Movie] = WeakValueDictionary()
-_movies_lock = threading.Lock()  # guards _movies, and lets one thread index a file, not many
+_Key = tuple[str, int, int]  # path, time of the last change, size
+
+
+class _Turn:
+    """Whose turn it is to open one file: its first viewer indexes it, the others wait for that."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+
+
+_movies: WeakValueDictionary[_Key, Movie] = WeakValueDictionary()
+_turns: WeakValueDictionary[_Key, _Turn] = WeakValueDictionary()
+_movies_lock = threading.Lock()  # guards _movies and _turns; no file is touched under it
 
 
 def open_movie(path: str | os.PathLike[str]) -> Movie:
     """Return the shared Movie of a file; one that has changed since is indexed anew.
 
-    Raises OSError; MovieError (an OSError) when it is no movie.
+    Nobody waits for the index of another movie. Raises OSError; MovieError (an OSError) when it is
+    no movie.
     """
     real_path = os.path.realpath(path)
     status = os.stat(real_path)
     key = (real_path, status.st_mtime_ns, status.st_size)
     with _movies_lock:
-        movie = _movies.get(key)
+        turn = _turns.setdefault(key, _Turn())
+    with turn.lock:
+        with _movies_lock:
+            movie = _movies.get(key)
         if movie is None:
-            movie = _movies[key] = Movie(real_path)
+            movie = Movie(real_path)
+            with _movies_lock:
+                _movies[key] = movie
         return movie
+
+
+def index_cost(path: str | os.PathLike[str]) -> int:
+    """Return how many bytes of the file must be read to index it, as its beginning suggests.
+
+    A bare sequence is walked through. Where the frames say their lengths, a page of the disk is
+    read for each; their number is estimated from the first one's length. Raises OSError.
+    """
+    with open(path, "rb") as file:
+        size = os.fstat(file.fileno()).st_size
+        digits = file.read(LENGTH_DIGITS)
+    if not digits.isdigit():
+        return size
+    return min(size, size * PAGE // (LENGTH_DIGITS + int(digits)))
 
 
 class VideoStream:

@@ -25,6 +25,8 @@ from Client import Client
 from rtplab.protocol import rtpjpeg
 from rtplab.protocol.jpeg import parse
 from rtplab.serving.library import MovieLibrary
+from rtplab.serving.listing import describe_movies
+from rtplab.serving.options import parse_arguments
 from rtplab.serving.service import Service
 from RtpPacket import RtpPacket
 from ServerWorker import ServerWorker
@@ -107,7 +109,7 @@ def test_the_commands_are_accepted():
     servers, players = python_commands("Server.py"), python_commands("ClientLauncher.py")
     assert len(servers) >= 1 and len(players) >= 4
     for arguments in servers:
-        Server._parse_arguments(arguments)
+        parse_arguments(arguments)
     for arguments in players:
         ClientLauncher._parse_arguments(arguments)
 
@@ -138,7 +140,7 @@ def test_the_json_object_has_the_fields_of_the_table():
 
 def test_the_server_says_what_the_example_shows():
     shown = re.search(r"^    Listening on .*:\d+\n    (  movie.*)$", README, re.MULTILINE)
-    lines = Server._describe_movies(Service(MovieLibrary(ROOT)))
+    lines = describe_movies(MovieLibrary(ROOT), 20)
     assert shown[1] in lines
 
 

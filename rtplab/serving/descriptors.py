@@ -1,0 +1,27 @@
+"""How many files and sockets the process may have open at once."""
+
+from __future__ import annotations
+
+try:
+    import resource
+except ImportError:  # Windows has no such limit
+    resource = None  # type: ignore[assignment]
+
+MACOS_MAX = 10_240  # macOS says "unlimited" and then refuses more than this (its OPEN_MAX)
+
+
+def raise_descriptor_limit() -> None:
+    """Use what the system grants: a viewer takes up to three descriptors, a movie one.
+
+    The usual soft limit, 1,024 or on macOS 256, is what programs get that do not ask.
+    """
+    if resource is None:
+        return
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    for wanted in (hard, MACOS_MAX):
+        try:
+            if wanted != soft:
+                resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+            return
+        except (ValueError, OSError):
+            continue  # then we live with what we have

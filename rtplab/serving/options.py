@@ -1,0 +1,76 @@
+"""The command line of the server: which options there are, and what they may be."""
+
+from __future__ import annotations
+
+import argparse
+
+from rtplab import __version__
+from rtplab.serving.multicast import MulticastGroup, parse_group
+from rtplab.serving.service import DEFAULT_FPS, DEFAULT_MTU
+
+DEFAULT_PORT = 5678
+MIN_MTU = 300  # bytes: the headers of RTP/JPEG's first packet take 212 of them
+
+
+def parse_arguments(argv: list[str] | None) -> argparse.Namespace:
+    """Return the options; end the program with a sentence and status 2 when one is wrong."""
+    parser = argparse.ArgumentParser(
+        prog="Server.py", description="Serve the MJPEG movies of a folder by RTSP and RTP."
+    )
+    parser.add_argument(
+        "port", nargs="?", type=_port, default=DEFAULT_PORT, help="TCP port (default: %(default)s)"
+    )
+    parser.add_argument("--media", default=".", help="folder of the movies (default: this one)")
+    parser.add_argument("--host", default="0.0.0.0", help="address to listen on (default: all)")
+    parser.add_argument(
+        "--fps", type=_fps, default=DEFAULT_FPS, help="frames per second (default: %(default)g)"
+    )
+    parser.add_argument(
+        "--marker", action="store_true", help="set the RTP marker on every frame for lab clients"
+    )
+    parser.add_argument(
+        "--mtu",
+        type=_mtu,
+        default=DEFAULT_MTU,
+        help="largest IP packet in bytes, standard dialect only (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--multicast",
+        type=_group,
+        metavar="GROUP:PORT",
+        help="serve multicast too, such as 239.1.2.3:5004; off unless asked for",
+    )
+    parser.add_argument(
+        "--log-level", choices=["debug", "info", "warning", "error"], default="info"
+    )
+    parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
+    return parser.parse_args(argv)
+
+
+def _port(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and int(text) <= 65535):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a port from 0 to 65535")
+    return int(text)
+
+
+def _mtu(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and MIN_MTU <= int(text) <= 65535):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a size from {MIN_MTU} to 65535 bytes")
+    return int(text)
+
+
+def _group(text: str) -> MulticastGroup:
+    try:
+        return parse_group(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+
+
+def _fps(text: str) -> float:
+    try:
+        fps = float(text)
+    except ValueError:
+        fps = 0.0
+    if not 0.1 <= fps <= 1000:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a frame rate from 0.1 to 1000")
+    return fps
