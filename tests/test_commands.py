@@ -1,0 +1,133 @@
+"""The command table: names, keys and when each command can be used."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections import Counter
+
+import pytest
+from movies import ROOT
+
+from rtplab.player.commands import (
+    BY_NAME,
+    COMMANDS,
+    LAB_COMMANDS,
+    MENUS,
+    SPEEDS,
+    key_label,
+    next_speed,
+    tooltip,
+)
+from rtplab.player.status import Situation
+from rtplab.protocol.states import State
+
+NEED_NO_TK = (
+    "commands decoding history icons palette plotdata reconnecting statediagram status "
+    "traffic viewing"
+).split()
+
+
+def enabled_in(**situation) -> set[str]:
+    now = Situation(**situation)
+    return {command.name for command in COMMANDS if command.enabled(now)}
+
+
+def test_every_name_and_every_key_is_there_once():
+    assert max(Counter(command.name for command in COMMANDS).values()) == 1
+    assert max(Counter(key for command in COMMANDS for key in command.keys).values()) == 1
+    assert {command.menu for command in COMMANDS} == set(MENUS)
+
+
+def test_there_is_an_action_for_every_command_and_a_command_for_every_action():
+    tree = ast.parse((ROOT / "rtplab/player/actions.py").read_text())
+    actions = next(node for node in tree.body if isinstance(node, ast.ClassDef))
+    methods = {node.name for node in actions.body if isinstance(node, ast.FunctionDef)}
+    helpers = {"set_speed", "end_recording"}
+    public = {name for name in methods if not name.startswith("_")} - helpers
+    assert public == {command.name for command in COMMANDS}
+
+
+def test_the_keys_are_those_of_mpv_and_vlc():
+    expected = {
+        "space": "toggle",
+        "Left": "back",
+        "Right": "forward",
+        "Up": "far_forward",
+        "Down": "far_back",
+        "f": "fullscreen",
+        "Escape": "leave_fullscreen",
+        "q": "close",
+        "s": "snapshot",
+        "period": "step",
+        "i": "panel",
+        "Tab": "panel",
+        "question": "help",
+    }
+    keys = {key: command.name for command in COMMANDS for key in command.keys}
+    assert {key: keys[key] for key in expected} == expected
+
+
+@pytest.mark.parametrize(
+    ("state", "names"),
+    [
+        (State.INIT, {"setup"}),
+        (State.READY, {"start", "teardown"}),
+        (State.PLAYING, {"pause", "teardown"}),
+    ],
+)
+def test_the_lab_buttons_follow_the_state_diagram(state, names):
+    lab = {command.name for command in LAB_COMMANDS}
+    assert enabled_in(state=state) & lab == names
+    assert enabled_in(state=state, waiting=True) & lab == set()
+
+
+def test_seeking_needs_a_session_whose_length_is_known():
+    assert "forward" not in enabled_in(state=State.PLAYING)
+    assert "forward" not in enabled_in(state=State.INIT, seekable=True)
+    assert {"forward", "far_back", "faster"} <= enabled_in(state=State.READY, seekable=True)
+
+
+def test_a_snapshot_needs_a_picture():
+    assert "snapshot" not in enabled_in(state=State.PLAYING)
+    assert "snapshot" in enabled_in(state=State.READY, has_picture=True)
+
+
+def test_what_is_always_possible():
+    always = {"open", "new_window", "close", "fullscreen", "panel", "help", "colours", "menu"}
+    assert always <= enabled_in(waiting=True)
+
+
+@pytest.mark.parametrize(
+    ("key", "label"),
+    [
+        ("space", "Space"),
+        ("Control-o", "Ctrl+O"),
+        ("question", "?"),
+        ("Shift-R", "Shift+R"),
+        ("Left", "←"),
+        ("F5", "F5"),
+        ("s", "s"),
+    ],
+)
+def test_keys_are_named_as_on_keyboards(key, label):
+    assert key_label(key) == label
+
+
+def test_a_tooltip_names_what_and_key():
+    assert tooltip(BY_NAME["snapshot"]) == "Save snapshot  (s)"
+    assert tooltip(BY_NAME["open"]) == "Open  (o)"
+
+
+def test_speeds_go_up_and_down_and_stay_at_the_ends():
+    assert next_speed(1.0, 1) == 1.5
+    assert next_speed(1.0, -1) == 0.5
+    assert next_speed(SPEEDS[-1], 1) == SPEEDS[-1]
+    assert next_speed(SPEEDS[0], -1) == SPEEDS[0]
+
+
+@pytest.mark.parametrize("module", NEED_NO_TK)
+def test_no_tk_is_imported(module):
+    code = f"import sys, rtplab.player.{module}; sys.exit('tkinter' in sys.modules)"
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)

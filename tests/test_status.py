@@ -1,0 +1,60 @@
+"""What the player says, by situation."""
+
+from __future__ import annotations
+
+import pytest
+
+from rtplab.player.status import NOTHING, Situation, Tone, clock, message_for, time_line
+from rtplab.protocol.states import State
+
+MOVIE = "movie.Mjpeg"
+
+
+def said(**situation) -> str:
+    return message_for(Situation(movie=MOVIE, **situation)).headline
+
+
+def test_every_state_has_its_words():
+    assert said() == "No session"
+    assert said(waiting=True) == "Asking the server …"
+    assert said(state=State.READY) == "Ready to play"
+    assert said(state=State.PLAYING) == "Buffering …"
+    assert said(state=State.PLAYING, has_picture=True) == ""
+    assert said(state=State.READY, has_picture=True) == ""
+    assert said(state=State.PLAYING, has_picture=True, silence=3) == "Stalled"
+    assert said(state=State.READY, has_picture=True, ended=True) == "The end"
+
+
+def test_nothing_is_said_over_a_picture_while_a_reply_is_awaited():
+    assert message_for(Situation(state=State.PLAYING, waiting=True, has_picture=True)) == NOTHING
+
+
+def test_an_error_is_shown_with_its_sentence():
+    message = message_for(Situation(error="The server has no movie named x: check the name."))
+    assert message.tone is Tone.BAD
+    assert message.detail == "The server has no movie named x: check the name."
+
+
+def test_a_lost_connection_is_called_so():
+    assert said(error="The server has closed the connection.") == "Connection lost"
+
+
+def test_reconnecting_says_when():
+    trouble = "The server has closed the connection."
+    message = message_for(Situation(error=trouble, reconnecting_in=1.2, attempt=2))
+    assert message.headline == "Reconnecting …"
+    assert message.detail == f"{trouble}\nAttempt 2, in 2 s."
+    assert "now" in message_for(Situation(error=trouble, reconnecting_in=0.0, attempt=1)).detail
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0, "0:00"), (5.9, "0:05"), (65, "1:05"), (3723, "1:02:03"), (-1, "0:00")],
+)
+def test_clock(seconds, text):
+    assert clock(seconds) == text
+
+
+def test_time_line():
+    assert time_line(5, 25.0) == "0:05 / 0:25"
+    assert time_line(5, None) == "0:05"
