@@ -20,7 +20,6 @@ from movies import MOVIE, ROOT, frames_of
 from processes import HOST, ServerProcess, run_client
 
 import ClientLauncher
-import Server
 from Client import Client
 from rtplab.protocol import rtpjpeg
 from rtplab.protocol.jpeg import parse
@@ -29,6 +28,7 @@ from rtplab.serving.listing import describe_movies
 from rtplab.serving.options import parse_arguments
 from rtplab.serving.service import Service
 from RtpPacket import RtpPacket
+from Server import Server
 from ServerWorker import ServerWorker
 from VideoStream import VideoStream
 
@@ -209,7 +209,7 @@ def test_the_ffmpeg_command_makes_a_movie_that_is_sent_as_it_is(tmp_path):
 
 @contextmanager
 def running_server():
-    server = Server.Server(Service(MovieLibrary(ROOT)))
+    server = Server(Service(MovieLibrary(ROOT)))
     _, port = server.listen()
     thread = threading.Thread(target=server.serve)
     thread.start()
