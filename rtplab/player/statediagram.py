@@ -42,7 +42,9 @@ ARROWS = (
 
 
 def last_arrow(previous: State, current: State, request: str) -> Arrow | None:
-    """The arrow that led to the current state; `request` is the first line of the last request."""
-    method = request.partition(" ")[0]
-    fitting = [a for a in ARROWS if a.source is previous and a.target is current]
-    return next((a for a in fitting if a.method == method), fitting[0] if fitting else None)
+    """The arrow that led to the current state; `request` is the first line of the last request.
+
+    None when no request did: the connection was lost, or the server came to the movie's end.
+    """
+    gone = previous, current, request.partition(" ")[0]
+    return next((a for a in ARROWS if (a.source, a.target, a.method) == gone), None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -134,10 +135,17 @@ class LiveCapture(Recorder):
             try:
                 write_entry(self._writer, entry)
             except OSError as error:
-                self.error = f"The capture could not be written ({error})."
-                self._file.close()
+                self._give_up(error)
 
     def close(self) -> None:
         """Finish the file. May be called twice."""
         with self._lock:
+            try:
+                self._file.close()
+            except OSError as error:
+                self._give_up(error)
+
+    def _give_up(self, error: OSError) -> None:
+        self.error = f"The capture could not be written ({error})."
+        with suppress(OSError):  # what is still in the buffer can't be written, either
             self._file.close()

@@ -1,0 +1,150 @@
+"""Capture files: golden bytes, and what tshark makes of them."""
+
+from __future__ import annotations
+
+import io
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from rtplab.player.traffic import MAX_PACKET_BYTES, Traffic
+from rtplab.receiving.capture import Endpoints, LiveCapture, Message, Packet, write_capture
+from rtplab.receiving.pcap import Endpoint, PcapWriter
+from RtpPacket import pack_header
+
+ENDS = Endpoints(Endpoint("127.0.0.1", 554), Endpoint("127.0.0.1", 40000), 5004)
+ENDS6 = Endpoints(Endpoint("::1", 554), Endpoint("::1", 40000), 5004)
+SETUP = (
+    b"SETUP rtsp://127.0.0.1/m RTSP/1.0\r\nCSeq: 1\r\n"
+    b"Transport: RTP/AVP;unicast;client_port=5004-5005\r\n\r\n"
+)
+SETUP_OK = (
+    b"RTSP/1.0 200 OK\r\nCSeq: 1\r\nSession: 1\r\n"
+    b"Transport: RTP/AVP;unicast;client_port=5004-5005;server_port=6000-6001\r\n\r\n"
+)
+
+
+def entries(ends=ENDS, source_port=6000) -> list[Message | Packet]:
+    rtp = [
+        Packet(
+            pack_header(1, 26, 7 + n, 4500 * n, 99) + b"\0" * 20, source_port, False, 3.0 + n, ends
+        )
+        for n in range(3)
+    ]
+    return [*rtp, Message(False, SETUP_OK, 2.000002, ends), Message(True, SETUP, 1.5, ends)]
+
+
+def test_a_datagram_byte_by_byte():
+    file = io.BytesIO()
+    PcapWriter(file).udp(Endpoint("10.0.0.1", 1), Endpoint("10.0.0.2", 2), b"abc", 3.000004)
+    assert file.getvalue().hex(" ") == (
+        "d4 c3 b2 a1 02 00 04 00 00 00 00 00 00 00 00 00 00 00 04 00 65 00 00 00 "
+        "03 00 00 00 04 00 00 00 1f 00 00 00 1f 00 00 00 "
+        "45 00 00 1f 00 01 00 00 40 11 66 cb 0a 00 00 01 0a 00 00 02 "
+        "00 01 00 02 00 0b 27 70 61 62 63"
+    )
+
+
+def tshark(path, *arguments: str) -> list[str]:
+    program = shutil.which("tshark")
+    if program is None:
+        reason = "not installed: tshark"
+        pytest.fail(reason) if "CI" in os.environ else pytest.skip(reason)
+    run = subprocess.run(
+        [program, "-r", str(path), "-o", "ip.check_checksum:TRUE", "-o", "udp.check_checksum:TRUE",
+         "-o", "tcp.check_checksum:TRUE", *arguments],
+        capture_output=True, text=True, timeout=60, check=True,
+    )  # fmt: skip
+    return run.stdout.splitlines()
+
+
+@pytest.mark.peers
+@pytest.mark.parametrize("ends", [ENDS, ENDS6])
+def test_tshark_reads_rtsp_and_rtp(tmp_path, ends):
+    path = tmp_path / "session.pcap"
+    with open(path, "wb") as file:
+        write_capture(file, entries(ends))
+    assert tshark(path, "-Y", "rtsp.request", "-T", "fields", "-e", "rtsp.method") == ["SETUP"]
+    assert tshark(path, "-Y", "rtsp.response", "-T", "fields", "-e", "rtsp.status") == ["200"]
+    fields = ("-e", "rtp.seq", "-e", "rtp.p_type", "-e", "rtp.marker", "-e", "frame.time_epoch")
+    rows = [row.split("\t") for row in tshark(path, "-Y", "rtp", "-T", "fields", *fields)]
+    assert [(row[0], row[1], float(row[3])) for row in rows] == [
+        ("7", "26", 3.0), ("8", "26", 4.0), ("9", "26", 5.0)
+    ]  # fmt: skip
+    bad = "ip.checksum.status == 0 || udp.checksum.status == 0 || tcp.checksum.status == 0"
+    assert tshark(path, "-Y", f"{bad} || tcp.analysis.flags") == []
+
+
+@pytest.mark.peers
+def test_tshark_reads_rtp_on_the_rtsp_connection(tmp_path):
+    path = tmp_path / "session.pcap"
+    setup = SETUP.replace(b"AVP;unicast;client_port=5004-5005", b"AVP/TCP;interleaved=0-1")
+    reply = SETUP_OK.replace(
+        b"AVP;unicast;client_port=5004-5005;server_port=6000-6001", b"AVP/TCP;interleaved=0-1"
+    )
+    packets = [entry for entry in entries(source_port=0) if isinstance(entry, Packet)]
+    messages = [Message(True, setup, 1.0, ENDS), Message(False, reply, 1.1, ENDS)]
+    with open(path, "wb") as file:
+        write_capture(file, [*messages, *packets])
+    assert tshark(path, "-Y", "rtp", "-T", "fields", "-e", "rtp.seq") == ["7", "8", "9"]
+
+
+def test_a_live_capture_is_the_same_and_tells_others(tmp_path):
+    also = Traffic(lambda: ENDS)
+    also.watching = True
+    live = LiveCapture(tmp_path / "live.pcap", lambda: ENDS, also)
+    live.message_sent(SETUP, 1.5)
+    live.message_received(SETUP_OK, 2.000002)
+    for entry in entries()[:3]:
+        live.packet_received(entry.data, entry.source_port, entry.is_rtcp, entry.when)
+    live.close()
+    live.close()
+    live.message_sent(SETUP, 9.0)  # a thread that has not heard of the end yet
+    expected = io.BytesIO()
+    write_capture(expected, entries())
+    assert (tmp_path / "live.pcap").read_bytes() == expected.getvalue()
+    assert len(also.messages) == 3
+    assert len(also.packets) == 3
+
+
+def test_a_full_disk_is_a_sentence():
+    if not os.path.exists("/dev/full"):
+        pytest.skip("needs /dev/full")
+    live = LiveCapture(Path("/dev/full"), lambda: ENDS)
+    for number in range(1000):
+        live.message_sent(SETUP * 10, float(number))
+    live.close()
+    assert "could not be written" in live.error
+
+
+def test_traffic_keeps_packets_only_while_somebody_watches():
+    traffic = Traffic(lambda: ENDS)
+    traffic.packet_received(b"x", 1, False, 1.0)
+    assert traffic.packets == []
+    traffic.watching = True
+    traffic.packet_received(b"rtp", 1, False, 1.0)
+    traffic.packet_received(b"rtcp", 1, True, 1.0)
+    assert traffic.last_rtp().data == b"rtp"
+
+
+def test_traffic_is_bounded():
+    traffic = Traffic(lambda: ENDS)
+    traffic.watching = True
+    packet = bytes(60_000)
+    for number in range(MAX_PACKET_BYTES // len(packet) + 50):
+        traffic.packet_received(packet, 1, False, float(number))
+    assert sum(len(entry.data) for entry in traffic.packets) <= MAX_PACKET_BYTES
+
+
+def test_the_last_exchange_is_the_one_that_changed_the_state():
+    traffic = Traffic(lambda: ENDS)
+    assert traffic.last_exchange() == ("", "")
+    traffic.message_sent(b"PLAY m RTSP/1.0\r\nCSeq: 2\r\n\r\n", 1.0)
+    assert traffic.last_exchange() == ("PLAY m RTSP/1.0", "")
+    traffic.message_received(b"RTSP/1.0 200 OK\r\nCSeq: 2\r\n\r\n", 1.1)
+    traffic.message_sent(b"GET_PARAMETER m RTSP/1.0\r\nCSeq: 3\r\n\r\n", 2.0)
+    traffic.message_received(b"RTSP/1.0 501 Not Implemented\r\nCSeq: 3\r\n\r\n", 2.1)
+    assert traffic.last_exchange() == ("PLAY m RTSP/1.0", "RTSP/1.0 200 OK")

@@ -1,0 +1,176 @@
+"""What the protocol panel shows, without Tk: explanations, packet fields, figures, diagram."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from movies import MOVIE, frames_of
+
+from rtplab.player.plotdata import INTERVAL, SPAN, PlotData, totals
+from rtplab.player.statediagram import ARROWS, last_arrow
+from rtplab.protocol.errors import PacketError
+from rtplab.protocol.explain import explain_message, jpeg_fields, rtp_fields
+from rtplab.protocol.rtpjpeg import packetize
+from rtplab.protocol.states import State, transition
+from rtplab.receiving.statistics import Statistics
+from RtpPacket import pack_header
+
+
+def test_each_line_is_explained_with_its_section():
+    lines = explain_message(
+        b"SETUP rtsp://h/m RTSP/1.0\r\nCSeq: 1\nTRANSPORT : RTP/AVP\r\nX-Own: 1\r\n\r\nCSeq: body"
+    )
+    assert [line.text for line in lines] == [
+        "SETUP rtsp://h/m RTSP/1.0", "CSeq: 1", "TRANSPORT : RTP/AVP", "X-Own: 1", "", "CSeq: body"
+    ]  # fmt: skip
+    assert "§10.4" in lines[0].meaning
+    assert "§12.17" in lines[1].meaning
+    assert "§12.39" in lines[2].meaning
+    assert lines[3].meaning == ""
+    assert lines[5].meaning == ""
+    assert [line.visible_end for line in lines] == ["␍␊", "␊", "␍␊", "␍␊", "␍␊", ""]
+
+
+def test_lab_messages_are_explained_too():
+    lines = explain_message(b"PLAY movie.Mjpeg RTSP/1.0\nCSeq: 2\nSession: 123456")
+    assert ["§10.5" in lines[0].meaning, "§12.37" in lines[2].meaning] == [True, True]
+    assert lines[2].visible_end == ""
+
+
+@pytest.mark.parametrize(
+    ("status", "meaning"), [(b"200 OK", "done"), (b"404 Not Found", "not found")]
+)
+def test_replies_are_explained(status, meaning):
+    assert explain_message(b"RTSP/1.0 " + status + b"\r\n")[0].meaning.startswith(meaning)
+
+
+@given(st.binary(max_size=300))
+def test_any_bytes_come_back_as_lines(data):
+    lines = explain_message(data)
+    assert "".join(line.text + line.end for line in lines) == data.decode("utf-8", "replace")
+
+
+def test_rtp_fields_are_those_of_the_header():
+    packet = pack_header(1, 26, 0x1234, 90_000, 0xDEADBEEF) + b"payload"
+    fields = {field.name: field.value for field in rtp_fields(packet)}
+    assert fields == {
+        "V": 2, "P": 0, "X": 0, "CC": 0, "M": 1, "PT": 26, "sequence number": 0x1234,
+        "timestamp": 90_000, "SSRC": 0xDEADBEEF,
+    }  # fmt: skip
+
+
+@given(st.binary(min_size=12, max_size=90))
+def test_the_fields_spell_the_packet_bit_by_bit(packet):
+    fields = rtp_fields(packet)
+    bits = "".join(f"{field.value:0{field.bits}b}" for field in fields)
+    assert int(bits, 2).to_bytes(len(bits) // 8, "big") == packet[: len(bits) // 8]
+
+
+@given(st.binary(max_size=11))
+def test_short_packets_are_an_error(packet):
+    with pytest.raises(PacketError):
+        rtp_fields(packet)
+
+
+def test_jpeg_fields_are_those_of_the_payload():
+    header, _ = packetize(frames_of(MOVIE)[0], 1400)[0]
+    fields = jpeg_fields(header + b"data")
+    assert {field.name: field.value for field in fields} == {
+        "type-specific": 0, "fragment offset": 0, "type": 1, "Q": 255, "width": 48, "height": 36
+    }  # fmt: skip
+    assert sum(field.bits for field in fields) == 64
+
+
+def test_restart_markers_have_their_header():
+    payload = bytes([0, 0, 0, 9, 65, 50, 4, 4]) + (7).to_bytes(2, "big") + b"\xff\xff" + b"data"
+    fields = {field.name: field.value for field in jpeg_fields(payload)}
+    assert fields["restart interval"] == 7
+    assert (fields["F"], fields["L"], fields["restart count"]) == (1, 1, 0x3FFF)
+
+
+def test_a_whole_jpeg_has_no_fields():
+    assert jpeg_fields(frames_of(MOVIE)[0]) == []
+
+
+@given(st.binary(max_size=60))
+def test_jpeg_fields_raise_nothing_else(payload):
+    try:
+        jpeg_fields(payload)
+    except PacketError:
+        pass
+
+
+def test_every_arrow_is_a_transition():
+    for arrow in ARROWS:
+        assert transition(arrow.source, arrow.method) is arrow.target
+
+
+@pytest.mark.parametrize(
+    ("previous", "current", "asked", "method"),
+    [
+        (State.INIT, State.READY, "SETUP m RTSP/1.0", "SETUP"),
+        (State.READY, State.PLAYING, "PLAY m RTSP/1.0", "PLAY"),
+        (State.PLAYING, State.READY, "PAUSE m RTSP/1.0", "PAUSE"),
+        (State.PLAYING, State.INIT, "TEARDOWN m RTSP/1.0", "TEARDOWN"),
+    ],
+)
+def test_the_last_arrow_is_the_one_that_was_gone(previous, current, asked, method):
+    arrow = last_arrow(previous, current, asked)
+    assert (arrow.method, arrow.source, arrow.target) == (method, previous, current)
+
+
+def test_no_arrow_is_lit_that_no_request_has_gone():
+    assert last_arrow(State.INIT, State.INIT, "") is None
+    assert last_arrow(State.PLAYING, State.READY, "") is None  # the end of the movie
+
+
+def received(frames: int, lost_every: int = 0) -> Statistics:
+    statistics = Statistics()
+    for number in range(frames):
+        if lost_every and number % lost_every == 1:
+            continue
+        statistics.arrived(number, 1000, number * 0.05)
+        statistics.frames += 1
+    return statistics
+
+
+def test_the_figures_are_rates_over_the_last_seconds():
+    data, statistics = PlotData(), Statistics()
+    for half_second in range(20):
+        now = half_second * INTERVAL
+        for number in range(half_second * 10, half_second * 10 + 10):
+            if number % 10 != 5:
+                statistics.arrived(number, 1000, now)
+                statistics.frames += 1
+        assert data.is_due(now)
+        data.sample(statistics, 0.1, now)
+        assert not data.is_due(now + INTERVAL / 2)
+    last = data.figures[-1]
+    assert last.frames_per_second == pytest.approx(18.0)
+    assert last.kbit_per_second == pytest.approx(144.0)
+    assert last.loss_percent == pytest.approx(10.0)
+    assert last.buffer_ms == pytest.approx(100.0)
+
+
+def test_the_figures_are_those_of_the_last_minute():
+    data = PlotData()
+    for number in range(1000):
+        data.sample(Statistics(), 0.0, number * INTERVAL)
+    assert data.figures[-1].when - data.figures[0].when == SPAN
+
+
+def test_another_session_begins_its_rates_anew():
+    data = PlotData()
+    data.sample(received(1000), 0.0, 0.0)
+    data.sample(received(10), 0.0, 0.5)
+    assert data.figures[-1].frames_per_second == 0.0
+    assert data.figures[-1].loss_percent == 0.0
+
+
+def test_totals():
+    values = dict(totals(received(100, lost_every=10), malformed=3, skipped=4))
+    assert values["Packets"] == "90"
+    assert values["Lost"] == "10 (10.0 %)"
+    assert values["Malformed"] == "3"
+    assert values["Not shown in time"] == "4"
