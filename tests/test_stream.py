@@ -1,0 +1,196 @@
+"""An RTP stream: numbers, timestamps, markers and bursts, by the packets it hands to its sink."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from movies import jpeg_of_size, write_movie
+
+from rtplab.protocol import rtcp
+from rtplab.serving.media import MAX_LAB_FRAME, WholeFrames
+from rtplab.serving.stream import RtpStream
+from RtpPacket import RtpPacket
+from VideoStream import Movie
+
+FRAME = 0.05  # seconds
+TICKS = 4500
+
+
+class Sink:
+    """Notes the packets of each burst, decoded, and the reports."""
+
+    def __init__(self, max_burst=40):
+        self.max_burst = max_burst
+        self.bursts = []
+        self.reports = []
+
+    def send(self, packets):
+        self.bursts.append([decoded(b"".join(packet)) for packet in packets])
+
+    def send_report(self, report):
+        self.reports.append(report)
+
+    def close(self):
+        pass
+
+    @property
+    def packets(self):
+        return [packet for burst in self.bursts for packet in burst]
+
+
+def decoded(data):
+    packet = RtpPacket()
+    packet.decode(data)
+    return packet
+
+
+def new_stream(sink, *, number=1, timestamp=0, marker=False):
+    return RtpStream(
+        sink,
+        ssrc=0xCAFEBABE,
+        sequence_number=number,
+        first_timestamp=timestamp,
+        mark_single_packets=marker,
+    )
+
+
+def send(stream, payloads, duration=FRAME):
+    """Send a frame in all its bursts; return the share of the frame's time of each."""
+    stream.begin_frame([(b"", memoryview(payload)) for payload in payloads], duration)
+    shares = [stream.send_burst()]
+    while stream.is_within_frame:
+        shares.append(stream.send_burst())
+    return shares
+
+
+def markers(packets):
+    return [packet.marker() for packet in packets]
+
+
+def test_a_frame_in_one_packet():
+    sink = Sink()
+    stream = new_stream(sink)
+    for _ in range(3):
+        assert send(stream, [b"frame"]) == [1.0]
+    assert [packet.seqNum() for packet in sink.packets] == [1, 2, 3]
+    assert [packet.timestamp() for packet in sink.packets] == [0, TICKS, 2 * TICKS]
+    assert markers(sink.packets) == [0, 0, 0]
+    for packet in sink.packets:
+        assert (packet.version(), packet.payloadType(), packet.ssrc()) == (2, 26, 0xCAFEBABE)
+        assert packet.header[0] == 0x80
+        assert packet.getPayload() == b"frame"
+
+
+def test_the_marker_on_a_frame_in_one_packet_is_a_choice():
+    sink = Sink()
+    send(new_stream(sink, marker=True), [b"frame"])
+    assert markers(sink.packets) == [1]
+
+
+@pytest.mark.parametrize("marker", [False, True])
+def test_a_frame_in_several_packets(marker):
+    sink = Sink()
+    stream = new_stream(sink, marker=marker)
+    send(stream, [b"a", b"b", b"c"])
+    send(stream, [b"d", b"e"])
+    assert [packet.getPayload() for packet in sink.packets] == [b"a", b"b", b"c", b"d", b"e"]
+    assert [packet.seqNum() for packet in sink.packets] == [1, 2, 3, 4, 5]
+    assert [packet.timestamp() for packet in sink.packets] == [0, 0, 0, TICKS, TICKS]
+    assert markers(sink.packets) == [0, 0, 1, 0, 1]
+
+
+def test_the_payload_header_comes_before_the_slice():
+    sink = Sink()
+    stream = new_stream(sink)
+    stream.begin_frame([(b"head", memoryview(b"slice"))], FRAME)
+    stream.send_burst()
+    assert sink.packets[0].getPayload() == b"headslice"
+
+
+def test_numbers_and_timestamps_wrap_around():
+    sink = Sink()
+    stream = new_stream(sink, number=65534, timestamp=2**32 - TICKS)
+    for _ in range(4):
+        send(stream, [b"frame"])
+    assert [packet.seqNum() for packet in sink.packets] == [65534, 65535, 0, 1]
+    assert [packet.timestamp() for packet in sink.packets] == [2**32 - TICKS, 0, TICKS, 2 * TICKS]
+
+
+def test_timestamps_do_not_drift():
+    """A 29th of a second is no whole number of ticks; after an hour of them all is well."""
+    sink = Sink()
+    stream = new_stream(sink)
+    for _ in range(3600 * 29 + 1):
+        stream.begin_frame([], 1 / 29)
+    assert stream.timestamp == pytest.approx(3600 * 90_000 + 90_000 / 29, abs=1)
+
+
+def test_a_frame_without_packets_takes_its_time_and_no_number():
+    sink = Sink()
+    stream = new_stream(sink)
+    assert send(stream, []) == [1.0]
+    send(stream, [b"frame"])
+    assert sink.bursts == [[sink.packets[0]]]
+    assert (sink.packets[0].seqNum(), sink.packets[0].timestamp()) == (1, TICKS)
+
+
+@pytest.mark.parametrize(
+    ("packets", "bursts"), [(1, [1]), (10, [10]), (11, [6, 5]), (20, [10, 10]), (25, [9, 9, 7])]
+)
+def test_large_frames_go_in_bursts_of_about_one_size(packets, bursts):
+    sink = Sink(max_burst=10)
+    shares = send(new_stream(sink), [b"x"] * packets)
+    assert [len(burst) for burst in sink.bursts] == bursts
+    assert shares == pytest.approx([1 / len(bursts)] * len(bursts))
+    assert [packet.seqNum() for packet in sink.packets] == list(range(1, packets + 1))
+    assert markers(sink.packets) == [0] * (packets - 1) + [int(packets > 1)]
+
+
+@given(st.lists(st.integers(0, 60), max_size=20), st.integers(0, 65535), st.integers(1, 50))
+def test_any_frames(sizes, first, max_burst):
+    sink = Sink(max_burst)
+    stream = new_stream(sink, number=first)
+    for size in sizes:
+        shares = send(stream, [b"x"] * size)
+        assert sum(shares) == pytest.approx(1.0)
+    numbers = [packet.seqNum() for packet in sink.packets]
+    assert numbers == [(first + index) % 65536 for index in range(sum(sizes))]
+    assert all(len(burst) <= max_burst for burst in sink.bursts)
+
+
+def test_a_report_says_what_was_sent():
+    sink = Sink()
+    stream = new_stream(sink)
+    send(stream, [b"abc", b"de"])
+    assert stream.report_is_due(now=100.0)
+    stream.report("name", now=100.0, wall_clock=1_700_000_000.5)
+    assert not stream.report_is_due(now=100.1)
+    assert stream.report_is_due(now=110.0)
+    report = next(
+        part for part in rtcp.parse_compound(sink.reports[0]) if isinstance(part, rtcp.SenderReport)
+    )
+    assert (report.ssrc, report.rtp_timestamp) == (0xCAFEBABE, TICKS)
+    assert (report.packet_count, report.octet_count) == (2, 5)
+
+
+# --- The lab's payload ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("size", "pieces"),
+    [
+        (MAX_LAB_FRAME - 1, [MAX_LAB_FRAME - 1]),
+        (MAX_LAB_FRAME, [MAX_LAB_FRAME]),
+        (MAX_LAB_FRAME + 1, [MAX_LAB_FRAME, 1]),
+        (99_999, [MAX_LAB_FRAME, 99_999 - MAX_LAB_FRAME]),
+    ],
+)
+def test_a_lab_frame_is_whole_unless_no_datagram_can_hold_it(tmp_path, size, pieces):
+    frame = jpeg_of_size(size)
+    media = WholeFrames(Movie(write_movie(tmp_path / "movie.Mjpeg", [frame])))
+    payloads = media.payloads(1)
+    assert [len(header) for header, _ in payloads] == [0] * len(pieces)
+    assert [len(data) for _, data in payloads] == pieces
+    assert b"".join(data for _, data in payloads) == frame
+    assert MAX_LAB_FRAME == 65_495
