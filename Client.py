@@ -14,6 +14,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+from rtplab.protocol.auth import hide_password
 from rtplab.protocol.errors import MessageError, SessionError
 from rtplab.protocol.parser import ResponseParser
 from rtplab.protocol.rtsp import Dialect, InterleavedFrame, Request, Response
@@ -24,6 +25,7 @@ from rtplab.receiving.connection import ClientConnection
 from rtplab.receiving.frames import Frame, LabAssembler, RtpJpegFrames
 from rtplab.receiving.impairment import Conditions, Impairment
 from rtplab.receiving.labdialogue import LabDialogue
+from rtplab.receiving.login import Login, LoginNeeded
 from rtplab.receiving.pcap import Endpoint
 from rtplab.receiving.playout import PlayoutBuffer
 from rtplab.receiving.receiver import MediaReceiver, Observer
@@ -77,6 +79,7 @@ class Client:
         self.rtpPort = int(rtpport)
         self.fileName = filename
         self.error = ""
+        self.needsPassword = False  # the server has asked for one: `logIn` gives it
         self.notice = ""
         self.ended = False  # the server has said that the movie is over
         self.onFrame: Callable[[Frame], None] | None = None
@@ -85,6 +88,9 @@ class Client:
         self.impairment = Impairment(Conditions())  # what is done on purpose to RTP that arrives
         self._transport_wanted = transport
         self._url = parse_url(filename) if "://" in filename else None
+        if self._url is not None:
+            self.fileName = str(self._url)  # without the password, as it is shown
+        self._login = self._new_login()
         self._dialogue = self._new_dialogue()
         self._receiver = self._new_receiver()
 
@@ -125,7 +131,11 @@ class Client:
         if self._url is None:
             return LabDialogue(self.fileName)
         self.serverAddr, self.serverPort = self._url.host, self._url.port
-        return StandardDialogue(self._url, self._transport_wanted)
+        return StandardDialogue(self._url, self._transport_wanted, self._login)
+
+    def _new_login(self) -> Login:
+        """Whoever the address names, and nobody without one."""
+        return Login(self._url.user, self._url.password) if self._url is not None else Login()
 
     def _new_receiver(self) -> MediaReceiver:
         reception = Reception(LabAssembler(), patience=self.playout.latency)
@@ -191,6 +201,13 @@ class Client:
         """Have the movie sent. Only in READY."""
         if self.state is State.READY and not self.isWaiting():
             self.sendRtspRequest(self.PLAY)
+
+    def logIn(self, user: str, password: str) -> None:
+        """Set up as this user: the answer to `needsPassword`. A lab server knows no users."""
+        self._login = Login(user, password)
+        self.needsPassword = False
+        self.error = ""
+        self.setupMovie()
 
     def pauseMovie(self) -> None:
         """Have the sending stopped for now. Only in PLAYING."""
@@ -328,7 +345,7 @@ class Client:
             self._reply_deadline = self._last_request_at + REPLY_TIMEOUT
         data = request.serialise()
         if self.observer is not None:
-            self.observer.message_sent(data, time.time())
+            self.observer.message_sent(hide_password(data), time.time())
         try:
             self._connection.send(data)
         except OSError as error:
@@ -367,6 +384,7 @@ class Client:
                 follow_up = self._dialogue.received(response)
             except SessionError as error:
                 self._play_when_ready = False
+                self.needsPassword = isinstance(error, LoginNeeded)
                 self._fail(error)
             except Redirected as redirected:
                 self._redirect(redirected.url)
@@ -379,6 +397,7 @@ class Client:
 
     def _succeed(self, method: str) -> None:
         self.error = self.notice = ""
+        self.needsPassword = False
         self.state = transition(self.state, method)
         if method == "SETUP":
             self._set_up()
@@ -413,6 +432,8 @@ class Client:
         if self._redirections > MAX_REDIRECTIONS:
             self._fail(SessionError("The server sends us from one address to the next: given up."))
         else:
+            if (url.host, url.port) != (self.serverAddr, self.serverPort):
+                self._login = Login(url.user, url.password)  # ours are for the other server
             self._url = url
             self._start(self._begin_anew, "command")
 
@@ -421,7 +442,12 @@ class Client:
             return False
         self._keep_alive_seq = 0
         if isinstance(self._dialogue, StandardDialogue):
-            self._dialogue.kept_alive(response)
+            try:
+                again = self._dialogue.kept_alive(response)
+            except SessionError as error:
+                self._fail(error)
+            else:
+                self._send_keep_alive(again)
         return True
 
     def _is_stale(self, response: Response) -> bool:
@@ -479,7 +505,11 @@ class Client:
 
     def _keep_alive(self) -> None:
         if isinstance(self._dialogue, StandardDialogue):
-            self._send(self._dialogue.keep_alive(), awaited=False)
+            self._send_keep_alive(self._dialogue.keep_alive())
+
+    def _send_keep_alive(self, request: Request | None) -> None:
+        if request is not None:
+            self._send(request, awaited=False)
             self._keep_alive_seq = self.rtspSeq
 
     def _tell_silence(self) -> None:

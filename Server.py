@@ -22,6 +22,7 @@ from rtplab.serving.listing import describe_movies
 from rtplab.serving.media import MediaStore
 from rtplab.serving.multicast import MulticastChannels
 from rtplab.serving.options import parse_arguments
+from rtplab.serving.securityoptions import security_settings
 from rtplab.serving.service import Service, max_payload
 from ServerWorker import ServerWorker
 
@@ -51,12 +52,20 @@ class Server:
             level=options.log_level.upper(), format="%(asctime)s %(levelname)s %(message)s"
         )
         raise_descriptor_limit()
+        try:
+            security = security_settings(options)
+        except ValueError as error:
+            print(error, file=sys.stderr)
+            self.close()
+            return 1
         self.service = Service(
             MovieLibrary(options.media),
             MediaStore(max_payload(options.mtu)),
             fps=options.fps,
+            loop=options.loop,
             marker=options.marker,
             multicast=MulticastChannels(options.multicast) if options.multicast else None,
+            **security,
         )
         try:
             movies = describe_movies(self.service.library, options.fps)

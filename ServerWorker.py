@@ -27,6 +27,7 @@ from rtplab.protocol.rtsp import (
     printable,
 )
 from rtplab.protocol.states import State, transition
+from rtplab.protocol.urls import without_password
 from rtplab.serving.access import Gate
 from rtplab.serving.connection import RtspConnection
 from rtplab.serving.media import Media, WholeFrames
@@ -151,7 +152,7 @@ class ServerWorker:
         request = data if isinstance(data, Request) else _request_from_text(data)
         response = self._answer(request)
         if logger.isEnabledFor(logging.DEBUG):
-            asked = printable(f"{request.method} {request.uri}")
+            asked = printable(f"{request.method} {without_password(request.uri)}")
             logger.debug("%s < %s > %d", self._name, asked, response.status)
         self._connection.send(response.serialise(request))
         self._start_sending_if_playing()
@@ -223,7 +224,7 @@ class ServerWorker:
             name=resource.name,
             origin=self._viewer.local_host or "127.0.0.1",
             session_id=video.movie.modified,
-            duration=Playback(video, self._service.fps).duration,
+            duration=None if self._service.loop else self._playback(video).duration,
             frame_rate=self._service.fps,
             width=width,
             height=height,
@@ -350,6 +351,9 @@ class ServerWorker:
         except OSError as error:
             raise MessageError(f"{path.name} can't be opened: {error}", 404) from error
 
+    def _playback(self, video: VideoStream) -> Playback:
+        return Playback(video, self._service.fps, self._service.loop)
+
     def _media_for(self, dialect: Dialect, video: VideoStream) -> Media:
         if dialect is Dialect.LAB:
             return WholeFrames(video.movie)
@@ -372,7 +376,7 @@ class ServerWorker:
             dialect,
             resource,
             replace(transport, ssrc=stream.ssrc),
-            Playback(video, self._service.fps),
+            self._playback(video),
             media,
             stream,
             self._service.cname,
@@ -385,7 +389,7 @@ class ServerWorker:
         def make(group: str, port: int) -> MulticastChannel:
             stream = standard_stream(open_multicast_sink(self._viewer.local_host, group, port))
             transport = multicast_transport(group, port, stream.ssrc)
-            playback = Playback(VideoStream(video.filename), self._service.fps)
+            playback = self._playback(VideoStream(video.filename))
             media = self._media_for(Dialect.STANDARD, video)
             name = f"{group}:{port}"
             session = Session(

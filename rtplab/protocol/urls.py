@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from urllib.parse import unquote_to_bytes, urljoin, urlsplit
 
 from rtplab.protocol.errors import MessageError
@@ -24,7 +24,7 @@ class RtspUrl:
     port: int
     path: str
     user: str = ""
-    password: str = ""
+    password: str = field(default="", repr=False)
 
     @property
     def name(self) -> str:

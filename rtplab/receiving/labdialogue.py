@@ -15,6 +15,11 @@ def refusal(method: str, response: Response, name: str) -> SessionError:
     """Say why the server did not do what it was asked."""
     if response.status == 404:
         return SessionError(f"The server has no movie named {printable(name)}: check the name.")
+    if response.status == 401:
+        return SessionError(
+            "The server asks for a password, which the lab dialect can't give: use its rtsp:// "
+            "address."
+        )
     reason = printable(response.reason, 60) or REASONS.get(response.status, "")
     return SessionError(f"The server refused {method}: {response.status} {reason}.")
 

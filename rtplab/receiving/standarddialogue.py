@@ -17,6 +17,7 @@ from rtplab.protocol.headers import (
 from rtplab.protocol.rtsp import Dialect, Headers, Request, Response, printable
 from rtplab.protocol.urls import RtspUrl, parse_url, resolve
 from rtplab.receiving.labdialogue import refusal
+from rtplab.receiving.login import Login
 from rtplab.receiving.position import MoviePosition
 
 JPEG = 26  # static payload type (RFC 3551 section 6)
@@ -42,9 +43,10 @@ class StandardDialogue:
     dialect = Dialect.STANDARD
     wants_rtcp = True
 
-    def __init__(self, url: RtspUrl, transport: str = "auto") -> None:
+    def __init__(self, url: RtspUrl, transport: str = "auto", login: Login | None = None) -> None:
         """`transport` is one of TRANSPORTS; auto is UDP, and TCP where that is refused."""
         self.url = url
+        self._login = login or Login()
         self.uses_udp = transport != "tcp"
         self.session_id = ""
         self.transport = Transport()
@@ -55,8 +57,10 @@ class StandardDialogue:
         self._may_change_transport = transport == "auto"
         self._rtp_port = 0
         self._method = ""
+        self._last_request: tuple[str, list[tuple[str, str]]] = "", []  # its URL and headers
         self._aggregate_url = self._track_url = str(url)
         self._keep_alive_method = "GET_PARAMETER"
+        self._keep_alive_repeated = False
 
     # ------------------------------------------------------------------ requests
 
@@ -86,19 +90,30 @@ class StandardDialogue:
 
     def keep_alive(self) -> Request:
         """Tell the server that we are still here; its reply goes to `kept_alive`."""
+        self._keep_alive_repeated = False
         return self._headed(self._keep_alive_method, self._aggregate_url, [])
 
-    def kept_alive(self, response: Response) -> None:
-        """Take the reply to `keep_alive`: who knows no GET_PARAMETER is sent OPTIONS."""
+    def kept_alive(self, response: Response) -> Request | None:
+        """Take the reply to `keep_alive`: who knows no GET_PARAMETER is sent OPTIONS.
+
+        Returns the keep-alive that must follow at once, where the nonce was too old.
+        """
+        if response.status == 401 and not self._keep_alive_repeated:
+            self._keep_alive_repeated = True
+            self._login.begin_request()
+            self._login.take(response)
+            return self._headed(self._keep_alive_method, self._aggregate_url, [])
         if response.status != 200:
             self._keep_alive_method = "OPTIONS"
+        return None
 
     # ------------------------------------------------------------------ replies
 
     def received(self, response: Response) -> Request | None:
         """Take the reply to the last request; return the request that must follow, or None.
 
-        Raises SessionError when the server refuses, and Redirected.
+        Raises SessionError when the server refuses (LoginNeeded: for want of a password), and
+        Redirected.
         """
         if response.status in (301, 302, 303, 305, 307):
             raise Redirected(self._redirection(response))
@@ -106,7 +121,8 @@ class StandardDialogue:
             self.uses_udp = False
             return self._setup_request()
         if response.status == 401:
-            raise SessionError("The server asks for a user name and a password.")
+            self._login.take(response)
+            return self._headed(self._method, *self._last_request)
         if response.status != 200:
             raise refusal(self._method, response, str(self.url))
         try:
@@ -192,12 +208,15 @@ class StandardDialogue:
         self, method: str, url: str, headers: list[tuple[str, str]] | None = None
     ) -> Request:
         self._method = method
-        return self._headed(method, url, headers or [])
+        self._last_request = url, headers or []
+        self._login.begin_request()
+        return self._headed(method, *self._last_request)
 
     def _headed(self, method: str, url: str, headers: list[tuple[str, str]]) -> Request:
         common = [("User-Agent", USER_AGENT)]
         if self.session_id:
             common.append(("Session", self.session_id))
+        common += self._login.authorization(method, url)
         return Request(method, url, Headers(common + headers))
 
 

@@ -35,6 +35,7 @@ class RtspConnection:
         self._selector.register(rtsp_socket, selectors.EVENT_READ)
         self._write_lock = threading.Lock()  # guards _waiting and the order on the socket
         self._waiting = bytearray()
+        self._hung_up = threading.Event()
         self.dropped_frames = 0
 
     # ------------------------------------------------------------------ reading
@@ -130,8 +131,13 @@ class RtspConnection:
 
     # ------------------------------------------------------------------ ending
 
+    def wait(self, seconds: float) -> None:
+        """Do nothing for so long, or until somebody hangs up. In the control thread."""
+        self._hung_up.wait(seconds)
+
     def hang_up(self) -> None:
         """Make `messages` end, from any thread."""
+        self._hung_up.set()
         try:
             self._socket.shutdown(socket.SHUT_RDWR)
         except OSError:

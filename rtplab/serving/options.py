@@ -6,6 +6,7 @@ import argparse
 
 from rtplab import __version__
 from rtplab.serving.multicast import MulticastGroup, parse_group
+from rtplab.serving.securityoptions import add_security_options
 from rtplab.serving.service import DEFAULT_FPS, DEFAULT_MTU
 
 DEFAULT_PORT = 5678
@@ -25,6 +26,7 @@ def parse_arguments(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--fps", type=_fps, default=DEFAULT_FPS, help="frames per second (default: %(default)g)"
     )
+    parser.add_argument("--loop", action="store_true", help="begin a movie again at its end")
     parser.add_argument(
         "--marker", action="store_true", help="set the RTP marker on every frame for lab clients"
     )
@@ -43,6 +45,7 @@ def parse_arguments(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--log-level", choices=["debug", "info", "warning", "error"], default="info"
     )
+    add_security_options(parser)
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     return parser.parse_args(argv)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from dataclasses import dataclass, field
 
+from rtplab.serving.access import Access
 from rtplab.serving.library import MovieLibrary
 from rtplab.serving.media import MediaStore
 from rtplab.serving.multicast import MulticastChannels
@@ -30,8 +31,10 @@ class Service:
     media: MediaStore = field(default_factory=lambda: MediaStore(max_payload(DEFAULT_MTU)))
     pacer: Pacer = field(default_factory=Pacer)
     fps: float = DEFAULT_FPS
+    loop: bool = False  # begin a movie again at its end
     marker: bool = False  # set the marker on every frame's last packet in the lab dialect
     multicast: MulticastChannels | None = None  # off unless asked for
+    access: Access | None = None  # None: whoever comes may watch
     session_timeout: float = SESSION_TIMEOUT  # seconds; standard dialect only
     # Our name in RTCP. Random, as RFC 7022 section 4.2 has it: it tells nobody who we are.
     cname: str = field(default_factory=lambda: secrets.token_urlsafe(12))
