@@ -29,7 +29,7 @@ def describe(
     name: str,
     origin: str,
     session_id: int,
-    duration: float,
+    duration: float | None,
     frame_rate: float,
     width: int,
     height: int,
@@ -41,11 +41,12 @@ def describe(
     """The session description of one MJPEG movie, with CRLF at the end of every line.
 
     `origin` is this server's address, `session_id` a number that changes with the movie,
-    `duration` in seconds, `frame_rate` in frames a second, `width` and `height` in pixels,
-    `control` the track's name below the movie's URL. `connection` is "0.0.0.0" or "::" for
-    unicast, else a multicast group, with its `port` and, which IPv6 has not, its `ttl`.
+    `duration` in seconds (None: without end), `frame_rate` in frames a second, `width` and
+    `height` in pixels, `control` the track's name below the movie's URL. `connection` is "0.0.0.0"
+    or "::" for unicast, else a multicast group, with its `port` and, which IPv6 has not, its `ttl`.
     Raises ValueError for an address that is none.
     """
+    end = "" if duration is None else f"{duration:.3f}"
     lines = [
         "v=0",
         f"o=- {session_id} 1 {_address(origin)}",
@@ -53,7 +54,7 @@ def describe(
         f"c={_connection(connection, ttl)}",
         "t=0 0",
         "a=control:*",
-        f"a=range:npt=0-{duration:.3f}",
+        f"a=range:npt=0-{end}",
         f"m=video {port} RTP/AVP {JPEG_PAYLOAD_TYPE}",
         f"a=rtpmap:{JPEG_PAYLOAD_TYPE} JPEG/{JPEG_CLOCK_RATE}",
         f"a=control:{_clean(control)}",

@@ -14,12 +14,15 @@ class Playback:
     """A viewer's way through a movie, at `fps` frames a second.
 
     Scale 2 shows every second frame, scale 0.5 each for twice as long (RFC 2326 section 12.34);
-    speed 2 sends all frames in half the time (section 12.35).
+    speed 2 sends all frames in half the time (section 12.35). With `loop` the movie begins again
+    after its last frame, unless PLAY has named an end.
     """
 
-    def __init__(self, video: VideoStream, fps: float) -> None:
+    def __init__(self, video: VideoStream, fps: float, loop: bool = False) -> None:
         self.video = video
         self.fps = fps
+        self._loop = loop
+        self._is_endless = loop
         self.scale = 1.0
         self.speed = 1.0
         self._last_frame = self._frame_count
@@ -36,7 +39,8 @@ class Playback:
     @property
     def range(self) -> Range:
         """What is still to be played."""
-        return Range(self.video.frameNbr() / self.fps, self._last_frame / self.fps)
+        end = None if self._is_endless else self._last_frame / self.fps
+        return Range(self.video.frameNbr() / self.fps, end)
 
     @property
     def frame_duration(self) -> float:
@@ -51,16 +55,20 @@ class Playback:
     @property
     def at_end(self) -> bool:
         """Tell if the last frame that was asked for has been given."""
-        return self.video.frameNbr() >= self._last_frame
+        return not self._is_endless and self.video.frameNbr() >= self._last_frame
 
     def select(self, span: Range) -> None:
         """Go where `span` begins and end where it ends. Raises MessageError 457 if it can't be."""
         start, end = span.start, span.end
         if start is None:
             start = self.video.frameNbr() / self.fps
+        if self._loop:  # a player that counts on, round after round, means the place in the movie
+            rounds = start // self.duration * self.duration
+            start, end = start - rounds, None if end is None else end - rounds
         if start >= self.duration or (end is not None and end <= start):
             raise MessageError(f"{span.serialise()} is not in 0-{self.duration:.3f}", 457)
-        self.video.seek(self._frame_at(start) + 1)
+        self.video.seek(min(self._frame_at(start), self._frame_count - 1) + 1)
+        self._is_endless = self._loop and end is None
         last = self._frame_count if end is None else self._frame_at(end)
         self._last_frame = max(min(last, self._frame_count), self.video.frameNbr() + 1)
 
@@ -72,6 +80,8 @@ class Playback:
 
     def advance(self) -> int | None:
         """Return the number of the frame to be sent now, and go on; None at the end."""
+        if self._is_endless and self.video.frameNbr() >= self._frame_count:
+            self.video.seek(1)
         if self.at_end:
             return None
         number = self.video.frameNbr() + 1

@@ -1,0 +1,167 @@
+"""`--loop`: a movie begins again at its end, without a break."""
+
+from __future__ import annotations
+
+import socket
+
+import pytest
+from movies import frames_of, write_movie
+from processes import HOST, ServerProcess
+from rtsp_viewer import RtspViewer
+
+from rtplab.protocol.errors import MessageError
+from rtplab.protocol.headers import Range
+from rtplab.serving.playback import Playback
+from RtpPacket import RtpPacket
+from VideoStream import VideoStream, open_movie
+
+FRAMES = 7
+FPS = 50
+STEP = 90_000 // FPS
+
+
+@pytest.fixture(scope="module")
+def short_movie(tmp_path_factory, small_movie):
+    folder = tmp_path_factory.mktemp("short")
+    path = write_movie(folder / "movie.Mjpeg", frames_of(small_movie)[:FRAMES])
+    opened = open_movie(path)  # all tests share it: none leaves it open
+    yield path
+    del opened
+
+
+def numbers(playback, count):
+    return [playback.advance() for _ in range(count)]
+
+
+# --- Where a session stands ----------------------------------------------------------------------
+
+
+@pytest.fixture
+def endless(short_movie):
+    return Playback(VideoStream(short_movie), 1.0, loop=True)
+
+
+def test_the_first_frame_follows_the_last(endless):
+    assert numbers(endless, 16) == [1, 2, 3, 4, 5, 6, 7, 1, 2, 3, 4, 5, 6, 7, 1, 2]
+    assert not endless.at_end
+
+
+def test_at_double_speed_the_round_begins_with_the_first_frame(endless):
+    endless.scale = 2.0
+    assert numbers(endless, 6) == [1, 3, 5, 7, 1, 3]
+
+
+def test_what_is_still_to_be_played_has_no_end(endless):
+    assert endless.range == Range(0.0, None)
+    endless.select(Range(3.0, None))
+    assert endless.range.serialise() == "npt=3.000-"
+
+
+def test_an_explicit_end_ends_and_is_said(endless):
+    endless.select(Range(5.0, 7.0))
+    assert endless.range == Range(5.0, 7.0)
+    assert numbers(endless, 3) == [6, 7, None]
+    endless.select(Range(5.0, None))
+    assert numbers(endless, 3) == [6, 7, 1]
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        (Range(7.0, None), Range(0.0, None)),
+        (Range(16.0, None), Range(2.0, None)),
+        (Range(16.0, 18.0), Range(2.0, 4.0)),
+        (Range(5.0, 9.0), Range(5.0, 7.0)),
+    ],
+)
+def test_a_time_of_a_later_round_is_the_place_in_the_movie(endless, asked, said):
+    endless.select(asked)
+    assert endless.range == said
+
+
+def test_a_pause_at_the_very_end_goes_on_with_the_first_frame(endless):
+    numbers(endless, FRAMES)
+    endless.rewind_at_end()
+    endless.select(Range(None, None))
+    assert numbers(endless, 2) == [1, 2]
+
+
+def test_an_end_before_the_beginning_is_refused(endless):
+    with pytest.raises(MessageError) as refusal:
+        endless.select(Range(3.0, 3.0))
+    assert refusal.value.status == 457
+
+
+def test_without_loop_the_end_is_the_end(short_movie):
+    playback = Playback(VideoStream(short_movie), 1.0)
+    assert numbers(playback, FRAMES + 2)[-3:] == [FRAMES, None, None]
+    assert playback.range == Range(7.0, 7.0)
+
+
+@pytest.mark.parametrize("loop", [False, True])
+def test_a_time_a_hair_before_the_end_is_the_last_frame(short_movie, loop):
+    playback = Playback(VideoStream(short_movie), 1.0, loop)
+    playback.select(Range(6.9999999, None))
+    assert playback.advance() == FRAMES
+
+
+# --- On the wire ---------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def server(short_movie):
+    with ServerProcess(short_movie.parent, "--loop", "--fps", str(FPS)) as server:
+        yield server
+
+
+def test_standard_numbers_and_timestamps_go_on_over_the_wrap(server):
+    with RtspViewer(server.port) as viewer:
+        description = viewer.ask("DESCRIBE", "Accept: application/sdp")
+        assert "\r\na=range:npt=0-\r\n" in description.body
+        viewer.set_up()
+        assert viewer.play().header("Range") == "npt=0.000-"
+        packets, frames = [], 0
+        while frames < 3 * FRAMES:
+            packets.append(viewer.next_packet())
+            frames += packets[-1].marker()
+        assert viewer.goodbyes == 0
+    first = packets[0].seqNum()
+    assert [packet.seqNum() for packet in packets] == [
+        (first + index) & 0xFFFF for index in range(len(packets))
+    ]
+    times = [packet.timestamp() for packet in packets if packet.marker()]
+    assert times == [(times[0] + index * STEP) & 0xFFFFFFFF for index in range(len(times))]
+    payloads = [bytes(packet.getPayload()) for packet in packets]
+    a_round = len(payloads) // 3
+    assert payloads[:a_round] == payloads[a_round : 2 * a_round] == payloads[2 * a_round :]
+
+
+def test_an_explicit_end_is_followed_by_bye(server):
+    with RtspViewer(server.port) as viewer:
+        viewer.set_up()
+        assert viewer.play("npt=0.02-0.08").header("Range") == "npt=0.020-0.080"
+        viewer.wait_for_goodbye()
+        assert sum(packet.marker() for packet in viewer.packets) == 3
+        assert viewer.play().header("Range") == "npt=0.000-"
+
+
+def test_lab_clients_see_frame_numbers_go_on(server, short_movie):
+    with (
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as rtp,
+        socket.create_connection(server.address, 10) as control,
+    ):
+        rtp.bind((HOST, 0))
+        rtp.settimeout(10)
+        port = rtp.getsockname()[1]
+        setup = f"SETUP movie.Mjpeg RTSP/1.0\nCSeq: 1\nTransport: RTP/UDP; client_port= {port}"
+        control.sendall(setup.encode())
+        session = control.recv(1024).decode().split()[-1]
+        control.sendall(f"PLAY movie.Mjpeg RTSP/1.0\nCSeq: 2\nSession: {session}".encode())
+        control.recv(1024)
+        frames = frames_of(short_movie)
+        for number in range(1, 2 * FRAMES + 3):
+            packet = RtpPacket()
+            packet.decode(rtp.recv(65_535))
+            assert packet.seqNum() == number
+            assert packet.timestamp() == (number - 1) * STEP
+            assert bytes(packet.getPayload()) == frames[(number - 1) % FRAMES]
