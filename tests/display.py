@@ -28,6 +28,10 @@ class Display:
         """Move the mouse there and click."""
         self._xdotool("mousemove", x, y, "click", "--repeat", times, "--delay", 60, button)
 
+    def move(self, x: int, y: int) -> None:
+        """Move the mouse there."""
+        self._xdotool("mousemove", x, y)
+
     def drag(self, start: tuple[int, int], end: tuple[int, int]) -> None:
         self._xdotool("mousemove", *start, "mousedown", 1, "mousemove", *end, "mouseup", 1)
 

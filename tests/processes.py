@@ -26,14 +26,14 @@ LISTENING = re.compile(r":(\d+)")
 
 
 class ServerProcess:
-    """`python Server.py 0 --host 127.0.0.1 --media DIR OPTIONS...`, for a `with` statement.
+    """`python Server.py PORT --host 127.0.0.1 --media DIR OPTIONS...`, for a `with` statement.
 
     It must say where it listens within START_LIMIT seconds. At the end it must obey SIGTERM with
     exit status 0 within STOP_LIMIT seconds, and must never have printed a traceback.
     """
 
-    def __init__(self, media: Path, *options: str) -> None:
-        self._command = [*PYTHON, str(ROOT / "Server.py"), "0", "--host", HOST]
+    def __init__(self, media: Path, *options: str, port: int = 0) -> None:
+        self._command = [*PYTHON, str(ROOT / "Server.py"), str(port), "--host", HOST]
         self._command += ["--media", str(media), *options]
         self.port = 0
 

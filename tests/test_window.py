@@ -13,10 +13,12 @@ import time
 import pytest
 from display import Display, pump, running_display
 from movies import ROOT, frames_of
+from PIL import Image
 from processes import HOST, ServerProcess
-from strip import frame_number_in_screenshot, frame_number_of_jpeg
+from strip import frame_number, frame_number_in_screenshot, frame_number_of_jpeg
 
 from Client import Client
+from rtplab.player.history import Address
 
 pytestmark = pytest.mark.peers
 LAB_BUTTONS = ("setup", "start", "pause", "teardown")
@@ -32,6 +34,15 @@ def display():
             del os.environ["DISPLAY"]
         else:
             os.environ["DISPLAY"] = before
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path, monkeypatch):
+    """Nothing of the tests' shall land in the user's own folders."""
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "home" / "state"))
+    (tmp_path / "home" / "Pictures").mkdir(parents=True)
+    return tmp_path / "home"
 
 
 @pytest.fixture
@@ -301,3 +312,278 @@ def _window_named(display: Display, title: str) -> str:
             return found.stdout.split()[-1]
         time.sleep(0.05)
     raise AssertionError(f"no window named {title}")
+
+
+# ---------------------------------------------------------------------- the standard dialect
+
+
+@pytest.fixture
+def watch(open_player, server, root):
+    """A player of the standard dialect that plays the movie."""
+
+    def begin() -> Client:
+        player = open_player(0, f"rtsp://{HOST}:{server.port}/movie.Mjpeg")
+        player.window.play()
+        assert pump(root, lambda: bool(player.window.picture.jpeg)), player.error
+        return player
+
+    return begin
+
+
+def position(client: Client) -> float:
+    return client.window.viewing.position
+
+
+def focus(root, display: Display) -> None:
+    """Put the mouse upon the picture: without a window manager the keys go where it is."""
+    root.focus_force()
+    display.move(root.winfo_rootx() + 100, root.winfo_rooty() + 100)
+    root.update()
+
+
+def test_keys_pause_step_and_play(watch, root, display):
+    player = watch()
+    focus(root, display)
+    display.key("space")
+    assert pump(root, lambda: enabled(player) == ["start", "teardown"])
+    before = shown_number(player, display)
+    display.key("period")
+    assert pump(root, lambda: player.window.viewing.frame.number == before + 1)
+    assert pump(root, lambda: not player.isWaiting() and enabled(player) == ["start", "teardown"])
+    assert shown_number(player, display) == before + 1
+    display.key("space")
+    assert pump(root, lambda: player.window.viewing.frame.number > before + 3)
+
+
+def test_the_mouse_seeks_on_the_slider(watch, root, display):
+    player = watch()
+    slider = player.window.bar.slider
+    assert pump(root, lambda: player.window.situation.seekable)
+    pump(root, lambda: False, limit=0.2)
+    x = slider.winfo_rootx() + slider.x_of(1.5)
+    display.click(x, slider.winfo_rooty() + slider.winfo_height() // 2)
+    assert pump(root, lambda: 1.4 <= position(player) < 2.0)
+    assert pump(root, lambda: player.window.viewing.frame.number > 29)
+    number = frame_number_of_jpeg(player.window.picture.jpeg)
+    assert number == player.window.viewing.frame.number
+
+
+def test_keys_seek_to_the_beginning_and_the_slider_takes_the_focus(watch, root, display):
+    player = watch()
+    focus(root, display)
+    assert pump(root, lambda: player.window.viewing.frame.number > 10)
+    display.key("Home")
+    assert pump(root, lambda: player.window.viewing.frame.number < 8)
+
+
+def test_full_screen_shows_the_picture_alone_and_escape_leaves(watch, root, display):
+    player = watch()
+    focus(root, display)
+    size = root.winfo_width(), root.winfo_height()
+    display.key("f")
+    assert pump(root, lambda: root.winfo_height() == root.winfo_screenheight())
+    assert pump(root, lambda: not player.window.controls.winfo_ismapped())
+    display.key("space")
+    assert pump(root, lambda: enabled(player) == ["start", "teardown"])
+    pump(root, lambda: False, limit=0.4)
+    left, top, right, bottom = picture_box(player)
+    assert bottom - top == root.winfo_screenheight()
+    assert shown_number(player, display) == player.window.viewing.frame.number
+    display.move(300, 300)
+    assert pump(root, lambda: player.window.controls.winfo_ismapped())
+    display.key("Escape")
+    assert pump(root, lambda: (root.winfo_width(), root.winfo_height()) == size)
+    assert pump(root, lambda: player.window.controls.winfo_ismapped())
+    assert root.winfo_exists()  # Esc never quits
+
+
+def test_the_panel_shows_the_protocol(watch, root, display):
+    player = watch()
+    focus(root, display)
+    panel = player.window.panel
+    width = root.winfo_width()
+    assert not player.window.traffic.watching
+    display.key("Tab")
+    assert pump(root, lambda: panel.open and root.winfo_width() > width)
+    assert pump(root, lambda: "PLAY rtsp://" in panel.messages.text.get("1.0", "end"))
+    text = panel.messages.text.get("1.0", "end")
+    assert "RFC 2326 §10.5" in text and "␍" not in text
+    panel.messages.line_ends.invoke()
+    assert "CSeq: 1␍␊" in panel.messages.text.get("1.0", "end")
+    for key, page in (("2", panel.state), ("3", panel.packet), ("4", panel.statistics)):
+        display.key(key)
+        assert pump(root, lambda page=page: bool(page.winfo_ismapped() and page.canvas.find_all()))
+        pump(root, lambda: False, limit=0.3)
+    assert panel.statistics.values["Lost"].cget("text") == "0 (0.0 %)"
+    drawn = [
+        panel.packet.canvas.itemcget(item, "text")
+        for item in panel.packet.canvas.find_all()
+        if panel.packet.canvas.type(item) == "text"
+    ]
+    assert {"sequence number", "timestamp", "SSRC", "fragment offset"} <= set(drawn)
+    display.key("i")
+    assert pump(root, lambda: not panel.open and root.winfo_width() == width)
+    assert not player.window.traffic.watching
+
+
+def test_the_network_sliders_lose_packets(watch, root, display):
+    player = watch()
+    focus(root, display)
+    display.key("5")
+    assert pump(root, lambda: player.window.panel.open)
+    network = player.window.panel.network
+    assert pump(root, lambda: network.winfo_ismapped())
+    network.scales["loss"].set(5)
+    assert player.impairment.conditions.loss == 0.05
+    assert pump(root, lambda: player.reception.statistics.lost > 3)
+    assert pump(root, lambda: player.ended or player.window.viewing.frame.number > 30)
+    network.reset.invoke()
+    assert player.impairment.conditions.harmless
+
+
+def test_the_capture_is_saved_from_the_panel(watch, root, display, tmp_path, monkeypatch):
+    player = watch()
+    path = tmp_path / "session.pcap"
+    monkeypatch.setattr("tkinter.filedialog.asksaveasfilename", lambda **options: str(path))
+    player.window.panel.toggle()
+    assert pump(root, lambda: len(player.window.traffic.packets) > 20)
+    focus(root, display)
+    display.key("c")
+    assert pump(root, path.exists)
+    assert path.stat().st_size > 20_000
+
+
+def test_a_snapshot_and_a_recording_are_saved(watch, root, display, home):
+    player = watch()
+    focus(root, display)
+    display.key("r")
+    assert pump(root, lambda: player.window.situation.recording)
+    first = player.frameNbr
+    assert pump(root, lambda: player.frameNbr > first + 10)
+    display.key("r")
+    assert pump(root, lambda: not player.window.situation.recording)
+    display.key("space", "s")
+    assert pump(root, lambda: any((home / "Pictures").iterdir()))
+    (png,) = (home / "Pictures").iterdir()
+    with Image.open(png) as image:
+        assert image.size == (384, 288)
+        assert frame_number(image.convert("RGB")) == player.window.viewing.frame.number
+    (movie,) = home.glob("*.Mjpeg")
+    numbers = [frame_number_of_jpeg(jpeg) for jpeg in frames_of(movie)]
+    assert len(numbers) >= 9
+    assert numbers == list(range(numbers[0], numbers[0] + len(numbers)))
+
+
+def test_light_and_dark_are_remembered(watch, root, display, home):
+    player = watch()
+    focus(root, display)
+    before = player.window.theme.palette.name
+    display.key("d")
+    assert pump(root, lambda: player.window.theme.palette.name != before)
+    assert (home / "state" / "rtplab" / "player.json").exists()
+
+
+def test_a_server_that_comes_back_is_played_again(small_movie, open_player, root):
+    with ServerProcess(small_movie.parent) as first:
+        port = first.port
+        player = open_player(0, f"rtsp://{HOST}:{port}/movie.Mjpeg")
+        player.window.play()
+        assert pump(root, lambda: bool(player.window.picture.jpeg)), player.error
+    assert pump(root, lambda: "Reconnecting" in words(player)), words(player)
+    with ServerProcess(small_movie.parent, port=port):
+        assert pump(root, lambda: bool(player.window.picture.jpeg), limit=15), words(player)
+        assert pump(root, lambda: enabled(player) == ["pause", "teardown"])
+        assert words(player) == ""
+
+
+def test_the_end_is_told_and_play_begins_again(watch, root):
+    player = watch()
+    assert pump(root, lambda: "The end" in words(player)), words(player)
+    player.start.invoke()
+    assert pump(root, lambda: player.window.viewing.frame.number < 20)
+    assert "The end" not in words(player)
+
+
+def test_the_open_dialog_plays_something_else_here(watch, root, display, server):
+    player = watch()
+    player.window.actions.open()
+    dialog = next(child for child in root.winfo_children() if child.winfo_class() == "Toplevel")
+    root.update()
+    entry = dialog.focus_lastfor()
+    entry.delete(0, "end")
+    entry.insert(0, HOST)
+    entry.tk_focusNext().delete(0, "end")
+    entry.tk_focusNext().insert(0, str(server.port))
+    entry.event_generate("<Return>")
+    clients = _clients_of(root)
+    assert pump(root, lambda: len(clients()) == 1 and clients()[0].fileName == "movie.Mjpeg")
+    other = clients()[0]
+    try:
+        assert pump(root, lambda: bool(other.window.picture.jpeg)), other.error
+    finally:
+        other.close()
+
+
+def test_two_windows_play_at_once_and_the_last_ends_the_program(watch, root, server):
+    player = watch()
+    address = Address(url=f"rtsp://{HOST}:{server.port}/movie.Mjpeg")
+    player.window.open(address, in_new_window=True)
+    clients = _clients_of(root)
+    assert pump(root, lambda: len(clients()) == 2)
+    other = clients()[1]
+    assert pump(root, lambda: bool(other.window.picture.jpeg)), other.error
+    number = other.window.viewing.frame.number
+    player.window.close()
+    assert pump(root, lambda: len(clients()) == 1)
+    assert pump(root, lambda: other.window.viewing.frame.number > number + 3)
+    other.window.close()
+    assert pump(root, lambda: is_closed(root))
+
+
+def _clients_of(root):
+    from rtplab.player import window
+
+    return lambda: [
+        open_one.client for open_one in window._windows if open_one.toplevel._root() is root
+    ]
+
+
+def test_all_is_reached_by_keyboard_alone(watch, root, display):
+    player = watch()
+    focus(root, display)
+    reached = set()
+    display.key("shift+Tab")
+    for _ in range(20):
+        root.update()
+        reached.add(root.focus_get())
+        display.key("Tab")
+        pump(root, lambda: False, limit=0.05)
+    wanted = {player.pause, player.teardown, player.window.bar.slider}
+    wanted |= set(player.window.bar.buttons.values())
+    assert wanted <= reached
+
+
+def test_the_help_lists_every_key(watch, root, display):
+    player = watch()
+    focus(root, display)
+    display.key("question")
+    assert pump(root, lambda: "Save snapshot" in words(player))
+    display.key("Escape")
+    assert pump(root, lambda: "Save snapshot" not in words(player))
+
+
+def test_a_frame_is_on_the_screen_150_ms_after_its_arrival(watch, root):
+    player = watch()
+    delays = []
+    show = player.window.picture.show
+
+    def timed(jpeg: bytes) -> bool:
+        shown = show(jpeg)
+        root.update_idletasks()
+        delays.append(time.monotonic() - player.window.viewing.frame.arrival)
+        return shown
+
+    player.window.picture.show = timed
+    assert pump(root, lambda: len(delays) >= 25)
+    delays.sort()
+    assert delays[len(delays) // 2] < 0.15

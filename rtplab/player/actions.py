@@ -197,6 +197,10 @@ class Actions:
         settings.colours = theme.palette.name
         history.save(settings)
 
+    def controls(self) -> None:
+        """Give the focus to the first control; Tab goes on from there, Esc back."""
+        self._window.bar.buttons["toggle"].focus_set()
+
     def help(self) -> None:
         self._window.picture.keys_overlay.toggle()
 

@@ -79,6 +79,7 @@ COMMANDS = (
     Command("fullscreen", "Full screen", "View", ("f", "F11")),
     Command("leave_fullscreen", "Leave full screen", "View", ("Escape",)),
     Command("colours", "Light or dark", "View", ("d",)),
+    Command("controls", "To the controls", "View", ("Shift-Tab",)),
     Command("menu", "Menu", "View", ("F10", "Menu")),
     Command("help", "Keys", "View", ("question", "F1")),
     Command("panel", "Protocol panel", "Panel", ("i", "Tab")),

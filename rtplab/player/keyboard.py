@@ -41,7 +41,7 @@ def _belongs_to_widget(key: str, widget: tk.Misc, picture: tk.Misc) -> bool:
     kind = widget.winfo_class()
     if widget.winfo_toplevel() is not picture.winfo_toplevel():
         return True  # a dialog's
-    if key == "Tab":  # opens the panel from the picture, and moves the focus from anywhere else
+    if key in ("Tab", "Shift-Tab"):  # from anywhere else they move the focus as ever
         return widget not in (picture, picture.winfo_toplevel())
     return (
         (kind in _TYPED_INTO and key != "Escape")
@@ -52,6 +52,8 @@ def _belongs_to_widget(key: str, widget: tk.Misc, picture: tk.Misc) -> bool:
 
 def _sequence(key: str) -> str:
     """A key of the table as Tk names it: `<Control-Key-o>`, `<Key-R>`."""
+    if key == "Shift-Tab":
+        return "<<PrevWindow>>"  # X11 has a key symbol of its own for it
     *modifiers, name = key.split("-")
     kept = [modifier for modifier in modifiers if modifier != "Shift"]
     return "<" + "".join(f"{modifier}-" for modifier in kept) + f"Key-{name}>"

@@ -179,7 +179,8 @@ class PlayerWindow:
         if command.enabled(self.situation):
             action: Callable[[], None] = getattr(self.actions, command.name)
             action()
-            self._look_at_session(time.monotonic())
+            if self in _windows:  # not closed by it
+                self._look_at_session(time.monotonic())
 
     def play(self) -> None:
         """Set up, and play."""
