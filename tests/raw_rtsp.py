@@ -1,0 +1,90 @@
+"""A server inside the test's own process, and a peer that says to it whatever a test wants."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from rtplab.protocol.parser import ResponseParser
+from rtplab.protocol.rtsp import Dialect, InterleavedFrame, Response
+from rtplab.serving.library import MovieLibrary
+from rtplab.serving.service import Service
+from Server import Server
+
+HOST = "127.0.0.1"
+LIMIT = 10.0
+"""Seconds that a peer waits for an answer before its test fails."""
+
+
+@contextmanager
+def running_server(media: Path, **settings: Any) -> Iterator[int]:
+    """Serve the movies of a folder in a thread; give the port. `settings` are those of Service."""
+    server = Server(Service(MovieLibrary(media), **settings))
+    _, port = server.listen(HOST)
+    thread = threading.Thread(target=server.serve, name="server")
+    thread.start()
+    try:
+        yield port
+    finally:
+        server.stop()
+        thread.join()
+
+
+class Peer:
+    """One connection, for a `with` statement."""
+
+    def __init__(self, port: int, tls: ssl.SSLContext | None = None) -> None:
+        self.socket = socket.create_connection((HOST, port), LIMIT)
+        if tls is not None:
+            self.socket = tls.wrap_socket(self.socket, server_hostname=HOST)
+        self.base = f"rtsp{'s' if tls else ''}://{HOST}:{port}"
+        self._parser = ResponseParser(Dialect.STANDARD)
+        self._cseq = 0
+
+    def __enter__(self) -> Peer:
+        return self
+
+    def __exit__(self, *reason: object) -> None:
+        self.socket.close()
+
+    def send(self, method: str, uri: str, *headers: str) -> None:
+        """Send a request of the standard dialect."""
+        self._cseq += 1
+        lines = [f"{method} {uri} RTSP/1.0", f"CSeq: {self._cseq}", *headers, "", ""]
+        self.socket.sendall("\r\n".join(lines).encode("utf-8", "surrogateescape"))
+
+    def ask(self, method: str, uri: str, *headers: str) -> Response:
+        """Send a request and return the answer to it."""
+        self.send(method, uri, *headers)
+        answer = self.answer()
+        assert answer is not None, "the server has hung up"
+        return answer
+
+    def answer(self) -> Response | None:
+        """The next answer; None when the server has hung up instead."""
+        while True:
+            message = self.message()
+            if not isinstance(message, InterleavedFrame):
+                return message
+
+    def message(self) -> Response | InterleavedFrame | None:
+        while (message := self._parser.next(0.0)) is None:
+            try:
+                data = self.socket.recv(65536)
+            except ConnectionResetError:
+                data = b""
+            if not data:
+                return None
+            self._parser.feed(data, 0.0)
+        return message
+
+    def is_hung_up(self) -> bool:
+        """Tell if the server ends the connection, after whatever else it has to say."""
+        while self.message() is not None:
+            pass
+        return True

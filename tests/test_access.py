@@ -1,0 +1,241 @@
+"""rtplab.serving.access: users, nonces that grow old, replays, and delays for guessers."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from rtplab.protocol.auth import (
+    MD5,
+    SHA_256,
+    BasicCredentials,
+    Challenge,
+    answer,
+    parse_challenges,
+    secret_of,
+)
+from rtplab.protocol.errors import MessageError
+from rtplab.protocol.rtsp import Headers, Request, Response
+from rtplab.serving import access
+from rtplab.serving.access import (
+    LONGEST_DELAY,
+    NONCE_LIFETIME,
+    Access,
+    FailedTries,
+    Gate,
+    Users,
+    UsersError,
+    address_key,
+    parse_user,
+)
+
+URI = "rtsp://host/movie.Mjpeg/trackID=0"
+
+
+class Viewer:
+    """Answers the challenges of a gate."""
+
+    def __init__(self, gate: Gate, password: str = "secret", user: str = "ann") -> None:
+        self.gate, self.user, self.password = gate, user, password
+        self.count = 0
+        self.challenge: Challenge | None = None
+
+    def ask(self, now: float, *, algorithm: str = MD5, qop: bool = True, uri: str = URI) -> str:
+        """What comes of a request: in, out, stale; then the delay, where there is one."""
+        if self.challenge is None:
+            self.take(self.gate.check(Request("PLAY", URI), now).refusal, algorithm)
+        assert self.challenge is not None
+        challenge = Challenge(
+            "Digest", self.challenge.realm, self.challenge.nonce, algorithm, has_qop=qop
+        )
+        self.count += 1
+        made = answer(challenge, self.user, self.password, "PLAY", uri, self.count, "c")
+        return self.present(made.serialise(), now)
+
+    def present(self, value: str, now: float) -> str:
+        verdict = self.gate.check(Request("PLAY", URI, Headers([("Authorization", value)])), now)
+        if verdict.refusal is None:
+            return "in"
+        assert verdict.refusal.status == 401
+        self.take(verdict.refusal, MD5)
+        assert self.challenge is not None
+        return "stale" if self.challenge.stale else f"out {verdict.delay:g}"
+
+    def take(self, refusal: Response | None, algorithm: str) -> None:
+        assert refusal is not None
+        challenges = parse_challenges([value for _, value in refusal.headers])
+        self.challenge = next(c for c in challenges if c.algorithm == algorithm)
+        self.count = 0
+
+
+def new_gate(is_private: bool = False, users: Users | None = None) -> Gate:
+    return Gate(Access(users or Users([("ann", "secret")])), "192.0.2.1", is_private)
+
+
+@pytest.mark.parametrize("algorithm", [MD5, SHA_256])
+@pytest.mark.parametrize("qop", [True, False])
+def test_the_right_password_lets_in(algorithm: str, qop: bool) -> None:
+    viewer = Viewer(new_gate())
+    assert viewer.ask(0.0, algorithm=algorithm, qop=qop) == "in"
+    assert viewer.ask(1.0, algorithm=algorithm, qop=qop) == "in"
+
+
+def test_a_name_of_the_movie_does_for_its_track_and_no_other() -> None:
+    assert Viewer(new_gate()).ask(0.0, uri="rtsp://host/movie.Mjpeg/") == "in"
+    assert Viewer(new_gate()).ask(0.0, uri="rtsp://host/movie.Mj") == "out 0.25"
+
+
+@pytest.mark.parametrize(
+    "viewer",
+    [
+        Viewer(new_gate(), "wrong"),
+        Viewer(new_gate(), user="bob"),
+        Viewer(new_gate(), "wrong", user="bob"),
+    ],
+    ids=["password", "user", "both"],
+)
+def test_whoever_is_wrong_stays_out_and_waits_longer_each_time(viewer: Viewer) -> None:
+    said = [viewer.ask(0.0) for _ in range(7)]
+    assert said == ["out 0.25", "out 0.5", "out 1", "out 2", "out 4", "out 4", "out 4"]
+
+
+def test_a_nonce_grows_stale_and_the_next_one_lets_in() -> None:
+    viewer = Viewer(new_gate())
+    assert viewer.ask(0.0) == "in"
+    assert viewer.ask(NONCE_LIFETIME - 1) == "in"
+    assert viewer.ask(NONCE_LIFETIME) == "stale"
+    assert viewer.ask(NONCE_LIFETIME) == "in"
+
+
+def test_a_wrong_password_with_an_old_nonce_is_wrong_and_not_stale() -> None:
+    viewer = Viewer(new_gate(), "wrong")
+    viewer.ask(0.0)
+    assert viewer.ask(2 * NONCE_LIFETIME).startswith("out")
+
+
+def test_a_nonce_is_good_on_no_other_connection() -> None:
+    viewer = Viewer(new_gate())
+    assert viewer.ask(0.0) == "in"
+    viewer.gate = new_gate()
+    assert viewer.ask(0.0) == "stale"
+
+
+def test_what_was_overheard_can_not_be_said_again() -> None:
+    viewer = Viewer(new_gate())
+    assert viewer.ask(0.0) == "in"
+    assert viewer.challenge is not None
+    overheard = answer(viewer.challenge, "ann", "secret", "PLAY", URI, 5, "c").serialise()
+    assert viewer.present(overheard, 1.0) == "in"
+    assert viewer.present(overheard, 1.0) == "stale"
+    assert viewer.present(overheard, 1.0) == "stale"
+
+
+def test_basic_lets_in_only_where_nobody_reads_along() -> None:
+    right = BasicCredentials("ann", "secret").serialise()
+    assert Viewer(new_gate(is_private=True)).present(right, 0.0) == "in"
+    assert Viewer(new_gate(is_private=False)).present(right, 0.0) == "out 0.25"
+    wrong = BasicCredentials("ann", "secret ").serialise()
+    assert Viewer(new_gate(is_private=True)).present(wrong, 0.0) == "out 0.25"
+
+
+@pytest.mark.parametrize("is_private", [True, False])
+def test_offers_every_way_in_the_weaker_later(is_private: bool) -> None:
+    refusal = new_gate(is_private).check(Request("PLAY", URI), 0.0).refusal
+    assert refusal is not None
+    words = [re.findall(r"^\w+|algorithm=[\w-]+", value) for _, value in refusal.headers]
+    digest = [["Digest", "algorithm=SHA-256"], ["Digest", "algorithm=MD5"]]
+    assert words == digest + [["Basic"]] * is_private
+
+
+def test_two_authorizations_are_refused() -> None:
+    headers = Headers([("Authorization", "Basic QTpC"), ("authorization", "Basic QTpC")])
+    with pytest.raises(MessageError) as caught:
+        new_gate(is_private=True).check(Request("PLAY", URI, headers), 0.0)
+    assert caught.value.status == 400
+
+
+# --- users ---------------------------------------------------------------------------------------
+
+
+def test_reads_what_htdigest_writes(tmp_path: Path) -> None:
+    file = tmp_path / "users"
+    lines = ["# viewers", ""]
+    lines += [f"ann:films:{secret_of('ann', 'films', 'secret', MD5).upper()}"]
+    file.write_text("\n".join(lines))
+    users = Users([("bob", "hush")], file)
+    assert (users.realm, users.algorithms) == ("films", [MD5])
+    for user, password in (("ann", "secret"), ("bob", "hush")):
+        assert Viewer(new_gate(users=users), password, user).ask(0.0) == "in"
+        assert users.is_password(BasicCredentials(user, password))
+
+
+def test_reads_sha_256_beside_md5(tmp_path: Path) -> None:
+    file = tmp_path / "users"
+    lines = [f"ann:films:{secret_of('ann', 'films', 'secret', name)}" for name in (MD5, SHA_256)]
+    file.write_text("\n".join(lines))
+    users = Users([], file)
+    assert users.algorithms == [SHA_256, MD5]
+    assert Viewer(new_gate(users=users)).ask(0.0, algorithm=SHA_256) == "in"
+
+
+WRONG_FILES = {
+    "empty": "",
+    "password instead of hash": "ann:films:secret",
+    "no realm": "ann:" + "0" * 32,
+    "twice": ("ann:films:" + "0" * 32 + "\n") * 2,
+    "two realms": f"ann:films:{'0' * 32}\nbob:music:{'0' * 32}\n",
+    "no algorithm for all": f"ann:films:{'0' * 32}\nbob:films:{'0' * 64}\n",
+    "huge": "#" * (access.MAX_USERS_FILE + 1),
+}
+
+
+@pytest.mark.parametrize("text", WRONG_FILES.values(), ids=WRONG_FILES)
+def test_refuses_files_in_one_sentence_that_shows_no_secret(text: str, tmp_path: Path) -> None:
+    (tmp_path / "users").write_text(text)
+    with pytest.raises(UsersError) as caught:
+        Users([], tmp_path / "users")
+    sentence = str(caught.value)
+    assert sentence.endswith(".") and "\n" not in sentence
+    assert "secret" not in sentence and "000" not in sentence
+
+
+def test_reads_users_of_the_command_line() -> None:
+    assert parse_user("ann:a:b") == ("ann", "a:b")
+    for text in ("ann", ":secret", "ann:", ""):
+        with pytest.raises(ValueError) as caught:
+            parse_user(text)
+        assert "secret" not in str(caught.value)
+
+
+# --- failed tries --------------------------------------------------------------------------------
+
+
+def test_tries_of_others_do_not_count_and_old_ones_are_forgotten() -> None:
+    tries = FailedTries()
+    assert [tries.add("192.0.2.1", 0.0) for _ in range(3)] == [0.25, 0.5, 1.0]
+    assert tries.add("192.0.2.2", 0.0) == 0.25
+    assert tries.add("192.0.2.1", access.FORGET_AFTER) == 2.0
+    assert tries.add("192.0.2.1", 3 * access.FORGET_AFTER) == 0.25
+
+
+def test_remembers_only_so_many_addresses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(access, "MAX_REMEMBERED", 3)
+    tries = FailedTries()
+    for number in range(4):
+        tries.add(f"192.0.2.{number}", 0.0)
+    assert tries.add("192.0.2.3", 0.0) == 0.5
+    assert tries.add("192.0.2.0", 0.0) == 0.25
+
+
+def test_the_delay_has_an_end() -> None:
+    tries = FailedTries()
+    assert max(tries.add("192.0.2.1", 0.0) for _ in range(5000)) == LONGEST_DELAY
+
+
+def test_all_of_a_customers_ipv6_counts_as_one_address() -> None:
+    assert address_key("2001:db8:1:2::3") == address_key("2001:db8:1:2:ffff::9%eth0")
+    assert address_key("2001:db8:1:2::3") != address_key("2001:db8:1:3::3")
+    assert address_key("::ffff:192.0.2.1") == address_key("192.0.2.1") == "192.0.2.1"
+    assert address_key("a name") == "a name"

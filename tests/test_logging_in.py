@@ -1,0 +1,221 @@
+"""Logging in, server and client together: what is asked, what lets in, and what nobody sees."""
+
+from __future__ import annotations
+
+import logging
+import socket
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from processes import ServerProcess, run_client
+from raw_rtsp import HOST, LIMIT, Peer, running_server
+
+from Client import Client
+from rtplab.protocol.auth import MD5, BasicCredentials, answer, parse_challenges
+from rtplab.protocol.rtsp import Request, Response
+from rtplab.serving import access
+from rtplab.serving.access import Access, Gate, Users, Verdict
+
+PASSWORD = "pa:ss word/%41"
+IN_URL = "pa%3Ass%20word%2F%2541"
+METHODS = "DESCRIBE SETUP PLAY PAUSE TEARDOWN GET_PARAMETER SET_PARAMETER RECORD ANNOUNCE".split()
+
+
+@pytest.fixture
+def port(small_movie: Path) -> Iterator[int]:
+    users = Users([("ann", PASSWORD)])
+    with running_server(small_movie.parent, access=Access(users), fps=100) as port:
+        yield port
+
+
+def challenged(response: Response) -> str:
+    assert response.status == 401
+    return response.headers.get("WWW-Authenticate")
+
+
+def authorization(response: Response, method: str, uri: str, count: int = 1) -> str:
+    values = [value for name, value in response.headers if name == "WWW-Authenticate"]
+    challenge = next(c for c in parse_challenges(values) if c.algorithm == MD5)
+    return (
+        "Authorization: " + answer(challenge, "ann", PASSWORD, method, uri, count, "c").serialise()
+    )
+
+
+# --- the server ----------------------------------------------------------------------------------
+
+
+def test_every_method_but_options_asks_who_it_is(port: int) -> None:
+    with Peer(port) as peer:
+        uri = f"{peer.base}/movie.Mjpeg"
+        assert peer.ask("OPTIONS", "*").status == 200
+        for method in METHODS:
+            assert "nonce=" in challenged(peer.ask(method, uri))
+        answered = peer.ask("DESCRIBE", uri)
+        assert peer.ask("DESCRIBE", uri, authorization(answered, "DESCRIBE", uri)).status == 200
+
+
+def test_a_missing_movie_is_not_told_to_strangers(port: int) -> None:
+    with Peer(port) as peer:
+        challenged(peer.ask("DESCRIBE", f"{peer.base}/none.Mjpeg"))
+
+
+def test_the_lab_dialect_gets_401_in_its_own_form(port: int) -> None:
+    with socket.create_connection((HOST, port), LIMIT) as lab:
+        lab.sendall(b"SETUP movie.Mjpeg RTSP/1.0\nCSeq: 1\nTransport: RTP/UDP; client_port= 25000")
+        assert lab.recv(1024) == b"RTSP/1.0 401 Unauthorized\nCSeq: 1\nSession: 0\n\n"
+
+
+def test_basic_is_not_taken_where_others_can_read_it(port: int) -> None:
+    with Peer(port) as peer:
+        right = "Authorization: " + BasicCredentials("ann", PASSWORD).serialise()
+        response = peer.ask("DESCRIBE", f"{peer.base}/movie.Mjpeg", right)
+        assert response.status == 401
+        assert "Basic" not in str(list(response.headers))
+
+
+def test_failed_tries_wait_and_others_do_not(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(access, "FIRST_DELAY", 2.0)
+    wrong = 'Authorization: Digest username="ann", realm="rtplab", nonce="1", uri="/", response="0"'
+    with Peer(port) as guesser, Peer(port) as viewer:
+        uri = f"{viewer.base}/movie.Mjpeg"
+        started = time.monotonic()
+        guesser.send("DESCRIBE", uri, wrong)
+        answered = viewer.ask("DESCRIBE", uri)
+        value = authorization(answered, "DESCRIBE", uri)
+        assert viewer.ask("DESCRIBE", uri, value).status == 200
+        assert time.monotonic() - started < 1.9
+        assert guesser.ask("DESCRIBE", uri).status == 401
+        assert time.monotonic() - started >= 2.0
+
+
+def test_the_server_ends_at_once_while_a_guesser_waits(
+    small_movie: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(access, "FIRST_DELAY", 60.0)
+    monkeypatch.setattr(access, "LONGEST_DELAY", 60.0)
+    rules = Access(Users([("ann", PASSWORD)]))
+    with running_server(small_movie.parent, access=rules) as port, Peer(port) as guesser:
+        right_but_open = "Authorization: " + BasicCredentials("ann", PASSWORD).serialise()
+        guesser.send("DESCRIBE", f"{guesser.base}/movie.Mjpeg", right_but_open)
+        while not rules.failed_tries._tries:
+            time.sleep(0.01)
+        started = time.monotonic()
+    assert time.monotonic() - started < 20
+
+
+def test_users_of_a_file_and_wrong_ones(small_movie: Path, tmp_path: Path) -> None:
+    file = tmp_path / "users"
+    file.write_text("ann:films:fbf2cd53ca0bc1d7d2d9a9fcb0ad0b2c\n")
+    with ServerProcess(small_movie.parent, "--users", str(file)) as server:
+        with Peer(server.port) as peer:
+            assert 'realm="films"' in challenged(peer.ask("DESCRIBE", f"{peer.base}/x"))
+    file.write_text("nonsense\n")
+    with pytest.raises(AssertionError, match="line 1 is not user:realm:HA1"):
+        ServerProcess(small_movie.parent, "--users", str(file)).__enter__()
+    with pytest.raises(AssertionError, match="none can't be read"):
+        ServerProcess(small_movie.parent, "--users", str(tmp_path / "none")).__enter__()
+
+
+# --- the client ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("transport", ["udp", "tcp"])
+def test_the_client_logs_in_and_plays(port: int, transport: str) -> None:
+    run = run_client(
+        f"rtsp://ann:{IN_URL}@{HOST}:{port}/movie.Mjpeg",
+        *("--headless", "--json", "--frames", 20, "--transport", transport),
+    )
+    assert (run.status, run.stderr, run.report["frames"]) == (0, "", 20)
+
+
+@pytest.mark.parametrize(
+    ("who", "sentence"),
+    [
+        ("", "The server asks for a user name and a password.\n"),
+        ("ann:wrong@", "The server does not accept this user name and password.\n"),
+        ("bob:wrong@", "The server does not accept this user name and password.\n"),
+    ],
+)
+def test_the_client_says_why_it_stays_out(port: int, who: str, sentence: str) -> None:
+    run = run_client(f"rtsp://{who}{HOST}:{port}/movie.Mjpeg", "--headless", "--json")
+    assert (run.status, run.stderr) == (1, sentence)
+
+
+def test_a_lab_client_is_told_what_to_do(port: int) -> None:
+    run = run_client(HOST, port, 0, "movie.Mjpeg", "--headless")
+    assert run.status == 1
+    assert run.stderr == (
+        "The server asks for a password, which the lab dialect can't give: use its rtsp:// "
+        "address.\n"
+    )
+
+
+def test_a_window_can_ask_and_go_on(port: int) -> None:
+    client = Client(None, "", 0, 0, f"rtsp://{HOST}:{port}/movie.Mjpeg", "tcp")
+    try:
+        client.setupMovie()
+        assert client.waitFor(lambda: client.needsPassword, LIMIT)
+        client.logIn("ann", "wrong")
+        assert client.waitFor(lambda: client.needsPassword, LIMIT)
+        client.logIn("ann", PASSWORD)
+        assert client.waitFor(lambda: client.state == Client.READY, LIMIT), client.error
+        assert (client.needsPassword, client.error) == (False, "")
+    finally:
+        client.exitClient()
+
+
+def test_a_stale_nonce_is_answered_in_the_middle_of_a_session(
+    port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    check = Gate.check
+
+    def forgetful(gate: Gate, request: Request, now: float) -> Verdict:
+        if request.method == "PLAY" and "PLAY" not in asked:
+            gate._expires = now
+        if request.method != "DESCRIBE":
+            asked.append(request.method)
+        return check(gate, request, now)
+
+    monkeypatch.setattr(Gate, "check", forgetful)
+    client = Client(None, "", 0, 0, f"rtsp://ann:{IN_URL}@{HOST}:{port}/movie.Mjpeg", "tcp")
+    try:
+        client.setupMovie()
+        assert client.waitFor(lambda: client.state == Client.READY, LIMIT), client.error
+        client.playMovie()
+        assert client.waitFor(lambda: client.state == Client.PLAYING, LIMIT), client.error
+        assert asked == ["SETUP", "PLAY", "PLAY"]
+    finally:
+        client.exitClient()
+
+
+def test_the_password_is_in_no_log_and_on_no_screen(
+    port: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    seen: list[bytes] = []
+
+    class Observer:
+        def message_sent(self, data: bytes, when: float) -> None:
+            seen.append(data)
+
+        def message_received(self, data: bytes, when: float) -> None:
+            seen.append(data)
+
+        def packet_received(self, *arguments: object) -> None:
+            pass
+
+    with caplog.at_level(logging.DEBUG):
+        address = f"rtsp://ann:{IN_URL}@{HOST}:{port}/movie.Mjpeg"
+        client = Client(None, "", 0, 0, address, "tcp")
+        client.observer = Observer()
+        client.setupMovie()
+        assert client.waitFor(lambda: client.state == Client.READY, LIMIT), client.error
+        shown = [client.fileName, repr(client.__dict__), repr(vars(client._login).keys())]
+        client.exitClient()
+        with Peer(port) as peer:
+            peer.ask("DESCRIBE", address)
+    for text in [*shown, caplog.text, *map(repr, seen)]:
+        assert PASSWORD not in text and IN_URL not in text
+    assert any(b"Authorization: Digest" in data for data in seen)
