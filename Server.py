@@ -24,9 +24,9 @@ from rtplab.serving.multicast import MulticastChannels
 from rtplab.serving.options import parse_arguments
 from rtplab.serving.securityoptions import security_settings
 from rtplab.serving.service import Service, max_payload
+from rtplab.serving.supervisor import Supervisor, open_listeners
 from ServerWorker import ServerWorker
 
-BACKLOG = 512  # connections that may wait to be accepted: a class that starts all at once
 # Seconds to wait before accepting again when the process has no descriptor left for a connection.
 ACCEPT_PAUSE = 0.2
 _OUT_OF_RESOURCES = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
@@ -43,6 +43,7 @@ class Server:
         self._listener: socket.socket | None = None
         self._wake_reader, self._wake_writer = socket.socketpair()
         self._workers: list[ServerWorker] = []  # used by the accepting thread alone
+        self._lifeline: int | None = None  # a descriptor; when it can be read, it is time to end
         self._closing = False
 
     def main(self, argv: list[str] | None = None) -> int:
@@ -53,36 +54,47 @@ class Server:
         )
         raise_descriptor_limit()
         try:
-            security = security_settings(options)
-        except ValueError as error:
-            print(error, file=sys.stderr)
-            self.close()
-            return 1
-        self.service = Service(
-            MovieLibrary(options.media),
-            MediaStore(max_payload(options.mtu)),
-            fps=options.fps,
-            loop=options.loop,
-            marker=options.marker,
-            multicast=MulticastChannels(options.multicast) if options.multicast else None,
-            **security,
-        )
-        try:
+            self.service = _service(options)
             movies = describe_movies(self.service.library, options.fps)
-            host, port = self.listen(options.host, options.port)
+            listeners = open_listeners(options.host, options.port, options.workers)
+        except ValueError as error:
+            return self._give_up(str(error))
         except OSError as error:
-            print(_explain(error, options), file=sys.stderr)
-            self.close()
-            return 1
+            return self._give_up(_explain(error, options))
+        host, port = listeners[0].getsockname()[:2]
         print(f"Listening on {_host_and_port(host, port)}", *movies, sep="\n", flush=True)
-        self._obey_signals()
+        return self._run(listeners)
+
+    def _give_up(self, reason: str) -> int:
+        print(reason, file=sys.stderr)
+        self.close()
+        return 1
+
+    def _run(self, listeners: list[socket.socket]) -> int:
+        """Serve in this process, or in one more for each listener; return the exit status."""
+        if len(listeners) == 1:
+            self._serve_until_told(listeners[0], signal.SIGINT, signal.SIGTERM)
+            return 0
+        try:
+            return Supervisor(listeners, self._work).run()
+        finally:
+            self.close()
+
+    def _work(self, number: int, listener: socket.socket, lifeline: int) -> None:
+        """Be worker `number`: a server of its own in a process of its own."""
+        server = Server(self.service)
+        server._lifeline = lifeline
+        server._serve_until_told(listener, signal.SIGTERM)
+
+    def _serve_until_told(self, listener: socket.socket, *signals: signal.Signals) -> None:
+        self._listener = listener
+        self._listener.setblocking(False)
+        self._obey(*signals)
         self.serve()
-        return 0
 
     def listen(self, host: str = "127.0.0.1", port: int = 0) -> tuple[str, int]:
         """Bind and listen; return the address. Port 0 takes a free one. Raises OSError."""
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        self._listener = socket.create_server((host, port), family=family, backlog=BACKLOG)
+        (self._listener,) = open_listeners(host, port, 1)
         self._listener.setblocking(False)
         host, port = self._listener.getsockname()[:2]
         return host, port
@@ -94,8 +106,11 @@ class Server:
             with selectors.DefaultSelector() as selector:
                 selector.register(self._listener, selectors.EVENT_READ)
                 selector.register(self._wake_reader, selectors.EVENT_READ)
+                if self._lifeline is not None:
+                    selector.register(self._lifeline, selectors.EVENT_READ)
                 while not self._closing:
-                    selector.select()
+                    for key, _ in selector.select():
+                        self._closing |= key.fileobj == self._lifeline
                     self._accept()
         finally:
             self.close()
@@ -135,16 +150,29 @@ class Server:
         logger.warning("no client can be accepted for now: %s", error.strerror)
         threading.Event().wait(ACCEPT_PAUSE)
 
-    def _obey_signals(self) -> None:
-        """The first Ctrl+C or SIGTERM ends the server cleanly, the second at once."""
+    def _obey(self, *signals: signal.Signals) -> None:
+        """The first of these signals ends the server cleanly, the second at once."""
 
         def obey(signal_number: int, frame: FrameType | None) -> None:
-            for number in (signal.SIGINT, signal.SIGTERM):
+            for number in signals:
                 signal.signal(number, signal.SIG_DFL)
             self.stop()
 
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in signals:
             signal.signal(number, obey)
+
+
+def _service(options: argparse.Namespace) -> Service:
+    """Return what the options ask for. Raises ValueError with a sentence."""
+    return Service(
+        MovieLibrary(options.media),
+        MediaStore(max_payload(options.mtu)),
+        fps=options.fps,
+        loop=options.loop,
+        marker=options.marker,
+        multicast=MulticastChannels(options.multicast) if options.multicast else None,
+        **security_settings(options),
+    )
 
 
 def _host_and_port(host: str, port: int) -> str:

@@ -8,6 +8,7 @@ from rtplab import __version__
 from rtplab.serving.multicast import MulticastGroup, parse_group
 from rtplab.serving.securityoptions import add_security_options
 from rtplab.serving.service import DEFAULT_FPS, DEFAULT_MTU
+from rtplab.serving.supervisor import MAX_WORKERS, can_share_a_port
 
 DEFAULT_PORT = 5678
 MIN_MTU = 300  # bytes: the headers of RTP/JPEG's first packet take 212 of them
@@ -43,16 +44,41 @@ def parse_arguments(argv: list[str] | None) -> argparse.Namespace:
         help="serve multicast too, such as 239.1.2.3:5004; off unless asked for",
     )
     parser.add_argument(
+        "--workers",
+        type=_workers,
+        default=1,
+        metavar="N",
+        help="processes that share the port, best one per core (default: %(default)s)",
+    )
+    parser.add_argument(
         "--log-level", choices=["debug", "info", "warning", "error"], default="info"
     )
     add_security_options(parser)
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
-    return parser.parse_args(argv)
+    options = parser.parse_args(argv)
+    if problem := _problem(options):
+        parser.error(problem)
+    return options
+
+
+def _problem(options: argparse.Namespace) -> str:
+    """Say which options do not go together, or not on this system."""
+    if options.workers > 1 and not can_share_a_port():
+        return "--workers needs a system on which processes can share a port, as Linux and macOS do"
+    if options.workers > 1 and options.multicast:
+        return "--multicast needs one sender for all its viewers, so it can't go with --workers"
+    return ""
 
 
 def _port(text: str) -> int:
     if not (text.isascii() and text.isdigit() and int(text) <= 65535):
         raise argparse.ArgumentTypeError(f"{text!r} is not a port from 0 to 65535")
+    return int(text)
+
+
+def _workers(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and 1 <= int(text) <= MAX_WORKERS):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 1 to {MAX_WORKERS}")
     return int(text)
 
 

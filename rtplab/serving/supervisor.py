@@ -1,0 +1,207 @@
+"""Several processes on one port, so that all cores serve: who starts, replaces and ends them.
+
+The supervisor opens one listening socket per worker (SO_REUSEPORT: the kernel spreads the clients
+over them) and keeps them open. So the clients that come while a worker is being replaced wait in
+its queue and are not refused.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import os
+import selectors
+import signal
+import socket
+import sys
+import time
+from collections.abc import Callable
+from types import FrameType
+
+BACKLOG = 512  # connections that may wait to be accepted: a class that starts all at once
+MAX_WORKERS = 256  # more than any machine has cores
+# Seconds from one start of a worker to its next: one that dies at once must not keep a core busy.
+RESTART_INTERVAL = 1.0
+
+logger = logging.getLogger("rtplab.server")
+
+_RELAYED = {getattr(signal, "SIGUSR1", signal.SIGTERM)}
+_ENDING = {signal.SIGINT, signal.SIGTERM}
+
+
+def can_share_a_port() -> bool:
+    """Tell if the system has what several workers need: Linux, macOS and the BSDs do."""
+    return hasattr(socket, "SO_REUSEPORT") and hasattr(os, "fork")
+
+
+def open_listeners(host: str, port: int, count: int) -> list[socket.socket]:
+    """Return `count` sockets that listen on one port; port 0 is a free one. Raises OSError."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    first = socket.create_server((host, port), family=family, backlog=BACKLOG)
+    if count == 1:
+        return [first]
+    # A port can be shared with strangers too. That the first socket got it alone shows that nobody
+    # else has it.
+    address = first.getsockname()[:2]
+    first.close()
+    listeners: list[socket.socket] = []
+    try:
+        for _ in range(count):
+            listeners.append(
+                socket.create_server(address, family=family, backlog=BACKLOG, reuse_port=True)
+            )
+    except OSError:
+        _close(listeners)
+        raise
+    return listeners
+
+
+class Supervisor:
+    """Runs `work` in a process for each listener, until a signal comes.
+
+    The processes are made by os.fork. The supervisor has no threads that a fork would lose, a fork
+    starts in a millisecond with all settings as they are, and takes the listening socket along;
+    "spawn" would need each of these handed over.
+    """
+
+    def __init__(
+        self, listeners: list[socket.socket], work: Callable[[int, socket.socket, int], None]
+    ) -> None:
+        """`work(number, listener, lifeline)`, with numbers from 1, serves until SIGTERM.
+
+        Or until the descriptor `lifeline` can be read: then the supervisor is gone, however it
+        went.
+        """
+        self._listeners = listeners
+        self._work = work
+        self._numbers: dict[int, int] = {}  # of the workers that run, by process id
+        self._starts = dict.fromkeys(range(1, len(listeners) + 1), -math.inf)  # when, by number
+        self._signals_obeyed = 0
+
+    def run(self) -> int:
+        """Keep the workers running; return the exit status when a signal has ended them all."""
+        self._wake_reader, wake_writer = socket.socketpair()
+        # Nothing is written to it. Its writing end closes when the supervisor ends.
+        self._lifeline_reader, self._lifeline_writer = os.pipe()
+        try:
+            with self._wake_reader, wake_writer:
+                for end in (self._wake_reader, wake_writer):
+                    end.setblocking(False)
+                self._obey_signals(wake_writer)
+                self._keep_running()
+        finally:
+            os.close(self._lifeline_reader)
+            os.close(self._lifeline_writer)
+            _close(self._listeners)
+        return 0 if self._signals_obeyed == 1 else 1
+
+    def _keep_running(self) -> None:
+        with selectors.DefaultSelector() as selector:
+            selector.register(self._wake_reader, selectors.EVENT_READ)
+            while self._numbers or not self._signals_obeyed:
+                self._start_due()
+                if selector.select(self._seconds_to_next_start()):
+                    self._wake_reader.recv(4096)
+                self._bury_the_dead()
+
+    # ------------------------------------------------------------------ starting
+
+    def _missing(self) -> list[int]:
+        running = set(self._numbers.values())
+        return [number for number in self._starts if number not in running]
+
+    def _seconds_to_next_start(self) -> float | None:
+        if self._signals_obeyed or not self._missing():
+            return None
+        next_start = min(self._starts[number] for number in self._missing()) + RESTART_INTERVAL
+        return max(0.0, next_start - time.monotonic())
+
+    def _start_due(self) -> None:
+        for number in self._missing():
+            now = time.monotonic()
+            if not self._signals_obeyed and now >= self._starts[number] + RESTART_INTERVAL:
+                self._starts[number] = now
+                self._start(number)
+
+    def _start(self, number: int) -> None:
+        # No signal may come between the fork and the note of it: the worker would be missed, or
+        # would take the signal for the supervisor's own.
+        blocked = _ENDING | _RELAYED
+        signal.pthread_sigmask(signal.SIG_BLOCK, blocked)
+        try:
+            process = os.fork()
+            if process == 0:
+                self._be_worker(number)
+            self._numbers[process] = number
+        except OSError as error:
+            logger.error("worker %d can't be started: %s", number, error.strerror)
+        finally:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, blocked)
+
+    def _be_worker(self, number: int) -> None:
+        """Do the work in the new process, and end it. Never returns."""
+        status = 1
+        try:
+            self._leave_supervision()
+            self._work(number, self._listeners[number - 1], self._lifeline_reader)
+            status = 0
+        except Exception:
+            logger.exception("worker %d failed", number)
+        finally:
+            logging.shutdown()
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(status)  # what the supervisor has open and registered is not ours to tidy up
+
+    def _leave_supervision(self) -> None:
+        signal.set_wakeup_fd(-1)
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl+C reaches all; the supervisor decides
+        for number in _RELAYED:
+            signal.signal(number, signal.SIG_IGN)
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _ENDING | _RELAYED)
+        os.close(self._lifeline_writer)
+
+    # ------------------------------------------------------------------ ending
+
+    def _obey_signals(self, wake_writer: socket.socket) -> None:
+        """The first Ctrl+C or SIGTERM ends the workers cleanly, the second at once."""
+
+        def end(signal_number: int, frame: FrameType | None) -> None:
+            self._signals_obeyed += 1
+            self._send(signal.SIGTERM if self._signals_obeyed == 1 else signal.SIGKILL)
+
+        def relay(signal_number: int, frame: FrameType | None) -> None:
+            self._send(signal_number)
+
+        signal.set_wakeup_fd(wake_writer.fileno(), warn_on_full_buffer=False)
+        signal.signal(signal.SIGCHLD, lambda signal_number, frame: None)  # to be woken up
+        for number in _RELAYED:
+            signal.signal(number, relay)
+        for number in _ENDING:
+            signal.signal(number, end)
+
+    def _send(self, signal_number: int) -> None:
+        for process in list(self._numbers):
+            os.kill(process, signal_number)  # one that is dead stays ours until it is buried
+
+    def _bury_the_dead(self) -> None:
+        for process, number in list(self._numbers.items()):
+            ended, status = os.waitpid(process, os.WNOHANG)
+            if ended:
+                del self._numbers[process]
+                if not self._signals_obeyed:
+                    logger.error(
+                        "worker %d died (%s): another takes its place", number, _cause(status)
+                    )
+
+
+def _cause(status: int) -> str:
+    code = os.waitstatus_to_exitcode(status)
+    return signal.Signals(-code).name if code < 0 else f"exit status {code}"
+
+
+def _close(listeners: list[socket.socket]) -> None:
+    for listener in listeners:
+        listener.close()

@@ -1,0 +1,203 @@
+"""`--workers`: several processes on one port, kept running, and ended together."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from movies import ROOT
+from processes import HOST, PYTHON, ServerProcess
+from rtsp_viewer import RtspViewer
+
+from rtplab.serving import options
+from rtplab.serving.supervisor import can_share_a_port, open_listeners
+
+pytestmark = pytest.mark.skipif(
+    not (can_share_a_port() and os.path.isdir("/proc/self/task")), reason="workers and /proc"
+)
+LIMIT = 15.0  # seconds that processes may take to come and go
+VIEWERS = 24  # all of them at the same one of two workers: once in 8 million runs
+
+
+def children(pid):
+    """The processes that `pid` has started and that still run."""
+    text = Path(f"/proc/{pid}/task/{pid}/children").read_text()
+    return {int(child) for child in text.split() if runs(int(child))}
+
+
+def runs(pid):
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def connections(pid):
+    """How many sockets of its own a worker has open."""
+    return sum(os.readlink(fd).startswith("socket:") for fd in Path(f"/proc/{pid}/fd").iterdir())
+
+
+def wait_until(condition, what):
+    deadline = time.monotonic() + LIMIT
+    while not condition():
+        assert time.monotonic() < deadline, what
+        time.sleep(0.02)
+
+
+@pytest.fixture
+def server(small_movie):
+    with ServerProcess(small_movie.parent, "--workers", "2") as server:
+        wait_until(lambda: len(children(server.pid)) == 2, "two workers")
+        yield server
+
+
+def test_the_clients_are_spread_over_all_workers(server):
+    workers = children(server.pid)
+    before = {pid: connections(pid) for pid in workers}
+    viewers = [RtspViewer(server.port) for _ in range(VIEWERS)]
+    try:
+        for viewer in viewers:
+            assert viewer.ask("OPTIONS").status == 200
+        served = [connections(pid) - before[pid] for pid in workers]
+        assert all(count > 0 for count in served), served
+        for viewer in viewers[:4]:
+            viewer.set_up()
+            viewer.play()
+            viewer.next_packet()
+    finally:
+        for viewer in viewers:
+            viewer.__exit__(None, None, None)
+
+
+def test_a_worker_that_dies_is_replaced_and_said_so(server):
+    victim = min(children(server.pid))
+    os.kill(victim, signal.SIGKILL)
+    wait_until(lambda: len(children(server.pid) - {victim}) == 2, "another worker")
+    assert "died (SIGKILL): another takes its place" in server.errors()
+    for _ in range(VIEWERS):  # those that came in the meantime have waited
+        with RtspViewer(server.port) as viewer:
+            assert viewer.ask("OPTIONS").status == 200
+
+
+def test_one_sigterm_ends_all_and_frees_the_port(server):
+    workers = children(server.pid)
+    with RtspViewer(server.port) as viewer:
+        viewer.set_up()
+        viewer.play()
+        viewer.next_packet()
+        server.stop()  # which checks the exit status
+        with pytest.raises((EOFError, ConnectionError)):
+            while True:
+                viewer.next_packet()
+    assert not any(map(runs, workers))
+    socket.create_server((HOST, server.port)).close()
+
+
+def test_no_worker_outlives_a_supervisor_that_is_killed(small_movie):
+    with started(small_movie) as process:
+        wait_until(lambda: len(children(process.pid)) == 2, "two workers")
+        workers = children(process.pid)
+        process.kill()
+        process.wait()
+        wait_until(lambda: not any(map(runs, workers)), "workers end with their supervisor")
+
+
+def started(small_movie, port=0):
+    """The server in a process group of its own, as a shell starts it."""
+    command = [*PYTHON, str(ROOT / "Server.py"), str(port), "--host", HOST, "--workers", "2"]
+    return subprocess.Popen(
+        [*command, "--media", str(small_movie.parent)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def test_ctrl_c_reaches_all_and_ends_them_with_status_0(small_movie):
+    with started(small_movie) as process:
+        assert process.stdout.readline().startswith(f"Listening on {HOST}:")
+        wait_until(lambda: len(children(process.pid)) == 2, "two workers")
+        workers = children(process.pid)
+        os.killpg(process.pid, signal.SIGINT)
+        _, errors = process.communicate(timeout=LIMIT)
+    assert process.returncode == 0, errors
+    assert "Traceback" not in errors
+    assert not any(map(runs, workers))
+
+
+def test_a_port_that_other_workers_have_is_in_use(server, small_movie):
+    with started(small_movie, server.port) as process:
+        _, errors = process.communicate(timeout=LIMIT)
+    assert process.returncode == 1
+    assert errors == (
+        f"Port {server.port} is in use: stop the program that has it, or name another port.\n"
+    )
+
+
+def test_listeners_share_one_port():
+    listeners = open_listeners(HOST, 0, 3)
+    try:
+        assert len({listener.getsockname() for listener in listeners}) == 1
+    finally:
+        for listener in listeners:
+            listener.close()
+
+
+ALWAYS_DYING = f"""
+import sys
+sys.path.insert(0, {str(ROOT)!r})
+from rtplab.serving.supervisor import Supervisor, open_listeners
+print("up", flush=True)
+sys.exit(Supervisor(open_listeners("127.0.0.1", 0, 2)[:1], lambda *_: print("x")).run())
+"""
+
+
+def test_a_worker_that_dies_at_once_is_not_started_at_once():
+    with subprocess.Popen(
+        [sys.executable, "-c", ALWAYS_DYING],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout.readline() == "up\n"
+        began = time.monotonic()
+        assert [process.stdout.readline() for _ in range(3)] == ["x\n"] * 3
+        elapsed = time.monotonic() - began
+        process.terminate()
+        more, errors = process.communicate(timeout=LIMIT)
+    assert process.returncode == 0, errors
+    assert elapsed > 1.5  # the second and the third a second after the one before
+    assert "worker 1 died (exit status 0): another takes its place" in errors
+
+
+# --- Options -------------------------------------------------------------------------------------
+
+
+def refusal(capsys, *arguments):
+    with pytest.raises(SystemExit) as exit:
+        options.parse_arguments(list(arguments))
+    assert exit.value.code == 2
+    return capsys.readouterr().err
+
+
+@pytest.mark.parametrize("number", ["0", "-1", "two", "257", "1.5"])
+def test_a_bad_number_of_workers(capsys, number):
+    assert "from 1 to 256" in refusal(capsys, f"--workers={number}")
+
+
+def test_multicast_wants_one_process(capsys):
+    sentence = refusal(capsys, "--workers", "2", "--multicast", "239.1.2.3:5004")
+    assert "can't go with --workers" in sentence
+
+
+def test_a_system_that_cannot_share_a_port(capsys, monkeypatch):
+    monkeypatch.setattr(options, "can_share_a_port", lambda: False)
+    assert "--workers needs a system on which processes" in refusal(capsys, "--workers", "2")
+    assert options.parse_arguments(["--workers", "1"]).workers == 1
