@@ -140,20 +140,27 @@ class InterleavedSink:
         for packet in packets:
             pieces.append(_interleaved_header(self._rtp_channel, sum(map(len, packet))))
             pieces += packet
-        self._offer(b"".join(pieces))
+        try:
+            self._connection.offer(b"".join(pieces))
+        except OSError as error:
+            raise _gone(error) from error
 
     def send_report(self, report: bytes) -> None:
-        """Send an RTCP compound packet on its channel. Raises ViewerGone."""
-        self._offer(_interleaved_header(self._rtcp_channel, len(report)) + report)
+        """Send an RTCP compound packet on its channel: never dropped, as BYE comes only once.
 
-    def _offer(self, data: bytes) -> None:
+        Raises ViewerGone.
+        """
         try:
-            self._connection.offer(data)
+            self._connection.send(_interleaved_header(self._rtcp_channel, len(report)) + report)
         except OSError as error:
-            raise ViewerGone(f"its connection is lost: {error.strerror}") from error
+            raise _gone(error) from error
 
     def close(self) -> None:
         """Nothing to free: the connection is not the sink's own."""
+
+
+def _gone(error: OSError) -> ViewerGone:
+    return ViewerGone(f"its connection is lost: {error.strerror or error}")
 
 
 def _interleaved_header(channel: int, length: int) -> bytes:
