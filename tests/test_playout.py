@@ -107,9 +107,10 @@ def test_the_buffer_is_bounded():
     assert buffer.skipped == 10
 
 
-def test_fill_is_seconds_of_media():
+def test_fill_is_seconds_until_it_is_empty():
     buffer = PlayoutBuffer()
-    assert buffer.fill == 0.0
+    assert buffer.fill(1.0) == 0.0
     for number in range(5):
-        buffer.put(frame(number, 1.0))
-    assert buffer.fill == pytest.approx(0.2)
+        buffer.put(frame(number, 1.0 + number * 0.05))
+    assert buffer.fill(1.2) == pytest.approx(0.1)
+    assert buffer.fill(9.0) == 0.0

@@ -193,6 +193,7 @@ class Actions:
         """Change between light and dark, and remember it."""
         theme = self._window.theme
         theme.use(LIGHT if theme.palette is DARK else DARK)
+        self._window.toplevel.update_idletasks()  # the window must not be gone when it is redrawn
         settings = history.load()
         settings.colours = theme.palette.name
         history.save(settings)

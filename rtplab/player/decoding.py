@@ -27,8 +27,10 @@ def picture_size(jpeg: bytes) -> Size:
 
 
 def decode(jpeg: bytes, size: Size) -> Image.Image:
-    """Decode a JPEG to `size`. Raises PacketError when it is damaged or too large."""
-    picture_size(jpeg)
+    """Decode a JPEG to `size`. Raises PacketError when it is damaged or too large.
+
+    Call `picture_size` first: Pillow itself only warns of a picture that is too large.
+    """
     try:
         image: Image.Image = Image.open(io.BytesIO(jpeg), formats=("JPEG",))
         _check(*image.size)

@@ -32,7 +32,7 @@ from rtplab.receiving.frames import Frame
 POLL_INTERVAL = 0.015  # seconds between two looks for a frame, while playing and none waits
 IDLE_INTERVAL = 0.06  # seconds between two looks at the session
 # Seconds between two writings of frame number and time: more often than this nobody reads them.
-NUMBERS_INTERVAL = 0.1
+NUMBERS_INTERVAL = 0.2
 FAREWELL = 1.5  # seconds that the server gets to answer TEARDOWN when the window closes
 FIRST_SIZE = (576, 432)  # of the picture area at 1x, until the first picture tells its own
 SMALLEST = (500, 260)  # of the window at 1x

@@ -82,11 +82,12 @@ class PlayoutBuffer:
         """How many frames wait."""
         return len(self._frames)
 
-    @property
-    def fill(self) -> float:
-        """Seconds of media that wait."""
+    def fill(self, now: float) -> float:
+        """Seconds until the buffer is empty, if nothing more comes."""
         with self._lock:
-            return self._frames[-1].media_time - self._frames[0].media_time if self._frames else 0.0
+            if not self._frames or self._offsets.value is None:
+                return 0.0
+            return max(0.0, self._due(self._frames[-1]) - now)
 
     def _due(self, frame: Frame) -> float:
         offset = self._offsets.value

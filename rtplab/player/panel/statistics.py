@@ -39,7 +39,7 @@ class StatisticsPage(ttk.Frame):
         """Take a sample when one is due; also while another page is seen."""
         if self._data.is_due(now):
             client = self._window.client
-            self._data.sample(client.reception.statistics, client.playout.fill, now)
+            self._data.sample(client.reception.statistics, client.playout.fill(now), now)
 
     def refresh(self) -> None:
         """Show the newest numbers."""

@@ -1,0 +1,168 @@
+"""Makes the pictures of the player that README.md shows, from the player itself.
+
+`python tools/screenshots.py [DIR]` (default docs/pictures) needs Xvfb and ImageMagick's `import`.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from Client import Client  # noqa: E402
+from rtplab.receiving.impairment import Conditions  # noqa: E402
+from rtplab.serving.library import MovieLibrary  # noqa: E402
+from rtplab.serving.service import Service  # noqa: E402
+from Server import Server  # noqa: E402
+
+PICTURES = ROOT / "docs" / "pictures"
+SCREEN = "1280x800"
+PATIENCE = 20.0  # seconds that the player gets to come to what is to be shown
+
+
+@contextmanager
+def display(dpi: int) -> Iterator[None]:
+    """Run a screen of our own, so that nothing else is in the pictures."""
+    reader, writer = os.pipe()
+    arguments = ("-screen", "0", f"{SCREEN}x24", "-dpi", str(dpi), "-nolisten", "tcp")
+    screen = subprocess.Popen(
+        ["Xvfb", "-displayfd", str(writer), *arguments],
+        pass_fds=[writer],
+        stderr=subprocess.DEVNULL,
+    )
+    os.close(writer)
+    try:
+        with open(reader) as answer:
+            os.environ["DISPLAY"] = f":{answer.readline().strip()}"
+        yield
+    finally:
+        screen.terminate()
+        screen.wait()
+
+
+@contextmanager
+def server() -> Iterator[int]:
+    """Serve the demonstration movie; yield the port."""
+    running = Server(Service(MovieLibrary(ROOT)))
+    _, port = running.listen()
+    thread = threading.Thread(target=running.serve, name="server")
+    thread.start()
+    try:
+        yield port
+    finally:
+        running.stop()
+        thread.join()
+
+
+class Photographer:
+    """One player, and pictures of it."""
+
+    def __init__(self, folder: Path, host: str, port: int, movie: str) -> None:
+        import tkinter
+
+        self.root = tkinter.Tk()
+        self.root.title("RTPClient")
+        self.root.geometry("+0+0")
+        self._folder = folder
+        self.client = Client(self.root, host, port, 0, movie)
+        self.window: Any = self.client.window
+
+    def wait(self, condition: Callable[[], bool]) -> None:
+        """Let the player run until the condition holds."""
+        deadline = time.monotonic() + PATIENCE
+        while not condition():
+            if time.monotonic() > deadline:
+                raise SystemExit(f"the player did not come to what was to be shown: {condition}")
+            self.root.update()
+            time.sleep(0.002)
+
+    def wait_for_frame(self, number: int) -> None:
+        viewing = self.window.viewing
+        self.wait(lambda: viewing.frame is not None and viewing.frame.number >= number)
+
+    def run_for(self, seconds: float) -> None:
+        end = time.monotonic() + seconds
+        self.wait(lambda: time.monotonic() >= end)
+
+    def take(self, name: str) -> None:
+        """Write a picture of the window."""
+        self.run_for(0.4)
+        top = self.root
+        box = f"{top.winfo_width()}x{top.winfo_height()}+{top.winfo_rootx()}+{top.winfo_rooty()}"
+        path = self._folder / f"{name}.png"
+        command = ["import", "-silent", "-window", "root", "-crop", box, "+repage", str(path)]
+        subprocess.run(command, check=True)
+        print(path)
+
+    def close(self) -> None:
+        self.client.close()
+        self.root.destroy()
+
+
+def watching(folder: Path, port: int) -> None:
+    """The player as a viewer sees it, and the pages of its panel."""
+    player = Photographer(folder, "", 0, f"rtsp://127.0.0.1:{port}/movie.Mjpeg")
+    player.window.play()
+    player.wait_for_frame(40)
+    player.take("watching")
+    actions = player.window.actions
+    actions.messages()
+    player.take("panel-messages")
+    actions.state()
+    player.take("panel-state")
+    actions.packet()
+    player.window.panel.packet.hold.invoke()
+    player.take("panel-packet")
+    player.client.impairment.conditions = Conditions(loss=0.02, jitter=0.01)
+    actions.statistics()
+    player.wait_for_frame(280)
+    player.take("panel-statistics")
+    actions.network()
+    player.take("panel-network")
+    player.client.impairment.conditions = Conditions()
+    actions.panel()
+    player.run_for(0.4)
+    actions.help()
+    player.take("keys")
+    actions.help()
+    actions.fullscreen()
+    player.wait_for_frame(400)
+    player.take("full-screen")
+    actions.leave_fullscreen()
+    actions.colours()
+    player.take("light")
+    actions.colours()
+    player.close()
+
+
+def error(folder: Path, port: int) -> None:
+    """A movie that the server does not have."""
+    player = Photographer(folder, "127.0.0.1", port, "holiday.Mjpeg")
+    player.wait(lambda: player.client.setup.instate(["!disabled"]))  # type: ignore[attr-defined]
+    player.client.setupMovie()
+    player.wait(lambda: bool(player.client.error))
+    player.take("error")
+    player.close()
+
+
+def main(folder: Path, dpi: int = 96) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as home:
+        os.environ["HOME"] = os.environ["XDG_STATE_HOME"] = home
+        with display(dpi), server() as port:
+            watching(folder, port)
+            error(folder, port)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]) if len(sys.argv) > 1 else PICTURES)
