@@ -14,14 +14,17 @@ import signal
 import socket
 import sys
 import threading
+from contextlib import ExitStack, closing
 from types import FrameType
 
 from rtplab.serving.descriptors import raise_descriptor_limit
+from rtplab.serving.exposition import MetricsServer, open_metrics_listeners
 from rtplab.serving.library import MovieLibrary
 from rtplab.serving.listing import describe_movies
 from rtplab.serving.media import MediaStore
+from rtplab.serving.metrics import StatusReporter
 from rtplab.serving.multicast import MulticastChannels
-from rtplab.serving.options import parse_arguments
+from rtplab.serving.options import host_and_port, parse_arguments
 from rtplab.serving.securityoptions import security_settings
 from rtplab.serving.service import Service, max_payload
 from rtplab.serving.supervisor import Supervisor, open_listeners
@@ -29,6 +32,7 @@ from ServerWorker import ServerWorker
 
 # Seconds to wait before accepting again when the process has no descriptor left for a connection.
 ACCEPT_PAUSE = 0.2
+WAKE_SIZE = 4096  # bytes: more than there are calls to wake up at one time
 _OUT_OF_RESOURCES = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
 
 logger = logging.getLogger("rtplab.server")
@@ -44,6 +48,9 @@ class Server:
         self._wake_reader, self._wake_writer = socket.socketpair()
         self._workers: list[ServerWorker] = []  # used by the accepting thread alone
         self._lifeline: int | None = None  # a descriptor; when it can be read, it is time to end
+        self._status = StatusReporter(self.service.metrics, None, "status")
+        self._status_interval: float | None = None
+        self._metrics_listeners: list[socket.socket] = []
         self._closing = False
 
     def main(self, argv: list[str] | None = None) -> int:
@@ -55,14 +62,20 @@ class Server:
         raise_descriptor_limit()
         try:
             self.service = _service(options)
+            self._status_interval = options.status
             movies = describe_movies(self.service.library, options.fps)
+            if options.metrics:
+                self._metrics_listeners = open_metrics_listeners(options.metrics, options.workers)
             listeners = open_listeners(options.host, options.port, options.workers)
         except ValueError as error:
             return self._give_up(str(error))
         except OSError as error:
             return self._give_up(_explain(error, options))
         host, port = listeners[0].getsockname()[:2]
-        print(f"Listening on {_host_and_port(host, port)}", *movies, sep="\n", flush=True)
+        print(f"Listening on {host_and_port(host, port)}", *movies, sep="\n")
+        for listener in self._metrics_listeners:
+            print(f"Metrics on http://{host_and_port(*listener.getsockname()[:2])}/metrics")
+        sys.stdout.flush()
         return self._run(listeners)
 
     def _give_up(self, reason: str) -> int:
@@ -84,13 +97,24 @@ class Server:
         """Be worker `number`: a server of its own in a process of its own."""
         server = Server(self.service)
         server._lifeline = lifeline
-        server._serve_until_told(listener, signal.SIGTERM)
+        server._status_interval = self._status_interval
+        server._metrics_listeners = self._metrics_listeners[number - 1 : number]
+        server._serve_until_told(listener, signal.SIGTERM, worker=number)
 
-    def _serve_until_told(self, listener: socket.socket, *signals: signal.Signals) -> None:
+    def _serve_until_told(
+        self, listener: socket.socket, *signals: signal.Signals, worker: int = 0
+    ) -> None:
+        """Serve until one of the signals comes; `worker` 0 is the only process."""
         self._listener = listener
         self._listener.setblocking(False)
+        label = f"worker {worker}" if worker else "status"
+        metrics = self.service.metrics
+        self._status = StatusReporter(metrics, self._status_interval, label)
         self._obey(*signals)
-        self.serve()
+        with ExitStack() as stack:
+            for own in self._metrics_listeners:
+                stack.enter_context(closing(MetricsServer(metrics, own, worker)))
+            self.serve()
 
     def listen(self, host: str = "127.0.0.1", port: int = 0) -> tuple[str, int]:
         """Bind and listen; return the address. Port 0 takes a free one. Raises OSError."""
@@ -109,8 +133,11 @@ class Server:
                 if self._lifeline is not None:
                     selector.register(self._lifeline, selectors.EVENT_READ)
                 while not self._closing:
-                    for key, _ in selector.select():
+                    for key, _ in selector.select(self._status.seconds_left()):
+                        if key.fileobj is self._wake_reader:
+                            self._wake_reader.recv(WAKE_SIZE)
                         self._closing |= key.fileobj == self._lifeline
+                    self._status.print_if_due()
                     self._accept()
         finally:
             self.close()
@@ -124,6 +151,8 @@ class Server:
         """Free the port and end every session. May be called twice."""
         if self._listener is not None:
             self._listener.close()
+        for listener in self._metrics_listeners:
+            listener.close()
         for worker in self._workers:
             worker.close()
         self._workers.clear()
@@ -151,15 +180,25 @@ class Server:
         threading.Event().wait(ACCEPT_PAUSE)
 
     def _obey(self, *signals: signal.Signals) -> None:
-        """The first of these signals ends the server cleanly, the second at once."""
+        """The first of these signals ends the server cleanly, the second at once.
+
+        SIGUSR1, where there is such a thing, asks for a status line.
+        """
 
         def obey(signal_number: int, frame: FrameType | None) -> None:
             for number in signals:
                 signal.signal(number, signal.SIG_DFL)
             self.stop()
 
+        def report(signal_number: int, frame: FrameType | None) -> None:
+            self._status.ask()
+            if not self._closing:
+                self._wake_writer.send(b"x")
+
         for number in signals:
             signal.signal(number, obey)
+        if hasattr(signal, "SIGUSR1"):
+            signal.signal(signal.SIGUSR1, report)
 
 
 def _service(options: argparse.Namespace) -> Service:
@@ -173,10 +212,6 @@ def _service(options: argparse.Namespace) -> Service:
         multicast=MulticastChannels(options.multicast) if options.multicast else None,
         **security_settings(options),
     )
-
-
-def _host_and_port(host: str, port: int) -> str:
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def _explain(error: OSError, options: argparse.Namespace) -> str:

@@ -390,6 +390,7 @@ class ServerWorker:
             stream = standard_stream(open_multicast_sink(self._viewer.local_host, group, port))
             transport = multicast_transport(group, port, stream.ssrc)
             playback = self._playback(VideoStream(video.filename))
+            self._service.metrics.stream_began(stream)
             media = self._media_for(Dialect.STANDARD, video)
             name = f"{group}:{port}"
             session = Session(
@@ -417,6 +418,9 @@ class ServerWorker:
             self.state = new_state
         self.clientInfo["videoStream"] = session.playback.video
         self.clientInfo["session"] = session.session_id
+        self._service.metrics.session_began(session)
+        if channel is None:
+            self._service.metrics.stream_began(session.stream)
         if session.transport.client_port:
             self.clientInfo["rtpPort"] = session.transport.client_port[0]
         sink = session.stream.sink
@@ -430,10 +434,14 @@ class ServerWorker:
             session, self._session = self._session, None
             channel, self._channel = self._channel, None
             self.state = State.INIT
-        if session is None or channel is not None:
+        if session is None:
+            return
+        self._service.metrics.session_ended(session)
+        if channel is not None:
             return
         session.say_goodbye()
         sink = session.stream.sink
+        self._service.metrics.stream_ended(session.stream)
         if isinstance(sink, UdpSink) and sink.rtcp_socket is not None:
             self._connection.unwatch(sink.rtcp_socket)
         sink.close()

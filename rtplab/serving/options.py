@@ -11,6 +11,7 @@ from rtplab.serving.service import DEFAULT_FPS, DEFAULT_MTU
 from rtplab.serving.supervisor import MAX_WORKERS, can_share_a_port
 
 DEFAULT_PORT = 5678
+MAX_STATUS_INTERVAL = 86_400.0  # seconds: a day
 MIN_MTU = 300  # bytes: the headers of RTP/JPEG's first packet take 212 of them
 
 
@@ -51,6 +52,18 @@ def parse_arguments(argv: list[str] | None) -> argparse.Namespace:
         help="processes that share the port, best one per core (default: %(default)s)",
     )
     parser.add_argument(
+        "--status",
+        type=_seconds,
+        metavar="SECONDS",
+        help="print a line of figures so often; SIGUSR1 asks for one at any time",
+    )
+    parser.add_argument(
+        "--metrics",
+        type=_address,
+        metavar="[HOST:]PORT",
+        help="serve figures for Prometheus by HTTP on this port (default host: loopback)",
+    )
+    parser.add_argument(
         "--log-level", choices=["debug", "info", "warning", "error"], default="info"
     )
     add_security_options(parser)
@@ -82,6 +95,21 @@ def _workers(text: str) -> int:
     return int(text)
 
 
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
+    if not 0.1 <= seconds <= MAX_STATUS_INTERVAL:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a time from 0.1 to 86400 seconds")
+    return seconds
+
+
+def _address(text: str) -> tuple[str, int]:
+    host, _, port = text.rpartition(":")
+    return host.strip("[]") or "127.0.0.1", _port(port)
+
+
 def _mtu(text: str) -> int:
     if not (text.isascii() and text.isdigit() and MIN_MTU <= int(text) <= 65535):
         raise argparse.ArgumentTypeError(f"{text!r} is not a size from {MIN_MTU} to 65535 bytes")
@@ -103,3 +131,8 @@ def _fps(text: str) -> float:
     if not 0.1 <= fps <= 1000:
         raise argparse.ArgumentTypeError(f"{text!r} is not a frame rate from 0.1 to 1000")
     return fps
+
+
+def host_and_port(host: str, port: int) -> str:
+    """Return both as they stand in an address."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

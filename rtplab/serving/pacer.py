@@ -11,6 +11,7 @@ import itertools
 import logging
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 
 # Frames due so much later, in seconds, go with those due now: a viewer can't tell, and the thread
@@ -20,6 +21,9 @@ TOGETHER = 0.010
 # A stream that comes so late, in seconds, because the machine was suspended or overloaded, goes on
 # from where it is: it does not send what it missed in a burst.
 MAX_LATENESS = 0.25
+
+# Frames of which it is kept how late they left: a second of 500 streams.
+LATENESS_KEPT = 10_000
 
 logger = logging.getLogger("rtplab.pacer")
 
@@ -65,6 +69,14 @@ class Pacer:
         self._changed = threading.Condition()  # guards _heap and _closing
         self._closing = False
         self._thread: threading.Thread | None = None
+        self._latenesses: deque[float] = deque(maxlen=LATENESS_KEPT)  # below 0: went with others
+
+    def lateness(self, share: float) -> float:
+        """Return how late, in seconds, this share (0 to 1) of the last frames left at most."""
+        latenesses = sorted(self._latenesses.copy())
+        if not latenesses:
+            return 0.0
+        return max(0.0, latenesses[min(int(share * len(latenesses)), len(latenesses) - 1)])
 
     def add(self, send: Callable[[], float | None], deadline: float) -> Ticket:
         """Call `send` at `deadline`, and then as often as it asks to be called."""
@@ -87,17 +99,19 @@ class Pacer:
 
     def _run(self) -> None:
         while due := self._wait_for_due():
-            for ticket in due:
+            for deadline, ticket in due:
+                self._latenesses.append(time.monotonic() - deadline)
                 self._send(ticket)
 
-    def _wait_for_due(self) -> list[Ticket]:
-        """Return the streams that are due, at least one; none when the pacer is closed."""
+    def _wait_for_due(self) -> list[tuple[float, Ticket]]:
+        """Return what is due, with its deadlines, at least one; none when the pacer is closed."""
         with self._changed:
             while not self._closing:
                 now = time.monotonic()
                 due = []
                 while self._heap and self._heap[0][0] <= now + TOGETHER:
-                    due.append(heapq.heappop(self._heap)[2])
+                    deadline, _, ticket = heapq.heappop(self._heap)
+                    due.append((deadline, ticket))
                 if due:
                     return due
                 self._changed.wait(self._heap[0][0] - now if self._heap else None)

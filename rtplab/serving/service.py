@@ -9,6 +9,7 @@ from rtplab.serving.access import Access
 from rtplab.serving.library import MovieLibrary
 from rtplab.serving.media import MediaStore
 from rtplab.serving.multicast import MulticastChannels
+from rtplab.serving.metrics import Metrics
 from rtplab.serving.pacer import Pacer
 from RtpPacket import HEADER_SIZE
 
@@ -40,6 +41,10 @@ class Service:
     cname: str = field(default_factory=lambda: secrets.token_urlsafe(12))
 
     def close(self) -> None:
+    metrics: Metrics = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.metrics = Metrics(self.pacer)
         """Stop the pacer and the conversions. May be called twice."""
         self.pacer.close()
         if self.multicast is not None:

@@ -40,6 +40,7 @@ class Session:
     stream: RtpStream
     cname: str  # the server's name in RTCP
     viewer: str  # the client's name in the log
+    last_report: rtcp.ReportBlock | None = None  # of how the viewer receives the stream
 
     def go_to(self, span: Range, request: Request) -> None:
         """Take up what PLAY asks for. Raises MessageError 457."""
@@ -93,7 +94,7 @@ class Session:
                 pass  # then nobody needs to be told
 
     def take_report(self, data: bytes) -> bool:
-        """Log what the viewer reports of its reception; tell if `data` was RTCP at all."""
+        """Note and log what the viewer reports of its reception; tell if `data` was RTCP at all."""
         try:
             packets = rtcp.parse_compound(data)
         except PacketError:
@@ -101,6 +102,8 @@ class Session:
         for packet in packets:
             if isinstance(packet, (rtcp.ReceiverReport, rtcp.SenderReport)):
                 for block in packet.blocks:
+                    if block.ssrc == self.stream.ssrc:
+                        self.last_report = block
                     self._log(block)
         return True
 

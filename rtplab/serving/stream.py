@@ -36,8 +36,9 @@ class RtpStream:
         self._first_timestamp = first_timestamp
         self._media_time = 0.0  # seconds since the first frame
         self._mark_single_packets = mark_single_packets
-        self._packets_sent = 0
-        self._bytes_sent = 0  # of payload
+        self.frames_sent = 0
+        self.packets_sent = 0
+        self.bytes_sent = 0  # of payload
         self._next_report = 0.0
         self._bursts: list[list[Packet]] = []  # of the frame under way, still to be sent
         self._burst_share = 1.0
@@ -53,10 +54,10 @@ class RtpStream:
         A frame without payloads is skipped.
         """
         packets = self._packets(payloads)
-        count = -(-len(packets) // self.sink.max_burst)
-        size = -(-len(packets) // max(1, count))
+        count = max(1, -(-len(packets) // self.sink.max_burst))
+        size = max(1, -(-len(packets) // count))
         self._bursts = [packets[start : start + size] for start in range(0, len(packets), size)]
-        self._burst_share = 1 / max(1, count)
+        self._burst_share = 1 / count
         self._media_time += duration
 
     def send_burst(self) -> float:
@@ -84,9 +85,10 @@ class RtpStream:
             rtp_header = pack_header(marker, MJPEG, sequence_number, timestamp, ssrc)
             packets.append((rtp_header, header, data))
             sequence_number = (sequence_number + 1) & 0xFFFF
-            self._bytes_sent += len(header) + len(data)
+            self.bytes_sent += len(header) + len(data)
         self.sequence_number = sequence_number
-        self._packets_sent += len(packets)
+        self.packets_sent += len(packets)
+        self.frames_sent += bool(packets)
         return packets
 
     def report_is_due(self, now: float) -> bool:
@@ -104,12 +106,12 @@ class RtpStream:
             self.ssrc,
             rtcp.ntp_timestamp(wall_clock),
             self.timestamp,
-            self._packets_sent,
-            self._bytes_sent,
+            self.packets_sent,
+            self.bytes_sent,
         )
         goodbye = rtcp.Bye((self.ssrc,)) if bye else None
         self.sink.send_report(rtcp.build_compound(report, cname, goodbye))
 
     def _bandwidth(self) -> float:
         """Bytes a second so far; with our few short reports the five seconds' minimum rules."""
-        return max(1000.0, self._bytes_sent / max(1.0, self._media_time))
+        return max(1000.0, self.bytes_sent / max(1.0, self._media_time))
