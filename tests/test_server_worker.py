@@ -1,0 +1,516 @@
+"""ServerWorker alone, as a grading script uses it: no Server, real sockets, the classic names."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import sys
+import threading
+import time
+from contextlib import contextmanager
+
+import pytest
+from lab_clients import JAVA, LF_BLANK, USUAL, PythonLabClient, lab_client
+from movies import MOVIE, ROOT, frames_of, write_movie
+
+from rtplab.serving import sinks
+from rtplab.serving.library import MovieLibrary
+from rtplab.serving.pacer import Ticket
+from rtplab.serving.service import Service
+from RtpPacket import RtpPacket
+from ServerWorker import ServerWorker
+
+HOST = "127.0.0.1"
+FPS = 100
+LIMIT = 5.0  # seconds that anything may take
+
+
+@pytest.fixture(scope="module")
+def frames():
+    return frames_of(MOVIE)[:8]
+
+
+@pytest.fixture(scope="module")
+def media(tmp_path_factory, frames):
+    media = tmp_path_factory.mktemp("media")
+    write_movie(media / "movie.Mjpeg", frames)
+    write_movie(media / "other.Mjpeg", frames[::-1])
+    write_movie(media / "long.Mjpeg", frames * 40)
+    (media / "broken.Mjpeg").write_text("no movie")
+    return media
+
+
+@pytest.fixture
+def service(media):
+    service = Service(MovieLibrary(media), fps=FPS)
+    yield service
+    service.close()
+
+
+@contextmanager
+def served(new_client, service=None):
+    """A client of a worker that runs in its thread; `new_client` connects to the address given."""
+    with socket.create_server((HOST, 0)) as listener, new_client(listener.getsockname()) as client:
+        worker = ServerWorker({"rtspSocket": listener.accept()}, service)
+        worker.run()
+        try:
+            yield worker, client
+        finally:
+            worker.close()
+
+
+def settles(condition, limit=LIMIT):
+    deadline = time.monotonic() + limit
+    while not condition() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    return condition()
+
+
+# --- The classic names ---------------------------------------------------------------------------
+
+
+def test_constants_of_the_lab():
+    assert (ServerWorker.SETUP, ServerWorker.PLAY) == ("SETUP", "PLAY")
+    assert (ServerWorker.PAUSE, ServerWorker.TEARDOWN) == ("PAUSE", "TEARDOWN")
+    assert (ServerWorker.INIT, ServerWorker.READY, ServerWorker.PLAYING) == (0, 1, 2)
+    statuses = ServerWorker.OK_200, ServerWorker.FILE_NOT_FOUND_404, ServerWorker.CON_ERR_500
+    assert statuses == (0, 1, 2)
+
+
+@pytest.mark.parametrize("form", [USUAL, JAVA], ids=["Python", "Java"])
+def test_alone_it_serves_the_current_folder(media, frames, monkeypatch, form):
+    """All that the lab's Server.py does: ServerWorker(clientInfo).run()."""
+    monkeypatch.chdir(media)
+    with served(lambda address: lab_client(address, form)) as (worker, client):
+        assert worker.state == worker.INIT
+        assert client.setup().status == 200
+        assert worker.state == worker.READY
+        assert client.play().status == 200
+        assert client.rtp.wait_for_frames(4) == frames[:4]
+        assert worker.state == worker.PLAYING
+        assert client.pause().status == 200
+        assert worker.state == worker.READY
+        assert client.teardown().status == 200
+        assert worker.state == worker.INIT
+
+
+def test_client_info_holds_what_the_lab_keeps_there(service):
+    with served(PythonLabClient, service) as (worker, client):
+        client.setup()
+        assert worker.clientInfo["rtpPort"] == client.rtp.port
+        assert str(worker.clientInfo["session"]) == str(client.session)
+        assert worker.clientInfo["videoStream"].frameNbr() == 0
+
+
+# --- Called by hand, without a thread ------------------------------------------------------------
+
+
+class ByHand:
+    """A worker whose methods are called one by one, a client that reads, and an RTP port."""
+
+    def __init__(self, service):
+        self.client, ours = socket.socketpair()
+        self.client.settimeout(LIMIT)
+        self.rtp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.rtp.bind((HOST, 0))
+        self.rtp.settimeout(LIMIT)
+        self.port = self.rtp.getsockname()[1]
+        self.worker = ServerWorker({"rtspSocket": (ours, (HOST, 50_000))}, service)
+        self.session = "0"
+
+    def close(self):
+        self.client.close()
+        self.worker.recvRtspRequest()  # sees that the client has hung up, and frees all
+        del self.worker  # and with it the movie
+        self.rtp.close()
+
+    def ask(self, method, number=1, name="movie.Mjpeg", session=None):
+        """Have the worker process a request as text; return its reply."""
+        third = f"Session: {session or self.session}"
+        if method == "SETUP":
+            third = f"Transport: RTP/UDP; client_port= {self.port}"
+        self.worker.processRtspRequest(f"{method} {name} RTSP/1.0\nCSeq: {number}\n{third}")
+        reply = self.client.recv(1024).decode()
+        if method == "SETUP" and " 200 " in reply:
+            self.session = reply.split()[-1]
+        return reply
+
+    def receive(self):
+        """The next RTP packet."""
+        packet = RtpPacket()
+        packet.decode(self.rtp.recv(65_535))
+        return packet
+
+
+class NoPacer:
+    """Takes what is to be sent, and sends nothing by itself."""
+
+    def add(self, send, deadline):
+        return Ticket(send)
+
+    def close(self):
+        pass
+
+
+@pytest.fixture
+def by_hand(media):
+    hand = ByHand(Service(MovieLibrary(media), fps=FPS, pacer=NoPacer()))
+    yield hand
+    hand.close()
+
+
+def test_process_rtsp_request_and_its_replies(by_hand):
+    worker = by_hand.worker
+    reply = by_hand.ask("SETUP", 1)
+    assert reply == f"RTSP/1.0 200 OK\nCSeq: 1\nSession: {by_hand.session}\n\n"
+    assert 1 <= int(by_hand.session) < 2**31
+    assert worker.state == worker.READY
+    for number, (method, state) in enumerate(
+        [("PLAY", 2), ("PLAY", 2), ("PAUSE", 1), ("PAUSE", 1), ("PLAY", 2), ("TEARDOWN", 0)], 2
+    ):
+        expected = f"RTSP/1.0 200 OK\nCSeq: {number}\nSession: {by_hand.session}\n\n"
+        assert by_hand.ask(method, number) == expected
+        assert worker.state == state
+
+
+@pytest.mark.parametrize("method", ["PLAY", "PAUSE"])
+def test_without_a_session_the_state_is_what_is_wrong(by_hand, method):
+    reply = by_hand.ask(method, 7)
+    assert reply == "RTSP/1.0 455 Method Not Valid in This State\nCSeq: 7\nSession: 0\n\n"
+    assert by_hand.worker.state == by_hand.worker.INIT
+
+
+def test_setup_while_playing_is_refused_and_the_movie_goes_on(by_hand):
+    by_hand.ask("SETUP")
+    by_hand.ask("PLAY", 2)
+    assert by_hand.ask("SETUP", 3).startswith("RTSP/1.0 455 ")
+    assert by_hand.worker.state == by_hand.worker.PLAYING
+    assert by_hand.worker.sendRtp() is not None
+
+
+@pytest.mark.parametrize("method", ["PLAY", "PAUSE", "TEARDOWN"])
+@pytest.mark.parametrize("session", ["1", "abc", "-5", "0"])
+def test_the_session_of_another_connection_is_not_found(by_hand, method, session):
+    by_hand.ask("SETUP")
+    reply = by_hand.ask(method, 2, session=session)
+    assert reply == "RTSP/1.0 454 Session Not Found\nCSeq: 2\nSession: 0\n\n"
+    assert by_hand.worker.state == by_hand.worker.READY
+    assert by_hand.ask("PLAY", 3).startswith("RTSP/1.0 200 ")
+
+
+@pytest.mark.parametrize(
+    ("request_", "status"),
+    [
+        ("SETUP missing.Mjpeg RTSP/1.0\nCSeq: 1\nTransport: RTP/UDP; client_port= 25000", 404),
+        ("SETUP broken.Mjpeg RTSP/1.0\nCSeq: 1\nTransport: RTP/UDP; client_port= 25000", 415),
+        ("SETUP movie.Mjpeg RTSP/1.0\nCSeq: 1\nTransport: RTP/UDP; client_port= 80", 400),
+        ("SETUP movie.Mjpeg RTSP/1.0\nCSeq: 1\nTransport: RTP/UDP; client_port= 99999", 400),
+        ("SETUP movie.Mjpeg RTSP/1.0\nCSeq: 1\nTransport: RAW/RAW/UDP", 461),
+        ("SETUP movie.Mjpeg RTSP/1.0\nCSeq: 1", 400),
+        ("RECORD movie.Mjpeg RTSP/1.0\nCSeq: 1", 501),
+        ("FROBNICATE movie.Mjpeg RTSP/1.0\nCSeq: 1", 501),
+        ("__init__ movie.Mjpeg RTSP/1.0\nCSeq: 1", 501),
+        ("?!", 400),
+        ("", 400),
+        (b"\xff\xfe\xfd", 400),
+        (b"\0" * 9, 400),
+    ],
+)
+def test_what_cannot_be_obeyed_gets_its_status_and_changes_nothing(by_hand, request_, status):
+    assert by_hand.worker.processRtspRequest(request_) == status
+    assert by_hand.client.recv(1024).startswith(b"RTSP/1.0 %d " % status)
+    assert by_hand.worker.state == by_hand.worker.INIT
+    assert by_hand.ask("SETUP").startswith("RTSP/1.0 200 ")
+
+
+@pytest.mark.parametrize(
+    ("code", "reply"),
+    [
+        (ServerWorker.OK_200, "RTSP/1.0 200 OK\nCSeq: 9\nSession: {session}\n\n"),
+        (ServerWorker.FILE_NOT_FOUND_404, "RTSP/1.0 404 Not Found\nCSeq: 9\nSession: 0\n\n"),
+        (ServerWorker.CON_ERR_500, "RTSP/1.0 500 Internal Server Error\nCSeq: 9\nSession: 0\n\n"),
+    ],
+)
+def test_reply_rtsp(by_hand, code, reply):
+    by_hand.ask("SETUP")
+    by_hand.worker.replyRtsp(code, 9)
+    assert by_hand.client.recv(1024).decode() == reply.format(session=by_hand.session)
+
+
+def test_reply_rtsp_before_there_is_a_session(by_hand):
+    by_hand.worker.replyRtsp(ServerWorker.OK_200, 1)
+    assert by_hand.client.recv(1024) == b"RTSP/1.0 200 OK\nCSeq: 1\nSession: 0\n\n"
+
+
+@pytest.mark.parametrize("marker", [False, True])
+def test_make_rtp(media, marker):
+    hand = ByHand(Service(MovieLibrary(media), pacer=NoPacer(), marker=marker))
+    packet = hand.worker.makeRtp(b"\xff\xd8 frame", 3)
+    hand.close()
+    second = "9a" if marker else "1a"
+    assert packet == bytes.fromhex(f"80 {second} 0003 00002328 00000000") + b"\xff\xd8 frame"
+
+
+def test_send_rtp_sends_frame_by_frame_and_says_when_the_next_is_due(by_hand, frames):
+    worker = by_hand.worker
+    assert worker.sendRtp() is None
+    by_hand.ask("SETUP")
+    assert worker.sendRtp() is None
+    before = time.monotonic()
+    by_hand.ask("PLAY", 2)
+    for number, frame in enumerate(frames, 1):
+        due = worker.sendRtp()
+        assert before + number / FPS <= due <= time.monotonic() + number / FPS
+        packet = by_hand.receive()
+        assert packet.getPayload() == frame
+        assert (packet.seqNum(), packet.timestamp()) == (number, (number - 1) * 90_000 // FPS)
+        assert (packet.version(), packet.payloadType(), packet.marker()) == (2, 26, 0)
+    assert worker.sendRtp() is None
+    assert worker.state == worker.READY
+
+
+def test_pause_goes_on_with_the_next_frame(by_hand, frames):
+    by_hand.ask("SETUP")
+    for number in range(1, 5):
+        by_hand.ask("PLAY", 2 * number)
+        by_hand.worker.sendRtp()
+        by_hand.ask("PAUSE", 2 * number + 1)
+        assert by_hand.worker.sendRtp() is None
+        assert by_hand.receive().getPayload() == frames[number - 1]
+
+
+def test_after_the_end_play_begins_again_and_the_numbers_go_on(by_hand, frames):
+    """Lab clients drop whatever has no greater number than the last."""
+    by_hand.ask("SETUP")
+    received = []
+    for round_ in range(2):
+        by_hand.ask("PLAY", 2 + round_)
+        while by_hand.worker.sendRtp() is not None:
+            received.append(by_hand.receive())
+        assert by_hand.worker.state == by_hand.worker.READY
+    assert [packet.getPayload() for packet in received] == frames * 2
+    assert [packet.seqNum() for packet in received] == list(range(1, 2 * len(frames) + 1))
+    steps = {b.timestamp() - a.timestamp() for a, b in zip(received, received[1:], strict=False)}
+    assert steps == {90_000 // FPS}
+
+
+def test_pause_after_the_end_is_not_refused(by_hand):
+    """The client can't know yet."""
+    by_hand.ask("SETUP")
+    by_hand.ask("PLAY", 2)
+    while by_hand.worker.sendRtp() is not None:
+        pass
+    assert by_hand.ask("PAUSE", 3).startswith("RTSP/1.0 200 ")
+
+
+def test_several_movies_over_one_connection(by_hand, frames):
+    for name, first in (("movie.Mjpeg", frames[0]), ("other.Mjpeg", frames[-1])):
+        assert by_hand.ask("SETUP", 1, name).startswith("RTSP/1.0 200 ")
+        by_hand.ask("PLAY", 2, name)
+        by_hand.worker.sendRtp()
+        packet = by_hand.receive()
+        assert (packet.getPayload(), packet.seqNum()) == (first, 1)
+        assert by_hand.ask("TEARDOWN", 3, name).startswith("RTSP/1.0 200 ")
+
+
+def test_another_setup_takes_another_movie(by_hand, frames):
+    by_hand.ask("SETUP", 1, "movie.Mjpeg")
+    by_hand.ask("SETUP", 2, "other.Mjpeg")
+    by_hand.ask("PLAY", 3)
+    by_hand.worker.sendRtp()
+    assert by_hand.receive().getPayload() == frames[-1]
+
+
+def test_a_failed_setup_leaves_the_session_as_it_was(by_hand, frames):
+    by_hand.ask("SETUP", 1)
+    assert by_hand.ask("SETUP", 2, "missing.Mjpeg").startswith("RTSP/1.0 404 ")
+    assert by_hand.ask("PLAY", 3).startswith("RTSP/1.0 200 ")
+    by_hand.worker.sendRtp()
+    assert by_hand.receive().getPayload() == frames[0]
+
+
+def test_teardown_without_a_session_is_no_mistake(by_hand):
+    """Lab clients send it when their window is closed, whatever came before."""
+    assert by_hand.ask("TEARDOWN").startswith("RTSP/1.0 200 ")
+
+
+def test_the_movie_is_cut_while_it_plays(tmp_path, frames, caplog):
+    path = write_movie(tmp_path / "movie.Mjpeg", frames)
+    hand = ByHand(Service(MovieLibrary(tmp_path), pacer=NoPacer()))
+    hand.ask("SETUP")
+    hand.ask("PLAY", 2)
+    assert hand.worker.sendRtp() is not None
+    with open(path, "r+b") as file:
+        file.truncate(100)
+    assert hand.worker.sendRtp() is None
+    assert hand.worker.state != hand.worker.PLAYING
+    assert "frame 2 is gone: the file has been cut shorter" in caplog.text
+    caplog.clear()  # its records hold the error, that holds the movie
+    hand.close()
+
+
+# --- With its thread -----------------------------------------------------------------------------
+
+
+def test_the_whole_movie_twice(service, frames):
+    with served(PythonLabClient, service) as (worker, client):
+        client.setup()
+        client.play()
+        client.rtp.wait_for_packets(len(frames))
+        assert settles(lambda: worker.state == worker.READY)
+        client.play()
+        assert client.rtp.wait_for_frames(2 * len(frames)) == frames * 2
+
+
+@pytest.mark.parametrize("until", ["connect", "SETUP", "PLAY", "PAUSE"])
+def test_a_client_that_hangs_up_leaves_nothing_behind(service, until):
+    """Threads and sockets that remain fail the test."""
+    with served(lambda address: PythonLabClient(address, movie="long.Mjpeg"), service) as (
+        worker,
+        client,
+    ):
+        for method in ("connect", "SETUP", "PLAY", "PAUSE"):
+            if method == "SETUP":
+                client.setup()
+            elif method != "connect":
+                client.ask(method)
+            if method == until:
+                break
+        client.control.close()
+        assert settles(lambda: not worker.is_alive())
+        assert worker.state == worker.INIT
+        client.rtp.quiet(0.05)
+        assert client.rtp.quiet(0.1)
+
+
+def test_alone_a_worker_ends_the_pacer_when_its_client_is_gone(media, monkeypatch):
+    monkeypatch.chdir(media)
+    with served(PythonLabClient) as (worker, client):
+        client.setup()
+        client.play()
+        client.rtp.wait_for_frames(1)
+        client.control.close()
+        assert settles(lambda: not worker.is_alive())
+        assert settles(lambda: "pacer" not in {t.name for t in threading.enumerate()})
+
+
+def test_close_ends_a_worker_in_the_middle_of_the_movie(service):
+    with served(lambda address: PythonLabClient(address, movie="long.Mjpeg"), service) as (
+        worker,
+        client,
+    ):
+        client.setup()
+        client.play()
+        client.rtp.wait_for_frames(1)
+        worker.close()
+        worker.close()
+        assert not worker.is_alive()
+        assert client.control.recv(100) == b""
+
+
+def test_a_client_that_closes_its_rtp_port_is_given_up(service, monkeypatch):
+    monkeypatch.setattr(sinks, "REFUSAL_PATIENCE", 0.2)
+    with served(lambda address: PythonLabClient(address, movie="long.Mjpeg"), service) as (
+        worker,
+        client,
+    ):
+        client.setup()
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as moribund:
+            moribund.bind((HOST, 0))
+            request = USUAL.request(
+                "SETUP", 2, movie="long.Mjpeg", rtp_port=moribund.getsockname()[1]
+            )
+            client.control.sendall(request)
+            client.read_reply()
+            client.ordinal += 1
+            client.play()
+            moribund.settimeout(LIMIT)
+            moribund.recv(65_535)
+        assert settles(lambda: worker.state != worker.PLAYING)
+
+
+def test_a_peer_that_speaks_something_else_is_left(service):
+    with served(PythonLabClient, service) as (worker, client):
+        with pytest.raises(ConnectionError):
+            for _ in range(1000):
+                client.control.sendall(b"\x01\x02\x03\n\n")
+                time.sleep(0.002)
+        assert settles(lambda: not worker.is_alive())
+
+
+def test_ten_bad_requests_among_good_ones_are_borne(service):
+    with served(PythonLabClient, service) as (_, client):
+        for _ in range(4):
+            for _ in range(5):
+                client.control.sendall(b"?!\n\n")
+                assert client.control.recv(1024).startswith(b"RTSP/1.0 400 ")
+            assert client.teardown().status == 200
+
+
+def test_no_input_makes_the_thread_raise(service, monkeypatch):
+    raised = []
+    monkeypatch.setattr(threading, "excepthook", raised.append)
+    garbage = [b"\n \n\t\n \n", b" \r\n\r\n", b"$\0\0\0$", b"SETUP\n\n", b"A B C\n\n", b"\0"]
+    for data in (*garbage, LF_BLANK.request("PLAY", 1)[:-3] + b"\xff\n\n"):
+        with served(PythonLabClient, service) as (worker, client):
+            client.control.sendall(data)
+            client.control.shutdown(socket.SHUT_WR)
+            assert settles(lambda worker=worker: not worker.is_alive())
+    assert not raised
+
+
+def test_a_lab_session_needs_no_sign_of_life(service, monkeypatch):
+    service.session_timeout = 0.1
+    with served(PythonLabClient, service) as (worker, client):
+        client.setup()
+        time.sleep(0.3)
+        assert client.play().status == 200
+        assert worker.state == worker.PLAYING
+
+
+def test_close_frees_a_worker_that_never_ran(media):
+    client, ours = socket.socketpair()
+    worker = ServerWorker({"rtspSocket": (ours, (HOST, 50_000))}, Service(MovieLibrary(media)))
+    try:
+        worker.processRtspRequest(USUAL.request("SETUP", 1, rtp_port=25_000))
+        worker.close()
+        assert ours.fileno() == -1
+    finally:
+        client.close()
+        ours.close()
+
+
+SCRIPT = """
+import socket, sys
+sys.path.insert(0, {root!r})
+from ServerWorker import ServerWorker
+client, ours = socket.socketpair()
+rtp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+rtp.bind(("127.0.0.1", 0))
+worker = ServerWorker({{"rtspSocket": (ours, ("127.0.0.1", 50000))}})
+worker.processRtspRequest(
+    "SETUP movie.Mjpeg RTSP/1.0\\nCSeq: 1\\nTransport: RTP/UDP; client_port= %d"
+    % rtp.getsockname()[1]
+)
+session = client.recv(1024).decode().split()[-1]
+for number, method in enumerate(("PLAY", "TEARDOWN"), 2):
+    worker.processRtspRequest(
+        "%s movie.Mjpeg RTSP/1.0\\nCSeq: %d\\nSession: %s" % (method, number, session)
+    )
+    print(method, client.recv(1024).decode().split()[1])
+    if method == "PLAY":
+        print(rtp.recv(65535)[12:14].hex())
+"""
+
+
+def test_a_script_that_calls_the_methods_itself_comes_to_its_end(media):
+    run = subprocess.run(
+        [sys.executable, "-c", SCRIPT.format(root=str(ROOT))],
+        cwd=media,
+        capture_output=True,
+        text=True,
+        timeout=5,
+    )
+    assert run.stderr == ""
+    assert run.stdout.splitlines() == ["PLAY 200", "ffd8", "TEARDOWN 200"]
+    assert run.returncode == 0
