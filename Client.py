@@ -32,6 +32,7 @@ from rtplab.receiving.receiver import MediaReceiver, Observer
 from rtplab.receiving.reception import Reception
 from rtplab.receiving.rtpsocket import RtpSocket
 from rtplab.receiving.standarddialogue import Redirected, StandardDialogue
+from rtplab.receiving.trust import Trust
 
 REPLY_TIMEOUT = 5.0  # seconds that a server may take to answer a request
 TEARDOWN_TIMEOUT = 1.0  # seconds that a server may take to answer TEARDOWN: then we go anyway
@@ -66,12 +67,14 @@ class Client:
         rtpport: int | str,
         filename: str,
         transport: str = "auto",
+        trust: Trust | None = None,
     ) -> None:
         """Connect to the server; when that fails, `error` says so and SETUP tries again.
 
         With a `master`, a Tk root or toplevel, the player is built in it. An rtsp:// address as
         `filename` goes before `serveraddr` and `serverport`; `transport` (auto, udp or tcp) is
-        then how the media is to come. Raises MessageError when the address is none.
+        then how the media is to come, which with rtsps:// is always TCP, and `trust` says which
+        certificates are good. Raises MessageError when the address is none.
         """
         self.master = master
         self.serverAddr = serveraddr
@@ -87,6 +90,7 @@ class Client:
         self.playout = PlayoutBuffer()
         self.impairment = Impairment(Conditions())  # what is done on purpose to RTP that arrives
         self._transport_wanted = transport
+        self._trust = trust or Trust()
         self._url = parse_url(filename) if "://" in filename else None
         if self._url is not None:
             self.fileName = str(self._url)  # without the password, as it is shown
@@ -131,11 +135,16 @@ class Client:
         if self._url is None:
             return LabDialogue(self.fileName)
         self.serverAddr, self.serverPort = self._url.host, self._url.port
-        return StandardDialogue(self._url, self._transport_wanted, self._login)
+        transport = "tcp" if self._url.is_private else self._transport_wanted
+        return StandardDialogue(self._url, transport, self._login)
 
-    def _new_login(self) -> Login:
-        """Whoever the address names, and nobody without one."""
-        return Login(self._url.user, self._url.password) if self._url is not None else Login()
+    def _new_login(self, user: str = "", password: str = "") -> Login:
+        """Whoever is given, else whom the address names, else nobody."""
+        if self._url is None:
+            return Login()
+        if not user:
+            user, password = self._url.user, self._url.password
+        return Login(user, password, self._url.is_private and not self._trust.insecure)
 
     def _new_receiver(self) -> MediaReceiver:
         reception = Reception(LabAssembler(), patience=self.playout.latency)
@@ -204,7 +213,7 @@ class Client:
 
     def logIn(self, user: str, password: str) -> None:
         """Set up as this user: the answer to `needsPassword`. A lab server knows no users."""
-        self._login = Login(user, password)
+        self._login = self._new_login(user, password)
         self.needsPassword = False
         self.error = ""
         self.setupMovie()
@@ -278,7 +287,12 @@ class Client:
         if self._connection is not None:
             return
         try:
-            connection = ClientConnection(self.serverAddr, self.serverPort, self._dialogue.dialect)
+            connection = ClientConnection(
+                self.serverAddr,
+                self.serverPort,
+                self._dialogue.dialect,
+                self._trust if self._url is not None and self._url.is_private else None,
+            )
         except SessionError as error:
             self._fail(error)
             return
@@ -294,6 +308,7 @@ class Client:
             if self._connection is None or self.state is not State.INIT:
                 return
             self._receiver = self._new_receiver()
+            self._await_old_receivers()
             try:
                 self.openRtpPort()
             except SessionError as error:
@@ -301,12 +316,18 @@ class Client:
                 return
             self.sendRtspRequest(self.SETUP)
 
+    def _await_old_receivers(self) -> None:
+        """Wait until the receiving thread of an earlier session has freed its port."""
+        with self._changed:
+            old = [] if self._rtp_socket else [t for t in self._threads if t.name == "rtp"]
+        for thread in old:
+            thread.join()
+
     def _begin_anew(self) -> None:
         """Give up the connection and set up on another: somewhere else, or by TCP."""
-        with self._changed:
-            self._hang_up()
-            self._reset_session()
-        self._connect_and_set_up()
+        self._hang_up()
+        self._reset_session()
+        self._start(self._connect_and_set_up, "command")
 
     def _tear_down(self) -> None:
         with self._command_lock:
@@ -432,10 +453,11 @@ class Client:
         if self._redirections > MAX_REDIRECTIONS:
             self._fail(SessionError("The server sends us from one address to the next: given up."))
         else:
-            if (url.host, url.port) != (self.serverAddr, self.serverPort):
-                self._login = Login(url.user, url.password)  # ours are for the other server
+            is_elsewhere = (url.host, url.port) != (self.serverAddr, self.serverPort)
             self._url = url
-            self._start(self._begin_anew, "command")
+            if is_elsewhere:
+                self._login = self._new_login()  # the one we had is for the other server
+            self._begin_anew()
 
     def _is_about_keep_alive(self, response: Response) -> bool:
         if not self._keep_alive_seq or response.cseq.strip() != str(self._keep_alive_seq):
@@ -523,7 +545,7 @@ class Client:
         elif self._url is not None and self._transport_wanted == "auto" and self._dialogue.uses_udp:
             self._transport_wanted = "tcp"
             self._play_when_ready = True
-            self._start(self._begin_anew, "command")
+            self._begin_anew()
         else:
             self._fail(
                 SessionError(
@@ -543,9 +565,11 @@ class Client:
         """The connection is no more: the session is over, and SETUP can begin another."""
         with self._changed:
             torn_down = self.teardownAcked or self.requestSent == self.TEARDOWN
+            # Who refuses a session may hang up then; the refusal says more than that.
+            is_refused = self.error and self.state is State.INIT and not self.isWaiting()
             self._hang_up()
             self._reset_session()
-            if not torn_down:
+            if not torn_down and not is_refused:
                 self._fail(error)
             self._changed.notify_all()
 

@@ -23,6 +23,7 @@ from rtplab.receiving.headless import HeadlessOptions, HeadlessRun
 from rtplab.receiving.impairment import Conditions, parse_conditions
 from rtplab.receiving.playout import DEFAULT_LATENCY
 from rtplab.receiving.standarddialogue import TRANSPORTS
+from rtplab.receiving.trust import Trust
 from rtplab.serving.library import MovieLibrary
 from rtplab.serving.service import Service
 from Server import Server
@@ -110,6 +111,7 @@ def _client(master: Any, options: argparse.Namespace) -> Client:
         options.rtp_port or 0,
         options.movie,
         options.transport,
+        Trust(options.ca, options.insecure),
     )
     client.playout.latency = options.latency / 1000
     client.impairment.conditions = options.impair
@@ -153,6 +155,12 @@ def _parse_arguments(argv: list[str] | None) -> argparse.Namespace:
         choices=TRANSPORTS,
         default="auto",
         help="how the media of an rtsp:// address comes (default: UDP, TCP where that fails)",
+    )
+    parser.add_argument(
+        "--ca", metavar="FILE", help="rtsps: trust the authorities in this file (PEM)"
+    )
+    parser.add_argument(
+        "--insecure", action="store_true", help="rtsps: take any certificate, whoever has made it"
     )
     parser.add_argument(
         "--latency",

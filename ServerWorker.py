@@ -77,11 +77,11 @@ class ServerWorker:
     def __init__(self, clientInfo: dict[str, Any], service: Service | None = None) -> None:
         """Take over a client. Without a `service`, the current folder is served."""
         self.clientInfo = clientInfo
-        rtsp_socket, address = clientInfo["rtspSocket"]
-        self._connection = RtspConnection(rtsp_socket)
-        self._viewer = Viewer(self._connection, _host_of(rtsp_socket), address[0])
         self._owns_service = service is None
         self._service = service or Service()
+        rtsp_socket, address = clientInfo["rtspSocket"]
+        self._connection = RtspConnection(rtsp_socket, self._service.tls)
+        self._viewer = Viewer(self._connection, _host_of(rtsp_socket), address[0])
         self._gate = self._new_gate(address[0])
         self._thread: threading.Thread | None = None
         self._name = f"{address[0]}:{address[1]}"
@@ -182,14 +182,14 @@ class ServerWorker:
             return response
         except MessageError as error:
             logger.info("%s refused with %d: %s", self._name, error.status, error)
-            return Response(error.status)
+            return Response(error.status, reason=error.reason)
         except OSError as error:
             logger.warning("%s failed: %s", self._name, error)
             return Response(500)
 
     def _new_gate(self, host: str) -> Gate | None:
         access = self._service.access
-        return Gate(access, host, is_private=False) if access is not None else None
+        return Gate(access, host, self._connection.is_private) if access is not None else None
 
     def _refusal(self, request: Request) -> Response | None:
         """Return a 401 where a user name and a password are missing or wrong.
@@ -243,6 +243,8 @@ class ServerWorker:
         if self._session is not None:
             self._check_repeated_setup(request)
         offered = parse_transports(request.headers.get("Transport"))
+        if self._connection.is_private:  # what leaves it could be read by everybody
+            offered = [transport for transport in offered if transport.lower == "TCP"]
         resource = resource_of(request)
         video = self._open_movie(resource.name)
         chosen = choose_transport(offered, request.dialect, self._service.multicast is not None)
@@ -388,9 +390,9 @@ class ServerWorker:
 
         def make(group: str, port: int) -> MulticastChannel:
             stream = standard_stream(open_multicast_sink(self._viewer.local_host, group, port))
+            self._service.metrics.stream_began(stream)
             transport = multicast_transport(group, port, stream.ssrc)
             playback = self._playback(VideoStream(video.filename))
-            self._service.metrics.stream_began(stream)
             media = self._media_for(Dialect.STANDARD, video)
             name = f"{group}:{port}"
             session = Session(
@@ -416,11 +418,11 @@ class ServerWorker:
             self._session = session
             self._channel = channel
             self.state = new_state
-        self.clientInfo["videoStream"] = session.playback.video
-        self.clientInfo["session"] = session.session_id
         self._service.metrics.session_began(session)
         if channel is None:
             self._service.metrics.stream_began(session.stream)
+        self.clientInfo["videoStream"] = session.playback.video
+        self.clientInfo["session"] = session.session_id
         if session.transport.client_port:
             self.clientInfo["rtpPort"] = session.transport.client_port[0]
         sink = session.stream.sink
@@ -439,9 +441,9 @@ class ServerWorker:
         self._service.metrics.session_ended(session)
         if channel is not None:
             return
+        self._service.metrics.stream_ended(session.stream)
         session.say_goodbye()
         sink = session.stream.sink
-        self._service.metrics.stream_ended(session.stream)
         if isinstance(sink, UdpSink) and sink.rtcp_socket is not None:
             self._connection.unwatch(sink.rtcp_socket)
         sink.close()

@@ -41,12 +41,16 @@ class MessageError(PeerError):
     """An RTSP message that can't be obeyed; `status` is the RTSP status code to answer with.
 
     `fatal` says that framing is lost: nothing after it on this connection can be understood.
+    `reason` is the phrase to answer with, where the status's own says too little.
     """
 
-    def __init__(self, message: str, status: int = 400, *, fatal: bool = False) -> None:
+    def __init__(
+        self, message: str, status: int = 400, *, fatal: bool = False, reason: str = ""
+    ) -> None:
         super().__init__(message)
         self.status = status
         self.fatal = fatal
+        self.reason = reason
 
 
 class StateError(MessageError):

@@ -31,6 +31,11 @@ class RtspUrl:
         """The path without its outer slashes, escapes resolved: what a file may be called."""
         return unquote_to_bytes(self.path).strip(b"/").decode("utf-8", "surrogateescape")
 
+    @property
+    def is_private(self) -> bool:
+        """Tell if the server is to be spoken to inside TLS."""
+        return self.scheme == "rtsps"
+
     def __str__(self) -> str:
         """The URL as it is sent: without user and password."""
         host = f"[{self.host}]" if ":" in self.host else self.host

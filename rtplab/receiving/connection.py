@@ -4,35 +4,52 @@ from __future__ import annotations
 
 import selectors
 import socket
+import ssl
 import threading
 import time
 
 from rtplab.protocol.errors import MessageError, SessionError
 from rtplab.protocol.parser import ResponseParser
 from rtplab.protocol.rtsp import Dialect, InterleavedFrame, Response
+from rtplab.protocol.tls import ALERT
 from rtplab.receiving.pcap import Endpoint
+from rtplab.receiving.trust import TlsSocket, Trust
 
 CONNECT_TIMEOUT = 5.0  # seconds
 RECEIVE_SIZE = 64 * 1024  # bytes per recv
+# What OpenSSL says, in its versions, to an answer that is no TLS.
+_NO_TLS = {"WRONG_VERSION_NUMBER", "HTTP_REQUEST", "PACKET_LENGTH_TOO_LONG", "RECORD_LAYER_FAILURE"}
 
 
 class ClientConnection:
     """A connection to a server. One thread receives; any may send, expect, or hang up."""
 
-    def __init__(self, host: str, port: int, dialect: Dialect) -> None:
-        """Connect. Raises SessionError with a sentence for the user."""
+    def __init__(self, host: str, port: int, dialect: Dialect, trust: Trust | None = None) -> None:
+        """Connect; with `trust`, by TLS. Raises SessionError with a sentence for the user."""
+        context = trust.context() if trust is not None else None
         try:
             self._socket = socket.create_connection((host, port), CONNECT_TIMEOUT)
         except (OSError, UnicodeError) as error:
             raise SessionError(_explain(error, host, port)) from error
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._stream: socket.socket | TlsSocket = self._socket
+        if context is not None:
+            self._stream = self._shake_hands(context, host, port)
         self._wake_reader, self._wake_writer = socket.socketpair()
         self._parser = ResponseParser(dialect)
         self._selector = selectors.DefaultSelector()
         self._selector.register(self._socket, selectors.EVENT_READ)
         self._selector.register(self._wake_reader, selectors.EVENT_READ)
         self._closing = threading.Event()
+        self._has_received = False
         self._end = ""  # why nothing more will come, as a sentence
+
+    def _shake_hands(self, context: ssl.SSLContext, host: str, port: int) -> TlsSocket:
+        try:
+            return TlsSocket(self._socket, context, host, CONNECT_TIMEOUT)
+        except (OSError, ValueError) as error:
+            self._socket.close()
+            raise SessionError(_explain_tls(error, host, port)) from error
 
     @property
     def server_host(self) -> str:
@@ -51,7 +68,7 @@ class ClientConnection:
 
     def send(self, data: bytes) -> None:
         """Send a request at once, and have `receive` look at its deadline anew. Raises OSError."""
-        self._socket.sendall(data)
+        self._stream.sendall(data)
         self._wake_writer.send(b"x")
 
     def receive(self, deadline: float | None) -> Response | InterleavedFrame | None:
@@ -88,14 +105,17 @@ class ClientConnection:
 
     def _feed(self) -> None:
         try:
-            data = self._socket.recv(RECEIVE_SIZE)
+            data = self._stream.recv(RECEIVE_SIZE)
         except OSError as error:
             self._end = f"The connection to the server is lost ({error.strerror})."
             return
-        if data:
-            self._parser.feed(data, time.monotonic())
+        if not data:
+            self._end = "The server has closed the connection." if data == b"" else ""
+        elif self._stream is self._socket and data[0] == ALERT and not self._has_received:
+            self._end = "The server speaks TLS on this port: use an rtsps:// address."
         else:
-            self._end = "The server has closed the connection."
+            self._has_received = True
+            self._parser.feed(data, time.monotonic())
 
     def hang_up(self) -> None:
         """Make `receive` raise, from any thread."""
@@ -107,6 +127,20 @@ class ClientConnection:
         self._selector.close()
         for end in (self._socket, self._wake_reader, self._wake_writer):
             end.close()
+
+
+def _explain_tls(error: Exception, host: str, port: int) -> str:
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return (
+            f"The certificate of {host} is not trusted ({error.verify_message}): name its "
+            "authority with --ca, or use --insecure."
+        )
+    if isinstance(error, ssl.SSLError) and error.reason in _NO_TLS:
+        return f"{host} port {port} speaks no TLS: use an rtsp:// address, or check the port."
+    if isinstance(error, TimeoutError):
+        return f"{host} port {port} does not answer in TLS: use an rtsp:// address."
+    reason = getattr(error, "reason", None) or getattr(error, "strerror", None) or error
+    return f"TLS with {host} port {port} has failed ({reason})."
 
 
 def _explain(error: Exception, host: str, port: int) -> str:

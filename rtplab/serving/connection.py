@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import selectors
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
 
+from rtplab.protocol.errors import MessageError
 from rtplab.protocol.parser import RequestParser
-from rtplab.protocol.rtsp import InterleavedFrame, Request
+from rtplab.protocol.rtsp import InterleavedFrame, Request, Response
+from rtplab.protocol.tls import HANDSHAKE, TlsChannel
 
 RECEIVE_SIZE = 16 * 1024  # bytes per recv: more than any real request
 # Bytes of interleaved frames that may wait for a slow client; whole frames beyond are dropped.
 MAX_WAITING_FRAMES = 256 * 1024
 # Bytes that may wait in all: a client that sends requests and never reads the replies is cut off.
 MAX_WAITING = 1024 * 1024
+HANDSHAKE_TIMEOUT = 10.0  # seconds: two round trips and some arithmetic, over the slowest line
 
 _Selector = getattr(selectors, "PollSelector", selectors.SelectSelector)  # Windows has no poll
 
@@ -27,23 +31,36 @@ class RtspConnection:
     queue, in order, so that framing is never broken.
     """
 
-    def __init__(self, rtsp_socket: socket.socket) -> None:
+    def __init__(self, rtsp_socket: socket.socket, tls: ssl.SSLContext | None = None) -> None:
+        """Take a socket over. With `tls`, all that goes over it is inside TLS."""
+        self._tls = TlsChannel(tls) if tls is not None else None
+        self._handshake_deadline = time.monotonic() + HANDSHAKE_TIMEOUT
+        self._is_first = True  # nothing has come yet
+        self._misunderstanding: MessageError | None = None  # one of us speaks TLS
         self._socket = rtsp_socket
         self._socket.setblocking(False)
         self._parser = RequestParser()
         self._selector = _Selector()
         self._selector.register(rtsp_socket, selectors.EVENT_READ)
-        self._write_lock = threading.Lock()  # guards _waiting and the order on the socket
+        self._write_lock = threading.Lock()  # guards _waiting, _tls and the order on the socket
         self._waiting = bytearray()
         self._hung_up = threading.Event()
         self.dropped_frames = 0
+
+    @property
+    def is_private(self) -> bool:
+        """Tell if nobody on the way can read along."""
+        return self._tls is not None
 
     # ------------------------------------------------------------------ reading
 
     def messages(
         self, deadline: Callable[[], float | None]
     ) -> Iterator[Request | InterleavedFrame | None]:
-        """Yield what the client sends until it hangs up; None whenever `deadline()` has passed."""
+        """Yield what the client sends until it hangs up; None whenever `deadline()` has passed.
+
+        Raises OSError when TLS fails, or is spoken where it is not expected.
+        """
         open_for_more = True
         while open_for_more:
             moment = deadline()
@@ -51,6 +68,8 @@ class RtspConnection:
             now = time.monotonic()
             # The last request of a client that has hung up needs no quiet period.
             while message := self._parser.next(now if open_for_more else now + 1):
+                if self._misunderstanding is not None and isinstance(message, Request):
+                    message.problem = self._misunderstanding
                 yield message
             if moment is not None and now >= moment:
                 yield None
@@ -65,7 +84,8 @@ class RtspConnection:
 
     def _wait(self, deadline: float | None) -> bool:
         """Do what there is to do until then; False when the client has hung up."""
-        deadlines = [moment for moment in (deadline, self._parser.deadline()) if moment is not None]
+        moments = (deadline, self._parser.deadline(), self._handshake_ends())
+        deadlines = [moment for moment in moments if moment is not None]
         timeout = max(0.0, min(deadlines) - time.monotonic()) if deadlines else None
         writing = selectors.EVENT_WRITE if self._waiting else 0
         self._selector.modify(self._socket, selectors.EVENT_READ | writing)
@@ -88,8 +108,52 @@ class RtspConnection:
         except OSError:
             return False
         if data:
-            self._parser.feed(data, time.monotonic())
+            plain = self._understood(data)
+            if plain:
+                self._parser.feed(plain, time.monotonic())
         return bool(data)
+
+    # ------------------------------------------------------------------ TLS
+
+    def _handshake_ends(self) -> float | None:
+        """When the handshake must be over; None when it is. Raises TimeoutError."""
+        if self._tls is None or self._tls.is_established:
+            return None
+        if time.monotonic() >= self._handshake_deadline:
+            raise TimeoutError("no TLS handshake in time")
+        return self._handshake_deadline
+
+    def _understood(self, data: bytes) -> bytes:
+        """Return the plain text of what came. Raises OSError."""
+        if self._is_first:
+            self._is_first = False
+            self._look_at_first_byte(data[0])
+        if self._tls is None:
+            return data
+        with self._write_lock:
+            try:
+                return self._tls.take(data)
+            except ssl.SSLError as error:
+                raise ConnectionError(f"TLS has failed: {error.reason or error}") from error
+            finally:
+                self._write(self._tls.outgoing())
+
+    def _look_at_first_byte(self, byte: int) -> None:
+        """Tell in plain words whoever has come to the wrong port. Raises ConnectionError."""
+        if self._tls is None and byte == HANDSHAKE:
+            answer = Response(400, reason="This Port Speaks No TLS: Use rtsp")
+            self.send(answer.serialise(Request("", "")))
+            raise ConnectionError("it speaks TLS, which is served with --tls only")
+        if self._tls is not None and byte != HANDSHAKE:
+            self._tls = None
+            self._misunderstanding = MessageError(
+                "it speaks plain RTSP on a TLS port",
+                fatal=True,
+                reason="This Port Speaks TLS: Use rtsps",
+            )
+
+    def _encrypted(self, data: bytes) -> bytes:
+        return data if self._tls is None else self._tls.encrypt(data)
 
     # ------------------------------------------------------------------ writing
 
@@ -98,7 +162,7 @@ class RtspConnection:
         with self._write_lock:
             if len(self._waiting) + len(data) > MAX_WAITING:
                 raise TimeoutError("the client does not read its replies")
-            self._write(data)
+            self._write(self._encrypted(data))
 
     def offer(self, frame: bytes) -> None:
         """Send an interleaved frame; drop it whole if too much already waits. Raises OSError."""
@@ -108,7 +172,7 @@ class RtspConnection:
             if len(self._waiting) > MAX_WAITING_FRAMES:
                 self.dropped_frames += 1
             else:
-                self._write(frame)
+                self._write(self._encrypted(frame))
 
     def flush(self) -> bool:
         """Send what waits, as far as the client takes it; tell if nothing waits any more."""
@@ -135,6 +199,14 @@ class RtspConnection:
         """Do nothing for so long, or until somebody hangs up. In the control thread."""
         self._hung_up.wait(seconds)
 
+    def _say_goodbye(self) -> None:
+        with self._write_lock:
+            try:
+                if self._tls is not None and not self._waiting:
+                    self._socket.send(self._tls.close())
+            except OSError:
+                pass  # the client has not waited for it
+
     def hang_up(self) -> None:
         """Make `messages` end, from any thread."""
         self._hung_up.set()
@@ -145,5 +217,6 @@ class RtspConnection:
 
     def close(self) -> None:
         """Free the socket. May be called twice."""
+        self._say_goodbye()
         self._selector.close()
         self._socket.close()

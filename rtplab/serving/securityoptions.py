@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import ssl
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,13 @@ def add_security_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--users", type=Path, metavar="FILE", help="let in the users of a file as of htdigest"
     )
+    group.add_argument(
+        "--tls",
+        nargs=2,
+        type=Path,
+        metavar=("CERT", "KEY"),
+        help="speak RTSP inside TLS only, with this certificate and key (PEM files)",
+    )
 
 
 def security_settings(options: argparse.Namespace) -> dict[str, Any]:
@@ -31,7 +39,7 @@ def security_settings(options: argparse.Namespace) -> dict[str, Any]:
     Raises ValueError with a sentence for the operator.
     """
     try:
-        return {"access": _access(options)}
+        return {"access": _access(options), "tls": _tls_context(options)}
     except OSError as error:
         raise ValueError(f"{error.filename} can't be read ({error.strerror}).") from error
 
@@ -40,6 +48,26 @@ def _access(options: argparse.Namespace) -> Access | None:
     if not options.user and options.users is None:
         return None
     return Access(Users(options.user, options.users))
+
+
+def _tls_context(options: argparse.Namespace) -> ssl.SSLContext | None:
+    if options.tls is None:
+        return None
+    certificate, key = options.tls
+    for path in (certificate, key):
+        path.open("rb").close()  # ssl would not say which of them it can't read
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2  # RFC 8996: the older ones are broken
+    context.options |= ssl.OP_NO_RENEGOTIATION  # a client could have us compute without end
+    try:
+        # An encrypted key is refused, not asked for: nobody may be there to answer.
+        context.load_cert_chain(certificate, key, password="")
+    except (ssl.SSLError, ValueError) as error:
+        raise ValueError(
+            f"{certificate} and {key} are no certificate in PEM and its unencrypted key "
+            f"({getattr(error, 'reason', None) or error})."
+        ) from error
+    return context
 
 
 def _user(text: str) -> tuple[str, str]:

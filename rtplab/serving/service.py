@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import secrets
+import ssl
 from dataclasses import dataclass, field
 
 from rtplab.serving.access import Access
 from rtplab.serving.library import MovieLibrary
 from rtplab.serving.media import MediaStore
-from rtplab.serving.multicast import MulticastChannels
 from rtplab.serving.metrics import Metrics
+from rtplab.serving.multicast import MulticastChannels
 from rtplab.serving.pacer import Pacer
 from RtpPacket import HEADER_SIZE
 
@@ -36,15 +37,16 @@ class Service:
     marker: bool = False  # set the marker on every frame's last packet in the lab dialect
     multicast: MulticastChannels | None = None  # off unless asked for
     access: Access | None = None  # None: whoever comes may watch
+    tls: ssl.SSLContext | None = None  # RTSP and interleaved media inside TLS
     session_timeout: float = SESSION_TIMEOUT  # seconds; standard dialect only
     # Our name in RTCP. Random, as RFC 7022 section 4.2 has it: it tells nobody who we are.
     cname: str = field(default_factory=lambda: secrets.token_urlsafe(12))
-
-    def close(self) -> None:
     metrics: Metrics = field(init=False)
 
     def __post_init__(self) -> None:
         self.metrics = Metrics(self.pacer)
+
+    def close(self) -> None:
         """Stop the pacer and the conversions. May be called twice."""
         self.pacer.close()
         if self.multicast is not None:
