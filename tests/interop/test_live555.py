@@ -8,18 +8,16 @@ every 4 s, BYE ends it all. A refused transport is answered with the other one.
 from __future__ import annotations
 
 import re
-import threading
 import time
-from contextlib import contextmanager
 
 import pytest
+from local_server import local_server
 from movies import MOVIE, frames_of, write_movie
 from processes import ServerProcess
 from scripted import HOST, SENDER_REPORT, ScriptedClient, receiver_report
 
 from rtplab.serving.library import MovieLibrary
 from rtplab.serving.service import Service
-from Server import Server
 
 FRAMES = 120
 FPS = 20
@@ -172,21 +170,8 @@ SHORT_TIMEOUT = 1.0  # seconds; in place of the minute that a session has
 
 @pytest.fixture
 def impatient(media):
-    with running(Service(MovieLibrary(media), session_timeout=SHORT_TIMEOUT)) as port:
+    with local_server(Service(MovieLibrary(media), session_timeout=SHORT_TIMEOUT)) as port:
         yield port
-
-
-@contextmanager
-def running(service):
-    server = Server(service)
-    _, port = server.listen()
-    thread = threading.Thread(target=server.serve)
-    thread.start()
-    try:
-        yield port
-    finally:
-        server.stop()
-        thread.join()
 
 
 def set_up_quietly(client, port, transport):
