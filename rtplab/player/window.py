@@ -57,6 +57,8 @@ class PlayerWindow:
         self._numbers_due = 0.0
         self._sized = False
         self._timer = ""
+        # Registered once: `after` would register it for every frame.
+        self._tick_command = self.toplevel.register(self._tick)
         self._build()
         _windows.append(self)
         self.toplevel.protocol("WM_DELETE_WINDOW", client.handler)
@@ -117,7 +119,7 @@ class PlayerWindow:
             self._write_numbers()
             self._numbers_due = now + NUMBERS_INTERVAL
         self.panel.tick(now)
-        self._timer = self.toplevel.after(self._pause(now), self._tick)
+        self._timer = self.toplevel.tk.call("after", self._pause(now), self._tick_command)
 
     def _pause(self, now: float) -> int:
         """Milliseconds until there is something to do."""

@@ -1,0 +1,165 @@
+"""What a frame on the screen costs: our player, the floor below it, ffplay and mpv.
+
+`python bench/player.py [SECONDS]` plays the same two streams (384x288 at 20 frames/s, 1920x1080 at
+25) on the same screen, one player after the other, and prints CPU milliseconds per frame shown. The
+floor is Pillow's decoding and `paste` of the same frames at the same pace, with nothing else.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+from PIL import Image
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from VideoStream import VideoStream  # noqa: E402
+
+SCREEN = "2560x1440"
+SETTLING = 4.0  # seconds from the start of a player to the measurement
+PROBE = ROOT / "bench" / "player_probe.py"
+
+
+class Case(NamedTuple):
+    """One stream: its name, its size in pixels, frames a second."""
+
+    movie: str
+    width: int
+    height: int
+    fps: int
+
+
+CASES = (Case("small.mjpeg", 384, 288, 20), Case("hd.mjpeg", 1920, 1080, 25))
+OTHERS = {
+    "ffplay": ["ffplay", "-loglevel", "error", "-an"],
+    "mpv": ["mpv", "--no-config", "--really-quiet", "--vo=x11"],
+}
+
+
+def make_movie(folder: Path, case: Case) -> None:
+    """Write the demonstration movie in the size of the case."""
+    stream = VideoStream(ROOT / "movie.Mjpeg")
+    with open(folder / case.movie, "wb") as file:
+        while jpeg := stream.nextFrame():
+            image = Image.open(io.BytesIO(jpeg), formats=("JPEG",))
+            if image.size == (case.width, case.height):
+                file.write(jpeg)
+            elif stream.frameNbr() % 2:  # 250 frames are enough, and 30 MB
+                big = image.resize((case.width, case.height), Image.Resampling.BICUBIC)
+                big.save(file, "JPEG", quality=80)
+
+
+@contextmanager
+def display() -> Iterator[None]:
+    reader, writer = os.pipe()
+    screen = subprocess.Popen(
+        ["Xvfb", "-displayfd", str(writer), "-screen", "0", f"{SCREEN}x24", "-nolisten", "tcp"],
+        pass_fds=[writer],
+        stderr=subprocess.DEVNULL,
+    )
+    os.close(writer)
+    try:
+        with open(reader) as answer:
+            os.environ["DISPLAY"] = f":{answer.readline().strip()}"
+        yield
+    finally:
+        screen.terminate()
+        screen.wait()
+
+
+@contextmanager
+def server(folder: Path, case: Case) -> Iterator[str]:
+    """Serve the movie over and over; yield its address."""
+    command = [sys.executable, str(ROOT / "Server.py"), "0", "--host", "127.0.0.1", "--loop"]
+    command += ["--log-level", "warning"]
+    command += ["--media", str(folder), "--fps", str(case.fps)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    try:
+        line = next(line for line in process.stdout if "127.0.0.1:" in line)
+        port = line.partition("127.0.0.1:")[2].split()[0].rstrip("/.,")
+        yield f"rtsp://127.0.0.1:{port}/{case.movie}"
+    finally:
+        process.terminate()
+        process.wait()
+        process.stdout.close()
+
+
+def probe(*arguments: object) -> float:
+    """Run our player or the floor; return CPU milliseconds per frame."""
+    command = [sys.executable, str(PROBE), *map(str, arguments)]
+    output = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout
+    return float(output.split()[-1])
+
+
+def other(command: list[str], url: str, case: Case, seconds: float) -> float:
+    """Run another player; return CPU milliseconds per frame that was to be shown."""
+    process = subprocess.Popen(
+        [*command, url], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    try:
+        time.sleep(SETTLING)
+        before, began = _cpu(process.pid), time.monotonic()
+        time.sleep(seconds)
+        used, lasted = _cpu(process.pid) - before, time.monotonic() - began
+    finally:
+        process.kill()
+        process.wait()
+    return 1000 * used / (lasted * case.fps)
+
+
+def _cpu(pid: int) -> float:
+    """CPU seconds that a process has used (Linux)."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / float(os.sysconf("SC_CLK_TCK"))
+
+
+def measure(folder: Path, case: Case, seconds: float) -> dict[str, float]:
+    """CPU milliseconds per frame, by player."""
+    make_movie(folder, case)
+    with server(folder, case) as url:
+        figures = {"ours": probe("player", url, case.width, case.height, seconds)}
+        for name, command in OTHERS.items():
+            if shutil.which(command[0]):
+                figures[name] = other(command, url, case, seconds)
+        figures["floor"] = probe("floor", folder / case.movie, case.fps, seconds)
+    return figures
+
+
+def table(results: dict[Case, dict[str, float]]) -> str:
+    """The figures as a Markdown table."""
+    lines = ["| CPU ms per frame shown | floor | ours | ffplay | mpv | ours to floor | to ffplay |"]
+    lines.append("|---|---|---|---|---|---|---|")
+    for case, figures in results.items():
+        cells = [figures.get(name) for name in ("floor", "ours", "ffplay", "mpv")]
+        cells += [_ratio(figures, "floor"), _ratio(figures, "ffplay")]
+        texts = ["-" if value is None else f"{value:.2f}" for value in cells]
+        name = f"{case.width}x{case.height} at {case.fps}/s"
+        lines.append(f"| {name} | {' | '.join(texts)} |")
+    return "\n".join(lines)
+
+
+def _ratio(figures: dict[str, float], name: str) -> float | None:
+    return figures["ours"] / figures[name] if name in figures else None
+
+
+def main(seconds: float) -> None:
+    with tempfile.TemporaryDirectory() as folder, display():
+        os.environ["HOME"] = os.environ["XDG_STATE_HOME"] = folder
+        print(table({case: measure(Path(folder), case, seconds) for case in CASES}))
+
+
+if __name__ == "__main__":
+    main(float(sys.argv[1]) if len(sys.argv) > 1 else 15.0)
