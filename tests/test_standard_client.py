@@ -21,6 +21,7 @@ from standard_servers import (
     FPS,
     HOST,
     SSRC,
+    TICKS,
     StandardServer,
     Viewer,
     bye,
@@ -37,6 +38,9 @@ from strip import frame_number_of_jpeg
 
 import Client as client_module
 from Client import Client
+from rtplab.receiving.frames import RtpJpegFrames
+from rtplab.receiving.reception import Reception
+from rtplab.receiving.reports import ReceiverReporter
 
 COUNT = 12
 LIMIT = 10.0
@@ -760,6 +764,37 @@ def all_blocks(server: StandardServer) -> list[standard_servers.ReportBlock]:
         return [block for data, _ in server.reports for block in report_blocks(data)]
 
 
+@pytest.mark.parametrize("seed", range(5))
+def test_reports_against_the_arithmetic_of_rfc_3550(seed) -> None:
+    """Appendix A.3 and A.8 done anew here, for a stream with losses, jitter and a wrap."""
+    dice = random.Random(seed)
+    reception = Reception(RtpJpegFrames(26), expected_ssrc=SSRC)
+    reporter = ReceiverReporter(now=0.0)
+    payload = jpeg_payloads(noise())[0]
+    jitter, transit, received = 0.0, None, 0
+    expected_before = received_before = 0
+    for number in range(400):
+        now = number / FPS + dice.random() * 0.03
+        if number and dice.random() < 0.1:
+            continue
+        stamp = number * TICKS
+        reception.receive(rtp(payload, FIRST_SEQUENCE + number, stamp, marker=True), now)
+        received += 1
+        previous, transit = transit, now * 90_000 - stamp
+        if previous is not None:
+            jitter += (abs(transit - previous) - jitter) / 16
+        if number % 100 > 90:
+            (block,) = report_blocks(reporter.report(reception.statistics, SSRC, now))
+            expected = number + 1
+            lost_now = (expected - expected_before) - (received - received_before)
+            assert block.lost == expected - received
+            assert block.fraction == 256 * lost_now // (expected - expected_before)
+            assert block.highest == FIRST_SEQUENCE + number
+            assert block.jitter == pytest.approx(jitter, abs=2)
+            assert (block.lsr, block.dlsr) == (0, 0)
+            expected_before, received_before = expected, received
+
+
 def test_the_first_report_comes_at_once_and_the_next_within_bounds(pictures, monkeypatch) -> None:
     """RFC 3550 section 6.3.1: half to one and a half of the interval."""
     monkeypatch.setattr("rtplab.protocol.rtcp.MIN_REPORT_INTERVAL", 0.4)
@@ -791,6 +826,20 @@ def test_goodbye_ends_the_movie_and_play_begins_another(pictures, transport) -> 
         watcher.client.playMovie()
         watcher.wait(lambda: len(watcher.frames) == 2 * COUNT)
         assert watcher.shown == 2 * list(range(1, COUNT + 1))
+
+
+def test_a_report_that_can_not_be_sent_is_one_sentence(pictures, monkeypatch) -> None:
+    monkeypatch.setattr("rtplab.protocol.rtcp.MIN_REPORT_INTERVAL", 0.1)
+
+    def break_pipe(data):
+        raise BrokenPipeError(32, "Broken pipe")
+
+    with StandardServer(pictures, 0.2) as server, watching(server, "tcp") as watcher:
+        watcher.set_up()
+        watcher.play(1)
+        monkeypatch.setattr(watcher.client._connection, "send", break_pipe)
+        assert watcher.error() == "The server is gone (Broken pipe): press Setup."
+        assert watcher.client.state == Client.INIT
 
 
 def test_goodbye_of_somebody_else_ends_nothing(pictures, frames) -> None:
