@@ -9,14 +9,17 @@ from __future__ import annotations
 import argparse
 import errno
 import logging
+import math
 import selectors
 import signal
 import socket
 import sys
 import threading
+import time
 from contextlib import ExitStack, closing
 from types import FrameType
 
+from rtplab.serving.connection import refuse
 from rtplab.serving.descriptors import raise_descriptor_limit
 from rtplab.serving.exposition import MetricsServer, open_metrics_listeners
 from rtplab.serving.library import MovieLibrary
@@ -25,6 +28,7 @@ from rtplab.serving.media import MediaStore
 from rtplab.serving.metrics import StatusReporter
 from rtplab.serving.multicast import MulticastChannels
 from rtplab.serving.options import host_and_port, parse_arguments
+from rtplab.serving.proxies import TrustedProxies
 from rtplab.serving.securityoptions import security_settings
 from rtplab.serving.service import Service, max_payload
 from rtplab.serving.supervisor import Supervisor, open_listeners
@@ -32,6 +36,8 @@ from ServerWorker import ServerWorker
 
 # Seconds to wait before accepting again when the process has no descriptor left for a connection.
 ACCEPT_PAUSE = 0.2
+# Seconds without a request after which a client that has no session may have to make room.
+MIN_IDLE = 1.0
 WAKE_SIZE = 4096  # bytes: more than there are calls to wake up at one time
 _OUT_OF_RESOURCES = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
 
@@ -168,11 +174,24 @@ class Server:
             if error.errno in _OUT_OF_RESOURCES:
                 self._pause(error)
             return  # or the client has gone again, or it was the wake-up call
-        rtsp_socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._workers = [worker for worker in self._workers if worker.is_alive()]
+        if len(self._workers) >= self.service.limits.connections and not self._made_room():
+            refuse(rtsp_socket, self.service.tls is not None)
+            rtsp_socket.close()
+            return
+        rtsp_socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         worker = ServerWorker({"rtspSocket": (rtsp_socket, address)}, self.service)
         self._workers.append(worker)
         worker.run()
+
+    def _made_room(self) -> bool:
+        """Hang up on who has been idle for longest; False when all have something to do."""
+        idle = [(worker.idle_since() or math.inf, id(worker), worker) for worker in self._workers]
+        since, _, longest = min(idle)
+        if since > time.monotonic() - MIN_IDLE:
+            return False
+        longest.make_room()
+        return True
 
     def _pause(self, error: OSError) -> None:
         """Let some client go before the next is accepted."""
@@ -210,6 +229,7 @@ def _service(options: argparse.Namespace) -> Service:
         loop=options.loop,
         marker=options.marker,
         multicast=MulticastChannels(options.multicast) if options.multicast else None,
+        proxies=TrustedProxies(tuple(options.trusted_proxy)) if options.proxy_protocol else None,
         **security_settings(options),
     )
 

@@ -14,7 +14,7 @@ from dataclasses import replace
 from typing import Any
 
 from rtplab.protocol import lab, sdp
-from rtplab.protocol.errors import MessageError, MovieError
+from rtplab.protocol.errors import MessageError, MovieError, PeerError
 from rtplab.protocol.headers import Transport, parse_range, parse_transports
 from rtplab.protocol.parser import split_lines
 from rtplab.protocol.rtsp import (
@@ -38,6 +38,7 @@ from rtplab.serving.multicast import (
 )
 from rtplab.serving.pacer import FrameClock, Ticket
 from rtplab.serving.playback import Playback
+from rtplab.serving.proxies import read_client_address
 from rtplab.serving.resources import TRACK, Resource, resource_of
 from rtplab.serving.service import Service
 from rtplab.serving.session import Session, lab_stream, new_session_id, standard_stream
@@ -80,11 +81,9 @@ class ServerWorker:
         self._owns_service = service is None
         self._service = service or Service()
         rtsp_socket, address = clientInfo["rtspSocket"]
-        self._connection = RtspConnection(rtsp_socket, self._service.tls)
-        self._viewer = Viewer(self._connection, _host_of(rtsp_socket), address[0])
-        self._gate = self._new_gate(address[0])
+        self._connection = RtspConnection(rtsp_socket, self._service.tls, self._service.limits)
+        self._know_client(address, _host_of(rtsp_socket))
         self._thread: threading.Thread | None = None
-        self._name = f"{address[0]}:{address[1]}"
         self._last_sign_of_life = time.monotonic()
 
         # Guards what follows: the control thread and the pacer use it. Nothing blocks under it.
@@ -94,6 +93,12 @@ class ServerWorker:
         self._channel: MulticastChannel | None = None  # in a session by multicast
         self._ticket: Ticket | None = None  # while frames are being sent
         self._clock: FrameClock
+
+    def _know_client(self, address: tuple[Any, ...], local_host: str) -> None:
+        """Note who the client is, and by which address of ours it is reached; "" if by any."""
+        self._viewer = Viewer(self._connection, local_host, address[0])
+        self._gate = self._new_gate(address[0])
+        self._name = f"{address[0]}:{address[1]}"
 
     # ------------------------------------------------------------------ the control thread
 
@@ -114,14 +119,49 @@ class ServerWorker:
 
     def recvRtspRequest(self) -> None:
         """Serve the client until it hangs up or falls silent."""
-        logger.info("%s connected", self._name)
         try:
-            self._serve()
-        except OSError as error:
+            self._listen_to_proxy()
+            logger.info("%s connected", self._name)
+            self._serve_if_admitted()
+        except (OSError, PeerError) as error:
             logger.info("%s lost: %s", self._name, error)
         finally:
             self._free()
             logger.info("%s gone", self._name)
+
+    def _listen_to_proxy(self) -> None:
+        """Learn from a proxy who the client is that it passes on. Raises OSError, PeerError."""
+        rtsp_socket, address = self.clientInfo["rtspSocket"]
+        proxies = self._service.proxies
+        if proxies is None or not proxies.trusts(address[0]):
+            return
+        client = read_client_address(rtsp_socket)
+        if client is not None:
+            # Only the proxy knows us by the address that it has connected to.
+            self._know_client(client, "")
+            self.clientInfo["rtspSocket"] = (rtsp_socket, client)
+
+    def _serve_if_admitted(self) -> None:
+        admission, host = self._service.admission, self._viewer.host
+        if not admission.enter(host):
+            logger.info("%s is refused: its address has too many connections", self._name)
+            self._connection.refuse()
+            return
+        try:
+            self._serve()
+        finally:
+            admission.leave(host)
+
+    def idle_since(self) -> float | None:
+        """When a client without a session has last said something; None when it has one."""
+        if self._session is not None or self._connection.is_hung_up:
+            return None
+        return self._last_sign_of_life
+
+    def make_room(self) -> None:
+        """Hang up on a client that does nothing, so that another can come."""
+        logger.info("%s is hung up on: the server is full", self._name)
+        self._connection.hang_up()
 
     def _serve(self) -> None:
         bad_requests = 0
@@ -139,8 +179,13 @@ class ServerWorker:
                 break
 
     def _session_deadline(self) -> float | None:
-        """When a silent session ends (RFC 2326 section 12.37); lab clients send no keep-alive."""
-        if self._session is None or self._session.dialect is Dialect.LAB:
+        """When a silent session ends (RFC 2326 section 12.37); lab clients send no keep-alive.
+
+        A connection that has none yet is not kept for ever either.
+        """
+        if self._session is None:
+            return self._last_sign_of_life + self._service.limits.idle_timeout
+        if self._session.dialect is Dialect.LAB:
             return None
         return self._last_sign_of_life + self._service.session_timeout
 

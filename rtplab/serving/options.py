@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import ipaddress
 
 from rtplab import __version__
 from rtplab.serving.multicast import MulticastGroup, parse_group
+from rtplab.serving.proxies import Network
 from rtplab.serving.securityoptions import add_security_options
 from rtplab.serving.service import DEFAULT_FPS, DEFAULT_MTU
 from rtplab.serving.supervisor import MAX_WORKERS, can_share_a_port
@@ -66,6 +68,19 @@ def parse_arguments(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--log-level", choices=["debug", "info", "warning", "error"], default="info"
     )
+    parser.add_argument(
+        "--proxy-protocol",
+        action="store_true",
+        help="expect the header of the PROXY protocol from each --trusted-proxy",
+    )
+    parser.add_argument(
+        "--trusted-proxy",
+        action="append",
+        default=[],
+        type=_network,
+        metavar="ADDRESS",
+        help="address or network of a proxy; may be given several times",
+    )
     add_security_options(parser)
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     options = parser.parse_args(argv)
@@ -80,6 +95,10 @@ def _problem(options: argparse.Namespace) -> str:
         return "--workers needs a system on which processes can share a port, as Linux and macOS do"
     if options.workers > 1 and options.multicast:
         return "--multicast needs one sender for all its viewers, so it can't go with --workers"
+    if options.proxy_protocol and not options.trusted_proxy:
+        return "--proxy-protocol needs a --trusted-proxy: a header from anybody else proves nothing"
+    if options.trusted_proxy and not options.proxy_protocol:
+        return "--trusted-proxy is of use with --proxy-protocol only"
     return ""
 
 
@@ -108,6 +127,13 @@ def _seconds(text: str) -> float:
 def _address(text: str) -> tuple[str, int]:
     host, _, port = text.rpartition(":")
     return host.strip("[]") or "127.0.0.1", _port(port)
+
+
+def _network(text: str) -> Network:
+    try:
+        return ipaddress.ip_network(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{error}, as in 10.0.0.7 or 10.0.0.0/24") from error
 
 
 def _mtu(text: str) -> int:

@@ -8,10 +8,12 @@ from dataclasses import dataclass, field
 
 from rtplab.serving.access import Access
 from rtplab.serving.library import MovieLibrary
+from rtplab.serving.limits import Admission, Limits
 from rtplab.serving.media import MediaStore
 from rtplab.serving.metrics import Metrics
 from rtplab.serving.multicast import MulticastChannels
 from rtplab.serving.pacer import Pacer
+from rtplab.serving.proxies import TrustedProxies
 from RtpPacket import HEADER_SIZE
 
 DEFAULT_FPS = 20.0  # frames a second: the movie files of the lab do not say
@@ -36,15 +38,19 @@ class Service:
     loop: bool = False  # begin a movie again at its end
     marker: bool = False  # set the marker on every frame's last packet in the lab dialect
     multicast: MulticastChannels | None = None  # off unless asked for
+    proxies: TrustedProxies | None = None  # None: clients come themselves
     access: Access | None = None  # None: whoever comes may watch
     tls: ssl.SSLContext | None = None  # RTSP and interleaved media inside TLS
     session_timeout: float = SESSION_TIMEOUT  # seconds; standard dialect only
     # Our name in RTCP. Random, as RFC 7022 section 4.2 has it: it tells nobody who we are.
     cname: str = field(default_factory=lambda: secrets.token_urlsafe(12))
+    limits: Limits = field(default_factory=Limits)
     metrics: Metrics = field(init=False)
+    admission: Admission = field(init=False)
 
     def __post_init__(self) -> None:
         self.metrics = Metrics(self.pacer)
+        self.admission = Admission(self.limits.connections_per_address)
 
     def close(self) -> None:
         """Stop the pacer and the conversions. May be called twice."""

@@ -1,0 +1,56 @@
+"""Behind a proxy: which proxies are believed, and who the client is that one passes on."""
+
+from __future__ import annotations
+
+import ipaddress
+import selectors
+import socket
+import time
+from dataclasses import dataclass
+
+from rtplab.protocol import proxy
+
+HEADER_TIMEOUT = 3.0  # seconds: a proxy has its header ready when it connects
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+
+@dataclass(frozen=True)
+class TrustedProxies:
+    """The networks whose PROXY headers are believed, and from which they must come."""
+
+    networks: tuple[Network, ...]
+
+    def trusts(self, host: str) -> bool:
+        """Tell if a connection from `host` must begin with a PROXY header."""
+        address = ipaddress.ip_address(host)
+        if address.version == 6 and address.ipv4_mapped is not None:
+            address = address.ipv4_mapped
+        return any(address in network for network in self.networks)
+
+
+def read_client_address(rtsp_socket: socket.socket) -> proxy.Address | None:
+    """Take the PROXY header, and nothing more, off a non-blocking socket; wait for it if need be.
+
+    Return the client's address; None when the proxy does not say, or speaks for itself. Raises
+    PeerError, and OSError when it does not come in time.
+    """
+    deadline = time.monotonic() + HEADER_TIMEOUT
+    header = b""
+    with selectors.DefaultSelector() as selector:
+        selector.register(rtsp_socket, selectors.EVENT_READ)
+        while count := proxy.missing(header):
+            if not selector.select(max(0.0, deadline - time.monotonic())):
+                raise TimeoutError(f"no PROXY header within {HEADER_TIMEOUT:g} s")
+            header += _received(rtsp_socket, count)
+    return proxy.parse(header)
+
+
+def _received(rtsp_socket: socket.socket, count: int) -> bytes:
+    try:
+        data = rtsp_socket.recv(count)
+    except BlockingIOError:
+        return b""
+    if not data:
+        raise ConnectionError("the proxy has hung up within its PROXY header")
+    return data
