@@ -1,0 +1,399 @@
+"""The server as its users start it: what it says, how it ends, and what it costs to leave it on."""
+
+from __future__ import annotations
+
+import os
+import re
+import runpy
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from contextlib import ExitStack, contextmanager
+
+import pytest
+from lab_clients import JAVA, USUAL, JavaLabClient, PythonLabClient, connection
+from movies import MOVIE, ROOT, frames_of, write_movie
+from processes import HOST, PYTHON, ServerProcess
+
+import Server as module
+from rtplab import __version__
+from rtplab.serving.library import MovieLibrary
+from rtplab.serving.service import Service
+from Server import Server
+
+LIMIT = 10.0  # seconds that anything may take
+NEEDS_PROC = pytest.mark.skipif(not os.path.isdir("/proc/self/task"), reason="needs /proc")
+
+
+def run(*arguments, cwd=None, python=(sys.executable,)):
+    """Run the server with arguments that make it end by itself."""
+    return subprocess.run(
+        [*python, str(ROOT / "Server.py"), *map(str, arguments)],
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        timeout=LIMIT,
+    )
+
+
+@contextmanager
+def started(*arguments, cwd=None, program=(str(ROOT / "Server.py"),)):
+    """A server process and its first line; killed at the end if it still runs."""
+    with tempfile.TemporaryFile("w+") as stderr:
+        process = subprocess.Popen(
+            [*PYTHON, *program, *map(str, arguments)],
+            cwd=cwd,
+            stdout=subprocess.PIPE,
+            stderr=stderr,
+            text=True,
+        )
+        process.errors = stderr
+        try:
+            yield process, process.stdout.readline()
+        finally:
+            process.kill()
+            process.wait()
+            process.stdout.close()
+
+
+def end(process, signal_number=signal.SIGTERM):
+    """End the server in good order; return what it has said since its first line."""
+    process.send_signal(signal_number)
+    stdout = process.stdout.read()
+    status = process.wait(LIMIT)
+    process.errors.seek(0)
+    stderr = process.errors.read()
+    assert "Traceback" not in stderr, stderr
+    assert "Warning" not in stderr, stderr
+    assert status == 0, stderr
+    return stdout, stderr
+
+
+def address_of(first_line):
+    host, port = re.fullmatch(r"Listening on (.+):(\d+)\n", first_line).groups()
+    return host.strip("[]"), int(port)
+
+
+def playing(address, movie="movie.Mjpeg"):
+    """A client in the middle of a movie."""
+    client = PythonLabClient(address, movie=movie)
+    try:
+        client.setup()
+        client.play()
+        client.rtp.wait_for_frames(2)
+    except BaseException:
+        client.close()
+        raise
+    return client
+
+
+# --- What it says --------------------------------------------------------------------------------
+
+
+def test_says_where_it_listens_and_what_it_has(tmp_path):
+    frames = frames_of(MOVIE)[:30]
+    write_movie(tmp_path / "movie.Mjpeg", frames)
+    (tmp_path / "cut.Mjpeg").write_bytes((tmp_path / "movie.Mjpeg").read_bytes()[:-5])
+    (tmp_path / "broken.mjpeg").write_text("no movie")
+    (tmp_path / "notes.txt").write_text("no movie either")
+    with started(0, "--host", HOST, "--media", tmp_path, "--fps", 10) as (process, line):
+        assert address_of(line)[0] == HOST
+        stdout, _ = end(process)
+    lines = stdout.splitlines()
+    assert lines[0].startswith("  broken.mjpeg: can't be played: byte 0: expected ")
+    assert lines[1].startswith("  cut.Mjpeg: 29 frames, 384x288, 2.9 s (cut off in frame 30: ")
+    assert lines[2:] == ["  movie.Mjpeg: 30 frames, 384x288, 3.0 s"]
+
+
+def test_the_folder_is_the_current_one_and_the_rate_20(small_movie):
+    with started(0, "--host", HOST, cwd=small_movie.parent) as (process, _):
+        assert end(process)[0] == "  movie.Mjpeg: 40 frames, 384x288, 2.0 s\n"
+
+
+def test_all_addresses_are_the_default(small_movie):
+    with started(0, cwd=small_movie.parent) as (process, line):
+        assert address_of(line)[0] == "0.0.0.0"
+        end(process)
+
+
+def test_ipv6(small_movie):
+    with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as rtp:
+        try:
+            rtp.bind(("::1", 0))
+        except OSError:
+            pytest.skip("no IPv6 on this machine")
+        rtp.settimeout(LIMIT)
+        with started(0, "--host", "::1", "--media", small_movie.parent) as (process, line):
+            assert line.startswith("Listening on [::1]:")
+            with connection(address_of(line)) as control:
+                control.sendall(USUAL.request("SETUP", 1, rtp_port=rtp.getsockname()[1]))
+                session = control.recv(1024).decode().split()[-1]
+                control.sendall(USUAL.request("PLAY", 2, session=session))
+                assert rtp.recv(65_535)[12:] == frames_of(small_movie)[0]
+            end(process)
+
+
+def test_without_a_port_it_is_5678(monkeypatch):
+    wanted = []
+
+    def note(options):
+        wanted.append((options.port, options.host, options.media, options.fps))
+        raise ValueError("that is all this test wants to know")
+
+    monkeypatch.setattr(module, "_service", note)
+    assert Server().main([]) == 1
+    assert wanted == [(5678, "0.0.0.0", ".", 20.0)]
+
+
+def test_version():
+    done = run("--version")
+    assert (done.returncode, done.stdout) == (0, f"Server.py {__version__}\n")
+
+
+# --- What can't be ------------------------------------------------------------------------------
+
+
+def one_sentence(stderr):
+    return re.fullmatch(r"[A-Z][^\n]{10,200}[.]\n", stderr) is not None
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_port_in_use(small_movie, workers):
+    with socket.create_server((HOST, 0)) as other:
+        port = other.getsockname()[1]
+        done = run(port, "--host", HOST, "--media", small_movie.parent, "--workers", workers)
+    assert done.returncode == 1
+    assert one_sentence(done.stderr), done.stderr
+    assert f"Port {port} is in use" in done.stderr
+    assert done.stdout == ""
+
+
+@pytest.mark.parametrize("media", ["missing", "movie.Mjpeg"])
+def test_a_folder_that_is_none(small_movie, media):
+    done = run(0, "--media", media, cwd=small_movie.parent)
+    assert done.returncode == 1
+    assert one_sentence(done.stderr), done.stderr
+    assert f"The folder {media} can't be read" in done.stderr
+
+
+@pytest.mark.parametrize("host", ["203.0.113.7", "no.such.host.invalid", "not a host"])
+def test_an_address_that_is_not_ours(small_movie, host):
+    done = run(0, "--host", host, "--media", small_movie.parent)
+    assert done.returncode == 1
+    assert one_sentence(done.stderr), done.stderr
+    assert "--host" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("port",),
+        ("65536",),
+        ("-1",),
+        ("١",),
+        ("0", "1"),
+        ("0", "--fps", "0"),
+        ("0", "--fps", "fast"),
+        ("0", "--fps", "nan"),
+        ("0", "--fps", "1e9"),
+        ("0", "--log-level", "loud"),
+        ("0", "--mtu", "10"),
+        ("0", "--media"),
+        ("0", "--no-such-option"),
+    ],
+    ids=" ".join,
+)
+def test_wrong_usage_is_one_sentence_and_status_2(arguments):
+    done = run(*arguments)
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert "Traceback" not in done.stderr
+    usage, _, sentence = done.stderr.rpartition("Server.py: error: ")
+    assert usage.startswith("usage: Server.py ")
+    assert re.fullmatch(r"[^\n]{5,200}\n", sentence)
+
+
+def test_wrong_usage_leaves_nothing_open():
+    done = run("65536", python=PYTHON)
+    assert done.returncode == 2
+    assert "ResourceWarning" not in done.stderr
+
+
+# --- How it ends ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("signal_number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_all_sessions_and_frees_the_port_at_once(small_movie, signal_number):
+    with ExitStack() as stack:
+        process, line = stack.enter_context(
+            started(0, "--host", HOST, "--media", small_movie.parent)
+        )
+        address = address_of(line)
+        clients = [stack.enter_context(playing(address)) for _ in range(5)]
+        paused = stack.enter_context(playing(address))
+        paused.pause()
+        half = stack.enter_context(connection(address))
+        half.sendall(b"SETUP mov")
+        begun = time.monotonic()
+        end(process, signal_number)
+        assert time.monotonic() - begun < 2.0
+        for client in (*clients, paused):
+            assert client.control.recv(1024) == b""
+        assert half.recv(1024) == b""
+
+        again, line = stack.enter_context(
+            started(address[1], "--host", HOST, "--media", small_movie.parent)
+        )
+        assert address_of(line) == address
+        with playing(address):
+            pass
+        end(again)
+
+
+def test_a_signal_ends_a_server_that_nobody_has_used(small_movie):
+    for signal_number in (signal.SIGTERM, signal.SIGINT):
+        with started(0, "--host", HOST, "--media", small_movie.parent) as (process, _):
+            assert end(process, signal_number)[1] == ""
+
+
+def test_a_signal_that_comes_as_soon_as_it_listens(small_movie):
+    """Who waits for the first line and then thinks better of it gets status 0 too."""
+    for _ in range(5):
+        with started(0, "--host", HOST, "--media", small_movie.parent) as (process, line):
+            assert line
+            end(process)
+
+
+# --- What it costs to leave it on ----------------------------------------------------------------
+
+
+def cpu_ticks(pid):
+    with open(f"/proc/{pid}/stat") as file:
+        fields = file.read().rpartition(")")[2].split()
+    return int(fields[11]) + int(fields[12])  # utime and stime
+
+
+HALF_REQUESTS = (
+    b"",
+    b"SETUP movie.Mjpeg RT",
+    b"$\0\xff\xff",
+    b"SETUP m\nContent-Length: 9",
+    b"PLAY m RTSP/1.0\nCSeq: 1\nSession: 1\nContent-Length: 9",
+    b"PLAY m RTSP/1.0\nCSeq: 1\nSession: 1\nContent-Length: 9\n\n",
+)
+
+
+@NEEDS_PROC
+def test_an_idle_server_takes_no_time(small_movie):
+    """One that nobody has used, and one with every kind of client that waits or has gone."""
+    unused = ServerProcess(small_movie.parent)
+    used = ServerProcess(small_movie.parent, "--fps", "200")
+    with unused, used, ExitStack() as stack:
+        for _ in range(5):
+            playing(used.address).close()
+        for generation, form in ((PythonLabClient, USUAL), (JavaLabClient, JAVA)) * 3:
+            client = stack.enter_context(generation(used.address, form))
+            client.setup()
+            client.play()
+            client.rtp.wait_for_frames(2)
+            client.pause()
+        for half in HALF_REQUESTS:
+            stack.enter_context(connection(used.address)).sendall(half)
+        with connection(used.address) as control:
+            control.sendall(USUAL.request("SETUP", 1, rtp_port=25_000))
+            control.shutdown(socket.SHUT_WR)
+            control.recv(1024)
+        at_the_end = stack.enter_context(playing(used.address))
+        at_the_end.rtp.wait_for_packets(40)
+        time.sleep(0.3)
+        before = [cpu_ticks(server.pid) for server in (unused, used)]
+        time.sleep(2.0)
+        after = [cpu_ticks(server.pid) for server in (unused, used)]
+    ticks = [late - early for early, late in zip(before, after, strict=True)]
+    assert max(ticks) <= 1, f"{ticks} hundredths of a second in two seconds"
+
+
+# --- Out of descriptors --------------------------------------------------------------------------
+
+FEW = 40  # descriptors that the server may have
+FEW_DESCRIPTORS = f"""
+import resource, runpy, sys
+resource.setrlimit(resource.RLIMIT_NOFILE, ({FEW}, {FEW}))
+sys.argv[0] = {str(ROOT / "Server.py")!r}
+sys.path.insert(0, {str(ROOT)!r})
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
+
+
+@NEEDS_PROC
+def test_without_descriptors_it_waits_and_those_who_are_in_see_nothing_of_it(tmp_path):
+    write_movie(tmp_path / "movie.Mjpeg", frames_of(MOVIE)[:200])
+    options = (0, "--host", HOST, "--media", tmp_path, "--fps", 50)
+    with ExitStack() as stack:
+        process, line = stack.enter_context(started(*options, program=("-c", FEW_DESCRIPTORS)))
+        address = address_of(line)
+        watcher = stack.enter_context(playing(address))
+        crowd = [stack.enter_context(connection(address)) for _ in range(2 * FEW)]
+        time.sleep(0.5)
+        before = cpu_ticks(process.pid)
+        time.sleep(1.0)
+        assert cpu_ticks(process.pid) - before <= 10, "it must not spin on the full queue"
+        for control in crowd:
+            control.close()
+        with playing(address) as newcomer:
+            newcomer.teardown()
+        packets = watcher.rtp.wait_for_packets(200, limit=LIMIT)
+        assert [packet[12:] for packet in packets] == frames_of(MOVIE)[:200]
+        _, stderr = end(process)
+    assert "no client can be accepted for now: Too many open files" in stderr
+
+
+# --- The class -----------------------------------------------------------------------------------
+
+
+@contextmanager
+def serving(service):
+    server = Server(service)
+    address = server.listen()
+    thread = threading.Thread(target=server.serve, name="server")
+    thread.start()
+    try:
+        yield server, address
+    finally:
+        server.stop()
+        thread.join()
+
+
+def test_in_a_thread_on_a_free_port(small_movie):
+    with serving(Service(MovieLibrary(small_movie.parent))) as (_, address):
+        assert address[0] == HOST
+        with playing(address) as client:
+            assert client.rtp.wait_for_frames(3) == frames_of(small_movie)[:3]
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(address, LIMIT)
+
+
+def test_stop_ends_sessions(small_movie):
+    with serving(Service(MovieLibrary(small_movie.parent))) as (server, address):
+        with playing(address) as client:
+            server.stop()
+            assert client.control.recv(1024) == b""
+
+
+def test_close_may_be_called_twice_and_before_anything_else(small_movie):
+    server = Server(Service(MovieLibrary(small_movie.parent)))
+    server.close()
+    server.close()
+    server = Server()
+    server.listen()
+    server.close()
+    server.close()
+
+
+def test_the_program_is_run_only_as_a_program():
+    assert "Server" in runpy.run_path(str(ROOT / "Server.py"))
+    assert sys.modules["Server"] is module
