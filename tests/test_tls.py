@@ -20,7 +20,7 @@ from rtplab.protocol.rtsp import InterleavedFrame
 from rtplab.protocol.tls import TlsChannel
 from rtplab.serving import connection
 from rtplab.serving.access import Access, Users
-from rtplab.serving.connection import MAX_WAITING_FRAMES
+from rtplab.serving.limits import Limits
 
 PATH = "movie.Mjpeg"
 
@@ -173,7 +173,7 @@ def test_a_viewer_who_does_not_read_costs_frames_and_no_framing(
                 received += len(message.payload)
             else:
                 answers += 1
-        assert 0 < received < 100 * MAX_WAITING_FRAMES
+        assert 0 < received < 100 * Limits().frame_bytes
 
 
 # --- misunderstandings ---------------------------------------------------------------------------

@@ -126,9 +126,10 @@ def content_length(headers: Headers) -> int:
 class RequestParser(_MessageParser):
     """Requests of both dialects, out of whatever pieces TCP delivers."""
 
-    def __init__(self) -> None:
+    def __init__(self, request_timeout: float = REQUEST_TIMEOUT) -> None:
         super().__init__()
         self._speaks_lab = False
+        self._request_timeout = request_timeout
 
     def deadline(self) -> float | None:
         """When to call `next` again although nothing arrived, in seconds; None: never."""
@@ -224,7 +225,8 @@ class RequestParser(_MessageParser):
         return self._give_up(MessageError(f"no end of the head in {MAX_HEAD} bytes", fatal=True))
 
     def _overdue_at(self) -> float:
-        return min(self._last_arrival + SILENCE_TIMEOUT, self._first_arrival + REQUEST_TIMEOUT)
+        silence_ends = self._last_arrival + SILENCE_TIMEOUT
+        return min(silence_ends, self._first_arrival + self._request_timeout)
 
     def _overdue(self, now: float) -> Request | None:
         if now < self._overdue_at():

@@ -13,12 +13,9 @@ from rtplab.protocol.errors import MessageError
 from rtplab.protocol.parser import RequestParser
 from rtplab.protocol.rtsp import InterleavedFrame, Request, Response
 from rtplab.protocol.tls import HANDSHAKE, TlsChannel
+from rtplab.serving.limits import Limits, Pace
 
 RECEIVE_SIZE = 16 * 1024  # bytes per recv: more than any real request
-# Bytes of interleaved frames that may wait for a slow client; whole frames beyond are dropped.
-MAX_WAITING_FRAMES = 256 * 1024
-# Bytes that may wait in all: a client that sends requests and never reads the replies is cut off.
-MAX_WAITING = 1024 * 1024
 HANDSHAKE_TIMEOUT = 10.0  # seconds: two round trips and some arithmetic, over the slowest line
 
 _Selector = getattr(selectors, "PollSelector", selectors.SelectSelector)  # Windows has no poll
@@ -31,15 +28,22 @@ class RtspConnection:
     queue, in order, so that framing is never broken.
     """
 
-    def __init__(self, rtsp_socket: socket.socket, tls: ssl.SSLContext | None = None) -> None:
+    def __init__(
+        self,
+        rtsp_socket: socket.socket,
+        tls: ssl.SSLContext | None = None,
+        limits: Limits | None = None,
+    ) -> None:
         """Take a socket over. With `tls`, all that goes over it is inside TLS."""
+        self._limits = limits or Limits()
+        self._pace = Pace(self._limits.requests_per_second)
         self._tls = TlsChannel(tls) if tls is not None else None
         self._handshake_deadline = time.monotonic() + HANDSHAKE_TIMEOUT
         self._is_first = True  # nothing has come yet
         self._misunderstanding: MessageError | None = None  # one of us speaks TLS
         self._socket = rtsp_socket
         self._socket.setblocking(False)
-        self._parser = RequestParser()
+        self._parser = RequestParser(self._limits.request_timeout)
         self._selector = _Selector()
         self._selector.register(rtsp_socket, selectors.EVENT_READ)
         self._write_lock = threading.Lock()  # guards _waiting, _tls and the order on the socket
@@ -70,6 +74,7 @@ class RtspConnection:
             while message := self._parser.next(now if open_for_more else now + 1):
                 if self._misunderstanding is not None and isinstance(message, Request):
                     message.problem = self._misunderstanding
+                self.wait(self._pace.delay(time.monotonic()))
                 yield message
             if moment is not None and now >= moment:
                 yield None
@@ -160,16 +165,16 @@ class RtspConnection:
     def send(self, data: bytes) -> None:
         """Send a reply, after what already waits. Raises OSError when the client is gone."""
         with self._write_lock:
-            if len(self._waiting) + len(data) > MAX_WAITING:
+            if len(self._waiting) + len(data) > self._limits.queue_bytes:
                 raise TimeoutError("the client does not read its replies")
             self._write(self._encrypted(data))
 
     def offer(self, frame: bytes) -> None:
         """Send an interleaved frame; drop it whole if too much already waits. Raises OSError."""
         with self._write_lock:
-            if len(self._waiting) > MAX_WAITING_FRAMES:
+            if len(self._waiting) > self._limits.frame_bytes:
                 self._write(b"")
-            if len(self._waiting) > MAX_WAITING_FRAMES:
+            if len(self._waiting) > self._limits.frame_bytes:
                 self.dropped_frames += 1
             else:
                 self._write(self._encrypted(frame))
@@ -195,9 +200,19 @@ class RtspConnection:
 
     # ------------------------------------------------------------------ ending
 
+    def refuse(self) -> None:
+        """Say that there is no room, as far as it can be said without waiting."""
+        refuse(self._socket, self._tls is not None)
+
+    @property
+    def is_hung_up(self) -> bool:
+        """Tell if somebody here has hung up."""
+        return self._hung_up.is_set()
+
     def wait(self, seconds: float) -> None:
         """Do nothing for so long, or until somebody hangs up. In the control thread."""
-        self._hung_up.wait(seconds)
+        if seconds > 0:
+            self._hung_up.wait(seconds)
 
     def _say_goodbye(self) -> None:
         with self._write_lock:
@@ -220,3 +235,14 @@ class RtspConnection:
         self._say_goodbye()
         self._selector.close()
         self._socket.close()
+
+
+def refuse(client: socket.socket, speaks_tls: bool) -> None:
+    """Tell a client that there is no room for it, and hang up; inside TLS just hang up."""
+    try:
+        client.setblocking(False)
+        if not speaks_tls:
+            client.send(Response(503).serialise(Request("", "")))
+        client.shutdown(socket.SHUT_WR)
+    except OSError:
+        pass  # it has gone already

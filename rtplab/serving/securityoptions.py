@@ -1,4 +1,4 @@
-"""The options of the server's command line that decide who gets in."""
+"""The options of the server's command line that decide who gets in, and to how much."""
 
 from __future__ import annotations
 
@@ -8,6 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from rtplab.serving.access import Access, Users, parse_user
+from rtplab.serving.limits import HELP, Limits, limit_names, option_of
+
+MAX_LIMIT = 1_000_000  # of any limit: more is none
 
 
 def add_security_options(parser: argparse.ArgumentParser) -> None:
@@ -31,6 +34,16 @@ def add_security_options(parser: argparse.ArgumentParser) -> None:
         metavar=("CERT", "KEY"),
         help="speak RTSP inside TLS only, with this certificate and key (PEM files)",
     )
+    limits = parser.add_argument_group("limits, safe as they are")
+    for name in limit_names():
+        limits.add_argument(
+            option_of(name),
+            type=_positive,
+            default=getattr(Limits, name),
+            dest=name,
+            metavar="N",
+            help=HELP[name],
+        )
 
 
 def security_settings(options: argparse.Namespace) -> dict[str, Any]:
@@ -39,7 +52,11 @@ def security_settings(options: argparse.Namespace) -> dict[str, Any]:
     Raises ValueError with a sentence for the operator.
     """
     try:
-        return {"access": _access(options), "tls": _tls_context(options)}
+        return {
+            "access": _access(options),
+            "tls": _tls_context(options),
+            "limits": Limits(**{name: getattr(options, name) for name in limit_names()}),
+        }
     except OSError as error:
         raise ValueError(f"{error.filename} can't be read ({error.strerror}).") from error
 
@@ -68,6 +85,12 @@ def _tls_context(options: argparse.Namespace) -> ssl.SSLContext | None:
             f"({getattr(error, 'reason', None) or error})."
         ) from error
     return context
+
+
+def _positive(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and 0 < int(text) <= MAX_LIMIT):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 1 to {MAX_LIMIT}")
+    return int(text)
 
 
 def _user(text: str) -> tuple[str, str]:
