@@ -61,8 +61,8 @@ def gstreamer(url: str, transport: str, *steps: str) -> list[str]:
     return [SYSTEM_PYTHON, str(HERE / "play_gstreamer.py"), url, transport, *(steps or ["end"])]
 
 
-def opencv(url: str, transport: str) -> list[str]:
-    return [sys.executable, str(HERE / "play_opencv.py"), url, transport]
+def opencv(url: str, transport: str, *seek: str) -> list[str]:
+    return [sys.executable, str(HERE / "play_opencv.py"), url, transport, *seek]
 
 
 def pyav(url: str, transport: str, *seek: str) -> list[str]:

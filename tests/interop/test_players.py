@@ -25,7 +25,6 @@ from peers import (
     numbers_by_step,
     output_of,
     pictures,
-    pyav,
 )
 from PIL import Image
 from processes import ServerProcess
@@ -61,6 +60,7 @@ def url(server):
     return f"rtsp://127.0.0.1:{server.port}"
 
 
+LIBRARIES = ("OpenCV", "PyAV")  # which have FFmpeg's library inside
 PAUSE = ("frames:20", "pause:1", "end")
 BOTH_WAYS = ("frames:20", "pause:0.5", "frames:5", "seek:5", "frames:15", "seek:1", "frames:9")
 
@@ -76,7 +76,8 @@ def plays(url):
         commands["-ss", transport] = ffmpeg(movie, transport, "-ss", "1.5")
         commands["pause", transport] = gstreamer(movie, transport, *PAUSE)
         commands["both ways", transport] = gstreamer(long, transport, *BOTH_WAYS)
-        commands["seek", transport] = pyav(movie, transport, "20", "2")
+        for name in LIBRARIES:
+            commands[name, "seek", transport] = PLAYERS[name](movie, transport, "20", "2")
     with ThreadPoolExecutor(AT_ONCE) as pool:
         yield {key: pool.submit(output_of, command) for key, command in commands.items()}
 
@@ -127,9 +128,10 @@ class TestPauseAndSeek:
             6: list(range(21, 30)),
         }
 
-    def test_pyav_seeks(self, plays, transport):
-        need_player("PyAV")
-        shown = numbers_by_step(plays["seek", transport].result())
+    @pytest.mark.parametrize("name", LIBRARIES)
+    def test_a_library_seeks(self, plays, name, transport):
+        need_player(name)
+        shown = numbers_by_step(plays[name, "seek", transport].result())
         assert shown[0] == list(range(1, 21))
         # What was on its way when FFmpeg said PAUSE comes out first.
         start = shown[1].index(41)
