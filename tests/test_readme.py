@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import inspect
 import json
 import os
@@ -36,6 +37,7 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 ARCHITECTURE = (ROOT / "docs/ARCHITECTURE.md").read_text(encoding="utf-8")
 NO_FFMPEG = "not installed: ffmpeg"
 DOCUMENTS = ("README.md", "CHANGELOG.md", "docs/ARCHITECTURE.md", "docs/CONTRIBUTING.md")
+CODE = [*ROOT.glob("*.py"), *ROOT.glob("rtplab/**/*.py")]
 
 COMMAND = re.compile(r"^    (python|make|py|ffmpeg) ([^#\n]*)", re.MULTILINE)
 LINK = re.compile(r"\]\(([^)\s]+)\)")
@@ -369,10 +371,30 @@ def test_the_code_map_has_every_module_once_and_no_other(room):
     assert sorted(named) == sorted({path.name for path in folder.glob("*.py")} - {"__init__.py"})
 
 
+def locks_of(path):
+    """The locks that a file makes, as Class.attribute; those of a module by their name alone."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        for part in ast.walk(node) if isinstance(node, ast.ClassDef) else [node]:
+            if isinstance(part, ast.Assign) and re.match(
+                r"threading\.(Lock|RLock|Condition)\(", ast.unparse(part.value)
+            ):
+                target = ast.unparse(part.targets[0])
+                if isinstance(node, ast.ClassDef):
+                    yield target.replace("self.", f"{node.name}.")
+                elif not target.startswith("self."):
+                    yield target
+
+
+def test_every_lock_is_in_the_table():
+    second_table = section("Threads", ARCHITECTURE).split("| lock | guards |")[1]
+    listed = re.findall(r"`(\w+(?:\.\w+)?)`", re.sub(r"` in `\w+`", "`", second_table))
+    made = [lock for path in CODE for lock in locks_of(path)]
+    assert sorted(listed) == sorted(made)
+
+
 def test_every_thread_is_in_the_table():
     listed = set(re.findall(r"^\| `([a-z]+)", section("Threads", ARCHITECTURE), re.MULTILINE))
-    code = [*ROOT.glob("*.py"), *ROOT.glob("rtplab/**/*.py")]
-    text = "\n".join(path.read_text(encoding="utf-8") for path in code)
+    text = "\n".join(path.read_text(encoding="utf-8") for path in CODE)
     started = set(re.findall(r"Thread\([^)]*name=f?\"([a-z]+)", text))
     started |= set(re.findall(r"self\._start\([^,]+, \"([a-z]+)\"", text))
     assert listed == started
