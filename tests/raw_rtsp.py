@@ -38,8 +38,9 @@ def running_server(media: Path, **settings: Any) -> Iterator[int]:
 class Peer:
     """One connection, for a `with` statement."""
 
-    def __init__(self, port: int, tls: ssl.SSLContext | None = None) -> None:
-        self.socket = socket.create_connection((HOST, port), LIMIT)
+    def __init__(self, port: int, tls: ssl.SSLContext | None = None, source: str = HOST) -> None:
+        """Connect, from the loopback address `source`."""
+        self.socket = socket.create_connection((HOST, port), LIMIT, (source, 0))
         if tls is not None:
             self.socket = tls.wrap_socket(self.socket, server_hostname=HOST)
         self.base = f"rtsp{'s' if tls else ''}://{HOST}:{port}"

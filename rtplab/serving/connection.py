@@ -16,6 +16,9 @@ from rtplab.protocol.tls import HANDSHAKE, TlsChannel
 from rtplab.serving.limits import Limits, Pace
 
 RECEIVE_SIZE = 16 * 1024  # bytes per recv: more than any real request
+# Seconds of silence before the system asks if the client is still there, seconds between its
+# questions, and how many may stay unanswered: it is gone after two minutes.
+KEEPALIVE = {"TCP_KEEPIDLE": 60, "TCP_KEEPINTVL": 15, "TCP_KEEPCNT": 4}
 HANDSHAKE_TIMEOUT = 10.0  # seconds: two round trips and some arithmetic, over the slowest line
 
 _Selector = getattr(selectors, "PollSelector", selectors.SelectSelector)  # Windows has no poll
@@ -43,6 +46,7 @@ class RtspConnection:
         self._misunderstanding: MessageError | None = None  # one of us speaks TLS
         self._socket = rtsp_socket
         self._socket.setblocking(False)
+        _notice_silence(rtsp_socket)
         self._parser = RequestParser(self._limits.request_timeout)
         self._selector = _Selector()
         self._selector.register(rtsp_socket, selectors.EVENT_READ)
@@ -235,6 +239,18 @@ class RtspConnection:
         self._say_goodbye()
         self._selector.close()
         self._socket.close()
+
+
+def _notice_silence(client: socket.socket) -> None:
+    """Have the system find out when a client has vanished without a word.
+
+    Lab sessions have no other end: their clients send no keep-alive.
+    """
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    if client.family in (socket.AF_INET, socket.AF_INET6):
+        for name, value in KEEPALIVE.items():
+            if hasattr(socket, name):
+                client.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
 
 
 def refuse(client: socket.socket, speaks_tls: bool) -> None:

@@ -1,0 +1,240 @@
+"""The limits: what is beyond them is refused in good order, and the others notice nothing."""
+
+from __future__ import annotations
+
+import re
+import socket
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import pytest
+from processes import ServerProcess
+from raw_rtsp import HOST, LIMIT, Peer, running_server
+
+from rtplab.serving.connection import RtspConnection
+from rtplab.serving.limits import Admission, Limits, Pace, limit_names, option_of
+from rtplab.serving.options import parse_arguments
+from rtplab.serving.securityoptions import security_settings
+
+TRANSPORT = "Transport: RTP/AVP/TCP;unicast;interleaved=0-1"
+SOON = 1.0
+"""Seconds within which others are served, whatever somebody does."""
+TRIES = 5
+"""The machine may be busy with other things: one try of these must be soon enough."""
+
+
+def settle(peer: Peer) -> str:
+    """Make a session, so that the connection is of use; return the session's name."""
+    return peer.ask("SETUP", f"{peer.base}/movie.Mjpeg/trackID=0", TRANSPORT).session
+
+
+def seconds_to_be_served(port: int, host: str = HOST) -> float:
+    """How long a stranger waits who asks for the movie."""
+    times = []
+    for _ in range(TRIES):
+        started = time.monotonic()
+        with Peer(port, source=host) as peer:
+            assert peer.ask("DESCRIBE", f"{peer.base}/movie.Mjpeg").status == 200
+        times.append(time.monotonic() - started)
+        if times[-1] < SOON:
+            break
+    return min(times)
+
+
+# --- the arithmetic ------------------------------------------------------------------------------
+
+
+def test_counts_connections_by_address() -> None:
+    admission = Admission(2)
+    assert [admission.enter("192.0.2.1") for _ in range(3)] == [True, True, False]
+    assert admission.enter("192.0.2.2")
+    admission.leave("192.0.2.1")
+    assert [admission.enter("192.0.2.1") for _ in range(2)] == [True, False]
+    for host in ("192.0.2.1", "192.0.2.1", "192.0.2.2"):
+        admission.leave(host)
+    assert not admission._counts
+
+
+def test_a_seconds_worth_at_once_and_the_rest_evenly() -> None:
+    pace = Pace(10)
+    assert [pace.delay(0.0) for _ in range(10)] == pytest.approx([0.0] * 10)
+    assert [pace.delay(0.0) for _ in range(3)] == pytest.approx([0.1, 0.2, 0.3])
+    assert pace.delay(100.0) == 0.0
+
+
+def test_every_limit_has_an_option() -> None:
+    chosen = [f"{option_of(name)}={number}" for number, name in enumerate(limit_names(), 7)]
+    limits = security_settings(parse_arguments(chosen))["limits"]
+    assert [getattr(limits, name) for name in limit_names()] == [7, 8, 9, 10, 11, 12]
+    assert security_settings(parse_arguments([]))["limits"] == Limits()
+
+
+@pytest.mark.parametrize("value", ["0", "-1", "1.5", "many", "1000001", ""])
+def test_a_limit_is_a_number(value: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        parse_arguments([f"--max-connections={value}"])
+    assert caught.value.code == 2
+    assert "is not a number from 1 to 1000000" in capsys.readouterr().err
+
+
+# --- connections ---------------------------------------------------------------------------------
+
+
+@contextmanager
+def crowd(port: int, count: int) -> Iterator[list[Peer]]:
+    """Connect so many, who say nothing yet."""
+    with ExitStack() as stack:
+        yield [stack.enter_context(Peer(port)) for _ in range(count)]
+
+
+def test_an_address_has_only_so_many_connections(small_movie: Path) -> None:
+    with running_server(small_movie.parent, limits=Limits(connections_per_address=3)) as port:
+        with crowd(port, 3) as peers:
+            for peer in peers:
+                assert peer.ask("OPTIONS", "*").status == 200
+            with Peer(port) as fourth:
+                refusal = fourth.answer()
+                assert refusal is None or refusal.status == 503
+                assert fourth.is_hung_up()
+        assert seconds_to_be_served(port) < LIMIT
+
+
+def test_who_is_idle_makes_room_for_who_comes(small_movie: Path) -> None:
+    with running_server(small_movie.parent, limits=Limits(connections=3)) as port:
+        with crowd(port, 3) as (first, second, third):
+            for peer in (first, second, third):
+                assert peer.ask("OPTIONS", "*").status == 200
+            session = settle(first)
+            time.sleep(1.1)  # Server.MIN_IDLE
+            assert third.ask("OPTIONS", "*").status == 200
+            with Peer(port) as fourth:
+                assert fourth.ask("OPTIONS", "*").status == 200
+                assert second.is_hung_up()
+                name = f"Session: {session}"
+                assert first.ask("GET_PARAMETER", "*", name).status == 200
+                assert third.ask("OPTIONS", "*").status == 200
+
+
+def test_a_server_full_of_viewers_says_so(small_movie: Path) -> None:
+    with running_server(small_movie.parent, limits=Limits(connections=2)) as port:
+        with crowd(port, 2) as peers:
+            for peer in peers:
+                settle(peer)
+            with Peer(port) as third:
+                refusal = third.answer()
+                assert refusal is None or refusal.status == 503
+                assert third.is_hung_up()
+            peers[0].socket.close()
+            deadline = time.monotonic() + LIMIT
+            while True:
+                with Peer(port) as third:
+                    third.socket.settimeout(LIMIT)
+                    try:
+                        third.send("OPTIONS", "*")
+                        response = third.answer()
+                    except OSError:
+                        response = None  # refused, and hung up on before it had asked
+                if response is not None and response.status == 200:
+                    break
+                assert time.monotonic() < deadline
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems have one loopback address")
+def test_two_thousand_connections_that_say_nothing(small_movie: Path) -> None:
+    import resource
+
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    with ServerProcess(small_movie.parent, "--log-level", "error") as server:
+        with ExitStack() as stack:
+            for _ in range(2000):
+                silent = socket.create_connection((HOST, server.port), LIMIT)
+                stack.enter_context(silent)
+            assert seconds_to_be_served(server.port, "127.0.0.2") < SOON
+            assert server.threads() <= Limits().connections_per_address + 20
+        deadline = time.monotonic() + LIMIT
+        while server.threads() > 20:
+            assert time.monotonic() < deadline, "the threads of those who have gone stay"
+            time.sleep(0.05)
+
+
+# --- time ----------------------------------------------------------------------------------------
+
+
+def test_who_does_nothing_is_hung_up_on_unless_it_has_a_session(small_movie: Path) -> None:
+    with running_server(small_movie.parent, limits=Limits(idle_timeout=1)) as port:
+        with Peer(port) as silent, Peer(port) as viewer:
+            session = settle(viewer)
+            started = time.monotonic()
+            assert silent.is_hung_up()
+            assert time.monotonic() - started > 0.5
+            name = f"Session: {session}"
+            assert viewer.ask("GET_PARAMETER", "*", name).status == 200
+
+
+def test_a_request_that_comes_byte_by_byte_is_given_up(small_movie: Path) -> None:
+    with running_server(small_movie.parent, limits=Limits(request_timeout=1)) as port:
+        with Peer(port) as slow:
+            started = time.monotonic()
+            try:
+                while time.monotonic() - started < LIMIT:
+                    slow.socket.send(b"O")
+                    time.sleep(0.05)
+            except OSError:
+                pass  # it has hung up
+            assert 0.5 < time.monotonic() - started < LIMIT
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems have other words for it")
+def test_a_client_that_vanishes_without_a_word_is_found_out() -> None:
+    with socket.create_server((HOST, 0)) as listener:
+        with socket.create_connection(listener.getsockname()) as client:
+            accepted, _ = listener.accept()
+            connection = RtspConnection(accepted)
+            try:
+                assert accepted.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+                assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE) == 60
+                assert not client.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+            finally:
+                connection.close()
+
+
+# --- requests and replies ------------------------------------------------------------------------
+
+
+def test_a_flood_of_requests_is_slowed_down_and_delays_nobody(small_movie: Path) -> None:
+    with running_server(small_movie.parent, limits=Limits(requests_per_second=50)) as port:
+        with Peer(port) as flooder:
+            flood = b"OPTIONS * RTSP/1.0\r\nCSeq: 1\r\n\r\n" * 2000
+            started = time.monotonic()
+            flooder.socket.sendall(flood)
+            assert seconds_to_be_served(port) < SOON
+            answers = 0
+            while answers < 100:
+                response = flooder.answer()
+                assert response is not None and response.status == 200
+                answers += 1
+            assert time.monotonic() - started > 0.9
+
+
+def test_whoever_never_reads_its_replies_is_cut_off() -> None:
+    ours, theirs = socket.socketpair()
+    connection = RtspConnection(ours, limits=Limits(queue=64))
+    with theirs:
+        try:
+            with pytest.raises(TimeoutError):
+                for _ in range(10_000):
+                    connection.send(b"x" * 1000)
+            assert len(connection._waiting) <= 64 * 1024
+        finally:
+            connection.close()
+
+
+def test_readme_tells_the_defaults() -> None:
+    text = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
+    for name in limit_names():
+        [row] = re.findall(rf"^\| `{option_of(name)} N` \| (.*) \|$", text, re.MULTILINE)
+        assert f"{getattr(Limits(), name)} if not given" in row
