@@ -14,7 +14,7 @@ from rtplab.protocol.states import State
 PAGES = ("Messages", "State", "Packet", "Statistics", "Network")  # of the panel
 SMALL_STEP = 5.0  # seconds
 LARGE_STEP = 60.0
-SPEEDS = (0.25, 0.5, 1.0, 1.5, 2.0, 4.0)
+SPEEDS = (0.5, 1.0, 2.0, 4.0)
 
 
 def _always(now: Situation) -> bool:
