@@ -6,10 +6,12 @@ Sockets only; nothing here uses the code under test but the reader of RTCP in st
 from __future__ import annotations
 
 import io
+import select
 import socket
 import struct
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import NamedTuple
 
 from PIL import Image
@@ -87,7 +89,6 @@ class StandardClient:
         self.root = f"rtsp://{HOST}:{port}"
         self.url = f"{self.root}/{movie}"
         self.control = socket.create_connection((HOST, port), PATIENCE)
-        self.control.settimeout(0.05)
         self.rtp, self.rtcp = _udp_pair()
         for end in (self.rtp, self.rtcp):
             end.setblocking(False)
@@ -174,23 +175,25 @@ class StandardClient:
         return bool(condition())
 
     def take(self) -> None:
-        """Take what has come within a moment."""
-        try:
-            data = b"" if self.closed else self.control.recv(65536)
-        except TimeoutError:
-            pass
-        except ConnectionError:
-            self.closed = True
-        else:
-            self.closed = self.closed or not data
-            self._buffer += data
-            self._take_apart()
+        """Take what has come, or comes within a moment."""
+        ends = [self.rtp, self.rtcp] + ([] if self.closed else [self.control])
+        ready, _, _ = select.select(ends, [], [], 0.05)
+        if self.control in ready:
+            self._take_from_control()
         for end, datagrams in zip((self.rtp, self.rtcp), self.datagrams, strict=True):
-            try:
-                while True:
-                    datagrams.append(end.recv(65536))
-            except OSError:
-                pass
+            if end in ready:
+                with suppress(OSError):  # nothing more, or an ICMP message
+                    while True:
+                        datagrams.append(end.recv(65536))
+
+    def _take_from_control(self) -> None:
+        try:
+            data = self.control.recv(65536)
+        except ConnectionError:
+            data = b""
+        self.closed = not data
+        self._buffer += data
+        self._take_apart()
 
     def _take_apart(self) -> None:
         while self._buffer:

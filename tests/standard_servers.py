@@ -222,7 +222,7 @@ class StandardServer:
     session = "s-1;timeout=60"
     says_goodbye = True
 
-    def __init__(self, pictures: Sequence[Payloads] = (), interval: float = 0.01) -> None:
+    def __init__(self, pictures: Sequence[Payloads] = (), interval: float = 0.004) -> None:
         self.pictures = pictures
         self.interval = interval
         self.requests: list[Request] = []
