@@ -51,5 +51,6 @@ def test_nothing_is_lost_late_or_doubled(runs, frames):
 
 
 def test_it_goes_at_the_pace_of_the_movie(runs):
+    """Not faster, and slower only as far as a busy machine makes it."""
     for run, _ in runs:
-        assert run.report["fps"] == pytest.approx(FPS, rel=0.1)
+        assert FPS / 2 < run.report["fps"] < FPS * 1.05

@@ -1,0 +1,278 @@
+"""`ClientLauncher.py --headless` as scripts call it: options, report, exit status, no window."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+from movies import MOVIE, ROOT, frames_of
+from processes import HOST, PYTHON, ServerProcess, run_client
+from strip import frame_number_of_jpeg
+
+import ClientLauncher
+from rtplab.receiving.headless import FOR_EVER
+
+FPS = 100
+LIMIT = 15.0  # seconds that anything may take
+WITHOUT_DISPLAY = {
+    name: value for name, value in os.environ.items() if name not in ("DISPLAY", "WAYLAND_DISPLAY")
+}
+FIELDS = {
+    "frames": int,
+    "packets": int,
+    "lost": int,
+    "late": int,
+    "duplicates": int,
+    "bytes": int,
+    "seconds": float,
+    "fps": float,
+    "kbit_per_s": float,
+    "jitter_ms": float,
+    "loss_rate": float,
+    "first_frame_ms": float,
+    "state": str,
+    "error": type(None),
+}
+
+
+@pytest.fixture(scope="module")
+def server(small_movie):
+    with ServerProcess(small_movie.parent, "--fps", str(FPS)) as process:
+        yield process
+
+
+@pytest.fixture(scope="module")
+def frames(small_movie):
+    return frames_of(small_movie)
+
+
+def receive(server, *options, movie="movie.Mjpeg"):
+    return run_client(HOST, server.port, 0, movie, "--headless", *options, limit=LIMIT)
+
+
+# --- What comes out ------------------------------------------------------------------------------
+
+
+def test_report(server, frames):
+    run = receive(server, "--json", "--frames", 25)
+    assert (run.status, run.stderr) == (0, "")
+    report = run.report
+    assert {name: type(value) for name, value in report.items()} == FIELDS
+    assert report["frames"] == 25
+    assert report["packets"] >= 25
+    counts = [report[name] for name in ("lost", "late", "duplicates", "loss_rate")]
+    assert counts == [0, 0, 0, 0.0]
+    assert report["bytes"] >= sum(len(frame) + 12 for frame in frames[:25])
+    assert report["seconds"] == pytest.approx(24 / FPS, abs=0.1)
+    assert report["fps"] == pytest.approx(FPS, rel=0.3)
+    assert report["kbit_per_s"] == pytest.approx(
+        report["bytes"] * 8 / 1000 / report["seconds"], rel=0.01
+    )
+    assert 0 <= report["jitter_ms"] < 20
+    assert 0 < report["first_frame_ms"] < 2000
+    assert report["state"] == "PLAYING"
+
+
+def test_the_report_is_the_only_line_on_stdout(server):
+    stdout = receive(server, "--json", "--frames", 3).stdout
+    assert stdout.endswith("}\n")
+    assert stdout.count("\n") == 1
+
+
+def test_without_json_it_is_a_sentence(server):
+    run = receive(server, "--frames", 5)
+    assert (run.status, run.stderr) == (0, "")
+    assert re.fullmatch(
+        r"5 frames in [\d.]+ s \([\d.]+ frames/s, [\d.]+ kbit/s\), 0 of \d+ packets lost, "
+        r"jitter [\d.]+ ms\n",
+        run.stdout,
+    )
+
+
+def test_frames_are_saved_in_order_to_the_byte(server, frames, tmp_path):
+    folder = tmp_path / "new" / "folder"
+    run = receive(server, "--frames", 12, "--save", folder)
+    assert run.status == 0
+    files = sorted(folder.iterdir())
+    assert [path.name for path in files] == [f"frame-{n:05d}.jpg" for n in range(1, 13)]
+    assert [path.read_bytes() for path in files] == frames[:12]
+    assert [frame_number_of_jpeg(path.read_bytes()) for path in files] == list(range(1, 13))
+
+
+def test_duration(server):
+    run = receive(server, "--duration", 0.2, "--json")
+    assert (run.status, run.stderr) == (0, "")
+    assert run.report["frames"] == pytest.approx(0.2 * FPS, abs=10)
+
+
+def test_frames_or_duration_whichever_comes_first(server):
+    assert receive(server, "--frames", 2, "--duration", 10, "--json").report["frames"] == 2
+    assert receive(server, "--frames", 9999, "--duration", 0.1, "--json").report["frames"] < 40
+
+
+def test_an_rtsp_address_is_received_too(server):
+    address = f"rtsp://{HOST}:{server.port}/movie.Mjpeg"
+    run = run_client(address, "--headless", "--frames", 5, "--json", limit=LIMIT)
+    assert (run.status, run.stderr) == (0, "")
+    assert run.report["frames"] == 5
+
+
+# --- Exit status 1 -------------------------------------------------------------------------------
+
+
+def failed(run):
+    """Check that a run has failed as it should; return its sentence."""
+    assert run.status == 1
+    assert re.fullmatch(r"[A-Z/][^\n]{10,250}\.\n", run.stderr), run.stderr
+    return run.stderr.rstrip("\n")
+
+
+def test_a_missing_movie(server):
+    run = receive(server, "--json", movie="missing.Mjpeg")
+    sentence = failed(run)
+    assert sentence == "The server has no movie named missing.Mjpeg: check the name."
+    report = run.report
+    assert (report["error"], report["state"]) == (sentence, "INIT")
+    assert set(report) == set(FIELDS)
+    numbers = {name: value for name, value in report.items() if name not in ("state", "error")}
+    assert numbers.pop("first_frame_ms") is None
+    assert set(numbers.values()) == {0}
+
+
+def test_a_name_cannot_play_tricks_on_the_terminal(server):
+    sentence = failed(receive(server, movie="\x1b[31mred.Mjpeg"))
+    assert "\\x1b[31mred.Mjpeg" in sentence
+
+
+def test_a_folder_that_cannot_be_written(server, tmp_path):
+    (tmp_path / "file").touch()
+    run = receive(server, "--save", tmp_path / "file", "--json")
+    assert str(tmp_path / "file") in failed(run)
+    assert run.report["frames"] == 0
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
+def test_a_disk_that_becomes_full(server, tmp_path):
+    (tmp_path / "frame-00003.jpg").symlink_to("/dev/full")
+    run = receive(server, "--save", tmp_path, "--json")
+    assert run.report["error"] == f"{tmp_path} can't be written (No space left on device)."
+    assert run.report["error"] in run.stderr
+
+
+# --- Exit status 2 -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("--frames", "5"),
+        ("--json",),
+        ("--save", "folder"),
+        ("--duration", "5"),
+        ("--headless", "--frames", "0"),
+        ("--headless", "--frames", "-1"),
+        ("--headless", "--frames", "1.5"),
+        ("--headless", "--frames", "1" * 30),
+        ("--headless", "--duration", "0"),
+        ("--headless", "--duration", "nan"),
+        ("--headless", "--duration", "inf"),
+        ("--headless", "--duration", "-3"),
+        ("--headless", "--save"),
+        ("--headless", HOST, "5678"),
+        ("--headless", "rtsp://"),
+    ],
+    ids=" ".join,
+)
+def test_wrong_usage(arguments, capsys):
+    with pytest.raises(SystemExit) as ended:
+        ClientLauncher.main(list(arguments))
+    assert ended.value.code == 2
+    stdout, stderr = capsys.readouterr()
+    assert stdout == ""
+    usage, _, sentence = stderr.rpartition("ClientLauncher.py: error: ")
+    assert usage.startswith("usage: ClientLauncher.py ")
+    assert re.fullmatch(r"[^\n]{5,250}\n", sentence)
+
+
+def test_no_wait_is_longer_than_every_system_can():
+    """On Windows, a wait of more than 4,294,967 seconds is an OverflowError."""
+    assert FOR_EVER <= 4_294_967
+
+
+# --- By itself -----------------------------------------------------------------------------------
+
+
+def test_without_arguments_it_is_the_demonstration():
+    run = run_client("--headless", "--frames", 10, "--json", limit=LIMIT)
+    assert (run.status, run.stderr) == (0, "")
+    assert run.report["frames"] == 10
+
+
+def test_ctrl_c_ends_it_with_a_report(tmp_path):
+    with ServerProcess(MOVIE.parent) as server:
+        process = launch(
+            *(HOST, server.port, 0, "movie.Mjpeg", "--headless", "--json", "--save", tmp_path)
+        )
+        deadline = time.monotonic() + LIMIT
+        while len(list(tmp_path.iterdir())) < 3 and time.monotonic() < deadline:
+            time.sleep(0.02)
+        process.send_signal(signal.SIGINT)
+        stdout, stderr = process.communicate(timeout=LIMIT)
+    assert (process.returncode, stderr) == (0, "")
+    assert json.loads(stdout)["frames"] >= 3
+
+
+# --- Without a window ----------------------------------------------------------------------------
+
+
+def launch(*arguments, environment=WITHOUT_DISPLAY):
+    return subprocess.Popen(
+        [*PYTHON, str(ROOT / "ClientLauncher.py"), *map(str, arguments)],
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+@pytest.fixture
+def no_tkinter(tmp_path):
+    """An environment in which `import tkinter` fails, as where Debian's python3-tk is missing."""
+    (tmp_path / "tkinter.py").write_text("raise ImportError('No module named _tkinter')\n")
+    return {**WITHOUT_DISPLAY, "PYTHONPATH": str(tmp_path)}
+
+
+def test_headless_needs_neither_tkinter_nor_a_display(server, no_tkinter):
+    process = launch(
+        *(HOST, server.port, 0, "movie.Mjpeg", "--headless", "--frames", 3, "--json"),
+        environment=no_tkinter,
+    )
+    stdout, stderr = process.communicate(timeout=LIMIT)
+    assert (process.returncode, stderr) == (0, "")
+    assert json.loads(stdout)["frames"] == 3
+
+
+@pytest.mark.parametrize("demonstration", [False, True])
+def test_without_tkinter_a_window_is_one_line_that_names_headless(
+    server, no_tkinter, demonstration
+):
+    arguments = () if demonstration else (HOST, server.port, 0, "movie.Mjpeg")
+    process = launch(*arguments, environment=no_tkinter)
+    stdout, stderr = process.communicate(timeout=LIMIT)
+    assert (process.returncode, stdout) == (1, "")
+    assert stderr == "No window can be opened: Python has no tkinter here. Use --headless.\n"
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="other systems have a display")
+def test_without_a_display_a_window_is_one_line_that_names_headless(server):
+    pytest.importorskip("tkinter")
+    process = launch(HOST, server.port, 0, "movie.Mjpeg")
+    stdout, stderr = process.communicate(timeout=LIMIT)
+    assert (process.returncode, stdout) == (1, "")
+    assert stderr == "No window can be opened: there is no display. Use --headless.\n"
