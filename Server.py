@@ -118,7 +118,8 @@ class Server:
         self._status = StatusReporter(metrics, self._status_interval, label)
         self._obey(*signals)
         with ExitStack() as stack:
-            for own in self._metrics_listeners:
+            while self._metrics_listeners:  # each has an owner then, which closes it
+                own = self._metrics_listeners.pop()
                 stack.enter_context(closing(MetricsServer(metrics, own, worker)))
             self.serve()
 

@@ -301,6 +301,21 @@ def test_a_silent_proxy_holds_up_nobody(server):
     wait_for_log(server, "no PROXY header within 3 s")
 
 
+def test_limits_are_those_of_the_real_client(small_movie):
+    arguments = ("--proxy-protocol", "--trusted-proxy", HOST, "--max-connections-per-address", "1")
+    line = "PROXY TCP4 203.0.113.{} 127.0.0.1 {} 5678\r\n".format
+    with (
+        ServerProcess(small_movie.parent, *arguments) as server,
+        RtspViewer(server.port, preface=line(1, 40001).encode()) as first,
+        RtspViewer(server.port, preface=line(2, 40002).encode()) as second,
+    ):
+        assert first.ask("OPTIONS").status == second.ask("OPTIONS").status == 200
+        with RtspViewer(server.port, preface=line(1, 40003).encode()) as third:
+            with pytest.raises((EOFError, ConnectionError, AssertionError)):
+                assert third.ask("OPTIONS").status == 200
+        wait_for_log(server, "203.0.113.1:40003 is refused: its address has too many connections")
+
+
 def test_from_others_no_header_is_taken(small_movie):
     arguments = ("--proxy-protocol", "--trusted-proxy", "10.99.99.99")
     with ServerProcess(small_movie.parent, *arguments) as server:
