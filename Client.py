@@ -635,7 +635,8 @@ class Client:
             with self._changed:
                 self.frameNbr = frame.number
                 self.notice = ""
-                if self.firstFrameDelay is None:
+                # A last frame after the session was lost must not wipe out why.
+                if self.firstFrameDelay is None and self.state is not State.INIT:
                     self.firstFrameDelay = frame.arrival - self._played_at
                     self.error = ""
                 self._changed.notify_all()
