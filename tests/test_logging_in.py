@@ -14,7 +14,9 @@ from raw_rtsp import HOST, LIMIT, Peer, running_server
 
 from Client import Client
 from rtplab.protocol.auth import MD5, BasicCredentials, answer, parse_challenges
-from rtplab.protocol.rtsp import Request, Response
+from rtplab.protocol.errors import SessionError
+from rtplab.protocol.rtsp import Headers, Request, Response
+from rtplab.receiving.trust import Trust
 from rtplab.serving import access
 from rtplab.serving.access import Access, Gate, Users, Verdict
 
@@ -219,3 +221,50 @@ def test_the_password_is_in_no_log_and_on_no_screen(
     for text in [*shown, caplog.text, *map(repr, seen)]:
         assert PASSWORD not in text and IN_URL not in text
     assert any(b"Authorization: Digest" in data for data in seen)
+
+
+@pytest.mark.parametrize(
+    ("address", "trust", "is_sent"),
+    [
+        ("rtsp://ann:secret@host/", Trust(), False),
+        ("rtsps://ann:secret@host/", Trust(insecure=True), False),
+        ("rtsps://ann:secret@host/", Trust(), True),
+    ],
+)
+def test_basic_is_sent_only_to_a_server_that_is_who_it_says(
+    address: str, trust: Trust, is_sent: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Client, "connectToServer", lambda client: None)
+    login = Client(None, "", 0, 0, address, trust=trust)._login
+    refusal = Response(401, Headers([("WWW-Authenticate", 'Basic realm="r"')]))
+    if is_sent:
+        login.take(refusal)
+        assert login.authorization("PLAY", "*") == [("Authorization", "Basic YW5uOnNlY3JldA==")]
+    else:
+        with pytest.raises(SessionError, match="everybody on the way can read"):
+            login.take(refusal)
+        assert login.authorization("PLAY", "*") == []
+
+
+def test_a_redirection_takes_the_password_nowhere_else() -> None:
+    heard: list[bytes] = []
+    with socket.create_server((HOST, 0)) as elsewhere, socket.create_server((HOST, 0)) as here:
+        target = f"rtsp://{HOST}:{elsewhere.getsockname()[1]}/movie.Mjpeg"
+        challenge = 'RTSP/1.0 401 No\r\nCSeq: 1\r\nWWW-Authenticate: Digest realm="r", nonce="n"'
+        address = f"rtsp://ann:secret@{HOST}:{here.getsockname()[1]}/movie.Mjpeg"
+        client = Client(None, "", 0, 0, address, "tcp")
+        try:
+            client.setupMovie()
+            first, _ = here.accept()
+            with first:
+                heard.append(first.recv(65536))
+                moved = f"RTSP/1.0 302 Found\r\nCSeq: 1\r\nLocation: {target}\r\n\r\n"
+                first.sendall(moved.encode())
+                second, _ = elsewhere.accept()
+            with second:
+                heard.append(second.recv(65536))
+                second.sendall(f"{challenge}\r\n\r\n".encode())
+                assert client.waitFor(lambda: client.needsPassword, LIMIT), client.error
+        finally:
+            client.close()
+    assert heard[1].startswith(b"DESCRIBE") and b"ann" not in b"".join(heard)
