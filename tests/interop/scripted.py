@@ -123,7 +123,10 @@ class ScriptedClient:
         return Reply(int(status), headers, body)
 
     def receive_until(
-        self, enough: Callable[[], bool], every: float = PATIENCE, then: Callable[[], None] = id
+        self,
+        enough: Callable[[], bool],
+        every: float = PATIENCE,
+        then: Callable[[], object] = object,
     ) -> None:
         """Take RTP and RTCP until `enough`; do `then` every so many seconds."""
         next_time = time.monotonic() + every
