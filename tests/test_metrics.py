@@ -171,8 +171,8 @@ def test_a_line_is_printed_when_its_time_has_come(metrics, capsys):
     assert capsys.readouterr().out.startswith("worker 2: 0 sessions, ")
 
 
-def report(ssrc):
-    block = ReportBlock(ssrc, 128, 7, 1, 1800, 0, 0)
+def report(ssrc, fraction_lost):
+    block = ReportBlock(ssrc, fraction_lost, 7, 1, 1800, 0, 0)
     data = build_compound(ReceiverReport(1, (block,)), "viewer")
     return b"$\x01" + len(data).to_bytes(2, "big") + data
 
@@ -183,7 +183,7 @@ def test_the_server_says_how_its_viewers_fare(small_movie):
             viewer.set_up()
             viewer.play()
             source = viewer.next_packet().ssrc()
-            viewer.control.sendall(report(source ^ 1) + report(source))
+            viewer.control.sendall(report(source, 128) + report(source ^ 1, 255))
             pattern = (
                 r"^status: 1 sessions, [1-9][\d.]* frames/s, [\d.]+ Mbit/s, loss 50.0% "
                 r"\(worst 50.0%\), jitter 20.0 ms \(worst 20.0\) by 1 reports, pacer p99"

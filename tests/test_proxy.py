@@ -264,12 +264,17 @@ def test_the_log_names_the_real_client_and_media_comes(server, header, name):
     wait_for_log(server, f"{name} gone\n")
 
 
-def test_udp_goes_to_the_real_client(server):
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as rtp:
-        rtp.bind(("127.0.0.2", 0))
+@pytest.mark.parametrize(("family", "host"), [("TCP4", "127.0.0.2"), ("TCP6", "::1")])
+def test_udp_goes_to_the_real_client(server, family, host):
+    kind = socket.AF_INET6 if family == "TCP6" else socket.AF_INET
+    with socket.socket(kind, socket.SOCK_DGRAM) as rtp:
+        try:
+            rtp.bind((host, 0))
+        except OSError:
+            pytest.skip(f"this machine has no {host}")
         rtp.settimeout(LIMIT)
         port = rtp.getsockname()[1]
-        header = b"PROXY TCP4 127.0.0.2 127.0.0.1 40003 5678\r\n"
+        header = f"PROXY {family} {host} {host} 40003 5678\r\n".encode()
         with RtspViewer(server.port, preface=header) as viewer:
             viewer.set_up(f"RTP/AVP;unicast;client_port={port}-{port + 1}")
             viewer.play()

@@ -122,12 +122,16 @@ def started(small_movie, port=0):
 
 def test_ctrl_c_reaches_all_and_ends_them_with_status_0(small_movie):
     with started(small_movie) as process:
-        assert process.stdout.readline().startswith(f"Listening on {HOST}:")
+        port = int(process.stdout.readline().rpartition(":")[2])
         wait_until(lambda: len(children(process.pid)) == 2, "two workers")
         workers = children(process.pid)
-        os.killpg(process.pid, signal.SIGINT)
-        _, errors = process.communicate(timeout=LIMIT)
+        with RtspViewer(port) as viewer:
+            viewer.set_up()
+            name = "{}:{}".format(*viewer.control.getsockname())
+            os.killpg(process.pid, signal.SIGINT)
+            _, errors = process.communicate(timeout=LIMIT)
     assert process.returncode == 0, errors
+    assert f"{name} gone\n" in errors  # the worker has ended its sessions, and not just died
     assert "Traceback" not in errors
     assert not any(map(runs, workers))
 
