@@ -367,8 +367,13 @@ class Client:
         data = request.serialise()
         if self.observer is not None:
             self.observer.message_sent(hide_password(data), time.time())
+        self._transmit(data)
+
+    def _transmit(self, data: bytes) -> None:
+        """Send bytes, if there is still a connection; without one, the session is lost."""
         try:
-            self._connection.send(data)
+            if self._connection is not None:
+                self._connection.send(data)
         except OSError as error:
             self._lose(SessionError(f"The server is gone ({error.strerror}): press Setup."))
 
@@ -377,7 +382,7 @@ class Client:
         connection = self._connection
         assert connection is not None
         try:
-            while True:
+            while self._connection is connection:
                 message = connection.receive(self._next_deadline())
                 if isinstance(message, Response):
                     self.parseRtspReply(message)
@@ -385,8 +390,9 @@ class Client:
                     self._receiver.take_interleaved(message)
                 self._look_at_clock(time.monotonic())
         except SessionError as error:
-            if self._connection is connection:
-                self._lose(error)
+            with self._changed:
+                if self._connection is connection:
+                    self._lose(error)
         finally:
             connection.close()
 
@@ -512,7 +518,7 @@ class Client:
                 self._keep_alive()
             report = self._receiver.interleaved_report()
             if report is not None:
-                self._connection.send(report)
+                self._transmit(report)
 
     def _give_up_waiting(self) -> None:
         self._reply_deadline = None

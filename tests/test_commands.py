@@ -121,7 +121,7 @@ def test_a_tooltip_names_what_and_key():
 
 
 def test_speeds_go_up_and_down_and_stay_at_the_ends():
-    assert next_speed(1.0, 1) == 1.5
+    assert next_speed(1.0, 1) == 2.0
     assert next_speed(1.0, -1) == 0.5
     assert next_speed(SPEEDS[-1], 1) == SPEEDS[-1]
     assert next_speed(SPEEDS[0], -1) == SPEEDS[0]

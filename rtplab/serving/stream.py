@@ -35,6 +35,7 @@ class RtpStream:
         self.sequence_number = sequence_number  # of the next packet
         self._first_timestamp = first_timestamp
         self._media_time = 0.0  # seconds since the first frame
+        self._last_timestamp = first_timestamp  # of the frame sent last
         self._mark_single_packets = mark_single_packets
         self.frames_sent = 0
         self.packets_sent = 0
@@ -78,6 +79,7 @@ class RtpStream:
         """Number and stamp the packets of one frame."""
         packets: list[Packet] = []
         sequence_number, timestamp, ssrc = self.sequence_number, self.timestamp, self.ssrc
+        self._last_timestamp = timestamp
         last = len(payloads) - 1
         mark_last = last > 0 or self._mark_single_packets
         for index, (header, data) in enumerate(payloads):
@@ -105,7 +107,7 @@ class RtpStream:
         report = rtcp.SenderReport(
             self.ssrc,
             rtcp.ntp_timestamp(wall_clock),
-            self.timestamp,
+            self._last_timestamp,
             self.packets_sent,
             self.bytes_sent,
         )
