@@ -170,7 +170,8 @@ def test_a_report_says_what_was_sent():
     report = next(
         part for part in rtcp.parse_compound(sink.reports[0]) if isinstance(part, rtcp.SenderReport)
     )
-    assert (report.ssrc, report.rtp_timestamp) == (0xCAFEBABE, TICKS)
+    # The frame just sent belongs to the time of the report (RFC 3550 section 6.4.1).
+    assert (report.ssrc, report.rtp_timestamp) == (0xCAFEBABE, 0)
     assert (report.packet_count, report.octet_count) == (2, 5)
 
 
