@@ -87,6 +87,14 @@ def test_a_name_of_the_movie_does_for_its_track_and_no_other() -> None:
     assert Viewer(new_gate()).ask(0.0, uri="rtsp://host/movie.Mj") == "out 0.25"
 
 
+def test_an_answer_for_another_realm_is_wrong() -> None:
+    viewer = Viewer(new_gate())
+    assert viewer.ask(0.0) == "in"
+    assert viewer.challenge is not None
+    right = answer(viewer.challenge, "ann", "secret", "PLAY", URI, 2, "c").serialise()
+    assert viewer.present(right.replace('realm="rtplab"', 'realm="other"'), 0.0) == "out 0.25"
+
+
 @pytest.mark.parametrize(
     "viewer",
     [

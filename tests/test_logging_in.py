@@ -16,6 +16,9 @@ from Client import Client
 from rtplab.protocol.auth import MD5, BasicCredentials, answer, parse_challenges
 from rtplab.protocol.errors import SessionError
 from rtplab.protocol.rtsp import Headers, Request, Response
+from rtplab.protocol.urls import parse_url
+from rtplab.receiving.login import Login
+from rtplab.receiving.standarddialogue import StandardDialogue
 from rtplab.receiving.trust import Trust
 from rtplab.serving import access
 from rtplab.serving.access import Access, Gate, Users, Verdict
@@ -268,3 +271,42 @@ def test_a_redirection_takes_the_password_nowhere_else() -> None:
         finally:
             client.close()
     assert heard[1].startswith(b"DESCRIBE") and b"ann" not in b"".join(heard)
+
+
+def test_a_basic_password_is_hidden_from_who_looks_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Wire:
+        sent = b""
+
+        def send(self, data: bytes) -> None:
+            self.sent += data
+
+    class Onlooker:
+        seen = b""
+
+        def message_sent(self, data: bytes, when: float) -> None:
+            self.seen += data
+
+    monkeypatch.setattr(Client, "connectToServer", lambda client: None)
+    client = Client(None, "", 0, 0, f"rtsps://{HOST}/")
+    wire, onlooker = Wire(), Onlooker()
+    client._connection, client.observer = wire, onlooker
+    client._send(Request("PLAY", "*", Headers([("Authorization", "Basic YW5uOnNlY3JldA==")])))
+    assert b"YW5uOnNlY3JldA==" in wire.sent
+    assert onlooker.seen == wire.sent.replace(b"YW5uOnNlY3JldA==", b"*" * 16)
+
+
+def test_a_keep_alive_is_sent_again_when_its_nonce_was_too_old() -> None:
+    def refusal(nonce: str) -> Response:
+        value = f'Digest realm="r", nonce="{nonce}", stale=true'
+        return Response(401, Headers([("WWW-Authenticate", value)]))
+
+    dialogue = StandardDialogue(parse_url("rtsp://host/x"), "tcp", Login("ann", "secret"))
+    assert "Authorization" not in dialogue.keep_alive().headers
+    again = dialogue.kept_alive(refusal("n1"))
+    assert again is not None and 'nonce="n1"' in again.headers.get("Authorization")
+    assert dialogue.kept_alive(Response(200)) is None
+    assert 'nonce="n1"' in dialogue.keep_alive().headers.get("Authorization")
+    again = dialogue.kept_alive(refusal("n2"))
+    assert again is not None and 'nonce="n2"' in again.headers.get("Authorization")
+    assert dialogue.kept_alive(refusal("n3")) is None  # once is enough
+    assert dialogue.keep_alive().method == "OPTIONS"

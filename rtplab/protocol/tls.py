@@ -44,7 +44,7 @@ class TlsChannel:
         """Return the bytes for the wire that say `data`, after what else is to go there."""
         rest = memoryview(data)
         while rest:
-            rest = rest[self._tls.write(rest) :]  # a record at a time
+            rest = rest[self._tls.write(rest) :]  # it may take less than all
         return self.outgoing()
 
     def outgoing(self) -> bytes:
