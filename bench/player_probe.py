@@ -52,6 +52,7 @@ def player(url: str, width: int, height: int, seconds: float) -> float:
     left, top, right, bottom = window.picture.box
     assert (right - left, bottom - top) == (width, height), "the picture is not shown 1:1"
     client.close()
+    root.destroy()
     return 1000 * used / shown
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import io
 import os
 import socket
 import struct
@@ -12,7 +13,7 @@ import time
 
 import pytest
 from display import Display, pump, running_display
-from movies import ROOT, frames_of
+from movies import MOVIE, ROOT, frames_of
 from PIL import Image
 from processes import HOST, ServerProcess
 from strip import frame_number, frame_number_in_screenshot, frame_number_of_jpeg
@@ -336,7 +337,6 @@ def position(client: Client) -> float:
 
 def focus(root, display: Display) -> None:
     """Put the mouse upon the picture: without a window manager the keys go where it is."""
-    root.focus_force()
     display.move(root.winfo_rootx() + 100, root.winfo_rooty() + 100)
     root.update()
 
@@ -587,3 +587,43 @@ def test_a_frame_is_on_the_screen_150_ms_after_its_arrival(watch, root):
     assert pump(root, lambda: len(delays) >= 25)
     delays.sort()
     assert delays[len(delays) // 2] < 0.15
+
+
+@pytest.fixture(scope="module")
+def hd_movie(tmp_path_factory):
+    """Two seconds of 1080p at 25 frames a second."""
+    path = tmp_path_factory.mktemp("hd") / "hd.mjpeg"
+    with open(path, "wb") as file:
+        for jpeg in frames_of(MOVIE)[:50]:
+            with Image.open(io.BytesIO(jpeg)) as image:
+                image.resize((1920, 1080)).save(file, "JPEG", quality=80)
+    return path
+
+
+def test_1080p_is_played_and_resized_while_input_is_answered_within_50_ms(
+    hd_movie, open_player, root
+):
+    with ServerProcess(hd_movie.parent, "--fps", "25", "--loop") as server:
+        player = open_player(0, f"rtsp://{HOST}:{server.port}/hd.mjpeg")
+        root.geometry("1280x900")
+        player.window.play()
+        assert pump(root, lambda: bool(player.window.picture.jpeg)), player.error
+        lateness: list[float] = []
+        width = 1280
+
+        def probe(due: float) -> None:
+            nonlocal width
+            lateness.append(time.monotonic() - due)
+            if len(lateness) % 20 == 0:
+                width += 20
+                root.geometry(f"{width}x900+{width - 1280}+0")
+            timer[0] = root.after(10, probe, time.monotonic() + 0.01)
+
+        timer = [root.after(10, probe, time.monotonic() + 0.01)]
+        shown = player.window.viewing.frame.arrival
+        pump(root, lambda: False, limit=4)
+        root.after_cancel(timer[0])
+        assert player.window.viewing.frame.arrival > shown + 3.5
+        lateness.sort()
+        assert lateness[len(lateness) * 9 // 10] < 0.05
+        player.close()

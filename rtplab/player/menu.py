@@ -82,7 +82,7 @@ def _colour(menu: tk.Menu) -> tk.Menu:
         disabledforeground=p.disabled,
         relief="flat",
         borderwidth=theme.px(1),
-        activeborderwidth=theme.px(3),
+        activeborderwidth=0,  # Tk can only draw a bevel with it
         font=theme.font,
     )
     return menu

@@ -31,10 +31,20 @@ class OpenDialog:
         self._kind = tk.StringVar(self.window, "lab")
         self._build()
         self._fill(recent[0] if recent else Address(**{**_EXAMPLE, "port": 5678, "rtp_port": 0}))  # type: ignore[arg-type]
+        self._centre_on(parent.winfo_toplevel())
         self.window.bind("<Return>", lambda event: self._open())
         self.window.bind("<Escape>", lambda event: self.window.destroy())
         self.window.bind("<Destroy>", self._destroyed)
         self.entries["host" if self._kind.get() == "lab" else "url"].focus_set()
+
+    def _centre_on(self, parent: tk.Misc) -> None:
+        self.window.update_idletasks()
+        width, height = self.window.winfo_reqwidth(), self.window.winfo_reqheight()
+        x = parent.winfo_rootx() + (parent.winfo_width() - width) // 2
+        y = parent.winfo_rooty() + (parent.winfo_height() - height) // 2
+        x = min(max(x, 0), max(0, parent.winfo_screenwidth() - width))
+        y = min(max(y, 0), max(0, parent.winfo_screenheight() - height))
+        self.window.geometry(f"+{x}+{y}")
 
     def _build(self) -> None:
         px = self._theme.px

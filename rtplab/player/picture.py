@@ -7,12 +7,14 @@ import tkinter as tk
 from PIL import Image, ImageDraw, ImageTk
 
 from rtplab.player import palette
+from rtplab.player.decoder import LARGE, Decoder, Picture
 from rtplab.player.decoding import Size, decode, fitted, picture_size
 from rtplab.player.overlay import KeysOverlay
 from rtplab.player.status import Message, Tone
 from rtplab.player.theme import Theme
 from rtplab.protocol.errors import PacketError
 
+REDRAW_DELAY = 60  # milliseconds: longer than from one frame to the next
 TOAST_TIME = 2500  # milliseconds
 _CARD_OPACITY = 205  # of 255: words must be legible on any picture
 
@@ -27,6 +29,7 @@ class PictureArea(tk.Canvas):
         self._theme = theme
         self._jpeg = b""
         self._photo: ImageTk.PhotoImage | None = None
+        self._decoder = Decoder()
         self._item = self.create_image(0, 0, anchor="nw")
         self._message = Message("", "", Tone.CALM)
         self._card: ImageTk.PhotoImage | None = None
@@ -38,6 +41,7 @@ class PictureArea(tk.Canvas):
         self.broken = 0  # frames that could not be decoded
         self.picture: Size | None = None  # pixels of the picture as it was sent
         self.bind("<Configure>", self._resized)
+        self.bind("<Destroy>", lambda event: self._decoder.close())
 
     @property
     def box(self) -> tuple[int, int, int, int]:
@@ -52,19 +56,42 @@ class PictureArea(tk.Canvas):
         return self._jpeg
 
     def show(self, jpeg: bytes) -> bool:
-        """Show a frame. A damaged one is counted and passed over: the last good one stays."""
+        """Show a frame, a large one when it is decoded (see `poll`); tell if it is a JPEG.
+
+        A damaged one is counted and passed over: the last good one stays.
+        """
         try:
             self.picture = picture_size(jpeg)
-            image = decode(jpeg, fitted(self.picture, self._room()))
+            size = fitted(self.picture, self._room())
+            if self.picture[0] * self.picture[1] >= LARGE:
+                self._decoder.submit(jpeg, size)
+            else:
+                self._show(Picture(jpeg, decode(jpeg, size)))
         except PacketError:
             self.broken += 1
             return False
-        self._jpeg = jpeg
-        self._paste(image)
         return True
+
+    def poll(self) -> bool:
+        """Show what has been decoded meanwhile; tell if there is more to come."""
+        picture = self._decoder.take()
+        if picture is not None:
+            self._show(picture)
+        return self._decoder.busy
+
+    def _show(self, picture: Picture) -> None:
+        if picture.image is None:
+            self.broken += 1
+            return
+        self._jpeg = picture.jpeg
+        self._paste(picture.image)
+        if self._redraw_timer:
+            self.after_cancel(self._redraw_timer)
+            self._redraw_timer = ""
 
     def clear(self) -> None:
         """Show no picture any more."""
+        self._decoder.forget()
         self._jpeg, self._photo = b"", None
         self.itemconfigure(self._item, image="")
 
@@ -85,21 +112,27 @@ class PictureArea(tk.Canvas):
             return
         self._photo = ImageTk.PhotoImage(image.convert("RGB"), master=self)
         self.itemconfigure(self._item, image=self._photo)
-        width, height = self._room()
-        self.coords(self._item, (width - image.width) // 2, (height - image.height) // 2)
+        self._centre()
+
+    def _centre(self) -> None:
+        if self._photo is not None:
+            width, height = self._room()
+            left, top = (width - self._photo.width()) // 2, (height - self._photo.height()) // 2
+            self.coords(self._item, left, top)
 
     def _resized(self, event: tk.Event[tk.Misc]) -> None:
+        """Scale the picture soon; while it plays, the next frame is there before that."""
+        self._centre()
+        self._draw_message()
+        self._draw_toast()
+        self.keys_overlay.draw()
         if not self._redraw_timer:
-            self._redraw_timer = self.after_idle(self._redraw)
+            self._redraw_timer = self.after(REDRAW_DELAY, self._redraw)
 
     def _redraw(self) -> None:
         self._redraw_timer = ""
         if self._jpeg:
-            self._photo = None
             self.show(self._jpeg)
-        self._draw_message()
-        self._draw_toast()
-        self.keys_overlay.draw()
 
     # ------------------------------------------------------------------ words
 

@@ -240,7 +240,7 @@ class Theme:
             ("*Menu.selectColor", p.text),
             ("*Menu.relief", "flat"),
             ("*Menu.borderWidth", str(self.px(1))),
-            ("*Menu.activeBorderWidth", str(self.px(3))),
+            ("*Menu.activeBorderWidth", "0"),
             ("*Toplevel.background", p.window),
             ("*Dialog.background", p.window),
             ("*Dialog.msg.font", str(self.font)),

@@ -30,6 +30,7 @@ from rtplab.protocol.states import State
 from rtplab.receiving.frames import Frame
 
 POLL_INTERVAL = 0.015  # seconds between two looks for a frame, while playing and none waits
+DECODING_INTERVAL = 4  # milliseconds between two looks for a large picture that is being decoded
 IDLE_INTERVAL = 0.06  # seconds between two looks at the session
 # Seconds between two writings of frame number and time: more often than this nobody reads them.
 NUMBERS_INTERVAL = 0.2
@@ -62,7 +63,7 @@ class PlayerWindow:
         self._build()
         _windows.append(self)
         self.toplevel.protocol("WM_DELETE_WINDOW", client.handler)
-        self.picture.bind("<Destroy>", lambda event: self.toplevel.after_cancel(self._timer))
+        self.picture.bind("<Destroy>", self._destroyed, add=True)
         self._tick()
 
     # ------------------------------------------------------------------ building
@@ -123,6 +124,8 @@ class PlayerWindow:
 
     def _pause(self, now: float) -> int:
         """Milliseconds until there is something to do."""
+        if self.picture.poll():
+            return DECODING_INTERVAL
         due = self.viewing.next_due()
         if due is not None:
             return round(1000 * max(0.001, min(due - now, IDLE_INTERVAL)))
@@ -225,6 +228,9 @@ class PlayerWindow:
         self.toplevel.withdraw()
         self._end()
         self._close_by(time.monotonic() + FAREWELL)
+
+    def _destroyed(self, event: Any) -> None:
+        self.toplevel.after_cancel(self._timer)
 
     def _end(self) -> None:
         self.actions.end_recording()

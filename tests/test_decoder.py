@@ -1,0 +1,72 @@
+"""The thread that decodes large pictures."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+import pytest
+from movies import MOVIE, frames_of
+from strip import frame_number
+
+from rtplab.player.decoder import Decoder
+
+FRAMES = frames_of(MOVIE)[:20]
+
+
+@pytest.fixture
+def decoder():
+    decoder = Decoder()
+    yield decoder
+    decoder.close()
+    decoder.close()
+
+
+def wait(decoder: Decoder):
+    deadline = time.monotonic() + 10
+    while (picture := decoder.take()) is None:
+        assert time.monotonic() < deadline
+        time.sleep(0.002)
+    return picture
+
+
+def test_a_frame_comes_back_decoded(decoder):
+    decoder.submit(FRAMES[4], (384, 288))
+    assert decoder.busy
+    picture = wait(decoder)
+    assert picture.jpeg == FRAMES[4]
+    assert frame_number(picture.image) == 5
+    assert decoder.take() is None
+
+
+def test_the_newest_counts(decoder):
+    for jpeg in FRAMES:
+        decoder.submit(jpeg, (384, 288))
+    deadline = time.monotonic() + 10
+    while decoder.busy and time.monotonic() < deadline:
+        time.sleep(0.002)
+    assert decoder.take().jpeg == FRAMES[-1]
+
+
+def test_a_damaged_frame_has_no_image(decoder):
+    decoder.submit(FRAMES[0][:500], (384, 288))
+    assert wait(decoder).image is None
+
+
+def test_nothing_comes_of_what_is_forgotten(decoder):
+    decoder.submit(FRAMES[0], (384, 288))
+    decoder.forget()
+    deadline = time.monotonic() + 10
+    while decoder.busy and time.monotonic() < deadline:
+        time.sleep(0.002)
+    assert decoder.take() is None
+
+
+def test_no_thread_without_work_and_none_after_close():
+    before = threading.active_count()
+    decoder = Decoder()
+    assert threading.active_count() == before
+    decoder.submit(FRAMES[0], (384, 288))
+    assert threading.active_count() == before + 1
+    decoder.close()
+    assert threading.active_count() == before
