@@ -19,7 +19,8 @@ from rtplab.serving import options
 from rtplab.serving.supervisor import can_share_a_port, open_listeners
 
 pytestmark = pytest.mark.skipif(
-    not (can_share_a_port() and os.path.isdir("/proc/self/task")), reason="workers and /proc"
+    not (can_share_a_port() and os.path.exists("/proc/thread-self/children")),
+    reason="workers and /proc",
 )
 LIMIT = 15.0  # seconds that processes may take to come and go
 VIEWERS = 24  # all of them at the same one of two workers: once in 8 million runs
