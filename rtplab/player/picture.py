@@ -74,10 +74,11 @@ class PictureArea(tk.Canvas):
 
     def poll(self) -> bool:
         """Show what has been decoded meanwhile; tell if there is more to come."""
+        busy = self._decoder.busy  # asked first: what is ready by now is taken below
         picture = self._decoder.take()
         if picture is not None:
             self._show(picture)
-        return self._decoder.busy
+        return busy
 
     def _show(self, picture: Picture) -> None:
         if picture.image is None:
