@@ -143,6 +143,8 @@ def test_the_figures_are_rates_over_the_last_seconds():
             if number % 10 != 5:
                 statistics.arrived(number, 1000, now)
                 statistics.frames += 1
+        statistics.late += 1
+        statistics.duplicates += 2
         assert data.is_due(now)
         data.sample(statistics, 0.1, now)
         assert not data.is_due(now + INTERVAL / 2)
@@ -151,6 +153,7 @@ def test_the_figures_are_rates_over_the_last_seconds():
     assert last.kbit_per_second == pytest.approx(144.0)
     assert last.loss_percent == pytest.approx(10.0)
     assert last.buffer_ms == pytest.approx(100.0)
+    assert last.irregular_per_second == pytest.approx(6.0)
 
 
 def test_the_figures_are_those_of_the_last_minute():

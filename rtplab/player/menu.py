@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tkinter as tk
 from collections.abc import Callable
+from typing import Any
 
 from rtplab.player.commands import COMMANDS, MENUS, SPEEDS, Command, key_label
 from rtplab.player.history import Address
@@ -31,7 +32,7 @@ def build_menu(
                 _add(submenu, command, now, run)
             if command.menu == title and command.name == "open" and recent:
                 _add_recent(submenu, recent, reopen)
-        menu.add_cascade(label=title, menu=submenu, underline=0)
+        menu.add_cascade(label=title, menu=submenu, underline=0, **_padding(menu))
     return _colour(menu)
 
 
@@ -43,6 +44,7 @@ def build_speed_menu(master: tk.Misc, speed: float, choose: Callable[[float], No
         menu.add_command(
             label=f"{mark} {speed_label(other)}",
             command=lambda other=other: choose(other),  # type: ignore[misc]
+            **_padding(menu),
         )
     return _colour(menu)
 
@@ -57,6 +59,7 @@ def _add(menu: tk.Menu, command: Command, now: Situation, run: Run) -> None:
         accelerator=key_label(command.keys[0]) if command.keys else "",
         command=lambda: run(command),
         state="normal" if command.enabled(now) else "disabled",
+        **_padding(menu),
     )
 
 
@@ -66,8 +69,13 @@ def _add_recent(menu: tk.Menu, recent: list[Address], reopen: Callable[[Address]
         submenu.add_command(
             label=address.title,
             command=lambda address=address: reopen(address),  # type: ignore[misc]
+            **_padding(menu),
         )
-    menu.add_cascade(label="Open again", menu=submenu)
+    menu.add_cascade(label="Open again", menu=submenu, **_padding(menu))
+
+
+def _padding(menu: tk.Menu) -> dict[str, Any]:
+    return {"image": Theme.of(menu).spacer(8, 24), "compound": "left"}
 
 
 def _colour(menu: tk.Menu) -> tk.Menu:

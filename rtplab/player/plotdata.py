@@ -21,6 +21,7 @@ class Figures:
     kbit_per_second: float
     loss_percent: float  # of the packets expected in the last RATE_WINDOW
     jitter_ms: float
+    irregular_per_second: float  # packets out of order, late or doubled
     buffer_ms: float
 
 
@@ -31,6 +32,7 @@ class _Counts:
     bytes: int
     expected: int
     lost: int
+    irregular: int
 
 
 class PlotData:
@@ -47,7 +49,8 @@ class PlotData:
     def sample(self, statistics: Statistics, buffered: float, now: float) -> None:
         """Take the counts at `now`; `buffered` is seconds in the playout buffer."""
         s = statistics
-        counts = _Counts(now, s.frames, s.bytes, s.expected, s.lost)
+        irregular = s.reordered + s.late + s.duplicates
+        counts = _Counts(now, s.frames, s.bytes, s.expected, s.lost, irregular)
         if self._counts and counts.expected < self._counts[-1].expected:
             self._counts.clear()  # another session
         self._counts.append(counts)
@@ -61,6 +64,7 @@ class PlotData:
                 (counts.bytes - first.bytes) * 8 / 1000 / seconds if seconds else 0.0,
                 100 * lost / expected if expected else 0.0,
                 s.jitter * 1000,
+                (counts.irregular - first.irregular) / seconds if seconds else 0.0,
                 buffered * 1000,
             )
         )

@@ -60,6 +60,14 @@ class Theme:
             self._icons[key] = ImageTk.PhotoImage(icons.draw(*key), master=self._root)
         return self._icons[key]
 
+    def spacer(self, width: int, height: int) -> ImageTk.PhotoImage:
+        """Nothing to see, of a size at 1x: what a menu, which knows no padding, is padded with."""
+        key = ("", "", self.px(width) << 16 | self.px(height))
+        if key not in self._icons:
+            nothing = Image.new("RGBA", (self.px(width), self.px(height)))
+            self._icons[key] = ImageTk.PhotoImage(nothing, master=self._root)
+        return self._icons[key]
+
     def _make_fonts(self) -> None:
         base = tkfont.nametofont("TkDefaultFont", root=self._root)
         family = str(base.actual("family"))

@@ -33,7 +33,7 @@ POLL_INTERVAL = 0.015  # seconds between two looks for a frame, while playing an
 DECODING_INTERVAL = 4  # milliseconds between two looks for a large picture that is being decoded
 IDLE_INTERVAL = 0.06  # seconds between two looks at the session
 # Seconds between two writings of frame number and time: more often than this nobody reads them.
-NUMBERS_INTERVAL = 0.2
+NUMBERS_INTERVAL = 0.1
 FAREWELL = 1.5  # seconds that the server gets to answer TEARDOWN when the window closes
 FIRST_SIZE = (576, 432)  # of the picture area at 1x, until the first picture tells its own
 SMALLEST = (500, 260)  # of the window at 1x

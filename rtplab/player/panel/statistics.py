@@ -17,6 +17,7 @@ _PLOTS = (
     ("kbit_per_second", "Bit rate", "kbit/s", 100.0),
     ("loss_percent", "Loss (RFC 3550 A.3)", "%", 10.0),
     ("jitter_ms", "Interarrival jitter (RFC 3550 A.8)", "ms", 10.0),
+    ("irregular_per_second", "Out of order, late, doubled", "packets/s", 10.0),
     ("buffer_ms", "Playout buffer", "ms", 200.0),
 )
 
@@ -76,14 +77,14 @@ class StatisticsPage(ttk.Frame):
         theme = self._window.theme
         p, px, canvas = theme.palette, theme.px, self.canvas
         left, right = px(14), canvas.winfo_width() - px(14)
-        top, bottom = y + px(28), y + height - px(4)
+        top, bottom = y + px(24), y + height - px(2)
         figures = list(self._data.figures)
         highest = max([least, *(getattr(figure, name) * 1.1 for figure in figures)])
-        canvas.create_text(left, y + px(15), text=title, anchor="w", font=theme.font, fill=p.text)
+        canvas.create_text(left, y + px(13), text=title, anchor="w", font=theme.font, fill=p.text)
         if figures:
             value = f"{getattr(figures[-1], name):,.1f} {unit}"
             canvas.create_text(
-                right, y + px(15), text=value, anchor="e", font=theme.bold_font, fill=p.text
+                right, y + px(13), text=value, anchor="e", font=theme.bold_font, fill=p.text
             )
         canvas.create_rectangle(left, top, right, bottom, fill=p.raised, outline="")
         canvas.create_text(
