@@ -10,6 +10,8 @@ import pytest
 from peers import PLAYERS, TCP, TRANSPORTS, UDP, need_player, numbers_by_step, output_of
 from processes import HOST, ServerProcess
 
+pytestmark = pytest.mark.peers
+
 FRAMES = 40
 USERS = ("--user", "ann:secret", "--user", "bob:a b:c/d")
 LOGINS = {"plain": "ann:secret", "escaped": "bob:a%20b%3Ac%2Fd"}
@@ -27,7 +29,10 @@ def test_logs_in_and_plays_to_the_end(player: str, transport: str, port: int) ->
     need_player(player)
     url = f"rtsp://{LOGINS['plain']}@{HOST}:{port}/movie.Mjpeg"
     shown = numbers_by_step(output_of(PLAYERS[player](url, transport)))[0]
-    assert shown == list(range(1, FRAMES + 1))
+    if transport == TCP:
+        assert shown == list(range(1, FRAMES + 1))
+    else:  # a busy machine may lose datagrams: who is let in is the question here
+        assert len(shown) > FRAMES // 2 and shown == sorted(set(shown))
 
 
 @pytest.mark.parametrize("player", ["ffmpeg", "GStreamer"])

@@ -11,6 +11,8 @@ from certificates import make_certificate
 from peers import PLAYERS, TCP, need_player, numbers_by_step, output_of
 from processes import HOST, ServerProcess
 
+pytestmark = pytest.mark.peers
+
 FRAMES = 40
 # ffmpeg, mpv, OpenCV and PyAV verify no certificate of an rtsps:// server. GStreamer does, and by
 # default has only the system's authorities to trust, so the tests tell it to do without.
