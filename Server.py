@@ -57,11 +57,16 @@ class Server:
         self._status = StatusReporter(self.service.metrics, None, "status")
         self._status_interval: float | None = None
         self._metrics_listeners: list[socket.socket] = []
+        self._announcement: list[str] = []
         self._closing = False
 
     def main(self, argv: list[str] | None = None) -> int:
         """Serve as the command line says until a signal comes; return the exit status."""
-        options = parse_arguments(argv)
+        try:
+            options = parse_arguments(argv)
+        except SystemExit:
+            self.close()
+            raise
         logging.basicConfig(
             level=options.log_level.upper(), format="%(asctime)s %(levelname)s %(message)s"
         )
@@ -77,12 +82,17 @@ class Server:
             return self._give_up(str(error))
         except OSError as error:
             return self._give_up(_explain(error, options))
-        host, port = listeners[0].getsockname()[:2]
-        print(f"Listening on {host_and_port(host, port)}", *movies, sep="\n")
-        for listener in self._metrics_listeners:
-            print(f"Metrics on http://{host_and_port(*listener.getsockname()[:2])}/metrics")
-        sys.stdout.flush()
+        except KeyboardInterrupt:
+            return self._give_up("Interrupted while starting.")
+        self._announcement = [self._address_line(listeners[0]), *movies, *self._metrics_lines()]
         return self._run(listeners)
+
+    def _address_line(self, listener: socket.socket) -> str:
+        return f"Listening on {host_and_port(*listener.getsockname()[:2])}"
+
+    def _metrics_lines(self) -> list[str]:
+        addresses = [listener.getsockname()[:2] for listener in self._metrics_listeners]
+        return [f"Metrics on http://{host_and_port(*address)}/metrics" for address in addresses]
 
     def _give_up(self, reason: str) -> int:
         print(reason, file=sys.stderr)
@@ -95,7 +105,7 @@ class Server:
             self._serve_until_told(listeners[0], signal.SIGINT, signal.SIGTERM)
             return 0
         try:
-            return Supervisor(listeners, self._work).run()
+            return Supervisor(listeners, self._work).run(self._announce)
         finally:
             self.close()
 
@@ -117,11 +127,17 @@ class Server:
         metrics = self.service.metrics
         self._status = StatusReporter(metrics, self._status_interval, label)
         self._obey(*signals)
+        self._announce()
         with ExitStack() as stack:
             while self._metrics_listeners:  # each has an owner then, which closes it
                 own = self._metrics_listeners.pop()
                 stack.enter_context(closing(MetricsServer(metrics, own, worker)))
             self.serve()
+
+    def _announce(self) -> None:
+        """Say where we listen and what we have, once signals are obeyed."""
+        if self._announcement:
+            print(*self._announcement, sep="\n", flush=True)
 
     def listen(self, host: str = "127.0.0.1", port: int = 0) -> tuple[str, int]:
         """Bind and listen; return the address. Port 0 takes a free one. Raises OSError."""
@@ -150,9 +166,12 @@ class Server:
             self.close()
 
     def stop(self) -> None:
-        """Make `serve` return soon. May be called from any thread and from a signal handler."""
+        """Make `serve` return soon. May be called twice, from any thread and a signal handler."""
         self._closing = True
-        self._wake_writer.send(b"x")
+        try:
+            self._wake_writer.send(b"x")
+        except OSError:
+            pass  # it has returned already
 
     def close(self) -> None:
         """Free the port and end every session. May be called twice."""

@@ -159,8 +159,8 @@ ALWAYS_DYING = f"""
 import sys
 sys.path.insert(0, {str(ROOT)!r})
 from rtplab.serving.supervisor import Supervisor, open_listeners
-print("up", flush=True)
-sys.exit(Supervisor(open_listeners("127.0.0.1", 0, 2)[:1], lambda *_: print("x")).run())
+supervisor = Supervisor(open_listeners("127.0.0.1", 0, 2)[:1], lambda *_: print("x"))
+sys.exit(supervisor.run(lambda: print("up", flush=True)))
 """
 
 

@@ -78,8 +78,11 @@ class Supervisor:
         self._starts = dict.fromkeys(range(1, len(listeners) + 1), -math.inf)  # when, by number
         self._signals_obeyed = 0
 
-    def run(self) -> int:
-        """Keep the workers running; return the exit status when a signal has ended them all."""
+    def run(self, ready: Callable[[], None]) -> int:
+        """Keep the workers running; return the exit status when a signal has ended them all.
+
+        `ready` is called as soon as signals are obeyed.
+        """
         self._wake_reader, wake_writer = socket.socketpair()
         # Nothing is written to it. Its writing end closes when the supervisor ends.
         self._lifeline_reader, self._lifeline_writer = os.pipe()
@@ -88,6 +91,7 @@ class Supervisor:
                 for end in (self._wake_reader, wake_writer):
                     end.setblocking(False)
                 self._obey_signals(wake_writer)
+                ready()
                 self._keep_running()
         finally:
             os.close(self._lifeline_reader)
