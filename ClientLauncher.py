@@ -7,6 +7,8 @@ movie.Mjpeg from it. With --headless it receives without a window.
 from __future__ import annotations
 
 import argparse
+import gc
+import signal
 import sys
 import threading
 from collections.abc import Iterator
@@ -71,16 +73,26 @@ def _play_in_window(options: argparse.Namespace) -> int:
     except tkinter.TclError:
         return _no_window("there is no display")
     root.title(TITLE)
+    _play_on(root, options)
+    # Now, in this thread: Tcl aborts when another happens to collect what is left of the window.
+    del root
+    gc.collect()
+    return 0
+
+
+def _play_on(root: Any, options: argparse.Namespace) -> None:
+    """Play in a window until it is closed."""
     client = _client(root, options)
     capture = _capture(client, options)
     if "://" in options.movie:
         client.window.play()  # whoever names an address wants to see it; the lab presses Setup
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: root.quit())  # Tk would only report a KeyboardInterrupt
     try:
         root.mainloop()
     finally:
         client.close()
         _finish(capture)
-    return 0
 
 
 def _capture(client: Client, options: argparse.Namespace) -> LiveCapture | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import io
 import os
+import signal
 import socket
 import struct
 import subprocess
@@ -295,7 +296,26 @@ def test_the_launcher_opens_a_window_with_the_title_of_the_lab(display, server, 
         launched = subprocess.Popen([*command, "movie.Mjpeg"], stderr=errors)
         try:
             _window_named(display, "RTPClient")
+            display.move(100, 100)
             display.key("q")
+            assert launched.wait(10) == 0
+        finally:
+            launched.kill()
+            launched.wait()
+        errors.seek(0)
+        assert errors.read() == ""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_the_player_without_a_word(display, server, tmp_path, number):
+    url = f"rtsp://{HOST}:{server.port}/movie.Mjpeg"
+    with open(tmp_path / "errors", "w+") as errors:
+        command = [sys.executable, str(ROOT / "ClientLauncher.py"), url]
+        launched = subprocess.Popen(command, stderr=errors)
+        try:
+            _window_named(display, "RTPClient")
+            time.sleep(0.5)  # it plays
+            launched.send_signal(number)
             assert launched.wait(10) == 0
         finally:
             launched.kill()

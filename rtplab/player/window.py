@@ -5,7 +5,6 @@ It asks the client for frames and state from the Tk main loop; no thread of the 
 
 from __future__ import annotations
 
-import gc
 import time
 from collections.abc import Callable
 from tkinter import messagebox, ttk
@@ -249,5 +248,3 @@ class PlayerWindow:
             root.destroy()
         elif self.toplevel is not root:
             self.toplevel.destroy()
-        # What Tk has shown must not be collected by another thread: Tcl would abort.
-        gc.collect()
