@@ -70,6 +70,11 @@ def test_transport_as_clients_write_it(value, transports):
     assert parse_transports(value) == transports
 
 
+def test_so_many_transports_are_read():
+    value = ",".join(["RTP/AVP"] * MAX_TRANSPORTS)
+    assert len(parse_transports(value)) == MAX_TRANSPORTS
+
+
 @pytest.mark.parametrize(
     ("value", "status"),
     [
@@ -132,6 +137,7 @@ def test_range_both_ways(value, span):
         ("npt=3-3;time=19970123T153600Z", Range(3.0, 3.0)),
         ("smpte=0:00:10-", Range(10.0)),
         ("smpte=10:07:00-10:07:33:05.01", Range(36420.0, 36453 + 5.01 / 30)),
+        ("smpte=0:00:00-0:00:00:05.20", Range(0.0, 5.2 / 30)),
         ("smpte-25=0:00:01:10-", Range(1.4)),
         ("smpte-30-drop=0:00:01:15-0:01:00", Range(1 + 15 * 1001 / 30000, 60.0)),
     ],
@@ -221,6 +227,7 @@ def test_rtp_info_is_bounded():
         (" abc ; Timeout = 5 ", SessionHeader("abc", 5.0)),
         ("abc;x=y;timeout=7", SessionHeader("abc", 7.0)),
         ("abc;timeout=0", SessionHeader("abc", 60.0)),
+        ("abc;timeout=1", SessionHeader("abc", 1.0)),
         ("abc;timeout=-5", SessionHeader("abc", 60.0)),
         ("abc;timeout=", SessionHeader("abc", 60.0)),
         ("abc;timeout=soon", SessionHeader("abc", 60.0)),
@@ -277,9 +284,7 @@ def test_rtp_info_survives_the_journey(url, seq, rtptime):
     assert parse_rtp_info(info.serialise()) == [info]
 
 
-TOKENS = (
-    "RTP/AVP unicast client_port= 25000 - ; , interleaved= 0 npt= smpte= : now url= =".split()
-)
+TOKENS = "RTP/AVP unicast client_port= 25000 - ; , interleaved= 0 npt= smpte= : now url= =".split()
 texts = st.one_of(st.text(), st.lists(st.sampled_from(TOKENS), max_size=12).map("".join))
 
 
