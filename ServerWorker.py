@@ -10,12 +10,11 @@ import logging
 import socket
 import threading
 import time
-from dataclasses import replace
 from typing import Any
 
-from rtplab.protocol import lab, sdp
+from rtplab.protocol import lab
 from rtplab.protocol.errors import MessageError, MovieError, PeerError
-from rtplab.protocol.headers import Transport, parse_range, parse_transports
+from rtplab.protocol.headers import parse_range, parse_transports
 from rtplab.protocol.parser import split_lines
 from rtplab.protocol.rtsp import (
     Dialect,
@@ -30,23 +29,17 @@ from rtplab.protocol.states import State, transition
 from rtplab.protocol.urls import without_password
 from rtplab.serving.access import Gate
 from rtplab.serving.connection import RtspConnection
-from rtplab.serving.media import Media, WholeFrames
-from rtplab.serving.multicast import (
-    MulticastChannel,
-    multicast_transport,
-    open_multicast_sink,
-)
+from rtplab.serving.multicast import MulticastChannel
 from rtplab.serving.pacer import FrameClock, Ticket
-from rtplab.serving.playback import Playback
 from rtplab.serving.proxies import read_client_address
-from rtplab.serving.resources import TRACK, Resource, resource_of
+from rtplab.serving.resources import resource_of
 from rtplab.serving.service import Service
-from rtplab.serving.session import Session, lab_stream, new_session_id, standard_stream
+from rtplab.serving.session import Session, new_session_id
+from rtplab.serving.sessionmaker import SessionMaker
 from rtplab.serving.sinks import UdpSink, ViewerGone
 from rtplab.serving.stream import CLOCK_RATE, MJPEG
-from rtplab.serving.transports import Viewer, choose_transport
+from rtplab.serving.transports import Viewer
 from RtpPacket import RtpPacket
-from VideoStream import VideoStream
 
 MAX_BAD_REQUESTS = 10  # in a row: by then the peer speaks something else
 DRAIN_INTERVAL = 0.02  # seconds between tries to get the last bytes to a slow client
@@ -116,6 +109,8 @@ class ServerWorker:
         self._connection.hang_up()
         if self._thread is not None:
             self._thread.join()
+        else:
+            self._free()
 
     def recvRtspRequest(self) -> None:
         """Serve the client until it hangs up or falls silent."""
@@ -263,18 +258,7 @@ class ServerWorker:
         if not any(kind in accepted for kind in ("application/sdp", "application/*", "*/*")):
             raise MessageError(f"only SDP is offered, not {printable(accepted, 60)}", 406)
         resource = resource_of(request)
-        video = self._open_movie(resource.name)
-        width, height = self._service.media.rtp_jpeg(video.movie).size()
-        description = sdp.describe(
-            name=resource.name,
-            origin=self._viewer.local_host or "127.0.0.1",
-            session_id=video.movie.modified,
-            duration=None if self._service.loop else self._playback(video).duration,
-            frame_rate=self._service.fps,
-            width=width,
-            height=height,
-            control=TRACK,
-        )
+        description = self._maker().describe(resource)
         headers = Headers([("Content-Type", "application/sdp")])
         if request.dialect is Dialect.STANDARD:
             headers.add("Content-Base", resource.url)
@@ -290,18 +274,12 @@ class ServerWorker:
         offered = parse_transports(request.headers.get("Transport"))
         if self._connection.is_private:  # what leaves it could be read by everybody
             offered = [transport for transport in offered if transport.lower == "TCP"]
-        resource = resource_of(request)
-        video = self._open_movie(resource.name)
-        chosen = choose_transport(offered, request.dialect, self._service.multicast is not None)
         session_id = self._session.session_id if self._session else new_session_id()
-        channel = self._channel_of(resource, video) if chosen.multicast else None
-        if channel is not None:
-            session = replace(channel.session, session_id=session_id, resource=resource)
-        else:
-            session = self._new_session(session_id, request.dialect, resource, video, chosen)
+        resource = resource_of(request)
+        session, channel = self._maker().make(session_id, request.dialect, resource, offered)
         self._close_session()
         self._take_up(session, channel, new_state)
-        logger.info("%s set up %s", self._name, printable(video.movie.path))
+        logger.info("%s set up %s", self._name, printable(resource.name))
         if request.dialect is Dialect.LAB:
             return self._ok()
         return self._ok(Headers([("Transport", session.transport.serialise())]))
@@ -389,72 +367,8 @@ class ServerWorker:
                 raise MessageError("this connection has a session already", 455)
             self._checked_session(request)
 
-    def _open_movie(self, name: str) -> VideoStream:
-        path = self._service.library.find(name)
-        try:
-            return VideoStream(path)
-        except MovieError as error:
-            raise MessageError(f"{path.name} can't be played: {error}", 415) from error
-        except OSError as error:
-            raise MessageError(f"{path.name} can't be opened: {error}", 404) from error
-
-    def _playback(self, video: VideoStream) -> Playback:
-        return Playback(video, self._service.fps, self._service.loop)
-
-    def _media_for(self, dialect: Dialect, video: VideoStream) -> Media:
-        if dialect is Dialect.LAB:
-            return WholeFrames(video.movie)
-        return self._service.media.rtp_jpeg(video.movie)
-
-    def _new_session(
-        self,
-        session_id: str,
-        dialect: Dialect,
-        resource: Resource,
-        video: VideoStream,
-        chosen: Transport,
-    ) -> Session:
-        media = self._media_for(dialect, video)
-        sink, transport = self._viewer.open_sink(dialect, chosen)
-        is_lab = dialect is Dialect.LAB
-        stream = lab_stream(sink, self._service.marker) if is_lab else standard_stream(sink)
-        return Session(
-            session_id,
-            dialect,
-            resource,
-            replace(transport, ssrc=stream.ssrc),
-            self._playback(video),
-            media,
-            stream,
-            self._service.cname,
-            self._name,
-        )
-
-    def _channel_of(self, resource: Resource, video: VideoStream) -> MulticastChannel:
-        """Return the movie's one multicast sender."""
-
-        def make(group: str, port: int) -> MulticastChannel:
-            stream = standard_stream(open_multicast_sink(self._viewer.local_host, group, port))
-            self._service.metrics.stream_began(stream)
-            transport = multicast_transport(group, port, stream.ssrc)
-            playback = self._playback(VideoStream(video.filename))
-            media = self._media_for(Dialect.STANDARD, video)
-            name = f"{group}:{port}"
-            session = Session(
-                "",
-                Dialect.STANDARD,
-                resource,
-                transport,
-                playback,
-                media,
-                stream,
-                self._service.cname,
-                name,
-            )
-            return MulticastChannel(session, self._service.pacer)
-
-        assert self._service.multicast is not None
-        return self._service.multicast.channel(video.movie.path, make)
+    def _maker(self) -> SessionMaker:
+        return SessionMaker(self._service, self._viewer, self._name)
 
     def _take_up(
         self, session: Session, channel: MulticastChannel | None, new_state: State

@@ -83,7 +83,8 @@ class Pacer:
         ticket = Ticket(send)
         with self._changed:
             if self._thread is None and not self._closing:
-                self._thread = threading.Thread(target=self._run, name="pacer")
+                # A daemon, so that a script that never closes its ServerWorker comes to its end.
+                self._thread = threading.Thread(target=self._run, name="pacer", daemon=True)
                 self._thread.start()
             heapq.heappush(self._heap, (deadline, next(self._numbers), ticket))
             self._changed.notify()
