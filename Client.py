@@ -612,7 +612,7 @@ class Client:
                 and self._connection is not None
                 and self._dialogue.uses_udp
             ):
-                host = self._connection.server_host
+                host = self._connection.server.host
                 self._rtp_socket = RtpSocket(self.rtpPort, host, self._dialogue.wants_rtcp)
                 self.rtpPort = self._rtp_socket.port
                 self._start(self.listenRtp, "rtp")

@@ -31,7 +31,13 @@ class ClientConnection:
             self._socket = socket.create_connection((host, port), CONNECT_TIMEOUT)
         except (OSError, UnicodeError) as error:
             raise SessionError(_explain(error, host, port)) from error
-        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        try:
+            self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            self.server = Endpoint(*self._socket.getpeername()[:2])
+            self.local = Endpoint(*self._socket.getsockname()[:2])  # as the server sees us
+        except OSError as error:  # the server has hung up already
+            self._socket.close()
+            raise SessionError(_explain(error, host, port)) from error
         self._stream: socket.socket | TlsSocket = self._socket
         if context is not None:
             self._stream = self._shake_hands(context, host, port)
@@ -50,21 +56,6 @@ class ClientConnection:
         except (OSError, ValueError) as error:
             self._socket.close()
             raise SessionError(_explain_tls(error, host, port)) from error
-
-    @property
-    def server_host(self) -> str:
-        """The server's address, without its port."""
-        return str(self._socket.getpeername()[0])
-
-    @property
-    def server(self) -> Endpoint:
-        """The server's address and port."""
-        return Endpoint(*self._socket.getpeername()[:2])
-
-    @property
-    def local(self) -> Endpoint:
-        """Our own address and port as the server sees them."""
-        return Endpoint(*self._socket.getsockname()[:2])
 
     def send(self, data: bytes) -> None:
         """Send a request at once, and have `receive` look at its deadline anew. Raises OSError."""
