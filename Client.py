@@ -109,6 +109,7 @@ class Client:
         self._seek_position: float | None = None  # where the next PLAY is to begin
         self._scale = 1.0
         self._redirections = 0
+        self.teardownAcked = 0  # until the next SETUP, 1 when TEARDOWN has been answered
         self._reset_session()
         self._command_lock = threading.Lock()  # one command that may block at a time
 
@@ -121,7 +122,6 @@ class Client:
         self.rtspSeq = 0
         self.sessionId: int | str = 0
         self.requestSent = -1
-        self.teardownAcked = 0
         self.frameNbr = 0
         self.firstFrameDelay: float | None = None  # seconds from PLAY to the first frame
         self._played_at = 0.0
@@ -347,6 +347,7 @@ class Client:
 
     def _request(self, requestCode: int) -> Request:
         if requestCode == self.SETUP:
+            self.teardownAcked = 0
             return self._dialogue.setup(self.rtpPort)
         if requestCode == self.PLAY:
             self._played_at = time.monotonic()
