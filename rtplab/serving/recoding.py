@@ -50,7 +50,8 @@ def _decoded(picture: bytes, header: jpeg.JpegHeader) -> tuple[Image.Image, dict
         raise MovieError(f"the picture has {header.scans} scans")
     try:
         # Not Image.open: this file can only ever be taken for a JPEG.
-        with JpegImageFile(io.BytesIO(picture)) as image:
+        image = JpegImageFile(io.BytesIO(picture))
+        with image:
             if image.size != (header.width, header.height):
                 raise ValueError(f"it also claims to have {image.width}x{image.height} pixels")
             return image.convert("RGB"), image.quantization
