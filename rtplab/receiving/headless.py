@@ -12,7 +12,7 @@ from rtplab.protocol.states import State
 from rtplab.receiving.frames import Frame
 from rtplab.receiving.reception import Reception
 
-FOR_EVER = 10.0 * 365 * 24 * 3600  # seconds
+FOR_EVER = 30.0 * 24 * 3600  # seconds: Windows waits for at most 49 days
 SETUP_TIMEOUT = 15.0  # seconds: more than all time limits of connecting and SETUP together
 
 
