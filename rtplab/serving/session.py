@@ -19,6 +19,8 @@ from rtplab.serving.stream import CLOCK_RATE, RtpStream
 
 MAX_SESSION_ID = 2_147_483_647  # the Java clients of the lab read it with Integer.parseInt
 
+LOG_INTERVAL = 30.0  # seconds between two lines about what one viewer reports
+
 logger = logging.getLogger("rtplab.server")
 
 
@@ -41,6 +43,7 @@ class Session:
     cname: str  # the server's name in RTCP
     viewer: str  # the client's name in the log
     last_report: rtcp.ReportBlock | None = None  # of how the viewer receives the stream
+    _logged_at: float = -LOG_INTERVAL
 
     def go_to(self, span: Range, request: Request) -> None:
         """Take up what PLAY asks for. Raises MessageError 457."""
@@ -103,13 +106,18 @@ class Session:
             if isinstance(packet, (rtcp.ReceiverReport, rtcp.SenderReport)):
                 for block in packet.blocks:
                     if block.ssrc == self.stream.ssrc:
-                        self.last_report = block
-                    self._log(block)
+                        self._note(block)
         return True
 
-    def _log(self, block: rtcp.ReportBlock) -> None:
+    def _note(self, block: rtcp.ReportBlock) -> None:
+        """Keep the report; log it only now and then, as some players send one every second."""
+        self.last_report = block
+        now = time.monotonic()
+        if now < self._logged_at + LOG_INTERVAL:
+            return
+        self._logged_at = now
         logger.info(
-            "%s reports %.1f %% lost of late, %d packets in all, %.1f ms jitter",
+            "%s reports %.1f %% of its last packets lost, %d in all, jitter %.1f ms",
             self.viewer,
             block.fraction_lost / 2.56,
             block.cumulative_lost,
