@@ -15,24 +15,30 @@ gi.require_version("Gst", "1.0")
 from gi.repository import Gst  # noqa: E402
 
 # Latency: milliseconds for which packets wait to be put in order; the default of 2000 is long.
-SOURCE = "rtspsrc location={url} protocols={transport} latency=500"
-REST = "rtpjpegdepay ! jpegdec ! videoconvert ! video/x-raw,format=RGB"
+SOURCE = "rtspsrc location={url} protocols={transport} latency=500 ! rtpjpegdepay"
+# rtspsrc that a slow decoder holds up may miss the end of the stream: packets must flow off. When
+# it has sought it makes up an end of its own now and then, unless it is held up.
+QUEUE = "queue max-size-buffers=0 max-size-bytes=0 max-size-time=0 ! "
+REST = "jpegdec ! videoconvert ! video/x-raw,format=RGB"
 SINK = "appsink name=sink max-buffers=1"
 LIMIT = 10 * Gst.SECOND
 BYTES_PER_PIXEL = 3
 
 
 class Player:
-    def __init__(self, url, transport):
+    def __init__(self, url, transport, steps):
+        self.steps = steps
         source = SOURCE.format(url=url, transport=transport)
-        self.pipeline = Gst.parse_launch(f"{source} ! {REST} ! {SINK}")
+        queue = "" if any(step.startswith("seek") for step in steps) else QUEUE
+        self.pipeline = Gst.parse_launch(f"{source} ! {queue}{REST} ! {SINK}")
         self.sink = self.pipeline.get_by_name("sink")
         self.bus = self.pipeline.get_bus()
         self.step = 0
 
-    def run(self, steps):
+    def run(self):
         self.change_state(Gst.State.PLAYING)
-        for self.step, step in enumerate(steps):
+        for number, step in enumerate(self.steps):
+            self.step = number
             name, _, value = step.partition(":")
             getattr(self, name)(*filter(None, [value]))
         self.pipeline.set_state(Gst.State.NULL)
@@ -91,4 +97,4 @@ class Player:
 
 if __name__ == "__main__":
     Gst.init(None)
-    Player(sys.argv[1], sys.argv[2]).run(sys.argv[3:])
+    Player(sys.argv[1], sys.argv[2], sys.argv[3:]).run()
