@@ -58,6 +58,7 @@ class ServerWorker:
     TEARDOWN = "TEARDOWN"
     GET_PARAMETER = "GET_PARAMETER"
     SET_PARAMETER = "SET_PARAMETER"
+    METHODS_OF_THE_SERVER = (OPTIONS, GET_PARAMETER, SET_PARAMETER)  # those that need no movie
     METHODS = (OPTIONS, DESCRIBE, SETUP, PLAY, PAUSE, TEARDOWN, GET_PARAMETER, SET_PARAMETER)
 
     INIT = State.INIT
@@ -215,6 +216,8 @@ class ServerWorker:
                 return refusal
             if request.method not in self.METHODS:
                 raise MessageError(f"{printable(request.method)} is not implemented", 501)
+            if request.uri == "*" and request.method not in self.METHODS_OF_THE_SERVER:
+                return Response(405, Headers([("Allow", ", ".join(self.METHODS_OF_THE_SERVER))]))
             required = request.headers.get("Require") or request.headers.get("Proxy-Require")
             if required:  # RFC 2326 section 12.32: no option is supported
                 return Response(551, Headers([("Unsupported", printable(required))]))
