@@ -177,6 +177,13 @@ def test_what_is_not_found(library, name):
     assert len(str(caught.value)) < 1000
 
 
+def test_what_is_not_found_is_named_escaped_and_cut(library):
+    with pytest.raises(MessageError) as caught:
+        library.find("\x1b[2J" + "m" * 100)
+    name = "\\x1b[2J" + "m" * 76 + "..."
+    assert str(caught.value) == f"no movie {name} in the folder that is served"
+
+
 def test_folders_are_bounded(tmp_path):
     deepest = tmp_path.joinpath(*["d"] * (MAX_FOLDERS - 1))
     (deepest / "d").mkdir(parents=True)

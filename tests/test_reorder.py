@@ -119,6 +119,7 @@ def test_fragments_under_one_number():
     assert line.add(1, payload=b"a") == (ACCEPTED, [b"a"])
     assert line.add(1, payload=b"b") == (ACCEPTED, [b"b"])
     assert line.add(1, payload=b"a") == (DUPLICATE, [])
+    assert line.add(1, payload=b"b") == (DUPLICATE, [])
     assert line.add(1, payload=b"c") == (ACCEPTED, [b"c"])
     assert line.add(2, payload=b"a") == (ACCEPTED, [b"a"])
     assert line.add(2, payload=b"a") == (DUPLICATE, [])

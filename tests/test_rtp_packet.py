@@ -152,6 +152,8 @@ class TestDecode:
             ("91 00000000 bede", "packet 4660: its sources and extension end beyond it"),
             ("a0 00", "packet 4660: 0 bytes of padding do not fit"),
             ("a0 000003", None),
+            ("90 bede0000", None),
+            ("81 00000007", None),
             ("a0 000004", "packet 4660: 4 bytes of padding do not fit"),
             ("a1 00000001 02", "packet 4660: 2 bytes of padding do not fit"),
             ("a0", "packet 4660: 5 bytes of padding do not fit"),

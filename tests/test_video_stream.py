@@ -87,7 +87,9 @@ def test_frames_of_a_movie_are_counted_from_1(movie):
 def test_a_bare_sequence(tmp_path):
     path = tmp_path / "bare.mjpeg"
     path.write_bytes(b"".join(SMALL))
-    assert all_frames(VideoStream(path)) == SMALL
+    stream = VideoStream(path)
+    assert all_frames(stream) == SMALL
+    assert stream.movie.damage == ""
 
 
 def test_thumbnails_inside_the_pictures_are_no_frames(tmp_path):
