@@ -5,7 +5,7 @@ PYTHON ?= python3
 # exec: what stops make then stops the player, not just the shell between them.
 SETUP = exec "$(PYTHON)" tools/setup.py
 
-.PHONY: help run test check movie clean
+.PHONY: help run test check movie bench clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /make \1	/p' Makefile
@@ -21,6 +21,9 @@ check: ## set up and run the quick ones: format, lint, types, unit tests
 
 movie: ## make movie.Mjpeg anew
 	@$(SETUP) movie
+
+bench: ## measure our server beside others (takes minutes; wants an idle machine)
+	@$(SETUP) bench
 
 clean: ## remove .venv, caches and whatever else was made
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis build *.egg-info

@@ -27,7 +27,7 @@ class SetupError(Exception):
 
 
 def main(arguments: list[str]) -> int:
-    tasks = {"run": run, "test": test, "check": check, "movie": movie}
+    tasks = {"run": run, "test": test, "check": check, "movie": movie, "bench": bench}
     if len(arguments) != 1 or arguments[0] not in tasks:
         say(f"Usage: setup.py {'|'.join(tasks)}")
         return USAGE_STATUS
@@ -56,6 +56,12 @@ def movie() -> int:
     """Make the demonstration movie anew."""
     set_up(machines.this_machine(), "dependencies")
     return become(["tools/make_movie.py"])
+
+
+def bench() -> int:
+    """Measure our server beside the others that are installed."""
+    set_up(machines.this_machine(), "dependencies", peers=True)
+    return become(["bench/run.py"])
 
 
 def check() -> int:

@@ -14,8 +14,8 @@ class Limits:
 
     # A thread and up to three descriptors each; one core was measured to serve 2,000 viewers.
     connections: int = 4096
-    # A whole school may come from one address.
-    connections_per_address: int = 512
+    # A whole school, or a load test, may come from one address; half is left for all others.
+    connections_per_address: int = 2048
     # A player sends less than one, a viewer who drags the slider about ten.
     requests_per_second: int = 100
     # Seconds from a request's first byte to its last: a person may type it.
