@@ -119,6 +119,13 @@ def test_what_does_not_begin_as_a_jpeg_is_nothing(payload, marker):
     assert assembly.add(2, FRAME) == [(2, FRAME)]
 
 
+def test_the_largest_frame(monkeypatch):
+    monkeypatch.setattr(module, "MAX_FRAME", 1000)
+    assembly = Assembly()
+    assembly.add(1, FRAME[:2] + b"x" * 498)
+    assert len(assembly.add(2, b"x" * 498 + b"\xff\xd9")[0][1]) == 1000
+
+
 def test_a_frame_is_bounded(monkeypatch):
     monkeypatch.setattr(module, "MAX_FRAME", 1000)
     assembly = Assembly()
@@ -203,9 +210,18 @@ def test_malformed_payloads_are_counted(movie_payloads):
     assert assembly.add_frame(movie_payloads[0], 4500) == [(1, 1)]
 
 
-def test_timestamps_that_go_back_begin_anew(movie_payloads):
+@pytest.mark.parametrize("again", [900_000, 895_500, 891_000, 0], ids=lambda stamp: str(stamp))
+def test_timestamps_that_go_back_or_stand_still_begin_anew(movie_payloads, again):
+    """Packets come in order here, so what is older is not late: the sender counts anew."""
+    assembly = RfcAssembly()
+    assert assembly.add_frame(movie_payloads[0], 900_000) == [(1, 1)]
+    assert assembly.add_frame(movie_payloads[1], again) == [(2, 2)]
+    assert assembly.add_frame(movie_payloads[2], again + 4500) == [(3, 3)]
+
+
+def test_half_a_frame_before_timestamps_go_back_is_no_frame(movie_payloads):
     assembly = RfcAssembly()
     assembly.add_frame(movie_payloads[0], 900_000)
     assembly.add_frame(movie_payloads[1][:2], 904_500, unfinished=True)
-    assert assembly.add_frame(movie_payloads[2], 0) == [(2, 3)]
-    assert assembly.add_frame(movie_payloads[3], 4500) == [(3, 4)]
+    assert assembly.add_frame(movie_payloads[2], 900_000) == [(2, 3)]
+    assert assembly.add_frame(movie_payloads[3], 904_500) == [(3, 4)]

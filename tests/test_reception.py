@@ -225,12 +225,31 @@ def test_what_a_frame_knows():
     assert receiver.statistics.jitter == pytest.approx(0.0)
 
 
+def test_jitter_is_that_of_the_packets():
+    """RFC 3550 A.8 looks at arrivals, not at when the frames are released."""
+    receiver = Receiver()
+    for number in range(1, 60):
+        late = 0.008 if number % 2 else 0.0
+        receiver.receive(packet(number), number * INTERVAL + late)
+    assert receiver.statistics.jitter == pytest.approx(0.008 * (1 - (15 / 16) ** 58), rel=0.01)
+
+
+def test_a_packet_that_waits_for_another_is_no_jitter():
+    receiver = Receiver()
+    for number in (1, 2, 4, 3, 5, 6):
+        receiver.receive(packet(number), number * INTERVAL)
+    assert receiver.numbers == [1, 2, 3, 4, 5, 6]
+    assert receiver.statistics.jitter == pytest.approx(0.0)
+
+
 def test_a_pause_is_neither_loss_nor_jitter():
     receiver = Receiver()
     receiver.receive_all(range(1, 6))
     receiver.reception.paused()
     receiver.receive_all(range(6, 11), now=60.0)
     assert receiver.numbers == list(range(1, 11))
+    media_times = [frame.media_time for frame in receiver.frames]
+    assert media_times == pytest.approx([n * INTERVAL for n in range(10)], abs=0.05)
     assert receiver.statistics.lost == 0
     assert receiver.statistics.jitter == pytest.approx(0.0, abs=1e-6)
 

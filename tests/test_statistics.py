@@ -8,11 +8,13 @@ from hypothesis import strategies as st
 
 from rtplab.receiving.statistics import HISTORY, Statistics
 
+START = 100.0  # seconds
+
 
 def after(sequences, size=100):
     statistics = Statistics()
     for index, sequence in enumerate(sequences):
-        statistics.arrived(sequence, size, index * 0.05)
+        statistics.arrived(sequence, size, START + index * 0.05)
     return statistics
 
 
@@ -27,7 +29,9 @@ def test_all_has_come():
     assert (statistics.packets, statistics.bytes) == (50, 5000)
     assert (statistics.expected, statistics.lost, statistics.loss_rate) == (50, 0, 0.0)
     assert statistics.seconds == pytest.approx(49 * 0.05)
-    assert (statistics.first_arrival, statistics.highest_sequence) == (0.0, 149)
+    assert (statistics.first_arrival, statistics.highest_sequence) == (START, 149)
+    assert (statistics.duplicates, statistics.late, statistics.reordered) == (0, 0, 0)
+    assert statistics.frames == 0
 
 
 def test_one_packet():

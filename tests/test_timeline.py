@@ -40,6 +40,18 @@ def test_over_the_wrap():
     assert times(stamps) == pytest.approx([n * FRAME for n in range(10)])
 
 
+@pytest.mark.parametrize(
+    ("ticks", "believed"),
+    [(359, False), (360, True), (450_000, True), (450_001, False), (0, False)],
+)
+def test_steps_that_a_90_khz_clock_can_make(ticks, believed):
+    timeline = MediaTimeline()
+    timeline.frame(1000, 0.0)
+    expected = ticks / CLOCK_RATE if believed else 0.05
+    assert timeline.frame(1000 + ticks, 0.05) == pytest.approx(expected)
+    assert timeline.trusts_timestamps == believed
+
+
 WHOLE_SECONDS = [1_700_000_000 + int(n * FRAME) for n in range(200)]
 RANDOM = [random.Random(7).getrandbits(32) for _ in range(200)]
 GARBAGE = {
