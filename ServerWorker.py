@@ -42,6 +42,9 @@ from rtplab.serving.transports import Viewer
 from RtpPacket import RtpPacket
 
 MAX_BAD_REQUESTS = 10  # in a row: by then the peer speaks something else
+# Seconds from the last frame to BYE: a busy player may see RTCP before the RTP that came first, and
+# would leave the end unseen.
+FAREWELL_DELAY = 0.5
 DRAIN_INTERVAL = 0.02  # seconds between tries to get the last bytes to a slow client
 
 logger = logging.getLogger("rtplab.server")
@@ -305,7 +308,8 @@ class ServerWorker:
         """RFC 2326 section 10.6: stop sending; PLAY goes on with the next frame."""
         _, new_state = self._session_and_next_state(request)
         with self._lock:
-            self._stop_sending()
+            if self.state is State.PLAYING:
+                self._stop_sending()
             self.state = new_state
         return self._ok()
 
@@ -445,12 +449,22 @@ class ServerWorker:
                 self._connection.hang_up()
             self._stop_sending()
             self.state = State.READY
-        session.say_goodbye()
+            farewell = time.monotonic() + FAREWELL_DELAY
+            self._ticket = self._service.pacer.add(self._end_stream, farewell)
+            return None
+
+    def _end_stream(self) -> float | None:
+        """Say BYE, and get the last bytes to a slow client: no further frame pushes them on."""
+        with self._lock:
+            session, ticket = self._session, self._ticket
+            if session is None or ticket is None or self.state is not State.READY:
+                return None
+            self._ticket = None
+            session.say_goodbye()
         self._service.pacer.add(self._drain, time.monotonic())
         return None
 
     def _drain(self) -> float | None:
-        """Get the last bytes to a slow client, when no further frame pushes them on."""
         return None if self._connection.flush() else time.monotonic() + DRAIN_INTERVAL
 
     def _channel_ended(self) -> None:
