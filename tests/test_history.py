@@ -92,3 +92,9 @@ def test_wrong_urls_are_a_sentence(url):
 def test_titles():
     assert Address("h", 1, 2, "m.Mjpeg").title == "m.Mjpeg from h, port 1"
     assert Address(url="rtsp://h/m").title == "rtsp://h/m"
+
+
+def test_no_password_is_remembered():
+    settings = Settings()
+    settings.remember(parse_url("rtsp://anna:secret@camera/movie"))
+    assert [address.url for address in settings.recent] == ["rtsp://camera/movie"]

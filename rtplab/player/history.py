@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -70,7 +70,8 @@ class Settings:
     colours: str = "dark"
 
     def remember(self, address: Address) -> None:
-        """Put an address on top of the list."""
+        """Put an address on top of the list, without its password: the list goes to disk."""
+        address = replace(address, url=urls.without_password(address.url))
         others = [other for other in self.recent if other != address]
         self.recent = [address, *others][:REMEMBERED]
 
