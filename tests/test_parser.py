@@ -322,6 +322,10 @@ def test_a_blank_line_that_comes_late_belongs_to_no_request():
         b"SETUP movie.Mjpeg\n1\n RTSP/1.0 RTP/UDP ",
         b"SETUP movie.Mjpeg\n1",
         b"PLAY movie.Mjpeg RTSP/1.0\nCSeq: 1",
+        b"PLAY movie.Mjpeg",
+        b"PAUSE movie.Mjpeg RTSP/1.0\nCSeq: 1",
+        b"TEARDOWN movie.Mjpeg RTSP/1.0\nCSeq: 1",
+        b"STOP movie.Mjpeg RTSP/1.0\nCSeq: 1",
         b"PLAY movie.Mjpeg RTSP/1.0\nCSeq: 1\nSession: ",
         b"PLAY movie.Mjpeg RTSP/1.0\nCSeq: \nSession: 1",
         b"SET",
@@ -346,6 +350,16 @@ def test_after_a_lab_setup_the_connection_speaks_lab_whatever_the_uri():
 def test_an_absolute_uri_with_a_standard_transport_is_standard():
     data = b"SETUP rtsp://h/movie.Mjpeg RTSP/1.0\r\nCSeq: 1\r\nTransport: RTP/AVP;unicast\r\n\r\n"
     assert the_request(data).dialect is STANDARD
+
+
+@pytest.mark.parametrize("line", [b"?!", b"\x1b[2J", b"SETUP! m RTSP/1.0"])
+def test_what_is_no_request_line_is_shown_escaped(line):
+    parser = RequestParser()
+    parsed(parser, [lab_request(USUAL, "SETUP")])
+    for speaker in (parser, RequestParser()):
+        [request] = parsed(speaker, [line + b"\nCSeq: 1\n\n"])
+        shown = line.decode().replace("\x1b", "\\x1b")
+        assert str(request.problem) == f"not a request line: {shown}"
 
 
 def test_a_file_name_may_have_spaces():

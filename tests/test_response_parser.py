@@ -112,6 +112,14 @@ def test_a_standard_response_needs_its_blank_line(data, expected):
     assert parser.rest() is None
 
 
+@pytest.mark.parametrize("data", [b"RTSP/1.0", b"RTSP/1.0 404", b"RTSP/1.0 200 OK\r\nCSeq: 1\r\n"])
+def test_half_a_lab_response_is_waited_for(data):
+    parser = ResponseParser(LAB)
+    parser.feed(data, 0.0)
+    assert parser.deadline() is None
+    assert parser.next(1000.0) is None
+
+
 def test_session_timeout_is_not_part_of_the_id():
     [found] = parsed(
         ResponseParser(STANDARD), [b"RTSP/1.0 200 OK\r\nSession: a ;timeout=60\r\n\r\n"]
