@@ -1,9 +1,10 @@
 """The server to compare with: gst-rtsp-server, each viewer with a pipeline of its own.
 
-    /usr/bin/python3 gst_server.py MOVIE.mjpeg FPS WIDTH HEIGHT
+    /usr/bin/python3 gst_server.py FRAMES FPS WIDTH HEIGHT
 
-Serves the bare JPEG sequence as rtsp://127.0.0.1:PORT/movie, prints PORT. The JPEGs are packed
-into an AVI file first and then sent as they are: nothing is decoded. Needs the system's Python.
+Serves the JPEGs of the folder FRAMES (00001.jpg and so on) as rtsp://127.0.0.1:PORT/movie, prints
+PORT. They are packed into an AVI file first and then sent as they are: nothing is decoded. Needs
+the system's Python.
 """
 
 from __future__ import annotations
@@ -18,10 +19,10 @@ gi.require_version("GstRtspServer", "1.0")
 from gi.repository import GLib, Gst, GstRtspServer  # noqa: E402
 
 
-def pack(movie: str, fps: str, width: str, height: str, packed: str) -> None:
+def pack(frames: str, fps: str, width: str, height: str, packed: str) -> None:
     pipeline = Gst.parse_launch(
-        f'filesrc location="{movie}" ! jpegparse'
-        f" ! image/jpeg,framerate={fps}/1,width={width},height={height}"
+        f'multifilesrc location="{frames}/%05d.jpg" start-index=1'
+        f' caps="image/jpeg,framerate={fps}/1,width={width},height={height}"'
         f' ! avimux ! filesink location="{packed}"'
     )
     pipeline.set_state(Gst.State.PLAYING)

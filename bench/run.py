@@ -3,8 +3,8 @@
     python bench/run.py [--rounds N] [--seconds S]
 
 Each server runs on the first core, the load generator (rtspload.c) on the second; servers
-alternate, and the median of the rounds counts. Writes the table into README.md and the plot
-docs/pictures/viewers.svg. Only ratios within one run mean anything: machines differ.
+alternate, and the median of the rounds counts. Prints the table (and writes it into README.md where
+that has its marks), and draws docs/pictures/viewers.svg. Only ratios within one run mean anything.
 """
 
 from __future__ import annotations
@@ -23,6 +23,9 @@ from typing import Any
 
 import report
 from servers import HERE, Movie, available, running
+
+sys.path.insert(0, str(HERE.parent))
+from VideoStream import VideoStream  # noqa: E402
 
 Figures = dict[str, Any]
 
@@ -137,14 +140,22 @@ def _median_figures(rounds: list[Figures]) -> Figures:
 def _bare_movie(folder: Path) -> Movie:
     """The demonstration movie as a bare JPEG sequence, which every server can read."""
     folder.mkdir()
-    data = (HERE.parent / "movie.Mjpeg").read_bytes()
-    frames, position = [], 0
-    while position < len(data):
-        length = int(data[position : position + 5])
-        frames.append(data[position + 5 : position + 5 + length])
-        position += 5 + length
-    (folder / "movie.mjpeg").write_bytes(b"".join(frames))
-    return Movie(folder / "movie.mjpeg", 20, 384, 288)
+    frames = _frames(HERE.parent / "movie.Mjpeg")
+    path = folder / "movie.mjpeg"
+    path.write_bytes(b"".join(frames))
+    return Movie(path, _as_files(frames, folder / "frames"), 20, 384, 288)
+
+
+def _frames(movie: Path) -> list[bytes]:
+    stream = VideoStream(movie)
+    return list(iter(stream.nextFrame, b""))
+
+
+def _as_files(frames: list[bytes], folder: Path) -> Path:
+    folder.mkdir()
+    for number, frame in enumerate(frames, start=1):
+        (folder / f"{number:05d}.jpg").write_bytes(frame)
+    return folder
 
 
 def _large_movie(folder: Path) -> Movie:
@@ -162,7 +173,7 @@ def _large_movie(folder: Path) -> Movie:
         ],
         check=True,
     )  # fmt: skip
-    return Movie(path, 25, 1920, 1080)
+    return Movie(path, _as_files(_frames(path), folder / "frames"), 25, 1920, 1080)
 
 
 if __name__ == "__main__":

@@ -19,9 +19,10 @@ SYSTEM_PYTHON = "/usr/bin/python3"  # GStreamer's bindings are Debian's
 
 @dataclass(frozen=True)
 class Movie:
-    """A bare JPEG sequence to be served."""
+    """A bare JPEG sequence to be served, and the folder of the same JPEGs as files."""
 
     path: Path
+    frames: Path
     fps: int
     width: int
     height: int
@@ -57,7 +58,7 @@ def running(name: str, movie: Movie) -> Iterator[Running]:
                 "--log-level", "warning",
             ],
             "gst-rtsp-server": [
-                SYSTEM_PYTHON, str(HERE / "gst_server.py"), str(movie.path),
+                SYSTEM_PYTHON, str(HERE / "gst_server.py"), str(movie.frames),
                 str(movie.fps), str(movie.width), str(movie.height),
             ],
             "live555": ["live555MediaServer"],
