@@ -41,7 +41,15 @@ def runs(pid):
 
 def connections(pid):
     """How many sockets of its own a worker has open."""
-    return sum(os.readlink(fd).startswith("socket:") for fd in Path(f"/proc/{pid}/fd").iterdir())
+    return sum(target(link).startswith("socket:") for link in Path(f"/proc/{pid}/fd").iterdir())
+
+
+def target(link):
+    """What a descriptor is, or nothing when the worker has just closed it."""
+    try:
+        return os.readlink(link)
+    except FileNotFoundError:
+        return ""
 
 
 def wait_until(condition, what):
