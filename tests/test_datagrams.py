@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import socket
 
 import pytest
@@ -95,6 +96,20 @@ def test_a_route_that_refuses_gets_single_sends_from_then_on(refusal):
     sender.send(packets)
     assert fake.messages == []
     assert fake.datagrams == [b"".join(packet) for packet in packets * 2]
+
+
+def test_packets_too_large_for_the_path_go_singly_and_smaller_ones_together_again():
+    """IP cuts what is too large by itself; the sender learns of it, to make smaller ones."""
+    fake = FakeSocket(errno.EMSGSIZE)
+    refusals = []
+    sender = DatagramSender(fake, True, refusals.append)
+    packets = packets_of(500, 3, 100)
+    sender.send(packets)
+    assert fake.datagrams == [b"".join(packet) for packet in packets]
+    assert [refusal.errno for refusal in refusals] == [errno.EMSGSIZE]
+    fake.refusal = None
+    sender.send(packets)
+    assert fake.messages == [b"".join(b"".join(packet) for packet in packets)]
 
 
 @pytest.mark.parametrize("segmenting", [True, False])

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from movies import jpeg_of_size, write_movie
+from movies import MOVIE, jpeg_of_size, write_movie
 
 from rtplab.protocol import rtcp
-from rtplab.serving.media import MAX_LAB_FRAME, WholeFrames
+from rtplab.serving.media import MAX_LAB_FRAME, RtpJpeg, WholeFrames
 from rtplab.serving.stream import RtpStream
 from RtpPacket import RtpPacket
 from VideoStream import Movie
@@ -190,8 +190,21 @@ def test_a_report_says_what_was_sent():
 def test_a_lab_frame_is_whole_unless_no_datagram_can_hold_it(tmp_path, size, pieces):
     frame = jpeg_of_size(size)
     media = WholeFrames(Movie(write_movie(tmp_path / "movie.Mjpeg", [frame])))
-    payloads = media.payloads(1)
+    payloads = media.payloads(1, 100)
     assert [len(header) for header, _ in payloads] == [0] * len(pieces)
     assert [len(data) for _, data in payloads] == pieces
     assert b"".join(data for _, data in payloads) == frame
     assert MAX_LAB_FRAME == 65_495
+
+
+@pytest.mark.parametrize(
+    ("limit", "largest"), [(65_535, 1440), (1440, 1440), (1439, 1220), (560, 492), (100, 492)]
+)
+def test_a_narrow_path_gets_smaller_packets(limit, largest):
+    media = RtpJpeg(Movie(MOVIE), 1440)
+    payloads = media.payloads(1, limit)
+    sizes = [len(header) + len(data) for header, data in payloads]
+    assert set(sizes[:-1]) == {largest} and sizes[-1] <= largest
+    assert media.payloads(1, limit) is payloads, "cut once for all who need this size"
+    scan = b"".join(data for _, data in payloads)
+    assert scan == b"".join(data for _, data in media.payloads(1, 65_535))

@@ -18,9 +18,11 @@ Packet = tuple[bytes | memoryview, ...]  # one RTP packet as pieces to be gather
 _SOL_UDP = 17
 _UDP_SEGMENT = 103  # from linux/udp.h: Python's socket module has no name for it
 _SEGMENT_SIZE = struct.Struct("=H")
+_IP_MTU, _IPV6_MTU = 14, 24  # from linux/in.h and linux/in6.h
 # The kernel takes at most so many segments, and bytes, in one message.
 _MAX_SEGMENTS = 64
 _MAX_BYTES = 65_507
+_LARGEST_PACKET = 65_535  # bytes: the length field of IP has 16 bits
 
 
 def kernel_can_segment() -> bool:
@@ -33,6 +35,18 @@ def kernel_can_segment() -> bool:
         except OSError:
             return False
     return True
+
+
+def path_mtu(connected: socket.socket) -> int:
+    """Return the largest IP packet, in bytes, that the system knows the path to take."""
+    if not sys.platform.startswith("linux"):
+        return _LARGEST_PACKET
+    try:
+        if connected.family == socket.AF_INET6:
+            return connected.getsockopt(socket.IPPROTO_IPV6, _IPV6_MTU)
+        return connected.getsockopt(socket.IPPROTO_IP, _IP_MTU)
+    except OSError:
+        return _LARGEST_PACKET  # there is no path at the moment
 
 
 class DatagramSender:
@@ -66,8 +80,8 @@ class DatagramSender:
         segments = [(_SOL_UDP, _UDP_SEGMENT, _SEGMENT_SIZE.pack(size))]
         try:
             self._send_or_drop(pieces, segments, len(packets))
-        except _NoSegmentation:
-            self._segmenting = False
+        except _NoSegmentation as error:
+            self._segmenting = error.is_for_now
             self._send_singly(packets)
 
     def _send_singly(self, packets: list[Packet]) -> None:
@@ -88,15 +102,21 @@ class DatagramSender:
                 break
             except OSError as error:
                 if ancillary and error.errno in _WITHOUT_SEGMENTATION:
-                    raise _NoSegmentation from error
+                    raise _NoSegmentation(is_for_now=False) from error
                 if not is_last_try:
                     self._refused(error)
+                elif ancillary and error.errno == errno.EMSGSIZE:
+                    raise _NoSegmentation(is_for_now=True) from error
         self.dropped += count
 
 
 class _NoSegmentation(Exception):
-    """This route can't cut messages."""
+    """This message can't be cut: for now, as its packets are too large for the path, or never."""
+
+    def __init__(self, is_for_now: bool) -> None:
+        super().__init__()
+        self.is_for_now = is_for_now
 
 
-# Its device has no checksums, its MTU is too small, or it knows no such thing.
+# The device has no checksums, its MTU is too small, or it knows no such thing.
 _WITHOUT_SEGMENTATION = (errno.EIO, errno.EINVAL, errno.ENOPROTOOPT)

@@ -24,6 +24,11 @@ CACHED_FRAMES = 1024
 HEAD_START = 10
 HEAD_START_TIMEOUT = 3.0
 
+# Bytes of RTP payload for paths that are narrower than the one the server was set up for: where
+# IPv6 promises 1,280 bytes, and the least to which Linux lets a path shrink, which is 552. Few
+# sizes, since each frame is cut and kept anew for every size.
+NARROW_PAYLOADS = (1220, 492)
+
 # The payloads of one frame's packets: for each a payload header (or none) and a slice of the frame.
 Payloads = list[tuple[bytes, memoryview]]
 
@@ -34,8 +39,11 @@ class Media(Protocol):
     def prepare(self, number: int) -> None:
         """Get ready for playing from frame `number`; may take a moment."""
 
-    def payloads(self, number: int) -> Payloads:
-        """Return the payloads of frame `number`, at once; none when it can't be sent."""
+    def payloads(self, number: int, limit: int) -> Payloads:
+        """Return the payloads of frame `number`, at once; none when it can't be sent.
+
+        `limit` is what the way takes in one piece, in bytes.
+        """
 
 
 class WholeFrames:
@@ -47,8 +55,8 @@ class WholeFrames:
     def prepare(self, number: int) -> None:
         """Nothing needs to be done before a whole frame is sent."""
 
-    def payloads(self, number: int) -> Payloads:
-        """Return the frame, in one piece if it fits. Raises MovieError."""
+    def payloads(self, number: int, limit: int) -> Payloads:
+        """Return the frame, in one piece if a datagram holds it. Raises MovieError."""
         frame = self._movie.frame(number)
         starts = range(0, len(frame), MAX_LAB_FRAME)
         return [(b"", frame[start : start + MAX_LAB_FRAME]) for start in starts]
@@ -69,8 +77,8 @@ class RtpJpeg:
                 415,
             )
         self.movie = movie
-        self._max_payload = max_payload
-        self._cache: OrderedDict[int, Payloads] = OrderedDict()
+        self._sizes = (max_payload, *(size for size in NARROW_PAYLOADS if size < max_payload))
+        self._cache: OrderedDict[tuple[int, int], Payloads] = OrderedDict()  # by frame and size
         self._problems: dict[int, str | None] = {}  # by frame, as far as looked at
         self._lock = threading.Lock()  # guards _cache and _converted
         self._converted: ConvertedMovie | None = None
@@ -87,20 +95,22 @@ class RtpJpeg:
         if self._problem(number) is not None:
             self._conversion().prepare(number, HEAD_START, HEAD_START_TIMEOUT)
 
-    def payloads(self, number: int) -> Payloads:
+    def payloads(self, number: int, limit: int) -> Payloads:
         """Return the frame's payloads; none while it is still being converted.
 
-        Raises MovieError when the file has been cut shorter.
+        What is still larger than `limit` will be cut by IP. Raises MovieError when the file has
+        been cut shorter.
         """
+        size = next((size for size in self._sizes if size <= limit), self._sizes[-1])
         with self._lock:
-            cached = self._cache.get(number)
+            cached = self._cache.get((number, size))
         if cached is not None:
             self.movie.frame(number)  # raises when the file was cut under the cached slices
             return cached
-        made = self._make(number)
+        made = self._make(number, size)
         if made:
             with self._lock:
-                self._cache[number] = made
+                self._cache[number, size] = made
                 if len(self._cache) > CACHED_FRAMES:
                     self._cache.popitem(last=False)
         return made
@@ -111,11 +121,11 @@ class RtpJpeg:
             if self._converted is not None:
                 self._converted.close()
 
-    def _make(self, number: int) -> Payloads:
+    def _make(self, number: int, size: int) -> Payloads:
         frame: memoryview | bytes | None = self.movie.frame(number)
         if self._problem(number) is not None:
             frame = self._conversion().frame(number)
-        return rtpjpeg.packetize(frame, self._max_payload) if frame is not None else []
+        return rtpjpeg.packetize(frame, size) if frame is not None else []
 
     def _problem(self, number: int) -> str | None:
         """Return why RFC 2435 can't carry the frame as it is; None when it can."""

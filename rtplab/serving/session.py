@@ -76,7 +76,8 @@ class Session:
             number = self.playback.advance()
             if number is None:
                 return None
-            self.stream.begin_frame(self.media.payloads(number), self.playback.frame_duration)
+            payloads = self.media.payloads(number, self.stream.sink.max_payload)
+            self.stream.begin_frame(payloads, self.playback.frame_duration)
         share = self.stream.send_burst()
         now = time.monotonic()
         if self.dialect is Dialect.STANDARD and self.stream.report_is_due(now):

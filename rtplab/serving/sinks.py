@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import socket
 import sys
 import time
@@ -9,7 +10,8 @@ from typing import Protocol
 
 from rtplab.protocol.errors import RtpLabError
 from rtplab.serving.connection import RtspConnection
-from rtplab.serving.datagrams import DatagramSender, Packet, kernel_can_segment
+from rtplab.serving.datagrams import DatagramSender, Packet, kernel_can_segment, path_mtu
+from RtpPacket import HEADER_SIZE
 
 # A lab client may open its port only after PLAY; one whose port has stayed closed so long, in
 # seconds, is gone.
@@ -21,6 +23,7 @@ REFUSAL_MEMORY = 1.0
 SEND_BUFFER = 256 * 1024
 PAIR_TRIES = 64  # even and odd port side by side: half of all tries fail, so all fail never
 LARGEST_DATAGRAM = 65_535
+_UDP_HEADER = 8  # bytes
 _SEGMENTING = kernel_can_segment()
 
 # Packets sent at once, at the most: a viewer's socket takes 212,992 bytes by default, of which
@@ -36,6 +39,7 @@ class Sink(Protocol):
     """What takes the packets of a stream. Nothing of it ever blocks."""
 
     max_burst: int  # packets that may be sent at once
+    max_payload: int  # bytes of RTP payload that the way takes in one piece
 
     def send(self, packets: list[Packet]) -> None:
         """Send packets of one frame. Raises ViewerGone."""
@@ -70,6 +74,7 @@ class UdpSink:
         except OSError:
             self.close()
             raise
+        self.max_payload = self._path_payload()
         self._sender = DatagramSender(self._socket, _SEGMENTING, self._refused)
         self._first_refusal = self._last_refusal = 0.0
 
@@ -94,8 +99,16 @@ class UdpSink:
         """How many packets the full send buffer did not take."""
         return self._sender.dropped
 
+    def _path_payload(self) -> int:
+        """Return what the path to the viewer takes, as far as it is known by now."""
+        ip_header = 40 if self._socket.family == socket.AF_INET6 else 20
+        return path_mtu(self._socket) - ip_header - _UDP_HEADER - HEADER_SIZE
+
     def _refused(self, error: OSError) -> None:
         """Count how long the network has refused. Raises ViewerGone."""
+        if error.errno == errno.EMSGSIZE:  # a router has said so by ICMP
+            self.max_payload = self._path_payload()
+            return
         now = time.monotonic()
         if now - self._last_refusal > REFUSAL_MEMORY:
             self._first_refusal = now
@@ -129,6 +142,7 @@ class InterleavedSink:
     """Two channels of the viewer's RTSP connection (RFC 2326 section 10.12)."""
 
     max_burst = sys.maxsize  # TCP has its own flow control, and frames go whole or not at all
+    max_payload = LARGEST_DATAGRAM - HEADER_SIZE  # the length field has 16 bits
 
     def __init__(self, connection: RtspConnection, channels: tuple[int, int]) -> None:
         self._connection = connection
