@@ -82,6 +82,7 @@ class ServerWorker:
         self._know_client(address, _host_of(rtsp_socket))
         self._thread: threading.Thread | None = None
         self._last_sign_of_life = time.monotonic()
+        self._has_seat = False
 
         # Guards what follows: the control thread and the pacer use it. Nothing blocks under it.
         self._lock = threading.Lock()
@@ -282,9 +283,13 @@ class ServerWorker:
             offered = [transport for transport in offered if transport.lower == "TCP"]
         session_id = self._session.session_id if self._session else new_session_id()
         resource = resource_of(request)
-        session, channel = self._maker().make(session_id, request.dialect, resource, offered)
-        self._close_session()
-        self._take_up(session, channel, new_state)
+        self._take_seat()
+        try:
+            session, channel = self._maker().make(session_id, request.dialect, resource, offered)
+            self._close_session()
+            self._take_up(session, channel, new_state)
+        finally:
+            self._leave_seat()
         logger.info("%s set up %s", self._name, printable(resource.name))
         if request.dialect is Dialect.LAB:
             return self._ok()
@@ -319,6 +324,7 @@ class ServerWorker:
             self._checked_session(request)
         response = self._ok()
         self._close_session()
+        self._leave_seat()
         return response
 
     def do_GET_PARAMETER(self, request: Request) -> Response:
@@ -373,6 +379,18 @@ class ServerWorker:
             if "Session" not in request.headers:
                 raise MessageError("this connection has a session already", 455)
             self._checked_session(request)
+
+    def _take_seat(self) -> None:
+        """Claim room for a session, unless there is one. Raises MessageError 503."""
+        if not self._has_seat and not self._service.seats.acquire(blocking=False):
+            raise MessageError("as many sessions as may be are set up", 503)
+        self._has_seat = True
+
+    def _leave_seat(self) -> None:
+        """Leave the room to others, unless there is a session in it."""
+        if self._has_seat and self._session is None:
+            self._has_seat = False
+            self._service.seats.release()
 
     def _maker(self) -> SessionMaker:
         return SessionMaker(self._service, self._viewer, self._name)
@@ -514,6 +532,7 @@ class ServerWorker:
 
     def _free(self) -> None:
         self._close_session()
+        self._leave_seat()
         self._connection.close()
         if self._owns_service:
             self._service.close()

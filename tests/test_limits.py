@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
@@ -15,9 +16,10 @@ from processes import ServerProcess
 from raw_rtsp import HOST, LIMIT, Peer, running_server
 
 from rtplab.serving.connection import RtspConnection
-from rtplab.serving.limits import Admission, Limits, Pace, limit_names, option_of
+from rtplab.serving.limits import BOUNDS, Admission, Limits, Pace, option_of
 from rtplab.serving.options import parse_arguments
 from rtplab.serving.securityoptions import security_settings
+from rtplab.serving.service import SESSION_TIMEOUT
 
 TRANSPORT = "Transport: RTP/AVP/TCP;unicast;interleaved=0-1"
 SOON = 1.0
@@ -66,18 +68,40 @@ def test_a_seconds_worth_at_once_and_the_rest_evenly() -> None:
 
 
 def test_every_limit_has_an_option() -> None:
-    chosen = [f"{option_of(name)}={number}" for number, name in enumerate(limit_names(), 7)]
-    limits = security_settings(parse_arguments(chosen))["limits"]
-    assert [getattr(limits, name) for name in limit_names()] == [7, 8, 9, 10, 11, 12]
-    assert security_settings(parse_arguments([]))["limits"] == Limits()
+    names = list(BOUNDS)
+    chosen = [f"{option_of(name)}={number}" for number, name in enumerate(names, 777)]
+    settings = security_settings(parse_arguments([*chosen, "--session-timeout=9"]))
+    assert [getattr(settings["limits"], name) for name in names] == [*range(777, 777 + len(names))]
+    assert [field.name for field in fields(Limits)] == names
+    assert settings["session_timeout"] == 9.0
+    settings = security_settings(parse_arguments([]))
+    assert (settings["limits"], settings["session_timeout"]) == (Limits(), SESSION_TIMEOUT)
 
 
-@pytest.mark.parametrize("value", ["0", "-1", "1.5", "many", "1000001", ""])
-def test_a_limit_is_a_number(value: str, capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit) as caught:
-        parse_arguments([f"--max-connections={value}"])
-    assert caught.value.code == 2
-    assert "is not a number from 1 to 1000000" in capsys.readouterr().err
+@pytest.mark.parametrize(
+    ("option", "values", "sentence"),
+    [
+        (
+            "--max-connections",
+            ["0", "-1", "1.5", "many", "1000001", "", "\u0665", "9" * 5000],
+            "is not a number from 1 to 1000000",
+        ),
+        ("--max-sessions", ["0"], "is not a number from 1 to 1000000"),
+        ("--request-timeout", ["0"], "is not a number of seconds from 1 to 1000000"),
+        ("--session-timeout", ["4"], "is not a number of seconds from 5 to 1000000"),
+        ("--max-header-size", ["511"], "is not a number of bytes from 512 to 1000000"),
+        ("--max-body-size", ["-1"], "is not a number of bytes from 0 to 1000000"),
+        ("--max-queue", ["63"], "is not a number of KiB from 64 to 1000000"),
+    ],
+)
+def test_an_absurd_limit_is_refused_in_one_sentence(
+    option: str, values: list[str], sentence: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for value in values:
+        with pytest.raises(SystemExit) as caught:
+            parse_arguments([f"{option}={value}"])
+        assert caught.value.code == 2
+        assert sentence in capsys.readouterr().err
 
 
 # --- connections ---------------------------------------------------------------------------------
@@ -235,6 +259,6 @@ def test_whoever_never_reads_its_replies_is_cut_off() -> None:
 
 def test_readme_tells_the_defaults() -> None:
     text = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
-    for name in limit_names():
+    for name in BOUNDS:
         [row] = re.findall(rf"^\| `{option_of(name)} N` \| (.*) \|$", text, re.MULTILINE)
         assert f"{getattr(Limits(), name)} if not given" in row

@@ -113,23 +113,30 @@ def parse_headers(lines: list[str]) -> Headers:
     return Headers(fields)
 
 
-def content_length(headers: Headers) -> int:
+def content_length(headers: Headers, most: int = MAX_BODY) -> int:
     """Return the length of the body in bytes. Raises MessageError; framing is then lost."""
     text = headers.get("Content-Length", "0")
     if not (text.isascii() and text.isdigit() and len(text) <= 9):
         raise MessageError(f"Content-Length is no number: {printable(text, 20)}", 400, fatal=True)
-    if int(text) > MAX_BODY:
-        raise MessageError(f"a body of {text} bytes is over {MAX_BODY}", 413, fatal=True)
+    if int(text) > most:
+        raise MessageError(f"a body of {text} bytes is over {most}", 413, fatal=True)
     return int(text)
 
 
 class RequestParser(_MessageParser):
     """Requests of both dialects, out of whatever pieces TCP delivers."""
 
-    def __init__(self, request_timeout: float = REQUEST_TIMEOUT) -> None:
+    def __init__(
+        self,
+        request_timeout: float = REQUEST_TIMEOUT,
+        max_head: int = MAX_HEAD,
+        max_body: int = MAX_BODY,
+    ) -> None:
+        """A request may take so many seconds to come, and its parts have so many bytes."""
         super().__init__()
         self._speaks_lab = False
         self._request_timeout = request_timeout
+        self._max_head, self._max_body = max_head, max_body
 
     def deadline(self) -> float | None:
         """When to call `next` again although nothing arrived, in seconds; None: never."""
@@ -156,8 +163,8 @@ class RequestParser(_MessageParser):
 
     def _head_end(self) -> tuple[int, int, bool] | None:
         """Return where the head ends, where what follows begins, and if a blank line is there."""
-        blank = _BLANK_LINE.search(self._buffer, 0, MAX_HEAD)
-        limit = blank.start() + 1 if blank else MAX_HEAD
+        blank = _BLANK_LINE.search(self._buffer, 0, self._max_head)
+        limit = blank.start() + 1 if blank else self._max_head
         following = _NEXT_REQUEST.search(self._buffer, 0, limit)
         if following and self._is_lab(split_lines(self._head(following.start()))[0]):
             # Two requests of a client that sends no blank lines.
@@ -174,7 +181,9 @@ class RequestParser(_MessageParser):
         """Return the end of a head that nothing marks: all that there is, once that is enough."""
         length = len(self._buffer)
         quiet = now >= self._last_arrival + QUIET_PERIOD
-        if length <= MAX_HEAD and (self._is_nonsense() or quiet and self._could_be_complete()):
+        if length <= self._max_head and (
+            self._is_nonsense() or quiet and self._could_be_complete()
+        ):
             return length, length, False
         return None
 
@@ -183,7 +192,7 @@ class RequestParser(_MessageParser):
         return bool(line_end) and not lab.is_request_line(first_line.decode("utf-8", "replace"))
 
     def _could_be_complete(self) -> bool:
-        if len(self._buffer) > MAX_HEAD or _BLANK_LINE.search(self._buffer):
+        if len(self._buffer) > self._max_head or _BLANK_LINE.search(self._buffer):
             return False
         if self._buffer.count(b"\n") > MAX_HEADERS:
             return False  # to read them all again with every byte that comes would cost too much
@@ -196,7 +205,7 @@ class RequestParser(_MessageParser):
         length = 0
         if blank_line:  # without one there is nowhere for a body to begin
             try:
-                length = content_length(request.headers)
+                length = content_length(request.headers, self._max_body)
             except MessageError as problem:
                 request.problem = problem
         if len(self._buffer) < body_start + length:
@@ -220,9 +229,11 @@ class RequestParser(_MessageParser):
         return request
 
     def _too_long(self) -> Request | None:
-        if len(self._buffer) <= MAX_HEAD:
+        if len(self._buffer) <= self._max_head:
             return None
-        return self._give_up(MessageError(f"no end of the head in {MAX_HEAD} bytes", fatal=True))
+        return self._give_up(
+            MessageError(f"no end of the head in {self._max_head} bytes", fatal=True)
+        )
 
     def _overdue_at(self) -> float:
         silence_ends = self._last_arrival + SILENCE_TIMEOUT

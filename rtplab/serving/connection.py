@@ -47,7 +47,9 @@ class RtspConnection:
         self._socket = rtsp_socket
         self._socket.setblocking(False)
         _notice_silence(rtsp_socket)
-        self._parser = RequestParser(self._limits.request_timeout)
+        self._parser = RequestParser(
+            self._limits.request_timeout, self._limits.header_size, self._limits.body_size
+        )
         self._selector = _Selector()
         self._selector.register(rtsp_socket, selectors.EVENT_READ)
         self._write_lock = threading.Lock()  # guards _waiting, _tls and the order on the socket

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
+from typing import NamedTuple
 
+from rtplab.protocol.parser import MAX_BODY, MAX_HEAD
 from rtplab.serving.access import address_key
 
 
 @dataclass(frozen=True)
 class Limits:
-    """The bounds; each has an option of the server's command line."""
+    """The bounds of one server process; each has an option of the server's command line."""
 
     # A thread and up to three descriptors each; one core was measured to serve 2,000 viewers.
     connections: int = 4096
     # A whole school, or a load test, may come from one address; half is left for all others.
     connections_per_address: int = 2048
+    # As many as connections: for whoever knows how many viewers the line carries.
+    sessions: int = 4096
     # A player sends less than one, a viewer who drags the slider about ten.
     requests_per_second: int = 100
     # Seconds from a request's first byte to its last: a person may type it.
@@ -23,6 +27,10 @@ class Limits:
     # Seconds that a connection may do nothing before it has a session: lab clients connect when
     # they start, and set up when their user presses a button.
     idle_timeout: int = 600
+    # Bytes of a request's head. Real ones have less than 1,000; a long Authorization fits.
+    header_size: int = MAX_HEAD
+    # Bytes of a request's body, which is read only to find the next request.
+    body_size: int = MAX_BODY
     # KiB that may wait for a client that does not read; a quarter of it for frames, which are
     # dropped beyond that. 256 KiB are half a second of a 4 Mbit/s stream.
     queue: int = 1024
@@ -38,24 +46,41 @@ class Limits:
         return self.queue_bytes // 4
 
 
-HELP = {
-    "connections": "connections at once (default: %(default)s)",
-    "connections_per_address": "of one address (default: %(default)s)",
-    "requests_per_second": "of one connection; more are slowed down (default: %(default)s)",
-    "request_timeout": "seconds that one request may take to arrive (default: %(default)s)",
-    "idle_timeout": "seconds without a request before SETUP (default: %(default)s)",
-    "queue": "KiB that may wait for a client that does not read (default: %(default)s)",
+class Bound(NamedTuple):
+    """What a limit's option says of itself, and from where to where its values make sense."""
+
+    meaning: str
+    unit: str = ""
+    lowest: int = 1
+    highest: int = 1_000_000  # more is no limit
+
+    def parse(self, text: str) -> int:
+        """Read a value. Raises ValueError with a sentence."""
+        is_number = text.isascii() and text.isdigit() and len(text) <= len(str(self.highest))
+        if not is_number or not self.lowest <= int(text) <= self.highest:
+            kind = f"number of {self.unit}" if self.unit else "number"
+            raise ValueError(f"{text!r} is not a {kind} from {self.lowest} to {self.highest}")
+        return int(text)
+
+
+BOUNDS = {
+    "connections": Bound("connections at once"),
+    "connections_per_address": Bound("of one address"),
+    "sessions": Bound("sessions at once"),
+    "requests_per_second": Bound("of one connection; more are slowed down"),
+    "request_timeout": Bound("that one request may take to arrive", "seconds"),
+    "idle_timeout": Bound("without a request before SETUP", "seconds"),
+    # Less, and a request of the lab with a long path would not fit.
+    "header_size": Bound("of a request's head", "bytes", lowest=512),
+    "body_size": Bound("of a request's body", "bytes", lowest=0),
+    # Less, and a quarter of it would hold no two frames of the demonstration movie.
+    "queue": Bound("that may wait for a client that does not read", "KiB", lowest=64),
 }
 
 
 def option_of(name: str) -> str:
     """Return the command line's name of a limit."""
     return "--" + ("" if "timeout" in name else "max-") + name.replace("_", "-")
-
-
-def limit_names() -> list[str]:
-    """Return the names of all limits."""
-    return [limit.name for limit in fields(Limits)]
 
 
 class Admission:

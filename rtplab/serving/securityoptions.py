@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from rtplab.serving.access import Access, Users, parse_user
-from rtplab.serving.limits import HELP, Limits, limit_names, option_of
+from rtplab.serving.limits import BOUNDS, Bound, Limits, option_of
+from rtplab.serving.service import SESSION_TIMEOUT
 
-MAX_LIMIT = 1_000_000  # of any limit: more is none
+# A player gives a sign of life at half the time, and may be late by a lost packet.
+_SESSION_TIMEOUT = Bound("of silence that end a session of the standard", "seconds", lowest=5)
 
 
 def add_security_options(parser: argparse.ArgumentParser) -> None:
@@ -34,16 +36,27 @@ def add_security_options(parser: argparse.ArgumentParser) -> None:
         metavar=("CERT", "KEY"),
         help="speak RTSP inside TLS only, with this certificate and key (PEM files)",
     )
-    limits = parser.add_argument_group("limits, safe as they are")
-    for name in limit_names():
-        limits.add_argument(
-            option_of(name),
-            type=_positive,
-            default=getattr(Limits, name),
-            dest=name,
-            metavar="N",
-            help=HELP[name],
-        )
+    limits = parser.add_argument_group("limits, safe as they are; each worker counts for itself")
+    for name, bound in BOUNDS.items():
+        _add_limit(limits, name, bound, getattr(Limits, name))
+    _add_limit(limits, "session_timeout", _SESSION_TIMEOUT, SESSION_TIMEOUT)
+
+
+def _add_limit(group: argparse._ArgumentGroup, name: str, bound: Bound, default: float) -> None:
+    def number(text: str) -> int:
+        try:
+            return bound.parse(text)
+        except ValueError as error:
+            raise argparse.ArgumentTypeError(str(error)) from error
+
+    group.add_argument(
+        option_of(name),
+        type=number,
+        default=default,
+        dest=name,
+        metavar="N",
+        help=f"{bound.unit} {bound.meaning} (default: {default:g})".strip(),
+    )
 
 
 def security_settings(options: argparse.Namespace) -> dict[str, Any]:
@@ -55,7 +68,8 @@ def security_settings(options: argparse.Namespace) -> dict[str, Any]:
         return {
             "access": _access(options),
             "tls": _tls_context(options),
-            "limits": Limits(**{name: getattr(options, name) for name in limit_names()}),
+            "limits": Limits(**{name: getattr(options, name) for name in BOUNDS}),
+            "session_timeout": float(options.session_timeout),
         }
     except OSError as error:
         raise ValueError(f"{error.filename} can't be read ({error.strerror}).") from error
@@ -85,12 +99,6 @@ def _tls_context(options: argparse.Namespace) -> ssl.SSLContext | None:
             f"({getattr(error, 'reason', None) or error})."
         ) from error
     return context
-
-
-def _positive(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and 0 < int(text) <= MAX_LIMIT):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 1 to {MAX_LIMIT}")
-    return int(text)
 
 
 def _user(text: str) -> tuple[str, str]:

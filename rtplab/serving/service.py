@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 import ssl
+import threading
 from dataclasses import dataclass, field
 
 from rtplab.serving.access import Access
@@ -47,10 +48,12 @@ class Service:
     limits: Limits = field(default_factory=Limits)
     metrics: Metrics = field(init=False)
     admission: Admission = field(init=False)
+    seats: threading.Semaphore = field(init=False)  # every session takes one
 
     def __post_init__(self) -> None:
         self.metrics = Metrics(self.pacer)
         self.admission = Admission(self.limits.connections_per_address)
+        self.seats = threading.Semaphore(self.limits.sessions)
 
     def close(self) -> None:
         """Stop the pacer and the conversions. May be called twice."""
