@@ -39,14 +39,25 @@ def test_lab_messages_are_explained_too():
 
 
 @pytest.mark.parametrize(
-    ("status", "meaning"), [(b"200 OK", "done"), (b"404 Not Found", "not found")]
+    ("status", "meaning"),
+    [
+        (b"200 OK", "done"),
+        (b"404 Not Found", "not found"),
+        (b"299 ?", "an answer"),
+        (b"", "an answer"),
+        ("² superscript".encode(), "an answer"),
+        (b"9" * 5000, "an answer"),
+    ],
 )
 def test_replies_are_explained(status, meaning):
     assert explain_message(b"RTSP/1.0 " + status + b"\r\n")[0].meaning.startswith(meaning)
 
 
-@given(st.binary(max_size=300))
-def test_any_bytes_come_back_as_lines(data):
+@given(
+    st.sampled_from([b"", b"RTSP/", b"RTSP/1.0 ", b"RTSP/1.0 \xc2\xb2"]), st.binary(max_size=300)
+)
+def test_any_bytes_come_back_as_lines(start, data):
+    data = start + data
     lines = explain_message(data)
     assert "".join(line.text + line.end for line in lines) == data.decode("utf-8", "replace")
 

@@ -45,6 +45,7 @@ _METHODS = {
     "GET_PARAMETER": ("asks for values; empty, it keeps the session alive", "10.8"),
     "SET_PARAMETER": ("sets values; empty, it keeps the session alive", "10.9"),
 }
+_REASONS = {str(status): reason.lower() for status, reason in REASONS.items()}
 
 
 @dataclass(frozen=True)
@@ -76,8 +77,8 @@ def explain_message(data: bytes) -> list[Line]:
 def _explain_start(text: str) -> str:
     words = text.split()
     if text.startswith("RTSP/"):
-        status = int(words[1]) if len(words) > 1 and words[1].isdigit() else 0
-        meaning = "done" if status == 200 else REASONS.get(status, "an answer").lower()
+        status = words[1] if len(words) > 1 else ""
+        meaning = "done" if status == "200" else _REASONS.get(status, "an answer")
         return f"{meaning} ({_RFC}7.1.1)"
     if words and words[0] in _METHODS:
         meaning, section = _METHODS[words[0]]

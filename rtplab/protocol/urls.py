@@ -29,7 +29,7 @@ class RtspUrl:
     @property
     def name(self) -> str:
         """The path without its outer slashes, escapes resolved: what a file may be called."""
-        return unquote_to_bytes(self.path).strip(b"/").decode("utf-8", "surrogateescape")
+        return _unescaped(self.path).strip(b"/").decode("utf-8", "surrogateescape")
 
     @property
     def is_private(self) -> bool:
@@ -55,24 +55,35 @@ def parse_url(text: str) -> RtspUrl:
     if scheme not in DEFAULT_PORTS or not host or len(text) > MAX_URL or port == 0:
         raise MessageError(f"not an RTSP address: {printable(without_password(text), 80)}")
     path = parts.path + (f"?{parts.query}" if parts.query else "")
-    user = unquote_to_bytes(parts.username or "").decode("utf-8", "replace")
-    password = unquote_to_bytes(parts.password or "").decode("utf-8", "replace")
+    user = _unescaped(parts.username or "").decode("utf-8", "replace")
+    password = _unescaped(parts.password or "").decode("utf-8", "replace")
     return RtspUrl(scheme, host, port or DEFAULT_PORTS[scheme], path or "/", user, password)
+
+
+def _unescaped(text: str) -> bytes:
+    """Resolve escapes; bytes that are no UTF-8 came as surrogates and become themselves again."""
+    return unquote_to_bytes(text.encode("utf-8", "surrogateescape"))
 
 
 def resolve(base: str, control: str) -> str:
     """Return the URL that an SDP's `control` names (RFC 2326 appendix C.1.1).
 
     `base` is Content-Base, Content-Location or the request URL. Servers mean a relative control
-    as what to append to it, whether or not it ends with a slash.
+    as what to append to it, whether or not it ends with a slash. Raises MessageError 400 for what
+    can't be put together.
     """
     if control in ("", "*"):
         return base
     if re.match(r"rtsps?://", control, re.IGNORECASE):
         return control
-    # urljoin knows no rtsp; only its rules of joining are needed.
-    joined = urljoin("http" + base[base.index(":") :].rstrip("/") + "/", control)
-    return base[: base.index(":")] + joined[len("http") :]
+    scheme, _, rest = base.rstrip("/").partition("://")
+    try:  # urljoin knows no rtsp; only its rules of joining are needed
+        joined = urljoin(f"http://{rest}/", control)
+    except ValueError as error:  # such as brackets around what is no IPv6 address
+        raise MessageError(f"not a control address: {printable(control, 80)}") from error
+    if not joined.startswith("http://"):  # a colon in a track's name makes it no other scheme
+        joined = f"http://{rest}/{control}"
+    return scheme + joined[len("http") :]
 
 
 def without_password(text: str) -> str:

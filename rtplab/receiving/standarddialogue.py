@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 from rtplab.protocol import sdp
@@ -23,6 +24,9 @@ from rtplab.receiving.position import MoviePosition
 JPEG = 26  # static payload type (RFC 3551 section 6)
 USER_AGENT = "rtplab"
 TRANSPORTS = ("auto", "udp", "tcp")
+
+_PAYLOAD_TYPE = re.compile(r"\d{1,3}\Z", re.ASCII)
+_SCALE = re.compile(r"[+-]?\d{1,4}(?:\.\d{0,9})?\Z", re.ASCII)
 
 
 class Redirected(Exception):
@@ -191,7 +195,7 @@ class StandardDialogue:
         for info in parse_rtp_info(headers.get("RTP-Info")):
             if info.url in ("", self._track_url) or self._track_url.endswith(info.url):
                 position.rtptime = info.rtptime
-        position.scale = _number(headers.get("Scale")) or position.scale
+        position.scale = _scale(headers.get("Scale")) or position.scale
 
     def _redirection(self, response: Response) -> RtspUrl:
         try:
@@ -221,7 +225,7 @@ class StandardDialogue:
 
 
 def _is_jpeg(media: sdp.MediaDescription, payload_type: str) -> bool:
-    if not (payload_type.isascii() and payload_type.isdigit() and int(payload_type) < 128):
+    if not _PAYLOAD_TYPE.match(payload_type) or int(payload_type) > 127:
         return False
     mapped = media.rtpmap.get(int(payload_type), "")
     return mapped.upper().startswith("JPEG/") or (not mapped and int(payload_type) == JPEG)
@@ -240,8 +244,5 @@ def _lenient_range(value: str) -> Range | None:
         return None  # some servers answer in clock units: then we count from what we asked for
 
 
-def _number(text: str) -> float | None:
-    try:
-        return float(text)
-    except ValueError:
-        return None
+def _scale(text: str) -> float | None:
+    return float(text) if _SCALE.match(text) else None
