@@ -137,6 +137,18 @@ def test_a_frame_is_bounded(monkeypatch):
     assert [data for _, data in assembly.add(50, FRAME)] == [FRAME]
 
 
+@pytest.mark.parametrize("payload", [b"", b"x"])
+def test_the_packets_of_a_frame_are_bounded(monkeypatch, payload):
+    monkeypatch.setattr(module, "MAX_PARTS", 100)
+    assembly = Assembly()
+    assembly.add(1, b"\xff\xd8")
+    for sequence in range(2, 300):
+        assert assembly.add(sequence, payload) == []
+        assert len(assembly.assembler._parts) <= 100
+    assert assembly.assembler.dropped == 1
+    assert [data for _, data in assembly.add(300, FRAME)] == [FRAME]
+
+
 payloads = st.lists(
     st.sampled_from([b"\xff\xd8", b"\xff\xd9", b"ab", b"\xff", b"\xd8", b""]), max_size=4
 ).map(b"".join)

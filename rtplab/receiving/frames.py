@@ -12,6 +12,8 @@ from RtpPacket import RtpPacket
 
 # Bytes of one frame that is put together from many packets: a 4K JPEG of high quality is 4 MB.
 MAX_FRAME = 16 * 1024 * 1024
+# Packets of one frame: as many as there are sequence numbers. Empty ones would have no end.
+MAX_PARTS = 1 << 16
 
 _SOI = b"\xff\xd8"
 _EOI = b"\xff\xd9"
@@ -64,7 +66,7 @@ class LabAssembler:
 
     def _append(self, sequence: int, packet: RtpPacket) -> None:
         self._size += len(packet.payload)
-        if self._size > MAX_FRAME:
+        if self._size > MAX_FRAME or len(self._parts) >= MAX_PARTS:
             self._drop()
             return
         if self._parts and sequence != self._sequence:
