@@ -110,8 +110,8 @@ class ServerWorker:
         return self._thread is not None and self._thread.is_alive()
 
     def close(self) -> None:
-        """Hang up and wait until all of it is freed. May be called twice, from any other thread."""
-        self._connection.hang_up()
+        """Say BYE, hang up and wait until all is freed. May be called twice, from other threads."""
+        self._connection.stop_listening()
         if self._thread is not None:
             self._thread.join()
         else:

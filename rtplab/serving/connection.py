@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import selectors
 import socket
 import ssl
@@ -228,13 +229,18 @@ class RtspConnection:
             except OSError:
                 pass  # the client has not waited for it
 
-    def hang_up(self) -> None:
+    def hang_up(self, how: int = socket.SHUT_RDWR) -> None:
         """Make `messages` end, from any thread."""
         self._hung_up.set()
         try:
-            self._socket.shutdown(socket.SHUT_RDWR)
+            self._socket.shutdown(how)
         except OSError:
             pass  # it is closed already, or the client was faster
+
+    def stop_listening(self) -> None:
+        """Make `messages` end, from any thread; what is still to be said gets through."""
+        # Windows does not wake up who waits to read unless both ways are shut.
+        self.hang_up(socket.SHUT_RD if os.name == "posix" else socket.SHUT_RDWR)
 
     def close(self) -> None:
         """Free the socket. May be called twice."""
