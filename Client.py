@@ -39,6 +39,7 @@ TEARDOWN_TIMEOUT = 1.0  # seconds that a server may take to answer TEARDOWN: the
 # Seconds without a packet while playing after which the user is told, or TCP is tried.
 SILENCE_TIMEOUT = 5.0
 MAX_REDIRECTIONS = 5  # in a row: more is a loop
+MAX_SESSION_DIGITS = 20  # of a session id that counts as a number, as those of lab servers do
 
 METHODS = ("SETUP", "PLAY", "PAUSE", "TEARDOWN")  # by the numbers of the classic lab
 
@@ -129,7 +130,7 @@ class Client:
         self._reply_deadline: float | None = None
         self._keep_alive_seq = 0  # number of a keep-alive that is not answered yet
         self._last_request_at = 0.0
-        self._unanswered: set[int] = set()  # numbers of requests that we gave up waiting for
+        self._unanswered: set[str] = set()  # numbers of requests that we gave up waiting for
 
     def _new_dialogue(self) -> LabDialogue | StandardDialogue:
         if self._url is None:
@@ -445,7 +446,8 @@ class Client:
         """Take over what the server said about the session and its transport."""
         dialogue = self._dialogue
         session = dialogue.session_id
-        self.sessionId = int(session) if session.isascii() and session.isdigit() else session
+        is_number = session.isascii() and session.isdigit() and len(session) <= MAX_SESSION_DIGITS
+        self.sessionId = int(session) if is_number else session
         self._redirections = 0
         self._receiver.transport = dialogue.transport
         self.reception.expected_ssrc = dialogue.transport.ssrc
@@ -484,8 +486,7 @@ class Client:
 
         Apart from that the order counts: there are lab servers that send any number as CSeq.
         """
-        number = response.cseq.strip()
-        return number.isdigit() and int(number) in self._unanswered
+        return response.cseq.strip() in self._unanswered
 
     # ------------------------------------------------------------------ the reply thread's clock
 
@@ -524,7 +525,7 @@ class Client:
     def _give_up_waiting(self) -> None:
         self._reply_deadline = None
         self._play_when_ready = False
-        self._unanswered.add(self.rtspSeq)
+        self._unanswered.add(str(self.rtspSeq))
         self._fail(
             SessionError(
                 f"The server has not answered {METHODS[self.requestSent]} within "
