@@ -2,10 +2,11 @@
 # Another interpreter:  make test PYTHON=python3.12  (.venv is then made anew with it)
 
 PYTHON ?= python3
+SECONDS ?= 60
 # exec: what stops make then stops the player, not just the shell between them.
 SETUP = exec "$(PYTHON)" tools/setup.py
 
-.PHONY: help run test check movie bench clean
+.PHONY: help run test check movie bench fuzz clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /make \1	/p' Makefile
@@ -24,6 +25,9 @@ movie: ## make movie.Mjpeg anew
 
 bench: ## measure our server beside others (takes minutes; wants an idle machine)
 	@$(SETUP) bench
+
+fuzz: ## look for input that breaks our code, SECONDS=60 for each target, or TARGET=name alone
+	@$(SETUP) fuzz $(SECONDS) $(TARGET)
 
 clean: ## remove .venv, caches and whatever else was made
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis build *.egg-info

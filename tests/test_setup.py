@@ -49,11 +49,11 @@ class TestOldPython:
         ast.parse(SETUP.read_text(encoding="utf-8"), feature_version=(3, 4))
 
 
-@pytest.mark.parametrize("arguments", [[], ["dance"], ["run", "test"]])
+@pytest.mark.parametrize("arguments", [[], ["dance"], ["run", "test"], ["fuzzy"]])
 def test_wrong_arguments_are_a_usage_error(arguments: list[str]) -> None:
     done = subprocess.run([sys.executable, SETUP, *arguments], capture_output=True, text=True)
     assert done.returncode == 2
-    assert done.stdout == "Usage: setup.py run|test|check|movie|bench\n"
+    assert done.stdout == "Usage: setup.py run|test|check|movie|bench|fuzz\n"
     assert done.stderr == ""
 
 
@@ -262,6 +262,36 @@ class TestTestTask:
     ) -> None:
         monkeypatch.setenv("CI", "true")
         assert setup_tasks.test() == 1
+
+
+class TestFuzzTask:
+    @pytest.fixture
+    def started(self, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+        command: list[str] = []
+        monkeypatch.chdir(ROOT)  # where the task goes, too
+        monkeypatch.setattr(setup_machine, "this_machine", lambda: DEBIAN_USER)
+        monkeypatch.setattr(setup_tasks, "become", lambda arguments: command.extend(arguments) or 0)
+        return command
+
+    def test_passes_its_arguments_on(
+        self, started: list[str], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        installer = Installer(monkeypatch)
+        assert setup_tasks.main(["fuzz", "5", "url"]) == 0
+        assert installer.groups == ["dependencies", "fuzz"]
+        assert started == ["tests/fuzz/run.py", "5", "url"]
+
+    def test_says_where_atheris_is_to_be_had(
+        self,
+        started: list[str],
+        monkeypatch: pytest.MonkeyPatch,
+        capsys: pytest.CaptureFixture[str],
+    ) -> None:
+        Installer(monkeypatch)
+        monkeypatch.setattr(setup_venv, "install", lambda group, *options: group != "fuzz")
+        assert setup_tasks.main(["fuzz"]) == 1
+        assert "Linux on x86-64 has it" in capsys.readouterr().out
+        assert not started
 
 
 def test_every_check_runs_and_the_failed_ones_are_named(

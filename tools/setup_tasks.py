@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+from collections.abc import Callable
 
 import setup_machine as machines
 import setup_venv as venv
@@ -18,6 +19,9 @@ MYPY = ("mypy",)
 UNIT_TESTS = ("pytest", "-m", "not peers", "--ignore=tests/interop")
 ALL_TESTS = ("pytest",)
 
+WITH_OPTIONS = ("fuzz",)
+"""The tasks that take arguments of their own."""
+
 USAGE_STATUS = 2
 INTERRUPTED_STATUS = 130
 
@@ -27,13 +31,17 @@ class SetupError(Exception):
 
 
 def main(arguments: list[str]) -> int:
-    tasks = {"run": run, "test": test, "check": check, "movie": movie, "bench": bench}
-    if len(arguments) != 1 or arguments[0] not in tasks:
+    tasks: dict[str, Callable[..., int]] = {
+        **{"run": run, "test": test, "check": check, "movie": movie, "bench": bench},
+        "fuzz": fuzz,
+    }
+    task, *options = arguments or [""]
+    if task not in tasks or (options and task not in WITH_OPTIONS):
         say(f"Usage: setup.py {'|'.join(tasks)}")
         return USAGE_STATUS
     os.chdir(venv.ROOT)
     try:
-        return tasks[arguments[0]]()
+        return tasks[task](*options)
     except SetupError as error:
         say(str(error))
         return 1
@@ -62,6 +70,17 @@ def bench() -> int:
     """Measure our server beside the others that are installed."""
     set_up(machines.this_machine(), "dependencies", peers=True)
     return become(["bench/run.py"])
+
+
+def fuzz(seconds: str = "60", *targets: str) -> int:
+    """Look for input that breaks our code: so many seconds for each target, or for those named."""
+    set_up(machines.this_machine(), "dependencies")
+    if not venv.install("fuzz", "--only-binary=:all:"):
+        raise SetupError(
+            "Fuzzing needs atheris, which is not to be had ready-made for this system and Python: "
+            "Linux on x86-64 has it. What was found there is tested everywhere by make test."
+        )
+    return become(["tests/fuzz/run.py", seconds, *targets])
 
 
 def check() -> int:

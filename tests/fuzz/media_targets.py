@@ -1,0 +1,155 @@
+"""What is fuzzed of media: packets, pictures, movie files, and reception as a whole."""
+
+from __future__ import annotations
+
+import struct
+import tempfile
+from contextlib import suppress
+
+from rtplab.protocol import jpeg, rtcp, rtpjpeg
+from rtplab.protocol.errors import MovieError, PacketError
+from rtplab.protocol.explain import jpeg_fields, rtp_fields
+from rtplab.protocol.jpegassembler import MAX_FRAME_BYTES, JpegAssembler
+from rtplab.receiving.frames import MAX_FRAME, LabAssembler, RtpJpegFrames
+from rtplab.receiving.reception import REORDER_PATIENCE, Reception
+from RtpPacket import RtpPacket, pack_header
+from VideoStream import VideoStream, index_cost
+
+MAX_HEADERS = 1024  # bytes before the scan of a picture that RTP/JPEG carried: there are 623
+PAYLOAD = 300  # bytes of an RTP/JPEG payload: small, so that small pictures have many
+
+
+def reports(data: bytes) -> None:
+    """An RTCP compound packet."""
+    try:
+        packets = rtcp.parse_compound(data)
+    except PacketError:
+        return
+    assert 4 * len(packets) <= len(data)
+    for packet in packets:
+        if isinstance(packet, (rtcp.SenderReport, rtcp.ReceiverReport)):
+            assert len(packet.blocks) <= rtcp.MAX_BLOCKS
+            again = rtcp.parse_compound(rtcp.build_compound(packet, "us"))
+            assert again[0] == packet
+
+
+def packet(data: bytes) -> None:
+    """An RTP packet, and its fields as the window shows them."""
+    read = RtpPacket()
+    try:
+        read.decode(data)
+    except PacketError:
+        return
+    assert len(read.getPacket()) <= len(data) and read.payload in data
+    again = RtpPacket()
+    again.decode(read.getPacket())
+    assert again.getPacket() == read.getPacket()
+    fields = rtp_fields(data)
+    assert sum(field.bits for field in fields) <= 8 * len(data)
+    with suppress(PacketError):
+        jpeg_fields(read.payload)
+
+
+def fragments(data: bytes) -> None:
+    """RTP/JPEG payloads: each after its length, the change of its timestamp and its marker."""
+    assembler, timestamp, size = JpegAssembler(), 0, 0
+    for payload, change, marker in _records(data):
+        timestamp = (timestamp + change * 1000) % 2**32
+        try:
+            fragment = rtpjpeg.parse_payload(payload)
+        except PacketError:
+            continue
+        size += len(fragment.data)
+        assert len(fragment.data) <= len(payload) and len(fragment.tables) in (0, 128)
+        picture = assembler.add(fragment, timestamp, marker)
+        if picture is not None:
+            assert len(picture) <= min(size, MAX_FRAME_BYTES) + MAX_HEADERS
+            assert jpeg.dimensions(picture) == (fragment.width, fragment.height)
+
+
+def _records(data: bytes) -> list[tuple[bytes, int, bool]]:
+    """Take apart a row of (length of 2 bytes, signed byte, flag, as many bytes as it is long)."""
+    records, at = [], 0
+    while at + 4 <= len(data):
+        length, change, flag = struct.unpack_from(">HbB", data, at)
+        records.append((data[at + 4 : at + 4 + length], change, bool(flag & 1)))
+        at += 4 + length
+    return records
+
+
+def picture(data: bytes) -> None:
+    """A JPEG: what its walk says, and that RTP/JPEG brings back what it can carry."""
+    for look in (jpeg.dimensions, jpeg.end_of_image, jpeg.parse):
+        try:
+            look(data)
+        except MovieError as error:
+            assert 0 <= error.offset <= len(data)
+    with suppress(MovieError):
+        header = jpeg.parse(data)
+        assert (header.width, header.height) == jpeg.dimensions(data)
+        end = jpeg.end_of_image(data)
+        assert header.scan_start < header.scan_end < end <= len(data)
+        if rtpjpeg.carriable(header) is None:
+            _carry(data[:end], header)
+
+
+def _carry(data: bytes, header: jpeg.JpegHeader) -> None:
+    assembler, carried = JpegAssembler(), None
+    packets = rtpjpeg.packetize(data, PAYLOAD)
+    for number, (head, scan) in enumerate(packets, 1):
+        fragment = rtpjpeg.parse_payload(head + scan)
+        carried = assembler.add(fragment, 0, number == len(packets))
+    assert carried is not None
+    again = jpeg.parse(carried)
+    assert (again.width, again.height) == (header.width, header.height)
+    scan = data[header.scan_start : header.scan_end]
+    assert carried[again.scan_start : again.scan_end] == scan
+
+
+def movie(data: bytes) -> None:
+    """A movie file in either format."""
+    with tempfile.NamedTemporaryFile() as file:
+        file.write(data)
+        file.flush()
+        try:
+            video = VideoStream(file.name)
+        except MovieError as error:
+            assert 0 <= error.offset <= len(data)
+            return
+        assert index_cost(file.name) <= len(data)
+        size = 0
+        while frame := video.nextFrame():
+            assert frame.startswith(b"\xff\xd8") and frame in data
+            size += len(frame)
+        assert video.frameNbr() == len(video.movie.frames) > 0
+        assert size <= len(data)
+
+
+def stream(data: bytes) -> None:
+    """What comes from the network in one session: the first byte says which assembler takes it.
+
+    Then records: their flag is the marker; its other bits and the change say which number,
+    timestamp and time the packet has.
+    """
+    kind = data[0] if data else 0
+    assembler = RtpJpegFrames(26) if kind & 1 else LabAssembler()
+    reception = Reception(assembler)
+    now, sequence, received, media_time = 0.0, 65_530, 0, -1.0
+    for payload, change, marker in _records(data[1:]):
+        sequence = (sequence + change) % 2**16
+        header = pack_header(int(marker), 26, sequence, (sequence // 4) * 4500 % 2**32, 7)
+        datagram = payload if kind & 2 else header + payload
+        received += len(datagram)
+        now += 0.01
+        for frame in reception.receive(datagram, now):
+            assert len(frame.data) <= min(MAX_FRAME, received + MAX_HEADERS)
+            assert frame.media_time > media_time
+            media_time = frame.media_time
+        deadline = reception.deadline()
+        assert deadline is None or deadline <= now + REORDER_PATIENCE
+    for frame in reception.release(now + REORDER_PATIENCE):
+        assert len(frame.data) <= received + MAX_HEADERS
+    assert reception.deadline() is None
+    statistics = reception.statistics
+    assert 0 <= statistics.lost <= statistics.expected
+    assert 0 <= statistics.loss_rate <= 1 and statistics.jitter >= 0

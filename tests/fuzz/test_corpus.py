@@ -1,0 +1,27 @@
+"""Every committed input of every fuzzing target, without atheris: what broke once stays mended."""
+
+from __future__ import annotations
+
+import pytest
+from targets import CORPORA, TARGETS
+
+
+@pytest.mark.parametrize("name", TARGETS)
+def test_every_input_of_the_corpus(name: str) -> None:
+    inputs = sorted((CORPORA / name).iterdir())
+    assert len(inputs) > 3, "a target needs a corpus to begin with"
+    for path in inputs:
+        try:
+            TARGETS[name](path.read_bytes())
+        except Exception as error:
+            raise AssertionError(f"{path} fails") from error
+
+
+@pytest.mark.parametrize("name", TARGETS)
+def test_the_shortest_inputs(name: str) -> None:
+    for data in (b"", *(bytes([byte]) for byte in range(256))):
+        TARGETS[name](data)
+
+
+def test_every_corpus_has_its_target() -> None:
+    assert {path.name for path in CORPORA.iterdir()} == set(TARGETS)
