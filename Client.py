@@ -130,6 +130,7 @@ class Client:
         self._reply_deadline: float | None = None
         self._keep_alive_seq = 0  # number of a keep-alive that is not answered yet
         self._last_request_at = 0.0
+        self._awaited_seq = 0  # number of the last request that must be answered
         self._unanswered: set[str] = set()  # numbers of requests that we gave up waiting for
 
     def _new_dialogue(self) -> LabDialogue | StandardDialogue:
@@ -365,6 +366,7 @@ class Client:
         request.cseq = str(self.rtspSeq)
         self._last_request_at = time.monotonic()
         if awaited:
+            self._awaited_seq = self.rtspSeq
             self._reply_deadline = self._last_request_at + REPLY_TIMEOUT
         data = request.serialise()
         if self.observer is not None:
@@ -482,11 +484,15 @@ class Client:
         return True
 
     def _is_stale(self, response: Response) -> bool:
-        """Tell if this answers a request that we gave up waiting for.
+        """Tell if this answers another request than the one that we wait for.
 
-        Apart from that the order counts: there are lab servers that send any number as CSeq.
+        RFC 2326 section 12.17: the number tells. There are lab servers that send any, so with them
+        the order counts, but for answers to requests that we gave up waiting for.
         """
-        return response.cseq.strip() in self._unanswered
+        number = response.cseq.strip()
+        if self._url is None:
+            return number in self._unanswered
+        return number not in ("", str(self._awaited_seq))
 
     # ------------------------------------------------------------------ the reply thread's clock
 
