@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -113,6 +114,7 @@ class Client:
         self.teardownAcked = 0  # until the next SETUP, 1 when TEARDOWN has been answered
         self._reset_session()
         self._command_lock = threading.Lock()  # one command that may block at a time
+        self._connecting = False
 
         if master is not None:
             self.createWidgets()
@@ -186,8 +188,23 @@ class Client:
         position = self._dialogue.position
         return frame.media_time if position is None else position.of(frame)
 
+    def another(self, master: Any, address: tuple[str, int, int, str]) -> Client:
+        """A client for another host, port, RTP port and movie, that is set as this one is."""
+        other = type(self)(master, *address, self._transport_wanted, self._trust)
+        other.playout.latency = self.playout.latency
+        other.impairment.conditions = self.impairment.conditions
+        return other
+
+    @property
+    def userName(self) -> str:
+        """Who logs in; "" as long as nobody does."""
+        return self._login.user
+
     def isWaiting(self) -> bool:
-        """Tell if a request is still unanswered."""
+        """Tell if a request is still unanswered, or the connection is still being made."""
+        return self._connecting or self._awaits_reply()
+
+    def _awaits_reply(self) -> bool:
         return self._reply_deadline is not None
 
     def waitFor(self, condition: Callable[[], bool], timeout: float) -> bool:
@@ -205,24 +222,24 @@ class Client:
 
     def setupMovie(self) -> None:
         """Ask the server for the movie; connect first where needed. Only in INIT."""
-        if self.state is State.INIT and not self.isWaiting():
+        if self.state is State.INIT and not self._awaits_reply():
+            self.needsPassword = False
+            self.error = ""
             self._run(self._connect_and_set_up)
 
     def playMovie(self) -> None:
         """Have the movie sent. Only in READY."""
-        if self.state is State.READY and not self.isWaiting():
+        if self.state is State.READY and not self._awaits_reply():
             self.sendRtspRequest(self.PLAY)
 
     def logIn(self, user: str, password: str) -> None:
         """Set up as this user: the answer to `needsPassword`. A lab server knows no users."""
         self._login = self._new_login(user, password)
-        self.needsPassword = False
-        self.error = ""
         self.setupMovie()
 
     def pauseMovie(self) -> None:
         """Have the sending stopped for now. Only in PLAYING."""
-        if self.state is State.PLAYING and not self.isWaiting():
+        if self.state is State.PLAYING and not self._awaits_reply():
             self.sendRtspRequest(self.PAUSE)
 
     def seekMovie(self, seconds: float) -> None:
@@ -261,7 +278,7 @@ class Client:
 
     def _play_anew(self) -> None:
         """Let a stream that plays go on as wished now: PAUSE first, for servers that queue PLAY."""
-        if self.state is State.PLAYING and not self.isWaiting():
+        if self.state is State.PLAYING and not self._awaits_reply():
             self._play_when_ready = True
             self.sendRtspRequest(self.PAUSE)
 
@@ -282,8 +299,16 @@ class Client:
 
     def connectToServer(self) -> None:
         """Connect, unless connected; a failure is told in `error`."""
-        with self._command_lock:
+        with self._command_lock, self._busy_connecting():
             self._connect()
+
+    @contextmanager
+    def _busy_connecting(self) -> Iterator[None]:
+        self._connecting = True
+        try:
+            yield
+        finally:
+            self._connecting = False
 
     def _connect(self) -> None:
         if self._connection is not None:
@@ -304,13 +329,15 @@ class Client:
             self._start(self.recvRtspReply, "rtsp")
 
     def _connect_and_set_up(self) -> None:
-        with self._command_lock:
+        with self._command_lock, self._busy_connecting():
+            if self.state is not State.INIT or self._awaits_reply():
+                return  # asked for twice while it connected
             self._dialogue = self._new_dialogue()
             self._connect()
-            if self._connection is None or self.state is not State.INIT:
+            if self._connection is None:
                 return
+            self._free_rtp_port()
             self._receiver = self._new_receiver()
-            self._await_old_receivers()
             try:
                 self.openRtpPort()
             except SessionError as error:
@@ -318,10 +345,11 @@ class Client:
                 return
             self.sendRtspRequest(self.SETUP)
 
-    def _await_old_receivers(self) -> None:
-        """Wait until the receiving thread of an earlier session has freed its port."""
+    def _free_rtp_port(self) -> None:
+        """Have the receiving thread of an earlier session, or of a refused SETUP, end."""
         with self._changed:
-            old = [] if self._rtp_socket else [t for t in self._threads if t.name == "rtp"]
+            self._close_rtp_port()
+            old = [thread for thread in self._threads if thread.name == "rtp"]
         for thread in old:
             thread.join()
 
@@ -335,7 +363,7 @@ class Client:
         with self._command_lock:
             if self.state is not State.INIT:
                 self.sendRtspRequest(self.TEARDOWN)
-                self.waitFor(lambda: not self.isWaiting(), TEARDOWN_TIMEOUT)
+                self.waitFor(lambda: not self._awaits_reply(), TEARDOWN_TIMEOUT)
         self.close()
 
     def sendRtspRequest(self, requestCode: int) -> None:
@@ -505,7 +533,7 @@ class Client:
 
     def _silence_deadline(self) -> float | None:
         """When the user is to be told that nothing comes; once told, never."""
-        if self.state is not State.PLAYING or self.isWaiting() or self.notice or self.error:
+        if self.state is not State.PLAYING or self._awaits_reply() or self.notice or self.error:
             return None
         return max(self._played_at, self.reception.statistics.last_arrival or 0.0) + SILENCE_TIMEOUT
 
@@ -580,7 +608,7 @@ class Client:
         with self._changed:
             torn_down = self.teardownAcked or self.requestSent == self.TEARDOWN
             # Who refuses a session may hang up then; the refusal says more than that.
-            is_refused = self.error and self.state is State.INIT and not self.isWaiting()
+            is_refused = self.error and self.state is State.INIT and not self._awaits_reply()
             self._hang_up()
             self._reset_session()
             if not torn_down and not is_refused:
@@ -634,7 +662,7 @@ class Client:
     def _deliver(self, frames: list[Frame]) -> None:
         """Hand frames on to the window, or to whoever asked for them. In the receiving thread."""
         with self._changed:
-            if self.isWaiting() and self.requestSent == self.PLAY:
+            if self._awaits_reply() and self.requestSent == self.PLAY:
                 self._early_frames += frames  # where they belong, only the reply will say
                 return
         position = self._dialogue.position

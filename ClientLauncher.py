@@ -84,6 +84,8 @@ def _play_on(root: Any, options: argparse.Namespace) -> None:
     """Play in a window until it is closed."""
     client = _client(root, options)
     capture = _capture(client, options)
+    if options.server is not None:
+        client.window.remember(_address(options))
     if "://" in options.movie:
         client.window.play()  # whoever names an address wants to see it; the lab presses Setup
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -93,6 +95,14 @@ def _play_on(root: Any, options: argparse.Namespace) -> None:
     finally:
         client.close()
         _finish(capture)
+
+
+def _address(options: argparse.Namespace) -> Any:
+    from rtplab.player.history import Address
+
+    if "://" in options.movie:
+        return Address(url=options.movie)
+    return Address(options.server, options.server_port, options.rtp_port, options.movie)
 
 
 def _capture(client: Client, options: argparse.Namespace) -> LiveCapture | None:

@@ -157,8 +157,9 @@ def test_a_lab_client_is_told_what_to_do(port: int) -> None:
     )
 
 
-def test_a_window_can_ask_and_go_on(port: int) -> None:
-    client = Client(None, "", 0, 0, f"rtsp://{HOST}:{port}/movie.Mjpeg", "tcp")
+@pytest.mark.parametrize("transport", ["udp", "tcp"])
+def test_a_window_can_ask_and_go_on(port: int, transport: str) -> None:
+    client = Client(None, "", 0, 0, f"rtsp://{HOST}:{port}/movie.Mjpeg", transport)
     try:
         client.setupMovie()
         assert client.waitFor(lambda: client.needsPassword, LIMIT)
@@ -167,6 +168,9 @@ def test_a_window_can_ask_and_go_on(port: int) -> None:
         client.logIn("ann", PASSWORD)
         assert client.waitFor(lambda: client.state == Client.READY, LIMIT), client.error
         assert (client.needsPassword, client.error) == (False, "")
+        client.playMovie()
+        assert client.waitFor(lambda: client.frameNbr > 3, LIMIT), client.error
+        assert client.reception.statistics.packets > 3
     finally:
         client.exitClient()
 

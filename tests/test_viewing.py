@@ -22,7 +22,7 @@ class ScriptedClient:
         self.duration = duration
         self.state = State.INIT
         self.error = self.notice = ""
-        self.ended = False
+        self.ended = self.needsPassword = False
         self.onFrame = None
         self.playout = PlayoutBuffer(latency=0.0)
         self.asked: list[object] = []

@@ -525,16 +525,12 @@ def test_the_end_is_told_and_play_begins_again(watch, root):
 
 
 def test_the_open_dialog_plays_something_else_here(watch, root, display, server):
-    player = watch()
-    player.window.actions.open()
-    dialog = next(child for child in root.winfo_children() if child.winfo_class() == "Toplevel")
-    root.update()
-    entry = dialog.focus_lastfor()
-    entry.delete(0, "end")
-    entry.insert(0, HOST)
-    entry.tk_focusNext().delete(0, "end")
-    entry.tk_focusNext().insert(0, str(server.port))
-    entry.event_generate("<Return>")
+    watch()
+    focus(root, display)
+    display.key("o")
+    assert pump(root, lambda: asked(root, "A lab server's movie"))
+    all_of_it = ("ctrl+slash",)  # Tk's key for it on X11
+    answer(root, display, *all_of_it, HOST, "Tab", *all_of_it, str(server.port), "Return")
     clients = _clients_of(root)
     assert pump(root, lambda: len(clients()) == 1 and clients()[0].fileName == "movie.Mjpeg")
     other = clients()[0]
@@ -647,3 +643,91 @@ def test_1080p_is_played_and_resized_while_input_is_answered_within_50_ms(
         lateness.sort()
         assert lateness[len(lateness) * 9 // 10] < 0.05
         player.close()
+
+
+# ---------------------------------------------------------------------- logging in
+
+
+@pytest.fixture
+def guarded_server(small_movie):
+    with ServerProcess(small_movie.parent, "--user", "ann:secret word") as running:
+        yield running
+
+
+def dialogs_of(root) -> list:
+    """The questions that are asked at the moment."""
+    return [child for child in root.winfo_children() if child.winfo_class() == "Toplevel"]
+
+
+def questions(root) -> str:
+    """All that the questions say and what their fields show."""
+    texts = []
+    widgets = dialogs_of(root)
+    while widgets:
+        widget = widgets.pop()
+        widgets += widget.winfo_children()
+        if widget.winfo_class() in ("TLabel", "TButton", "TRadiobutton"):
+            texts.append(str(widget.cget("text")))
+    return " / ".join(texts)
+
+
+def asked(root, sentence: str) -> bool:
+    return any(dialog.winfo_viewable() for dialog in dialogs_of(root)) and sentence in questions(
+        root
+    )
+
+
+def answer(root, display: Display, *keys: str) -> None:
+    """Type into the question that is asked: without a window manager keys go where the mouse is."""
+    (dialog,) = dialogs_of(root)
+    root.update()
+    display.move(*middle_of(dialog))
+    root.update()
+    for key in keys:
+        is_key = key in ("Tab", "Return", "Escape") or "+" in key
+        display.key(key) if is_key else display.type(key)
+
+
+def test_a_password_is_asked_for_and_wrong_ones_again(
+    guarded_server, open_player, root, display, home, capfd
+):
+    player = open_player(0, f"rtsp://{HOST}:{guarded_server.port}/movie.Mjpeg")
+    player.window.play()
+    assert pump(root, lambda: asked(root, "The server asks for a user name and a password."))
+    answer(root, display, "ann", "Tab", "guessed", "Return")
+    refused = "The server does not accept this user name and password."
+    assert pump(root, lambda: asked(root, refused)), words(player)
+    answer(root, display, "secret word", "Return")  # the name is still there
+    assert pump(root, lambda: bool(player.window.picture.jpeg)), words(player)
+    assert player.userName == "ann" and not dialogs_of(root)
+    said = b"".join(message.data for message in player.window.traffic.messages).decode()
+    written = "".join(path.read_text() for path in home.rglob("*.json"))
+    out = capfd.readouterr()
+    for text in (words(player), said, written, out.out, out.err, guarded_server.errors()):
+        assert "secret" not in text and "guessed" not in text
+    assert "Authorization: Digest" in said
+
+
+def test_who_gives_no_password_is_told_and_can_be_asked_again(
+    guarded_server, open_player, root, display
+):
+    player = open_player(0, f"rtsp://bob@{HOST}:{guarded_server.port}/movie.Mjpeg")
+    player.window.play()
+    assert pump(root, lambda: asked(root, "does not accept")), words(player)
+    shown = [entry.get() for entry in _entries(dialogs_of(root)[0])]
+    assert shown == ["bob", ""]
+    answer(root, display, "Escape")
+    assert pump(root, lambda: not dialogs_of(root))
+    assert pump(root, lambda: "Press Setup to be asked again." in words(player)), words(player)
+    assert enabled(player) == ["setup"]
+    player.setup.invoke()
+    assert pump(root, lambda: asked(root, "does not accept")), words(player)
+    answer(root, display, "secret word", "Return")
+    assert pump(root, lambda: asked(root, "does not accept"), limit=20), words(player)
+
+
+def _entries(widget) -> list:
+    found = [widget] if widget.winfo_class() == "TEntry" else []
+    for child in widget.winfo_children():
+        found += _entries(child)
+    return found

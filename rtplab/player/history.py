@@ -39,6 +39,8 @@ def parse_address(host: str, port: str, rtp_port: str, movie: str) -> Address:
     """Read the fields of the open dialog. Raises ValueError with a sentence."""
     if not host.strip():
         raise ValueError("Name the server: a host name or an address.")
+    if "://" in host or "://" in movie:
+        raise ValueError("An RTSP address stands alone: put it into the field Address.")
     if not movie.strip():
         raise ValueError("Name the movie: the name of a file on the server.")
     return Address(

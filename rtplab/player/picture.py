@@ -9,6 +9,7 @@ from PIL import Image, ImageDraw, ImageTk
 from rtplab.player import palette
 from rtplab.player.decoder import LARGE, Decoder, Picture
 from rtplab.player.decoding import Size, decode, fitted, picture_size
+from rtplab.player.memory import keep_freed_memory
 from rtplab.player.overlay import KeysOverlay
 from rtplab.player.status import Message, Tone
 from rtplab.player.theme import Theme
@@ -26,6 +27,7 @@ class PictureArea(tk.Canvas):
         super().__init__(
             master, background=palette.SURROUND, highlightthickness=0, borderwidth=0, takefocus=True
         )
+        keep_freed_memory()
         self._theme = theme
         self._jpeg = b""
         self._photo: ImageTk.PhotoImage | None = None

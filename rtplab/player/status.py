@@ -34,7 +34,8 @@ class Situation:
 
     movie: str = ""
     state: State = State.INIT
-    waiting: bool = False  # for a reply
+    waiting: bool = False  # for a connection, or a reply
+    needs_password: bool = False
     error: str = ""
     notice: str = ""
     has_picture: bool = False
@@ -51,6 +52,8 @@ def message_for(now: Situation) -> Message:
     """What is to be said in the picture area."""
     if now.reconnecting_in is not None:
         return _reconnecting(now)
+    if now.needs_password:
+        return Message("Log in", f"{now.error}\nPress Setup to be asked again.")
     if now.error:
         return Message(_trouble(now), now.error, Tone.BAD)
     if now.ended and now.state is not State.PLAYING:

@@ -133,6 +133,7 @@ class Viewing:
             movie=short_name(client.fileName),
             state=client.state,
             waiting=client.isWaiting(),
+            needs_password=client.needsPassword,
             error=self._trouble if self._backoff.active else client.error,
             notice=client.notice,
             has_picture=self.frame is not None,
@@ -204,7 +205,10 @@ class Viewing:
 
     def _reconnect(self, now: float) -> None:
         """RFC 2326 knows no way to take up a session on another connection: it begins anew."""
-        if self._attempting and self.client.error:
+        if self.client.needsPassword:
+            self._attempting = False
+            self._backoff.succeeded()  # so far as the network goes: now it is the viewer's turn
+        elif self._attempting and self.client.error:
             self._attempting = False
             self._backoff.failed(now)
         elif not self._attempting and self._backoff.remaining(now) == 0:

@@ -18,6 +18,7 @@ from rtplab.player.fullscreen import FullScreen
 from rtplab.player.history import Address
 from rtplab.player.keyboard import bind_keys
 from rtplab.player.labrow import LabRow
+from rtplab.player.logindialog import LoginDialog
 from rtplab.player.palette import PALETTES, SURROUND
 from rtplab.player.panel import Panel
 from rtplab.player.picture import PictureArea
@@ -54,6 +55,7 @@ class PlayerWindow:
         self.viewing = Viewing(client)
         self.situation = Situation()
         self.traffic = client.observer = Traffic(lambda: client.endpoints)
+        self._login_dialog: LoginDialog | None = None
         self._numbers_due = 0.0
         self._sized = False
         self._timer = ""
@@ -165,9 +167,24 @@ class PlayerWindow:
         self.picture.say(message_for(situation))
         self.bar.show(situation)
         self.lab_row.show(situation)
+        if situation.needs_password and not before.needs_password:
+            self._ask_who_it_is()
         if self.viewing.recording_error:
             self.picture.toast(self.viewing.recording_error)
             self.viewing.recording_error = ""
+
+    def _ask_who_it_is(self) -> None:
+        if self._login_dialog is not None:
+            self._login_dialog.window.destroy()
+        client = self._client
+        server = f"{client.serverAddr}, port {client.serverPort}"
+        self._login_dialog = LoginDialog(
+            self.toplevel, client.error, server, client.userName, self._log_in
+        )
+
+    def _log_in(self, user: str, password: str) -> None:
+        self._client.logIn(user, password)
+        self._look_at_session(time.monotonic())  # before a refusal can come: it is to be asked anew
 
     def _write_numbers(self) -> None:
         frame, position = self.viewing.frame, self.viewing.position
@@ -192,9 +209,7 @@ class PlayerWindow:
 
     def open(self, address: Address, in_new_window: bool) -> None:
         """Play something else, here or in another window of this process."""
-        settings = history.load()
-        settings.remember(address)
-        history.save(settings)
+        self.remember(address)
         if in_new_window:
             import tkinter
 
@@ -206,8 +221,13 @@ class PlayerWindow:
             for child in master.winfo_children():
                 child.destroy()
         place = address.host, address.port, address.rtp_port, address.url or address.movie
-        client = type(self._client)(master, *place)
-        client.window.play()
+        self._client.another(master, place).window.play()
+
+    def remember(self, address: Address) -> None:
+        """Put an address on top of what was opened lately."""
+        settings = history.load()
+        settings.remember(address)
+        history.save(settings)
 
     # ------------------------------------------------------------------ closing
 
