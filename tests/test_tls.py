@@ -182,6 +182,14 @@ def test_a_viewer_who_does_not_read_loses_frames_and_no_framing(
 # --- misunderstandings ---------------------------------------------------------------------------
 
 
+def test_who_closes_tls_is_answered_and_hung_up_on(port: int, trusting: ssl.SSLContext) -> None:
+    with Peer(port, trusting) as peer:
+        assert peer.ask("OPTIONS", "*").status == 200
+        assert isinstance(peer.socket, ssl.SSLSocket)
+        with peer.socket.unwrap() as bare:  # waits for the server's close_notify
+            assert bare.recv(1) == b""
+
+
 def test_plain_rtsp_on_the_tls_port_is_told_so(
     port: int, good: Certificate, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -123,7 +123,8 @@ class RtspConnection:
             plain = self._understood(data)
             if plain:
                 self._parser.feed(plain, time.monotonic())
-        return bool(data)
+        # RFC 8446 section 6.1: who closes TLS says no more, and may wait for us to do the same.
+        return bool(data) and not (self._tls is not None and self._tls.is_closed)
 
     # ------------------------------------------------------------------ TLS
 
