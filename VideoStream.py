@@ -7,17 +7,18 @@ Two formats are read, told apart by their first bytes:
     bare .mjpeg          <JPEG> <JPEG> ...
                          what `ffmpeg -f mjpeg` writes; each frame ends at its EOI marker
 
-A file is indexed once and mapped into memory; all its viewers share the `Movie`. What each
-viewer has alone is a `VideoStream`: a position in it.
+A file is indexed once and kept open; all its viewers share the `Movie`. What each viewer has
+alone is a `VideoStream`: a position in it. Frames are read, not mapped into memory: whoever cuts a
+mapped file shorter ends the process that touches what is gone.
 """
 
 from __future__ import annotations
 
-import mmap
 import os
 import threading
 from collections.abc import Iterator
-from weakref import WeakValueDictionary
+from contextlib import contextmanager
+from weakref import WeakValueDictionary, finalize
 
 from rtplab.protocol import jpeg
 from rtplab.protocol.errors import MovieError
@@ -28,7 +29,7 @@ _SOI = b"\xff\xd8"  # start of image: how every JPEG begins
 
 
 class Movie:
-    """One movie file, mapped and indexed: what all its viewers share.
+    """One movie file, open and indexed: what all its viewers share.
 
     `frames` holds (offset, length) in bytes of each JPEG; `width` and `height` are the first
     frame's, in pixels; `modified` is the file's time in Unix seconds. `damage` says what is wrong
@@ -36,64 +37,106 @@ class Movie:
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
-        """Map and index the file. Raises OSError; MovieError (an OSError) when it is no movie."""
+        """Open and index the file. Raises OSError; MovieError (an OSError) when it is no movie."""
         self.path = os.fspath(path)
         self.damage = ""
         with open(self.path, "rb") as file:
             status = os.fstat(file.fileno())
             if status.st_size == 0:
                 raise MovieError("the file is empty: a movie begins with a frame")
-            self.modified = int(status.st_mtime)
-            self._data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+            self._descriptor = os.dup(file.fileno())
+        finalize(self, os.close, self._descriptor)
+        self._reading = threading.Lock()  # where the position in the file must be moved to read
+        self._size = status.st_size
+        self.modified = int(status.st_mtime)
+        self._is_bare = self._read(0, len(_SOI)) == _SOI
         self.frames = self._index()
-        self.width, self.height = jpeg.dimensions(self._data, self.frames[0][0])
+        offset, length = self.frames[0]
+        with _counted_from(offset):
+            self.width, self.height = jpeg.dimensions(self._read(offset, length))
 
     def frame(self, number: int) -> memoryview:
-        """Return the JPEG of frame `number`, counted from 1, without copying it.
+        """Return the JPEG of frame `number`, counted from 1.
 
-        Raises MovieError when the file has been cut shorter since it was indexed: to touch the
-        lost pages of the map would end the process.
+        Raises MovieError when the file has been changed since it was indexed, so that there is no
+        such frame in this place any more.
         """
         offset, length = self.frames[number - 1]
-        if self._data.size() < offset + length:
+        head = _SOI if self._is_bare else b"%05d%b" % (length, _SOI)
+        prefix = len(head) - len(_SOI)
+        data = self._read(offset - prefix, prefix + length)
+        if len(data) < prefix + length:
             raise MovieError(f"frame {number} is gone: the file has been cut shorter", offset)
-        return memoryview(self._data)[offset : offset + length]
+        if not data.startswith(head):
+            raise MovieError(f"frame {number} is gone: the file has been overwritten", offset)
+        return memoryview(data)[prefix:]
+
+    def _read(self, offset: int, length: int) -> bytes:
+        """Read `length` bytes, or up to the end of the file. Raises OSError."""
+        if hasattr(os, "pread"):
+            return os.pread(self._descriptor, length, offset)
+        with self._reading:  # Windows
+            os.lseek(self._descriptor, offset, os.SEEK_SET)
+            return os.read(self._descriptor, length)
 
     def _index(self) -> list[tuple[int, int]]:
-        bare = self._data[: len(_SOI)] == _SOI
         frames: list[tuple[int, int]] = []
         try:
-            for frame in self._bare_frames() if bare else self._prefixed_frames():
+            for frame in self._bare_frames() if self._is_bare else self._prefixed_frames():
                 frames.append(frame)
         except MovieError as error:
             # A recording that was stopped half-way through a frame is played up to there.
-            if error.offset < len(self._data) or not frames:
+            if error.offset < self._size or not frames:
                 raise
             self.damage = f"cut off in frame {len(frames) + 1}: {error}"
         return frames
 
     def _prefixed_frames(self) -> Iterator[tuple[int, int]]:
-        position, end = 0, len(self._data)
+        position, end = 0, self._size
         while position < end:
             start = position + LENGTH_DIGITS
-            digits = self._data[position:start]
+            head = self._read(position, LENGTH_DIGITS + len(_SOI))
+            digits, first = head[:LENGTH_DIGITS], head[LENGTH_DIGITS:]
             if not digits.isdigit():
                 raise _unexpected(position, "the length of a frame in 5 ASCII digits", digits)
             position = start + int(digits)
             if len(digits) < LENGTH_DIGITS or position > end:
                 raise _cut_off(end)
-            if self._data[start : start + len(_SOI)] != _SOI:
-                raise _unexpected(start, "a JPEG (FFD8)", self._data[start : start + len(_SOI)])
+            if first != _SOI:
+                raise _unexpected(start, "a JPEG (FFD8)", first)
             yield start, position - start
 
     def _bare_frames(self) -> Iterator[tuple[int, int]]:
-        start = 0
-        while start < len(self._data):
-            if self._data[start : start + len(_SOI)] == _SOI[:1]:
-                raise _cut_off(len(self._data))
-            end = jpeg.end_of_image(self._data, start)
-            yield start, end - start
-            start = end
+        start, length = 0, PAGE
+        while start < self._size:
+            if self._size - start == 1 and self._read(start, 1) == _SOI[:1]:
+                raise _cut_off(self._size)
+            length = self._length_of_image(start, 2 * length)
+            yield start, length
+            start += length
+
+    def _length_of_image(self, start: int, guess: int) -> int:
+        """Return how long the JPEG at `start` is, reading `guess` bytes at first."""
+        while True:
+            data = self._read(start, guess)
+            try:
+                with _counted_from(start):
+                    return jpeg.end_of_image(data)
+            except MovieError as error:
+                if error.offset < start + len(data) or len(data) < guess:
+                    raise
+            guess *= 4
+
+
+@contextmanager
+def _counted_from(start: int) -> Iterator[None]:
+    """Have a MovieError about the data at `start` name its place in the file."""
+    try:
+        yield
+    except MovieError as error:
+        problem = str(error).partition(": ")[2]
+        offset = start + error.offset
+        raise MovieError(f"byte {offset}: {problem}", offset) from None
 
 
 def _cut_off(end: int) -> MovieError:
@@ -164,7 +207,7 @@ class VideoStream:
         self._frame_number = 0
 
     def nextFrame(self) -> bytes:
-        """Return the next JPEG, or b"" at the end. Raises MovieError when the file was cut."""
+        """Return the next JPEG, or b"" at the end. Raises MovieError when the file has changed."""
         if self._frame_number >= len(self.movie.frames):
             return b""
         frame = self.movie.frame(self._frame_number + 1)

@@ -40,13 +40,12 @@ def opened(tmp_path):
     def open_it(pictures, name="progressive.mjpeg"):
         path = tmp_path / name
         path.write_bytes(b"".join(pictures)) if large(pictures) else write_movie(path, pictures)
-        movies.append((movie := Movie(path), converted := ConvertedMovie(movie)))
+        movies.append(converted := ConvertedMovie(Movie(path)))
         return converted
 
     yield open_it
-    for movie, converted in movies:
+    for converted in movies:
         converted.close()
-        movie._data.close()
 
 
 def enlarged(picture):

@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 MAX_UDP_PAYLOAD = 65_507  # bytes: 65,535 less the headers of IPv4 and UDP
 MAX_LAB_FRAME = MAX_UDP_PAYLOAD - HEADER_SIZE  # bytes of JPEG that one datagram can hold
 
-# Frames of one movie that are kept cut into packets, for viewers who follow each other: slices of
-# the mapped file, so a few kilobytes a frame.
-CACHED_FRAMES = 1024
+# Bytes of one movie's frames that are kept cut into packets, for viewers who follow each other: a
+# few seconds of 1920x1080, minutes of what the lab plays.
+CACHED_BYTES = 32 << 20
 # Frames that must be converted before PLAY is answered, and how long that may take, in seconds.
 HEAD_START = 10
 HEAD_START_TIMEOUT = 3.0
@@ -79,8 +79,9 @@ class RtpJpeg:
         self.movie = movie
         self._sizes = (max_payload, *(size for size in NARROW_PAYLOADS if size < max_payload))
         self._cache: OrderedDict[tuple[int, int], Payloads] = OrderedDict()  # by frame and size
+        self._cached_bytes = 0
         self._problems: dict[int, str | None] = {}  # by frame, as far as looked at
-        self._lock = threading.Lock()  # guards _cache and _converted
+        self._lock = threading.Lock()  # guards _cache, _cached_bytes and _converted
         self._converted: ConvertedMovie | None = None
 
     def size(self) -> tuple[int, int]:
@@ -99,20 +100,16 @@ class RtpJpeg:
         """Return the frame's payloads; none while it is still being converted.
 
         What is still larger than `limit` will be cut by IP. Raises MovieError when the file has
-        been cut shorter.
+        been changed, unless the frame was kept.
         """
         size = next((size for size in self._sizes if size <= limit), self._sizes[-1])
         with self._lock:
             cached = self._cache.get((number, size))
         if cached is not None:
-            self.movie.frame(number)  # raises when the file was cut under the cached slices
             return cached
         made = self._make(number, size)
         if made:
-            with self._lock:
-                self._cache[number, size] = made
-                if len(self._cache) > CACHED_FRAMES:
-                    self._cache.popitem(last=False)
+            self._keep((number, size), made)
         return made
 
     def close(self) -> None:
@@ -120,6 +117,14 @@ class RtpJpeg:
         with self._lock:
             if self._converted is not None:
                 self._converted.close()
+
+    def _keep(self, key: tuple[int, int], made: Payloads) -> None:
+        with self._lock:
+            self._cache[key] = made
+            self._cached_bytes += _size(made)
+            while self._cached_bytes > CACHED_BYTES:
+                _, oldest = self._cache.popitem(last=False)
+                self._cached_bytes -= _size(oldest)
 
     def _make(self, number: int, size: int) -> Payloads:
         frame: memoryview | bytes | None = self.movie.frame(number)
@@ -145,6 +150,10 @@ class RtpJpeg:
             if self._converted is None:
                 self._converted = ConvertedMovie(self.movie)
             return self._converted
+
+
+def _size(payloads: Payloads) -> int:
+    return sum(len(data) for _, data in payloads)
 
 
 class MediaStore:

@@ -1,0 +1,176 @@
+"""Movie files that are deleted, cut, replaced and overwritten while they are played."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+
+import pytest
+from audience import KINDS, TCP, UDP, Audience
+from movies import MOVIE, ROOT, frames_of, jpeg_of_size, write_movie
+from programs import Server
+from raw_rtsp import Peer
+
+FRAMES = 200
+"""Ten seconds: nobody comes to the end while a test runs."""
+VIEWERS = (*KINDS, TCP, UDP)
+
+
+@pytest.fixture(scope="module")
+def frames():
+    return frames_of(MOVIE)
+
+
+@pytest.fixture
+def media(tmp_path, frames):
+    """A movie for each fault, and another one."""
+    for name in ("deleted", "cut", "replaced", "overwritten", "appended"):
+        write_movie(tmp_path / f"{name}.Mjpeg", frames[:FRAMES])
+    write_movie(tmp_path / "other" / "other.Mjpeg", frames[FRAMES : FRAMES + 60])
+    return tmp_path
+
+
+def described(port: int, name: str) -> tuple[int, str]:
+    """What a new viewer is told of a movie: the status, and its length."""
+    with Peer(port) as peer:
+        answer = peer.ask("DESCRIBE", f"{peer.base}/{name}")
+        text = answer.body.decode()
+        return answer.status, text.partition("a=range:npt=0-")[2].partition("\r\n")[0]
+
+
+def assert_ended_in_order(audience: Audience) -> None:
+    """Everybody is told by BYE, as far as the dialect has one, and can still be answered."""
+    audience.wait(lambda v: v.kind == "lab" or len(v.goodbyes) == 1, "BYE has come")
+    for viewer in audience.viewers:
+        assert viewer.ended_at is None
+        assert viewer.ask("TEARDOWN") == 200
+
+
+def one_line(server: Server, words: str) -> None:
+    """The log tells each viewer's end in one line, and no failure of ours."""
+    assert len(server.log_lines(words)) == len(VIEWERS), server.errors()
+    assert "Traceback" not in server.errors()
+
+
+def test_a_movie_deleted_while_it_is_played(media):
+    """Pass: who plays it goes on without a loss; a new viewer gets 404."""
+    with Server(media) as server, Audience(server.port, VIEWERS, "deleted.Mjpeg") as audience:
+        (media / "deleted.Mjpeg").unlink()
+        audience.play_on(10)
+        assert described(server.port, "deleted.Mjpeg")[0] == 404
+        assert [viewer.lost for viewer in audience.viewers] == [0] * len(VIEWERS)
+
+
+def test_a_movie_replaced_while_it_is_played(media, frames):
+    """Another movie is moved to its place, as an operator should do it.
+
+    Pass: who plays the old one goes on without a loss; a new viewer gets the new one.
+    """
+    with Server(media) as server, Audience(server.port, VIEWERS, "replaced.Mjpeg") as audience:
+        os.replace(media / "other" / "other.Mjpeg", media / "replaced.Mjpeg")
+        audience.play_on(10)
+        assert described(server.port, "replaced.Mjpeg") == (200, "3.000")
+        with Audience(server.port, ("lab",), "replaced.Mjpeg") as newcomers:
+            assert newcomers.viewers[0].packets[0].payload == frames[FRAMES]
+        assert [viewer.lost for viewer in audience.viewers] == [0] * len(VIEWERS)
+
+
+def test_a_movie_overwritten_while_it_is_played(media, frames):
+    """Another movie is copied over it: the same file has other bytes in it.
+
+    Pass: nobody gets a frame that is neither the old movie's nor the new one's; who plays is told
+    the end in good order and the log says why; a new viewer gets the new movie.
+    """
+    with Server(media) as server, Audience(server.port, VIEWERS, "overwritten.Mjpeg") as audience:
+        audience.play_on(3)
+        shutil.copyfile(media / "other" / "other.Mjpeg", media / "overwritten.Mjpeg")
+        assert_ended_in_order(audience)
+        for viewer in audience.viewers:
+            if viewer.kind == "lab":
+                known = set(frames[:FRAMES])
+                assert all(packet.payload in known for packet in viewer.packets)
+        one_line(server, "is sent no more")
+        assert described(server.port, "overwritten.Mjpeg") == (200, "3.000")
+        with Audience(server.port, KINDS, "overwritten.Mjpeg") as newcomers:
+            newcomers.play_on(3)
+
+
+def test_a_movie_that_grows_while_it_is_played(media, frames):
+    """Frames are appended, as a recording does it.
+
+    Pass: who plays it goes on without a loss; a new viewer gets the longer one.
+    """
+    with Server(media) as server, Audience(server.port, VIEWERS, "appended.Mjpeg") as audience:
+        with open(media / "appended.Mjpeg", "ab") as file:
+            file.write(b"%05d%s" % (len(frames[0]), frames[0]))
+        audience.play_on(10)
+        assert [viewer.lost for viewer in audience.viewers] == [0] * len(VIEWERS)
+        assert described(server.port, "appended.Mjpeg") == (200, "10.050")
+
+
+@pytest.mark.parametrize("size", [0, 100_000])
+def test_a_movie_cut_while_it_is_played(media, size):
+    """The file shrinks under the server that has it mapped: to touch what is gone would end it.
+
+    Pass: who plays it is told the end in good order and the log says why; PLAY after that is
+    answered at once; a new viewer gets what is left, or 415; the server lives.
+    """
+    with Server(media) as server, Audience(server.port, VIEWERS, "cut.Mjpeg") as audience:
+        audience.play_on(3)
+        os.truncate(media / "cut.Mjpeg", size)
+        audience.wait(lambda v: v.kind == "lab" or len(v.goodbyes) == 1, "BYE has come")
+        for viewer in audience.viewers:
+            started = time.monotonic()
+            assert viewer.ask("PLAY") in (200, 404)
+            assert time.monotonic() - started < 1
+        status, _ = described(server.port, "cut.Mjpeg")
+        assert status == (200 if size else 415)
+        for viewer in audience.viewers:
+            assert viewer.ask("TEARDOWN") == 200
+        assert "Traceback" not in server.errors()
+
+
+def test_movies_cut_at_every_moment(tmp_path):
+    """A file is cut again and again, each time while five viewers play large frames of it.
+
+    Pass: the server lives through twenty cuts.
+    """
+    large = [jpeg_of_size(60_000, seed) for seed in range(30)]
+    original = write_movie(tmp_path / "original", large)
+    path = tmp_path / "movie.Mjpeg"
+    with Server(tmp_path, "--fps", "200", "--log-level", "error") as server:
+        for _ in range(20):
+            shutil.copyfile(original, tmp_path / "new")
+            os.replace(tmp_path / "new", path)
+            with Audience(server.port, (TCP, TCP, TCP, UDP, UDP)):
+                os.truncate(path, 0)
+        assert described(server.port, "movie.Mjpeg")[0] == 415
+
+
+HOLD_AND_CUT = """
+import os, sys
+from rtplab.serving.media import MediaStore
+from VideoStream import VideoStream
+video = VideoStream(sys.argv[1])
+media = MediaStore(1400).rtp_jpeg(video.movie)
+payloads = media.payloads(1, 1400)
+os.truncate(sys.argv[1], 0)
+print(len(b"".join(bytes(piece) for payload in payloads for piece in payload)))
+print(len(b"".join(bytes(piece) for payload in media.payloads(1, 1400) for piece in payload)))
+"""
+
+
+def test_a_movie_cut_between_two_looks(tmp_path):
+    """The file shrinks when its size has just been looked at.
+
+    Pass: what was read before it was cut is still there; the process is not ended by SIGBUS.
+    """
+    path = write_movie(tmp_path / "movie.Mjpeg", [jpeg_of_size(60_000)])
+    command = [sys.executable, "-c", HOLD_AND_CUT, str(path)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=30)
+    assert done.returncode == 0, (done.returncode, done.stderr)
+    first, second = map(int, done.stdout.split())
+    assert first == second > 50_000
