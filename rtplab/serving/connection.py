@@ -41,6 +41,9 @@ class RtspConnection:
         """Take a socket over. With `tls`, all that goes over it is inside TLS."""
         self._limits = limits or Limits()
         self._pace = Pace(self._limits.requests_per_second)
+        # As often as requests may come, we look what has: single bytes, empty lines and reports cost
+        # as much as requests, and what comes meanwhile is then read at once.
+        self._reading_pace = Pace(self._limits.requests_per_second)
         self._tls = TlsChannel(tls) if tls is not None else None
         self._handshake_deadline = time.monotonic() + HANDSHAKE_TIMEOUT
         self._is_first = True  # nothing has come yet
@@ -102,7 +105,10 @@ class RtspConnection:
         writing = selectors.EVENT_WRITE if self._waiting else 0
         self._selector.modify(self._socket, selectors.EVENT_READ | writing)
         open_for_more = True
-        for key, events in self._selector.select(timeout):
+        ready = self._selector.select(timeout)
+        if any(events & selectors.EVENT_READ for _, events in ready):
+            self.wait(self._reading_pace.delay(time.monotonic()))
+        for key, events in ready:
             if key.fileobj is not self._socket:
                 key.data()
                 continue
