@@ -13,7 +13,9 @@ from typing import Any
 
 from rtplab.serving.metrics import Metrics, Snapshot
 
-PATIENCE = 2.0  # seconds that a client may be silent: the next one has to wait for it
+# Seconds that a client may take for its request and our answer: the next one has to wait for it, and
+# so has the end of the server.
+PATIENCE = 2.0
 
 logger = logging.getLogger("rtplab.metrics")
 
@@ -103,8 +105,25 @@ class _HttpServer(TCPServer):
         self.socket.close()
         self.socket = listener
 
+    def process_request(self, request: Any, client_address: Any) -> None:
+        """Answer a request, and hang up on a client that dribbles."""
+        deadline = threading.Timer(PATIENCE, _hang_up, (request,))
+        deadline.start()
+        try:
+            super().process_request(request, client_address)
+        finally:
+            deadline.cancel()
+            deadline.join()
+
     def handle_error(self, request: Any, client_address: Any) -> None:
         logger.info("a request for metrics failed", exc_info=True)
+
+
+def _hang_up(request: socket.socket) -> None:
+    try:
+        request.shutdown(socket.SHUT_RDWR)
+    except OSError:
+        pass  # it has gone already
 
 
 def _handler(metrics: Metrics, worker: int) -> Any:
