@@ -3,10 +3,11 @@
 
 PYTHON ?= python3
 SECONDS ?= 60
+MINUTES ?= 5
 # exec: what stops make then stops the player, not just the shell between them.
 SETUP = exec "$(PYTHON)" tools/setup.py
 
-.PHONY: help run test check movie bench fuzz clean
+.PHONY: help run test check movie bench fuzz soak clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /make \1	/p' Makefile
@@ -28,6 +29,9 @@ bench: ## measure our server beside others (takes minutes; wants an idle machine
 
 fuzz: ## look for input that breaks our code, SECONDS=60 for each target, or TARGET=name alone
 	@$(SETUP) fuzz $(SECONDS) $(TARGET)
+
+soak: ## 50 viewers, some of them hostile, for MINUTES=5; the same ones again with SEED=number
+	@$(SETUP) soak $(MINUTES) $(SEED)
 
 clean: ## remove .venv, caches and whatever else was made
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis build *.egg-info

@@ -19,7 +19,7 @@ MYPY = ("mypy",)
 UNIT_TESTS = ("pytest", "-m", "not peers", "--ignore=tests/interop")
 ALL_TESTS = ("pytest",)
 
-WITH_OPTIONS = ("fuzz",)
+WITH_OPTIONS = ("fuzz", "soak")
 """The tasks that take arguments of their own."""
 
 USAGE_STATUS = 2
@@ -33,7 +33,7 @@ class SetupError(Exception):
 def main(arguments: list[str]) -> int:
     tasks: dict[str, Callable[..., int]] = {
         **{"run": run, "test": test, "check": check, "movie": movie, "bench": bench},
-        "fuzz": fuzz,
+        **{"fuzz": fuzz, "soak": soak},
     }
     task, *options = arguments or [""]
     if task not in tasks or (options and task not in WITH_OPTIONS):
@@ -81,6 +81,12 @@ def fuzz(seconds: str = "60", *targets: str) -> int:
             "Linux on x86-64 has it. What was found there is tested everywhere by make test."
         )
     return become(["tests/fuzz/run.py", seconds, *targets])
+
+
+def soak(minutes: str = "5", *seed: str) -> int:
+    """Let many viewers come for so long, and see if the server stays what it is."""
+    set_up(machines.this_machine(), "dependencies", "test")
+    return become(["tests/soak/run.py", minutes, *seed])
 
 
 def check() -> int:

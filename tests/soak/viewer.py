@@ -1,0 +1,382 @@
+"""A viewer of the standard: asks as RFC 2326 says, and holds the server to its answers."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import struct
+import time
+
+from soak.films import FPS, Film
+from soak.link import HOST, Link, Port, Reply, open_pair
+from soak.login import Login
+from soak.screen import MulticastScreen, Screen, Stretch
+from soak.stage import Stage
+from soak.tally import Fault
+
+UDP, TCP, MULTICAST, TLS = "UDP", "TCP", "multicast", "TLS, login"
+SENDER_REPORT, RECEIVER_REPORT, BYE = 200, 201, 203
+PATIENCE = 10.0  # seconds beyond the time that something may take
+EXCUSE = 0.3  # seconds: as long must the load stand still before its sockets may overflow
+
+
+class Viewer:
+    """A connection, and a session on it, by unicast."""
+
+    def __init__(self, stage: Stage, rng: random.Random, way: str, film: Film) -> None:
+        self.stage = stage
+        self.rng = rng
+        self.way = way
+        self.film = film
+        self._is_private = way == TLS
+        self._port = stage.secure if self._is_private else stage.plain
+        self._login = Login(rng) if self._is_private else None
+        scheme = "rtsps" if self._is_private else "rtsp"
+        self.url = f"{scheme}://{HOST}:{self._port}/{film.name}"
+        self._link = Link(stage.tally, self._interleaved)
+        self._channels = rng.choice([(0, 1), (2, 3), (8, 9)])
+        self._ports: list[Port] = []
+        self._cseq = rng.randrange(1000)
+        self._session = ""
+        self._began = 0.0
+        self.screen = Screen(way, film, stage.tally, None)
+        self.is_playing = False
+        self._last_frame_at_bye: int | None = None  # its timestamp
+        self._over = asyncio.Event()  # BYE has come, for what plays now
+
+    # ------------------------------------------------------------------ connection
+
+    async def connect(self) -> None:
+        await self._link.connect(self._port, self.stage.tls if self._is_private else None)
+
+    def close(self) -> None:
+        """Close everything. May be called twice."""
+        self._close_ports()
+        self._link.close()
+
+    def hang_up(self) -> None:
+        """Be gone without a word."""
+        self._link.hang_up()
+        self.close()
+
+    def check(self) -> None:
+        """Raises the Fault that has come to light in the meantime, if there is one."""
+        self._link.check()
+        for port in self._ports:
+            if port.fault is not None:
+                raise port.fault
+        if self.screen.lost and not self._may_have_lost():
+            raise Fault(f"{self.way}: {self.screen.lost} packets lost")
+
+    def _may_have_lost(self) -> bool:
+        """Whether the load itself had no room or no time for what came."""
+        is_held_up = self.stage.tally.beat.held_up_since(self._began) > EXCUSE
+        return is_held_up or any(port.dropped for port in self._ports)
+
+    async def ask(self, method: str, *headers: str, uri: str = "") -> Reply:
+        """Ask, log in if need be, and expect 200. Raises Fault."""
+        reply = await self._ask(method, uri or self.url, *headers)
+        if reply.status == 401 and self._login is not None:
+            self._login.challenged(reply)
+            reply = await self._ask(method, uri or self.url, *headers)
+        if reply.status != 200:
+            raise Fault(f"{self.way}: {method} is answered with {reply.status}")
+        named = reply["session"].partition(";")[0]
+        if self._session and named != self._session:
+            raise Fault(f"{self.way}: {method} is answered for session {named!r}")
+        return reply
+
+    async def _ask(self, method: str, uri: str, *headers: str) -> Reply:
+        self._cseq += 1
+        lines = [f"{method} {uri} RTSP/1.0", f"CSeq: {self._cseq}", *headers]
+        lines += [f"Session: {self._session}"] if self._session else []
+        lines += self._login.headers(method, uri) if self._login else []
+        reply = await self._link.ask(method, "\r\n".join([*lines, "", ""]).encode())
+        if reply["cseq"] != str(self._cseq):
+            raise Fault(f"{self.way}: {method} {self._cseq} is answered as {reply['cseq']}")
+        return reply
+
+    # ------------------------------------------------------------------ session
+
+    async def set_up(self) -> None:
+        """Make a session. Raises Fault."""
+        offer = f"Transport: {self._offer()}"
+        reply = await self.ask("SETUP", offer, uri=f"{self.url}/trackID=0")
+        self._session = reply["session"].partition(";")[0]
+        self.screen = self._new_screen()
+        self.screen.ssrc = int(reply.parameter("transport", "ssrc"), 16)
+        self._began = time.monotonic()
+        self._take_up(reply)
+        self.is_playing = False
+        self.stage.sessions.append(self._session)
+        self.stage.tally.sessions[self.way] += 1
+
+    def _new_screen(self) -> Screen:
+        return Screen(self.way, self.film, self.stage.tally, None)
+
+    def _offer(self) -> str:
+        if self.way == UDP:
+            self._ports = [*open_pair(self._rtp, self._rtcp)]
+            return "RTP/AVP;unicast;client_port={}-{}".format(*(p.number for p in self._ports))
+        return "RTP/AVP/TCP;unicast;interleaved={}-{}".format(*self._channels)
+
+    def _take_up(self, reply: Reply) -> None:
+        if self.way == UDP:
+            theirs = _pair(reply.parameter("transport", "server_port"))
+            self.stage.server_ports.extend(theirs)
+            for port, number in zip(self._ports, theirs, strict=True):
+                port.socket.connect((HOST, number))  # nobody else is listened to
+        elif _pair(reply.parameter("transport", "interleaved")) != self._channels:
+            raise Fault(f"{self.way}: other channels than asked for: {reply['transport']}")
+
+    async def tear_down(self) -> None:
+        await self.ask("TEARDOWN")
+        self._read_ports()
+        self.screen.stop()
+        self.check()
+        self._close_ports()
+        self._session = ""
+
+    def _close_ports(self) -> None:
+        self.stage.tally.lost_packets += self.screen.lost
+        self.screen.lost = 0
+        for port in self._ports:
+            port.close()
+        self._ports = []
+
+    def _read_ports(self) -> None:
+        """Take what was sent before now: it must not be taken for what comes later."""
+        for port in self._ports:
+            port.take_all()
+
+    # ------------------------------------------------------------------ playing
+
+    async def play(self, start: int = 0, end: int = 0, scale: float = 0, speed: float = 0) -> None:
+        """PLAY, from frame `start` to `end`, counted from 1; 0 is not said. Raises Fault."""
+        headers = [f"Range: npt={(start - 1) / FPS:.3f}-{f'{end / FPS:.3f}' if end else ''}"]
+        headers = headers if start else []
+        headers += [f"Scale: {scale}"] if scale else []
+        headers += [f"Speed: {speed}"] if speed else []
+        self.screen.hold()
+        reply = await self.ask("PLAY", *headers)
+        self._read_ports()
+        stretch = self._promise(reply, scale, speed)
+        sequence_number = int(reply.parameter("rtp-info", "seq"))
+        if not headers and self._goes_on(stretch):
+            self.screen.go_on(sequence_number)
+            return
+        self._check_promise(stretch, start, end)
+        self.screen.play(stretch, sequence_number)
+        self.is_playing = True
+        self._look_for_bye()
+
+    def _promise(self, reply: Reply, scale: float, speed: float) -> Stretch:
+        """What the reply to PLAY says will come. Raises Fault."""
+        first, _, last = reply["range"].removeprefix("npt=").partition("-")
+        for name, value in (("scale", scale), ("speed", speed)):
+            if value and float(reply[name] or 0) != value:
+                raise Fault(f"{self.way}: {name} {value} is answered with {reply[name]!r}")
+        return Stretch(
+            int(reply.parameter("rtp-info", "rtptime")),
+            round(float(first) * FPS) + 1,
+            max(1, int(scale)),
+            max(1.0, 1 / (scale or 1)) / FPS,
+            speed or 1,
+            round(float(last) * FPS),
+        )
+
+    def _goes_on(self, stretch: Stretch) -> bool:
+        """Whether the server says where it is, and will not begin anew."""
+        if not self.is_playing:
+            return False
+        now = self.screen.stretches[-1]
+        number = now.number(now.index(stretch.timestamp) or 0)
+        if number <= now.last and number != stretch.first:
+            raise Fault(f"{self.way}: it says {stretch.first} and plays {number}")
+        return number <= now.last or stretch.first != 1
+
+    def _check_promise(self, stretch: Stretch, start: int, end: int) -> None:
+        expected = start or self._next_number(stretch.timestamp)
+        if stretch.first != expected:
+            raise Fault(f"{self.way}: PLAY begins at frame {stretch.first}, not {expected}")
+        if stretch.last != (end or len(self.film)):
+            raise Fault(f"{self.way}: PLAY ends at frame {stretch.last}, not {end}")
+
+    def _next_number(self, timestamp: int) -> int:
+        """The frame that follows what has been seen; at the end the film begins again."""
+        if not self.screen.stretches:
+            return 1
+        seen = self.screen.stretches[-1]
+        index = seen.index(timestamp)
+        if index is None:
+            raise Fault(f"{self.way}: timestamp {timestamp} does not go on from those before")
+        number = seen.number(index)
+        return number if number <= seen.last else 1
+
+    async def pause(self) -> None:
+        await self.ask("PAUSE")
+        self._read_ports()
+        self.screen.stop()
+        self.is_playing = False
+        self.check()
+
+    async def see_the_end(self) -> None:
+        """Stay until BYE, which comes after the last frame. Raises Fault."""
+        stretch = self.screen.stretches[-1]
+        limit = len(self.film) * stretch.interval + PATIENCE
+        if not await self._wait_for_bye(limit):
+            return
+        self._read_ports()
+        self.check()
+        expected = stretch.last - (stretch.last - stretch.first) % stretch.step
+        if self.screen.last_number != expected and not self.screen.lost:
+            raise Fault(f"{self.way}: BYE after frame {self.screen.last_number}, not {expected}")
+        self.screen.stop()
+        self.is_playing = False
+        self.stage.tally.films_seen += 1
+
+    async def _wait_for_bye(self, limit: float) -> bool:
+        """Tell if it has come; not when the soak ends first. Raises Fault."""
+        try:
+            return await self.stage.wait(self._over, limit, f"end of {self.film.name}")
+        except Fault:
+            self.check()  # may know the reason
+            raise
+
+    def send_report(self) -> None:
+        """An empty receiver report, as many players send it."""
+        ssrc = self.rng.getrandbits(32)
+        report = struct.pack(">BBHI", 0x80, RECEIVER_REPORT, 1, ssrc)
+        report += struct.pack(">BBHIBB6sxxxx", 0x81, 202, 4, ssrc, 1, 6, b"viewer")
+        if self.way in (TCP, TLS):
+            self._link.write(struct.pack(">BBH", 0x24, self._channels[1], len(report)) + report)
+        elif self.way == UDP:
+            self._ports[1].socket.send(report)
+
+    # ------------------------------------------------------------------ what comes
+
+    def _interleaved(self, channel: int, packet: bytes) -> None:
+        if channel == self._channels[0]:
+            self._rtp(packet)
+        elif channel == self._channels[1]:
+            self._rtcp(packet)
+        else:
+            raise Fault(f"{self.way}: a frame on channel {channel}")
+
+    def _rtp(self, packet: bytes) -> None:
+        self.screen.take(packet)
+
+    def _rtcp(self, compound: bytes) -> None:
+        kinds, timestamp = _read_compound(compound)
+        if kinds[:1] != [SENDER_REPORT]:
+            raise Fault(f"{self.way}: RTCP of types {kinds}")
+        if BYE in kinds:
+            self._last_frame_at_bye = timestamp
+            self._look_for_bye()
+
+    def _look_for_bye(self) -> None:
+        """One that is of what played before does not count: the last report's frame tells."""
+        stretches, bye = self.screen.stretches, self._last_frame_at_bye
+        if stretches and bye is not None and stretches[-1].index(bye) is not None:
+            self._over.set()
+        else:
+            self._over.clear()
+
+
+class MulticastViewer(Viewer):
+    """A member of a group: all see the same, and nobody can seek."""
+
+    def __init__(self, stage: Stage, rng: random.Random, film: Film) -> None:
+        super().__init__(stage, rng, MULTICAST, film)
+        self.screen: MulticastScreen = self._new_screen()
+        self._group = ""
+        self._numbers = (0, 0)
+        self._has_ended = False  # maybe before we saw a frame
+
+    def _new_screen(self) -> MulticastScreen:
+        return MulticastScreen(self.way, self.film, self.stage.tally)
+
+    def _offer(self) -> str:
+        return "RTP/AVP;multicast"
+
+    def _take_up(self, reply: Reply) -> None:
+        self._group = reply.parameter("transport", "destination")
+        self._numbers = _pair(reply.parameter("transport", "port"))
+
+    async def play(self, start: int = 0, end: int = 0, scale: float = 0, speed: float = 0) -> None:
+        """Join the group. Raises Fault."""
+        if self.is_playing and not self._over.is_set():
+            await self.ask("PLAY")  # a sign of life
+            return
+        self._leave_group()
+        self._ports = [
+            Port(arrived, self._group, number)
+            for arrived, number in zip((self._rtp, self._rtcp), self._numbers, strict=True)
+        ]
+        await self.ask("PLAY")
+        self._read_ports()  # what was meant for others
+        self._began = time.monotonic()
+        self._has_ended = False
+        self._over.clear()
+        self.screen.join()
+        self.is_playing = True
+
+    async def pause(self) -> None:
+        await self.ask("PAUSE")
+        self._leave_group()
+
+    async def tear_down(self) -> None:
+        await self.ask("TEARDOWN")
+        self._leave_group()
+        self._session = ""
+
+    async def see_the_end(self) -> None:
+        """Stay until BYE; one that came before we saw a frame counts only if no other follows."""
+        try:
+            arrived = await self._wait_for_bye(self.film.seconds + PATIENCE)
+        except Fault:
+            if not self._has_ended:
+                raise
+            arrived = True
+        if arrived:
+            self.check()
+            self._leave_group()
+            self.stage.tally.films_seen += 1
+
+    def _leave_group(self) -> None:
+        self.check()
+        self.screen.leave()
+        self._close_ports()
+        self.is_playing = False
+
+    def _look_for_bye(self) -> None:
+        """It comes to all at once; what others play then is not for us."""
+        self._ports[0].take_all()
+        super()._look_for_bye()
+        self._has_ended = True
+        if self._over.is_set():
+            self._check_last_frame()
+            self.screen.leave()
+
+    def _check_last_frame(self) -> None:
+        stretch = self.screen.stretches[-1]
+        number = stretch.number(stretch.index(self._last_frame_at_bye or 0) or 0)
+        if number != len(self.film):
+            raise Fault(f"{self.way}: BYE after frame {number} of {self.film.name}")
+
+
+def _pair(text: str) -> tuple[int, int]:
+    first, _, second = text.partition("-")
+    return int(first), int(second)
+
+
+def _read_compound(data: bytes) -> tuple[list[int], int]:
+    """The types of the packets in an RTCP compound, and the RTP timestamp of a sender report."""
+    kinds, timestamp, offset = [], 0, 0
+    while offset < len(data):
+        _, kind, words = struct.unpack_from(">BBH", data, offset)
+        if kind == SENDER_REPORT:
+            (timestamp,) = struct.unpack_from(">I", data, offset + 16)
+        kinds.append(kind)
+        offset += 4 + 4 * words
+    return kinds, timestamp
