@@ -53,7 +53,7 @@ class TestOldPython:
 def test_wrong_arguments_are_a_usage_error(arguments: list[str]) -> None:
     done = subprocess.run([sys.executable, SETUP, *arguments], capture_output=True, text=True)
     assert done.returncode == 2
-    assert done.stdout == "Usage: setup.py run|test|check|movie|bench|fuzz\n"
+    assert done.stdout == "Usage: setup.py run|test|check|movie|bench|fuzz|soak\n"
     assert done.stderr == ""
 
 
