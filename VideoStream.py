@@ -45,7 +45,7 @@ class Movie:
             if status.st_size == 0:
                 raise MovieError("the file is empty: a movie begins with a frame")
             self._descriptor = os.dup(file.fileno())
-        finalize(self, os.close, self._descriptor)
+        self._close = finalize(self, os.close, self._descriptor)  # when nobody watches any more
         self._reading = threading.Lock()  # where the position in the file must be moved to read
         self._size = status.st_size
         self.modified = int(status.st_mtime)

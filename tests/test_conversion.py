@@ -40,12 +40,13 @@ def opened(tmp_path):
     def open_it(pictures, name="progressive.mjpeg"):
         path = tmp_path / name
         path.write_bytes(b"".join(pictures)) if large(pictures) else write_movie(path, pictures)
-        movies.append(converted := ConvertedMovie(Movie(path)))
+        movies.append((movie := Movie(path), converted := ConvertedMovie(movie)))
         return converted
 
     yield open_it
-    for converted in movies:
+    for movie, converted in movies:
         converted.close()
+        movie._close()
 
 
 def enlarged(picture):
