@@ -45,6 +45,9 @@ MAX_BAD_REQUESTS = 10  # in a row: by then the peer speaks something else
 # Seconds from the last frame to BYE: a busy player may see RTCP before the RTP that came first, and
 # would leave the end unseen.
 FAREWELL_DELAY = 0.5
+# How often BYE is said by UDP, where it may be lost: without it, ffmpeg and mpv wait until the
+# session times out.
+FAREWELLS = 3
 DRAIN_INTERVAL = 0.02  # seconds between tries to get the last bytes to a slow client
 
 logger = logging.getLogger("rtplab.server")
@@ -91,6 +94,7 @@ class ServerWorker:
         self._channel: MulticastChannel | None = None  # in a session by multicast
         self._ticket: Ticket | None = None  # while frames are being sent
         self._clock: FrameClock
+        self._farewells = 0  # still to be said
 
     def _know_client(self, address: tuple[Any, ...], local_host: str) -> None:
         """Note who the client is, and by which address of ours it is reached; "" if by any."""
@@ -467,6 +471,7 @@ class ServerWorker:
                 self._connection.hang_up()
             self._stop_sending()
             self.state = State.READY
+            self._farewells = FAREWELLS if isinstance(session.stream.sink, UdpSink) else 1
             farewell = time.monotonic() + FAREWELL_DELAY
             self._ticket = self._service.pacer.add(self._end_stream, farewell)
             return None
@@ -477,8 +482,11 @@ class ServerWorker:
             session, ticket = self._session, self._ticket
             if session is None or ticket is None or self.state is not State.READY:
                 return None
-            self._ticket = None
             session.say_goodbye()
+            self._farewells -= 1
+            if self._farewells:
+                return time.monotonic() + FAREWELL_DELAY
+            self._ticket = None
         self._service.pacer.add(self._drain, time.monotonic())
         return None
 

@@ -179,6 +179,21 @@ def rtp_info(reply) -> dict[str, object]:
     return {name: int(value) if value.isdigit() else value for name, value in fields.items()}
 
 
+def test_goodbye_is_repeated_where_it_may_be_lost(client) -> None:
+    """Without it ffmpeg and mpv wait for a minute; PLAY ends the repetition."""
+    ssrc = int(client.set_up("udp").transport["ssrc"], 16)
+    client.play()
+    assert client.wait(lambda: goodbyes(client) == [ssrc] * 3)
+    assert not client.wait(lambda: len(goodbyes(client)) > 3, 1.0)
+    client.forget_media()
+    client.play()
+    assert client.wait(lambda: goodbyes(client))
+    client.forget_media()
+    client.play("Range: npt=0-", "Speed: 0.5")
+    assert client.wait(lambda: goodbyes(client))
+    assert client.pictures == COUNT
+
+
 def goodbyes(client: StandardClient) -> list[int]:
     """The sources that have said BYE."""
     packets = [packet for data in client.rtcp_packets for packet in rtcp_packets(data)]
