@@ -90,6 +90,7 @@ class MediaReceiver:
         for data in self.impairment.due(now):
             self._deliver(self.reception.receive(data, now))
         self._deliver(self.reception.release(now))
+        self._pass_goodbye_on()
 
     def _is_from_stream(self, datagram: Datagram) -> bool:
         """Tell if a datagram came from the port that SETUP named, where it named one."""
@@ -100,7 +101,14 @@ class MediaReceiver:
         reception = self.reception
         sender = reception.ssrc if reception.expected_ssrc is None else reception.expected_ssrc
         self.reporter.take(data, now, sender)
-        if self.reporter.sender_said_goodbye:
+
+    def _pass_goodbye_on(self) -> None:
+        """Tell that the stream has ended, once nothing that came before BYE is held back.
+
+        By TCP nothing is, but by the impairment, for which nobody comes back.
+        """
+        held = self.reception.deadline() is not None or self.impairment.deadline() is not None
+        if self.reporter.sender_said_goodbye and (not held or self.transport.interleaved):
             self.reporter.sender_said_goodbye = False
             self._said_goodbye()
 

@@ -1,0 +1,71 @@
+"""A session's RTP and RTCP from sockets to frames, without the sockets."""
+
+from __future__ import annotations
+
+import time
+
+from rtplab.protocol.rtcp import Bye, ReceiverReport, build_compound
+from rtplab.receiving.frames import LabAssembler
+from rtplab.receiving.receiver import MediaReceiver
+from rtplab.receiving.reception import Reception
+from rtplab.receiving.rtpsocket import Datagram
+from RtpPacket import pack_header
+
+PATIENCE = 0.2
+SSRC = 7
+LIMIT = 10.0
+
+
+class Ports:
+    """Stands in for RtpSocket: gives what it was given, and waits as that does."""
+
+    def __init__(self, *batches):
+        self._batches = list(batches)
+        self.closed = False
+
+    def receive(self, deadline):
+        if self._batches:
+            return self._batches.pop(0)
+        if deadline is None:
+            return None  # nothing more is to be done: then somebody would wake it
+        time.sleep(max(0.0, min(LIMIT, deadline - time.monotonic())))
+        return []
+
+    def close(self):
+        self.closed = True
+
+
+def rtp(number):
+    packet = pack_header(0, 26, number, number * 4500, SSRC) + b"\xff\xd8%d\xff\xd9" % number
+    return Datagram(packet, 5000, False)
+
+
+def goodbye():
+    report = build_compound(ReceiverReport(SSRC, ()), "somebody", Bye((SSRC,)))
+    return Datagram(report, 5001, True)
+
+
+def watched(*batches):
+    """What happens, in order: the numbers of frames that are delivered, and "bye"."""
+    happened = []
+    receiver = MediaReceiver(
+        Reception(LabAssembler(), patience=PATIENCE),
+        lambda frames: happened.extend(frame.number for frame in frames),
+        lambda: happened.append("bye"),
+    )
+    ports = Ports(*batches)
+    receiver.listen(ports, with_rtcp=False)
+    assert ports.closed
+    return happened
+
+
+def test_goodbye_ends_the_stream_at_once_when_all_has_come():
+    assert watched([rtp(1), rtp(2)], [goodbye()]) == [1, 2, "bye"]
+
+
+def test_what_is_held_back_for_a_lost_packet_is_delivered_before_goodbye():
+    assert watched([rtp(1), rtp(3), rtp(4)], [goodbye()]) == [1, 3, 4, "bye"]
+
+
+def test_a_late_packet_is_still_waited_for_after_goodbye():
+    assert watched([rtp(1), rtp(3)], [goodbye()], [rtp(2)]) == [1, 2, 3, "bye"]
