@@ -21,6 +21,7 @@ class Limits:
     late_share: float = 0.001  # of replies and of frames
     # MiB by which the last quarter's median may be above the second one's.
     memory: float = 2.0
+    memory_minutes: float = 5.0  # a shorter soak sees but how caches fill
     # Share, and number, by which the median of threads and of descriptors may grow: how many
     # viewers there are at a moment is chance. What leaks is in those that are left at the end.
     growth: float = 0.15
@@ -60,7 +61,8 @@ class Outcome:
     def _growth(self, server: Watched) -> list[str]:
         second, last = server.quarter(1), server.quarter(3)
         found = []
-        if last.memory > second.memory + self.limits.memory:
+        is_judged = self.minutes >= self.limits.memory_minutes
+        if is_judged and last.memory > second.memory + self.limits.memory:
             grown = last.memory - second.memory
             found.append(f"The memory of the server ({server.name}) has grown by {grown:.1f} MiB.")
         for name in ("threads", "descriptors"):

@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
-from processes import ServerProcess
+from processes import HOST, ServerProcess
 
 MIB = 1 << 20
 SETTLED = 0.5  # seconds without a change: then nobody is coming or going
@@ -65,7 +65,8 @@ class Watched:
         return Sample(int(anonymous[1]) * 1024 / MIB, int(threads[1]), descriptors)
 
     async def settle(self, wanted: Sample | None = None) -> Sample:
-        """Wait until threads and descriptors stay as they are, or are no more than `wanted`."""
+        """Wait until threads and descriptors stay as they are, and are no more than `wanted`."""
+        await self._knock()
         deadline = time.monotonic() + SETTLING_LIMIT
         last, since = self.sample(), time.monotonic()
         while time.monotonic() < deadline:
@@ -79,6 +80,12 @@ class Watched:
             if is_low and time.monotonic() > since + SETTLED:
                 break
         return self.sample()
+
+    async def _knock(self) -> None:
+        """Come and go: only then the server forgets the films of those who were the last."""
+        _, writer = await asyncio.open_connection(HOST, self.port)
+        writer.close()
+        await writer.wait_closed()
 
     def quarter(self, which: int) -> Sample:
         """The median of the samples of one quarter of the time, from 0."""

@@ -1,0 +1,25 @@
+"""The soak of `make soak`, with all its viewers, for a few seconds: what takes long is not judged."""
+
+from __future__ import annotations
+
+import shutil
+
+import pytest
+from certificates import need
+from soak.good import WAYS
+from soak.hostile import ACTS
+from soak.report import Limits
+from soak.run import soak
+
+MINUTES = 0.2
+# A slow machine may let anybody wait, and come to its number of viewers late.
+PATIENT = Limits(reply=10.0, frame=10.0, growth=1.0, few=20)
+
+
+@pytest.mark.peers  # too long for `make check`
+def test_viewers_of_all_kinds_come_and_go_and_leave_nothing_behind():
+    need(shutil.which("openssl"), "openssl")
+    outcome = soak(MINUTES, 1, PATIENT)
+    assert outcome.failures() == [], outcome.table()
+    assert set(outcome.tally.frames) == set(WAYS)
+    assert len(outcome.tally.hostile) >= len(ACTS) / 2, outcome.table()
