@@ -105,9 +105,15 @@ class ServerWorker:
     # ------------------------------------------------------------------ the control thread
 
     def run(self) -> None:
-        """Start the thread that serves this client."""
-        self._thread = threading.Thread(target=self.recvRtspRequest, name=f"client {self._name}")
-        self._thread.start()
+        """Start the thread that serves this client, or refuse it when the system grants none."""
+        thread = threading.Thread(target=self.recvRtspRequest, name=f"client {self._name}")
+        try:
+            thread.start()
+            self._thread = thread
+        except RuntimeError as error:
+            logger.warning("%s is refused: %s", self._name, error)
+            self._connection.refuse()
+            self._free()
 
     def is_alive(self) -> bool:
         """Tell if the client is still served."""
