@@ -12,6 +12,8 @@ from rtplab.protocol.rtsp import printable
 DEFAULT_PORTS = {"rtsp": 554, "rtsps": 322}
 MAX_URL = 4096  # characters: the longest file name in any encoding, with its folders
 
+# RFC 3986 section 2 knows none of these. Python leaves some out, others would get into replies.
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _USER_INFO = re.compile(r"(?<=://)[^/@]*@")
 
 
@@ -52,7 +54,8 @@ def parse_url(text: str) -> RtspUrl:
         raise MessageError(
             f"not an RTSP address: {printable(without_password(text), 80)}"
         ) from error
-    if scheme not in DEFAULT_PORTS or not host or len(text) > MAX_URL or port == 0:
+    is_wrong = scheme not in DEFAULT_PORTS or not host or len(text) > MAX_URL or port == 0
+    if is_wrong or _CONTROL.search(text):
         raise MessageError(f"not an RTSP address: {printable(without_password(text), 80)}")
     path = parts.path + (f"?{parts.query}" if parts.query else "")
     user = _unescaped(parts.username or "").decode("utf-8", "replace")
