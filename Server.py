@@ -20,7 +20,12 @@ from contextlib import ExitStack, closing
 from types import FrameType
 
 from rtplab.serving.connection import refuse
-from rtplab.serving.descriptors import raise_descriptor_limit
+from rtplab.serving.descriptors import (
+    RESERVE,
+    are_exhausted,
+    most_descriptors,
+    raise_descriptor_limit,
+)
 from rtplab.serving.exposition import MetricsServer, open_metrics_listeners
 from rtplab.serving.library import MovieLibrary
 from rtplab.serving.listing import describe_movies
@@ -39,7 +44,7 @@ ACCEPT_PAUSE = 0.2
 # Seconds without a request after which a client that has no session may have to make room.
 MIN_IDLE = 1.0
 WAKE_SIZE = 4096  # bytes: more than there are calls to wake up at one time
-_OUT_OF_RESOURCES = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
+FULL_INTERVAL = 60.0  # seconds between two lines of the log that tell of clients without a place
 
 logger = logging.getLogger("rtplab.server")
 
@@ -58,6 +63,7 @@ class Server:
         self._status_interval: float | None = None
         self._metrics_listeners: list[socket.socket] = []
         self._announcement: list[str] = []
+        self._told_full = -math.inf  # when the log has last told of a client without a place
         self._closing = False
 
     def main(self, argv: list[str] | None = None) -> int:
@@ -191,11 +197,12 @@ class Server:
         try:
             rtsp_socket, address = self._listener.accept()
         except OSError as error:
-            if error.errno in _OUT_OF_RESOURCES:
+            if are_exhausted(error):
                 self._pause(error)
             return  # or the client has gone again, or it was the wake-up call
         self._workers = [worker for worker in self._workers if worker.is_alive()]
-        if len(self._workers) >= self.service.limits.connections and not self._made_room():
+        if self._is_full(rtsp_socket) and not self._made_room():
+            self._tell_full("is refused: the server is full")
             refuse(rtsp_socket, self.service.tls is not None)
             rtsp_socket.close()
             return
@@ -204,19 +211,31 @@ class Server:
         self._workers.append(worker)
         worker.run()
 
+    def _is_full(self, newest: socket.socket) -> bool:
+        """Tell if there are as many clients as may be, or as there are descriptors for."""
+        if len(self._workers) >= self.service.limits.connections:
+            return True
+        return newest.fileno() >= most_descriptors() - RESERVE
+
     def _made_room(self) -> bool:
         """Hang up on who has been idle for longest; False when all have something to do."""
         idle = [(worker.idle_since() or math.inf, id(worker), worker) for worker in self._workers]
-        since, _, longest = min(idle)
-        if since > time.monotonic() - MIN_IDLE:
+        since, _, longest = min(idle, default=(math.inf, 0, None))
+        if longest is None or since > time.monotonic() - MIN_IDLE:
             return False
         longest.make_room()
         return True
 
     def _pause(self, error: OSError) -> None:
         """Let some client go before the next is accepted."""
-        logger.warning("no client can be accepted for now: %s", error.strerror)
+        self._tell_full(f"can't be accepted for now: {error.strerror}")
         threading.Event().wait(ACCEPT_PAUSE)
+
+    def _tell_full(self, what: str) -> None:
+        """Log it, but not for each of a crowd."""
+        if time.monotonic() >= self._told_full + FULL_INTERVAL:
+            self._told_full = time.monotonic()
+            logger.warning("a client %s (told at most once a minute)", what)
 
     def _obey(self, *signals: signal.Signals) -> None:
         """The first of these signals ends the server cleanly, the second at once.

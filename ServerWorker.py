@@ -29,6 +29,7 @@ from rtplab.protocol.states import State, transition
 from rtplab.protocol.urls import without_password
 from rtplab.serving.access import Gate
 from rtplab.serving.connection import RtspConnection
+from rtplab.serving.descriptors import are_exhausted
 from rtplab.serving.multicast import MulticastChannel
 from rtplab.serving.pacer import FrameClock, Ticket
 from rtplab.serving.proxies import read_client_address
@@ -242,7 +243,7 @@ class ServerWorker:
             return Response(error.status, reason=error.reason)
         except OSError as error:
             logger.warning("%s failed: %s", self._name, error)
-            return Response(500)
+            return Response(503 if are_exhausted(error) else 500)
 
     def _new_gate(self, host: str) -> Gate | None:
         access = self._service.access

@@ -349,7 +349,7 @@ def test_without_descriptors_it_waits_and_those_who_are_in_see_nothing_of_it(tmp
         packets = watcher.rtp.wait_for_packets(200, limit=LIMIT)
         assert [packet[12:] for packet in packets] == frames_of(MOVIE)[:200]
         _, stderr = end(process)
-    assert "no client can be accepted for now: Too many open files" in stderr
+    assert "a client is refused: the server is full" in stderr
 
 
 # --- The class -----------------------------------------------------------------------------------

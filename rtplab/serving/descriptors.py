@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import errno
+import math
+
 try:
     import resource
 except ImportError:  # Windows has no such limit
     resource = None  # type: ignore[assignment]
 
 MACOS_MAX = 10_240  # macOS says "unlimited" and then refuses more than this (its OPEN_MAX)
+# Kept back from newcomers, for what those inside still need: two sockets each for UDP, a movie.
+RESERVE = 16
+
+_EXHAUSTED = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 
 
 def raise_descriptor_limit() -> None:
@@ -25,3 +32,16 @@ def raise_descriptor_limit() -> None:
             return
         except (ValueError, OSError):
             continue  # then we live with what we have
+
+
+def most_descriptors() -> float:
+    """Return how many the process may have open; infinity where nobody says."""
+    if resource is None:
+        return math.inf
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return math.inf if soft == resource.RLIM_INFINITY else soft
+
+
+def are_exhausted(error: OSError) -> bool:
+    """Tell if something failed because there is no descriptor, or no memory, for it now."""
+    return error.errno in _EXHAUSTED

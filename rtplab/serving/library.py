@@ -11,6 +11,7 @@ from pathlib import Path
 
 from rtplab.protocol.errors import MessageError
 from rtplab.protocol.rtsp import printable
+from rtplab.serving.descriptors import are_exhausted
 
 MOVIE_SUFFIXES = (".mjpeg", ".mjpg")
 MAX_FOLDERS = 16  # in one name: more is not a path that anyone made
@@ -31,7 +32,10 @@ class MovieLibrary:
         )
 
     def find(self, name: str) -> Path:
-        """Return the file that `name` means. Raises MessageError 404 when there is none."""
+        """Return the file that `name` means. Raises MessageError 404 when there is none.
+
+        Raises OSError when there is no descriptor to look for it.
+        """
         path = self.folder
         parts = [part for part in name.split("/") if part != "."]
         for part in parts[: MAX_FOLDERS + 1]:
@@ -52,7 +56,9 @@ def _entry(folder: Path, name: str) -> str | None:
     """Return the folder's entry `name`: exactly, or regardless of case if just one fits."""
     try:
         names = [entry for entry in os.listdir(folder) if _may_be_seen(entry)]
-    except OSError:
+    except OSError as error:
+        if are_exhausted(error):
+            raise
         return None
     if name in names:
         return name

@@ -8,6 +8,7 @@ from rtplab.protocol import sdp
 from rtplab.protocol.errors import MessageError, MovieError
 from rtplab.protocol.headers import Transport
 from rtplab.protocol.rtsp import Dialect
+from rtplab.serving.descriptors import are_exhausted
 from rtplab.serving.media import Media, WholeFrames
 from rtplab.serving.multicast import (
     MulticastChannel,
@@ -32,13 +33,15 @@ class SessionMaker:
     name: str  # the client's, in the log
 
     def open_movie(self, name: str) -> VideoStream:
-        """Open a movie by the name the client gave. Raises MessageError 404 or 415."""
+        """Open a movie by the name the client gave. Raises MessageError 404 or 415, or OSError."""
         path = self.service.library.find(name)
         try:
             return VideoStream(path)
         except MovieError as error:
             raise MessageError(f"{path.name} can't be played: {error}", 415) from error
         except OSError as error:
+            if are_exhausted(error):
+                raise
             raise MessageError(f"{path.name} can't be opened: {error}", 404) from error
 
     def describe(self, resource: Resource) -> str:
