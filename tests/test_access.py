@@ -20,7 +20,9 @@ from rtplab.protocol.errors import MessageError
 from rtplab.protocol.rtsp import Headers, Request, Response
 from rtplab.serving import access
 from rtplab.serving.access import (
+    FIRST_DELAY,
     LONGEST_DELAY,
+    MAX_WAITING,
     NONCE_LIFETIME,
     Access,
     FailedTries,
@@ -240,6 +242,33 @@ def test_remembers_only_so_many_addresses(monkeypatch: pytest.MonkeyPatch) -> No
 def test_the_delay_has_an_end() -> None:
     tries = FailedTries()
     assert max(tries.add("192.0.2.1", 0.0) for _ in range(5000)) == LONGEST_DELAY
+
+
+def test_only_so_many_wrong_tries_of_an_address_wait_at_once() -> None:
+    tries = FailedTries()
+    for _ in range(MAX_WAITING):
+        assert tries.may_try("192.0.2.1", 10.0)
+        tries.add("192.0.2.1", 10.0)
+    assert not tries.may_try("192.0.2.1", 10.0)
+    assert tries.may_try("192.0.2.2", 10.0)
+    assert tries.may_try("192.0.2.1", 10.0 + FIRST_DELAY)
+    tries.add("192.0.2.1", 10.0 + FIRST_DELAY)
+    assert not tries.may_try("192.0.2.1", 10.0 + FIRST_DELAY)
+    assert tries.may_try("192.0.2.1", 10.0 + FIRST_DELAY + LONGEST_DELAY)
+    assert not tries._tries["192.0.2.1"].answers
+
+
+def test_a_guesser_on_many_connections_disturbs_nobody_who_has_logged_in() -> None:
+    rules = Access(Users([("ann", "secret")]))
+    viewer = Viewer(Gate(rules, "192.0.2.1", False))
+    assert viewer.ask(0.0) == "in"
+    for _ in range(MAX_WAITING):
+        assert Viewer(Gate(rules, "192.0.2.1", False), "wrong").ask(0.0).startswith("out")
+    right = Headers([("Authorization", BasicCredentials("ann", "secret").serialise())])
+    late = Gate(rules, "192.0.2.1", True).check(Request("PLAY", URI, right), 0.0)
+    assert late.refusal is not None and (late.refusal.status, late.delay) == (503, 0.0)
+    assert Viewer(Gate(rules, "192.0.2.2", False)).ask(0.0) == "in"
+    assert viewer.ask(0.0) == "in"
 
 
 def test_all_of_a_customers_ipv6_counts_as_one_address() -> None:

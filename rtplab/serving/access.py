@@ -32,6 +32,9 @@ NONCE_LIFETIME = 300.0
 FIRST_DELAY = 0.25
 LONGEST_DELAY = 4.0
 FORGET_AFTER = 600.0  # seconds without another failed try
+# Wrong tries of one address that may wait for their answers at once. Further ones are not looked
+# at: who guesses on many connections would have as many guesses as connections every few seconds.
+MAX_WAITING = 32
 MAX_REMEMBERED = 4096  # addresses with failed tries; the one that failed longest ago is forgotten
 MAX_USERS_FILE = 1024 * 1024  # bytes: some 10,000 users
 
@@ -129,23 +132,44 @@ def address_key(host: str) -> str:
     return str(ipaddress.ip_network((address, 64), strict=False))
 
 
+@dataclass
+class _Tries:
+    """The failed tries of one address. Times are in seconds."""
+
+    count: int = 0
+    last: float = 0.0
+    answers: list[float] = field(default_factory=list)  # when those that wait are due
+
+
 class FailedTries:
     """How often each address has failed of late. For all control threads."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()  # guards the table
-        self._tries: dict[str, tuple[int, float]] = {}  # count and last time, the latest last
+        self._tries: dict[str, _Tries] = {}  # by address, the latest last
 
     def add(self, host: str, now: float) -> float:
         """Count a failed try; return how many seconds its answer is to wait."""
         key = address_key(host)
         with self._lock:
-            count, last = self._tries.pop(key, (0, now))
-            count = 1 if now - last > FORGET_AFTER else count + 1
+            tries = self._tries.pop(key, _Tries())
+            tries.count = 1 if now - tries.last > FORGET_AFTER else tries.count + 1
+            tries.last = now
             if len(self._tries) >= MAX_REMEMBERED:
                 del self._tries[next(iter(self._tries))]
-            self._tries[key] = count, now
-        return float(min(LONGEST_DELAY, FIRST_DELAY * 2 ** min(count - 1, 16)))
+            self._tries[key] = tries
+            delay = float(min(LONGEST_DELAY, FIRST_DELAY * 2 ** min(tries.count - 1, 16)))
+            tries.answers.append(now + delay)
+        return delay
+
+    def may_try(self, host: str, now: float) -> bool:
+        """Tell if another try of this address is to be looked at."""
+        with self._lock:
+            tries = self._tries.get(address_key(host))
+            if tries is None:
+                return True
+            tries.answers = [due for due in tries.answers if due > now]
+            return len(tries.answers) < MAX_WAITING
 
 
 @dataclass
@@ -175,6 +199,7 @@ class Gate:
         self._nonce = ""
         self._expires = 0.0
         self._count = 0  # the highest nc that came with the nonce
+        self._is_known = False  # has logged in once: guessers at its address do not disturb it
 
     def check(self, request: Request, now: float) -> Verdict:
         """Let a request in or not; `now` in seconds. Raises MessageError 400."""
@@ -183,11 +208,19 @@ class Gate:
             raise MessageError("more than one Authorization header")
         if not values:
             return Verdict(self._challenge(now))
+        if not self._is_known and not self._access.failed_tries.may_try(self._host, now):
+            return Verdict(Response(503))
         credentials = parse_authorization(values[0])
         if isinstance(credentials, BasicCredentials):
-            allowed = self._is_private and self._access.users.is_password(credentials)
-            return Verdict() if allowed else self._failed(now)
-        return self._check_digest(credentials, request, now)
+            verdict = self._check_basic(credentials, now)
+        else:
+            verdict = self._check_digest(credentials, request, now)
+        self._is_known |= verdict.refusal is None
+        return verdict
+
+    def _check_basic(self, credentials: BasicCredentials, now: float) -> Verdict:
+        allowed = self._is_private and self._access.users.is_password(credentials)
+        return Verdict() if allowed else self._failed(now)
 
     def _check_digest(
         self, credentials: DigestCredentials, request: Request, now: float
