@@ -13,6 +13,11 @@ from rtplab.protocol.jpeg import dimensions
 # high and wide, and decoding it takes 663 MB.
 MAX_PIXELS = 7680 * 4320
 
+# Scans of a picture that is decoded: a progressive one has about ten, each a pass over all of its
+# pixels. 16 MB could hold 300,000, which would keep the decoder busy for a quarter of an hour.
+MAX_SCANS = 100
+_START_OF_SCAN = b"\xff\xda"  # within a scan FF is followed by 00, so this counts too many, never few
+
 Size = tuple[int, int]
 
 
@@ -31,6 +36,9 @@ def decode(jpeg: bytes, size: Size) -> Image.Image:
 
     Call `picture_size` first: Pillow itself only warns of a picture that is too large.
     """
+    scans = jpeg.count(_START_OF_SCAN)
+    if scans > MAX_SCANS:
+        raise PacketError(f"a picture of {scans} scans is not decoded")
     try:
         image: Image.Image = Image.open(io.BytesIO(jpeg), formats=("JPEG",))
         _check(*image.size)
