@@ -54,8 +54,8 @@ def parse_url(text: str) -> RtspUrl:
         raise MessageError(
             f"not an RTSP address: {printable(without_password(text), 80)}"
         ) from error
-    is_wrong = scheme not in DEFAULT_PORTS or not host or len(text) > MAX_URL or port == 0
-    if is_wrong or _CONTROL.search(text):
+    is_strange = len(text) > MAX_URL or port == 0 or _CONTROL.search(text)
+    if scheme not in DEFAULT_PORTS or not host or is_strange:
         raise MessageError(f"not an RTSP address: {printable(without_password(text), 80)}")
     path = parts.path + (f"?{parts.query}" if parts.query else "")
     user = _unescaped(parts.username or "").decode("utf-8", "replace")
