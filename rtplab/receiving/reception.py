@@ -38,6 +38,7 @@ class Reception:
         """Packets of another SSRC than `expected_ssrc`, where one is known, are ignored."""
         self.ssrc: int | None = None  # of the packets that came
         self.expected_ssrc = expected_ssrc
+        self.expected_version: int | None = None  # RFC 3550 section 5.1: 2; of a lab server any
         self.statistics = Statistics()
         self.malformed = 0  # datagrams that were no RTP packets of this stream
         self.assembler = assembler
@@ -56,7 +57,8 @@ class Reception:
         except PacketError:
             self.malformed += 1
             return []
-        if self.expected_ssrc not in (None, packet.ssrc()):
+        is_versioned = self.expected_version in (None, packet.version())
+        if not is_versioned or self.expected_ssrc not in (None, packet.ssrc()):
             self.malformed += 1
             return []
         if not self._is_credible(packet.seqNum()):
