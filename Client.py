@@ -483,6 +483,7 @@ class Client:
         self.reception.expected_ssrc = dialogue.transport.ssrc
         if isinstance(dialogue, StandardDialogue):
             self.reception.assembler = RtpJpegFrames(dialogue.payload_type)
+            self.reception.expected_version = 2
         if not dialogue.uses_udp:
             self._close_rtp_port()
 
