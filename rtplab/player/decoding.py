@@ -16,7 +16,7 @@ MAX_PIXELS = 7680 * 4320
 # Scans of a picture that is decoded: a progressive one has about ten, each a pass over all of its
 # pixels. 16 MB could hold 300,000, which would keep the decoder busy for a quarter of an hour.
 MAX_SCANS = 100
-_START_OF_SCAN = b"\xff\xda"  # within a scan FF is followed by 00, so this counts too many, never few
+_START_OF_SCAN = b"\xff\xda"
 
 Size = tuple[int, int]
 
