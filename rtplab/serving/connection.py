@@ -41,8 +41,8 @@ class RtspConnection:
         """Take a socket over. With `tls`, all that goes over it is inside TLS."""
         self._limits = limits or Limits()
         self._pace = Pace(self._limits.requests_per_second)
-        # As often as requests may come, we look what has: single bytes, empty lines and reports cost
-        # as much as requests, and what comes meanwhile is then read at once.
+        # We look as often as requests may come, and no more: single bytes, empty lines and reports
+        # cost as much as requests, and what comes meanwhile is then read at once.
         self._reading_pace = Pace(self._limits.requests_per_second)
         self._tls = TlsChannel(tls) if tls is not None else None
         self._handshake_deadline = time.monotonic() + HANDSHAKE_TIMEOUT
