@@ -13,8 +13,8 @@ from typing import Any
 
 from rtplab.serving.metrics import Metrics, Snapshot
 
-# Seconds that a client may take for its request and our answer: the next one has to wait for it, and
-# so has the end of the server.
+# Seconds that a client may take for its request and our answer: the next one has to wait for it,
+# and so has the end of the server.
 PATIENCE = 2.0
 
 logger = logging.getLogger("rtplab.metrics")
