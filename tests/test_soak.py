@@ -1,4 +1,4 @@
-"""The soak of `make soak`, with all its viewers, for a few seconds: what takes long is not judged."""
+"""The soak of `make soak` with all its viewers, for seconds instead of minutes."""
 
 from __future__ import annotations
 

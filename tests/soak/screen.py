@@ -223,10 +223,10 @@ class MulticastScreen(Screen):
     def __init__(self, name: str, film: Film, tally: Tally) -> None:
         super().__init__(name, film, tally, None)
         self._joining: list[RtpHeader] = []
-        self._has_left = True
+        self.has_left = True
 
     def join(self) -> None:
-        self._has_left = self._is_quiet = False
+        self.has_left = self._is_quiet = False
         self.last_number = 0
         self.stretches = []
         self.next_sequence_number = None
@@ -236,10 +236,10 @@ class MulticastScreen(Screen):
 
     def leave(self) -> None:
         """What comes now is for others."""
-        self._has_left = True
+        self.has_left = True
 
     def take(self, packet: bytes, now: float | None = None) -> None:
-        if self._has_left:
+        if self.has_left:
             return
         if self.stretches:
             super().take(packet, now)

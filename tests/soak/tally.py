@@ -10,6 +10,7 @@ EXAMPLES = 20  # of faults that are told in words
 BEAT = 0.05  # seconds
 NOTICED = 0.02  # seconds beyond a beat that count as a hold-up
 STALLS_KEPT = 1000
+WORTH_A_LOOK = 0.1  # seconds: of what came later by this, the load's own hold-ups are subtracted
 
 
 class Fault(Exception):
@@ -86,7 +87,7 @@ class Tally:
     def reply(self, sent: float) -> None:
         """A reply has come to what was sent at `sent`."""
         seconds = time.monotonic() - sent
-        if seconds > self._reply_limit:
+        if seconds > WORTH_A_LOOK:
             seconds -= self.beat.held_up_since(sent)
         self.replies += 1
         self.slowest_reply = max(self.slowest_reply, seconds)
@@ -94,7 +95,7 @@ class Tally:
 
     def lateness(self, seconds: float, since: float) -> bool:
         """A frame has come so late; `since` is when one was last on time. Tell if that is late."""
-        if seconds > self._frame_limit:
+        if seconds > WORTH_A_LOOK:
             seconds -= self.beat.held_up_since(since)
         self.latest_frame = max(self.latest_frame, seconds)
         if seconds <= self._frame_limit:

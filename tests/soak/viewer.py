@@ -351,6 +351,8 @@ class MulticastViewer(Viewer):
 
     def _look_for_bye(self) -> None:
         """It comes to all at once; what others play then is not for us."""
+        if self.screen.has_left:
+            return
         self._ports[0].take_all()
         super()._look_for_bye()
         self._has_ended = True
