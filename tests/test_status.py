@@ -30,9 +30,20 @@ def test_nothing_is_said_over_a_picture_while_a_reply_is_awaited():
 
 
 def test_an_error_is_shown_with_its_sentence():
-    message = message_for(Situation(error="The server has no movie named x: check the name."))
+    sentence = "The server has no movie named x: check the name."
+    message = message_for(Situation(error=sentence))
     assert message.tone is Tone.BAD
-    assert message.detail == "The server has no movie named x: check the name."
+    assert message.detail == f"{sentence}\nPress Setup to try again, or o to open something else."
+    assert message_for(Situation(state=State.PLAYING, error=sentence)).detail == sentence
+    told = "The server is gone (Broken pipe): press Setup."
+    assert message_for(Situation(error=told)).detail == told
+
+
+def test_who_gives_no_password_is_told_how_to_be_asked_again():
+    sentence = "The server asks for a user name and a password."
+    message = message_for(Situation(error=sentence, needs_password=True))
+    assert (message.headline, message.tone) == ("Log in", Tone.CALM)
+    assert message.detail == f"{sentence}\nPress Setup to be asked again."
 
 
 def test_a_lost_connection_is_called_so():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import time
+import tkinter as tk
 from pathlib import Path
 from tkinter import filedialog
 from typing import TYPE_CHECKING
@@ -149,7 +150,7 @@ class Actions:
             window.picture.toast(window.panel.save_capture(Path(path)))
 
     def close(self) -> None:
-        self._window.confirm_close()
+        self._window.close()
 
     def _stem(self, suffix: str) -> str:
         """A file name that tells the movie's."""
@@ -206,19 +207,26 @@ class Actions:
         self._window.picture.keys_overlay.toggle()
 
     def menu(self) -> None:
-        """Open the menu where the button is, or the mouse upon the picture."""
+        """Open the menu above its button."""
+        button = self._window.bar.buttons["menu"]
+        menu = self._menu()
+        menu.update_idletasks()
+        x = button.winfo_rootx() + button.winfo_width() - menu.winfo_reqwidth()
+        menu.tk_popup(x, button.winfo_rooty() - menu.winfo_reqheight())
+
+    def menu_at(self, x: int, y: int) -> None:
+        """Open the menu at a place of the screen, in pixels."""
+        self._menu().tk_popup(x, y)
+
+    def _menu(self) -> tk.Menu:
         window = self._window
-        menu = build_menu(
+        return build_menu(
             window.toplevel,
             window.situation,
             window.run,
             history.load().recent,
             lambda address: window.open(address, in_new_window=False),
         )
-        menu.update_idletasks()
-        button = window.bar.buttons["menu"]
-        x = button.winfo_rootx() + button.winfo_width() - menu.winfo_reqwidth()
-        menu.tk_popup(x, button.winfo_rooty() - menu.winfo_reqheight())
 
 
 def _free_path(folder: Path, stem: str, suffix: str) -> Path:

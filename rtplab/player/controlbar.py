@@ -14,6 +14,8 @@ from rtplab.player.theme import Theme
 from rtplab.player.tooltip import Tooltip
 from rtplab.protocol.states import State
 
+_TIME_WIDTH = 5  # characters, enough for an hour: a longer time takes more room once
+_SPEEDS = ("slower", "faster", "normal_speed")
 _BUTTONS = ("record", "snapshot", "panel", "fullscreen", "menu")
 
 
@@ -35,16 +37,16 @@ class ControlBar(ttk.Frame):
         self._now = Situation()
         self.buttons: dict[str, ttk.Button] = {}
         self._add_button("toggle", 0)
-        self.elapsed = ttk.Label(self, style="Muted.TLabel", width=6, anchor="e")
-        self.elapsed.grid(row=0, column=1, padx=(theme.px(4), theme.px(6)))
+        self.elapsed = ttk.Label(self, style="Muted.TLabel", width=_TIME_WIDTH, anchor="e")
+        self.elapsed.grid(row=0, column=1, padx=theme.px(4))
         self.slider = SeekSlider(self, theme, seek)
         self.slider.configure(width=theme.px(120))
         self.slider.grid(row=0, column=2, sticky="ew")
-        self.total = ttk.Label(self, style="Muted.TLabel", width=6, anchor="w")
-        self.total.grid(row=0, column=3, padx=(theme.px(6), theme.px(2)))
+        self.total = ttk.Label(self, style="Muted.TLabel", width=_TIME_WIDTH, anchor="w")
+        self.total.grid(row=0, column=3, padx=theme.px(4))
         self.speed = ttk.Button(self, style="Flat.TButton", width=4, command=self._offer_speeds)
         self.speed.grid(row=0, column=4)
-        Tooltip(self.speed, "Speed  ([ slower, ] faster)")
+        Tooltip(self.speed, "Speed: " + ", ".join(tooltip(BY_NAME[name]) for name in _SPEEDS))
         for column, name in enumerate(_BUTTONS, start=5):
             self._add_button(name, column)
         self.columnconfigure(2, weight=1)

@@ -7,6 +7,8 @@ from tkinter import ttk
 
 from rtplab.player.theme import Theme
 
+_WIDE = 40  # characters
+
 
 class Dialog:
     """A window of its own in the middle of its parent; Return agrees, Escape cancels."""
@@ -28,25 +30,31 @@ class Dialog:
         """Do what was asked for; to be written by each dialog."""
         raise NotImplementedError
 
-    def add_entry(self, row: int, label: str, width: int, indent: int = 0) -> ttk.Entry:
-        """Add a field with its label; `width` in characters."""
+    def add_entry(self, row: int, label: str, width: int = 0, indent: int = 0) -> ttk.Entry:
+        """Add a field with its label; `width` in characters, or all there is where it is 0."""
         px = self.theme.px
         text = ttk.Label(self.body, text=label, style="Muted.TLabel")
         text.grid(row=row, column=0, sticky="w", padx=(px(indent), px(12)))
-        entry = ttk.Entry(self.body, width=width, font=self.theme.font)
-        entry.grid(row=row, column=1, sticky="w", pady=px(3))
+        entry = ttk.Entry(self.body, width=width or _WIDE, font=self.theme.font)
+        entry.grid(row=row, column=1, sticky="w" if width else "ew", pady=px(3))
         return entry
 
     def add_end(self, row: int, agree: str) -> None:
         """Add the line for what is wrong, Cancel and the button that agrees."""
         px = self.theme.px
         self.error = ttk.Label(self.body, style="Bad.TLabel", wraplength=px(380))
-        self.error.grid(row=row, column=0, columnspan=2, sticky="w", pady=(px(8), 0))
+        self._error_row = row
         buttons = ttk.Frame(self.body)
         buttons.grid(row=row + 1, column=0, columnspan=2, sticky="e", pady=(px(14), 0))
         cancel = ttk.Button(buttons, text="Cancel", command=self.window.destroy)
         cancel.pack(side="left", padx=(0, px(8)))
         ttk.Button(buttons, text=agree, command=self.agree).pack(side="left")
+
+    def complain(self, sentence: str) -> None:
+        """Say what is wrong with an answer."""
+        self.error.configure(text=sentence)
+        above = (self.theme.px(8), 0)
+        self.error.grid(row=self._error_row, column=0, columnspan=2, sticky="w", pady=above)
 
     def appear(self, focused: ttk.Entry) -> None:
         """Show it in the middle of its parent, but within the screen."""

@@ -20,7 +20,7 @@ class FullScreen:
         self._controls = controls
         self._put_back = put_back
         self._geometry = ""
-        self._timer = ""
+        self._timer = self._settling = ""
         self.active = False
         window.bind("<Motion>", self._mouse_moved, add=True)
 
@@ -42,12 +42,19 @@ class FullScreen:
         self._controls.place_forget()
         self._put_back()
 
+    def end(self) -> None:
+        """The window is being destroyed: nothing is to be done later."""
+        self.active = False
+        self._cancel_timer()
+        if self._settling:
+            self._window.after_cancel(self._settling)
+
     def _enter(self) -> None:
         self.active = True
         self._geometry = self._window.geometry()
         self._window.attributes("-fullscreen", True)
-        self._window.after(_SETTLING, self._insist)
         self._hide_controls()
+        self._settling = self._window.after(_SETTLING, self._insist)
 
     def _insist(self) -> None:
         """Where no window manager obeys, there is none that could be in the way."""

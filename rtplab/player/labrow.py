@@ -1,4 +1,4 @@
-"""The four buttons of the classic lab, and beside them frame number, time and state."""
+"""The four buttons of the classic lab, and beside them frame number and state."""
 
 from __future__ import annotations
 
@@ -11,19 +11,24 @@ from rtplab.player.status import Situation
 from rtplab.player.theme import Theme
 from rtplab.player.tooltip import Tooltip
 
+_NUMBER_WIDTH = 13  # characters: "Frame 1000000"
+_STATE_WIDTH = 9
+
 
 class LabRow(ttk.Frame):
     """`buttons` has them under the names that they have in the classic client."""
 
     def __init__(self, master: tk.Misc, theme: Theme, run: Callable[[Command], None]) -> None:
         super().__init__(master)
+        self._shown: int | None = None
         self.buttons: dict[str, ttk.Button] = {}
         for column, command in enumerate(LAB_COMMANDS):
             self._add_button(command, column, theme, run)
-        self.numbers = ttk.Label(self, style="Muted.TLabel", anchor="e")
-        self.numbers.grid(row=0, column=4, sticky="e", padx=(theme.px(8), theme.px(14)))
-        self.state_name = ttk.Label(self, style="Bold.TLabel", anchor="e")
-        self.state_name.grid(row=0, column=5, sticky="e", padx=(0, theme.px(6)))
+        # Of fixed widths, so that the window stays as wide as it is whatever they show.
+        self.number = ttk.Label(self, style="Muted.TLabel", anchor="e", width=_NUMBER_WIDTH)
+        self.number.grid(row=0, column=4, sticky="e")
+        self.state_name = ttk.Label(self, style="Bold.TLabel", anchor="e", width=_STATE_WIDTH)
+        self.state_name.grid(row=0, column=5, sticky="e", padx=(0, theme.px(8)))
         self.columnconfigure(4, weight=1)
 
     def _add_button(
@@ -41,7 +46,8 @@ class LabRow(ttk.Frame):
             enabled = command.enabled(now)
             self.buttons[command.name].state(["!disabled" if enabled else "disabled"])
 
-    def show_numbers(self, text: str) -> None:
-        """Show the frame number and time."""
-        if str(self.numbers.cget("text")) != text:
-            self.numbers.configure(text=text)
+    def show_number(self, number: int | None) -> None:
+        """Show the number of the frame that is shown; None: there is none."""
+        if number != self._shown:
+            self._shown = number
+            self.number.configure(text="" if number is None else f"Frame {number}")

@@ -8,8 +8,6 @@ from tkinter import ttk
 
 from rtplab.player.dialog import Dialog
 
-_WIDTH = 28  # characters of a field
-
 
 class LoginDialog(Dialog):
     """Asks for a user name and a password; Cancel asks for nothing and changes nothing."""
@@ -30,8 +28,8 @@ class LoginDialog(Dialog):
         headline.grid(row=0, column=0, columnspan=2, sticky="w")
         words = ttk.Label(self.body, text=question, style="Muted.TLabel", wraplength=px(380))
         words.grid(row=1, column=0, columnspan=2, sticky="w", pady=(px(2), px(12)))
-        self.user = self.add_entry(2, "User name", _WIDTH)
-        self.password = self.add_entry(3, "Password", _WIDTH)
+        self.user = self.add_entry(2, "User name")
+        self.password = self.add_entry(3, "Password")
         self.password.configure(show="●")
         self.user.insert(0, user)
         self.add_end(4, "Log in")
@@ -41,7 +39,7 @@ class LoginDialog(Dialog):
         """Hand both over, and go."""
         user, password = self.user.get(), self.password.get()
         if not user:
-            self.error.configure(text="Give the name that the server knows you by.")
+            self.complain("Give the name that the server knows you by.")
             self.user.focus_set()
             return
         self.window.destroy()

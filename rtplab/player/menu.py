@@ -56,7 +56,7 @@ def speed_label(speed: float) -> str:
 def _add(menu: tk.Menu, command: Command, now: Situation, run: Run) -> None:
     menu.add_command(
         label=command.label,
-        accelerator=key_label(command.keys[0]) if command.keys else "",
+        accelerator=f"{key_label(command.keys[0])}  " if command.keys else "",
         command=lambda: run(command),
         state="normal" if command.enabled(now) else "disabled",
         **_padding(menu),

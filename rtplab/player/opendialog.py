@@ -12,7 +12,6 @@ from rtplab.player.history import Address, parse_address, parse_url
 _FIELDS = (("host", "Server"), ("port", "Port"), ("rtp_port", "RTP port"), ("movie", "Movie"))
 _EXAMPLE = Address("localhost", 5678, 0, "movie.Mjpeg")
 _NARROW = 8  # characters of a field for a port
-_WIDE = 40  # characters of the other fields
 
 
 class OpenDialog(Dialog):
@@ -48,7 +47,7 @@ class OpenDialog(Dialog):
         button.grid(row=row, column=0, columnspan=2, sticky="w", pady=(above, px(4)))
 
     def _add_field(self, row: int, name: str, label: str) -> None:
-        entry = self.add_entry(row, label, _NARROW if "port" in name else _WIDE, indent=24)
+        entry = self.add_entry(row, label, _NARROW if "port" in name else 0, indent=24)
         kind = "url" if name == "url" else "lab"
         entry.bind("<Key>", lambda event: self._typed(event.char, kind))
         for paste in ("<<Paste>>", "<<PasteSelection>>"):
@@ -91,7 +90,7 @@ class OpenDialog(Dialog):
             else:
                 address = parse_address(*(text[name] for name, _ in _FIELDS))
         except ValueError as error:
-            self.error.configure(text=str(error))
+            self.complain(str(error))
             return
         self.window.destroy()
         self._opened(address)

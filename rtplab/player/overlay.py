@@ -15,6 +15,7 @@ _LINE = 19
 _KEY_WIDTH = 92
 _COLUMN_WIDTH = 264
 _OPACITY = 225  # of 255
+_MARGIN = 8  # around the card
 
 
 def key_columns() -> list[list[tuple[str, str]]]:
@@ -54,8 +55,11 @@ class KeysOverlay:
         columns = key_columns()
         # Smaller in a window that is too small for it, rather than cut off.
         rows = max(len(column) for column in columns)
-        room = self._canvas.winfo_width(), self._canvas.winfo_height()
         px = self._theme.px
+        room = (
+            self._canvas.winfo_width() - 2 * px(_MARGIN),
+            self._canvas.winfo_height() - 2 * px(_MARGIN),
+        )
         needed = px(_COLUMN_WIDTH * 2 + 32), px(_LINE * rows + 32)
         scale = min(1.0, room[0] / needed[0], room[1] / needed[1]) * self._theme.scale
         self._draw_card(round(needed[0] * scale / self._theme.scale), rows, scale)

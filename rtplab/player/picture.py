@@ -16,7 +16,8 @@ from rtplab.player.theme import Theme
 from rtplab.protocol.errors import PacketError
 
 REDRAW_DELAY = 60  # milliseconds: longer than from one frame to the next
-TOAST_TIME = 2500  # milliseconds
+TOAST_TIME = 2000  # milliseconds, and
+READING_TIME = 50  # milliseconds for each character
 _CARD_OPACITY = 205  # of 255: words must be legible on any picture
 
 
@@ -43,7 +44,7 @@ class PictureArea(tk.Canvas):
         self.broken = 0  # frames that could not be decoded
         self.picture: Size | None = None  # pixels of the picture as it was sent
         self.bind("<Configure>", self._resized)
-        self.bind("<Destroy>", lambda event: self._decoder.close())
+        self.bind("<Destroy>", self._destroyed)
 
     @property
     def box(self) -> tuple[int, int, int, int]:
@@ -137,6 +138,12 @@ class PictureArea(tk.Canvas):
         if self._jpeg:
             self.show(self._jpeg)
 
+    def _destroyed(self, event: tk.Event[tk.Misc]) -> None:
+        self._decoder.close()
+        for timer in (self._redraw_timer, self._toast_timer):
+            if timer:
+                self.after_cancel(timer)
+
     # ------------------------------------------------------------------ words
 
     def _draw_message(self) -> None:
@@ -186,7 +193,7 @@ class PictureArea(tk.Canvas):
         self._draw_toast()
         if self._toast_timer:
             self.after_cancel(self._toast_timer)
-        self._toast_timer = self.after(TOAST_TIME, self._end_toast)
+        self._toast_timer = self.after(TOAST_TIME + READING_TIME * len(text), self._end_toast)
 
     def _end_toast(self) -> None:
         self._toast = self._toast_timer = ""

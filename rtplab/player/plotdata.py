@@ -21,7 +21,9 @@ class Figures:
     kbit_per_second: float
     loss_percent: float  # of the packets expected in the last RATE_WINDOW
     jitter_ms: float
-    irregular_per_second: float  # packets out of order, late or doubled
+    reordered_per_second: float  # packets, as the two below
+    late_per_second: float
+    duplicates_per_second: float
     buffer_ms: float
 
 
@@ -32,7 +34,15 @@ class _Counts:
     bytes: int
     expected: int
     lost: int
-    irregular: int
+    reordered: int
+    late: int
+    duplicates: int
+
+    def rate(self, name: str, since: _Counts) -> float:
+        """How much the count of this name has grown a second since earlier counts."""
+        seconds = self.when - since.when
+        growth: int = getattr(self, name) - getattr(since, name)
+        return growth / seconds if seconds else 0.0
 
 
 class PlotData:
@@ -49,25 +59,28 @@ class PlotData:
     def sample(self, statistics: Statistics, buffered: float, now: float) -> None:
         """Take the counts at `now`; `buffered` is seconds in the playout buffer."""
         s = statistics
-        irregular = s.reordered + s.late + s.duplicates
-        counts = _Counts(now, s.frames, s.bytes, s.expected, s.lost, irregular)
+        counts = _Counts(
+            now, s.frames, s.bytes, s.expected, s.lost, s.reordered, s.late, s.duplicates
+        )
         if self._counts and counts.expected < self._counts[-1].expected:
             self._counts.clear()  # another session
         self._counts.append(counts)
-        first = self._counts[0]
-        seconds = now - first.when
-        expected, lost = counts.expected - first.expected, max(0, counts.lost - first.lost)
-        self.figures.append(
-            Figures(
-                now,
-                (counts.frames - first.frames) / seconds if seconds else 0.0,
-                (counts.bytes - first.bytes) * 8 / 1000 / seconds if seconds else 0.0,
-                100 * lost / expected if expected else 0.0,
-                s.jitter * 1000,
-                (counts.irregular - first.irregular) / seconds if seconds else 0.0,
-                buffered * 1000,
-            )
-        )
+        self.figures.append(_figures(self._counts[0], counts, s.jitter, buffered))
+
+
+def _figures(first: _Counts, last: _Counts, jitter: float, buffered: float) -> Figures:
+    expected, lost = last.expected - first.expected, max(0, last.lost - first.lost)
+    return Figures(
+        last.when,
+        frames_per_second=last.rate("frames", first),
+        kbit_per_second=last.rate("bytes", first) * 8 / 1000,
+        loss_percent=100 * lost / expected if expected else 0.0,
+        jitter_ms=jitter * 1000,
+        reordered_per_second=last.rate("reordered", first),
+        late_per_second=last.rate("late", first),
+        duplicates_per_second=last.rate("duplicates", first),
+        buffer_ms=buffered * 1000,
+    )
 
 
 def totals(statistics: Statistics, malformed: int, skipped: int) -> list[tuple[str, str]]:

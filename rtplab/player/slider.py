@@ -18,7 +18,7 @@ class SeekSlider(tk.Canvas):
     def __init__(self, master: tk.Misc, theme: Theme, seek: Callable[[float], None]) -> None:
         """`seek` is called with seconds when the viewer has chosen a position."""
         super().__init__(
-            master, height=theme.px(_HEIGHT), highlightthickness=0, borderwidth=0, takefocus=True
+            master, height=theme.px(_HEIGHT), highlightthickness=0, borderwidth=0, takefocus=False
         )
         self._theme = theme
         self._seek = seek
@@ -39,7 +39,10 @@ class SeekSlider(tk.Canvas):
 
     def show(self, position: float, duration: float | None) -> None:
         """Show a position, in seconds; without a duration there is nothing to choose."""
-        self._position, self._duration = position, duration
+        self._position = position
+        if duration != self._duration:
+            self._duration = duration
+            self.configure(takefocus=bool(duration))
         self._draw()
 
     @property
@@ -88,9 +91,8 @@ class SeekSlider(tk.Canvas):
         p, px = self._theme.palette, self._theme.px
         x = self.x_of(self.shown_position)
         active = self._hovered or self._focused or self._dragging is not None
-        knob = bool(self._duration) and active
         size = self.winfo_width(), self.winfo_height()
-        state = (x, size, knob, self._focused, bool(self._duration), p.name)
+        state = (x, size, active, self._focused, bool(self._duration), p.name)
         if state == self._drawn:
             return
         self._drawn = state
@@ -98,9 +100,10 @@ class SeekSlider(tk.Canvas):
         self.configure(background=p.window)
         left, right = self._ends()
         middle, half = self.winfo_height() // 2, px(_LINE) / 2
+        if not self._duration:
+            return  # nobody knows how long it is: nothing to choose
         self.create_rectangle(left, middle - half, right, middle + half, fill=p.trough, width=0)
-        if self._duration:
-            self.create_rectangle(left, middle - half, x, middle + half, fill=p.accent, width=0)
-        if knob:
+        self.create_rectangle(left, middle - half, x, middle + half, fill=p.accent, width=0)
+        if active:
             colour = p.text if self._focused else p.accent
             self.create_image(x, middle, image=self._theme.icon("knob", colour, _KNOB))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from rtplab.protocol.states import State
 
@@ -41,10 +41,14 @@ ARROWS = (
 )
 
 
-def last_arrow(previous: State, current: State, request: str) -> Arrow | None:
-    """The arrow that led to the current state; `request` is the first line of the last request.
+def last_arrow(previous: State, current: State, ended: bool, lost: bool) -> Arrow | None:
+    """The arrow that led to the current state, None when nothing has.
 
-    None when no request did: the connection was lost, or the server came to the movie's end.
+    Where no request did, it bears what did: the server came to the movie's end, or was lost.
     """
-    gone = previous, current, request.partition(" ")[0]
-    return next((a for a in ARROWS if (a.source, a.target, a.method) == gone), None)
+    gone = next((a for a in ARROWS if (a.source, a.target) == (previous, current)), None)
+    if gone is not None and ended and current is State.READY:
+        return replace(gone, method="BYE")
+    if gone is not None and lost:
+        return replace(gone, method="lost")
+    return gone

@@ -55,7 +55,7 @@ def message_for(now: Situation) -> Message:
     if now.needs_password:
         return Message("Log in", f"{now.error}\nPress Setup to be asked again.")
     if now.error:
-        return Message(_trouble(now), now.error, Tone.BAD)
+        return Message(_trouble(now), now.error + _way_out(now), Tone.BAD)
     if now.ended and now.state is not State.PLAYING:
         return Message("The end", "Press Play to watch it again.")
     if now.notice:
@@ -75,6 +75,12 @@ def _by_state(now: Situation) -> Message:
     if now.state is State.PLAYING:
         return Message("Buffering …", now.movie)
     return Message("Ready to play", f"{now.movie} is set up: press Play.")
+
+
+def _way_out(now: Situation) -> str:
+    if now.state is not State.INIT or "press Setup" in now.error:
+        return ""
+    return "\nPress Setup to try again, or o to open something else."
 
 
 def _reconnecting(now: Situation) -> Message:

@@ -124,6 +124,7 @@ class Theme:
             ("focus", self._rounded(p.raised, p.accent)),
             ("active", self._rounded(p.hover, p.border)),
             border=self.px(_RADIUS),
+            padding=0,
             sticky="nsew",
         )
         self._style.element_create(
@@ -137,12 +138,13 @@ class Theme:
             ("active", self._rounded(p.hover, p.hover)),
             ("selected", self._rounded(p.raised, p.raised)),
             border=self.px(_RADIUS),
+            padding=0,
             sticky="nsew",
         )
         for widget, element in (("TButton", "Rounded"), ("Flat.TButton", "Flat")):
             self._style.layout(widget, _button_layout(f"{element}.button"))
-        self._style.configure("TButton", padding=(self.px(14), self.px(5)), anchor="center")
-        self._style.configure("Flat.TButton", padding=(self.px(7), self.px(6)))
+        self._style.configure("TButton", padding=(self.px(16), self.px(8)), anchor="center")
+        self._style.configure("Flat.TButton", padding=self.px(9))
 
     def _create_fields(self, p: Palette) -> None:
         style, px = self._style, self.px
@@ -212,8 +214,9 @@ class Theme:
             )
             name = f"{kind}.indicator"
             self._style.element_create(
-                name, "image", off, ("selected", on), ("active", lit), sticky="w"
-            )
+                name, "image", off, ("selected", on), ("active", lit), sticky="w",
+                width=self.px(22),
+            )  # fmt: skip
             indicator = (f"{kind}.indicator", {"side": "left", "sticky": ""})
             label = (f"{kind}button.label", {"side": "left", "sticky": "nswe"})
             focus = (f"{kind}button.focus", {"side": "left", "sticky": "", "children": [label]})

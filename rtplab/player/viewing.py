@@ -31,6 +31,7 @@ class Viewing:
         self.frame: Frame | None = None  # that is shown
         self.speed = 1.0
         self._state = self.previous_state = State.INIT  # at the last tick, and before it changed
+        self.loss = ""  # why the session was lost; empty when it was ended by TEARDOWN
         self._wants_to_play = False
         self._wants_to_step = False
         self._seek_target: float | None = None  # wished, not yet asked for
@@ -162,6 +163,7 @@ class Viewing:
             return
         before, self._state = self._state, self.client.state
         self.previous_state = before
+        self.loss = self.client.error if self._state is State.INIT else ""
         if self._state is State.PLAYING:
             self._shown_at = now
             if not self._wants_to_step:

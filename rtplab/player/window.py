@@ -22,7 +22,7 @@ from rtplab.player.logindialog import LoginDialog
 from rtplab.player.palette import PALETTES, SURROUND
 from rtplab.player.panel import Panel
 from rtplab.player.picture import PictureArea
-from rtplab.player.status import Situation, clock, message_for
+from rtplab.player.status import Situation, message_for
 from rtplab.player.theme import Theme
 from rtplab.player.traffic import Traffic
 from rtplab.player.viewing import Viewing
@@ -72,7 +72,7 @@ class PlayerWindow:
     def _build(self) -> None:
         px, master = self.theme.px, self.master
         self.toplevel.configure(background=SURROUND)
-        self.toplevel.minsize(px(SMALLEST[0]), px(SMALLEST[1]))
+        self.limit_size()
         master.columnconfigure(0, weight=1)
         master.rowconfigure(0, weight=1)
         self.actions = Actions(self)
@@ -86,7 +86,9 @@ class PlayerWindow:
         bind_keys(self.toplevel, self.picture, self.run)
         self.picture.bind("<Button-1>", lambda event: self.picture.focus_set())
         self.picture.bind("<Double-Button-1>", lambda event: self.fullscreen.toggle())
-        self.picture.bind("<Button-3>", lambda event: self.actions.menu())
+        self.picture.bind(
+            "<Button-3>", lambda event: self.actions.menu_at(event.x_root, event.y_root)
+        )
         self.picture.focus_set()
 
     def _build_controls(self) -> ttk.Frame:
@@ -105,6 +107,11 @@ class PlayerWindow:
     def _grid_controls(self) -> None:
         self.controls.grid(row=1, column=0, sticky="ew")
 
+    def limit_size(self) -> None:
+        """Let the window become no smaller than its controls."""
+        px = self.theme.px
+        self.toplevel.minsize(px(SMALLEST[0]), px(SMALLEST[1]))
+
     @property
     def client(self) -> Any:
         return self._client
@@ -117,7 +124,9 @@ class PlayerWindow:
         if frame is not None:
             self._show_frame(frame)
         self._look_at_session(now)
-        if now >= self._numbers_due:
+        # While it stands still, what is written is what is shown.
+        is_stepped = frame is not None and self.situation.state is not State.PLAYING
+        if now >= self._numbers_due or is_stepped:
             self._write_numbers()
             self._numbers_due = now + NUMBERS_INTERVAL
         self.panel.tick(now)
@@ -188,8 +197,7 @@ class PlayerWindow:
 
     def _write_numbers(self) -> None:
         frame, position = self.viewing.frame, self.viewing.position
-        numbers = "" if frame is None else f"Frame {frame.number}    {clock(position)}"
-        self.lab_row.show_numbers(numbers)
+        self.lab_row.show_number(None if frame is None else frame.number)
         self.bar.show_position(position, self._client.duration)
 
     # ------------------------------------------------------------------ the user's wishes
@@ -250,6 +258,7 @@ class PlayerWindow:
 
     def _destroyed(self, event: Any) -> None:
         self.toplevel.after_cancel(self._timer)
+        self.fullscreen.end()
 
     def _end(self) -> None:
         self.actions.end_recording()

@@ -13,26 +13,42 @@ _RFC = "RFC 2326 §"
 # Header: what it is for, and the section that defines it (of RFC 2326 where no RFC is named).
 _HEADERS = {
     "accept": ("descriptions that the client understands", "12.1"),
+    "accept-encoding": ("compressions that the client understands", "12.2"),
+    "accept-language": ("languages that the client's user reads", "12.3"),
     "allow": ("the methods that are allowed here", "12.4"),
+    "authorization": ("proves who the client is", "12.5"),
     "bandwidth": ("bits a second that the client can take", "12.6"),
+    "blocksize": ("bytes of media in a packet that the client wants at the most", "12.7"),
     "cache-control": ("how long the answer may be kept", "12.8"),
+    "conference": ("the conference that this belongs to", "12.9"),
     "connection": ("what becomes of the TCP connection", "12.10"),
     "content-base": ("where relative addresses start from", "12.11"),
+    "content-encoding": ("how the body is compressed", "12.12"),
+    "content-language": ("what language the body is in", "12.13"),
     "content-length": ("bytes of body that follow the blank line", "12.14"),
+    "content-location": ("the address of what the body describes", "12.15"),
     "content-type": ("what kind of body follows", "12.16"),
     "cseq": ("numbers the request and its answer", "12.17"),
     "date": ("when the message was written", "12.18"),
+    "expires": ("until when the description holds", "12.19"),
+    "last-modified": ("when the movie or its description was changed", "12.24"),
     "location": ("where the movie has gone", "12.25"),
+    "proxy-authenticate": ("how the client may prove to a proxy who it is", "12.26"),
+    "proxy-require": ("options that proxies must know", "12.27"),
     "public": ("the methods that the server knows", "12.28"),
     "range": ("the part of the movie, in seconds (npt)", "12.29"),
+    "retry-after": ("when to try again", "12.31"),
     "require": ("options that the server must know", "12.32"),
     "rtp-info": ("first sequence number and timestamp", "12.33"),
     "scale": ("speed: 2 is twice as fast, -1 backwards", "12.34"),
     "session": ("names the session that SETUP began", "12.37"),
     "server": ("the server's software", "12.36"),
+    "speed": ("how much faster than in real time data is to be sent", "12.35"),
+    "timestamp": ("when the request was sent, for measuring the round trip", "12.38"),
     "transport": ("how RTP is to travel: protocol, ports or channels", "12.39"),
-    "unsupported": ("options that the server does not know", "12.41"),
+    "unsupported": ("options that the server does not know", "12.40"),
     "user-agent": ("the client's software", "12.41"),
+    "via": ("the proxies that this has gone through", "12.43"),
     "www-authenticate": ("how the client may prove who it is", "12.44"),
 }
 _METHODS = {
@@ -47,6 +63,8 @@ _METHODS = {
 }
 _REASONS = {str(status): reason.lower() for status, reason in REASONS.items()}
 
+_END_NAMES = {"\r": "CR", "\n": "LF"}
+
 
 @dataclass(frozen=True)
 class Line:
@@ -58,8 +76,8 @@ class Line:
 
     @property
     def visible_end(self) -> str:
-        """The end of line in visible signs."""
-        return self.end.replace("\r", "␍").replace("\n", "␊")
+        """The end of line by the names of its characters: `CR LF`, `LF`, or nothing."""
+        return " ".join(_END_NAMES[character] for character in self.end)
 
 
 def explain_message(data: bytes) -> list[Line]:

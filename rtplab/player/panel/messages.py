@@ -54,7 +54,7 @@ class MessagesPage(ttk.Frame):
         text.tag_configure("sent", foreground=p.accent, font=theme.bold_font, spacing1=px(12))
         text.tag_configure("received", foreground=p.good, font=theme.bold_font, spacing1=px(12))
         text.tag_configure("failed", foreground=p.bad, font=theme.bold_font, spacing1=px(12))
-        text.tag_configure("ends", foreground=p.warning)
+        text.tag_configure("ends", foreground=p.warning, background=p.raised, font=theme.small_font)
         text.tag_configure(
             "meaning", foreground=p.muted, font=theme.small_font,
             lmargin1=px(16), lmargin2=px(16), spacing3=px(3),
@@ -94,7 +94,8 @@ class MessagesPage(ttk.Frame):
         for line in lines:
             self.text.insert("end", printable(line.text, MAX_LINE))
             if self._ends.get():
-                self.text.insert("end", line.visible_end, "ends")
+                for name in line.visible_end.split():
+                    self.text.insert("end", " ", "", f" {name} ", "ends")
             self.text.insert("end", "\n")
             if line.meaning and line.text:
                 self.text.insert("end", f"{line.meaning}\n", "meaning")

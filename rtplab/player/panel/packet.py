@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 _WORD = 32  # bits of a row
 _MARGIN = 14
-_ROW = 58
+_ROW = 52
 _HEADING = 30
 
 
@@ -141,17 +141,17 @@ class PacketPage(ttk.Frame):
         box = (left, y, right, y + px(_ROW))
         canvas.create_rectangle(*box, fill=p.raised, outline=p.border, width=px(1))
         middle = (left + right) / 2
-        canvas.create_text(middle, y + px(11), text=field.name, font=theme.small_font, fill=p.muted)
+        canvas.create_text(middle, y + px(10), text=field.name, font=theme.small_font, fill=p.muted)
         for number, digit in enumerate(f"{field.value:0{field.bits}b}"):
             x = self._bit_x(bit + number + 0.5)
-            colour = p.accent if digit == "1" else p.disabled
-            canvas.create_text(x, y + px(29), text=digit, font=theme.fixed_font, fill=colour)
+            colour = p.accent if digit == "1" else p.muted
+            canvas.create_text(x, y + px(27), text=digit, font=theme.fixed_font, fill=colour)
         value = f"{field.value:,}" if field.bits > 1 else ""
         if field.bits >= 8 and field.meaning:
             value += f"   {field.meaning}" if field.bits > 16 else f"  {field.meaning}"
         if field.bits <= 8 and theme.small_font.measure(value) > right - left - px(4):
             value = f"{field.value}"
-        canvas.create_text(middle, y + px(46), text=value, font=theme.small_font, fill=p.text)
+        canvas.create_text(middle, y + px(42), text=value, font=theme.small_font, fill=p.text)
 
     def _write(self, x: float, y: float, text: str, bold: bool = False) -> None:
         theme = self._window.theme

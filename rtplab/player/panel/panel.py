@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from rtplab.player.window import PlayerWindow
 
 WIDTH = 440  # at 1x
+LOWEST = 540  # height at 1x that all pages need
+NARROWEST = 320  # width at 1x that is left to the picture
 REFRESH = 0.2  # seconds
 
 
@@ -28,6 +30,7 @@ class Panel:
         self._window = window
         self._frame: ttk.Frame | None = None
         self._due = 0.0
+        self._grown = 0, 0  # pixels that the window grew by when the panel was opened
         self.open = False
 
     def toggle(self) -> None:
@@ -46,7 +49,7 @@ class Panel:
     def _open(self) -> None:
         if self._frame is None:
             self._frame = self._build()
-        self._widen(self._window.theme.px(WIDTH))
+        self._make_room()
         self._frame.grid(row=0, column=1, rowspan=2, sticky="nsew")
         self.open = self._window.traffic.watching = True
         self._due = 0.0
@@ -54,18 +57,37 @@ class Panel:
     def _close(self) -> None:
         assert self._frame is not None
         self._frame.grid_remove()
-        self._widen(-self._window.theme.px(WIDTH))
+        self._give_room_back()
         self.open = self._window.traffic.watching = False
         self._window.picture.focus_set()
 
-    def _widen(self, width: int) -> None:
-        """Make room beside the picture, so far as the screen has it; the picture keeps its size."""
-        top = self._window.toplevel
+    def _make_room(self) -> None:
+        """Grow beside the picture, so far as the screen has room; the picture keeps its size."""
         if self._window.fullscreen.active:
             return
-        room = top.winfo_screenwidth() - top.winfo_rootx()
-        wanted = min(top.winfo_width() + width, max(room, top.winfo_width()))
-        top.geometry(f"{wanted}x{top.winfo_height()}")
+        top, px = self._window.toplevel, self._window.theme.px
+        size = top.winfo_width(), top.winfo_height()
+        wanted = size[0] + px(WIDTH), max(size[1], px(LOWEST))
+        room = (
+            top.winfo_screenwidth() - top.winfo_rootx(),
+            top.winfo_screenheight() - top.winfo_rooty(),
+        )
+        width, height = (
+            max(old, min(new, there)) for old, new, there in zip(size, wanted, room, strict=True)
+        )
+        self._grown = width - size[0], height - size[1]
+        self._resize(width, height)
+        top.minsize(min(width, px(WIDTH + NARROWEST)), min(height, px(LOWEST)))
+
+    def _give_room_back(self) -> None:
+        top = self._window.toplevel
+        self._window.limit_size()
+        if not self._window.fullscreen.active:
+            self._resize(top.winfo_width() - self._grown[0], top.winfo_height() - self._grown[1])
+        self._grown = 0, 0
+
+    def _resize(self, width: int, height: int) -> None:
+        self._window.toplevel.geometry(f"{width}x{height}")
 
     def _build(self) -> ttk.Frame:
         window, px = self._window, self._window.theme.px

@@ -19,7 +19,7 @@ _MAX_TEXT = 300  # characters of a message's first line
 
 class _Shown(NamedTuple):
     state: State
-    previous: State
+    arrow: Arrow | None  # that led to it
     request: str
     reply: str
     width: int
@@ -40,13 +40,15 @@ class StatePage(ttk.Frame):
     def refresh(self) -> None:
         """Draw what has changed."""
         window, canvas = self._window, self.canvas
-        if window.client.ended and window.client.state is State.READY:
+        client, viewing = window.client, window.viewing
+        request, reply = window.traffic.last_exchange()
+        if client.ended and client.state is State.READY:
             request, reply = "", "RTCP BYE: the server has sent the whole movie"
-        else:
-            request, reply = window.traffic.last_exchange()
+        elif viewing.loss and client.state is State.INIT:
+            request, reply = "", viewing.loss
+        arrow = last_arrow(viewing.previous_state, client.state, client.ended, bool(viewing.loss))
         size = canvas.winfo_width(), canvas.winfo_height()
-        states = window.client.state, window.viewing.previous_state
-        shown = _Shown(*states, request, reply, *size, window.theme.palette.name)
+        shown = _Shown(client.state, arrow, request, reply, *size, window.theme.palette.name)
         if shown != self._shown:
             self._shown = shown
             self._draw(shown)
@@ -55,9 +57,12 @@ class StatePage(ttk.Frame):
         p = self._window.theme.palette
         self.canvas.delete("all")
         self.canvas.configure(background=p.window)
-        lit = last_arrow(shown.previous, shown.state, shown.request)
+        lit = shown.arrow
         for arrow in ARROWS:
-            self._draw_arrow(arrow, arrow == lit)
+            if lit is not None and arrow.path == lit.path:
+                self._draw_arrow(lit, True)
+            else:
+                self._draw_arrow(arrow, False)
         for state in State:
             self._draw_state(state, state is shown.state)
         self._draw_exchange(shown)

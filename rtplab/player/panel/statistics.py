@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import tkinter as tk
 from tkinter import ttk
 from typing import TYPE_CHECKING
@@ -13,13 +14,20 @@ if TYPE_CHECKING:
 
 # Attribute of Figures, title, unit, and the smallest value at the top of the plot.
 _PLOTS = (
-    ("frames_per_second", "Frame rate", "frames/s", 30.0),
+    ("frames_per_second", "Frames", "/s", 30.0),
     ("kbit_per_second", "Bit rate", "kbit/s", 100.0),
     ("loss_percent", "Loss (RFC 3550 A.3)", "%", 10.0),
-    ("jitter_ms", "Interarrival jitter (RFC 3550 A.8)", "ms", 10.0),
-    ("irregular_per_second", "Out of order, late, doubled", "packets/s", 10.0),
+    ("jitter_ms", "Jitter (RFC 3550 A.8)", "ms", 10.0),
+    ("reordered_per_second", "Out of order", "/s", 10.0),
+    ("late_per_second", "Late", "/s", 10.0),
+    ("duplicates_per_second", "Duplicates", "/s", 10.0),
     ("buffer_ms", "Playout buffer", "ms", 200.0),
 )
+_COLUMNS = 2
+_GAP = 14  # at 1x
+_TITLE = 24  # height of what stands above a plot, at 1x
+
+Box = tuple[float, float, float, float]  # left, top, right, bottom
 
 
 class StatisticsPage(ttk.Frame):
@@ -65,43 +73,50 @@ class StatisticsPage(ttk.Frame):
             self.values[name].configure(text=value)
 
     def _draw_plots(self) -> None:
+        gap = self._window.theme.px(_GAP)
         self.canvas.delete("all")
         self.canvas.configure(background=self._window.theme.palette.window)
-        height = self.canvas.winfo_height() / len(_PLOTS)
+        figures = list(self._data.figures)
+        width = (self.canvas.winfo_width() - gap) / _COLUMNS
+        height = self.canvas.winfo_height() / math.ceil(len(_PLOTS) / _COLUMNS)
         for number, plot in enumerate(_PLOTS):
-            self._draw_plot(number * height, height, *plot)
+            row, column = divmod(number, _COLUMNS)
+            left, top = gap + column * width, row * height
+            self._draw_plot((left, top, left + width - gap, top + height), figures, *plot)
 
     def _draw_plot(
-        self, y: float, height: float, name: str, title: str, unit: str, least: float
+        self, box: Box, figures: list[Figures], name: str, title: str, unit: str, least: float
     ) -> None:
         theme = self._window.theme
         p, px, canvas = theme.palette, theme.px, self.canvas
-        left, right = px(14), canvas.winfo_width() - px(14)
-        top, bottom = y + px(24), y + height - px(2)
-        figures = list(self._data.figures)
-        highest = max([least, *(getattr(figure, name) * 1.1 for figure in figures)])
-        canvas.create_text(left, y + px(13), text=title, anchor="w", font=theme.font, fill=p.text)
+        left, top, right, bottom = box
+        middle = top + px(_TITLE) / 2 + px(1)
+        canvas.create_text(
+            left, middle, text=title, anchor="w", font=theme.small_font, fill=p.muted
+        )
         if figures:
             value = f"{getattr(figures[-1], name):,.1f} {unit}"
             canvas.create_text(
-                right, y + px(13), text=value, anchor="e", font=theme.bold_font, fill=p.text
+                right, middle, text=value, anchor="e", font=theme.bold_font, fill=p.text
             )
-        canvas.create_rectangle(left, top, right, bottom, fill=p.raised, outline="")
-        canvas.create_text(
-            left + px(4), top + px(2), text=f"{highest:,.0f}", anchor="nw", font=theme.small_font,
-            fill=p.disabled,
-        )  # fmt: skip
-        points = self._points(figures, name, highest, (left, top, right, bottom))
+        plot = left, top + px(_TITLE), right, bottom - px(4)
+        highest = max([least, *(getattr(figure, name) * 1.1 for figure in figures)])
+        canvas.create_rectangle(*plot, fill=p.raised, outline="")
+        points = _points(figures, name, highest, plot)
         if len(points) >= 4:
             canvas.create_line(*points, fill=p.accent, width=px(1.6))
+        canvas.create_text(
+            left + px(4), plot[1] + px(2), text=f"{highest:,.0f}", anchor="nw",
+            font=theme.small_font, fill=p.muted,
+        )  # fmt: skip
 
-    def _points(
-        self, figures: list[Figures], name: str, highest: float, box: tuple[float, ...]
-    ) -> list[float]:
-        left, top, right, bottom = box
-        points = []
-        for figure in figures:
-            age = figures[-1].when - figure.when
-            points.append(right - (right - left) * age / SPAN)
-            points.append(bottom - (bottom - top) * getattr(figure, name) / highest)
-        return points
+
+def _points(figures: list[Figures], name: str, highest: float, box: Box) -> list[float]:
+    """The course of a figure as coordinates: the newest at the right, a minute ago at the left."""
+    left, top, right, bottom = box
+    points = []
+    for figure in figures:
+        age = figures[-1].when - figure.when
+        points.append(right - (right - left) * age / SPAN)
+        points.append(bottom - (bottom - top) * getattr(figure, name) / highest)
+    return points
