@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import secrets
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from rtplab.protocol import rtcp
 from rtplab.protocol.errors import PacketError
@@ -44,6 +44,9 @@ class Session:
     viewer: str  # the client's name in the log
     last_report: rtcp.ReportBlock | None = None  # of how the viewer receives the stream
     _logged_at: float = -LOG_INTERVAL
+    # Unix time at zero of time.monotonic. Taken once: reports go on evenly when somebody sets the
+    # clock.
+    _epoch: float = field(default_factory=lambda: time.time() - time.monotonic())
 
     def go_to(self, span: Range, request: Request) -> None:
         """Take up what PLAY asks for. Raises MessageError 457."""
@@ -81,7 +84,7 @@ class Session:
         share = self.stream.send_burst()
         now = time.monotonic()
         if self.dialect is Dialect.STANDARD and self.stream.report_is_due(now):
-            self.stream.report(self.cname, now, time.time())
+            self.stream.report(self.cname, now, self._epoch + now)
         return share
 
     def finish_frame(self) -> None:
@@ -93,7 +96,8 @@ class Session:
         """RFC 3550 section 6.6: BYE at the end of the movie and of the session."""
         if self.dialect is Dialect.STANDARD:
             try:
-                self.stream.report(self.cname, time.monotonic(), time.time(), bye=True)
+                now = time.monotonic()
+                self.stream.report(self.cname, now, self._epoch + now, bye=True)
             except ViewerGone:
                 pass  # then nobody needs to be told
 
