@@ -112,7 +112,7 @@ class ServerWorker:
             thread.start()
             self._thread = thread
         except RuntimeError as error:
-            logger.warning("%s is refused: %s", self._name, error)
+            logger.warning("%s is refused: %s", self._name, str(error))
             self._connection.refuse()
             self._free()
 
