@@ -39,6 +39,9 @@ REPLY_TIMEOUT = 5.0  # seconds that a server may take to answer a request
 TEARDOWN_TIMEOUT = 1.0  # seconds that a server may take to answer TEARDOWN: then we go anyway
 # Seconds without a packet while playing after which the user is told, or TCP is tried.
 SILENCE_TIMEOUT = 5.0
+# Seconds late for a look at the clock: then the process was suspended, and what has come meanwhile
+# is still to be read.
+HELD_UP = 1.0
 MAX_REDIRECTIONS = 5  # in a row: more is a loop
 MAX_SESSION_DIGITS = 20  # of a session id that counts as a number, as those of lab servers do
 
@@ -128,6 +131,7 @@ class Client:
         self.frameNbr = 0
         self.firstFrameDelay: float | None = None  # seconds from PLAY to the first frame
         self._played_at = 0.0
+        self._held_up_at = 0.0  # when we were last found to have been suspended
         self._early_frames: list[Frame] = []  # came before the reply to PLAY
         self._reply_deadline: float | None = None
         self._keep_alive_seq = 0  # number of a keep-alive that is not answered yet
@@ -536,7 +540,8 @@ class Client:
         """When the user is to be told that nothing comes; once told, never."""
         if self.state is not State.PLAYING or self._awaits_reply() or self.notice or self.error:
             return None
-        return max(self._played_at, self.reception.statistics.last_arrival or 0.0) + SILENCE_TIMEOUT
+        last_arrival = self.reception.statistics.last_arrival or 0.0
+        return max(self._played_at, last_arrival, self._held_up_at) + SILENCE_TIMEOUT
 
     def _keep_alive_deadline(self) -> float | None:
         if self.state is State.INIT or self._dialogue.timeout is None or self._keep_alive_seq:
@@ -549,7 +554,10 @@ class Client:
                 return
             if _is_past(self._reply_deadline, now):
                 self._give_up_waiting()
-            if _is_past(self._silence_deadline(), now):
+            silence = self._silence_deadline()
+            if silence is not None and now > silence + HELD_UP:
+                self._held_up_at = now
+            elif _is_past(silence, now):
                 self._tell_silence()
             if _is_past(self._keep_alive_deadline(), now):
                 self._keep_alive()
