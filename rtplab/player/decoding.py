@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import io
 
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
+from PIL.JpegImagePlugin import JpegImageFile
 
 from rtplab.protocol.errors import MovieError, PacketError
 from rtplab.protocol.jpeg import dimensions
@@ -32,20 +33,20 @@ def picture_size(jpeg: bytes) -> Size:
 
 
 def decode(jpeg: bytes, size: Size) -> Image.Image:
-    """Decode a JPEG to `size`. Raises PacketError when it is damaged or too large.
-
-    Call `picture_size` first: Pillow itself only warns of a picture that is too large.
-    """
+    """Decode a JPEG to `size`. Raises PacketError when it is damaged or too large."""
     scans = jpeg.count(_START_OF_SCAN)
     if scans > MAX_SCANS:
         raise PacketError(f"a picture of {scans} scans is not decoded")
     try:
-        image: Image.Image = Image.open(io.BytesIO(jpeg), formats=("JPEG",))
+        # Not Image.open: this can only be taken for a JPEG, and nobody warns of its size but we.
+        image: Image.Image = JpegImageFile(io.BytesIO(jpeg))
         _check(*image.size)
         image.draft(image.mode, size)  # the decoder halves what will be reduced anyway
         image.load()
         return image if image.size == size else image.resize(size, _filter(image.size, size))
-    except (UnidentifiedImageError, OSError, ValueError, SyntaxError) as error:
+    except PacketError:
+        raise
+    except Exception as error:  # Pillow passes on whatever its parsers stumble over
         raise PacketError(f"a damaged JPEG: {error}") from error
 
 

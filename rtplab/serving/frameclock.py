@@ -1,0 +1,64 @@
+"""When each frame of a stream is due, and which are left out when time has run away from them."""
+
+from __future__ import annotations
+
+import math
+
+# Streams of one frame rate share their beats, at most so many seconds apart: to wake up for each
+# of them alone would cost more than to send their frames.
+LONGEST_BEAT = 0.025
+# A stream that has been late by a frame or more for so long, in seconds, leaves frames out until
+# it has been on time for as long: there is more to send than the machine can carry. A shorter
+# delay is made up for.
+PATIENCE = 1.0
+# A stream that comes so late, in seconds, goes on from where it is: the machine was suspended.
+# Catching up at double speed, one that is less late is on time again before it loses patience.
+MAX_LATENESS = 1.0
+
+
+class FrameClock:
+    """The clock of one stream. Times are seconds of `time.monotonic`.
+
+    Deadlines are counted from the start, so that no delay adds up. A late stream catches up in
+    steps of half an interval, so that frames never come in a bunch.
+    """
+
+    def __init__(self, interval: float, now: float) -> None:
+        """Start with a frame at `now`; one every `interval` seconds follows, on the next beat."""
+        beat = interval / math.ceil(interval / LONGEST_BEAT)
+        self._interval = interval
+        self._start = math.ceil(now / beat) * beat
+        self._frames = 0.0  # whole, but for a frame that is sent in several bursts
+        self._is_behind = False
+        self._doubtful_since: float | None = None  # since when _is_behind does not fit any more
+
+    def missed(self, now: float) -> int:
+        """Return how many frames to leave out before the next one; they are counted as gone."""
+        lateness = now - self._due()
+        if lateness > MAX_LATENESS:
+            self._start += lateness
+            return 0
+        is_late = lateness >= self._interval
+        self._judge(is_late, now)
+        if not (is_late and self._is_behind):
+            return 0
+        missed = int(lateness / self._interval)
+        self._frames += missed
+        return missed
+
+    def next_due(self, now: float, share: float = 1.0) -> float:
+        """Return when the next frame is due, or burst of one, after this `share` of a frame."""
+        self._frames += share
+        return max(self._due(), now + share * self._interval / 2)
+
+    def _due(self) -> float:
+        return self._start + self._frames * self._interval
+
+    def _judge(self, is_late: bool, now: float) -> None:
+        """Change our mind when what it rests on has not fitted for long enough."""
+        if is_late == self._is_behind:
+            self._doubtful_since = None
+        elif self._doubtful_since is None:
+            self._doubtful_since = now
+        elif now - self._doubtful_since >= PATIENCE:
+            self._is_behind, self._doubtful_since = is_late, None
