@@ -40,6 +40,22 @@ def pack_header(marker: int, pt: int, seqnum: int, timestamp: int, ssrc: int) ->
     return _HEADER.pack(0x80, (marker << 7) | pt, seqnum, timestamp, ssrc)
 
 
+def pack_headers(
+    count: int, marker: int, pt: int, seqnum: int, timestamp: int, ssrc: int
+) -> list[bytes]:
+    """Return the headers of `count` packets of one frame; `marker` is the last one's.
+
+    They are numbered from `seqnum`, which wraps around.
+    """
+    pack = _HEADER.pack
+    headers = [
+        pack(0x80, pt, number & 0xFFFF, timestamp, ssrc)
+        for number in range(seqnum, seqnum + count - 1)
+    ]
+    headers.append(pack_header(marker, pt, (seqnum + count - 1) & 0xFFFF, timestamp, ssrc))
+    return headers
+
+
 class RtpPacket:
     """One RTP packet: `encode` fills it from fields, `decode` from bytes off the wire."""
 

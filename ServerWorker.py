@@ -31,7 +31,7 @@ from rtplab.serving.access import Gate
 from rtplab.serving.connection import RtspConnection
 from rtplab.serving.descriptors import are_exhausted
 from rtplab.serving.multicast import MulticastChannel
-from rtplab.serving.pacer import FrameClock, Ticket
+from rtplab.serving.pacer import Ticket
 from rtplab.serving.proxies import read_client_address
 from rtplab.serving.resources import resource_of
 from rtplab.serving.service import Service
@@ -94,7 +94,6 @@ class ServerWorker:
         self._session: Session | None = None
         self._channel: MulticastChannel | None = None  # in a session by multicast
         self._ticket: Ticket | None = None  # while frames are being sent
-        self._clock: FrameClock
         self._farewells = 0  # still to be said
 
     def _know_client(self, address: tuple[Any, ...], local_host: str) -> None:
@@ -454,7 +453,7 @@ class ServerWorker:
                 self._channel.join(self._name, self._channel_ended)
             elif self._ticket is None:
                 now = time.monotonic()
-                self._clock = FrameClock(self._session.playback.interval, now)
+                self._session.start_clock(now)
                 self._ticket = self._service.pacer.add(self.sendRtp, now)
 
     def sendRtp(self) -> float | None:
@@ -467,9 +466,9 @@ class ServerWorker:
             if self.state is not State.PLAYING or session is None:
                 return None
             try:
-                share = session.send_next()
-                if share is not None:
-                    return self._clock.next_due(time.monotonic(), share)
+                due = session.send_next(time.monotonic())
+                if due is not None:
+                    return due
                 logger.info("%s has seen the whole movie", self._name)
             except MovieError as error:
                 logger.warning("%s is sent no more: %s", self._name, error)

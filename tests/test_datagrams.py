@@ -23,7 +23,7 @@ def packets_of(size, count, last):
     packets = []
     for index in range(count):
         length = last if index == count - 1 else size
-        packets.append((bytes([index % 256]) * 12, b"", memoryview(bytes(length - 12))))
+        packets.append((bytes([index % 256]) * 12, bytes(length - 12)))
     return packets
 
 

@@ -179,10 +179,7 @@ MJPEG = 26
 @pytest.fixture(scope="module")
 def movie_payloads():
     """The RFC 2435 payloads of the first four frames of the movie, frame by frame."""
-    return [
-        [header + bytes(data) for header, data in rtpjpeg.packetize(frame, 1400)]
-        for frame in frames_of(MOVIE)[:4]
-    ]
+    return [rtpjpeg.packetize(frame, 1400) for frame in frames_of(MOVIE)[:4]]
 
 
 class RfcAssembly(Assembly):

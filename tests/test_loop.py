@@ -47,7 +47,7 @@ def test_the_first_frame_follows_the_last(endless):
 
 
 def test_at_double_speed_the_round_begins_with_the_first_frame(endless):
-    endless.scale = 2.0
+    endless.set_pace(2.0, 1.0)
     assert numbers(endless, 6) == [1, 3, 5, 7, 1, 3]
 
 

@@ -1,4 +1,4 @@
-"""The pacer: frame clocks by injected time, and one thread that calls what is due."""
+"""The pacer: one thread that calls what is due."""
 
 from __future__ import annotations
 
@@ -7,54 +7,10 @@ import threading
 import time
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from rtplab.serving.pacer import MAX_LATENESS, FrameClock, Pacer
+from rtplab.serving.pacer import Pacer
 
 LIMIT = 5.0  # seconds that anything may take
-
-
-# --- When frames are due -------------------------------------------------------------------------
-
-
-def test_frames_are_due_at_even_intervals_whenever_they_are_sent():
-    clock = FrameClock(0.05, now=100.0)
-    for number in range(1, 1000):
-        due = clock.next_due(100.0 + (number - 1) * 0.05 + 0.004 * (number % 3))
-        assert due == pytest.approx(100.0 + number * 0.05)
-
-
-def test_a_short_delay_is_made_up_for():
-    clock = FrameClock(0.05, now=0.0)
-    assert clock.next_due(MAX_LATENESS * 0.99) == pytest.approx(0.05)
-    assert clock.next_due(MAX_LATENESS * 0.99) == pytest.approx(0.10)
-
-
-def test_after_a_long_delay_nothing_comes_in_a_burst():
-    clock = FrameClock(0.05, now=0.0)
-    assert clock.next_due(3600.0) == pytest.approx(3600.05)
-    assert clock.next_due(3600.05) == pytest.approx(3600.10)
-
-
-def test_bursts_of_one_frame_share_its_time():
-    clock = FrameClock(0.04, now=0.0)
-    assert clock.next_due(0.0, share=0.5) == pytest.approx(0.02)
-    assert clock.next_due(0.02, share=0.5) == pytest.approx(0.04)
-    assert clock.next_due(0.04) == pytest.approx(0.08)
-
-
-@given(st.floats(0.001, 10.0), st.lists(st.floats(0, 2.0), max_size=50))
-def test_the_next_frame_is_never_longer_than_an_interval_away(interval, delays):
-    clock, now = FrameClock(interval, now=0.0), 0.0
-    for delay in delays:
-        now += delay
-        due = clock.next_due(now)
-        assert now - MAX_LATENESS <= due + 1e-9
-        now = max(now, due)
-
-
-# --- The thread ----------------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -216,3 +172,17 @@ def test_waiting_costs_no_time(pacer):
     started = time.process_time()
     time.sleep(0.3)
     assert time.process_time() - started < 0.05
+
+
+def test_what_is_left_out_is_said_once_a_second(pacer, caplog):
+    with caplog.at_level(logging.WARNING, "rtplab.pacer"):
+        for frames in (3, 4, 5):
+            pacer.say_left_out(frames)
+        time.sleep(1.05)
+        pacer.say_left_out(6)
+    said = [record.getMessage() for record in caplog.records]
+    assert said == [
+        "3 frames left out: more is asked for than can be sent",
+        "15 frames left out: more is asked for than can be sent",
+    ]
+    assert pacer.left_out == 18

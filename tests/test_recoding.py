@@ -220,9 +220,9 @@ def _patched(picture, sides):
 
 def over_rtp(picture):
     """What a receiver makes of the picture's packets."""
-    assembler, packets = JpegAssembler(), packetize(picture, 1440)
-    for number, (head, data) in enumerate(packets, 1):
-        result = assembler.add(parse_payload(head + bytes(data)), 0, number == len(packets))
+    assembler, payloads = JpegAssembler(), packetize(picture, 1440)
+    for number, payload in enumerate(payloads, 1):
+        result = assembler.add(parse_payload(payload), 0, number == len(payloads))
     return result
 
 

@@ -103,8 +103,8 @@ def _sampling(header: JpegHeader) -> tuple[tuple[int, int], ...]:
     return tuple((component.horizontal, component.vertical) for component in header.components)
 
 
-def packetize(jpeg: Buffer, max_payload: int) -> list[tuple[bytes, memoryview]]:
-    """The payloads of one picture's packets: RFC 2435 headers, and a slice of `jpeg` itself.
+def packetize(jpeg: Buffer, max_payload: int) -> list[bytes]:
+    """The payloads of one picture's packets: RFC 2435 headers, and a piece of its scan.
 
     Every payload but the last has exactly `max_payload` bytes, so that UDP segmentation offload
     can cut them. Raises MovieError for a damaged picture, ValueError for one that is not
@@ -122,10 +122,11 @@ def packetize(jpeg: Buffer, max_payload: int) -> list[tuple[bytes, memoryview]]:
     if first < 1:
         raise ValueError(f"a payload of {max_payload} bytes has no room for picture data")
     # Type-specific is 0, so that the offset fills the first four bytes alone.
-    packets = [(bytes(4) + constant + tables, scan[:first])]
+    payloads = [b"".join((bytes(4), constant, tables, scan[:first]))]
     for offset in range(first, len(scan), step):
-        packets.append((offset.to_bytes(4, "big") + constant, scan[offset : offset + step]))
-    return packets
+        data = scan[offset : offset + step]
+        payloads.append(b"".join((offset.to_bytes(4, "big"), constant, data)))
+    return payloads
 
 
 def _constant_headers(header: JpegHeader) -> bytes:

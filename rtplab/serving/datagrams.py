@@ -12,8 +12,10 @@ import socket
 import struct
 import sys
 from collections.abc import Callable
+from itertools import chain
 
-Packet = tuple[bytes | memoryview, ...]  # one RTP packet as pieces to be gathered: header, payload
+# One RTP packet in two pieces, to be gathered: its header, and the payload that viewers share.
+Packet = tuple[bytes, bytes | memoryview]
 
 _SOL_UDP = 17
 _UDP_SEGMENT = 103  # from linux/udp.h: Python's socket module has no name for it
@@ -49,6 +51,12 @@ def path_mtu(connected: socket.socket) -> int:
         return _LARGEST_PACKET  # there is no path at the moment
 
 
+def packet_size(packet: Packet) -> int:
+    """Return how many bytes a packet has."""
+    header, payload = packet
+    return len(header) + len(payload)
+
+
 class DatagramSender:
     """Sends packets on one connected, non-blocking UDP socket."""
 
@@ -69,14 +77,14 @@ class DatagramSender:
         if not self._segmenting or len(packets) == 1:
             self._send_singly(packets)
             return
-        size = sum(map(len, packets[0]))
+        size = packet_size(packets[0])
         calls = max(-(-len(packets) // _MAX_SEGMENTS), -(-len(packets) * size // _MAX_BYTES))
         batch = -(-len(packets) // calls)
         for start in range(0, len(packets), batch):
             self._send_together(packets[start : start + batch], size)
 
     def _send_together(self, packets: list[Packet], size: int) -> None:
-        pieces = [piece for packet in packets for piece in packet]
+        pieces = list(chain.from_iterable(packets))
         segments = [(_SOL_UDP, _UDP_SEGMENT, _SEGMENT_SIZE.pack(size))]
         try:
             self._send_or_drop(pieces, segments, len(packets))

@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 MAX_UDP_PAYLOAD = 65_507  # bytes: 65,535 less the headers of IPv4 and UDP
 MAX_LAB_FRAME = MAX_UDP_PAYLOAD - HEADER_SIZE  # bytes of JPEG that one datagram can hold
 
-# Bytes of one movie's frames that are kept cut into packets, for viewers who follow each other: a
-# few seconds of 1920x1080, minutes of what the lab plays.
-CACHED_BYTES = 32 << 20
+# Bytes of frames that are kept cut into packets, for viewers who follow each other: many seconds of
+# 1920x1080, minutes of what the lab plays.
+CACHED_BYTES = 64 << 20
 # Frames that must be converted before PLAY is answered, and how long that may take, in seconds.
 HEAD_START = 10
 HEAD_START_TIMEOUT = 3.0
@@ -29,8 +29,10 @@ HEAD_START_TIMEOUT = 3.0
 # sizes, since each frame is cut and kept anew for every size.
 NARROW_PAYLOADS = (1220, 492)
 
-# The payloads of one frame's packets: for each a payload header (or none) and a slice of the frame.
-Payloads = list[tuple[bytes, memoryview]]
+Payloads = list[bytes] | list[memoryview]  # of one frame's packets, with their payload headers
+
+
+_FrameKey = tuple[object, int, int]  # whose frame, its number, the largest payload in bytes
 
 
 class Media(Protocol):
@@ -59,13 +61,37 @@ class WholeFrames:
         """Return the frame, in one piece if a datagram holds it. Raises MovieError."""
         frame = self._movie.frame(number)
         starts = range(0, len(frame), MAX_LAB_FRAME)
-        return [(b"", frame[start : start + MAX_LAB_FRAME]) for start in starts]
+        return [frame[start : start + MAX_LAB_FRAME] for start in starts]
+
+
+class FrameCache:
+    """The frames of all movies that were cut last, up to CACHED_BYTES. For all threads."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()  # guards what follows; a mere look needs none
+        self._frames: OrderedDict[_FrameKey, Payloads] = OrderedDict()
+        self._bytes = 0
+
+    def get(self, key: _FrameKey) -> Payloads | None:
+        """Return the frame's payloads, if they are kept."""
+        return self._frames.get(key)
+
+    def keep(self, key: _FrameKey, payloads: Payloads) -> None:
+        """Keep a frame's payloads, and let go of the oldest where there are too many."""
+        with self._lock:
+            if key in self._frames:
+                return  # two viewers came to it at the same time
+            self._frames[key] = payloads
+            self._bytes += sum(map(len, payloads))
+            while self._bytes > CACHED_BYTES:
+                _, oldest = self._frames.popitem(last=False)
+                self._bytes -= sum(map(len, oldest))
 
 
 class RtpJpeg:
     """RFC 2435 payloads; a picture that these can't carry is converted first."""
 
-    def __init__(self, movie: Movie, max_payload: int) -> None:
+    def __init__(self, movie: Movie, max_payload: int, cache: FrameCache) -> None:
         """Make payloads of at most `max_payload` bytes.
 
         Raises MessageError 415 when the movie can't be carried at all.
@@ -78,10 +104,10 @@ class RtpJpeg:
             )
         self.movie = movie
         self._sizes = (max_payload, *(size for size in NARROW_PAYLOADS if size < max_payload))
-        self._cache: OrderedDict[tuple[int, int], Payloads] = OrderedDict()  # by frame and size
-        self._cached_bytes = 0
+        self._cache = cache
+        self._identity = object()  # in the cache, which must not keep the movie's file open
         self._problems: dict[int, str | None] = {}  # by frame, as far as looked at
-        self._lock = threading.Lock()  # guards _cache, _cached_bytes and _converted
+        self._lock = threading.Lock()  # guards _converted
         self._converted: ConvertedMovie | None = None
 
     def size(self) -> tuple[int, int]:
@@ -102,15 +128,14 @@ class RtpJpeg:
         What is still larger than `limit` will be cut by IP. Raises MovieError when the file has
         been changed, unless the frame was kept.
         """
-        size = next((size for size in self._sizes if size <= limit), self._sizes[-1])
-        with self._lock:
-            cached = self._cache.get((number, size))
-        if cached is not None:
-            return cached
-        made = self._make(number, size)
-        if made:
-            self._keep((number, size), made)
-        return made
+        size = self._sizes[0] if limit >= self._sizes[0] else self._narrow(limit)
+        key = (self._identity, number, size)
+        payloads = self._cache.get(key)
+        if payloads is None:
+            payloads = self._make(number, size)
+            if payloads:
+                self._cache.keep(key, payloads)
+        return payloads
 
     def close(self) -> None:
         """End the conversion, if there is one. May be called twice."""
@@ -118,13 +143,8 @@ class RtpJpeg:
             if self._converted is not None:
                 self._converted.close()
 
-    def _keep(self, key: tuple[int, int], made: Payloads) -> None:
-        with self._lock:
-            self._cache[key] = made
-            self._cached_bytes += _size(made)
-            while self._cached_bytes > CACHED_BYTES:
-                _, oldest = self._cache.popitem(last=False)
-                self._cached_bytes -= _size(oldest)
+    def _narrow(self, limit: int) -> int:
+        return next((size for size in self._sizes if size <= limit), self._sizes[-1])
 
     def _make(self, number: int, size: int) -> Payloads:
         frame: memoryview | bytes | None = self.movie.frame(number)
@@ -152,15 +172,12 @@ class RtpJpeg:
             return self._converted
 
 
-def _size(payloads: Payloads) -> int:
-    return sum(len(data) for _, data in payloads)
-
-
 class MediaStore:
     """The RTP/JPEG media of a server's movies, made when the first viewer asks."""
 
     def __init__(self, max_payload: int) -> None:
         self._max_payload = max_payload
+        self._cache = FrameCache()
         self._media: dict[str, RtpJpeg] = {}  # by path
         self._lock = threading.Lock()  # guards _media
 
@@ -171,7 +188,7 @@ class MediaStore:
             if media is None or media.movie is not movie:  # the file has been replaced
                 if media is not None:
                     media.close()
-                media = self._media[movie.path] = RtpJpeg(movie, self._max_payload)
+                media = self._media[movie.path] = RtpJpeg(movie, self._max_payload, self._cache)
             return media
 
     def close(self) -> None:

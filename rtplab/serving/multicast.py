@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from rtplab.protocol.errors import MessageError, MovieError
 from rtplab.protocol.headers import Transport
-from rtplab.serving.pacer import FrameClock, Pacer, Ticket
+from rtplab.serving.pacer import Pacer, Ticket
 from rtplab.serving.session import Session
 from rtplab.serving.sinks import UdpSink, ViewerGone
 
@@ -65,7 +65,6 @@ class MulticastChannel:
         self._lock = threading.Lock()  # guards what follows
         self._viewers: dict[str, Callable[[], None]] = {}
         self._ticket: Ticket | None = None
-        self._clock: FrameClock
 
     def join(self, viewer: str, ended: Callable[[], None]) -> None:
         """Send for this viewer too; `ended` is called at the end of the movie."""
@@ -74,7 +73,7 @@ class MulticastChannel:
             if self._ticket is None:
                 self.session.playback.rewind_at_end()
                 now = time.monotonic()
-                self._clock = FrameClock(self.session.playback.interval, now)
+                self.session.start_clock(now)
                 self._ticket = self._pacer.add(self._send, now)
 
     def leave(self, viewer: str) -> None:
@@ -97,9 +96,9 @@ class MulticastChannel:
             if self._ticket is None:
                 return None
             try:
-                share = self.session.send_next()
-                if share is not None:
-                    return self._clock.next_due(time.monotonic(), share)
+                due = self.session.send_next(time.monotonic())
+                if due is not None:
+                    return due
             except (MovieError, ViewerGone):
                 pass  # the file was cut, or the network is gone: the end, all the same
             self.session.say_goodbye()

@@ -18,32 +18,10 @@ from collections.abc import Callable
 # wakes up less often.
 TOGETHER = 0.010
 
-# A stream that comes so late, in seconds, because the machine was suspended or overloaded, goes on
-# from where it is: it does not send what it missed in a burst.
-MAX_LATENESS = 0.25
-
 # Frames of which it is kept how late they left: a second of 500 streams.
 LATENESS_KEPT = 10_000
 
 logger = logging.getLogger("rtplab.pacer")
-
-
-class FrameClock:
-    """When each frame of a stream is due, counted from the start, so that no delay adds up."""
-
-    def __init__(self, interval: float, now: float) -> None:
-        """Start with the first frame due at `now`, and one every `interval` seconds."""
-        self._interval = interval
-        self._start = now
-        self._frames = 0.0  # whole, but for a frame that is sent in several bursts
-
-    def next_due(self, now: float, share: float = 1.0) -> float:
-        """Return when the next frame is due, or burst of one, after this `share` of a frame."""
-        lateness = now - (self._start + self._frames * self._interval)
-        if lateness > MAX_LATENESS:
-            self._start += lateness
-        self._frames += share
-        return self._start + self._frames * self._interval
 
 
 class Ticket:
@@ -57,6 +35,9 @@ class Ticket:
         self.send = None
 
 
+_Entry = tuple[float, int, Ticket]  # when it is due, in which order, what
+
+
 class Pacer:
     """Calls each stream's `send` when it is due; `send` returns when it is due next, or None.
 
@@ -64,12 +45,17 @@ class Pacer:
     """
 
     def __init__(self) -> None:
-        self._heap: list[tuple[float, int, Ticket]] = []
-        self._numbers = itertools.count()  # keeps equal deadlines in order
-        self._changed = threading.Condition()  # guards _heap and _closing
+        self._changed = threading.Condition()  # guards _added and _closing
+        self._added: list[_Entry] = []  # not yet in the heap
         self._closing = False
         self._thread: threading.Thread | None = None
+        self._numbers = itertools.count()  # keeps equal deadlines in order
         self._latenesses: deque[float] = deque(maxlen=LATENESS_KEPT)  # below 0: went with others
+        # What follows is used by the thread alone.
+        self._heap: list[_Entry] = []
+        self.left_out = 0  # frames of all streams so far
+        self._unsaid = 0
+        self._silent_until = 0.0
 
     def lateness(self, share: float) -> float:
         """Return how late, in seconds, this share (0 to 1) of the last frames left at most."""
@@ -86,9 +72,18 @@ class Pacer:
                 # A daemon, so that a script that never closes its ServerWorker comes to its end.
                 self._thread = threading.Thread(target=self._run, name="pacer", daemon=True)
                 self._thread.start()
-            heapq.heappush(self._heap, (deadline, next(self._numbers), ticket))
+            self._added.append((deadline, next(self._numbers), ticket))
             self._changed.notify()
         return ticket
+
+    def say_left_out(self, frames: int) -> None:
+        """Count frames that a stream leaves out, and say so once a second. For a `send` to call."""
+        self.left_out += frames
+        self._unsaid += frames
+        now = time.monotonic()
+        if now >= self._silent_until:
+            logger.warning("%d frames left out: more is asked for than can be sent", self._unsaid)
+            self._unsaid, self._silent_until = 0, now + 1.0
 
     def close(self) -> None:
         """Stop the thread and wait for it. May be called twice."""
@@ -99,35 +94,42 @@ class Pacer:
             self._thread.join()
 
     def _run(self) -> None:
-        while due := self._wait_for_due():
-            for deadline, ticket in due:
-                self._latenesses.append(time.monotonic() - deadline)
-                self._send(ticket)
+        while self._wait():
+            self._send_due(time.monotonic() + TOGETHER)
 
-    def _wait_for_due(self) -> list[tuple[float, Ticket]]:
-        """Return what is due, with its deadlines, at least one; none when the pacer is closed."""
+    def _wait(self) -> bool:
+        """Wait until something is due; False when the pacer is closed."""
         with self._changed:
             while not self._closing:
-                now = time.monotonic()
-                due = []
-                while self._heap and self._heap[0][0] <= now + TOGETHER:
-                    deadline, _, ticket = heapq.heappop(self._heap)
-                    due.append((deadline, ticket))
-                if due:
-                    return due
-                self._changed.wait(self._heap[0][0] - now if self._heap else None)
-        return []
+                for entry in self._added:
+                    heapq.heappush(self._heap, entry)
+                self._added.clear()
+                left = self._heap[0][0] - time.monotonic() if self._heap else None
+                if left is not None and left <= 0:
+                    return True
+                self._changed.wait(left)
+        return False
 
-    def _send(self, ticket: Ticket) -> None:
-        send = ticket.send
-        if send is None:
-            return
-        try:
-            deadline = send()
-        except Exception:
-            # A fault in one stream must not stop all the others.
-            logger.exception("a stream failed and is dropped")
-            return
-        if deadline is not None:
-            with self._changed:
-                heapq.heappush(self._heap, (deadline, next(self._numbers), ticket))
+    def _send_due(self, horizon: float) -> None:
+        """Send what is due until then."""
+        heap = self._heap
+        while heap and heap[0][0] <= horizon:
+            deadline, number, ticket = heap[0]
+            self._latenesses.append(time.monotonic() - deadline)
+            following = _send(ticket)
+            if following is None:
+                heapq.heappop(heap)
+            else:
+                heapq.heapreplace(heap, (following, number, ticket))
+
+
+def _send(ticket: Ticket) -> float | None:
+    send = ticket.send
+    if send is None:
+        return None
+    try:
+        return send()
+    except Exception:
+        # A fault in one stream must not stop all the others.
+        logger.exception("a stream failed and is dropped")
+        return None

@@ -23,9 +23,8 @@ class Playback:
         self.fps = fps
         self._loop = loop
         self._is_endless = loop
-        self.scale = 1.0
-        self.speed = 1.0
         self._last_frame = self._frame_count
+        self.set_pace(1.0, 1.0)
 
     @property
     def _frame_count(self) -> int:
@@ -43,11 +42,6 @@ class Playback:
         return Range(self.video.frameNbr() / self.fps, end)
 
     @property
-    def frame_duration(self) -> float:
-        """How long each frame that is sent is to be shown, in seconds."""
-        return max(1.0, 1 / self.scale) / self.fps
-
-    @property
     def interval(self) -> float:
         """Seconds from one frame that is sent to the next."""
         return self.frame_duration / self.speed
@@ -56,6 +50,13 @@ class Playback:
     def at_end(self) -> bool:
         """Tell if the last frame that was asked for has been given."""
         return not self._is_endless and self.video.frameNbr() >= self._last_frame
+
+    def set_pace(self, scale: float, speed: float) -> None:
+        """Go on at this scale and speed, each one of RATES."""
+        self.scale = scale
+        self.speed = speed
+        self.frame_duration = max(1.0, 1 / scale) / self.fps  # how long each is shown, in seconds
+        self._step = max(1, int(scale))  # from one frame that is sent to the next
 
     def select(self, span: Range) -> None:
         """Go where `span` begins and end where it ends. Raises MessageError 457 if it can't be."""
@@ -80,12 +81,12 @@ class Playback:
 
     def advance(self) -> int | None:
         """Return the number of the frame to be sent now, and go on; None at the end."""
-        if self._is_endless and self.video.frameNbr() >= self._frame_count:
-            self.video.seek(1)
-        if self.at_end:
-            return None
         number = self.video.frameNbr() + 1
-        self.video.seek(number + max(1, int(self.scale)))
+        if number > self._last_frame:
+            if not self._is_endless:
+                return None
+            number = 1
+        self.video.seek(number + self._step)
         return number
 
     def _frame_at(self, seconds: float) -> int:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import logging
 import secrets
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from rtplab.protocol import rtcp
 from rtplab.protocol.errors import PacketError
 from rtplab.protocol.headers import Range, RtpInfo, Transport
 from rtplab.protocol.rtsp import Dialect, Headers, Request
+from rtplab.serving.frameclock import FrameClock
 from rtplab.serving.media import Media
 from rtplab.serving.playback import Playback, nearest_rate
 from rtplab.serving.resources import Resource
@@ -42,19 +44,22 @@ class Session:
     stream: RtpStream
     cname: str  # the server's name in RTCP
     viewer: str  # the client's name in the log
+    left_out: Callable[[int], None]  # is told how many frames are not sent, as they come too late
     last_report: rtcp.ReportBlock | None = None  # of how the viewer receives the stream
     _logged_at: float = -LOG_INTERVAL
     # Unix time at zero of time.monotonic. Taken once: reports go on evenly when somebody sets the
     # clock.
     _epoch: float = field(default_factory=lambda: time.time() - time.monotonic())
+    _clock: FrameClock = field(init=False)  # while frames are being sent
 
     def go_to(self, span: Range, request: Request) -> None:
         """Take up what PLAY asks for. Raises MessageError 457."""
         if span.start is None:
             self.playback.rewind_at_end()
         self.playback.select(span)
-        self.playback.scale = nearest_rate(request.headers.get("Scale", "1"))
-        self.playback.speed = nearest_rate(request.headers.get("Speed", "1"))
+        scale = nearest_rate(request.headers.get("Scale", "1"))
+        speed = nearest_rate(request.headers.get("Speed", "1"))
+        self.playback.set_pace(scale, speed)
 
     def play_headers(self, request: Request) -> Headers:
         """Return what a reply to PLAY says of the stream: nothing in the lab dialect."""
@@ -70,22 +75,40 @@ class Session:
         headers.add("RTP-Info", info.serialise())
         return headers
 
-    def send_next(self) -> float | None:
-        """Send the next frame, or burst of one; return its share of a frame's time, or None.
+    def start_clock(self, now: float) -> None:
+        """Have the next frame due at `now`, in seconds of time.monotonic."""
+        self._clock = FrameClock(self.playback.interval, now)
 
-        None is the end. A sender report goes along when one is due. Raises MovieError, ViewerGone.
+    def send_next(self, now: float) -> float | None:
+        """Send the next frame, or burst of one; return when what follows is due, None at the end.
+
+        A sender report goes along when one is due. Raises MovieError, ViewerGone.
         """
-        if not self.stream.is_within_frame:
-            number = self.playback.advance()
-            if number is None:
-                return None
-            payloads = self.media.payloads(number, self.stream.sink.max_payload)
-            self.stream.begin_frame(payloads, self.playback.frame_duration)
-        share = self.stream.send_burst()
-        now = time.monotonic()
-        if self.dialect is Dialect.STANDARD and self.stream.report_is_due(now):
-            self.stream.report(self.cname, now, self._epoch + now)
-        return share
+        stream = self.stream
+        if not stream.is_within_frame and not self._begin_frame(now):
+            return None
+        share = stream.send_burst()
+        if self.dialect is Dialect.STANDARD and stream.report_is_due(now):
+            stream.report(self.cname, now, self._epoch + now)
+        return self._clock.next_due(now, share)
+
+    def _begin_frame(self, now: float) -> bool:
+        """Take the next frame whose time is not over yet; False when there is none."""
+        missed = self._clock.missed(now)
+        if missed:
+            self._leave_out(missed)
+        number = self.playback.advance()
+        if number is None:
+            return False
+        payloads = self.media.payloads(number, self.stream.sink.max_payload)
+        self.stream.begin_frame(payloads, self.playback.frame_duration)
+        return True
+
+    def _leave_out(self, frames: int) -> None:
+        for _ in range(frames):
+            self.playback.advance()
+        self.stream.skip(frames * self.playback.frame_duration)
+        self.left_out(frames)
 
     def finish_frame(self) -> None:
         """Send the rest of the frame under way: half of one would be lost. Raises ViewerGone."""

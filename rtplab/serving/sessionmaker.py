@@ -116,9 +116,17 @@ class SessionMaker:
         stream: RtpStream,
     ) -> Session:
         playback = self._playback(video)
-        cname = self.service.cname
         return Session(
-            session_id, dialect, resource, transport, playback, media, stream, cname, self.name
+            session_id,
+            dialect,
+            resource,
+            transport,
+            playback,
+            media,
+            stream,
+            cname=self.service.cname,
+            viewer=self.name,
+            left_out=self.service.pacer.say_left_out,
         )
 
     def _media(self, dialect: Dialect, video: VideoStream) -> Media:

@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import errno
 import socket
+import struct
 import sys
 import time
 from typing import Protocol
 
 from rtplab.protocol.errors import RtpLabError
 from rtplab.serving.connection import RtspConnection
-from rtplab.serving.datagrams import DatagramSender, Packet, kernel_can_segment, path_mtu
+from rtplab.serving.datagrams import (
+    DatagramSender,
+    Packet,
+    kernel_can_segment,
+    packet_size,
+    path_mtu,
+)
 from RtpPacket import HEADER_SIZE
 
 # A lab client may open its port only after PLAY; one whose port has stayed closed so long, in
@@ -25,6 +32,8 @@ PAIR_TRIES = 64  # even and odd port side by side: half of all tries fail, so al
 LARGEST_DATAGRAM = 65_535
 _UDP_HEADER = 8  # bytes
 _SEGMENTING = kernel_can_segment()
+
+_INTERLEAVED = struct.Struct("!cBH")
 
 # Packets sent at once, at the most: a viewer's socket takes 212,992 bytes by default, of which
 # Linux counts about 2,300 for a packet of Ethernet's size. A larger frame goes in several bursts.
@@ -152,7 +161,7 @@ class InterleavedSink:
         """Send all packets of one frame, or none of them. Raises ViewerGone."""
         pieces: list[bytes | memoryview] = []
         for packet in packets:
-            pieces.append(_interleaved_header(self._rtp_channel, sum(map(len, packet))))
+            pieces.append(_interleaved_header(self._rtp_channel, packet_size(packet)))
             pieces += packet
         try:
             self._connection.offer(b"".join(pieces))
@@ -179,7 +188,7 @@ def _gone(error: OSError) -> ViewerGone:
 
 def _interleaved_header(channel: int, length: int) -> bytes:
     """ "$", the channel in one byte, the packet's length in two."""
-    return b"$" + bytes([channel]) + length.to_bytes(2, "big")
+    return _INTERLEAVED.pack(b"$", channel, length)
 
 
 def _bound_socket(family: socket.AddressFamily, host: str, port: int) -> socket.socket:

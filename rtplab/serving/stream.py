@@ -8,7 +8,7 @@ from rtplab.protocol import rtcp
 from rtplab.serving.datagrams import Packet
 from rtplab.serving.media import Payloads
 from rtplab.serving.sinks import Sink
-from RtpPacket import pack_header
+from RtpPacket import pack_headers
 
 MJPEG = 26  # payload type: JPEG (RFC 3551 section 6)
 CLOCK_RATE = 90_000  # ticks a second of every video payload (RFC 3551 section 5)
@@ -61,6 +61,10 @@ class RtpStream:
         self._burst_share = 1 / count
         self._media_time += duration
 
+    def skip(self, duration: float) -> None:
+        """Leave `duration` seconds out: timestamps go on, sequence numbers have no gap."""
+        self._media_time += duration
+
     def send_burst(self) -> float:
         """Send the next burst of the frame; return its share of the frame's time, 0 to 1.
 
@@ -77,21 +81,17 @@ class RtpStream:
 
     def _packets(self, payloads: Payloads) -> list[Packet]:
         """Number and stamp the packets of one frame."""
-        packets: list[Packet] = []
-        sequence_number, timestamp, ssrc = self.sequence_number, self.timestamp, self.ssrc
-        self._last_timestamp = timestamp
-        last = len(payloads) - 1
-        mark_last = last > 0 or self._mark_single_packets
-        for index, (header, data) in enumerate(payloads):
-            marker = mark_last and index == last
-            rtp_header = pack_header(marker, MJPEG, sequence_number, timestamp, ssrc)
-            packets.append((rtp_header, header, data))
-            sequence_number = (sequence_number + 1) & 0xFFFF
-            self.bytes_sent += len(header) + len(data)
-        self.sequence_number = sequence_number
-        self.packets_sent += len(packets)
-        self.frames_sent += bool(packets)
-        return packets
+        self._last_timestamp = timestamp = self.timestamp
+        if not payloads:
+            return []
+        count = len(payloads)
+        marker = count > 1 or self._mark_single_packets
+        headers = pack_headers(count, marker, MJPEG, self.sequence_number, timestamp, self.ssrc)
+        self.sequence_number = (self.sequence_number + count) & 0xFFFF
+        self.packets_sent += count
+        self.bytes_sent += _size(payloads)
+        self.frames_sent += 1
+        return list(zip(headers, payloads, strict=True))
 
     def report_is_due(self, now: float) -> bool:
         """Tell if it is time for a sender report; `now` in seconds of time.monotonic."""
@@ -117,3 +117,8 @@ class RtpStream:
     def _bandwidth(self) -> float:
         """Bytes a second so far; with our few short reports the five seconds' minimum rules."""
         return max(1000.0, self.bytes_sent / max(1.0, self._media_time))
+
+
+def _size(payloads: Payloads) -> int:
+    """Return how many bytes a frame's payloads have: all but the last have the same."""
+    return (len(payloads) - 1) * len(payloads[0]) + len(payloads[-1])

@@ -158,8 +158,8 @@ video = VideoStream(sys.argv[1])
 media = MediaStore(1400).rtp_jpeg(video.movie)
 payloads = media.payloads(1, 1400)
 os.truncate(sys.argv[1], 0)
-print(len(b"".join(bytes(piece) for payload in payloads for piece in payload)))
-print(len(b"".join(bytes(piece) for payload in media.payloads(1, 1400) for piece in payload)))
+print(len(b"".join(payloads)))
+print(len(b"".join(media.payloads(1, 1400))))
 """
 
 

@@ -95,10 +95,10 @@ def picture(data: bytes) -> None:
 
 def _carry(data: bytes, header: jpeg.JpegHeader) -> None:
     assembler, carried = JpegAssembler(), None
-    packets = rtpjpeg.packetize(data, PAYLOAD)
-    for number, (head, scan) in enumerate(packets, 1):
-        fragment = rtpjpeg.parse_payload(head + scan)
-        carried = assembler.add(fragment, 0, number == len(packets))
+    payloads = rtpjpeg.packetize(data, PAYLOAD)
+    for number, payload in enumerate(payloads, 1):
+        fragment = rtpjpeg.parse_payload(payload)
+        carried = assembler.add(fragment, 0, number == len(payloads))
     assert carried is not None
     again = jpeg.parse(carried)
     assert (again.width, again.height) == (header.width, header.height)
