@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 import shutil
@@ -13,6 +14,7 @@ import pytest
 from rtplab.player.traffic import MAX_PACKET_BYTES, Traffic
 from rtplab.receiving.capture import Endpoints, LiveCapture, Message, Packet, write_capture
 from rtplab.receiving.pcap import Endpoint, PcapWriter
+from rtplab.receiving.wholefile import WholeFile
 from RtpPacket import pack_header
 
 ENDS = Endpoints(Endpoint("127.0.0.1", 554), Endpoint("127.0.0.1", 40000), 5004)
@@ -110,14 +112,26 @@ def test_a_live_capture_is_the_same_and_tells_others(tmp_path):
     assert len(also.packets) == 3
 
 
-def test_a_full_disk_is_a_sentence():
+def test_a_disk_that_is_full_from_the_beginning_is_told_then():
     if not os.path.exists("/dev/full"):
         pytest.skip("needs /dev/full")
-    live = LiveCapture(Path("/dev/full"), lambda: ENDS)
-    for number in range(1000):
-        live.message_sent(SETUP * 10, float(number))
+    with pytest.raises(OSError, match="No space left"):
+        LiveCapture(Path("/dev/full"), lambda: ENDS)
+
+
+def test_a_disk_that_becomes_full_is_a_sentence(tmp_path, monkeypatch):
+    def write(file, piece):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    live = LiveCapture(tmp_path / "full.pcap", lambda: ENDS)
+    live.message_sent(SETUP, 1.0)
+    whole = (tmp_path / "full.pcap").read_bytes()
+    monkeypatch.setattr(WholeFile, "write", write)
+    live.message_sent(SETUP, 2.0)
+    live.message_sent(SETUP, 3.0)
     live.close()
-    assert "could not be written" in live.error
+    assert live.error == "The capture could not be written (No space left on device)."
+    assert (tmp_path / "full.pcap").read_bytes() == whole
 
 
 def test_traffic_keeps_packets_only_while_somebody_watches():

@@ -17,6 +17,7 @@ from rtplab.player.menu import build_menu, speed_label
 from rtplab.player.opendialog import OpenDialog
 from rtplab.player.palette import DARK, LIGHT
 from rtplab.player.viewing import short_name
+from rtplab.receiving.wholefile import write_whole
 
 if TYPE_CHECKING:
     from rtplab.player.window import PlayerWindow
@@ -101,9 +102,10 @@ class Actions:
         path = _free_path(history.pictures_folder(), self._stem(f"{number:05}"), ".png")
         try:
             with Image.open(io.BytesIO(window.picture.jpeg), formats=("JPEG",)) as image:
-                image.save(path, "PNG")
+                image.save(png := io.BytesIO(), "PNG")
+            write_whole(path, png.getvalue())
         except OSError as error:
-            window.picture.toast(f"No snapshot could be saved ({error}).")
+            window.picture.toast(f"No snapshot could be saved ({error.strerror or error}).")
         else:
             window.picture.toast(f"Saved {path}")
 
@@ -122,7 +124,7 @@ class Actions:
         try:
             self._window.viewing.record(path)
         except OSError as error:
-            self._window.picture.toast(f"No recording could be begun ({error}).")
+            self._window.picture.toast(f"No recording could be begun ({error.strerror}).")
         else:
             self._window.picture.toast(f"Recording to {path}")
 
@@ -131,7 +133,7 @@ class Actions:
         try:
             recording = self._window.viewing.stop_recording()
         except OSError as error:
-            self._window.picture.toast(f"The recording could not be finished ({error}).")
+            self._window.picture.toast(f"The recording could not be finished ({error.strerror}).")
             return
         if recording is not None:
             self._window.picture.toast(f"{recording.frames} frames saved in {recording.path}")

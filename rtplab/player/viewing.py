@@ -6,6 +6,7 @@ A request is answered later, and only one is under way at a time. So a wish is k
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -252,9 +253,15 @@ class Viewing:
     def _keep(self, frame: Frame) -> None:
         """Runs in the thread that receives RTP."""
         recording = self._recording
+        if recording is None:
+            return
         try:
-            if recording is not None:
-                recording.add(frame.data)
-        except (OSError, ValueError) as error:
-            self.recording_error = f"The recording has failed ({error})."
-            self.client.onFrame = None
+            recording.add(frame.data)
+        except OSError as error:
+            self._recording = self.client.onFrame = None
+            with suppress(OSError):
+                recording.close()
+            self.recording_error = (
+                f"The recording has failed ({error.strerror}): "
+                f"{recording.frames} frames saved in {recording.path}"
+            )

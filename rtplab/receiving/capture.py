@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
 from rtplab.receiving.pcap import Endpoint, PcapWriter
 from rtplab.receiving.receiver import Observer
+from rtplab.receiving.wholefile import WholeFile
 
 
 @dataclass(frozen=True)
@@ -99,7 +99,7 @@ class Recorder:
 class LiveCapture(Recorder):
     """Writes all it is told into a file, until it is closed.
 
-    When the disk is full it stops; `error` then says so.
+    When the disk is full it stops; `error` then says so, and what was written is a valid capture.
     """
 
     def __init__(
@@ -109,8 +109,12 @@ class LiveCapture(Recorder):
         super().__init__(endpoints)
         self.error = ""
         self._also = also
-        self._file: BinaryIO = open(path, "wb")
-        self._writer = PcapWriter(self._file)
+        self._file = WholeFile(path)
+        try:
+            self._writer = PcapWriter(self._file)
+        except OSError:
+            self._file.close()
+            raise
         self._lock = threading.Lock()  # guards the file
 
     def message_sent(self, data: bytes, when: float) -> None:
@@ -146,6 +150,5 @@ class LiveCapture(Recorder):
                 self._give_up(error)
 
     def _give_up(self, error: OSError) -> None:
-        self.error = f"The capture could not be written ({error})."
-        with suppress(OSError):  # what is still in the buffer can't be written, either
-            self._file.close()
+        self.error = f"The capture could not be written ({error.strerror})."
+        self._file.close()

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 from rtplab.protocol.states import State
 from rtplab.receiving.frames import Frame
 from rtplab.receiving.reception import Reception
+from rtplab.receiving.wholefile import write_whole
 
 FOR_EVER = 30.0 * 24 * 3600  # seconds: Windows waits for at most 49 days
 SETUP_TIMEOUT = 15.0  # seconds: more than all time limits of connecting and SETUP together
@@ -84,18 +85,22 @@ class HeadlessRun:
     def _is_over(self) -> bool:
         client = self._client
         enough = self._options.frames is not None and self._frames >= self._options.frames
-        return enough or bool(self._error or client.error or client.notice)
+        return enough or bool(client.error or client.notice)
 
     def _take(self, frame: Frame) -> None:
         """Count and keep a frame. Runs in the RTP thread."""
         if self._options.frames is not None and self._frames >= self._options.frames:
             return
         self._frames += 1
-        if self._options.save is not None:
-            try:
-                (self._options.save / f"frame-{self._frames:05d}.jpg").write_bytes(frame.data)
-            except OSError as error:
-                self._error = f"{self._options.save} can't be written ({error.strerror})."
+        if self._options.save is not None and not self._error:
+            self._save(self._options.save / f"frame-{self._frames:05d}.jpg", frame.data)
+
+    def _save(self, path: Path, data: bytes) -> None:
+        """Write a frame; when the disk is full, this one and all later ones are left out."""
+        try:
+            write_whole(path, data)
+        except OSError as error:
+            self._error = f"{path.parent} can't be written ({error.strerror})."
 
     def _report(self) -> dict[str, Any]:
         """Return what was received, under the names that README documents."""

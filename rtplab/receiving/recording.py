@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from rtplab.receiving.wholefile import WholeFile
+
 # The lab's format tells a frame's length in 5 digits: no larger frame can be written.
 MAX_PREFIXED_FRAME = 99_999  # bytes
 
@@ -20,18 +22,16 @@ class Recording:
         self.frames = 0
         self.left_out = 0  # frames that the format can't hold
         self._prefixed = path.suffix != ".mjpeg"
-        self._file = open(path, "wb")
+        self._file = WholeFile(path)
 
     def add(self, jpeg: bytes) -> None:
-        """Append a frame. Raises OSError when the disk is full."""
+        """Append a frame. Raises OSError when the disk is full; what came before stays valid."""
         if self._prefixed and len(jpeg) > MAX_PREFIXED_FRAME:
             self.left_out += 1
             return
-        if self._prefixed:
-            self._file.write(b"%05d" % len(jpeg))
-        self._file.write(jpeg)
+        self._file.write((b"%05d" % len(jpeg) if self._prefixed else b"") + jpeg)
         self.frames += 1
 
     def close(self) -> None:
-        """Finish the file. May be called twice. Raises OSError when the disk is full."""
+        """Finish the file. May be called twice. Raises OSError."""
         self._file.close()

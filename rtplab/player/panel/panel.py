@@ -13,6 +13,7 @@ from rtplab.player.panel.packet import PacketPage
 from rtplab.player.panel.state import StatePage
 from rtplab.player.panel.statistics import StatisticsPage
 from rtplab.receiving.capture import Message, Packet, write_capture
+from rtplab.receiving.wholefile import WholeFile
 
 if TYPE_CHECKING:
     from rtplab.player.window import PlayerWindow
@@ -122,8 +123,8 @@ class Panel:
         traffic = self._window.traffic
         entries: list[Message | Packet] = [*traffic.messages, *traffic.packets]
         try:
-            with open(path, "wb") as file:
+            with WholeFile(path) as file:
                 write_capture(file, entries)
         except OSError as error:
-            return f"The capture could not be saved ({error})."
+            return f"The capture could not be saved ({error.strerror})."
         return f"{len(entries)} messages and packets saved in {path}"

@@ -1,0 +1,41 @@
+"""Files that a full disk leaves whole: as they were before the piece that did not fit."""
+
+from __future__ import annotations
+
+import io
+from contextlib import suppress
+from pathlib import Path
+
+
+class WholeFile(io.FileIO):
+    """A file, begun anew, in which no piece is ever half written. Nothing waits in a buffer."""
+
+    def __init__(self, path: Path) -> None:
+        """Raises OSError."""
+        super().__init__(path, "wb")
+        self._size = 0
+
+    def write(self, piece: bytes) -> int:  # type: ignore[override]
+        """Append all of a piece, or nothing of it. Raises OSError when the disk is full."""
+        written = 0
+        try:
+            while written < len(piece):
+                written += super().write(piece[written:])
+        except OSError:
+            with suppress(OSError):  # a device has no size
+                self.truncate(self._size)
+                self.seek(self._size)
+            raise
+        self._size += written
+        return written
+
+
+def write_whole(path: Path, data: bytes) -> None:
+    """Write a file, or leave none. Raises OSError."""
+    try:
+        with WholeFile(path) as file:
+            file.write(data)
+    except OSError:
+        with suppress(OSError):
+            path.unlink()
+        raise
