@@ -20,6 +20,9 @@ RECEIVE_SIZE = 16 * 1024  # bytes per recv: more than any real request
 # Seconds of silence before the system asks if the client is still there, seconds between its
 # questions, and how many may stay unanswered: it is gone after two minutes.
 KEEPALIVE = {"TCP_KEEPIDLE": 60, "TCP_KEEPINTVL": 15, "TCP_KEEPCNT": 4}
+# Bytes that the system may keep before it sends them. By itself it would take megabytes, and over a
+# slow line a reply had to wait for them behind frames that are seconds old.
+UNSENT = 64 * 1024
 HANDSHAKE_TIMEOUT = 10.0  # seconds: two round trips and some arithmetic, over the slowest line
 
 _Selector = getattr(selectors, "PollSelector", selectors.SelectSelector)  # Windows has no poll
@@ -51,6 +54,7 @@ class RtspConnection:
         self._socket = rtsp_socket
         self._socket.setblocking(False)
         _notice_silence(rtsp_socket)
+        _keep_little_unsent(rtsp_socket)
         self._parser = RequestParser(
             self._limits.request_timeout, self._limits.header_size, self._limits.body_size
         )
@@ -266,6 +270,12 @@ def _notice_silence(client: socket.socket) -> None:
         for name, value in KEEPALIVE.items():
             if hasattr(socket, name):
                 client.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
+
+
+def _keep_little_unsent(client: socket.socket) -> None:
+    """Have frames wait with us, where there is a bound to them, and not in the system."""
+    if client.family in (socket.AF_INET, socket.AF_INET6) and hasattr(socket, "TCP_NOTSENT_LOWAT"):
+        client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, UNSENT)
 
 
 def refuse(client: socket.socket, speaks_tls: bool) -> None:
