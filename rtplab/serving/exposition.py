@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import selectors
 import socket
+import sys
 import threading
 from collections.abc import Iterable
 from socketserver import TCPServer
@@ -116,7 +117,11 @@ class _HttpServer(TCPServer):
             deadline.join()
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        logger.info("a request for metrics failed", exc_info=True)
+        error = sys.exc_info()[1]
+        if isinstance(error, OSError):
+            logger.info("a client of the metrics is lost: %s", error)
+        else:
+            logger.error("a request for metrics failed", exc_info=True)
 
 
 def _hang_up(request: socket.socket) -> None:
