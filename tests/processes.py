@@ -99,6 +99,10 @@ class ServerProcess:
         """All that the server has written to stderr."""
         return _content(self._stderr)
 
+    def output(self) -> str:
+        """All that the server has written to stdout."""
+        return _content(self._stdout)
+
     def _wait_for_port(self) -> int:
         deadline = time.monotonic() + START_LIMIT
         while time.monotonic() < deadline:

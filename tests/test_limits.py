@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import socket
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -12,9 +13,9 @@ from dataclasses import fields
 from pathlib import Path
 
 import pytest
-from processes import ServerProcess
-from raw_rtsp import HOST, LIMIT, Peer, running_server
+from raw_rtsp import HOST, LIMIT, SOON, Peer, running_server, seconds_to_be_served
 
+from rtplab.protocol.rtsp import Request
 from rtplab.serving.connection import RtspConnection
 from rtplab.serving.limits import BOUNDS, Admission, Limits, Pace, option_of
 from rtplab.serving.options import parse_arguments
@@ -22,28 +23,11 @@ from rtplab.serving.securityoptions import security_settings
 from rtplab.serving.service import SESSION_TIMEOUT
 
 TRANSPORT = "Transport: RTP/AVP/TCP;unicast;interleaved=0-1"
-SOON = 1.0
-"""Seconds within which others are served, whatever somebody does."""
-TRIES = 5
-"""The machine may be busy with other things: one try of these must be soon enough."""
 
 
 def settle(peer: Peer) -> str:
     """Make a session, so that the connection is of use; return the session's name."""
     return peer.ask("SETUP", f"{peer.base}/movie.Mjpeg/trackID=0", TRANSPORT).session
-
-
-def seconds_to_be_served(port: int, host: str = HOST) -> float:
-    """How long a stranger waits who asks for the movie."""
-    times = []
-    for _ in range(TRIES):
-        started = time.monotonic()
-        with Peer(port, source=host) as peer:
-            assert peer.ask("DESCRIBE", f"{peer.base}/movie.Mjpeg").status == 200
-        times.append(time.monotonic() - started)
-        if times[-1] < SOON:
-            break
-    return min(times)
 
 
 # --- the arithmetic ------------------------------------------------------------------------------
@@ -166,23 +150,28 @@ def test_a_server_full_of_viewers_says_so(small_movie: Path) -> None:
                 assert time.monotonic() < deadline
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="other systems have one loopback address")
-def test_two_thousand_connections_that_say_nothing(small_movie: Path) -> None:
-    import resource
-
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    with ServerProcess(small_movie.parent, "--log-level", "error") as server:
-        with ExitStack() as stack:
-            for _ in range(2000):
-                silent = socket.create_connection((HOST, server.port), LIMIT)
-                stack.enter_context(silent)
-            assert seconds_to_be_served(server.port, "127.0.0.2") < SOON
-            assert server.threads() <= Limits().connections_per_address + 20
-        deadline = time.monotonic() + LIMIT
-        while server.threads() > 20:
-            assert time.monotonic() < deadline, "the threads of those who have gone stay"
-            time.sleep(0.05)
+def test_so_many_sessions_and_the_next_when_one_is_torn_down(small_movie: Path) -> None:
+    with running_server(small_movie.parent, limits=Limits(sessions=2)) as port:
+        with crowd(port, 3) as (first, second, third):
+            session = settle(first)
+            settle(second)
+            track = f"{third.base}/movie.Mjpeg/trackID=0"
+            assert third.ask("SETUP", track, TRANSPORT).status == 503
+            assert seconds_to_be_served(port) < SOON
+            # Who has a session may change it; who fails to make one takes nobody's place.
+            assert first.ask("SETUP", track, f"Session: {session}", TRANSPORT).status == 200
+            assert third.ask("SETUP", track, TRANSPORT).status == 503
+            name = f"Session: {session}"
+            assert first.ask("TEARDOWN", f"{first.base}/movie.Mjpeg", name).status == 200
+            assert third.ask("SETUP", f"{third.base}/none.Mjpeg", TRANSPORT).status == 404
+            assert first.ask("SETUP", track, "Transport: RAW").status == 461
+            assert third.ask("SETUP", track, TRANSPORT).status == 200
+            assert first.ask("SETUP", track, TRANSPORT).status == 503
+        with Peer(port) as fourth:  # those who have hung up leave their places
+            deadline = time.monotonic() + LIMIT
+            while fourth.ask("SETUP", track, TRANSPORT).status != 200:
+                assert time.monotonic() < deadline
+                time.sleep(0.02)
 
 
 # --- time ----------------------------------------------------------------------------------------
@@ -226,6 +215,14 @@ def test_a_client_that_vanishes_without_a_word_is_found_out() -> None:
                 connection.close()
 
 
+def test_a_session_in_silence_ends(small_movie: Path) -> None:
+    with running_server(small_movie.parent, session_timeout=1.0) as port, Peer(port) as viewer:
+        response = viewer.ask("SETUP", f"{viewer.base}/movie.Mjpeg/trackID=0", TRANSPORT)
+        assert response.headers.get("Session").endswith(";timeout=1")
+        assert viewer.is_hung_up()
+        assert seconds_to_be_served(port) < SOON
+
+
 # --- requests and replies ------------------------------------------------------------------------
 
 
@@ -242,6 +239,48 @@ def test_a_flood_of_requests_is_slowed_down_and_delays_nobody(small_movie: Path)
                 assert response is not None and response.status == 200
                 answers += 1
             assert time.monotonic() - started > 0.9
+
+
+def test_a_head_and_a_body_have_only_so_many_bytes(small_movie: Path) -> None:
+    limits = Limits(header_size=600, body_size=10)
+    with running_server(small_movie.parent, limits=limits) as port:
+        with Peer(port) as peer:
+            assert peer.ask("OPTIONS", "*", "X: " + "x" * 500).status == 200
+            assert peer.ask("OPTIONS", "*", "Content-Length: 10", "", "0123456789").status == 200
+        with Peer(port) as peer:
+            peer.send("OPTIONS", "*", "X: " + "x" * 600)
+            refusal = peer.answer()
+            assert refusal is None or refusal.status == 400
+            assert peer.is_hung_up()
+        with Peer(port) as peer:
+            assert peer.ask("OPTIONS", "*", "Content-Length: 11").status == 413
+            assert peer.is_hung_up()
+        assert seconds_to_be_served(port) < SOON
+
+
+def test_single_bytes_are_read_no_more_often_than_requests_may_come() -> None:
+    ours, theirs = socket.socketpair()
+    connection = RtspConnection(ours, limits=Limits(requests_per_second=20))
+    reads = []
+    receive = connection._receive
+    connection._receive = lambda: reads.append(time.monotonic()) or receive()  # type: ignore
+    head = b"OPTIONS * RTSP/1.0\r\nCSeq: 1\r\nX: " + b"x" * 200 + b"\r\n\r\n"
+
+    def send() -> None:
+        for byte in head:
+            theirs.send(bytes([byte]))
+            time.sleep(0.001)
+
+    sender = threading.Thread(target=send)
+    with theirs:
+        sender.start()
+        try:
+            message = next(connection.messages(lambda: None))
+            assert isinstance(message, Request) and message.cseq == "1"
+            assert len(reads) <= 20 + 2 + 20 * (reads[-1] - reads[0])
+        finally:
+            sender.join()
+            connection.close()
 
 
 def test_whoever_never_reads_its_replies_is_cut_off() -> None:
