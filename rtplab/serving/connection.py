@@ -159,7 +159,16 @@ class RtspConnection:
             except ssl.SSLError as error:
                 raise ConnectionError(f"TLS has failed: {error.reason or error}") from error
             finally:
-                self._write(self._tls.outgoing())
+                self._answer_in_tls(self._tls.outgoing())
+
+    def _answer_in_tls(self, data: bytes) -> None:
+        """Send what TLS itself has to say: a peer may ask for new keys without end, and not read.
+
+        Raises TimeoutError.
+        """
+        if data and len(self._waiting) > self._limits.queue_bytes:
+            raise TimeoutError("the client does not read what TLS answers")
+        self._write(data)
 
     def _look_at_first_byte(self, byte: int) -> None:
         """Tell in plain words whoever has come to the wrong port. Raises ConnectionError."""
