@@ -36,6 +36,9 @@ from rtplab.serving.limits import Limits
 from rtplab.serving.resources import resource_of
 
 
+MAX_PIECES = 50  # of one input: more would take time and show nothing new
+
+
 def text_of(data: bytes) -> str:
     """Bytes as the parsers hand them on: what is no UTF-8 as surrogates."""
     return data.decode("utf-8", "surrogateescape")
@@ -43,7 +46,7 @@ def text_of(data: bytes) -> str:
 
 def pieces_of(data: bytes) -> list[tuple[bytes, float]]:
     """The bytes in pieces as the first byte says, each with the seconds that pass before it."""
-    size = 1 + (data[0] if data else 0)
+    size = max(1 + (data[0] if data else 0), len(data) // MAX_PIECES)
     pause = QUIET_PERIOD if size % 2 else 0.0
     return [(data[at : at + size], pause) for at in range(1, len(data), size)]
 
