@@ -35,7 +35,6 @@ from rtplab.serving.connection import RtspConnection
 from rtplab.serving.limits import Limits
 from rtplab.serving.resources import resource_of
 
-
 MAX_PIECES = 50  # of one input: more would take time and show nothing new
 
 
