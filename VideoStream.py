@@ -147,7 +147,7 @@ def _unexpected(offset: int, expected: str, found: bytes) -> MovieError:
     return MovieError(f"byte {offset}: expected {expected}, found {found!r}", offset)
 
 
-_Key = tuple[str, int, int]  # path, time of the last change, size
+_Key = tuple[int, int, int, int]  # device, number in it, time of the last change, size
 
 
 class _Turn:
@@ -168,16 +168,15 @@ def open_movie(path: str | os.PathLike[str]) -> Movie:
     Nobody waits for the index of another movie. Raises OSError; MovieError (an OSError) when it is
     no movie.
     """
-    real_path = os.path.realpath(path)
-    status = os.stat(real_path)
-    key = (real_path, status.st_mtime_ns, status.st_size)
+    status = os.stat(path)
+    key = (status.st_dev, status.st_ino, status.st_mtime_ns, status.st_size)
     with _movies_lock:
         turn = _turns.setdefault(key, _Turn())
     with turn.lock:
         with _movies_lock:
             movie = _movies.get(key)
         if movie is None:
-            movie = Movie(real_path)
+            movie = Movie(path)
             with _movies_lock:
                 _movies[key] = movie
         return movie

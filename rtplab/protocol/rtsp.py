@@ -80,7 +80,10 @@ class Headers:
     def get(self, name: str, default: str = "") -> str:
         """Return the first value of the field `name`."""
         wanted = name.lower()
-        return next((value for key, value in self._fields if key.lower() == wanted), default)
+        for key, value in self._fields:
+            if key.lower() == wanted:
+                return value
+        return default
 
     def __contains__(self, name: str) -> bool:
         wanted = name.lower()

@@ -8,6 +8,7 @@ import re
 import secrets
 import threading
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 
 from rtplab.protocol.auth import (
@@ -119,6 +120,7 @@ def parse_user(text: str) -> tuple[str, str]:
     return user, password
 
 
+@lru_cache(maxsize=1024)  # asked for at every connection and every try
 def address_key(host: str) -> str:
     """Return what counts as one address: of IPv6 the network, as one customer has all of it."""
     try:

@@ -59,7 +59,8 @@ class RtspConnection:
             self._limits.request_timeout, self._limits.header_size, self._limits.body_size
         )
         self._selector = _Selector()
-        self._selector.register(rtsp_socket, selectors.EVENT_READ)
+        self._events = selectors.EVENT_READ
+        self._selector.register(rtsp_socket, self._events)
         self._write_lock = threading.Lock()  # guards _waiting, _tls and the order on the socket
         self._waiting = bytearray()
         self._hung_up = threading.Event()
@@ -106,8 +107,7 @@ class RtspConnection:
         moments = (deadline, self._parser.deadline(), self._handshake_ends())
         deadlines = [moment for moment in moments if moment is not None]
         timeout = max(0.0, min(deadlines) - time.monotonic()) if deadlines else None
-        writing = selectors.EVENT_WRITE if self._waiting else 0
-        self._selector.modify(self._socket, selectors.EVENT_READ | writing)
+        self._watch_for_room()
         open_for_more = True
         ready = self._selector.select(timeout)
         if any(events & selectors.EVENT_READ for _, events in ready):
@@ -121,6 +121,14 @@ class RtspConnection:
             if events & selectors.EVENT_READ:
                 open_for_more = self._receive()
         return open_for_more
+
+    def _watch_for_room(self) -> None:
+        """Wake up when the socket takes more, while something waits for that."""
+        writing = selectors.EVENT_WRITE if self._waiting else 0
+        events = selectors.EVENT_READ | writing
+        if events != self._events:
+            self._selector.modify(self._socket, events)
+            self._events = events
 
     def _receive(self) -> bool:
         try:

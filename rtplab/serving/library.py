@@ -7,6 +7,7 @@ the folders really contain, so `..`, absolute paths and NUL bytes simply match n
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 from rtplab.protocol.errors import MessageError
@@ -15,6 +16,8 @@ from rtplab.serving.descriptors import are_exhausted
 
 MOVIE_SUFFIXES = (".mjpeg", ".mjpg")
 MAX_FOLDERS = 16  # in one name: more is not a path that anyone made
+# A name that can't lead anywhere else on any system, nor means a hidden file.
+_PLAIN_NAME = re.compile(r"\w[\w.-]*\Z")
 
 
 class MovieLibrary:
@@ -54,6 +57,8 @@ class MovieLibrary:
 
 def _entry(folder: Path, name: str) -> str | None:
     """Return the folder's entry `name`: exactly, or regardless of case if just one fits."""
+    if _PLAIN_NAME.match(name) and os.path.lexists(folder / name):
+        return name  # without reading through the folder
     try:
         names = [entry for entry in os.listdir(folder) if _may_be_seen(entry)]
     except OSError as error:

@@ -28,7 +28,7 @@ REFUSAL_PATIENCE = 5.0
 REFUSAL_MEMORY = 1.0
 # Bytes. macOS sends no datagram larger than its send buffer, which is 9,216 by default.
 SEND_BUFFER = 256 * 1024
-PAIR_TRIES = 64  # even and odd port side by side: half of all tries fail, so all fail never
+PAIR_TRIES = 64  # even and odd port side by side: even if half of all fail, all fail never
 LARGEST_DATAGRAM = 65_535
 _UDP_HEADER = 8  # bytes
 _SEGMENTING = kernel_can_segment()
@@ -205,12 +205,12 @@ def _bound_socket(family: socket.AddressFamily, host: str, port: int) -> socket.
 def _bound_pair(family: socket.AddressFamily, host: str) -> tuple[socket.socket, socket.socket]:
     """Return sockets on an even port and the odd one above it (RFC 3550 section 11)."""
     for _ in range(PAIR_TRIES):
-        rtp = _bound_socket(family, host, 0)
-        port = rtp.getsockname()[1]
+        first = _bound_socket(family, host, 0)
+        port = first.getsockname()[1]
         try:
-            if port % 2 == 0:
-                return rtp, _bound_socket(family, host, port + 1)
+            second = _bound_socket(family, host, port ^ 1)
         except OSError:
-            pass  # somebody else has the odd one
-        rtp.close()
+            first.close()  # somebody else has the other one
+        else:
+            return (first, second) if port % 2 == 0 else (second, first)
     raise OSError("no pair of UDP ports is free")
