@@ -187,6 +187,14 @@ def test_slow_senders_at_the_port_for_metrics(small_movie: Path) -> None:
 # --- crowds ----------------------------------------------------------------------------------
 
 
+def wait_until(condition: Callable[[], bool]) -> None:
+    """Wait for what takes 2,000 threads on a busy machine."""
+    deadline = time.monotonic() + 6 * LIMIT
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
 # CVE-2021-41396 (live555): thousands of connections. Here they say nothing, and stay.
 @linux
 def test_two_thousand_connections_that_say_nothing(small_movie: Path) -> None:
@@ -197,14 +205,12 @@ def test_two_thousand_connections_that_say_nothing(small_movie: Path) -> None:
     with ServerProcess(small_movie.parent, "--log-level", "error") as server:
         with ExitStack() as stack:
             for _ in range(2000):
-                silent = socket.create_connection(server.address, LIMIT)
+                silent = socket.create_connection(server.address, 6 * LIMIT)
                 stack.enter_context(silent)
-            assert seconds_to_be_served(server.port, "127.0.0.2") < SOON
+            wait_until(lambda: server.threads() > 2000)
             assert server.threads() <= Limits().connections_per_address + 20
-        deadline = time.monotonic() + 3 * LIMIT
-        while server.threads() > 20:
-            assert time.monotonic() < deadline, "the threads of those who have gone stay"
-            time.sleep(0.05)
+            assert seconds_to_be_served(server.port, "127.0.0.2") < SOON
+        wait_until(lambda: server.threads() < 20)
 
 
 # CWE-770: more clients than the system grants threads. There is no telling how many those are.

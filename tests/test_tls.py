@@ -311,3 +311,38 @@ def test_a_wrong_file_of_authorities_is_one_sentence(port: int, tmp_path: Path) 
         status, sentence = play(f"rtsps://{HOST}:{port}/{PATH}", "--ca", path)
         assert (status, sentence.count("\n")) == (1, 1)
         assert sentence.startswith(f"{path} holds no certificates that can be read (")
+
+
+# --- answers of TLS itself -----------------------------------------------------------------------
+
+
+class AnswersAll:
+    """A channel whose peer asks for new keys with every byte (RFC 8446 section 4.6.3)."""
+
+    is_established = True
+    is_closed = False
+
+    def take(self, data: bytes) -> bytes:
+        return b""
+
+    def outgoing(self) -> bytes:
+        return b"k" * 10_000
+
+    def close(self) -> bytes:
+        return b""
+
+
+def test_who_asks_for_keys_without_end_and_does_not_read_is_cut_off(good: Certificate) -> None:
+    ours, theirs = socket.socketpair()
+    limits = Limits(queue=64)
+    served = connection.RtspConnection(ours, server_context(good), limits)
+    served._tls = AnswersAll()  # type: ignore[assignment]
+    with theirs:
+        try:
+            with pytest.raises(TimeoutError):
+                for _ in range(200):
+                    theirs.send(b"\x16")
+                    served._wait(None)
+            assert len(served._waiting) <= limits.queue_bytes + 10_000
+        finally:
+            served.close()
