@@ -12,6 +12,7 @@ from processes import HOST
 
 from rtplab.serving import datagrams
 from rtplab.serving.datagrams import DatagramSender, kernel_can_segment
+from rtplab.serving.sinks import MAX_BURST, SEND_BUFFER
 
 needs_kernel = pytest.mark.skipif(
     not kernel_can_segment(), reason="this kernel does not segment UDP"
@@ -51,6 +52,23 @@ def test_the_bytes_on_the_wire_are_the_same(size, count, data):
     expected = [b"".join(packet) for packet in packets]
     assert sent(packets, segmenting=True) == expected
     assert sent(packets, segmenting=False) == expected
+
+
+@pytest.mark.parametrize("segmenting", [pytest.param(True, marks=needs_kernel), False])
+def test_a_burst_never_overruns_the_receive_buffer_that_a_viewer_has_by_default(segmenting):
+    """Nobody reads while it comes: a busy player, at 1080p, with packets of Ethernet's size."""
+    packets = packets_of(1452, MAX_BURST, 1452)
+    with (
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as receiver,
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender,
+    ):
+        receiver.bind((HOST, 0))
+        receiver.settimeout(5)
+        sender.connect(receiver.getsockname())
+        sender.setblocking(False)
+        sender.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
+        DatagramSender(sender, segmenting, refused).send(packets)
+        assert [receiver.recv(65535) for _ in packets] == [b"".join(packet) for packet in packets]
 
 
 def refused(error):

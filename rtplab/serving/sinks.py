@@ -37,7 +37,7 @@ _INTERLEAVED = struct.Struct("!cBH")
 
 # Packets sent at once, at the most: a viewer's socket takes 212,992 bytes by default, of which
 # Linux counts about 2,300 for a packet of Ethernet's size. A larger frame goes in several bursts.
-MAX_BURST = 40
+MAX_BURST = 64
 
 
 class ViewerGone(RtpLabError):
