@@ -104,7 +104,7 @@ def test_a_frame_takes_one_call_and_a_large_one_several_even_ones():
     assert [len(message) for message in fake.messages] == [30 * 1452, 30 * 1452]
 
 
-@pytest.mark.parametrize("refusal", [5, 22])  # EIO, EINVAL
+@pytest.mark.parametrize("refusal", [errno.EIO, errno.ENOPROTOOPT])
 def test_a_route_that_refuses_gets_single_sends_from_then_on(refusal):
     fake = FakeSocket(refusal)
     sender = DatagramSender(fake, True, refused)
@@ -116,15 +116,16 @@ def test_a_route_that_refuses_gets_single_sends_from_then_on(refusal):
     assert fake.datagrams == [b"".join(packet) for packet in packets * 2]
 
 
-def test_packets_too_large_for_the_path_go_singly_and_smaller_ones_together_again():
+@pytest.mark.parametrize("refusal", [errno.EMSGSIZE, errno.EINVAL])
+def test_packets_too_large_for_the_path_go_singly_and_smaller_ones_together_again(refusal):
     """IP cuts what is too large by itself; the sender learns of it, to make smaller ones."""
-    fake = FakeSocket(errno.EMSGSIZE)
+    fake = FakeSocket(refusal)
     refusals = []
     sender = DatagramSender(fake, True, refusals.append)
     packets = packets_of(500, 3, 100)
     sender.send(packets)
     assert fake.datagrams == [b"".join(packet) for packet in packets]
-    assert [refusal.errno for refusal in refusals] == [errno.EMSGSIZE]
+    assert [error.errno for error in refusals] == [refusal]
     fake.refusal = None
     sender.send(packets)
     assert fake.messages == [b"".join(b"".join(packet) for packet in packets)]

@@ -113,7 +113,7 @@ class DatagramSender:
                     raise _NoSegmentation(is_for_now=False) from error
                 if not is_last_try:
                     self._refused(error)
-                elif ancillary and error.errno == errno.EMSGSIZE:
+                elif ancillary and error.errno in TOO_LARGE:
                     raise _NoSegmentation(is_for_now=True) from error
         self.dropped += count
 
@@ -126,5 +126,7 @@ class _NoSegmentation(Exception):
         self.is_for_now = is_for_now
 
 
-# The device has no checksums, its MTU is too small, or it knows no such thing.
-_WITHOUT_SEGMENTATION = (errno.EIO, errno.EINVAL, errno.ENOPROTOOPT)
+# The packets are larger than the path takes; the second is what older kernels say.
+TOO_LARGE = (errno.EMSGSIZE, errno.EINVAL)
+# The device has no checksums, or the kernel knows no such thing.
+_WITHOUT_SEGMENTATION = (errno.EIO, errno.ENOPROTOOPT)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import socket
 import struct
 import sys
@@ -12,6 +11,7 @@ from typing import Protocol
 from rtplab.protocol.errors import RtpLabError
 from rtplab.serving.connection import RtspConnection
 from rtplab.serving.datagrams import (
+    TOO_LARGE,
     DatagramSender,
     Packet,
     kernel_can_segment,
@@ -115,7 +115,7 @@ class UdpSink:
 
     def _refused(self, error: OSError) -> None:
         """Count how long the network has refused. Raises ViewerGone."""
-        if error.errno == errno.EMSGSIZE:  # a router has said so by ICMP
+        if error.errno in TOO_LARGE:
             self.max_payload = self._path_payload()
             return
         now = time.monotonic()
