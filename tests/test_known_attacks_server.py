@@ -441,3 +441,17 @@ def test_interleaved_frames_where_none_belong(peer: Peer, server: ServerProcess)
     assert say(peer, middle) in (200, 400)
     with Peer(server.port) as other:
         other.socket.sendall(b"$\x00\xff\xffcut off")
+
+
+# --- the table of classes ------------------------------------------------------------------------
+
+
+def test_security_tells_which_tests_there_are() -> None:
+    here = Path(__file__)
+    text = (here.parent.parent / "docs" / "SECURITY.md").read_text(encoding="utf-8")
+    told = set(re.findall(r"`(test_\w+)`", text)) - {here.stem}
+    files = here.parent.glob("test_known_attacks_*.py")
+    tests = {
+        name for file in files for name in re.findall(r"^def (test_\w+)", file.read_text(), re.M)
+    }
+    assert told == tests - {"test_security_tells_which_tests_there_are"}
