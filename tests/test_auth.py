@@ -32,6 +32,8 @@ RESPONSES = {
     MD5: "8ca523f5e9506fed4657c9700eebdbec",
     SHA_256: "753927fa0e85d155564e2e272a28d1802ca10daf4496794697cf8db5856cb6c1",
 }
+# As they come off the wire: what is no UTF-8 as surrogates, one for a byte.
+any_bytes = st.characters(codec="utf-8") | st.sampled_from("\udc80\udcff")
 text = st.text(st.characters(codec="utf-8", exclude_characters="\r\n"), min_size=1, max_size=40)
 
 
@@ -159,6 +161,30 @@ def test_what_is_written_is_read_and_proves_the_password(
     assert isinstance(read, DigestCredentials)
     assert read.is_proof(secret_of(user, realm, password, algorithm), "PLAY")
     assert not read.is_proof(secret_of(user, realm, password + "x", algorithm), "PLAY")
+
+
+any_text = st.text(st.characters(exclude_characters="\r\n", codec="utf-8"), max_size=40)
+challenges = st.one_of(
+    st.builds(Challenge, st.just("Basic"), any_text),
+    st.builds(
+        Challenge,
+        *(st.just("Digest"), any_text, text, st.sampled_from([MD5, SHA_256])),
+        *(st.booleans(), st.booleans(), any_text),
+    ),
+)
+
+
+@given(challenges, challenges)
+def test_challenges_that_are_written_are_read(one: Challenge, other: Challenge) -> None:
+    assert parse_challenges([one.serialise()]) == [one]
+    together = parse_challenges([f"{one.serialise()}, {other.serialise()}"])
+    assert together in ([one, other], [other, one])
+
+
+@given(st.text(any_bytes, max_size=40), st.text(any_bytes, max_size=40))
+def test_basic_credentials_that_are_written_are_read(user: str, password: str) -> None:
+    made = BasicCredentials(user.replace(":", ""), password)
+    assert parse_authorization(made.serialise()) == made
 
 
 @pytest.mark.parametrize(

@@ -6,10 +6,13 @@ import errno
 import io
 import os
 import shutil
+import struct
 import subprocess
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from rtplab.player.traffic import MAX_PACKET_BYTES, Traffic
 from rtplab.receiving.capture import Endpoints, LiveCapture, Message, Packet, write_capture
@@ -48,6 +51,41 @@ def test_a_datagram_byte_by_byte():
         "45 00 00 1f 00 01 00 00 40 11 66 cb 0a 00 00 01 0a 00 00 02 "
         "00 01 00 02 00 0b 27 70 61 62 63"
     )
+
+
+hosts = st.sampled_from([("10.0.0.1", "10.0.0.2"), ("::1", "fe80::1%eth0")])
+sayings = st.lists(st.tuples(st.booleans(), st.booleans(), st.binary(max_size=40_000)), max_size=6)
+
+
+@given(hosts, sayings, st.integers(0, 2**32 * 1_000_000 - 1))
+def test_what_is_written_is_in_the_file_in_any_order(hosts, sayings, microseconds):
+    one, other = Endpoint(hosts[0], 554), Endpoint(hosts[1], 40_000)
+    file, said = io.BytesIO(), {}
+    writer = PcapWriter(file)
+    for is_udp, from_one, payload in sayings:
+        source, target = (one, other) if from_one else (other, one)
+        (writer.udp if is_udp else writer.tcp)(source, target, payload, microseconds / 1_000_000)
+        said.setdefault((is_udp, from_one), []).append(payload)
+    read = {}
+    for is_udp, from_one, payload in _payloads(file.getvalue(), 20 if "." in hosts[0] else 40):
+        read.setdefault((is_udp, from_one), []).append(payload)
+    assert {key: b"".join(parts) for key, parts in read.items() if any(parts)} == {
+        key: b"".join(parts) for key, parts in said.items() if any(parts)
+    }
+
+
+def _payloads(data, ip_header):
+    """Of every record: whether it is UDP, whether it comes from port 554, and what it carries."""
+    found, at = [], 24
+    while at < len(data):
+        length, original = struct.unpack_from("<II", data, at + 8)
+        packet, at = data[at + 16 : at + 16 + length], at + 16 + length
+        assert len(packet) == original == length
+        is_udp = packet[9 if ip_header == 20 else 6] == 17
+        begin = ip_header + (8 if is_udp else 20)
+        (port,) = struct.unpack_from("!H", packet, ip_header)
+        found.append((is_udp, port == 554, packet[begin:]))
+    return found
 
 
 def tshark(path, *arguments: str) -> list[str]:

@@ -299,6 +299,17 @@ def test_rtp_info_survives_the_journey(url, seq, rtptime):
     assert parse_rtp_info(info.serialise()) == [info]
 
 
+ids = st.text(st.characters(exclude_characters=";"), min_size=1, max_size=20).map(str.strip)
+
+
+@given(
+    ids, st.integers(1, 999_999), st.sampled_from([";timeout=", "; Timeout = ", ";x=1;timeout="])
+)
+def test_session_survives_the_journey(session_id, timeout, before):
+    assert parse_session(session_id) == SessionHeader(session_id)
+    assert parse_session(f"{session_id}{before}{timeout}") == SessionHeader(session_id, timeout)
+
+
 TOKENS = "RTP/AVP unicast client_port= 25000 - ; , interleaved= 0 npt= smpte= : now url= =".split()
 texts = st.one_of(st.text(), st.lists(st.sampled_from(TOKENS), max_size=12).map("".join))
 

@@ -23,6 +23,7 @@ from parsing import (
     words,
 )
 
+from rtplab.protocol import lab
 from rtplab.protocol.parser import (
     MAX_BODY,
     MAX_HEAD,
@@ -537,6 +538,41 @@ def test_any_bytes_at_any_time_give_requests_frames_or_nothing(pieces):
         check_deadline(parser, now)
 
 
+LAB_TOKENS = [
+    *("SETUP ", "PLAY", "STOP ", "movie.Mjpeg", "RTSP/1.0", "RTP/UDP", "TCP/UDP ;", "rtsp://h/m"),
+    *(
+        "CSeq: ",
+        "CSeq 1",
+        "Session",
+        "Transport:",
+        "client_port=",
+        "port: ",
+        "25000",
+        "²",
+        "9" * 99,
+    ),
+    *(" ", "\t", ":", "*", "\udcff", "1"),
+]
+lab_lines = st.lists(
+    st.lists(st.one_of(st.sampled_from(LAB_TOKENS), st.text(max_size=3)), max_size=6).map("".join),
+    min_size=1,
+    max_size=6,
+)
+
+
+@given(lab_lines)
+def test_any_lines_are_a_lab_request_or_have_a_problem(lines):
+    request = lab.parse_request(lines, Form("\n", False))
+    assert request.problem or request.method.isupper() or "_" in request.method
+    assert lab.is_request_line(lines[0]) is (request.problem is None)
+    assert request.cseq.isdigit() or not request.cseq
+    for look in (lab.is_lab_head, lab.is_complete, lab.is_complete_response):
+        assert look(lines) in (True, False)
+    port = lab.client_port(lines)
+    assert port is None or 0 <= port < 10**6
+    assert (port is None) is not request.headers.get("Transport").startswith("RTP/UDP;client_port=")
+
+
 def check_deadline(parser, now):
     """A caller that waits until the deadline never spins, and nobody waits for ever."""
     deadline = parser.deadline()
@@ -552,14 +588,16 @@ def check_deadline(parser, now):
 methods = st.sampled_from(["OPTIONS", "DESCRIBE", "SETUP", "PLAY", "GET_PARAMETER", "TEARDOWN"])
 
 
-@given(methods, words, numbers, fields, bodies)
-def test_standard_request_survives_the_journey(method, path, cseq, headers, body):
+@given(methods, words, numbers, fields, bodies, st.floats(0, 1))
+def test_standard_request_survives_the_journey(method, path, cseq, headers, body, cut):
     uri = "rtsp://host/" + path
     data = Request(method, uri, Headers(headers), cseq, body).serialise()
     expected = [("CSeq", cseq), *with_length(headers, body)]
-    assert contents(parsed(RequestParser(), [data])) == [
-        (method, uri, cseq, expected, body, STANDARD, STANDARD_FORM, None)
-    ]
+    point = round(cut * len(data))
+    for pieces in ([data], [data[:point], data[point:]]):
+        assert contents(parsed(RequestParser(), pieces)) == [
+            (method, uri, cseq, expected, body, STANDARD, STANDARD_FORM, None)
+        ]
 
 
 lab_names = st.from_regex(r"[\w.][\w./ -]{0,30}[\w]\.Mjpeg", fullmatch=True).filter(

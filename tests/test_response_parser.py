@@ -237,15 +237,17 @@ def test_any_bytes_at_any_time_give_responses_frames_or_an_error(pieces, dialect
 # --- Serialise, then parse -----------------------------------------------------------------------
 
 
-@given(st.sampled_from([200, 301, 404, 551]), numbers, words, fields, bodies)
-def test_standard_response_survives_the_journey(status, cseq, session, headers, body):
+@given(st.sampled_from([200, 301, 404, 551]), numbers, words, fields, bodies, st.floats(0, 1))
+def test_standard_response_survives_the_journey(status, cseq, session, headers, body, cut):
     session = session.replace(";", ":")
     reply = Response(status, Headers(headers), body, session=session, reason="So It Is")
     data = reply.serialise(Request("OPTIONS", "*", cseq=cseq))
     expected = [("CSeq", cseq), ("Session", session), *with_length(headers, body)]
-    assert contents(parsed(ResponseParser(STANDARD), [data])) == [
-        (status, "So It Is", cseq, session, expected, body)
-    ]
+    point = round(cut * len(data))
+    for pieces in ([data], [data[:point], data[point:]]):
+        assert contents(parsed(ResponseParser(STANDARD), pieces)) == [
+            (status, "So It Is", cseq, session, expected, body)
+        ]
 
 
 @given(st.sampled_from([200, 404, 455]), numbers, st.integers(1, 2**31 - 1).map(str), lab_forms)

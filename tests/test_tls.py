@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 from certificates import Certificate, make_certificate
+from hypothesis import given
+from hypothesis import strategies as st
 from processes import ServerProcess, run_client
 from raw_rtsp import HOST, LIMIT, Peer, running_server
 
@@ -75,6 +77,22 @@ def test_a_channel_carries_any_bytes_in_any_pieces(
     assert client.take(server.encrypt(said)) == said
     assert server.take(client.close()) == b""
     assert server.is_closed and not client.is_closed
+
+
+@given(st.lists(st.binary(max_size=60), max_size=8), st.booleans(), st.booleans())
+def test_any_bytes_are_a_handshake_or_an_ssl_error(
+    pieces: list[bytes], is_server: bool, begins_well: bool
+) -> None:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER if is_server else ssl.PROTOCOL_TLS_CLIENT)
+    channel = TlsChannel(context, None if is_server else HOST)
+    try:
+        for piece in [b"\x16\x03\x01\x00"] * begins_well + pieces:
+            assert channel.take(piece) == b""
+            channel.outgoing()
+    except ssl.SSLError as error:
+        assert isinstance(error, OSError)
+    assert not channel.is_established
+    channel.close()
 
 
 # --- playing -------------------------------------------------------------------------------------

@@ -220,6 +220,16 @@ def test_any_file_is_a_movie_or_a_movie_error(tmp_path_factory, data):
     assert movie.frames
 
 
+@given(st.lists(st.sampled_from(SMALL), min_size=1, max_size=8), st.booleans())
+def test_the_frames_that_are_written_are_read(tmp_path_factory, frames, bare):
+    path = tmp_path_factory.getbasetemp() / "frames.Mjpeg"
+    if bare:
+        path.write_bytes(b"".join(frames))
+    else:
+        write_movie(path, frames)
+    assert all_frames(VideoStream(path)) == frames
+
+
 @given(st.integers(0, len(PREFIXED) - 1), st.integers(0, 255), st.booleans())
 def test_a_flipped_byte_is_a_movie_or_a_movie_error(tmp_path_factory, at, value, bare):
     data = bytearray(BARE if bare else PREFIXED)
