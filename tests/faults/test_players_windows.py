@@ -1,0 +1,389 @@
+"""The player's windows while servers die, are suspended, give sessions up, and disks are full.
+
+Most of this is waiting, so all of it happens side by side, in as many windows of one process.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import signal
+import time
+from collections.abc import Callable, Generator, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from disks import SmallDisk, small_disk
+from display import running_display
+from movies import MOVIE, frames_of, write_movie
+from processes import HOST
+from programs import Server
+from raw_rtsp import running_server
+from strip import frame_number_of_jpeg
+
+from Client import Client
+from rtplab.protocol.states import State
+from VideoStream import VideoStream
+
+pytestmark = pytest.mark.peers
+
+LIMIT = 20.0  # seconds for anything that is waited for
+FPS = 20
+ABSENCE = 10.0  # seconds for which a server is dead, or suspended
+BACK_WITHIN = 5.0  # seconds from its return to the first picture
+AT_THE_SAME_PLACE = 1.0  # second: what was on its way when the connection was lost
+SESSION_TIMEOUT = 1.5  # seconds
+IDLE = 3 * SESSION_TIMEOUT + 0.5
+
+Experiment = Generator["Wait", None, str]
+"""Yields what it waits for, and returns what was measured."""
+
+
+@dataclass(frozen=True)
+class Wait:
+    condition: Callable[[], object]
+    what: str
+    limit: float = LIMIT
+
+
+@pytest.fixture(scope="module")
+def media(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a movie of 25 seconds and one of 2."""
+    frames = frames_of(MOVIE)
+    folder = tmp_path_factory.mktemp("media")
+    write_movie(folder / "short.Mjpeg", frames[: 2 * FPS])
+    return write_movie(folder / "movie.Mjpeg", frames).parent
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SmallDisk]:
+    """Where windows save what they save: a disk that is soon full."""
+    folder = tmp_path_factory.mktemp("home")
+    with small_disk(folder / "disk") as disk, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HOME", str(disk.folder))
+        patch.setenv("XDG_STATE_HOME", str(folder / "state"))
+        yield disk
+
+
+@pytest.fixture(scope="module")
+def root(home: SmallDisk) -> Iterator[object]:
+    """A Tk root on a screen of its own; it is not shown."""
+    import tkinter
+
+    with running_display() as display, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DISPLAY", display.name)
+        root = tkinter.Tk()
+        root.withdraw()
+        yield root
+        root.destroy()
+        del root
+        gc.collect()  # Tcl aborts when another thread happens to collect an interpreter
+
+
+@pytest.fixture(scope="module")
+def servers(media: Path) -> Iterator[ExitStack]:
+    """Ends what the experiments have started."""
+    with ExitStack() as stack:
+        yield stack
+
+
+class Player:
+    """A window that plays."""
+
+    def __init__(self, root: object, port: int, movie: str, transport: str = "auto") -> None:
+        import tkinter
+
+        self.toplevel = tkinter.Toplevel(root)  # type: ignore[arg-type]
+        address = movie if transport == "lab" else f"rtsp://{HOST}:{port}/{movie}"
+        kind = "auto" if transport == "lab" else transport
+        self.client = Client(self.toplevel, HOST, port, 0, address, kind)
+        self.window = self.client.window
+        self.viewing = self.window.viewing
+        self.window.play()
+
+    @property
+    def shown(self) -> int:
+        """The number of the frame in the picture; 0 without one."""
+        jpeg = self.window.picture.jpeg
+        return frame_number_of_jpeg(jpeg) if jpeg else 0
+
+    @property
+    def words(self) -> str:
+        """All that is written upon the picture."""
+        area = self.window.picture
+        items = [item for item in area.find_all() if area.type(item) == "text"]
+        return " / ".join(area.itemcget(item, "text") for item in items)
+
+    def wait_for(self, first: int, last: int = 500) -> Wait:
+        return Wait(lambda: first <= self.shown <= last, f"frames {first} to {last} are shown")
+
+    def close(self) -> None:
+        self.client.close()
+        self.toplevel.destroy()
+
+
+def pause(seconds: float) -> Wait:
+    end = time.monotonic() + seconds
+    return Wait(lambda: time.monotonic() >= end, "time goes by", seconds + LIMIT)
+
+
+# --- The experiments -----------------------------------------------------------------------------
+
+
+def killed(player_of: Callable[..., Player], servers: ExitStack, media: Path) -> Experiment:
+    server = servers.enter_context(Server(media))
+    players = [player_of(server.port, "movie.Mjpeg", kind) for kind in ("udp", "tcp")]
+    for player in players:
+        yield player.wait_for(20)
+    positions = [player.viewing.position for player in players]
+    server.kill()
+    for player in players:
+        yield Wait(lambda p=player: "Reconnecting" in p.words, "the loss is told")
+    yield pause(ABSENCE)
+    assert [player.shown for player in players] == [0, 0]
+    servers.enter_context(Server(media, port=server.port))
+    returned = time.monotonic()
+    figures = []
+    for player, position in zip(players, positions, strict=True):
+        yield player.wait_for(1)
+        figures.append(time.monotonic() - returned)
+        assert abs(player.viewing.position - position) < AT_THE_SAME_PLACE
+        yield player.wait_for(player.shown + 10)
+        assert player.words == ""
+    assert max(figures) < BACK_WITHIN
+    return ", ".join(f"{seconds:.1f} s" for seconds in figures) + " after its return (UDP, TCP)"
+
+
+def suspended(player_of: Callable[..., Player], servers: ExitStack, media: Path) -> Experiment:
+    server = servers.enter_context(Server(media))
+    player = player_of(server.port, "movie.Mjpeg")
+    yield player.wait_for(20)
+    session = player.client.sessionId
+    server.send_signal(signal.SIGSTOP)
+    yield Wait(lambda: "Stalled" in player.words, "the stall is told")
+    yield pause(ABSENCE)
+    last = player.shown
+    server.send_signal(signal.SIGCONT)
+    returned = time.monotonic()
+    yield player.wait_for(last + 1)
+    seconds = time.monotonic() - returned
+    yield player.wait_for(last + 20)
+    assert player.words == ""
+    assert player.client.sessionId == session
+    assert player.client.reception.statistics.lost == 0
+    return f"the next frame is shown {1000 * seconds:.0f} ms after"
+
+
+def paused_with_keep_alive(
+    player_of: Callable[..., Player], servers: ExitStack, media: Path
+) -> Experiment:
+    port = servers.enter_context(running_server(media, session_timeout=SESSION_TIMEOUT))
+    players = [player_of(port, "movie.Mjpeg", kind) for kind in ("udp", "tcp")]
+    for player in players:
+        yield player.wait_for(20)
+    sessions = [player.client.sessionId for player in players]
+    for player in players:
+        player.viewing.pause()
+        yield Wait(lambda p=player: p.client.state is State.READY, "it is paused")
+    yield pause(0.2)
+    last = [player.shown for player in players]
+    yield pause(IDLE)
+    assert [player.client.sessionId for player in players] == sessions
+    for player, number in zip(players, last, strict=True):
+        assert (player.words, player.shown) == ("", number)
+        player.viewing.play()
+        yield player.wait_for(number + 1, number + 2 * FPS)
+        yield player.wait_for(number + 20)
+        assert player.client.reception.statistics.lost == 0
+    return f"paused for {IDLE:.1f} s at a time-out of {SESSION_TIMEOUT} s"
+
+
+def paused_without_keep_alive(
+    player_of: Callable[..., Player], servers: ExitStack, media: Path
+) -> Experiment:
+    port = servers.enter_context(running_server(media, session_timeout=SESSION_TIMEOUT))
+    player = player_of(port, "movie.Mjpeg", "tcp")  # by UDP receiver reports keep the session
+    yield player.wait_for(20)
+    session = player.client.sessionId
+    player.viewing.pause()
+    yield Wait(lambda: player.client.state is State.READY, "it is paused")
+    player.client._dialogue.timeout = None  # it knows of no time-out, so it keeps nothing alive
+    number, paused_at = player.shown, time.monotonic()
+    yield Wait(lambda: "Reconnecting" in player.words, "the loss is told")
+    seconds = time.monotonic() - paused_at
+    assert SESSION_TIMEOUT * 0.5 < seconds
+    yield pause(IDLE - seconds)
+    yield Wait(lambda: player.client.state is State.READY, "there is a session again")
+    assert player.client.sessionId != session
+    yield player.wait_for(number - FPS, number + FPS)
+    assert player.client.state is State.READY, "what was paused stays so"
+    player.viewing.play()
+    yield player.wait_for(player.shown + 20)
+    return f"the session's end is told {seconds:.1f} s after the last word"
+
+
+def ended(player_of: Callable[..., Player], servers: ExitStack, media: Path) -> Experiment:
+    port = servers.enter_context(running_server(media, session_timeout=SESSION_TIMEOUT))
+    players = [player_of(port, "short.Mjpeg", kind) for kind in ("lab", "udp", "tcp")]
+    for player in players:
+        yield player.wait_for(2 * FPS)
+    sessions = [player.client.sessionId for player in players]
+    yield pause(5 + IDLE)  # five seconds until a lab server's silence is taken for the end
+    for player in players:
+        assert "end" in player.words
+    for player in players:
+        if player.client.state is State.PLAYING:  # the lab has no word for the end
+            player.viewing.pause()
+            yield Wait(lambda p=player: p.client.state is State.READY, "it is paused")
+        player.viewing.play()
+        yield player.wait_for(1, 2 * FPS - 1)
+        yield player.wait_for(2 * FPS)
+    assert [player.client.sessionId for player in players] == sessions
+    return "played twice in one session (lab, UDP, TCP)"
+
+
+EXPERIMENTS = (killed, suspended, paused_with_keep_alive, paused_without_keep_alive, ended)
+
+
+@pytest.fixture(scope="module")
+def outcomes(root: object, servers: ExitStack, media: Path) -> dict[str, str | BaseException]:
+    """What came of each experiment: its figures, or why it failed."""
+    players: list[Player] = []
+
+    def player_of(port: int, movie: str, transport: str = "auto") -> Player:
+        players.append(Player(root, port, movie, transport))
+        return players[-1]
+
+    running = {one.__name__: one(player_of, servers, media) for one in EXPERIMENTS}
+    try:
+        return side_by_side(root, running)
+    finally:
+        for player in players:
+            player.close()
+
+
+def side_by_side(root: object, running: dict[str, Experiment]) -> dict[str, str | BaseException]:
+    """Run the Tk main loop until all experiments are done."""
+    found: dict[str, str | BaseException] = {}
+    waits: dict[str, tuple[Wait, float]] = {}
+    while running:
+        root.update()  # type: ignore[attr-defined]
+        time.sleep(0.002)
+        for name, experiment in list(running.items()):
+            try:
+                waits[name] = _step(experiment, waits.get(name))
+            except StopIteration as stop:
+                found[name] = stop.value
+                del running[name]
+            except Exception as error:
+                found[name] = error
+                del running[name]
+    return found
+
+
+def _step(experiment: Experiment, waiting: tuple[Wait, float] | None) -> tuple[Wait, float]:
+    """Go on if what was waited for has come; return what is waited for now, and until when."""
+    now = time.monotonic()
+    if waiting is not None and not waiting[0].condition():
+        if now > waiting[1]:
+            experiment.throw(AssertionError(f"not in time: {waiting[0].what}"))
+        return waiting
+    wait = next(experiment)
+    return wait, now + wait.limit
+
+
+def check(outcomes: dict[str, str | BaseException], experiment: Callable[..., Experiment]) -> None:
+    outcome = outcomes[experiment.__name__]
+    if isinstance(outcome, BaseException):
+        raise outcome
+    print(f"{experiment.__name__}: {outcome}")
+
+
+# --- What they must come to ----------------------------------------------------------------------
+
+
+def test_a_server_killed_and_back_after_10_s(outcomes: dict) -> None:
+    """Pass: the loss is told in words; both players, by UDP and by TCP, show pictures again within
+    5 s of the server's return, from where they were, and without a word left upon the picture."""
+    check(outcomes, killed)
+
+
+def test_a_server_suspended_for_10_s(outcomes: dict) -> None:
+    """Pass: the stall is told in words; then the same session goes on with the next frame, none is
+    lost, and the words are gone."""
+    check(outcomes, suspended)
+
+
+def test_a_pause_of_three_session_timeouts(outcomes: dict) -> None:
+    """Pass: with keep-alive the session stays, by UDP and TCP, and goes on with the next frame."""
+    check(outcomes, paused_with_keep_alive)
+
+
+def test_a_pause_of_three_session_timeouts_without_keep_alive(outcomes: dict) -> None:
+    """Pass: the server ends the session; the player says so, has another within the pause, shows
+    where it was and stays paused; Play goes on from there."""
+    check(outcomes, paused_without_keep_alive)
+
+
+def test_the_end_of_the_movie_then_nothing_then_play(outcomes: dict) -> None:
+    """Pass: three session time-outs after the end, in both dialects and by both transports, Play
+    shows the movie again from its first frames to its last, in the same session."""
+    check(outcomes, ended)
+
+
+def test_a_disk_that_becomes_full(
+    root: object, home: SmallDisk, media: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A recording, and then a snapshot, on a disk that has room for some frames.
+
+    Pass: each is told in a plain sentence; the recording is a whole movie of the frames it tells;
+    of the snapshot nothing is left; playing goes on as if nothing had been.
+    """
+    import resource
+
+    if home.prefix:  # what other programs are started with, for this process
+        _, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (128 << 10, hard))
+    with Server(media) as server:
+        player = Player(root, server.port, "movie.Mjpeg")
+        try:
+            outcome = side_by_side(root, {"full": full(player, home)})["full"]
+        finally:
+            player.close()
+            if home.prefix:
+                resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))
+    if isinstance(outcome, BaseException):
+        raise outcome
+
+
+def full(player: Player, disk: SmallDisk) -> Experiment:
+    yield player.wait_for(5)
+    player.window.actions.record()
+    yield Wait(lambda: "failed" in player.words, "the recording's end is told")
+    (path,) = disk.folder.glob("*.Mjpeg")
+    stream = VideoStream(path)
+    frames = [stream.nextFrame() for _ in range(len(stream.movie.frames))]
+    numbers = [frame_number_of_jpeg(frame) for frame in frames]
+    assert numbers == list(range(numbers[0], numbers[0] + len(numbers)))
+    assert stream.movie.damage == ""
+    told = f"The recording has failed ({disk.words}): {len(frames)} frames saved in {path}"
+    assert told in player.words
+    yield Wait(lambda: not player.window.situation.recording, "it is no more shown as recording")
+    if not disk.prefix:
+        (disk.folder / "rest").write_bytes(bytes(_room(disk.folder)))
+        player.window.actions.snapshot()
+        told = f"No snapshot could be saved ({disk.words})."
+        yield Wait(lambda: told in player.words, "it is told")
+        assert list(disk.folder.glob("*.png")) == []
+    yield player.wait_for(player.shown + 20)
+    assert player.client.state is State.PLAYING
+    assert player.client.reception.statistics.lost == 0
+    return f"{len(frames)} frames recorded"
+
+
+def _room(folder: Path) -> int:
+    """How many bytes still fit."""
+    status = os.statvfs(folder)
+    return status.f_bavail * status.f_frsize
