@@ -13,7 +13,7 @@ from soak.run import soak
 
 MINUTES = 0.2
 # A slow machine may let anybody wait, and come to its number of viewers late.
-PATIENT = Limits(reply=10.0, frame=10.0, growth=1.0, few=20)
+PATIENT = Limits(reply=10.0, frame=10.0, late_share=0.5, growth=1.0, few=20)
 
 
 @pytest.mark.peers  # too long for `make check`

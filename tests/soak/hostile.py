@@ -118,8 +118,8 @@ async def junk_to_media_ports(stage: Stage, rng: random.Random) -> None:
             transport = f"Transport: RTP/AVP;unicast;client_port={port}-{port}"
             session = await peer.set_up(name, transport)
             await peer.send(peer.request("PLAY", name, session))
-            ports = [*peer.server_ports, *stage.server_ports]
             for _ in range(200):
+                ports = sorted({*peer.server_ports, *stage.server_ports})
                 with suppress(OSError):
                     udp.sendto(_junk(rng), (HOST, rng.choice(ports)))
                 await stage.rest(0.005)

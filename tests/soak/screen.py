@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from standard_clients import RtpHeader, put_together, read_rtp
 
@@ -13,6 +13,7 @@ from soak.tally import Fault, Tally
 
 CLOCK_RATE = 90_000
 HALF = 1 << 31
+JOINING = 2.0  # seconds from the reply to PLAY until the server has surely let us in
 
 
 @dataclass
@@ -56,6 +57,8 @@ class Screen:
         self.frames = 0
         self.last_number = 0
         self.lost = 0  # packets
+        self.left_out = 0  # frames that the server had no time for
+        self._next_timestamp: int | None = None
         self._is_quiet = True  # nothing may come
         self._held: list[tuple[bytes, float]] | None = None
         self._packets: list[RtpHeader] = []  # of the frame that is coming
@@ -74,6 +77,7 @@ class Screen:
         if sequence_number is not None:
             self._old_ones_before(sequence_number)
         self.stretches = [*self.stretches[-1:], stretch]
+        self._next_timestamp = stretch.timestamp
         self._base = 0.0
         self._release()
 
@@ -86,6 +90,11 @@ class Screen:
         """PAUSE has been answered, or the film is over: nothing more may come."""
         self._release()
         self._is_quiet = True
+
+    @property
+    def has_gaps(self) -> bool:
+        """Whether frames are missing, for one reason or another."""
+        return self.lost > 0 or self.left_out > 0
 
     def _release(self) -> None:
         held, self._held = self._held or [], None
@@ -156,20 +165,47 @@ class Screen:
 
     def _compare(self, packets: list[RtpHeader], now: float) -> None:
         stretch, index = self._place(packets[0].timestamp)
-        number = stretch.number(index)
-        if not 1 <= number <= (stretch.last or len(self._film)):
-            raise Fault(f"{self._name}: frame {number} was not asked for")
-        size = sum(len(packet.payload) for packet in packets)
-        if not self._is_right(number, packets):
+        self._count_left_out(stretch, packets[0].timestamp)
+        if not self._is_right(stretch.number(index), packets):
             if self.lost:  # its beginning was lost, so that it could not be told from a whole one
                 return
-            raise Fault(f"{self._name}: frame {number} of {self._film.name} is not the file's")
+            stretch, index = self._place_anew(stretch, index, packets)
         self.frames += 1
-        self.last_number = number
+        self.last_number = stretch.number(index)
         self._tally.frames[self._name] += 1
-        self._tally.bytes += size
+        self._tally.bytes += sum(len(packet.payload) for packet in packets)
         if stretch is self.stretches[-1]:
             self._time(now - index * stretch.interval, now)
+
+    def _count_left_out(self, stretch: Stretch, timestamp: int) -> None:
+        """Timestamps go on over frames that the server leaves out, sequence numbers do not."""
+        ticks = round(stretch.duration * CLOCK_RATE)
+        if self._next_timestamp is not None and not self.lost:
+            self.leave_out(((timestamp - self._next_timestamp) & 0xFFFFFFFF) // ticks)
+        self._next_timestamp = (timestamp + ticks) & 0xFFFFFFFF
+
+    def leave_out(self, frames: int) -> None:
+        """So many were not sent."""
+        self.left_out += frames
+        self._tally.left_out += frames
+
+    def _place_anew(
+        self, stretch: Stretch, index: int, packets: list[RtpHeader]
+    ) -> tuple[Stretch, int]:
+        """Find out where we are, if the film may have jumped. Raises Fault."""
+        number = self._find(packets)
+        if not (number and self._may_jump(stretch, number)):
+            wrong = f"frame {stretch.number(index)} of {self._film.name}"
+            raise Fault(
+                f"{self._name}: {wrong} is not the file's" + f" but {number}" * (number > 0)
+            )
+        self.stretches = [replace(stretch, timestamp=packets[0].timestamp, first=number)]
+        self._base = 0.0
+        return self.stretches[-1], 0
+
+    def _may_jump(self, stretch: Stretch, number: int) -> bool:
+        """Frames may be left out beyond the end of a film that begins again."""
+        return stretch.cyclic and self.left_out > 0
 
     def _place(self, timestamp: int) -> tuple[Stretch, int]:
         for stretch in reversed(self.stretches):
@@ -180,7 +216,14 @@ class Screen:
 
     def _is_right(self, number: int, packets: list[RtpHeader]) -> bool:
         picture = picture_of(packets)
-        return picture is not None and self._film.has_picture(number, picture)
+        last = self.stretches[-1].last
+        return (
+            picture is not None and 1 <= number <= last and self._film.has_picture(number, picture)
+        )
+
+    def _find(self, packets: list[RtpHeader]) -> int:
+        picture = picture_of(packets)
+        return self._film.number_of(picture) if picture is not None else 0
 
     def _time(self, started: float, now: float) -> None:
         """`started` is when the stretch has begun, if this frame is on time."""
@@ -201,20 +244,25 @@ class LabScreen(Screen):
         super().__init__(name, film, tally, 1)
 
     def begin(self) -> None:
+        """PLAY has been answered: the film goes on, or begins again when it was over."""
         self.last_number = 0
-        self.play(Stretch(0, 1, last=len(self._film), cyclic=True))
+        if not self.stretches:
+            self.play(Stretch(0, 1, last=len(self._film), cyclic=True))
+        self._is_quiet = False
+        self._base = 0.0
+        self._release()
 
     def _is_whole(self, header: RtpHeader) -> bool:
-        stretch, index = self._place(self._packets[0].timestamp)
-        size = sum(len(packet.payload) for packet in self._packets)
-        return size >= len(self._film.frames[stretch.number(index) - 1])
+        return header.marker or header.payload.endswith(b"\xff\xd9")
 
     def _is_right(self, number: int, packets: list[RtpHeader]) -> bool:
         markers = [packet.marker for packet in packets]
-        if markers != [False] * (len(packets) - 1) + [len(packets) > 1]:
-            return False
-        jpeg = b"".join(packet.payload for packet in packets)
-        return self._film.has_frame(number, jpeg)
+        is_cut_well = markers == [False] * (len(packets) - 1) + [len(packets) > 1]
+        return is_cut_well and self._film.has_frame(number, _joined(packets))
+
+    def _find(self, packets: list[RtpHeader]) -> int:
+        jpeg = _joined(packets)
+        return self._film.frames.index(jpeg) + 1 if self._film.frames.count(jpeg) == 1 else 0
 
 
 class MulticastScreen(Screen):
@@ -223,15 +271,17 @@ class MulticastScreen(Screen):
     def __init__(self, name: str, film: Film, tally: Tally) -> None:
         super().__init__(name, film, tally, None)
         self._joining: list[RtpHeader] = []
+        self._joined_at = 0.0
         self.has_left = True
 
     def join(self) -> None:
         self.has_left = self._is_quiet = False
         self.last_number = 0
         self.stretches = []
-        self.next_sequence_number = None
+        self.next_sequence_number = self._next_timestamp = None
         self._packets = []
         self._joining = []
+        self._joined_at = time.monotonic()
         self._base = 0.0
 
     def leave(self) -> None:
@@ -249,14 +299,22 @@ class MulticastScreen(Screen):
             self._look_where_it_is()
             self._joining = []
 
+    def _may_jump(self, stretch: Stretch, number: int) -> bool:
+        """The others may have left just before us: then the film has begun anew, for us."""
+        is_new = number == 1 and time.monotonic() < self._joined_at + JOINING
+        return is_new or super()._may_jump(stretch, number)
+
     def _look_where_it_is(self) -> None:
-        picture = picture_of(self._joining)
-        number = self._film.number_of(picture) if picture is not None else 0
+        number = self._find(self._joining)
         if number:
             last = self._joining[-1]
             self.stretches = [Stretch(last.timestamp, number, last=len(self._film), cyclic=True)]
             self.next_sequence_number = (last.sequence + 1) & 0xFFFF
             self.ssrc = last.ssrc
+
+
+def _joined(packets: list[RtpHeader]) -> bytes:
+    return b"".join(packet.payload for packet in packets)
 
 
 def picture_of(packets: list[RtpHeader]):

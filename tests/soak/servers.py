@@ -17,14 +17,16 @@ SETTLED = 0.5  # seconds without a change: then nobody is coming or going
 SETTLING_LIMIT = 30.0  # seconds; a converter ends ten seconds after its last viewer
 
 # All that a server has to say at its usual log level, whatever its clients do.
+_TIME = r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3}"
 _CLIENT = r"\d+\.\d+\.\d+\.\d+:\d+"
 _EXPECTED = re.compile(
-    rf"\d{{4}}-\d\d-\d\d \d\d:\d\d:\d\d,\d{{3}} (INFO|WARNING) {_CLIENT} "
+    rf"{_TIME} (INFO|WARNING) {_CLIENT} "
     r"(connected|gone|lost: .*|set up \S+|refused with 4\d\d: .*|refused with (501|505|551): .*"
     r"|has seen the whole movie|has been silent for too long"
     r"|is sent no more: its (RTP port can't be reached|connection is lost): .*"
     r"|has tried a wrong user name or password"
     r"|reports [0-9.]+ % of its last packets lost, .*)"
+    rf"|{_TIME} WARNING (?P<left_out>\d+) frames left out: more is asked for than can be sent"
 )
 
 
@@ -47,6 +49,7 @@ class Watched:
         self.rest_after: Sample | None = None
         self.samples: list[Sample] = []
         self.cpu = 0.0  # seconds of processor time while it was watched
+        self.left_out = 0  # frames, as it says itself
         self.unexpected_lines: list[str] = []  # of its log, or no lines of a log at all
 
     @property
@@ -104,8 +107,12 @@ class Watched:
         """
         self.cpu = self._cpu() - self._cpu_before
         self._server.stop()
-        lines = self._server.errors().splitlines()
-        self.unexpected_lines = [line for line in lines if not _EXPECTED.fullmatch(line)]
+        for line in self._server.errors().splitlines():
+            match = _EXPECTED.fullmatch(line)
+            if match is None:
+                self.unexpected_lines.append(line)
+            else:
+                self.left_out += int(match["left_out"] or 0)
 
     def _cpu(self) -> float:
         fields = Path(f"/proc/{self._server.pid}/stat").read_text().rpartition(")")[2].split()

@@ -22,7 +22,7 @@ class Stage:
     patience: float  # seconds that hostile ones wait at the most
     deadline: float = 0.0  # by time.monotonic
     sessions: deque[str] = field(default_factory=lambda: deque(maxlen=50))  # ids of viewers
-    server_ports: deque[int] = field(default_factory=lambda: deque(maxlen=50))  # RTP and RTCP
+    server_ports: set[int] = field(default_factory=set)  # for RTP and RTCP, of viewers now
 
     @property
     def remaining(self) -> float:

@@ -66,6 +66,7 @@ class Tally:
         self.hostile: Counter[str] = Counter()  # acts by kind
         self.faults: Counter[str] = Counter()
         self.examples: list[str] = []
+        self.left_out = 0  # frames for which the server had no time
         self.lost_packets = 0  # where the load's own sockets were full, or it stood still
         self.replies = self.late_replies = self.late_frames = 0
         self.slowest_reply = self.latest_frame = 0.0
@@ -74,7 +75,7 @@ class Tally:
         """Begin to count anew; what has failed so far stays."""
         for counts in (self.sessions, self.endings, self.requests, self.frames):
             counts.clear()
-        self.bytes = self.lost_packets = 0
+        self.bytes = self.lost_packets = self.left_out = 0
         self.replies = self.late_replies = self.late_frames = 0
         self.slowest_reply = self.latest_frame = 0.0
 
