@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -29,11 +30,20 @@ class ServerProcess:
     """`python Server.py PORT --host 127.0.0.1 --media DIR OPTIONS...`, for a `with` statement.
 
     It must say where it listens within START_LIMIT seconds. At the end it must obey SIGTERM with
-    exit status 0 within STOP_LIMIT seconds, and must never have printed a traceback.
+    exit status 0 within STOP_LIMIT seconds, and must never have printed a traceback. `prefix` is a
+    command that runs another, in the same process.
     """
 
-    def __init__(self, media: Path, *options: str, port: int = 0) -> None:
-        self._command = [*PYTHON, str(ROOT / "Server.py"), str(port), "--host", HOST]
+    def __init__(
+        self,
+        media: Path,
+        *options: str,
+        port: int = 0,
+        host: str = HOST,
+        prefix: Sequence[str] = (),
+        program: Sequence[str | Path] = (ROOT / "Server.py",),
+    ) -> None:
+        self._command = [*prefix, *PYTHON, *map(str, program), str(port), "--host", host]
         self._command += ["--media", str(media), *options]
         self.port = 0
 
@@ -144,9 +154,11 @@ class ClientRun:
         return report
 
 
-def run_client(*arguments: str | int | Path, limit: float = 15.0) -> ClientRun:
+def run_client(
+    *arguments: str | int | Path, limit: float = 15.0, prefix: Sequence[str] = ()
+) -> ClientRun:
     """Run `python ClientLauncher.py ARGUMENTS...`; longer than `limit` seconds is a failure."""
-    command = [*PYTHON, str(ROOT / "ClientLauncher.py"), *map(str, arguments)]
+    command = [*prefix, *PYTHON, str(ROOT / "ClientLauncher.py"), *map(str, arguments)]
     started = time.monotonic()
     with tempfile.TemporaryDirectory() as elsewhere:
         process = subprocess.Popen(

@@ -30,9 +30,15 @@ class Reply:
 class RtspViewer:
     """One connection, for a `with` statement. Raises OSError, EOFError when it is lost."""
 
-    def __init__(self, port: int, movie: str = "movie.Mjpeg", preface: bytes = b"") -> None:
-        """Connect; `preface` goes before the first request."""
-        self.control = socket.create_connection((HOST, port), LIMIT)
+    def __init__(
+        self,
+        port: int,
+        movie: str = "movie.Mjpeg",
+        preface: bytes = b"",
+        control: socket.socket | None = None,
+    ) -> None:
+        """Connect, or take what is connected; `preface` goes before the first request."""
+        self.control = control or socket.create_connection((HOST, port), LIMIT)
         self.control.settimeout(LIMIT)
         self.control.sendall(preface)
         self.url = f"rtsp://{HOST}:{port}/{movie}"

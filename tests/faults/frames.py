@@ -1,0 +1,26 @@
+"""Which frames of a movie a client has saved: each must be whole and equal to the file's."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from rtplab.protocol import jpeg
+
+
+def content(frame: bytes) -> tuple[bytes, ...]:
+    """What of a JPEG its picture depends on: RFC 2435 makes the rest anew at the receiver."""
+    header = jpeg.parse(frame)
+    tables = [header.quantization_tables[part.quantization_table] for part in header.components]
+    return frame[header.scan_start : header.scan_end], *tables
+
+
+def numbers_among(frames: Iterable[bytes], originals: Iterable[bytes]) -> list[int]:
+    """The numbers of the frames, from 1. One that is none of the originals is a KeyError."""
+    numbers = {content(frame): number for number, frame in enumerate(originals, 1)}
+    return [numbers[content(frame)] for frame in frames]
+
+
+def numbers_of(folder: Path, originals: Iterable[bytes]) -> list[int]:
+    """The same of the frames that were saved in `folder`, in the order they came."""
+    return numbers_among((path.read_bytes() for path in sorted(folder.iterdir())), originals)

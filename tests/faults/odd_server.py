@@ -1,0 +1,42 @@
+"""Server.py with one thing about it changed: `odd_server.py CHANGE ARGUMENTS...`.
+
+near-wrap: sequence numbers and timestamps begin just before they wrap around.
+no-segmentation: as on a kernel without UDP_SEGMENT.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent.parent))
+
+from rtplab.serving import session, sinks
+from rtplab.serving.stream import CLOCK_RATE, RtpStream
+from Server import Server
+
+FIRST_SEQUENCE_NUMBER = 65_536 - 100
+FIRST_TIMESTAMP = 2**32 - CLOCK_RATE  # a second before
+
+
+def near_wrap() -> None:
+    class NearWrap(RtpStream):
+        def __init__(self, *arguments, **numbers) -> None:
+            numbers |= {"sequence_number": FIRST_SEQUENCE_NUMBER}
+            numbers |= {"first_timestamp": FIRST_TIMESTAMP}
+            super().__init__(*arguments, **numbers)
+
+    assert session.RtpStream is RtpStream
+    session.RtpStream = NearWrap
+
+
+def no_segmentation() -> None:
+    assert sinks._SEGMENTING, "this kernel has none"
+    sinks._SEGMENTING = False
+
+
+CHANGES = {"near-wrap": near_wrap, "no-segmentation": no_segmentation}
+
+if __name__ == "__main__":
+    CHANGES[sys.argv.pop(1)]()
+    sys.exit(Server().main())

@@ -1,0 +1,151 @@
+"""8 Mbit/s of movie for viewers whose lines carry 1 Mbit/s, over UDP and over TCP.
+
+The router before each of these lines has a queue of 300 ms, and drops what finds it full.
+"""
+
+from __future__ import annotations
+
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import pytest
+from frames import numbers_among
+from movies import MOVIE, frames_of, write_movie
+from namespaces import Network
+from peers import TCP, UDP
+from remote import LAB, RemoteServer
+
+from rtplab.receiving.frames import RtpJpegFrames
+
+pytestmark = pytest.mark.peers  # needs root, or user namespaces
+
+JPEG = 26  # payload type
+FRAMES = 500
+FPS = 100  # which makes 8.3 Mbit/s of the movie
+RATE = "1mbit"
+SECONDS = 7.0
+WARM = 3.0  # seconds until the server's memory and buffers are as full as they get
+FRAMES_THROUGH = 100  # what 1 Mbit/s carries of these frames in that time is 85
+ANSWER_LIMIT = 5.0  # seconds: what our player waits for a reply
+MORE_MEMORY = 8e6  # bytes: less than a second of what does not get through, for one viewer
+
+
+@dataclass
+class Slow:
+    """What the viewer saw that is written out byte by byte, over TCP on a slow line."""
+
+    answers: list[float]  # seconds from each request to its reply
+    shown: list[int]
+    unfinished: int  # frames that have an end but are not whole
+
+
+@pytest.fixture(scope="module")
+def originals():
+    return frames_of(MOVIE)[:FRAMES]
+
+
+@pytest.fixture(scope="module")
+def seen(tmp_path_factory, originals):
+    """What came of it for each viewer, and the server's memory before and after."""
+    folder = tmp_path_factory.mktemp("bottleneck")
+    media = write_movie(folder / "media" / "movie.Mjpeg", originals).parent
+    options = ("--fps", str(FPS), "--loop", "--log-level", "error")
+    with (
+        Network(viewers=6) as network,
+        RemoteServer(network, media, *options) as server,
+        ThreadPoolExecutor(6) as pool,
+    ):
+        for place in (1, 2, 3, 4):
+            network.slow_down(place, RATE)
+
+        def ours(place, kind):
+            options = ("--duration", SECONDS)
+            return pool.submit(server.watch, place, kind, folder / str(place), originals, *options)
+
+        futures = {UDP: ours(1, UDP), TCP: ours(2, TCP), LAB: ours(3, LAB)}
+        futures["answers"] = pool.submit(ask_again_and_again, server, 4, originals)
+        futures |= {"calm": ours(5, TCP), "calm lab": ours(6, LAB)}
+        time.sleep(WARM)
+        memory = [server.memory()]
+        found = {name: future.result() for name, future in futures.items()}
+        memory.append(server.memory())
+    return found | {"memory": memory}
+
+
+def ask_again_and_again(server, place, originals):
+    """Watch by TCP and have something to ask all the time."""
+    answers, packets = [], []
+    with server.viewer(place) as viewer:
+        viewer.set_up()
+        viewer.play()
+        deadline = time.monotonic() + SECONDS
+        while time.monotonic() < deadline:
+            asked = time.monotonic()
+            assert viewer.ask("GET_PARAMETER").status == 200
+            answers.append(time.monotonic() - asked)
+            packets += viewer.packets
+            viewer.packets = []
+        assert viewer.ask("TEARDOWN").status == 200
+    assembler = RtpJpegFrames(JPEG)
+    frames = [frame for packet in packets for _, frame in assembler.add(0, packet)]
+    ends = sum(packet.marker() for packet in packets)
+    return Slow(answers, numbers_among(frames, originals), ends - len(frames))
+
+
+def goes_forward(shown):
+    """Whether frames come in the order of the movie, which may have begun again once or twice."""
+    return sum(later <= earlier for earlier, later in zip(shown, shown[1:], strict=False)) <= 2
+
+
+def test_over_udp_only_whole_frames_are_shown(seen):
+    """Each is equal to the file's, though seven of eight packets are lost.
+
+    The viewer knows how much it has lost, and its TEARDOWN is answered.
+    """
+    view = seen[UDP]
+    assert view.shown and goes_forward(view.shown)
+    assert view.run.report["loss_rate"] == pytest.approx(7 / 8, abs=0.1)
+    assert (view.run.status, view.run.stderr) == (0, "")
+
+
+def test_over_udp_in_the_lab_dialect_the_viewer_is_told(seen):
+    """The first frames fit the router's queue; of the others some piece is always lost.
+
+    A frame in one datagram is whole or it is nothing, and so nothing arrives: that is said.
+    """
+    view = seen[LAB]
+    assert view.shown and goes_forward(view.shown)
+    assert view.run.status == 0
+    assert "No packet for 5 s" in view.run.stderr or len(view.shown) > FRAMES_THROUGH / 10
+
+
+def test_over_tcp_whole_frames_are_dropped(seen):
+    """As many come as the line carries, none is torn, and all are equal to the file's."""
+    view, slow = seen[TCP], seen["answers"]
+    assert view.run.status == 0 and view.run.report["error"] is None
+    for shown in (view.shown, slow.shown):
+        assert len(shown) > FRAMES_THROUGH / 2
+        assert goes_forward(shown)
+    assert slow.unfinished == 0
+
+
+def test_over_tcp_every_request_is_answered(seen):
+    """Behind what already waits, but sooner than a player gives up."""
+    answers = seen["answers"].answers
+    assert answers and max(answers) < ANSWER_LIMIT
+
+
+def test_the_server_keeps_little_for_those_who_are_slow(seen):
+    """Its memory grows by no more than the bounded queues."""
+    before, after = seen["memory"]
+    assert after - before < MORE_MEMORY
+
+
+@pytest.mark.parametrize("kind", ["calm", "calm lab"])
+def test_a_viewer_on_a_fast_line_notices_nothing(seen, kind):
+    """It misses no frame, and has them at the pace of the movie."""
+    view = seen[kind]
+    assert view.shown == [1 + index % FRAMES for index in range(len(view.shown))]
+    assert len(view.shown) > SECONDS * FPS / 2
+    assert view.run.report["lost"] == 0

@@ -1,0 +1,135 @@
+"""A viewer's RTP port is closed: each packet is answered by ICMP, port unreachable."""
+
+from __future__ import annotations
+
+import random
+import socket
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+
+import pytest
+from frames import numbers_of
+from lab_clients import LF_BLANK
+from movies import MOVIE, frames_of, write_movie
+from peers import UDP
+from processes import HOST, ServerProcess, run_client
+from rtsp_viewer import RtspViewer
+
+LAB = "lab"
+KINDS = (UDP, LAB)
+FPS = 40
+FRAMES = 360  # 9 s: longer than the patience with a closed port
+ALL = list(range(1, FRAMES + 1))
+PATIENCE = 5.0  # seconds
+LATE = 3.0  # seconds after PLAY
+BUSY = 4.0  # seconds by which a busy machine may be late
+LIMIT = 60.0
+SILENCE = 3.0  # seconds after which no packet follows
+OUTSIDE = 20_000, 30_000  # ports that Linux, Windows and macOS leave alone
+
+
+def free_port():
+    """An even port that was free a moment ago, and that no system gives to who asks for any."""
+    while True:
+        port = random.randrange(*OUTSIDE, 2)
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe, suppress(OSError):
+            probe.bind((HOST, port))
+            return port
+
+
+def play(control, kind, server_port, rtp_port):
+    """SETUP for a port that nobody has opened, and PLAY."""
+    control.settimeout(LIMIT)
+    if kind == UDP:
+        viewer = RtspViewer(server_port, control=control)
+        viewer.set_up(f"RTP/AVP;unicast;client_port={rtp_port}-{rtp_port + 1}")
+        viewer.play()
+        viewer._input.close()
+        return
+    control.sendall(LF_BLANK.request("SETUP", 1, rtp_port=rtp_port))
+    session = LF_BLANK.reply(200, 1).fullmatch(control.recv(1024))[1].decode()
+    control.sendall(LF_BLANK.request("PLAY", 2, session=session))
+    assert LF_BLANK.reply(200, 2).fullmatch(control.recv(1024))
+
+
+def seconds_until_hung_up(kind, server_port):
+    """Play and never listen; return how long the server bears it."""
+    with socket.create_connection((HOST, server_port), LIMIT) as control:
+        play(control, kind, server_port, free_port())
+        began = time.monotonic()
+        assert control.recv(1024) == b"", "the server has hung up"
+        return time.monotonic() - began
+
+
+def packets_at_a_late_port(kind, server_port):
+    """Play, open the port late, and return the packets that come until the server has no more."""
+    rtp_port = free_port()
+    with socket.create_connection((HOST, server_port), LIMIT) as control:
+        play(control, kind, server_port, rtp_port)
+        time.sleep(LATE)
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as rtp:
+            rtp.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2 << 20)
+            rtp.bind((HOST, rtp_port))
+            rtp.settimeout(SILENCE)
+            packets = []
+            while (packet := next_packet(rtp)) is not None:
+                packets.append(packet)
+        control.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            control.recv(1)  # it has not been hung up on
+    return packets
+
+
+def next_packet(rtp):
+    try:
+        return rtp.recv(65_535)
+    except TimeoutError:
+        return None
+
+
+@pytest.fixture(scope="module")
+def happened(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("port")
+    originals = frames_of(MOVIE)[:FRAMES]
+    media = write_movie(folder / "media" / "movie.Mjpeg", originals).parent
+
+    def watch(kind, address):
+        options = ("--headless", "--json", "--frames", FRAMES, "--save", folder / kind)
+        run = run_client(*address, *options, limit=LIMIT)
+        return numbers_of(folder / kind, originals), run.report
+
+    with (
+        ServerProcess(media, "--fps", str(FPS), "--log-level", "error") as server,
+        ThreadPoolExecutor(6) as pool,
+    ):
+        url = f"rtsp://{HOST}:{server.port}/movie.Mjpeg"
+        addresses = {LAB: (HOST, server.port, 0, "movie.Mjpeg"), UDP: (url, "--transport", UDP)}
+        futures = {}
+        for kind in KINDS:
+            futures["closed", kind] = pool.submit(seconds_until_hung_up, kind, server.port)
+            futures["late", kind] = pool.submit(packets_at_a_late_port, kind, server.port)
+            futures["calm", kind] = pool.submit(watch, kind, addresses[kind])
+        return {name: future.result() for name, future in futures.items()}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_who_never_opens_his_port_is_hung_up_on(happened, kind):
+    """After five seconds: the connection may stay open for ever behind a dead viewer."""
+    assert PATIENCE - 0.5 < happened["closed", kind] < PATIENCE + BUSY
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_port_that_opens_late_gets_the_rest_of_the_movie(happened, kind):
+    """Lab clients may open theirs only after PLAY: three seconds are borne, and forgotten."""
+    packets = happened["late", kind]
+    stamps = {packet[4:8] for packet in packets}
+    assert FPS * (FRAMES / FPS - LATE - BUSY) < len(stamps) < FRAMES
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_viewer_who_listens_notices_nothing(happened, kind):
+    shown, report = happened["calm", kind]
+    assert shown == ALL
+    assert [report[name] for name in ("lost", "late", "duplicates")] == [0, 0, 0]
+    assert FPS / 2 < report["fps"] < FPS * 1.05
