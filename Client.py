@@ -135,6 +135,7 @@ class Client:
         self._early_frames: list[Frame] = []  # came before the reply to PLAY
         self._reply_deadline: float | None = None
         self._keep_alive_seq = 0  # number of a keep-alive that is not answered yet
+        self._loss_deadline: float | None = None  # when a silent server must have answered it
         self._last_request_at = 0.0
         self._awaited_seq = 0  # number of the last request that must be answered
         self._unanswered: set[str] = set()  # numbers of requests that we gave up waiting for
@@ -507,6 +508,7 @@ class Client:
         if not self._keep_alive_seq or response.cseq.strip() != str(self._keep_alive_seq):
             return False
         self._keep_alive_seq = 0
+        self._loss_deadline = None
         if isinstance(self._dialogue, StandardDialogue):
             try:
                 again = self._dialogue.kept_alive(response)
@@ -532,6 +534,7 @@ class Client:
     def _next_deadline(self) -> float | None:
         """When the reply thread has something to do although nothing arrived."""
         deadlines = [self._reply_deadline, self._silence_deadline(), self._keep_alive_deadline()]
+        deadlines.append(self._loss_deadline)
         if self._receiver.transport.interleaved and self.state is State.PLAYING:
             deadlines.append(self._receiver.reporter.deadline())
         return min((moment for moment in deadlines if moment is not None), default=None)
@@ -561,6 +564,9 @@ class Client:
                 self._tell_silence()
             if _is_past(self._keep_alive_deadline(), now):
                 self._keep_alive()
+            if _is_past(self._loss_deadline, now):
+                self._lose(SessionError("The connection is lost: the server answers no more."))
+                return
             report = self._receiver.interleaved_report()
             if report is not None:
                 self._transmit(report)
@@ -585,6 +591,13 @@ class Client:
             self._send(request, awaited=False)
             self._keep_alive_seq = self.rtspSeq
 
+    def _ask_if_still_there(self) -> None:
+        """Find out if the network is gone: neither side's system would say so for many minutes."""
+        if isinstance(self._dialogue, StandardDialogue):
+            if not self._keep_alive_seq:
+                self._keep_alive()
+            self._loss_deadline = time.monotonic() + REPLY_TIMEOUT
+
     def _tell_silence(self) -> None:
         """Nothing comes: the end of the movie, a lost server, or a firewall that blocks UDP."""
         if self.firstFrameDelay is not None:
@@ -592,6 +605,7 @@ class Client:
                 f"No packet for {SILENCE_TIMEOUT:g} s: the movie has ended, or the server has "
                 "stopped sending."
             )
+            self._ask_if_still_there()
             self._changed.notify_all()
         elif self._url is not None and self._transport_wanted == "auto" and self._dialogue.uses_udp:
             self._transport_wanted = "tcp"
@@ -686,6 +700,7 @@ class Client:
             with self._changed:
                 self.frameNbr = frame.number
                 self.notice = ""
+                self._loss_deadline = None
                 # A last frame after the session was lost must not wipe out why.
                 if self.firstFrameDelay is None and self.state is not State.INIT:
                     self.firstFrameDelay = frame.arrival - self._played_at
