@@ -16,7 +16,7 @@ from setup_machine import Machine
 RUFF_FORMAT = ("ruff", "format", "--check")
 RUFF_LINT = ("ruff", "check")
 MYPY = ("mypy",)
-UNIT_TESTS = ("pytest", "-m", "not peers", "--ignore=tests/interop")
+UNIT_TESTS = ("pytest", "-m", "not peers", "--ignore=tests/interop", "--ignore=tests/faults")
 ALL_TESTS = ("pytest",)
 
 WITH_OPTIONS = ("fuzz", "soak")
