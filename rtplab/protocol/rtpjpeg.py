@@ -103,17 +103,18 @@ def _sampling(header: JpegHeader) -> tuple[tuple[int, int], ...]:
     return tuple((component.horizontal, component.vertical) for component in header.components)
 
 
-def packetize(jpeg: Buffer, max_payload: int) -> list[bytes]:
+def packetize(jpeg: Buffer, max_payload: int, header: JpegHeader | None = None) -> list[bytes]:
     """The payloads of one picture's packets: RFC 2435 headers, and a piece of its scan.
 
     Every payload but the last has exactly `max_payload` bytes, so that UDP segmentation offload
-    can cut them. Raises MovieError for a damaged picture, ValueError for one that is not
+    can cut them. Who has parsed the picture and found it `carriable` gives its `header`. Raises MovieError for a damaged picture, ValueError for one that is not
     `carriable` and for a `max_payload` that leaves no room beside the headers.
     """
-    header = parse(jpeg)
-    problem = carriable(header)
-    if problem is not None:
-        raise ValueError(f"RTP/JPEG can't carry this picture: {problem}")
+    if header is None:
+        header = parse(jpeg)
+        problem = carriable(header)
+        if problem is not None:
+            raise ValueError(f"RTP/JPEG can't carry this picture: {problem}")
     scan = memoryview(jpeg)[header.scan_start : header.scan_end]
     constant = _constant_headers(header)
     tables = _QUANTIZATION.pack(0, 0, TABLES_SIZE) + _tables(header)

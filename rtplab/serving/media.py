@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
+from contextlib import suppress
 from typing import TYPE_CHECKING, Protocol
 
 from rtplab.protocol import jpeg, rtpjpeg
@@ -119,8 +120,9 @@ class RtpJpeg:
     def prepare(self, number: int) -> None:
         """Have the next frames converted where they need it."""
         number = min(number, len(self.movie.frames))
-        if self._problem(number) is not None:
-            self._conversion().prepare(number, HEAD_START, HEAD_START_TIMEOUT)
+        with suppress(MovieError):  # a frame that is gone is met when it is to be sent
+            if self._problem(number) is not None:
+                self._conversion().prepare(number, HEAD_START, HEAD_START_TIMEOUT)
 
     def payloads(self, number: int, limit: int) -> Payloads:
         """Return the frame's payloads; none while it is still being converted.
@@ -147,20 +149,28 @@ class RtpJpeg:
         return next((size for size in self._sizes if size <= limit), self._sizes[-1])
 
     def _make(self, number: int, size: int) -> Payloads:
-        frame: memoryview | bytes | None = self.movie.frame(number)
-        if self._problem(number) is not None:
-            frame = self._conversion().frame(number)
-        return rtpjpeg.packetize(frame, size) if frame is not None else []
+        if self._problems.get(number) is None:
+            frame = self.movie.frame(number)
+            header = self._look_at(number, frame)
+            if header is not None:
+                return rtpjpeg.packetize(frame, size, header)
+        converted = self._conversion().frame(number)
+        return rtpjpeg.packetize(converted, size) if converted is not None else []
 
     def _problem(self, number: int) -> str | None:
-        """Return why RFC 2435 can't carry the frame as it is; None when it can."""
+        """Return why RFC 2435 can't carry the frame as it is; None when it can. Raises MovieError."""
         if number not in self._problems:
-            try:
-                header = jpeg.parse(self.movie.frame(number))
-                self._problems[number] = rtpjpeg.carriable(header)
-            except MovieError as error:
-                self._problems[number] = str(error)
+            self._look_at(number, self.movie.frame(number))
         return self._problems[number]
+
+    def _look_at(self, number: int, frame: memoryview) -> jpeg.JpegHeader | None:
+        """Return the frame's header if RFC 2435 can carry it; note why when it can't."""
+        try:
+            header = jpeg.parse(frame)
+            self._problems[number] = rtpjpeg.carriable(header)
+        except MovieError as error:
+            self._problems[number] = str(error)
+        return header if self._problems[number] is None else None
 
     def _conversion(self) -> ConvertedMovie:
         # Imported here, so that a server of ordinary movies runs without Pillow.
