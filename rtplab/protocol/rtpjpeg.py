@@ -107,8 +107,9 @@ def packetize(jpeg: Buffer, max_payload: int, header: JpegHeader | None = None) 
     """The payloads of one picture's packets: RFC 2435 headers, and a piece of its scan.
 
     Every payload but the last has exactly `max_payload` bytes, so that UDP segmentation offload
-    can cut them. Who has parsed the picture and found it `carriable` gives its `header`. Raises MovieError for a damaged picture, ValueError for one that is not
-    `carriable` and for a `max_payload` that leaves no room beside the headers.
+    can cut them. Who has parsed the picture and found it `carriable` gives its `header`. Raises
+    MovieError for a damaged picture, ValueError for one that is not `carriable` and for a
+    `max_payload` that leaves no room beside the headers.
     """
     if header is None:
         header = parse(jpeg)

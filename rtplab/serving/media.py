@@ -158,7 +158,7 @@ class RtpJpeg:
         return rtpjpeg.packetize(converted, size) if converted is not None else []
 
     def _problem(self, number: int) -> str | None:
-        """Return why RFC 2435 can't carry the frame as it is; None when it can. Raises MovieError."""
+        """Return why RFC 2435 can't carry the frame as it is, or None. Raises MovieError."""
         if number not in self._problems:
             self._look_at(number, self.movie.frame(number))
         return self._problems[number]
