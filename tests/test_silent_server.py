@@ -1,0 +1,64 @@
+"""A server that sends nothing any more is asked if it is still there; one that is gone is lost."""
+
+from __future__ import annotations
+
+import pytest
+from movies import MOVIE, frames_of
+from standard_servers import StandardServer, jpeg_payloads
+
+import Client as module
+from Client import Client
+
+LIMIT = 10.0
+SILENCE = 0.3  # seconds
+REPLY = 1.5  # seconds: a busy machine answers within that
+
+
+class FallsSilent(StandardServer):
+    """Sends its pictures and says no BYE; answers keep-alives, or not."""
+
+    says_goodbye = False
+    is_there = True
+
+    def do_GET_PARAMETER(self, viewer, request):
+        if self.is_there:
+            super().do_GET_PARAMETER(viewer, request)
+
+
+@pytest.fixture
+def server():
+    with FallsSilent([jpeg_payloads(frame) for frame in frames_of(MOVIE)[:5]]) as server:
+        yield server
+
+
+@pytest.fixture
+def client(server, monkeypatch):
+    client = Client(None, "", 0, 0, server.url, "tcp")
+    client.setupMovie()
+    assert client.waitFor(lambda: client.state is Client.READY, LIMIT)
+    monkeypatch.setattr(module, "SILENCE_TIMEOUT", SILENCE)
+    monkeypatch.setattr(module, "REPLY_TIMEOUT", REPLY)
+    yield client
+    client.exitClient()
+
+
+def asked(server):
+    return len(server.of("GET_PARAMETER"))
+
+
+def test_one_that_answers_is_not_lost(server, client):
+    client.playMovie()
+    assert client.waitFor(lambda: "No packet for" in client.notice, LIMIT)
+    assert not client.waitFor(lambda: client.error, SILENCE + REPLY + 0.5)
+    assert client.state is Client.PLAYING
+    assert asked(server) == 1
+
+
+def test_one_that_does_not_answer_is_lost(server, client):
+    server.is_there = False
+    client.playMovie()
+    assert client.waitFor(lambda: "No packet for" in client.notice, LIMIT)
+    assert client.waitFor(lambda: client.error, LIMIT)
+    assert client.error == "The connection is lost: the server answers no more."
+    assert client.state is Client.INIT
+    assert asked(server) == 1
