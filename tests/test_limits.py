@@ -34,14 +34,25 @@ def settle(peer: Peer) -> str:
 
 
 def test_counts_connections_by_address() -> None:
-    admission = Admission(2)
+    admission = Admission(Limits(connections_per_address=2))
     assert [admission.enter("192.0.2.1") for _ in range(3)] == [True, True, False]
     assert admission.enter("192.0.2.2")
     admission.leave("192.0.2.1")
     assert [admission.enter("192.0.2.1") for _ in range(2)] == [True, False]
     for host in ("192.0.2.1", "192.0.2.1", "192.0.2.2"):
         admission.leave(host)
-    assert not admission._counts
+    assert not admission._addresses
+
+
+def test_all_connections_of_an_address_share_its_pace() -> None:
+    admission = Admission(Limits(requests_per_address=10))
+    for host in ("192.0.2.1", "192.0.2.1", "192.0.2.2"):
+        admission.enter(host)
+    delays = [admission.delay("192.0.2.1", 0.0) for _ in range(12)]
+    assert delays == pytest.approx([0.0] * 10 + [0.1, 0.2])
+    assert admission.delay("192.0.2.2", 0.0) == 0.0
+    admission.leave("192.0.2.1")
+    assert admission.delay("192.0.2.1", 0.0) == pytest.approx(0.3)
 
 
 def test_a_seconds_worth_at_once_and_the_rest_evenly() -> None:
@@ -284,6 +295,19 @@ def test_single_bytes_are_read_no_more_often_than_requests_may_come() -> None:
         finally:
             sender.join()
             connection.close()
+
+
+def test_a_flood_over_many_connections_of_an_address_delays_nobody(small_movie: Path) -> None:
+    limits = Limits(requests_per_address=100)
+    with running_server(small_movie.parent, limits=limits) as port, crowd(port, 20) as flooders:
+        started = time.monotonic()
+        for flooder in flooders:
+            flooder.socket.sendall(b"OPTIONS * RTSP/1.0\r\nCSeq: 1\r\n\r\n" * 50)
+        for flooder in flooders:
+            for _ in range(15):
+                response = flooder.answer()
+                assert response is not None and response.status == 200
+        assert time.monotonic() - started > 1.5
 
 
 def test_whoever_never_reads_its_replies_is_cut_off() -> None:

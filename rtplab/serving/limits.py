@@ -22,6 +22,8 @@ class Limits:
     sessions: int = 4096
     # A player sends less than one, a viewer who drags the slider about ten.
     requests_per_second: int = 100
+    # All its connections together: 1,000 players that start in the same second send 3,000.
+    requests_per_address: int = 2000
     # Seconds from a request's first byte to its last: a person may type it.
     request_timeout: int = 60
     # Seconds that a connection may do nothing before it has a session: lab clients connect when
@@ -68,6 +70,7 @@ BOUNDS = {
     "connections_per_address": Bound("of one address"),
     "sessions": Bound("sessions at once"),
     "requests_per_second": Bound("of one connection; more are slowed down"),
+    "requests_per_address": Bound("a second, of one address; more are slowed down"),
     "request_timeout": Bound("that one request may take to arrive", "seconds"),
     "idle_timeout": Bound("without a request before SETUP", "seconds"),
     # Less, and a request of the lab with a long path would not fit.
@@ -83,35 +86,8 @@ def option_of(name: str) -> str:
     return "--" + ("" if "timeout" in name else "max-") + name.replace("_", "-")
 
 
-class Admission:
-    """How many connections each address has. For all control threads."""
-
-    def __init__(self, most: int) -> None:
-        self._most = most
-        self._lock = threading.Lock()  # guards the counts
-        self._counts: dict[str, int] = {}
-
-    def enter(self, host: str) -> bool:
-        """Count a connection, unless its address has as many as it may; tell if so."""
-        key = address_key(host)
-        with self._lock:
-            count = self._counts.get(key, 0)
-            if count >= self._most:
-                return False
-            self._counts[key] = count + 1
-            return True
-
-    def leave(self, host: str) -> None:
-        """Undo an `enter` that was granted."""
-        key = address_key(host)
-        with self._lock:
-            self._counts[key] -= 1
-            if not self._counts[key]:
-                del self._counts[key]
-
-
 class Pace:
-    """How fast one connection's messages are taken: a second's worth at once, then evenly."""
+    """How fast somebody's messages are taken: a second's worth at once, then evenly."""
 
     def __init__(self, per_second: int) -> None:
         self._interval = 1 / per_second
@@ -121,3 +97,44 @@ class Pace:
         """Count a message; return how many seconds it must wait."""
         self._next = max(self._next, now) + self._interval
         return max(0.0, self._next - now - 1.0)
+
+
+@dataclass
+class _Address:
+    """What one address has at the moment."""
+
+    pace: Pace
+    connections: int = 0
+
+
+class Admission:
+    """How many connections each address has, and how fast it asks. For all control threads."""
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self._lock = threading.Lock()  # guards the addresses and what they have
+        self._addresses: dict[str, _Address] = {}  # those that have a connection
+
+    def enter(self, host: str) -> bool:
+        """Count a connection, unless its address has as many as it may; tell if so."""
+        key = address_key(host)
+        with self._lock:
+            address = self._addresses.get(key) or _Address(Pace(self._limits.requests_per_address))
+            if address.connections >= self._limits.connections_per_address:
+                return False
+            address.connections += 1
+            self._addresses[key] = address
+            return True
+
+    def delay(self, host: str, now: float) -> float:
+        """Count a request of an address that has entered; return how many seconds it must wait."""
+        with self._lock:
+            return self._addresses[address_key(host)].pace.delay(now)
+
+    def leave(self, host: str) -> None:
+        """Undo an `enter` that was granted."""
+        key = address_key(host)
+        with self._lock:
+            self._addresses[key].connections -= 1
+            if not self._addresses[key].connections:
+                del self._addresses[key]

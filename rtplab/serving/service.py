@@ -52,7 +52,7 @@ class Service:
 
     def __post_init__(self) -> None:
         self.metrics = Metrics(self.pacer)
-        self.admission = Admission(self.limits.connections_per_address)
+        self.admission = Admission(self.limits)
         self.seats = threading.Semaphore(self.limits.sessions)
 
     def close(self) -> None:
