@@ -182,7 +182,8 @@ class ServerWorker:
             if isinstance(message, InterleavedFrame):
                 self._interleaved_arrived(message)
                 continue
-            self._last_sign_of_life = time.monotonic()
+            now = self._last_sign_of_life = time.monotonic()
+            self._connection.wait(self._service.admission.delay(self._viewer.host, now))
             status = self.processRtspRequest(message)
             bad_requests = bad_requests + 1 if status == 400 else 0
             if bad_requests > MAX_BAD_REQUESTS or (message.problem and message.problem.fatal):
