@@ -274,6 +274,23 @@ def test_send_rtp_sends_frame_by_frame_and_says_when_the_next_is_due(by_hand, fr
     assert worker.state == worker.READY
 
 
+def test_frames_that_come_too_late_are_left_out_of_the_movie_but_not_of_its_time(by_hand, frames):
+    by_hand.ask("SETUP")
+    by_hand.ask("PLAY", 2)
+    session, told = by_hand.worker._session, []
+    session.left_out = told.append
+    missed = iter([0, 3, 0])
+    session._clock.missed = lambda now: next(missed)
+    sent = []
+    for _ in range(3):
+        by_hand.worker.sendRtp()
+        packet = by_hand.receive()
+        sent.append((frames.index(packet.getPayload()), packet.seqNum(), packet.timestamp()))
+    step = 90_000 // FPS
+    assert sent == [(0, 1, 0), (4, 2, 4 * step), (5, 3, 5 * step)]
+    assert told == [3]
+
+
 def test_pause_goes_on_with_the_next_frame(by_hand, frames):
     by_hand.ask("SETUP")
     for number in range(1, 5):

@@ -7,9 +7,10 @@ import math
 # Streams of one frame rate share their beats, at most so many seconds apart: to wake up for each
 # of them alone would cost more than to send their frames.
 LONGEST_BEAT = 0.025
-# A stream that has been late by a frame or more for so long, in seconds, leaves frames out until
-# it has been on time for as long: there is more to send than the machine can carry. A shorter
-# delay is made up for.
+# A stream is late when it comes so late, in seconds: players wait for about as long.
+LATE = 0.1
+# A stream that has been late for so long, in seconds, leaves frames out until none has been missed
+# for as long: there is more to send than the machine can carry. A shorter delay is made up for.
 PATIENCE = 1.0
 # A stream that comes so late, in seconds, goes on from where it is: the machine was suspended.
 # Catching up at double speed, one that is less late is on time again before it loses patience.
@@ -38,7 +39,7 @@ class FrameClock:
         if lateness > MAX_LATENESS:
             self._start += lateness
             return 0
-        is_late = lateness >= self._interval
+        is_late = lateness >= (self._interval if self._is_behind else max(LATE, self._interval))
         self._judge(is_late, now)
         if not (is_late and self._is_behind):
             return 0
