@@ -695,8 +695,9 @@ class Client:
                     continue
                 frame = replace(frame, number=position.number_of(frame))
             self.playout.put(frame)
-            if self.onFrame is not None:
-                self.onFrame(frame)
+            on_frame = self.onFrame  # the user's thread may take it away at any moment
+            if on_frame is not None:
+                on_frame(frame)
             with self._changed:
                 self.frameNbr = frame.number
                 self.notice = ""

@@ -5,6 +5,8 @@ from __future__ import annotations
 import gc
 import io
 import os
+import resource
+import shutil
 import signal
 import socket
 import struct
@@ -21,6 +23,8 @@ from strip import frame_number, frame_number_in_screenshot, frame_number_of_jpeg
 
 from Client import Client
 from rtplab.player.history import Address
+from rtplab.player.status import Situation
+from VideoStream import VideoStream
 
 pytestmark = pytest.mark.peers
 LAB_BUTTONS = ("setup", "start", "pause", "teardown")
@@ -339,16 +343,17 @@ def _window_named(display: Display, title: str) -> str:
 
 
 @pytest.fixture
-def watch(open_player, server, root):
-    """A player of the standard dialect that plays the movie."""
+def watch(open_player, root):
+    """A player of the standard dialect that plays a movie, long enough for a slow machine."""
+    with ServerProcess(ROOT) as server:
 
-    def begin() -> Client:
-        player = open_player(0, f"rtsp://{HOST}:{server.port}/movie.Mjpeg")
-        player.window.play()
-        assert pump(root, lambda: bool(player.window.picture.jpeg)), player.error
-        return player
+        def begin() -> Client:
+            player = open_player(0, f"rtsp://{HOST}:{server.port}/movie.Mjpeg")
+            player.window.play()
+            assert pump(root, lambda: bool(player.window.picture.jpeg)), player.error
+            return player
 
-    return begin
+        yield begin
 
 
 def position(client: Client) -> float:
@@ -371,6 +376,7 @@ def test_keys_pause_step_and_play(watch, root, display):
     assert pump(root, lambda: player.window.viewing.frame.number == before + 1)
     assert pump(root, lambda: not player.isWaiting() and enabled(player) == ["start", "teardown"])
     assert shown_number(player, display) == before + 1
+    assert player.window.lab_row.number.cget("text") == f"Frame {before + 1}"
     display.key("space")
     assert pump(root, lambda: player.window.viewing.frame.number > before + 3)
 
@@ -429,21 +435,54 @@ def test_the_panel_shows_the_protocol(watch, root, display):
     text = panel.messages.text.get("1.0", "end")
     assert "RFC 2326 §10.5" in text and " CR " not in text
     panel.messages.line_ends.invoke()
-    assert "CSeq: 1 CR  LF \n" in panel.messages.text.get("1.0", "end")
+    assert "CSeq: 1  CR   LF \n" in panel.messages.text.get("1.0", "end")
     for key, page in (("2", panel.state), ("3", panel.packet), ("4", panel.statistics)):
         display.key(key)
         assert pump(root, lambda page=page: bool(page.winfo_ismapped() and page.canvas.find_all()))
         pump(root, lambda: False, limit=0.3)
     assert panel.statistics.values["Lost"].cget("text") == "0 (0.0 %)"
-    drawn = [
-        panel.packet.canvas.itemcget(item, "text")
-        for item in panel.packet.canvas.find_all()
-        if panel.packet.canvas.type(item) == "text"
-    ]
+    drawn = drawn_on(panel.packet.canvas)
     assert {"sequence number", "timestamp", "SSRC", "fragment offset"} <= set(drawn)
+    display.key("4")
+    assert pump(root, lambda: panel.statistics.winfo_ismapped())
+    plots = drawn_on(panel.statistics.canvas)
+    assert {"Out of order", "Late", "Duplicates", "Loss (RFC 3550 A.3)"} <= set(plots)
     display.key("i")
     assert pump(root, lambda: not panel.open and root.winfo_width() == width)
     assert not player.window.traffic.watching
+
+
+def drawn_on(canvas) -> list[str]:
+    """All words on a canvas."""
+    items = [item for item in canvas.find_all() if canvas.type(item) == "text"]
+    return [canvas.itemcget(item, "text") for item in items]
+
+
+def test_a_packet_is_held_and_others_are_stepped_to(watch, root, display):
+    player = watch()
+    focus(root, display)
+    display.key("3")
+    packet = player.window.panel
+    assert pump(root, lambda: packet.open and "SSRC" in drawn_on(packet.packet.canvas))
+    page = packet.packet
+    assert pump(root, lambda: len(player.window.traffic.packets) > 20)
+    page.hold.invoke()
+    held = drawn_on(page.canvas)
+    number = _sequence_number(held)
+    came = player.reception.statistics.packets
+    assert pump(root, lambda: player.reception.statistics.packets > came + 20)
+    assert drawn_on(page.canvas) == held
+    page.back.invoke()
+    assert _sequence_number(drawn_on(page.canvas)) == (number - 1) % 65536
+    page.forward.invoke()
+    assert drawn_on(page.canvas) == held
+    page.hold.invoke()
+    assert pump(root, lambda: _sequence_number(drawn_on(page.canvas)) != number)
+
+
+def _sequence_number(drawn: list[str]) -> int:
+    """The value that stands under the field's name and its 16 bits."""
+    return int(drawn[drawn.index("sequence number") + 17].replace(",", ""))
 
 
 def test_the_network_sliders_lose_packets(watch, root, display):
@@ -471,16 +510,38 @@ def test_the_capture_is_saved_from_the_panel(watch, root, display, tmp_path, mon
     display.key("c")
     assert pump(root, path.exists)
     assert path.stat().st_size > 20_000
+    ends = player.endpoints
+    fields = ("ip.src", "ip.dst", "udp.dstport")
+    (datagram, *_) = tshark(path, ends.server.port, "rtp", *fields)
+    assert datagram == [HOST, HOST, str(player.rtpPort)]
+    rows = tshark(
+        path, ends.server.port, "rtsp.method", "rtsp.method", "tcp.srcport", "tcp.dstport"
+    )
+    assert rows[0] == ["DESCRIBE", str(ends.client.port), str(ends.server.port)]
+    times = [float(row[0]) for row in tshark(path, ends.server.port, "frame", "frame.time_epoch")]
+    assert times == sorted(times) and abs(times[-1] - time.time()) < 60
 
 
-def test_a_snapshot_and_a_recording_are_saved(watch, root, display, home):
+def tshark(path, port: int, wanted: str, *fields: str) -> list[list[str]]:
+    """What tshark reads in a capture."""
+    if shutil.which("tshark") is None:
+        reason = "not installed: tshark"
+        pytest.fail(reason) if "CI" in os.environ else pytest.skip(reason)
+    command = ["tshark", "-r", str(path), "-d", f"tcp.port=={port},rtsp", "-Y", wanted]
+    command += ["-T", "fields", *(part for field in fields for part in ("-e", field))]
+    out = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout
+    return [line.split("\t") for line in out.splitlines()]
+
+
+@pytest.mark.parametrize(("key", "suffix"), [("r", ".Mjpeg"), ("shift+r", ".mjpeg")])
+def test_a_snapshot_and_a_recording_are_saved(watch, root, display, home, key, suffix):
     player = watch()
     focus(root, display)
-    display.key("r")
+    display.key(key)
     assert pump(root, lambda: player.window.situation.recording)
     first = player.frameNbr
     assert pump(root, lambda: player.frameNbr > first + 10)
-    display.key("r")
+    display.key(key)
     assert pump(root, lambda: not player.window.situation.recording)
     display.key("space", "s")
     assert pump(root, lambda: any((home / "Pictures").iterdir()))
@@ -488,10 +549,39 @@ def test_a_snapshot_and_a_recording_are_saved(watch, root, display, home):
     with Image.open(png) as image:
         assert image.size == (384, 288)
         assert frame_number(image.convert("RGB")) == player.window.viewing.frame.number
-    (movie,) = home.glob("*.Mjpeg")
-    numbers = [frame_number_of_jpeg(jpeg) for jpeg in frames_of(movie)]
+    (movie,) = home.glob(f"*{suffix}")
+    stream = VideoStream(movie)  # as our server serves it
+    numbers = [frame_number_of_jpeg(jpeg) for jpeg in iter(stream.nextFrame, b"")]
     assert len(numbers) >= 9
     assert numbers == list(range(numbers[0], numbers[0] + len(numbers)))
+
+
+@pytest.fixture
+def full_disk():
+    """No file can grow beyond 30,000 bytes: writing fails as it does on a full disk."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (30_000, before[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def test_a_full_disk_ends_the_recording_in_words_and_the_picture_goes_on(
+    watch, root, display, home, full_disk
+):
+    player = watch()
+    focus(root, display)
+    display.key("r")
+    assert pump(root, lambda: "The recording has failed (File too large)" in words(player))
+    assert pump(root, lambda: not player.window.situation.recording)
+    (movie,) = home.glob("*.Mjpeg")
+    numbers = [frame_number_of_jpeg(jpeg) for jpeg in frames_of(movie)]
+    assert numbers and numbers == list(range(numbers[0], numbers[0] + len(numbers)))
+    assert f"{len(numbers)} frames saved in {movie}" in words(player)
+    display.key("s")
+    assert pump(root, lambda: "No snapshot could be saved (File too large)." in words(player))
+    assert not list((home / "Pictures").iterdir())
+    number = player.window.viewing.frame.number
+    assert pump(root, lambda: player.window.viewing.frame.number != number)
 
 
 def test_light_and_dark_are_remembered(watch, root, display, home):
@@ -510,15 +600,33 @@ def test_a_server_that_comes_back_is_played_again(small_movie, open_player, root
         player.window.play()
         assert pump(root, lambda: bool(player.window.picture.jpeg)), player.error
     assert pump(root, lambda: "Reconnecting" in words(player)), words(player)
+    player.window.panel.show("State")
+    diagram = player.window.panel.state.canvas
+    assert pump(root, lambda: "lost" in drawn_on(diagram))
+    assert any("closed the connection" in text for text in drawn_on(diagram))
     with ServerProcess(small_movie.parent, port=port):
         assert pump(root, lambda: bool(player.window.picture.jpeg), limit=15), words(player)
         assert pump(root, lambda: enabled(player) == ["pause", "teardown"])
         assert words(player) == ""
 
 
-def test_the_end_is_told_and_play_begins_again(watch, root):
-    player = watch()
+def test_a_lab_server_that_comes_back_is_played_after_setup(small_movie, open_player, root):
+    with ServerProcess(small_movie.parent) as first:
+        port = first.port
+        player = open_player(port)
+        play(player, root)
+    assert pump(root, lambda: "Press Setup to try again" in words(player)), words(player)
+    with ServerProcess(small_movie.parent, port=port):
+        play(player, root)
+        assert words(player) == ""
+
+
+def test_the_end_is_told_and_play_begins_again(open_player, server, root):
+    player = open_player(0, f"rtsp://{HOST}:{server.port}/movie.Mjpeg")
+    player.window.play()
+    player.window.panel.show("State")
     assert pump(root, lambda: "The end" in words(player)), words(player)
+    assert pump(root, lambda: "BYE" in drawn_on(player.window.panel.state.canvas))
     player.start.invoke()
     assert pump(root, lambda: player.window.viewing.frame.number < 20)
     assert "The end" not in words(player)
@@ -577,6 +685,75 @@ def test_all_is_reached_by_keyboard_alone(watch, root, display):
     wanted = {player.pause, player.teardown, player.window.bar.slider}
     wanted |= set(player.window.bar.buttons.values())
     assert wanted <= reached
+
+
+def test_the_menu_is_reached_and_used_by_keys(watch, root, display):
+    watch()
+    focus(root, display)
+    display.key("F10")
+    assert pump(root, lambda: _menus_of(root))
+    pump(root, lambda: False, limit=0.2)
+    display.key("Down", "Right", "Return")  # the first command of the first menu
+    assert pump(root, lambda: asked(root, "A lab server's movie"))
+
+
+def _menus_of(root) -> list:
+    return [child for child in root.winfo_children() if child.winfo_class() == "Menu"]
+
+
+def test_the_mouse_upon_a_button_is_told_what_it_does(watch, root, display):
+    player = watch()
+    root.update()
+    display.move(*middle_of(player.window.bar.buttons["snapshot"]))
+    assert pump(root, lambda: "Save snapshot  (s)" in _tooltips(root))
+    display.move(100, 100)
+    assert pump(root, lambda: not _tooltips(root))
+
+
+def _tooltips(widget) -> str:
+    """What all windows within a widget say."""
+    texts = ""
+    for child in widget.winfo_children():
+        if child.winfo_class() == "Toplevel":
+            texts += "".join(str(label.cget("text")) for label in child.winfo_children())
+        texts += _tooltips(child)
+    return texts
+
+
+def test_the_speed_is_changed_by_keys(watch, root, display):
+    player = watch()
+    focus(root, display)
+    assert pump(root, lambda: player.window.situation.seekable)
+    display.key("bracketleft")
+    assert pump(root, lambda: "Scale: 0.5" in _received(player)), _received(player)
+    assert pump(root, lambda: player.window.bar.speed.cget("text") == "0.5×")
+    display.key("BackSpace")
+    assert pump(root, lambda: player.window.bar.speed.cget("text") == "1×")
+
+
+def _received(player: Client) -> str:
+    messages = player.window.traffic.messages
+    return b"".join(message.data for message in messages if not message.sent).decode()
+
+
+def test_q_quits_at_once_even_while_playing(watch, root, display, monkeypatch):
+    player = watch()
+    question = Question(monkeypatch, answer=False)
+    focus(root, display)
+    display.key("q")
+    assert pump(root, lambda: is_closed(root))
+    assert player.state is Client.INIT and not question.asked
+
+
+def test_the_window_stays_as_wide_as_it_is_whatever_the_labels_show(player, root):
+    root.update()
+    controls, row = player.window.controls, player.window.lab_row
+    width = controls.winfo_reqwidth()
+    for number, state in ((None, Client.INIT), (5, Client.PLAYING), (99_999, Client.READY)):
+        row.show_number(number)
+        row.show(Situation(state=state))
+        root.update_idletasks()
+        assert controls.winfo_reqwidth() == width
 
 
 def test_the_help_lists_every_key(watch, root, display):

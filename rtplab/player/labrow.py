@@ -11,8 +11,8 @@ from rtplab.player.status import Situation
 from rtplab.player.theme import Theme
 from rtplab.player.tooltip import Tooltip
 
-_NUMBER_WIDTH = 13  # characters: "Frame 1000000"
-_STATE_WIDTH = 9
+_NUMBER_WIDTH = 12  # characters: "Frame 100000"
+_STATE_WIDTH = 8
 
 
 class LabRow(ttk.Frame):

@@ -143,7 +143,7 @@ class Theme:
         )
         for widget, element in (("TButton", "Rounded"), ("Flat.TButton", "Flat")):
             self._style.layout(widget, _button_layout(f"{element}.button"))
-        self._style.configure("TButton", padding=(self.px(16), self.px(8)), anchor="center")
+        self._style.configure("TButton", padding=(self.px(13), self.px(8)), anchor="center")
         self._style.configure("Flat.TButton", padding=self.px(9))
 
     def _create_fields(self, p: Palette) -> None:

@@ -6,6 +6,7 @@ A request is answered later, and only one is under way at a time. So a wish is k
 
 from __future__ import annotations
 
+import threading
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -43,6 +44,7 @@ class Viewing:
         self._backoff = Backoff()
         self._attempting = False
         self._trouble = ""  # why the connection was lost
+        self._recording_lock = threading.Lock()  # guards the recording
         self._recording: Recording | None = None
         self.recording_error = ""
 
@@ -244,24 +246,26 @@ class Viewing:
 
     def stop_recording(self) -> Recording | None:
         """End the recording, if there is one, and return it. Raises OSError."""
-        recording, self._recording = self._recording, None
         self.client.onFrame = None
-        if recording is not None:
-            recording.close()
+        with self._recording_lock:
+            recording, self._recording = self._recording, None
+            if recording is not None:
+                recording.close()
         return recording
 
     def _keep(self, frame: Frame) -> None:
         """Runs in the thread that receives RTP."""
-        recording = self._recording
-        if recording is None:
-            return
-        try:
-            recording.add(frame.data)
-        except OSError as error:
-            self._recording = self.client.onFrame = None
-            with suppress(OSError):
-                recording.close()
-            self.recording_error = (
-                f"The recording has failed ({error.strerror}): "
-                f"{recording.frames} frames saved in {recording.path}"
-            )
+        with self._recording_lock:
+            recording = self._recording
+            if recording is None:
+                return
+            try:
+                recording.add(frame.data)
+            except OSError as error:
+                self._recording = self.client.onFrame = None
+                with suppress(OSError):
+                    recording.close()
+                self.recording_error = (
+                    f"The recording has failed ({error.strerror}): "
+                    f"{recording.frames} frames saved in {recording.path}"
+                )

@@ -72,7 +72,6 @@ class PlayerWindow:
     def _build(self) -> None:
         px, master = self.theme.px, self.master
         self.toplevel.configure(background=SURROUND)
-        self.limit_size()
         master.columnconfigure(0, weight=1)
         master.rowconfigure(0, weight=1)
         self.actions = Actions(self)
@@ -81,6 +80,7 @@ class PlayerWindow:
         self.picture.grid(row=0, column=0, sticky="nsew")
         self.controls = self._build_controls()
         self._grid_controls()
+        self.limit_size()
         self.panel = Panel(self)
         self.fullscreen = FullScreen(self.toplevel, self.controls, self._grid_controls)
         bind_keys(self.toplevel, self.picture, self.run)
@@ -110,7 +110,8 @@ class PlayerWindow:
     def limit_size(self) -> None:
         """Let the window become no smaller than its controls."""
         px = self.theme.px
-        self.toplevel.minsize(px(SMALLEST[0]), px(SMALLEST[1]))
+        narrowest = max(px(SMALLEST[0]), self.controls.winfo_reqwidth())
+        self.toplevel.minsize(narrowest, px(SMALLEST[1]))
 
     @property
     def client(self) -> Any:
@@ -159,6 +160,7 @@ class PlayerWindow:
         top = self.toplevel
         if top.geometry().split("+")[0] != f"{top.winfo_reqwidth()}x{top.winfo_reqheight()}":
             return
+        self.limit_size()  # Tk knows by now how large the controls are
         screen = top.winfo_screenwidth(), top.winfo_screenheight()
         room = min(screen[0] / width, screen[1] / height) * SCREEN_SHARE
         flush = self.controls.winfo_reqwidth() / width  # no bars at the picture's sides
@@ -167,6 +169,9 @@ class PlayerWindow:
 
     def _look_at_session(self, now: float) -> None:
         """Bring words and buttons in line with the session."""
+        if self.viewing.recording_error:
+            self.picture.toast(self.viewing.recording_error)
+            self.viewing.recording_error = ""
         situation = self.viewing.situation(now)
         if situation == self.situation:
             return
@@ -178,9 +183,6 @@ class PlayerWindow:
         self.lab_row.show(situation)
         if situation.needs_password and not before.needs_password:
             self._ask_who_it_is()
-        if self.viewing.recording_error:
-            self.picture.toast(self.viewing.recording_error)
-            self.viewing.recording_error = ""
 
     def _ask_who_it_is(self) -> None:
         if self._login_dialog is not None:

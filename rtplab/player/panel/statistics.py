@@ -42,7 +42,7 @@ class StatisticsPage(ttk.Frame):
         self._totals.pack(side="bottom", fill="x")
         self.values: dict[str, ttk.Label] = {}
         self.canvas = tk.Canvas(self, highlightthickness=0, borderwidth=0, width=1, height=1)
-        self.canvas.pack(fill="both", expand=True)
+        self.canvas.pack(fill="both", expand=True, pady=(px(6), 0))
 
     def sample(self, now: float) -> None:
         """Take a sample when one is due; also while another page is seen."""
