@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 from targets import CORPORA, TARGETS
 
@@ -25,3 +28,11 @@ def test_the_shortest_inputs(name: str) -> None:
 
 def test_every_corpus_has_its_target() -> None:
     assert {path.name for path in CORPORA.iterdir()} == set(TARGETS)
+
+
+@pytest.mark.parametrize("arguments", [[], ["x"], ["0"], ["1", "nothing"]])
+def test_wrong_arguments_are_a_usage_error(arguments: list[str]) -> None:
+    run = [sys.executable, str(CORPORA.parent / "run.py"), *arguments]
+    done = subprocess.run(run, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (2, "")
+    assert done.stdout.startswith("Usage: run.py SECONDS [TARGET...]")
