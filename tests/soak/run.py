@@ -35,7 +35,7 @@ from soak import good, hostile  # noqa: E402
 from soak.films import make_films  # noqa: E402
 from soak.login import PASSWORD, USER  # noqa: E402
 from soak.report import Limits, Outcome  # noqa: E402
-from soak.servers import Watched  # noqa: E402
+from soak.servers import MOST_SHOWN, Watched  # noqa: E402
 from soak.stage import Stage  # noqa: E402
 from soak.tally import Fault, Heartbeat, Tally  # noqa: E402
 
@@ -62,7 +62,7 @@ def main() -> int:
     try:
         outcome = soak(options.minutes, options.seed, Limits())
     except AssertionError as error:
-        print(f"The soak has failed: {error}", file=sys.stderr)
+        print(f"The soak has failed: {str(error)[:MOST_SHOWN]}", file=sys.stderr)
         return 1
     print(outcome.table())
     failures = outcome.failures()
