@@ -47,7 +47,8 @@ MAX_BAD_REQUESTS = 10  # in a row: by then the peer speaks something else
 # would leave the end unseen.
 FAREWELL_DELAY = 0.5
 # How often BYE is said by UDP, where it may be lost: without it, ffmpeg and mpv wait until the
-# session times out.
+# session times out. Not to who loses nothing: what they have not read by then they take for the
+# end of what they play next.
 FAREWELLS = 3
 DRAIN_INTERVAL = 0.02  # seconds between tries to get the last bytes to a slow client
 
@@ -478,7 +479,8 @@ class ServerWorker:
                 self._connection.hang_up()
             self._stop_sending()
             self.state = State.READY
-            self._farewells = FAREWELLS if isinstance(session.stream.sink, UdpSink) else 1
+            by_udp = isinstance(session.stream.sink, UdpSink)
+            self._farewells = FAREWELLS if by_udp and session.may_lose_packets else 1
             farewell = time.monotonic() + FAREWELL_DELAY
             self._ticket = self._service.pacer.add(self._end_stream, farewell)
             return None

@@ -194,6 +194,16 @@ def test_goodbye_is_repeated_where_it_may_be_lost(client) -> None:
     assert client.pictures == COUNT
 
 
+def test_goodbye_is_said_once_to_who_loses_nothing(client) -> None:
+    """mpv leaves the later ones unread, and takes them for the end of what it plays again."""
+    ssrc = int(client.set_up("udp").transport["ssrc"], 16)
+    client.play()
+    client.wait_for_pictures(1)
+    client.send_rtcp(receiver_report(ssrc, lost=0))
+    assert client.wait(lambda: goodbyes(client) == [ssrc])
+    assert not client.wait(lambda: len(goodbyes(client)) > 1, 1.5)
+
+
 def goodbyes(client: StandardClient) -> list[int]:
     """The sources that have said BYE."""
     packets = [packet for data in client.rtcp_packets for packet in rtcp_packets(data)]
@@ -477,9 +487,9 @@ def test_teardown_says_goodbye(long_client, transport) -> None:
     assert len(long_client.rtp_packets) == seen
 
 
-def receiver_report(ssrc: int) -> bytes:
+def receiver_report(ssrc: int, lost: int = 3) -> bytes:
     """As players send it: one block, and who they are."""
-    block = struct.pack(">IIIIII", ssrc, 3, 1000, 90, 0, 0)
+    block = struct.pack(">IIIIII", ssrc, lost, 1000, 90, 0, 0)
     report = struct.pack(">BBHI", 0x81, 201, 7, 0xABCD) + block
     assert report_blocks(report)
     return report + struct.pack(">BBHIBB4sxx", 0x81, 202, 3, 0xABCD, 1, 4, b"play")

@@ -110,6 +110,11 @@ class Session:
         self.stream.skip(frames * self.playback.frame_duration)
         self.left_out(frames)
 
+    @property
+    def may_lose_packets(self) -> bool:
+        """Tell if packets may be lost on their way: unless the viewer reports that none was."""
+        return self.last_report is None or self.last_report.cumulative_lost > 0
+
     def finish_frame(self) -> None:
         """Send the rest of the frame under way: half of one would be lost. Raises ViewerGone."""
         while self.stream.is_within_frame:
