@@ -28,6 +28,7 @@ KINDS = (LAB, UDP, TCP)
 
 SENDER_REPORT, BYE = 200, 203
 RECEIVE_BUFFER = 4 << 20  # bytes: what comes while this process waits for its turn is kept
+RECEIVE_BUFFER_BY_FORCE = 33  # SO_RCVBUFFORCE of Linux: Python has no name for it
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,7 @@ class Viewer:
         self._data = b""
         self._udp = [] if kind == TCP else list(_udp_pair())
         for end in self._udp:
-            end.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
+            enlarge_buffer(end)
             end.setblocking(False)
         self._control = socket.create_connection((HOST, port), LIMIT)
         self._heard = threading.Condition()
@@ -195,6 +196,13 @@ class Viewer:
     def close(self) -> None:
         for end in (self._control, *self._udp):
             end.close()
+
+
+def enlarge_buffer(end: socket.socket) -> None:
+    """As far as the system lets us: beyond its bounds only root may go, and on Linux."""
+    end.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
+    with suppress(OSError):
+        end.setsockopt(socket.SOL_SOCKET, RECEIVE_BUFFER_BY_FORCE, RECEIVE_BUFFER)
 
 
 class Audience:

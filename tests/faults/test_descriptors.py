@@ -28,7 +28,7 @@ FEW_DESCRIPTORS = ("sh", "-c", 'ulimit -n 64 && exec "$0" "$@"')
 MEASURED = 2.0  # seconds
 LARGEST_SHARE = 0.25
 """Of a CPU, with three viewers playing, who take hundredths; an accept that spins takes all."""
-REQUEST_TIMEOUT = 3
+REQUEST_TIMEOUT = 6  # seconds: enough for a busy machine to accept them all
 UDP_TRANSPORT = "Transport: RTP/AVP;unicast;client_port=40000-40001"
 
 
@@ -176,7 +176,7 @@ class SlowSenders:
 
 
 def test_slow_headers(media: Path) -> None:
-    """200 connections send a request at ten bytes a second, while three viewers play.
+    """200 connections send a request byte by byte, ten a second, while three viewers play.
 
     Pass: a newcomer and the viewers are served within a second; nobody is hung up on before the
     time limit of a request, and all are soon after; then no descriptor or thread is left of them.

@@ -141,7 +141,7 @@ def test_movies_cut_at_every_moment(tmp_path):
     large = [jpeg_of_size(60_000, seed) for seed in range(30)]
     original = write_movie(tmp_path / "original", large)
     path = tmp_path / "movie.Mjpeg"
-    with Server(tmp_path, "--fps", "200", "--log-level", "error") as server:
+    with Server(tmp_path, "--fps", "100", "--loop", "--log-level", "error") as server:
         for _ in range(20):
             shutil.copyfile(original, tmp_path / "new")
             os.replace(tmp_path / "new", path)

@@ -16,8 +16,8 @@ from programs import Player, Server, wait_until
 FPS = 20
 SUSPENDED = 10.0  # seconds
 WATCHED = 2.0  # seconds before it, and after it
-MOST_AT_ONCE = FPS * 1.5
-"""Frames in a second: those who come late may come a little closer together."""
+MOST_AT_ONCE = 2 * FPS
+"""Frames in a second: on a busy machine some come late, and then closer together."""
 
 
 @dataclass
@@ -67,7 +67,7 @@ def outcome(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Outcome]:
 @pytest.mark.parametrize("number", range(len(KINDS)), ids=KINDS)
 def test_a_server_that_was_suspended(outcome: Outcome, number: int) -> None:
     """Pass: its viewers' sessions go on where they stood, with no packet left out, and what was not
-    sent meanwhile does not come in a burst: no more than 30 frames in the first second."""
+    sent meanwhile does not come in a burst: no more than 40 frames in the first second, not 200."""
     viewer = outcome.audience.viewers[number]
     first_second = viewer.frames_within(outcome.continued_at, 1.0)
     print(f"{viewer.kind}: {first_second} frames in the first second")
