@@ -54,7 +54,7 @@ class Film:
         """The number of the frame that is this picture; 0 when it is none or several."""
         if not self._numbers and None not in self.pictures:
             for number, known in enumerate(self.pictures, 1):
-                self._numbers.setdefault(known.scan, []).append(number)
+                self._numbers.setdefault(known.scan if known else b"", []).append(number)
         numbers = self._numbers.get(picture.scan, [])
         return numbers[0] if len(numbers) == 1 else 0
 

@@ -7,9 +7,10 @@ from collections.abc import Awaitable, Callable
 
 from soak.films import Film
 from soak.lab import LAB, LabViewer
+from soak.multicast import MULTICAST, MulticastViewer
 from soak.stage import Stage
 from soak.tally import Fault
-from soak.viewer import MULTICAST, TCP, TLS, UDP, MulticastViewer, Viewer
+from soak.viewer import TCP, TLS, UDP, Viewer
 
 WAYS = (LAB, UDP, TCP, MULTICAST, TLS)
 ACTS_AT_MOST = 8  # in one session

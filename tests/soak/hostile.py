@@ -11,17 +11,17 @@ import random
 import socket
 import ssl
 import struct
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
 
 from soak.link import HOST
+from soak.peer import REPLY_LIMIT, connected
 from soak.stage import Stage
 from soak.tally import Fault
 
 INTERLEAVED = "Transport: RTP/AVP/TCP;unicast;interleaved=0-1"
 FLOOD = 400  # requests in one piece
 NOT_READ = 4096  # bytes of receive buffer of one who does not read
-REPLY_LIMIT = 10.0  # seconds
 BROKEN = (
     b"\0" * 200 + b"\r\n\r\n",
     b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + b"\xaa" * 200,
@@ -44,7 +44,7 @@ Act = Callable[[Stage, random.Random], Awaitable[None]]
 
 
 async def broken_requests(stage: Stage, rng: random.Random) -> None:
-    async with _peer(stage, rng) as peer:
+    async with connected(stage, rng) as peer:
         for data in rng.sample(BROKEN, 4):
             await peer.send(data)
             await peer.hear(0.1)
@@ -52,7 +52,7 @@ async def broken_requests(stage: Stage, rng: random.Random) -> None:
 
 async def flood(stage: Stage, rng: random.Random) -> None:
     """More requests than are served, in one piece, and no look at the replies."""
-    async with _peer(stage, rng) as peer:
+    async with connected(stage, rng) as peer:
         name = stage.films[0].name
         methods = ("OPTIONS", "DESCRIBE", "PLAY", "GET_PARAMETER")
         await peer.send(b"".join(peer.request(rng.choice(methods), name) for _ in range(FLOOD)))
@@ -60,19 +60,19 @@ async def flood(stage: Stage, rng: random.Random) -> None:
 
 
 async def silence(stage: Stage, rng: random.Random) -> None:
-    async with _peer(stage, rng):
+    async with connected(stage, rng):
         await stage.rest(stage.patience)
 
 
 async def half_a_request(stage: Stage, rng: random.Random) -> None:
-    async with _peer(stage, rng) as peer:
+    async with connected(stage, rng) as peer:
         request = peer.request("SETUP", stage.films[0].name, INTERLEAVED)
         await peer.send(request[: rng.randrange(1, len(request))])
         await stage.rest(rng.uniform(0, stage.patience))
 
 
 async def byte_by_byte(stage: Stage, rng: random.Random) -> None:
-    async with _peer(stage, rng) as peer:
+    async with connected(stage, rng) as peer:
         request = peer.request("OPTIONS", "*")
         for byte in request:
             await peer.send(bytes([byte]))
@@ -81,7 +81,7 @@ async def byte_by_byte(stage: Stage, rng: random.Random) -> None:
 
 async def slow_reader(stage: Stage, rng: random.Random) -> None:
     """Asks for everything at four times the speed, and reads nothing of it."""
-    async with _peer(stage, rng, room=NOT_READ, port=stage.plain) as peer:
+    async with connected(stage, rng, room=NOT_READ, port=stage.plain) as peer:
         film = rng.choice(stage.films)
         session = await peer.set_up(film.name, INTERLEAVED)
         await peer.send(peer.request("PLAY", film.name, session, "Speed: 4", "Range: npt=0-"))
@@ -92,7 +92,7 @@ async def slow_reader(stage: Stage, rng: random.Random) -> None:
 
 async def closed_ports(stage: Stage, rng: random.Random) -> None:
     """The server hears from ICMP that nobody is there, and hangs up after a while."""
-    async with _peer(stage, rng, port=stage.plain) as peer:
+    async with connected(stage, rng, port=stage.plain) as peer:
         name = stage.films[0].name
         port = rng.randrange(20_000, 30_000, 2)  # below those that the system gives to others
         if rng.random() < 0.5:
@@ -113,7 +113,7 @@ async def junk_to_media_ports(stage: Stage, rng: random.Random) -> None:
         udp.setblocking(False)
         udp.bind((HOST, 0))
         port = udp.getsockname()[1]
-        async with _peer(stage, rng, port=stage.plain) as peer:
+        async with connected(stage, rng, port=stage.plain) as peer:
             name = rng.choice(stage.films).name
             transport = f"Transport: RTP/AVP;unicast;client_port={port}-{port}"
             session = await peer.set_up(name, transport)
@@ -127,7 +127,7 @@ async def junk_to_media_ports(stage: Stage, rng: random.Random) -> None:
 
 async def wrong_sessions(stage: Stage, rng: random.Random) -> None:
     """Sessions that others have, and some that nobody has."""
-    async with _peer(stage, rng, port=stage.plain) as peer:
+    async with connected(stage, rng, port=stage.plain) as peer:
         known = [*stage.sessions, "0", "1", "x" * 2000, "\x1b]0;x\x07", "-1"]
         for session in rng.sample(known, min(len(known), 8)):
             method = rng.choice(("PLAY", "PAUSE", "TEARDOWN", "GET_PARAMETER", "SET_PARAMETER"))
@@ -138,7 +138,7 @@ async def wrong_sessions(stage: Stage, rng: random.Random) -> None:
 
 async def cut_off_frames(stage: Stage, rng: random.Random) -> None:
     """Interleaved frames on unknown channels, of no length, and one that breaks off."""
-    async with _peer(stage, rng, port=stage.plain) as peer:
+    async with connected(stage, rng, port=stage.plain) as peer:
         name = rng.choice(stage.films).name
         session = await peer.set_up(name, INTERLEAVED)
         await peer.send(peer.request("PLAY", name, session))
@@ -153,7 +153,7 @@ async def cut_off_frames(stage: Stage, rng: random.Random) -> None:
 
 
 async def reset_while_it_plays(stage: Stage, rng: random.Random) -> None:
-    async with _peer(stage, rng, port=stage.plain) as peer:
+    async with connected(stage, rng, port=stage.plain) as peer:
         name = rng.choice(stage.films).name
         session = await peer.set_up(name, INTERLEAVED)
         await peer.send(peer.request("PLAY", name, session))
@@ -172,7 +172,7 @@ async def media_for_others(stage: Stage, rng: random.Random) -> None:
         "RAW/RAW/UDP;unicast;client_port=5000",
         ",".join(["RTP/AVP;unicast"] * 40),
     )
-    async with _peer(stage, rng, port=stage.plain) as peer:
+    async with connected(stage, rng, port=stage.plain) as peer:
         for transport in transports[:3]:
             reply = await peer.ask("SETUP", stage.films[0].name, f"Transport: {transport}")
             if reply.startswith(b"RTSP/1.0 200"):
@@ -206,7 +206,7 @@ async def wrong_passwords(stage: Stage, rng: random.Random) -> None:
 
 async def half_a_handshake(stage: Stage, rng: random.Random) -> None:
     """The beginning of TLS, or plain requests, where TLS is spoken."""
-    async with _peer(stage, rng, port=stage.secure) as peer:
+    async with connected(stage, rng, port=stage.secure) as peer:
         outgoing = ssl.MemoryBIO()
         with suppress(ssl.SSLWantReadError):
             stage.tls.wrap_bio(ssl.MemoryBIO(), outgoing, server_hostname=HOST).do_handshake()
@@ -237,74 +237,6 @@ ACTS: tuple[Act, ...] = (
 
 def name_of(act: Act) -> str:
     return getattr(act, "__name__", "?").replace("_", " ")
-
-
-# ---------------------------------------------------------------------- what they need
-
-
-class Peer:
-    """A bare connection. That the server hangs up on it is what it deserves."""
-
-    def __init__(self, end: socket.socket, port: int) -> None:
-        self._socket = end
-        self._base = f"rtsp://{HOST}:{port}/"
-        self._cseq = 0
-        self.server_ports: list[int] = []
-
-    async def send(self, data: bytes) -> None:
-        """As far as it is taken within a moment."""
-        with suppress(OSError, asyncio.TimeoutError):
-            loop = asyncio.get_running_loop()
-            await asyncio.wait_for(loop.sock_sendall(self._socket, data), 0.5)
-
-    async def hear(self, seconds: float) -> bytes:
-        try:
-            loop = asyncio.get_running_loop()
-            return await asyncio.wait_for(loop.sock_recv(self._socket, 65_536), seconds)
-        except (OSError, asyncio.TimeoutError):
-            return b""
-
-    def request(self, method: str, name: str, *headers: str) -> bytes:
-        self._cseq += 1
-        uri = name if name == "*" else self._base + name
-        lines = [f"{method} {uri} RTSP/1.0", f"CSeq: {self._cseq}", *headers, "", ""]
-        return "\r\n".join(lines).encode()
-
-    async def ask(self, method: str, name: str, *headers: str) -> bytes:
-        await self.send(self.request(method, name, *headers))
-        return await self.hear(REPLY_LIMIT)
-
-    async def set_up(self, name: str, transport: str) -> str:
-        """Make a session; return the header that names it. Raises Fault."""
-        reply = (await self.ask("SETUP", name, transport)).decode()
-        if not reply.startswith("RTSP/1.0 200"):
-            raise Fault(f"SETUP with {transport} is answered with {reply[:60]!r}")
-        fields = dict(line.split(": ", 1) for line in reply.splitlines() if ": " in line)
-        for part in fields["Transport"].split(";"):
-            if part.startswith("server_port="):
-                self.server_ports = [int(port) for port in part[12:].split("-")]
-        return "Session: " + fields["Session"].partition(";")[0]
-
-    def reset(self) -> None:
-        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-
-
-@asynccontextmanager
-async def _peer(
-    stage: Stage, rng: random.Random, room: int = 0, port: int = 0
-) -> AsyncIterator[Peer]:
-    """Connect to a port, or to any of the servers; `room` bytes are received before it is full."""
-    port = port or rng.choice((stage.plain, stage.secure))
-    with socket.socket() as end:
-        end.setblocking(False)
-        if room:
-            end.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, room)
-        try:
-            loop = asyncio.get_running_loop()
-            await asyncio.wait_for(loop.sock_connect(end, (HOST, port)), REPLY_LIMIT)
-        except (OSError, asyncio.TimeoutError) as error:
-            raise Fault(f"no connection: {error!r}") from error
-        yield Peer(end, port)
 
 
 def _junk(rng: random.Random) -> bytes:

@@ -7,18 +7,47 @@ import random
 import time
 
 from lab_clients import FORMS
+from standard_clients import RtpHeader
 
 from soak.films import FPS, Film
 from soak.link import HOST, LabLink, Port
-from soak.screen import LabScreen
+from soak.screen import Screen, Stretch
 from soak.stage import Stage
-from soak.tally import Fault
+from soak.tally import Fault, Tally
 
 LAB = "lab"
 PATIENCE = 10.0  # seconds beyond the time that something may take
 # Seconds that a person takes to press a button after the film has ended. The server notices its end
 # when the frame after the last would be due.
 REACTION = 1.0
+
+
+class LabScreen(Screen):
+    """One datagram is a frame; only the last packet of one that was cut has the marker."""
+
+    def __init__(self, name: str, film: Film, tally: Tally) -> None:
+        super().__init__(name, film, tally, 1)
+
+    def begin(self) -> None:
+        """PLAY has been answered: the film goes on, or begins again when it was over."""
+        self.last_number = 0
+        if not self.stretches:
+            self.play(Stretch(0, 1, last=len(self._film), cyclic=True))
+        self._is_quiet = False
+        self._base = 0.0
+        self._release()
+
+    def _is_whole(self, header: RtpHeader) -> bool:
+        return header.marker or header.payload.endswith(b"\xff\xd9")
+
+    def _is_right(self, number: int, packets: list[RtpHeader]) -> bool:
+        markers = [packet.marker for packet in packets]
+        is_cut_well = markers == [False] * (len(packets) - 1) + [len(packets) > 1]
+        return is_cut_well and self._film.has_frame(number, _joined(packets))
+
+    def _find(self, packets: list[RtpHeader]) -> int:
+        jpeg = _joined(packets)
+        return self._film.frames.index(jpeg) + 1 if self._film.frames.count(jpeg) == 1 else 0
 
 
 class LabViewer:
@@ -145,3 +174,7 @@ class LabViewer:
             self._check()
         elif how == "reset":
             self._link.hang_up()
+
+
+def _joined(packets: list[RtpHeader]) -> bytes:
+    return b"".join(packet.payload for packet in packets)

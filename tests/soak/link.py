@@ -9,7 +9,7 @@ import struct
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from typing import NamedTuple
+from dataclasses import dataclass, replace
 
 from soak.tally import Fault, Tally
 
@@ -21,7 +21,8 @@ ROOM = 4 << 20  # bytes that wait for a viewer; what the system grants to root a
 LINUX_SO_RCVBUFFORCE, LINUX_SO_MEMINFO, DROPS = 33, 55, 8
 
 
-class Reply(NamedTuple):
+@dataclass(frozen=True)
+class Reply:
     status: int
     fields: list[tuple[str, str]]  # names in small letters
     body: bytes
@@ -48,7 +49,6 @@ class Link(asyncio.Protocol):
         self._awaited: asyncio.Future[Reply] | None = None
         self._transport: asyncio.Transport | None = None
         self.broken: Exception | None = None  # why this connection is of no use any more
-        self.changed = asyncio.Event()  # something has come, or the connection is broken
 
     async def connect(self, port: int, tls: ssl.SSLContext | None = None) -> None:
         loop = asyncio.get_running_loop()
@@ -110,14 +110,12 @@ class Link(asyncio.Protocol):
         except Fault as fault:
             self._break(fault)
             self.close()
-        self.changed.set()
 
     def connection_lost(self, error: Exception | None) -> None:
         self._break(Fault(f"the server has hung up: {error or 'without a word'}"))
 
     def _break(self, fault: Fault) -> None:
         self.broken = self.broken or fault
-        self.changed.set()
         if self._awaited is not None and not self._awaited.done():
             self._awaited.set_exception(self.broken)
 
@@ -140,7 +138,7 @@ class Link(asyncio.Protocol):
         if len(self._buffer) < position + 4:
             return position
         channel, length = struct.unpack_from(">BH", self._buffer, position + 1)
-        end = position + 4 + length
+        end = position + 4 + int(length)
         if len(self._buffer) < end:
             return position
         self._on_media(channel, self._buffer[position + 4 : end])
@@ -156,7 +154,7 @@ class Link(asyncio.Protocol):
         length = int(reply["content-length"] or 0)
         if len(self._buffer) < end + length:
             return position
-        self._give(reply._replace(body=self._buffer[end : end + length]))
+        self._give(replace(reply, body=self._buffer[end : end + length]))
         return end + length
 
     def _give(self, reply: Reply) -> None:
@@ -240,7 +238,7 @@ class Port:
     def dropped(self) -> int:
         """How many datagrams this socket had no room for."""
         figures = self.socket.getsockopt(socket.SOL_SOCKET, LINUX_SO_MEMINFO, 4 * (DROPS + 1))
-        return struct.unpack(f"={len(figures) // 4}I", figures)[DROPS]
+        return int(struct.unpack(f"={len(figures) // 4}I", figures)[DROPS])
 
     def close(self) -> None:
         asyncio.get_running_loop().remove_reader(self.socket)

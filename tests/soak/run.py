@@ -21,7 +21,7 @@ import ssl
 import sys
 import tempfile
 import time
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Coroutine
 from pathlib import Path
 from typing import Any
 
@@ -106,7 +106,7 @@ def free_group_port(films: int) -> int:
     while True:
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
             probe.bind(("", 0))
-            port = probe.getsockname()[1]
+            port = int(probe.getsockname()[1])
         if port % 2 == 0 and port + 2 * films < 65_000:
             return port
 
@@ -184,11 +184,13 @@ class Run:
             self._stage.tally.hostile[hostile.name_of(act)] += 1
             await self._stage.rest(0.05)
 
-    async def _guarded(self, doing: Coroutine[Any, Any, None], name: str) -> None:
+    async def _guarded(self, doing: Awaitable[None], name: str) -> None:
         try:
             await doing
         except Fault as fault:
             self._stage.tally.fault(str(fault), name)
+        except ValueError as error:
+            self._stage.tally.fault(f"what a server says can't be read: {error}", name)
 
     async def _watch(self, seconds: float) -> None:
         """Look at the servers now and then."""

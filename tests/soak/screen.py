@@ -7,13 +7,13 @@ import time
 from dataclasses import dataclass, replace
 
 from standard_clients import RtpHeader, put_together, read_rtp
+from standard_servers import Picture
 
 from soak.films import FPS, Film
 from soak.tally import Fault, Tally
 
 CLOCK_RATE = 90_000
 HALF = 1 << 31
-JOINING = 2.0  # seconds from the reply to PLAY until the server has surely let us in
 
 
 @dataclass
@@ -54,7 +54,6 @@ class Screen:
         self.next_sequence_number = sequence_number
         self.ssrc: int | None = None
         self.stretches: list[Stretch] = []
-        self.frames = 0
         self.last_number = 0
         self.lost = 0  # packets
         self.left_out = 0  # frames that the server had no time for
@@ -170,7 +169,6 @@ class Screen:
             if self.lost:  # its beginning was lost, so that it could not be told from a whole one
                 return
             stretch, index = self._place_anew(stretch, index, packets)
-        self.frames += 1
         self.last_number = stretch.number(index)
         self._tally.frames[self._name] += 1
         self._tally.bytes += sum(len(packet.payload) for packet in packets)
@@ -237,87 +235,7 @@ class Screen:
             self._on_time = now
 
 
-class LabScreen(Screen):
-    """One datagram is a frame; only the last packet of one that was cut has the marker."""
-
-    def __init__(self, name: str, film: Film, tally: Tally) -> None:
-        super().__init__(name, film, tally, 1)
-
-    def begin(self) -> None:
-        """PLAY has been answered: the film goes on, or begins again when it was over."""
-        self.last_number = 0
-        if not self.stretches:
-            self.play(Stretch(0, 1, last=len(self._film), cyclic=True))
-        self._is_quiet = False
-        self._base = 0.0
-        self._release()
-
-    def _is_whole(self, header: RtpHeader) -> bool:
-        return header.marker or header.payload.endswith(b"\xff\xd9")
-
-    def _is_right(self, number: int, packets: list[RtpHeader]) -> bool:
-        markers = [packet.marker for packet in packets]
-        is_cut_well = markers == [False] * (len(packets) - 1) + [len(packets) > 1]
-        return is_cut_well and self._film.has_frame(number, _joined(packets))
-
-    def _find(self, packets: list[RtpHeader]) -> int:
-        jpeg = _joined(packets)
-        return self._film.frames.index(jpeg) + 1 if self._film.frames.count(jpeg) == 1 else 0
-
-
-class MulticastScreen(Screen):
-    """Who joins a group comes into the middle: the first whole frame tells where."""
-
-    def __init__(self, name: str, film: Film, tally: Tally) -> None:
-        super().__init__(name, film, tally, None)
-        self._joining: list[RtpHeader] = []
-        self._joined_at = 0.0
-        self.has_left = True
-
-    def join(self) -> None:
-        self.has_left = self._is_quiet = False
-        self.last_number = 0
-        self.stretches = []
-        self.next_sequence_number = self._next_timestamp = None
-        self._packets = []
-        self._joining = []
-        self._joined_at = time.monotonic()
-        self._base = 0.0
-
-    def leave(self) -> None:
-        """What comes now is for others."""
-        self.has_left = True
-
-    def take(self, packet: bytes, now: float | None = None) -> None:
-        if self.has_left:
-            return
-        if self.stretches:
-            super().take(packet, now)
-            return
-        self._joining.append(read_rtp(packet))
-        if self._joining[-1].marker:
-            self._look_where_it_is()
-            self._joining = []
-
-    def _may_jump(self, stretch: Stretch, number: int) -> bool:
-        """The others may have left just before us: then the film has begun anew, for us."""
-        is_new = number == 1 and time.monotonic() < self._joined_at + JOINING
-        return is_new or super()._may_jump(stretch, number)
-
-    def _look_where_it_is(self) -> None:
-        number = self._find(self._joining)
-        if number:
-            last = self._joining[-1]
-            self.stretches = [Stretch(last.timestamp, number, last=len(self._film), cyclic=True)]
-            self.next_sequence_number = (last.sequence + 1) & 0xFFFF
-            self.ssrc = last.ssrc
-
-
-def _joined(packets: list[RtpHeader]) -> bytes:
-    return b"".join(packet.payload for packet in packets)
-
-
-def picture_of(packets: list[RtpHeader]):
+def picture_of(packets: list[RtpHeader]) -> Picture | None:
     """The RFC 2435 picture that the packets make, None when they make none."""
     try:
         pictures = put_together(packets)

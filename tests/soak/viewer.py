@@ -10,11 +10,11 @@ import time
 from soak.films import FPS, Film
 from soak.link import HOST, Link, Port, Reply, open_pair
 from soak.login import Login
-from soak.screen import MulticastScreen, Screen, Stretch
+from soak.screen import Screen, Stretch
 from soak.stage import Stage
 from soak.tally import Fault
 
-UDP, TCP, MULTICAST, TLS = "UDP", "TCP", "multicast", "TLS, login"
+UDP, TCP, TLS = "UDP", "TCP", "TLS, login"
 SENDER_REPORT, RECEIVER_REPORT, BYE = 200, 201, 203
 PATIENCE = 10.0  # seconds beyond the time that something may take
 LONGEST_LEAP = 2.0  # seconds of frames that a server without time may leave out at once
@@ -125,12 +125,12 @@ class Viewer:
 
     def _take_up(self, reply: Reply) -> None:
         if self.way == UDP:
-            theirs = _pair(reply.parameter("transport", "server_port"))
+            theirs = pair(reply.parameter("transport", "server_port"))
             self._server_ports = theirs
             self.stage.server_ports.update(theirs)
             for port, number in zip(self._ports, theirs, strict=True):
                 port.socket.connect((HOST, number))  # nobody else is listened to
-        elif _pair(reply.parameter("transport", "interleaved")) != self._channels:
+        elif pair(reply.parameter("transport", "interleaved")) != self._channels:
             raise Fault(f"{self.way}: other channels than asked for: {reply['transport']}")
 
     async def tear_down(self) -> None:
@@ -294,87 +294,8 @@ class Viewer:
             self._over.clear()
 
 
-class MulticastViewer(Viewer):
-    """A member of a group: all see the same, and nobody can seek."""
-
-    def __init__(self, stage: Stage, rng: random.Random, film: Film) -> None:
-        super().__init__(stage, rng, MULTICAST, film)
-        self.screen: MulticastScreen = self._new_screen()
-        self._group = ""
-        self._numbers = (0, 0)
-        self._has_ended = False  # maybe before we saw a frame
-
-    def _new_screen(self) -> MulticastScreen:
-        return MulticastScreen(self.way, self.film, self.stage.tally)
-
-    def _offer(self) -> str:
-        return "RTP/AVP;multicast"
-
-    def _take_up(self, reply: Reply) -> None:
-        self._group = reply.parameter("transport", "destination")
-        self._numbers = _pair(reply.parameter("transport", "port"))
-
-    async def play(self, start: int = 0, end: int = 0, scale: float = 0, speed: float = 0) -> None:
-        """Join the group. Raises Fault."""
-        if self.is_playing and not self._over.is_set():
-            await self.ask("PLAY")  # a sign of life
-            return
-        self._leave_group()
-        self._ports = [
-            Port(arrived, self._group, number)
-            for arrived, number in zip((self._rtp, self._rtcp), self._numbers, strict=True)
-        ]
-        await self.ask("PLAY")
-        self._read_ports()  # what was meant for others
-        self._began = time.monotonic()
-        self._has_ended = False
-        self._over.clear()
-        self.screen.join()
-        self.is_playing = True
-
-    async def pause(self) -> None:
-        await self.ask("PAUSE")
-        self._leave_group()
-
-    async def tear_down(self) -> None:
-        await self.ask("TEARDOWN")
-        self._leave_group()
-        self._session = ""
-
-    async def see_the_end(self) -> None:
-        """Stay until BYE; one that came before we saw a frame counts only if no other follows."""
-        try:
-            arrived = await self._wait_for_bye(self.film.seconds + PATIENCE)
-        except Fault:
-            if not self._has_ended:
-                raise
-            arrived = True
-        if arrived:
-            self.check()
-            self._leave_group()
-            self.stage.tally.films_seen += 1
-
-    def _leave_group(self) -> None:
-        self.check()
-        self.screen.leave()
-        self._close_ports()
-        self.is_playing = False
-
-    def _look_for_bye(self) -> None:
-        """It comes to all at once; what others play then is not for us."""
-        if self.screen.has_left:
-            return
-        self._ports[0].take_all()
-        super()._look_for_bye()
-        self._has_ended = True
-        if self._over.is_set():
-            stretch = self.screen.stretches[-1]
-            index = stretch.index(self._last_frame_at_bye or 0)
-            self._check_last_frame(stretch, stretch.number(index or 0))
-            self.screen.leave()
-
-
-def _pair(text: str) -> tuple[int, int]:
+def pair(text: str) -> tuple[int, int]:
+    """Two ports or channels, as a Transport header has them."""
     first, _, second = text.partition("-")
     return int(first), int(second)
 
