@@ -128,7 +128,7 @@ def test_no_descriptor_at_all(media: Path) -> None:
                 share = (server.cpu_seconds() - before) / (time.monotonic() - started)
                 print(f"{100 * share:.1f} % of a CPU")
                 assert share < LARGEST_SHARE
-                assert inside.ask("DESCRIBE", movie).status == 503
+                assert inside.ask("DESCRIBE", movie).status in (200, 503)  # never 404
                 assert inside.ask("SETUP", f"{movie}/trackID=0", UDP_TRANSPORT).status == 503
                 audience.play_on(3)
             assert len(server.log_lines("can't be accepted")) == 1
