@@ -166,6 +166,27 @@ def test_two_authorizations_are_refused() -> None:
     assert caught.value.status == 400
 
 
+def test_passwords_are_compared_in_constant_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    compared: list[tuple[str, str]] = []
+
+    def note(given: bytes | str, known: bytes | str) -> bool:
+        compared.append((str(given), str(known)))
+        return given == known
+
+    monkeypatch.setattr("hmac.compare_digest", note)
+    rules = Access(Users([("ann", "secret")]))
+    for user, password, said in (
+        ("ann", "secret", "in"),
+        ("ann", "wrong", "out 0.25"),
+        ("bob", "secret", "out 0.5"),
+    ):
+        digest = Viewer(Gate(rules, "192.0.2.1", False), password, user)
+        assert digest.ask(0.0) == said
+    basic = BasicCredentials("bob", "secret").serialise()
+    assert Viewer(Gate(rules, "192.0.2.1", True)).present(basic, 0.0) == "out 1"
+    assert len(compared) == 4 and all(map(len, next(zip(*compared, strict=True))))
+
+
 # --- users ---------------------------------------------------------------------------------------
 
 

@@ -87,6 +87,17 @@ def test_session_id_replayed_from_another_connection(peer: Peer, server: ServerP
     assert peer.ask("PLAY", uri(peer), session).status == 200
 
 
+# CWE-340: ids that can be foretold from those before.
+def test_session_ids_that_can_be_guessed(server: ServerProcess) -> None:
+    ids = []
+    for _ in range(20):
+        with Peer(server.port) as peer:
+            ids.append(int(set_up(peer).removeprefix("Session: ")))
+    steps = [second - first for first, second in zip(ids, ids[1:], strict=False)]
+    assert len(set(ids)) == len(set(steps) | {0}) == 20
+    assert max(ids) > 2**27 and all(0 < number < 2**31 for number in ids)
+
+
 # CVE-2021-38381 and CVE-2021-38382 (live555): two SETUPs for one track.
 def test_two_setups_for_one_track(peer: Peer) -> None:
     session = set_up(peer)
@@ -131,9 +142,48 @@ def test_media_sent_to_somebody_else(peer: Peer, field: str) -> None:
         session = set_up(peer, wanted)
         assert peer.ask("PLAY", uri(peer), session).status == 200
         mine.settimeout(LIMIT)
-        assert mine.recv(65536)
-        victim.settimeout(0.3)
-        with pytest.raises(TimeoutError):
+        for _ in range(3):
+            assert mine.recv(65536)
+        victim.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            victim.recv(65536)
+
+
+# The same in the lab dialect, and by the host in the address.
+@pytest.mark.parametrize(
+    "transport",
+    [
+        "RTP/UDP; destination=127.0.0.2; client_port= {}",
+        "RTP/UDP; source=127.0.0.2; client_port= {}",
+        "RTP/UDP; client_port= {}; destination=127.0.0.2",
+    ],
+)
+@pytest.mark.parametrize("base", ["", "rtsp://127.0.0.2/"])
+def test_media_of_the_lab_sent_to_somebody_else(peer: Peer, transport: str, base: str) -> None:
+    with (
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as victim,
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as mine,
+    ):
+        mine.bind((HOST, 0))
+        port = mine.getsockname()[1]
+        try:
+            victim.bind(("127.0.0.2", port))
+        except OSError:
+            pytest.skip("this system has one loopback address")
+        wanted = f"SETUP {base}{MOVIE} RTSP/1.0\nCSeq: 1\nTransport: {transport.format(port)}\n\n"
+        peer.socket.sendall(wanted.encode())
+        found = re.fullmatch(
+            rb"RTSP/1.0 200 OK\nCSeq: 1\nSession: (\d+)\n\n", peer.socket.recv(1024)
+        )
+        assert found
+        peer.socket.sendall(
+            b"PLAY %s RTSP/1.0\nCSeq: 2\nSession: %s\n\n" % (MOVIE.encode(), found[1])
+        )
+        mine.settimeout(LIMIT)
+        for _ in range(3):
+            assert mine.recv(65536)
+        victim.setblocking(False)
+        with pytest.raises(BlockingIOError):
             victim.recv(65536)
 
 
