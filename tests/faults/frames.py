@@ -7,6 +7,8 @@ from pathlib import Path
 
 from rtplab.protocol import jpeg
 
+NEARLY_ALL = 0.9
+
 
 def content(frame: bytes) -> tuple[bytes, ...]:
     """What of a JPEG its picture depends on: RFC 2435 makes the rest anew at the receiver."""
@@ -24,3 +26,16 @@ def numbers_among(frames: Iterable[bytes], originals: Iterable[bytes]) -> list[i
 def numbers_of(folder: Path, originals: Iterable[bytes]) -> list[int]:
     """The same of the frames that were saved in `folder`, in the order they came."""
     return numbers_among((path.read_bytes() for path in sorted(folder.iterdir())), originals)
+
+
+def in_order(shown: list[int]) -> bool:
+    """Tell if no frame has come twice and none before an earlier one."""
+    return shown == sorted(set(shown))
+
+
+def complete(shown: list[int], count: int) -> bool:
+    """Tell if `count` frames have come in order; on a machine that is too busy, nearly as many.
+
+    There the server leaves frames out when it comes too late with them.
+    """
+    return in_order(shown) and len(shown) >= NEARLY_ALL * count

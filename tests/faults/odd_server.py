@@ -15,7 +15,7 @@ from rtplab.serving import session, sinks
 from rtplab.serving.stream import CLOCK_RATE, RtpStream
 from Server import Server
 
-FIRST_SEQUENCE_NUMBER = 65_536 - 100
+FIRST_SEQUENCE_NUMBER = 65_536 - 50
 FIRST_TIMESTAMP = 2**32 - CLOCK_RATE  # a second before
 
 

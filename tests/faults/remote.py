@@ -19,15 +19,10 @@ LIMIT = 60.0
 
 @dataclass
 class View:
-    """The numbers of the frames that a viewer has shown, each equal to the file's, in order."""
+    """The numbers of the frames that a viewer has shown, each equal to the file's."""
 
     shown: list[int]
     run: ClientRun | None = None
-
-    @property
-    def in_order(self) -> bool:
-        """Whether no frame has come twice and none before an earlier one."""
-        return self.shown == sorted(set(self.shown))
 
 
 class RemoteServer:

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
 import pytest
-from frames import numbers_of
+from frames import complete, numbers_of
 from lab_clients import LF_BLANK
 from movies import MOVIE, frames_of, write_movie
 from peers import UDP
@@ -18,14 +18,13 @@ from rtsp_viewer import RtspViewer
 
 LAB = "lab"
 KINDS = (UDP, LAB)
-FPS = 40
-FRAMES = 360  # 9 s: longer than the patience with a closed port
-ALL = list(range(1, FRAMES + 1))
+FPS = 20
+FRAMES = 160  # 8 s: longer than the patience with a closed port
 PATIENCE = 5.0  # seconds
 LATE = 3.0  # seconds after PLAY
 BUSY = 4.0  # seconds by which a busy machine may be late
 LIMIT = 60.0
-SILENCE = 3.0  # seconds after which no packet follows
+SILENCE = 2.0  # seconds after which no packet follows
 OUTSIDE = 20_000, 30_000  # ports that Linux, Windows and macOS leave alone
 
 
@@ -130,6 +129,6 @@ def test_a_port_that_opens_late_gets_the_rest_of_the_movie(happened, kind):
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_viewer_who_listens_notices_nothing(happened, kind):
     shown, report = happened["calm", kind]
-    assert shown == ALL
-    assert [report[name] for name in ("lost", "late", "duplicates")] == [0, 0, 0]
+    assert complete(shown, FRAMES)
+    assert [report[name] for name in ("late", "duplicates")] == [0, 0]
     assert FPS / 2 < report["fps"] < FPS * 1.05
