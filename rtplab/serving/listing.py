@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 from rtplab.protocol.errors import MovieError
+from rtplab.protocol.rtsp import printable
 from rtplab.serving.library import MovieLibrary
 from VideoStream import index_cost, open_movie
 
@@ -21,10 +22,15 @@ def describe_movies(library: MovieLibrary, fps: float, budget: int = LISTING_BUD
         cost = _cost(path)
         if cost <= budget:
             budget -= cost
-            lines.append(f"  {path.name}: {_details(path, fps)}")
+            lines.append(f"  {_name(path)}: {_details(path, fps)}")
         else:
-            lines.append(f"  {path.name}: {_size(path)}, indexed when first asked for")
+            lines.append(f"  {_name(path)}: {_size(path)}, indexed when first asked for")
     return lines or [f"  no movie in {library.folder}: put one there, or use --media"]
+
+
+def _name(path: Path) -> str:
+    """A file may be called anything, even escape sequences for the terminal."""
+    return printable(path.name)
 
 
 def _cost(path: Path) -> int:
