@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from rtplab.protocol import sdp
 from rtplab.protocol.errors import MessageError, MovieError
 from rtplab.protocol.headers import Transport
-from rtplab.protocol.rtsp import Dialect
+from rtplab.protocol.rtsp import Dialect, printable
 from rtplab.serving.descriptors import are_exhausted
 from rtplab.serving.media import Media, WholeFrames
 from rtplab.serving.multicast import (
@@ -38,11 +38,12 @@ class SessionMaker:
         try:
             return VideoStream(path)
         except MovieError as error:
-            raise MessageError(f"{path.name} can't be played: {error}", 415) from error
+            raise MessageError(f"{printable(path.name)} can't be played: {error}", 415) from error
         except OSError as error:
             if are_exhausted(error):
                 raise
-            raise MessageError(f"{path.name} can't be opened: {error}", 404) from error
+            reason = error.strerror or "it is no file"
+            raise MessageError(f"{printable(path.name)} can't be opened: {reason}", 404) from error
 
     def describe(self, resource: Resource) -> str:
         """Return the movie's session description. Raises MessageError 404 or 415."""
