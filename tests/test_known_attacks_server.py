@@ -8,6 +8,7 @@ test_known_attacks_media.py turn on the player.
 
 from __future__ import annotations
 
+import os
 import re
 import socket
 import ssl
@@ -414,6 +415,21 @@ def test_log_injection(server: ServerProcess, evil: str) -> None:
                 pass
     lines = server.errors().split("\n")
     assert any("FORGED" in line for line in lines)
+    assert all(line.isprintable() and not line.startswith(FORGED) for line in lines)
+
+
+# The same by the names of files, which somebody else may have put into the folder.
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such names")
+def test_log_injection_by_file_names(tmp_path: Path, small_movie: Path) -> None:
+    for number, evil in enumerate(("\x1b[2J", "\n", "\r", "\u202e")):
+        (tmp_path / f"a{number}{evil}{FORGED}.mjpeg").write_bytes(small_movie.read_bytes())
+        (tmp_path / f"b{number}{evil}{FORGED}.mjpeg").write_bytes(b"no movie")
+    with ServerProcess(tmp_path) as server, Peer(server.port) as peer:
+        for name in os.listdir(tmp_path):
+            quoted = "".join(f"%{byte:02x}" for byte in name.encode())
+            assert peer.ask("DESCRIBE", uri(peer, quoted)).status in (200, 415)
+        lines = (server.output() + server.errors()).split("\n")
+    assert sum("FORGED" in line for line in lines) >= 12  # listed, and half of them refused
     assert all(line.isprintable() and not line.startswith(FORGED) for line in lines)
 
 
