@@ -612,10 +612,11 @@ class Client:
             self._play_when_ready = True
             self._begin_anew()
         else:
+            udp = f", or a firewall blocks UDP port {self.rtpPort}"
             self._fail(
                 SessionError(
                     f"No picture has come within {SILENCE_TIMEOUT:g} s of PLAY: the server may not "
-                    f"have {self.fileName}, or a firewall blocks UDP port {self.rtpPort}."
+                    f"have {self.fileName}{udp if self._dialogue.uses_udp else ''}."
                 )
             )
 
