@@ -19,6 +19,7 @@ from processes import run_client
 from raw_rtsp import HOST, LIMIT
 from standard_servers import StandardServer, jpeg_payloads
 
+import Client as client_module
 from Client import Client
 
 COUNT = 3
@@ -157,7 +158,7 @@ def play(server: StandardServer) -> str:
     finally:
         threading.excepthook = hook
     assert not failures
-    assert (len(frames) == COUNT) == (not error)
+    assert len(frames) == (0 if error else COUNT)
     return error
 
 
@@ -230,6 +231,29 @@ def test_rates_that_are_none(pictures) -> None:
         server = Strange(pictures)
         server.line = line
         assert play(server) == ""
+
+
+# CWE-400: whatever a server may pour out instead of a picture. The player says that none comes.
+FLOODS = {
+    "empty lines": b"\r\n" * 8000,
+    "empty frames": b"$\0\0\0" * 4000,
+    "frames on an unknown channel": b"$\7\xff\xff" + bytes(65_535),
+    "replies that nobody asked for": b"RTSP/1.0 200 OK\r\nCSeq: 77\r\n\r\n" * 200,
+    "requests": b"OPTIONS * RTSP/1.0\r\nCSeq: 1\r\n\r\n" * 200,
+    "RTP that is none": standard_servers.interleaved(0, b"x" * 1000) * 50,
+}
+
+
+@pytest.mark.parametrize("name", FLOODS)
+def test_floods_instead_of_pictures(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Pours(StandardServer):
+        def stream(self, viewer):
+            while not viewer.stop.is_set():
+                viewer.send(FLOODS[name])
+
+    monkeypatch.setattr(client_module, "SILENCE_TIMEOUT", 0.5)
+    error = play(Pours())
+    assert error.startswith("No picture has come within 0.5 s of PLAY") and "UDP" not in error
 
 
 # CVE-2019-9928 (GStreamer): interleaved frames where a response is expected, cut off or empty.
