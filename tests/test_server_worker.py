@@ -14,8 +14,8 @@ from lab_clients import JAVA, LF_BLANK, USUAL, PythonLabClient, lab_client
 from movies import MOVIE, ROOT, frames_of, write_movie
 
 from rtplab.serving import sinks
-from rtplab.serving.library import MovieLibrary
 from rtplab.serving.frameclock import LONGEST_BEAT
+from rtplab.serving.library import MovieLibrary
 from rtplab.serving.pacer import Ticket
 from rtplab.serving.service import Service
 from RtpPacket import RtpPacket
@@ -289,6 +289,18 @@ def test_frames_that_come_too_late_are_left_out_of_the_movie_but_not_of_its_time
     step = 90_000 // FPS
     assert sent == [(0, 1, 0), (4, 2, 4 * step), (5, 3, 5 * step)]
     assert told == [3]
+
+
+def test_no_time_passes_over_frames_beyond_the_end(by_hand, frames):
+    by_hand.ask("SETUP")
+    by_hand.ask("PLAY", 2)
+    session, told = by_hand.worker._session, []
+    session.left_out = told.append
+    session._clock.missed = lambda now: len(frames) + 7
+    by_hand.worker.sendRtp()
+    assert told == [len(frames)]
+    assert session.stream.timestamp == len(frames) * 90_000 // FPS
+    assert by_hand.worker.state == by_hand.worker.READY
 
 
 def test_pause_goes_on_with_the_next_frame(by_hand, frames):

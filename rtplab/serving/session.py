@@ -105,10 +105,11 @@ class Session:
         return True
 
     def _leave_out(self, frames: int) -> None:
-        for _ in range(frames):
-            self.playback.advance()
-        self.stream.skip(frames * self.playback.frame_duration)
-        self.left_out(frames)
+        """Pass over so many frames, or as many as there still are."""
+        passed = sum(self.playback.advance() is not None for _ in range(frames))
+        if passed:
+            self.stream.skip(passed * self.playback.frame_duration)
+            self.left_out(passed)
 
     @property
     def may_lose_packets(self) -> bool:
