@@ -163,7 +163,8 @@ class PlayerWindow:
         self.limit_size()  # Tk knows by now how large the controls are
         screen = top.winfo_screenwidth(), top.winfo_screenheight()
         room = min(screen[0] / width, screen[1] / height) * SCREEN_SHARE
-        flush = self.controls.winfo_reqwidth() / width  # no bars at the picture's sides
+        least = max(self.controls.winfo_reqwidth(), self.theme.px(FIRST_SIZE[0]))
+        flush = least / width  # no bars at the picture's sides
         factor = min(max(self.theme.scale, flush), room)
         self.picture.configure(width=round(width * factor), height=round(height * factor))
 
