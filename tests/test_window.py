@@ -638,6 +638,8 @@ def test_the_open_dialog_plays_something_else_here(watch, root, display, server)
     display.key("o")
     assert pump(root, lambda: asked(root, "A lab server's movie"))
     all_of_it = ("ctrl+slash",)  # Tk's key for it on X11
+    answer(root, display, *all_of_it, " ", "Return")
+    assert pump(root, lambda: asked(root, "Name the server: a host name or an address."))
     answer(root, display, *all_of_it, HOST, "Tab", *all_of_it, str(server.port), "Return")
     clients = _clients_of(root)
     assert pump(root, lambda: len(clients()) == 1 and clients()[0].fileName == "movie.Mjpeg")

@@ -21,6 +21,7 @@ sys.path.insert(0, str(ROOT))
 
 from Client import Client  # noqa: E402
 from rtplab.receiving.impairment import Conditions  # noqa: E402
+from rtplab.serving.access import Access, Users  # noqa: E402
 from rtplab.serving.library import MovieLibrary  # noqa: E402
 from rtplab.serving.service import Service  # noqa: E402
 from Server import Server  # noqa: E402
@@ -51,9 +52,10 @@ def display(dpi: int) -> Iterator[None]:
 
 
 @contextmanager
-def server() -> Iterator[int]:
-    """Serve the demonstration movie; yield the port."""
-    running = Server(Service(MovieLibrary(ROOT)))
+def server(*users: tuple[str, str]) -> Iterator[int]:
+    """Serve the demonstration movie, to these users only where there are any; yield the port."""
+    access = Access(Users(list(users))) if users else None
+    running = Server(Service(MovieLibrary(ROOT), access=access))
     _, port = running.listen()
     thread = threading.Thread(target=running.serve, name="server")
     thread.start()
@@ -123,7 +125,9 @@ def watching(folder: Path, port: int) -> None:
     actions.packet()
     player.window.panel.packet.hold.invoke()
     player.take("panel-packet")
-    player.client.impairment.conditions = Conditions(loss=0.02, jitter=0.01)
+    player.client.impairment.conditions = Conditions(
+        loss=0.02, jitter=0.001, reorder=0.01, duplicate=0.01
+    )
     actions.statistics()
     player.wait_for_frame(280)
     player.take("panel-statistics")
@@ -155,6 +159,20 @@ def error(folder: Path, port: int) -> None:
     player.close()
 
 
+def login(folder: Path) -> None:
+    """A server that asks who the viewer is."""
+    with server(("ann", "secret")) as port:
+        player = Photographer(folder, "", 0, f"rtsp://127.0.0.1:{port}/movie.Mjpeg")
+        player.window.play()
+        player.wait(lambda: player.client.needsPassword)
+        player.run_for(0.5)
+        dialog = player.window._login_dialog
+        dialog.user.insert(0, "ann")
+        dialog.password.insert(0, "secret")
+        player.take("login")
+        player.close()
+
+
 def main(folder: Path, dpi: int = 96) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as home:
@@ -162,6 +180,7 @@ def main(folder: Path, dpi: int = 96) -> None:
         with display(dpi), server() as port:
             watching(folder, port)
             error(folder, port)
+            login(folder)
 
 
 if __name__ == "__main__":
