@@ -39,6 +39,9 @@ REPLY_TIMEOUT = 5.0  # seconds that a server may take to answer a request
 TEARDOWN_TIMEOUT = 1.0  # seconds that a server may take to answer TEARDOWN: then we go anyway
 # Seconds without a packet while playing after which the user is told, or TCP is tried.
 SILENCE_TIMEOUT = 5.0
+# Seconds that a silent server may take to say that it is still there: one that stands still for ten
+# seconds in all, say as its machine sleeps, keeps the session.
+LOSS_TIMEOUT = 6.5
 # Seconds late for a look at the clock: then the process was suspended, and what has come meanwhile
 # is still to be read.
 HELD_UP = 1.0
@@ -596,7 +599,7 @@ class Client:
         if isinstance(self._dialogue, StandardDialogue):
             if not self._keep_alive_seq:
                 self._keep_alive()
-            self._loss_deadline = time.monotonic() + REPLY_TIMEOUT
+            self._loss_deadline = time.monotonic() + LOSS_TIMEOUT
 
     def _tell_silence(self) -> None:
         """Nothing comes: the end of the movie, a lost server, or a firewall that blocks UDP."""

@@ -38,6 +38,7 @@ def client(server, monkeypatch):
     assert client.waitFor(lambda: client.state is Client.READY, LIMIT)
     monkeypatch.setattr(module, "SILENCE_TIMEOUT", SILENCE)
     monkeypatch.setattr(module, "REPLY_TIMEOUT", REPLY)
+    monkeypatch.setattr(module, "LOSS_TIMEOUT", REPLY)
     yield client
     client.exitClient()
 

@@ -1,7 +1,7 @@
 """A viewer's line goes dead without a word to either side, and comes back after a while.
 
  0 s  the line is cut          <= 5 s  the server has freed the session
- 5 s  the player says so         10 s  it takes the connection for lost, and tries another
+ 5 s  the player says so         12 s  it takes the connection for lost, and tries another
 14 s  the line is mended         19 s  it plays on where it was
 """
 
@@ -129,7 +129,7 @@ def test_the_player_says_so(story):
     player, cut = story["player"], story["cut"]
     assert player.says_after(cut, "Stalled") - cut < 2 + BUSY
     assert player.says_after(cut, "No packet for 5 s") - cut < 5 + BUSY
-    assert player.says_after(cut, "The connection is lost") - cut < 10 + BUSY
+    assert player.says_after(cut, "The connection is lost") - cut < 12 + BUSY
 
 
 def test_the_player_goes_on_when_the_line_is_back(story):

@@ -33,7 +33,7 @@ LIMIT = 20.0  # seconds for anything that is waited for
 FPS = 20
 ABSENCE = 10.0  # seconds for which a server is dead, or suspended
 BACK_WITHIN = 5.0  # seconds from its return to the first picture
-AT_THE_SAME_PLACE = 1.0  # second: what was on its way when the connection was lost
+AT_THE_SAME_PLACE = 1.5  # seconds: what was on its way, and what a busy machine looks up late
 SESSION_TIMEOUT = 1.5  # seconds
 IDLE = 3 * SESSION_TIMEOUT + 0.5
 
@@ -145,15 +145,22 @@ def killed(player_of: Callable[..., Player], servers: ExitStack, media: Path) ->
     assert [player.shown for player in players] == [0, 0]
     servers.enter_context(Server(media, port=server.port))
     returned = time.monotonic()
-    figures = []
+    back: dict[int, tuple[float, float]] = {}  # by player: seconds, and position, at first
+    yield Wait(lambda: all([_is_back(back, p, returned) for p in players]), "both are back")
     for player, position in zip(players, positions, strict=True):
-        yield player.wait_for(1)
-        figures.append(time.monotonic() - returned)
-        assert abs(player.viewing.position - position) < AT_THE_SAME_PLACE
+        assert abs(back[id(player)][1] - position) < AT_THE_SAME_PLACE
         yield player.wait_for(player.shown + 10)
         assert player.words == ""
+    figures = [seconds for seconds, _ in back.values()]
     assert max(figures) < BACK_WITHIN
-    return ", ".join(f"{seconds:.1f} s" for seconds in figures) + " after its return (UDP, TCP)"
+    return ", ".join(f"{seconds:.1f} s" for seconds in figures) + " after its return"
+
+
+def _is_back(back: dict[int, tuple[float, float]], player: Player, since: float) -> bool:
+    """Note when a player shows something again, and where it is then."""
+    if player.shown and id(player) not in back:
+        back[id(player)] = time.monotonic() - since, player.viewing.position
+    return id(player) in back
 
 
 def suspended(player_of: Callable[..., Player], servers: ExitStack, media: Path) -> Experiment:
@@ -162,15 +169,17 @@ def suspended(player_of: Callable[..., Player], servers: ExitStack, media: Path)
     yield player.wait_for(20)
     session = player.client.sessionId
     server.send_signal(signal.SIGSTOP)
+    over = pause(ABSENCE)
     yield Wait(lambda: "Stalled" in player.words, "the stall is told")
-    yield pause(ABSENCE)
     last = player.shown
+    yield over
     server.send_signal(signal.SIGCONT)
     returned = time.monotonic()
     yield player.wait_for(last + 1)
     seconds = time.monotonic() - returned
     yield player.wait_for(last + 20)
     assert player.words == ""
+    assert seconds < BACK_WITHIN
     assert player.client.sessionId == session
     assert player.client.reception.statistics.lost == 0
     return f"the next frame is shown {1000 * seconds:.0f} ms after"
@@ -311,8 +320,8 @@ def test_a_server_killed_and_back_after_10_s(outcomes: dict) -> None:
 
 
 def test_a_server_suspended_for_10_s(outcomes: dict) -> None:
-    """Pass: the stall is told in words; then the same session goes on with the next frame, none is
-    lost, and the words are gone."""
+    """Pass: the stall is told in words; within 5 s of its end it goes on with the next frame, none
+    is lost, the session is the same, and the words are gone."""
     check(outcomes, suspended)
 
 
