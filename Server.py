@@ -43,6 +43,7 @@ from ServerWorker import ServerWorker
 ACCEPT_PAUSE = 0.2
 # Seconds without a request after which a client that has no session may have to make room.
 MIN_IDLE = 1.0
+FEW = 16  # workers that may have ended and wait to be forgotten
 WAKE_SIZE = 4096  # bytes: more than there are calls to wake up at one time
 FULL_INTERVAL = 60.0  # seconds between two lines of the log that tell of clients without a place
 
@@ -58,6 +59,7 @@ class Server:
         self._listener: socket.socket | None = None
         self._wake_reader, self._wake_writer = socket.socketpair()
         self._workers: list[ServerWorker] = []  # used by the accepting thread alone
+        self._look_again_at = FEW  # so many workers: some may have ended
         self._lifeline: int | None = None  # a descriptor; when it can be read, it is time to end
         self._status = StatusReporter(self.service.metrics, None, "status")
         self._status_interval: float | None = None
@@ -200,7 +202,7 @@ class Server:
             if are_exhausted(error):
                 self._pause(error)
             return  # or the client has gone again, or it was the wake-up call
-        self._workers = [worker for worker in self._workers if worker.is_alive()]
+        self._forget_the_gone()
         if self._is_full(rtsp_socket) and not self._made_room():
             self._tell_full("is refused: the server is full")
             refuse(rtsp_socket, self.service.tls is not None)
@@ -211,6 +213,12 @@ class Server:
         self._workers.append(worker)
         worker.run()
 
+    def _forget_the_gone(self) -> None:
+        """Let go of the workers that have ended; seldom, as to look at all of them takes time."""
+        if len(self._workers) >= min(self._look_again_at, self.service.limits.connections):
+            self._workers = [worker for worker in self._workers if worker.is_alive()]
+            self._look_again_at = 2 * len(self._workers) + FEW
+
     def _is_full(self, newest: socket.socket) -> bool:
         """Tell if there are as many clients as may be, or as there are descriptors for."""
         if len(self._workers) >= self.service.limits.connections:
@@ -219,7 +227,8 @@ class Server:
 
     def _made_room(self) -> bool:
         """Hang up on who has been idle for longest; False when all have something to do."""
-        idle = [(worker.idle_since() or math.inf, id(worker), worker) for worker in self._workers]
+        alive = [worker for worker in self._workers if worker.is_alive()]
+        idle = [(worker.idle_since() or math.inf, id(worker), worker) for worker in alive]
         since, _, longest = min(idle, default=(math.inf, 0, None))
         if longest is None or since > time.monotonic() - MIN_IDLE:
             return False
