@@ -2,7 +2,8 @@
 
 `python bench/player.py [SECONDS]` plays the same two streams (384x288 at 20 frames/s, 1920x1080 at
 25) on the same screen, one player after the other, and prints CPU milliseconds per frame shown. The
-floor is Pillow's decoding and `paste` of the same frames at the same pace, with nothing else.
+floor is Pillow's decoding and `paste` of the same frames at the same pace, with nothing else. Our
+player also has the C library keep freed memory; the second floor does so too.
 """
 
 from __future__ import annotations
@@ -134,17 +135,20 @@ def measure(folder: Path, case: Case, seconds: float) -> dict[str, float]:
         for name, command in OTHERS.items():
             if shutil.which(command[0]):
                 figures[name] = other(command, url, case, seconds)
-        figures["floor"] = probe("floor", folder / case.movie, case.fps, seconds)
+        movie = folder / case.movie
+        figures["floor"] = probe("floor", movie, case.fps, seconds)
+        figures["kept"] = probe("floor-keeping-memory", movie, case.fps, seconds)
     return figures
 
 
 def table(results: dict[Case, dict[str, float]]) -> str:
     """The figures as a Markdown table."""
-    lines = ["| CPU ms per frame shown | floor | ours | ffplay | mpv | ours to floor | to ffplay |"]
-    lines.append("|---|---|---|---|---|---|---|")
+    lines = ["| CPU ms per frame shown | floor | floor, memory kept | ours | ffplay | mpv |"]
+    lines[0] += " ours to floor | to floor, memory kept | to ffplay |"
+    lines.append("|---|---|---|---|---|---|---|---|---|")
     for case, figures in results.items():
-        cells = [figures.get(name) for name in ("floor", "ours", "ffplay", "mpv")]
-        cells += [_ratio(figures, "floor"), _ratio(figures, "ffplay")]
+        cells = [figures.get(name) for name in ("floor", "kept", "ours", "ffplay", "mpv")]
+        cells += [_ratio(figures, name) for name in ("floor", "kept", "ffplay")]
         texts = ["-" if value is None else f"{value:.2f}" for value in cells]
         name = f"{case.width}x{case.height} at {case.fps}/s"
         lines.append(f"| {name} | {' | '.join(texts)} |")

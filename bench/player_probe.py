@@ -2,6 +2,7 @@
 
     player_probe.py player URL WIDTH HEIGHT SECONDS
     player_probe.py floor MOVIE FPS SECONDS
+    player_probe.py floor-keeping-memory MOVIE FPS SECONDS
 
 The last word printed is CPU milliseconds per frame shown.
 """
@@ -20,6 +21,7 @@ from PIL import Image, ImageTk
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from Client import Client  # noqa: E402
+from rtplab.player.memory import keep_freed_memory  # noqa: E402
 from VideoStream import VideoStream  # noqa: E402
 
 SETTLING = 4000  # milliseconds
@@ -84,4 +86,6 @@ if __name__ == "__main__":
     if what == "player":
         print(player(source, int(numbers[0]), int(numbers[1]), float(numbers[2])))
     else:
+        if what == "floor-keeping-memory":
+            keep_freed_memory()
         print(floor(source, float(numbers[0]), float(numbers[1])))

@@ -37,7 +37,7 @@ def table(results: dict[str, dict[str, Any]], rounds: int) -> str:
     lines = [_row(head), _row(["---"] * len(head))]
     for figure in results["ours"]:
         ours = results["ours"][figure]
-        theirs = [results[name][figure] for name in others]
+        theirs = [results[name].get(figure) for name in others]
         ratios = [f"{ours / value:.2f}" if value else "-" for value in theirs]
         lines.append(_row([figure, *map(_number, [*theirs, ours]), *ratios]))
     lines.append("")
@@ -108,7 +108,9 @@ def _points(values: list[tuple[float, float]], most_x: float, most_y: float) -> 
     )
 
 
-def _number(value: float) -> str:
+def _number(value: float | None) -> str:
+    if value is None:
+        return "-"
     return f"{value:.0f}" if value >= 100 or value == int(value) else f"{value:.2f}"
 
 
