@@ -238,6 +238,7 @@ def test_all_figures_are_there(metrics, worker, labels):
     pytest.importorskip("prometheus_client")
     metrics.stream_began(stream(5, 50, 500))
     metrics.session_began(session(64, 2700))
+    metrics._pacer.say_left_out(7)
     (listener,) = open_metrics_listeners((HOST, 0), 1)
     port = listener.getsockname()[1]
     with closing(MetricsServer(metrics, listener, worker)):
@@ -250,6 +251,7 @@ def test_all_figures_are_there(metrics, worker, labels):
         "rtplab_frames_total": 5,
         "rtplab_packets_total": 50,
         "rtplab_payload_bytes_total": 500,
+        "rtplab_left_out_frames_total": 7,
         "rtplab_sessions": 1,
         "rtplab_reporting_sessions": 1,
         "rtplab_loss_ratio": 0.25,

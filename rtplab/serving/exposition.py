@@ -25,6 +25,7 @@ _COUNTERS = (
     ("rtplab_frames", "Frames sent", "frames"),
     ("rtplab_packets", "RTP packets sent", "packets"),
     ("rtplab_payload_bytes", "Bytes of RTP payload sent", "payload"),
+    ("rtplab_left_out_frames", "Frames not sent, as they came too late", "left_out"),
 )
 _GAUGES = (
     ("rtplab_sessions", "Sessions that are set up", "sessions"),

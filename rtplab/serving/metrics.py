@@ -25,7 +25,8 @@ _STATM = "/proc/self/statm"
 
 @dataclass(frozen=True)
 class Snapshot:
-    """The figures of one moment. `frames`, `packets` and `payload` are counted from the start.
+    """The figures of one moment. `frames`, `packets`, `payload` and `left_out` are counted from the
+    start; the last are frames that were not sent, as they came too late.
 
     `when` is in seconds of time.monotonic, `payload` in bytes of RTP payload, as RTCP counts them.
     Loss (0 to 1) and jitter (seconds) are what the viewers' last receiver reports say, mean and
@@ -45,6 +46,7 @@ class Snapshot:
     worst_jitter: float = 0.0
     lateness: float = 0.0
     memory: int = 0
+    left_out: int = 0
 
 
 class Metrics:
@@ -95,6 +97,7 @@ class Metrics:
             *_mean_and_worst(jitters),
             self._pacer.lateness(0.99),
             resident_bytes(),
+            self._pacer.left_out,
         )
 
 
