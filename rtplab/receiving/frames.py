@@ -97,7 +97,8 @@ class RtpJpegFrames:
         self.malformed = 0
         self._payload_type = payload_type
         self._assembler = JpegAssembler()
-        self._previous: RtpPacket | None = None
+        self._timestamp: int | None = None  # of the last packet, and
+        self._ended_frame = False  # its marker
         self._number = 0
 
     def add(self, sequence: int, packet: RtpPacket) -> list[tuple[int, bytes]]:
@@ -109,21 +110,25 @@ class RtpJpegFrames:
         except PacketError:
             self.malformed += 1
             return []
-        self._follow(packet)
-        data = self._assembler.add(fragment, packet.timestamp(), bool(packet.marker()))
+        timestamp, marker = packet.timestamp(), bool(packet.marker())
+        self._follow(timestamp, marker)
+        data = self._assembler.add(fragment, timestamp, marker)
         if data is None:
             return []
         self._number += 1
         return [(self._number, data)]
 
-    def _follow(self, packet: RtpPacket) -> None:
+    def _follow(self, timestamp: int, marker: bool) -> None:
         """Packets come in order here, so one with an older timestamp is not late.
 
         After a seek, gst-rtsp-server counts its timestamps from where they began at first, although
         RFC 2326 appendix B has them go on.
         """
-        previous, self._previous = self._previous, packet
-        if previous is not None:
-            step = timestamp_delta(packet.timestamp(), previous.timestamp())
-            if step < 0 or (step == 0 and previous.marker()):
-                self._assembler.begin_anew()
+        if timestamp == self._timestamp:
+            begins_anew = self._ended_frame
+        else:
+            before = timestamp if self._timestamp is None else self._timestamp
+            begins_anew = timestamp_delta(timestamp, before) < 0
+        self._timestamp, self._ended_frame = timestamp, marker
+        if begins_anew:
+            self._assembler.begin_anew()

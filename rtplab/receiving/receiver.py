@@ -74,23 +74,30 @@ class MediaReceiver:
 
     def _take(self, datagrams: list[Datagram]) -> None:
         now = time.monotonic()
+        datagrams = [datagram for datagram in datagrams if self._is_from_stream(datagram)]
+        self._show(datagrams)
+        frames = self._frames([each.data for each in datagrams if not each.is_rtcp], now)
+        if frames:
+            self._deliver(frames)
         for datagram in datagrams:
-            if not self._is_from_stream(datagram):
-                continue
-            if self.observer is not None:
-                self.observer.packet_received(
-                    datagram.data, datagram.source_port, datagram.is_rtcp, time.time()
-                )
             if datagram.is_rtcp:
                 self._take_report(datagram.data, now)
-            elif self.impairment.idle:
-                self._deliver(self.reception.receive(datagram.data, now))
-            else:
-                self.impairment.add(datagram.data, now)
-        for data in self.impairment.due(now):
-            self._deliver(self.reception.receive(data, now))
-        self._deliver(self.reception.release(now))
         self._pass_goodbye_on()
+
+    def _frames(self, packets: list[bytes], now: float) -> list[Frame]:
+        """The frames that are complete with these packets, or by now."""
+        if not self.impairment.idle:
+            for packet in packets:
+                self.impairment.add(packet, now)
+            packets = self.impairment.due(now)
+        frames = [frame for packet in packets for frame in self.reception.receive(packet, now)]
+        return frames + self.reception.release(now)
+
+    def _show(self, datagrams: list[Datagram]) -> None:
+        if self.observer is not None:
+            when = time.time()
+            for data, source_port, is_rtcp in datagrams:
+                self.observer.packet_received(data, source_port, is_rtcp, when)
 
     def _is_from_stream(self, datagram: Datagram) -> bool:
         """Tell if a datagram came from the port that SETUP named, where it named one."""

@@ -61,19 +61,25 @@ class Reception:
         if not is_versioned or self.expected_ssrc not in (None, packet.ssrc()):
             self.malformed += 1
             return []
-        if not self._is_credible(packet.seqNum()):
+        number = packet.seqNum()
+        if not self._is_credible(number):
             return []
         self.ssrc = packet.ssrc()
-        sequence = self._unwrapper.unwrap(packet.seqNum())
+        sequence = self._unwrapper.unwrap(number)
         is_repeated = self.statistics.has_come(sequence)
         self.statistics.arrived(sequence, len(datagram), now)
         if self._timeline.trusts_timestamps:
             self.statistics.stamped(packet.timestamp(), now)
         verdict = self._reorder.add(sequence, packet, now)
-        is_late = verdict is Verdict.LATE
-        self.statistics.late += is_late and not is_repeated
-        self.statistics.duplicates += verdict is Verdict.DUPLICATE or (is_late and is_repeated)
+        if verdict is not Verdict.ACCEPTED:
+            self._count_useless(verdict, is_repeated)
         return self.release(now)
+
+    def _count_useless(self, verdict: Verdict, is_repeated: bool) -> None:
+        if verdict is Verdict.DUPLICATE or is_repeated:
+            self.statistics.duplicates += 1
+        else:
+            self.statistics.late += 1
 
     def release(self, now: float) -> list[Frame]:
         """Return the frames for which nothing is waited any more at `now`."""

@@ -1,0 +1,94 @@
+"""The client's UDP ports: whole datagrams, of one host only, however the kernel hands them over."""
+
+from __future__ import annotations
+
+import errno
+import socket
+import struct
+import time
+
+import pytest
+
+from rtplab.receiving.rtpsocket import Datagram, RtpSocket
+
+HOST = "127.0.0.1"
+LIMIT = 10.0
+UDP_SEGMENT = 103  # linux/udp.h
+SIZE = 1400
+
+
+@pytest.fixture
+def ports():
+    ports = RtpSocket(0, HOST, with_rtcp=True)
+    yield ports
+    ports.close()
+
+
+@pytest.fixture
+def sender(ports):
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+        sender.bind((HOST, 0))
+        sender.connect((HOST, ports.port))
+        yield sender
+
+
+def received(ports, count):
+    """The first `count` datagrams, or those that have come within the limit."""
+    datagrams = []
+    deadline = time.monotonic() + LIMIT
+    while len(datagrams) < count and time.monotonic() < deadline:
+        datagrams += ports.receive(deadline)
+    return datagrams
+
+
+def payloads(datagrams):
+    return [datagram.data for datagram in datagrams]
+
+
+def test_datagrams_of_all_sizes_come_whole_and_in_order(ports, sender):
+    sent = [b"a" * 1400, b"b" * 1400, b"c" * 700, b"d", b"e" * 1400, b"f" * 60_000, b"g" * 1400]
+    for data in sent:
+        sender.send(data)
+    assert payloads(received(ports, len(sent))) == sent
+
+
+@pytest.mark.parametrize("last", [1, 700, SIZE])
+def test_datagrams_that_the_kernel_hands_over_together_are_told_apart(ports, sender, last):
+    sent = [bytes([number]) * SIZE for number in range(20)] + [b"x" * last]
+    try:
+        segments = [(socket.IPPROTO_UDP, UDP_SEGMENT, struct.pack("=H", SIZE))]
+        sender.sendmsg(sent, segments)
+    except OSError as error:
+        assert error.errno in (errno.EINVAL, errno.EIO, errno.ENOPROTOOPT)
+        pytest.skip("this kernel cuts no messages into datagrams, nor puts them together")
+    assert payloads(received(ports, len(sent))) == sent
+
+
+def test_a_datagram_says_where_it_came_from(ports, sender):
+    source = sender.getsockname()[1]
+    sender.send(b"media")
+    assert received(ports, 1) == [Datagram(b"media", source, False)]
+    sender.sendto(b"report", (HOST, ports.port + 1))
+    assert received(ports, 1) == [Datagram(b"report", source, True)]
+
+
+def test_an_empty_datagram_is_passed_over(ports, sender):
+    sender.send(b"")
+    sender.send(b"media")
+    assert payloads(received(ports, 1)) == [b"media"]
+
+
+def test_another_host_is_not_heard(ports, sender):
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as stranger:
+        stranger.bind(("127.0.0.2", 0))
+        stranger.sendto(b"from elsewhere", (HOST, ports.port))
+    sender.send(b"media")
+    assert payloads(received(ports, 1)) == [b"media"]
+    assert ports.strangers == 1
+
+
+def test_what_has_come_by_the_wake_up_still_counts(ports, sender):
+    sender.send(b"media")
+    ports.wake()
+    assert payloads(ports.receive(None)) == [b"media"]
+    assert ports.receive(None) is None
