@@ -15,7 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from frames import complete
+from frames import at_the_pace, complete
 from movies import MOVIE, frames_of, write_movie
 from namespaces import Network
 from peers import TCP, UDP
@@ -151,6 +151,6 @@ def test_our_headless_client_ends_with_a_sentence(story, kind):
 
 def test_a_viewer_on_another_line_notices_nothing(story):
     view = story["calm"]
-    assert complete(view.shown, CALM_FRAMES)
+    assert complete(view.shown, CALM_FRAMES, story["log"])
     assert view.run.report["late"] == 0
-    assert FPS / 2 < view.run.report["fps"] < FPS * 1.05
+    assert at_the_pace(view.run.report["fps"], FPS, story["log"])
