@@ -41,7 +41,8 @@ def decode(jpeg: bytes, size: Size) -> Image.Image:
         # Not Image.open: this can only be taken for a JPEG, and nobody warns of its size but we.
         image: Image.Image = JpegImageFile(io.BytesIO(jpeg))
         _check(*image.size)
-        image.draft(image.mode, size)  # the decoder halves what will be reduced anyway
+        if image.size != size:
+            image.draft(image.mode, size)  # the decoder halves what will be reduced anyway
         image.load()
         return image if image.size == size else image.resize(size, _filter(image.size, size))
     except PacketError:

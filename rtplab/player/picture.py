@@ -30,6 +30,7 @@ class PictureArea(tk.Canvas):
         )
         keep_freed_memory()
         self._theme = theme
+        self._room: Size = (1, 1)  # pixels there are for the picture
         self._jpeg = b""
         self._photo: ImageTk.PhotoImage | None = None
         self._decoder = Decoder()
@@ -65,7 +66,7 @@ class PictureArea(tk.Canvas):
         """
         try:
             self.picture = picture_size(jpeg)
-            size = fitted(self.picture, self._room())
+            size = fitted(self.picture, self._room)
             if self.picture[0] * self.picture[1] >= LARGE:
                 self._decoder.submit(jpeg, size)
             else:
@@ -105,9 +106,6 @@ class PictureArea(tk.Canvas):
             self._message = message
             self._draw_message()
 
-    def _room(self) -> Size:
-        return max(1, self.winfo_width()), max(1, self.winfo_height())
-
     def _paste(self, image: Image.Image) -> None:
         """A new PhotoImage a frame costs 3 to 6 times as much as to paste into the old one."""
         photo = self._photo
@@ -120,12 +118,13 @@ class PictureArea(tk.Canvas):
 
     def _centre(self) -> None:
         if self._photo is not None:
-            width, height = self._room()
+            width, height = self._room
             left, top = (width - self._photo.width()) // 2, (height - self._photo.height()) // 2
             self.coords(self._item, left, top)
 
     def _resized(self, event: tk.Event[tk.Misc]) -> None:
         """Scale the picture soon; while it plays, the next frame is there before that."""
+        self._room = event.width, event.height
         self._centre()
         self._draw_message()
         self._draw_toast()
@@ -151,7 +150,7 @@ class PictureArea(tk.Canvas):
         message, px = self._message, self._theme.px
         if not message.headline:
             return
-        width, height = self._room()
+        width, height = self._room
         lines = [self._write(message.headline, self._theme.headline_font, palette.CAPTION)]
         if message.detail:
             colour = palette.CAPTION_BAD if message.tone is Tone.BAD else palette.CAPTION_MUTED
@@ -166,7 +165,7 @@ class PictureArea(tk.Canvas):
             top += box[3] - box[1] + px(8)
 
     def _write(self, text: str, font: object, colour: str) -> int:
-        room = self._room()[0] - self._theme.px(72)
+        room = self._room[0] - self._theme.px(72)
         wrap = max(self._theme.px(120), min(room, self._theme.px(560)))
         return self.create_text(
             0, 0, text=text, font=str(font), fill=colour, width=wrap, anchor="n", justify="center",
@@ -177,7 +176,7 @@ class PictureArea(tk.Canvas):
         """A translucent plate behind the words, when they lie upon a picture."""
         if self._jpeg:
             self._card = self._plate(width, height, 12)
-            middle = (self._room()[0] // 2, self._room()[1] // 2)
+            middle = (self._room[0] // 2, self._room[1] // 2)
             self.create_image(*middle, image=self._card, tags=("message",))
 
     def _plate(self, width: int, height: int, radius: int) -> ImageTk.PhotoImage:
@@ -206,7 +205,7 @@ class PictureArea(tk.Canvas):
         px = self._theme.px
         text = self.create_text(
             px(24), px(20), text=self._toast, font=self._theme.font, fill=palette.CAPTION,
-            anchor="nw", tags=("toast",), width=max(px(120), self._room()[0] - px(48)),
+            anchor="nw", tags=("toast",), width=max(px(120), self._room[0] - px(48)),
         )  # fmt: skip
         left, top, right, bottom = self.bbox(text)
         self._toast_card = self._plate(right - left + px(24), bottom - top + px(16), 8)
