@@ -12,11 +12,10 @@ from standard_clients import RtpHeader
 from soak.films import FPS, Film
 from soak.link import HOST, LabLink, Port
 from soak.screen import Screen, Stretch
-from soak.stage import Stage
+from soak.stage import EXCUSE, LONGEST_LEAP, PATIENCE, Stage
 from soak.tally import Fault, Tally
 
 LAB = "lab"
-PATIENCE = 10.0  # seconds beyond the time that something may take
 # Seconds that a person takes to press a button after the film has ended. The server notices its end
 # when the frame after the last would be due.
 REACTION = 1.0
@@ -98,9 +97,12 @@ class LabViewer:
         self._link.check()
         if self._port.fault is not None:
             raise self._port.fault
-        held_up = self._stage.tally.beat.held_up_since(self._began)
-        if self._screen.lost and not self._port.dropped and held_up < 0.3:
+        if self._screen.lost and not self._port.dropped and not self._is_held_up():
             raise Fault(f"{LAB}: {self._screen.lost} packets lost")
+
+    def _is_held_up(self) -> bool:
+        """Whether the load itself has stood still since this viewer came."""
+        return self._stage.tally.beat.held_up_since(self._began) > EXCUSE
 
     async def _ask(self, method: str) -> None:
         self._ordinal += 1
@@ -155,8 +157,7 @@ class LabViewer:
             if not self._stage.remaining:
                 return
             if time.monotonic() > deadline:
-                if not self._screen.has_gaps:
-                    raise Fault(f"{LAB}: no end of {self._film.name}")
+                self._judge_end()
                 return
             await asyncio.sleep(1 / FPS)
         self._stage.tally.films_seen += 1
@@ -164,6 +165,15 @@ class LabViewer:
         self._check()
         self._screen.stop()
         self._is_playing = False
+
+    def _judge_end(self) -> None:
+        """The last frame has not come: it may have been left out, or PLAY came before the end."""
+        seen = self._screen.last_number
+        missing = len(self._film) - seen
+        if seen and missing / FPS < LONGEST_LEAP:
+            self._screen.leave_out(missing)
+        elif not self._screen.has_gaps and not self._is_held_up():
+            raise Fault(f"{LAB}: no end of {self._film.name} after frame {seen}")
 
     async def _leave(self) -> None:
         how = self._rng.choices(("TEARDOWN", "closed", "reset"), (6, 2, 1))[0]

@@ -10,9 +10,9 @@ from standard_clients import RtpHeader, read_rtp
 from soak.films import Film
 from soak.link import Port, Reply
 from soak.screen import Screen, Stretch
-from soak.stage import Stage
+from soak.stage import PATIENCE, Stage
 from soak.tally import Fault, Tally
-from soak.viewer import PATIENCE, Viewer, pair
+from soak.viewer import Viewer, pair
 
 MULTICAST = "multicast"
 JOINING = 2.0  # seconds from the reply to PLAY until the server has surely let us in
@@ -96,9 +96,9 @@ class MulticastViewer(Viewer):
             Port(arrived, self._group, number)
             for arrived, number in zip((self._rtp, self._rtcp), self._numbers, strict=True)
         ]
+        self._began = time.monotonic()
         await self.ask("PLAY")
         self._read_ports()  # what was meant for others
-        self._began = time.monotonic()
         self._has_ended = False
         self._over.clear()
         self.screen.join()
@@ -116,13 +116,13 @@ class MulticastViewer(Viewer):
     async def see_the_end(self) -> None:
         """Stay until BYE; one that came before we saw a frame counts only if no other follows."""
         try:
-            arrived = await self._wait_for_bye(self.film.seconds + PATIENCE)
+            is_over = await self._wait_for_bye(self.film.seconds + PATIENCE)
         except Fault:
-            if not self._has_ended:
+            is_over = self._has_ended
+            if not is_over:
                 raise
-            arrived = True
-        if arrived:
-            self.check()
+        self.check()
+        if is_over:
             self._leave_group()
             self.stage.tally.films_seen += 1
 

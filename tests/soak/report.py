@@ -23,6 +23,9 @@ class Limits:
     # Of replies and of frames; those that the server leaves out count as late. A machine that has
     # other work to do stops any process for a while, and then all viewers are late together.
     late_share: float = 0.01
+    # Of the time: when the load itself stood still for longer, the servers did so too, and lateness
+    # says nothing about them.
+    held_up_share: float = 0.02
     # MiB by which the last quarter's median may be above the second one's. In half an hour some
     # 3,000 sessions lie between the two, so that less than 1 KB left behind by each would be seen.
     memory: float = 2.0
@@ -47,16 +50,12 @@ class Outcome:
 
     def failures(self) -> list[str]:
         """What has failed, each as a sentence; none when all is well."""
-        tally, limits = self.tally, self.limits
+        tally = self.tally
         found = [f"{kind} ({count} times)." for kind, count in tally.faults.items()]
         if not tally.frames:
             found.append("No frame was seen.")
-        late, replies = tally.late_replies, tally.replies
-        if late > limits.late_share * replies:
-            found.append(f"{late} of {replies} replies took longer than {limits.reply:g} s.")
-        late, frames = tally.late_frames + tally.left_out, tally.frames.total()
-        if late > limits.late_share * frames:
-            found.append(f"{late} of {frames} frames came {limits.frame:g} s late or never.")
+        if not self.is_starved:
+            found += self._lateness()
         if tally.left_out and not any(server.left_out for server in self.servers):
             found.append(f"{tally.left_out} frames were missing, of which no server has told.")
         for server in self.servers:
@@ -64,6 +63,21 @@ class Outcome:
             if lines := server.unexpected_lines:
                 shown = "\n  ".join(lines[:LINES_SHOWN])
                 found.append(f"The server ({server.name}) wrote to stderr:\n  {shown}")
+        return found
+
+    @property
+    def is_starved(self) -> bool:
+        """Whether the machine gave the load itself too little time to judge the servers by time."""
+        return self.tally.beat.total > self.limits.held_up_share * self.minutes * 60
+
+    def _lateness(self) -> list[str]:
+        tally, limits, found = self.tally, self.limits, []
+        late, replies = tally.late_replies, tally.replies
+        if late > limits.late_share * replies:
+            found.append(f"{late} of {replies} replies took longer than {limits.reply:g} s.")
+        late, frames = tally.late_frames + tally.left_out, tally.frames.total()
+        if late > limits.late_share * frames:
+            found.append(f"{late} of {frames} frames came {limits.frame:g} s late or never.")
         return found
 
     def _growth(self, server: Watched) -> list[str]:
@@ -127,9 +141,15 @@ class Outcome:
             "packets lost": f"{tally.lost_packets}, for want of room or time of the load itself",
             "faults": str(tally.faults.total()),
             "cores in use": f"{cpu}, the load {self.load_cpu / seconds:.2f}",
-            "load held up": f"for {tally.beat.longest:.2f} s at the longest",
+            "load held up": self._held_up(),
         }
         return [f"{name + ':':<24}{value}" for name, value in lines.items()]
+
+    def _held_up(self) -> str:
+        beat = self.tally.beat
+        share = beat.total / (self.minutes * 60)
+        verdict = "; lateness is not judged for that" if self.is_starved else ""
+        return f"for {share:.1%} of the time, {beat.longest:.2f} s at the longest{verdict}"
 
 
 def _by_kind(counts: Counter[str]) -> str:

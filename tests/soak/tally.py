@@ -27,6 +27,7 @@ class Heartbeat:
         self._next = time.monotonic() + BEAT
         self._stalls: deque[tuple[float, float]] = deque(maxlen=STALLS_KEPT)
         self.longest = 0.0
+        self.total = 0.0
 
     async def run(self) -> None:
         while True:
@@ -35,6 +36,7 @@ class Heartbeat:
             if late > NOTICED:
                 self._stalls.append((now, late))
                 self.longest = max(self.longest, late)
+                self.total += late
             self._next = now + BEAT
             await asyncio.sleep(BEAT)
 
@@ -76,6 +78,7 @@ class Tally:
         for counts in (self.sessions, self.endings, self.requests, self.frames):
             counts.clear()
         self.bytes = self.lost_packets = self.left_out = 0
+        self.beat.longest = self.beat.total = 0.0
         self.replies = self.late_replies = self.late_frames = 0
         self.slowest_reply = self.latest_frame = 0.0
 

@@ -11,14 +11,12 @@ from soak.films import FPS, Film
 from soak.link import HOST, Link, Port, Reply, open_pair
 from soak.login import Login
 from soak.screen import Screen, Stretch
-from soak.stage import Stage
+from soak.stage import EXCUSE, LONGEST_LEAP, PATIENCE, Stage
 from soak.tally import Fault
 
 UDP, TCP, TLS = "UDP", "TCP", "TLS, login"
 SENDER_REPORT, RECEIVER_REPORT, BYE = 200, 201, 203
-PATIENCE = 10.0  # seconds beyond the time that something may take
-LONGEST_LEAP = 2.0  # seconds of frames that a server without time may leave out at once
-EXCUSE = 0.3  # seconds: as long must the load stand still before its sockets may overflow
+SIGN_OF_LIFE = 20.0  # seconds: a session without one ends after 60
 
 
 class Viewer:
@@ -246,13 +244,20 @@ class Viewer:
                 raise Fault(f"{self.way}: BYE after frame {seen}, not {expected}")
             self.screen.leave_out(missing)
 
-    async def _wait_for_bye(self, limit: float) -> bool:
-        """Tell if it has come; not when the soak ends first. Raises Fault."""
-        try:
-            return await self.stage.wait(self._over, limit, f"end of {self.film.name}")
-        except Fault:
-            self.check()  # may know the reason
-            raise
+    async def _wait_for_bye(self, seconds: float) -> bool:
+        """Tell if it has come; not when the soak ends first. Raises Fault when it does not."""
+        deadline = time.monotonic() + seconds
+        while not await self.stage.wait(self._over, min(seconds, SIGN_OF_LIFE)):
+            self.check()
+            if not self.stage.remaining:
+                return False
+            if time.monotonic() > deadline:
+                held_up = self.stage.tally.beat.held_up_since(self._began)
+                if held_up < EXCUSE:
+                    raise Fault(f"{self.way}: no end of {self.film.name}")
+                return False
+            await self.ask("GET_PARAMETER")
+        return True
 
     def send_report(self) -> None:
         """An empty receiver report, as many players send it."""
