@@ -147,9 +147,11 @@ def test_the_server_keeps_little_for_those_who_are_slow(seen):
 def test_a_viewer_on_a_fast_line_notices_nothing(seen, kind):
     """It has the frames at the pace of the movie, in order and each equal to the file's.
 
-    All of them, but for what a busy machine may lose of 100 frames a second.
+    All of them, but for what a busy machine may lose of 100 frames a second: by UDP a socket holds
+    a third of a second of them.
     """
     view = seen[kind]
     assert goes_forward(view.shown)
     assert len(view.shown) > SECONDS * FPS * share_to_come(seen["log"]) / 2
-    assert view.run.report["loss_rate"] < 0.1
+    if kind == "calm":
+        assert view.run.report["loss_rate"] <= 1 - share_to_come(seen["log"])
