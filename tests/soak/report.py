@@ -26,9 +26,11 @@ class Limits:
     # Of the time: when the load itself stood still for longer, the servers did so too, and lateness
     # says nothing about them.
     held_up_share: float = 0.02
-    # MiB by which the last quarter's median may be above the second one's. In half an hour some
-    # 3,000 sessions lie between the two, so that less than 1 KB left behind by each would be seen.
-    memory: float = 2.0
+    # MiB by which the last quarter's median may be above the second one's. What long requests took,
+    # the C library keeps in its arenas, of which there are 8 a core: it takes some thousand hostile
+    # acts to fill them, and half an hour has 600. In half an hour some 3,000 sessions lie between
+    # the two quarters, so that 1.5 KB left behind by each would be seen.
+    memory: float = 4.0
     memory_minutes: float = 5.0  # a shorter soak sees but how caches fill
     # Share, and number, by which the median of threads and of descriptors may grow: how many
     # viewers there are at a moment is chance. What leaks is in those that are left at the end.
