@@ -1,6 +1,8 @@
 """The end of the movie, nothing for a while, and once more from the beginning: players of others.
 
-They send no sign of life after the end, so it must not last as long as a session does.
+They send no sign of life after the end, so it must not last as long as a session does. Not
+GStreamer: rtspsrc takes a BYE for the end of all that this sender will ever send, and a seek after
+it brings pictures on some days only.
 """
 
 from __future__ import annotations
@@ -13,7 +15,7 @@ from pathlib import Path
 import pytest
 from movies import MOVIE, frames_of, write_movie
 from mpv_remote import mpv_remote
-from peers import TCP, UDP, gstreamer, need_player, numbers_by_step, output_of
+from peers import TCP, UDP, need_player
 from processes import HOST, ServerProcess
 
 pytestmark = pytest.mark.peers
@@ -26,14 +28,12 @@ LIMIT = 20.0
 
 @pytest.fixture(scope="module")
 def plays(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, object]]:
-    """Both players, side by side; to be waited for."""
+    """mpv by both transports, side by side; to be waited for."""
     folder = tmp_path_factory.mktemp("played")
     media = write_movie(folder / "media" / "movie.Mjpeg", frames_of(MOVIE)[:FRAMES]).parent
-    with ServerProcess(media) as server, ThreadPoolExecutor(3) as pool:
+    with ServerProcess(media) as server, ThreadPoolExecutor(2) as pool:
         url = f"rtsp://{HOST}:{server.port}/movie.Mjpeg"
-        steps = ("end", f"wait:{IDLE}", "seek:0", "frames:30")
         yield {
-            "GStreamer": pool.submit(output_of, gstreamer(url, TCP, *steps)),
             UDP: pool.submit(with_mpv, url, UDP, folder / UDP),
             TCP: pool.submit(with_mpv, url, TCP, folder / TCP),
         }
@@ -51,14 +51,6 @@ def with_mpv(url: str, transport: str, folder: Path) -> int:
         number = mpv.wait_for_frame(1, FRAMES // 2, LIMIT)
         mpv.wait_for_frame(*END, LIMIT)
         return number
-
-
-def test_gstreamer(plays: dict[str, object]) -> None:
-    """By TCP. By UDP rtspsrc takes BYE for the end of all that this sender will ever send."""
-    need_player("GStreamer")
-    numbers = numbers_by_step(plays["GStreamer"].result())
-    assert numbers[0] == list(range(1, FRAMES + 1))
-    assert numbers[3] == list(range(1, 31))
 
 
 @pytest.mark.parametrize("transport", [UDP, TCP])
