@@ -12,7 +12,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 from movies import MOVIE, frames_of, write_movie
+
+# A busy machine may stop any test for longer than an example may take by default.
+settings.register_profile("patient", deadline=None)
+settings.load_profile("patient")
 
 SMALL_MOVIE_FRAMES = 40
 LEAK_WAIT = 3.0
