@@ -434,6 +434,7 @@ class ServerWorker:
             self.state = State.INIT
         if session is None:
             return
+        self.clientInfo.pop("videoStream", None)  # it would keep the movie's file open
         self._service.metrics.session_ended(session)
         if channel is not None:
             return

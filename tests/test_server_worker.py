@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 import time
+import weakref
 from contextlib import contextmanager
 
 import pytest
@@ -289,6 +290,15 @@ def test_frames_that_come_too_late_are_left_out_of_the_movie_but_not_of_its_time
     step = 90_000 // FPS
     assert sent == [(0, 1, 0), (4, 2, 4 * step), (5, 3, 5 * step)]
     assert told == [3]
+
+
+def test_the_end_of_a_session_lets_go_of_its_movie(by_hand):
+    by_hand.ask("SETUP")
+    by_hand.ask("PLAY", 2)
+    by_hand.worker.sendRtp()
+    movie = weakref.ref(by_hand.worker.clientInfo["videoStream"].movie)
+    by_hand.ask("TEARDOWN", 3)
+    assert movie() is None
 
 
 def test_no_time_passes_over_frames_beyond_the_end(by_hand, frames):
