@@ -570,7 +570,8 @@ def test_any_lines_are_a_lab_request_or_have_a_problem(lines):
         assert look(lines) in (True, False)
     port = lab.client_port(lines)
     assert port is None or 0 <= port < 10**6
-    assert (port is None) is not request.headers.get("Transport").startswith("RTP/UDP;client_port=")
+    said = request.headers.get("Transport").startswith("RTP/UDP;client_port=")
+    assert request.problem or said is (port is not None)
 
 
 def check_deadline(parser, now):
