@@ -301,6 +301,12 @@ def test_the_end_of_a_session_lets_go_of_its_movie(by_hand):
     assert movie() is None
 
 
+def test_who_has_hung_up_is_not_listened_to_again(by_hand):
+    by_hand.client.close()
+    by_hand.worker.recvRtspRequest()
+    by_hand.worker.recvRtspRequest()  # returns at once
+
+
 def test_no_time_passes_over_frames_beyond_the_end(by_hand, frames):
     by_hand.ask("SETUP")
     by_hand.ask("PLAY", 2)

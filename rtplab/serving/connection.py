@@ -80,7 +80,7 @@ class RtspConnection:
 
         Raises OSError when TLS fails, or is spoken where it is not expected.
         """
-        open_for_more = True
+        open_for_more = self._socket.fileno() >= 0
         while open_for_more:
             moment = deadline()
             open_for_more = self._wait(moment)
