@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from display import Display, running_display
 from hypothesis import settings
 from movies import MOVIE, frames_of, write_movie
 
@@ -31,6 +32,16 @@ def small_movie(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A movie of the first 40 frames of the demonstration movie, in a directory of its own."""
     frames = frames_of(MOVIE)[:SMALL_MOVIE_FRAMES]
     return write_movie(tmp_path_factory.mktemp("small") / "movie.Mjpeg", frames)
+
+
+@pytest.fixture(scope="session")
+def tk_display() -> Iterator[Display]:
+    """The one screen of all windows that tests open in this process.
+
+    Tk never lets go of an X server that it has talked to, and ends the process when that ends.
+    """
+    with running_display() as display:
+        yield display
 
 
 @pytest.fixture(autouse=True)

@@ -15,7 +15,7 @@ import sys
 import time
 
 import pytest
-from display import Display, pump, running_display
+from display import Display, pump
 from movies import MOVIE, ROOT, frames_of
 from PIL import Image
 from processes import HOST, ServerProcess
@@ -31,15 +31,10 @@ LAB_BUTTONS = ("setup", "start", "pause", "teardown")
 
 
 @pytest.fixture(scope="module")
-def display():
-    with running_display() as running:
-        before = os.environ.get("DISPLAY")
-        os.environ["DISPLAY"] = running.name
-        yield running
-        if before is None:
-            del os.environ["DISPLAY"]
-        else:
-            os.environ["DISPLAY"] = before
+def display(tk_display):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DISPLAY", tk_display.name)
+        yield tk_display
 
 
 @pytest.fixture(autouse=True)

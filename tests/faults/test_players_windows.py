@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 from disks import SmallDisk, small_disk
-from display import running_display
+from display import Display
 from movies import MOVIE, frames_of, write_movie
 from processes import HOST
 from programs import Server
@@ -73,12 +73,12 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SmallDisk]:
 
 
 @pytest.fixture(scope="module")
-def root(home: SmallDisk) -> Iterator[object]:
+def root(home: SmallDisk, tk_display: Display) -> Iterator[object]:
     """A Tk root on a screen of its own; it is not shown."""
     import tkinter
 
-    with running_display() as display, pytest.MonkeyPatch.context() as patch:
-        patch.setenv("DISPLAY", display.name)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DISPLAY", tk_display.name)
         root = tkinter.Tk()
         root.withdraw()
         yield root
