@@ -353,3 +353,48 @@ class TestVirtualEnvironment:
         self.status = 0
         assert setup_venv.install("test")
         assert len(self.commands) == 2
+
+
+class TestAllTests:
+    @pytest.fixture
+    def statuses(self, monkeypatch: pytest.MonkeyPatch) -> list[int]:
+        """What the runs of pytest end with, one after the other."""
+        statuses: list[int] = []
+        monkeypatch.setattr(setup_tasks, "call", lambda arguments: statuses.pop(0))
+        return statuses
+
+    @pytest.mark.parametrize(
+        ("runs", "failed", "status", "end"),
+        [
+            ([0], [], 0, ""),
+            ([1, 0], ["a", "b"], 0, "Failed at first, to be mended: a, b\n"),
+            ([1, 1], ["a"], 1, "Failed: pytest --last-failed.\n"),
+            ([1], ["a", "b", "c", "d"], 1, "Failed: pytest.\n"),
+            ([2], [], 1, "Failed: pytest.\n"),
+        ],
+    )
+    def test_few_failures_are_looked_at_again(
+        self,
+        runs: list[int],
+        failed: list[str],
+        status: int,
+        end: str,
+        statuses: list[int],
+        monkeypatch: pytest.MonkeyPatch,
+        capsys: pytest.CaptureFixture[str],
+    ) -> None:
+        monkeypatch.setattr(setup_tasks, "failed_tests", lambda: failed)
+        statuses += runs
+        assert setup_tasks.all_tests() == status
+        assert statuses == []
+        assert capsys.readouterr().out.endswith(end)
+
+    def test_pytest_notes_where_the_failures_are_read(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.chdir(tmp_path)
+        assert setup_tasks.failed_tests() == []
+        Path("test_some.py").write_text("def test_good(): pass\ndef test_bad(): assert 0\n")
+        run = [sys.executable, "-m", *setup_tasks.ALL_TESTS]
+        subprocess.run(run, stdout=subprocess.DEVNULL)
+        assert setup_tasks.failed_tests() == ["test_some.py::test_bad"]
