@@ -3,7 +3,6 @@
     play_gstreamer.py URL udp|tcp STEP...
 
 A STEP is `frames:N` (take the next N pictures), `pause:SECONDS` (pause so long, then go on),
-`wait:SECONDS` (take nothing for so long),
 `seek:SECONDS` (go to that time of the movie) or `end` (take all that comes until the end).
 Each picture goes to stdout as a PPM whose comment says at which step (from 0) it was taken.
 """
@@ -57,9 +56,6 @@ class Player:
         self.change_state(Gst.State.PAUSED)
         self.bus.timed_pop_filtered(int(float(seconds) * Gst.SECOND), Gst.MessageType.ERROR)
         self.change_state(Gst.State.PLAYING)
-
-    def wait(self, seconds):
-        self.bus.timed_pop_filtered(int(float(seconds) * Gst.SECOND), Gst.MessageType.ERROR)
 
     def seek(self, seconds):
         flags = Gst.SeekFlags.FLUSH | Gst.SeekFlags.ACCURATE
