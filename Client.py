@@ -21,7 +21,8 @@ from rtplab.protocol.parser import ResponseParser
 from rtplab.protocol.rtsp import Dialect, InterleavedFrame, Request, Response
 from rtplab.protocol.states import State, transition
 from rtplab.protocol.urls import RtspUrl, parse_url
-from rtplab.receiving.capture import Endpoints
+from rtplab.receiving import timelimits
+from rtplab.receiving.capture import Endpoints, LiveCapture
 from rtplab.receiving.connection import ClientConnection
 from rtplab.receiving.frames import Frame, LabAssembler, RtpJpegFrames
 from rtplab.receiving.impairment import Conditions, Impairment
@@ -33,18 +34,10 @@ from rtplab.receiving.receiver import MediaReceiver, Observer
 from rtplab.receiving.reception import Reception
 from rtplab.receiving.rtpsocket import RtpSocket
 from rtplab.receiving.standarddialogue import Redirected, StandardDialogue
+from rtplab.receiving.timelimits import AwaitedReply, KeepAlive, Silence, is_past
 from rtplab.receiving.trust import Trust
 
-REPLY_TIMEOUT = 5.0  # seconds that a server may take to answer a request
 TEARDOWN_TIMEOUT = 1.0  # seconds that a server may take to answer TEARDOWN: then we go anyway
-# Seconds without a packet while playing after which the user is told, or TCP is tried.
-SILENCE_TIMEOUT = 5.0
-# Seconds that a silent server may take to say that it is still there: one that stands still for ten
-# seconds in all, say as its machine sleeps, keeps the session.
-LOSS_TIMEOUT = 6.5
-# Seconds late for a look at the clock: then the process was suspended, and what has come meanwhile
-# is still to be read.
-HELD_UP = 1.0
 MAX_REDIRECTIONS = 5  # in a row: more is a loop
 MAX_SESSION_DIGITS = 20  # of a session id that counts as a number, as those of lab servers do
 
@@ -95,6 +88,7 @@ class Client:
         self.ended = False  # the server has said that the movie is over
         self.onFrame: Callable[[Frame], None] | None = None
         self.observer: Observer | None = None
+        self._capture: LiveCapture | None = None
         self.playout = PlayoutBuffer()
         self.impairment = Impairment(Conditions())  # what is done on purpose to RTP that arrives
         self._transport_wanted = transport
@@ -134,14 +128,10 @@ class Client:
         self.frameNbr = 0
         self.firstFrameDelay: float | None = None  # seconds from PLAY to the first frame
         self._played_at = 0.0
-        self._held_up_at = 0.0  # when we were last found to have been suspended
         self._early_frames: list[Frame] = []  # came before the reply to PLAY
-        self._reply_deadline: float | None = None
-        self._keep_alive_seq = 0  # number of a keep-alive that is not answered yet
-        self._loss_deadline: float | None = None  # when a silent server must have answered it
-        self._last_request_at = 0.0
-        self._awaited_seq = 0  # number of the last request that must be answered
-        self._unanswered: set[str] = set()  # numbers of requests that we gave up waiting for
+        self._awaited = AwaitedReply()
+        self._silence = Silence()
+        self._keep_alive = KeepAlive(self._dialogue, self._send)
 
     def _new_dialogue(self) -> LabDialogue | StandardDialogue:
         if self._url is None:
@@ -201,7 +191,14 @@ class Client:
         other = type(self)(master, *address, self._transport_wanted, self._trust)
         other.playout.latency = self.playout.latency
         other.impairment.conditions = self.impairment.conditions
+        if self._capture is not None:
+            other.captureTo(self._capture)
         return other
+
+    def captureTo(self, capture: LiveCapture) -> None:
+        """Have all that goes over the wire captured, here and of `another`. Before SETUP."""
+        self._capture = capture
+        self.observer = capture.observe(lambda: self.endpoints, self.observer)
 
     @property
     def userName(self) -> str:
@@ -213,7 +210,7 @@ class Client:
         return self._connecting or self._awaits_reply()
 
     def _awaits_reply(self) -> bool:
-        return self._reply_deadline is not None
+        return self._awaited.deadline is not None
 
     def waitFor(self, condition: Callable[[], bool], timeout: float) -> bool:
         """Wait until `condition` holds, `timeout` seconds at the most; return if it does."""
@@ -329,7 +326,7 @@ class Client:
                 self._trust if self._url is not None and self._url.is_private else None,
             )
         except SessionError as error:
-            self._fail(error)
+            self._fail(str(error))
             return
         with self._changed:
             self._connection = connection
@@ -341,6 +338,7 @@ class Client:
             if self.state is not State.INIT or self._awaits_reply():
                 return  # asked for twice while it connected
             self._dialogue = self._new_dialogue()
+            self._keep_alive = KeepAlive(self._dialogue, self._send)
             self._connect()
             if self._connection is None:
                 return
@@ -349,7 +347,7 @@ class Client:
             try:
                 self.openRtpPort()
             except SessionError as error:
-                self._fail(error)
+                self._fail(str(error))
                 return
             self.sendRtspRequest(self.SETUP)
 
@@ -378,10 +376,10 @@ class Client:
         """Send SETUP, PLAY, PAUSE or TEARDOWN; what comes of it shows in `state` or `error`."""
         with self._changed:
             if self._connection is None:
-                self._fail(SessionError("There is no connection to a server: press Setup."))
+                self._fail("There is no connection to a server: press Setup.")
                 return
             self.requestSent = requestCode
-            self._send(self._request(requestCode))
+            self._ask(self._request(requestCode))
 
     def _request(self, requestCode: int) -> Request:
         if requestCode == self.SETUP:
@@ -389,21 +387,25 @@ class Client:
             return self._dialogue.setup(self.rtpPort)
         if requestCode == self.PLAY:
             self._played_at = time.monotonic()
+            self._silence.begin(self._played_at)
             self.firstFrameDelay = None
             self.ended = False
             position, self._seek_position = self._seek_position, None
             return self._dialogue.play(position, self._scale)
         return self._dialogue.pause() if requestCode == self.PAUSE else self._dialogue.teardown()
 
-    def _send(self, request: Request, awaited: bool = True) -> None:
-        """Number a request and send it; an awaited one must be answered in time."""
-        assert self._connection is not None
+    def _ask(self, request: Request) -> None:
+        """Send a request whose reply is awaited."""
+        self._awaited.expect(request, time.monotonic())
+        self._send(request)
+
+    def _send(self, request: Request) -> None:
+        """Number a request and send it, unless somebody has hung up meanwhile."""
+        if self._connection is None:
+            return
         self.rtspSeq += 1
         request.cseq = str(self.rtspSeq)
-        self._last_request_at = time.monotonic()
-        if awaited:
-            self._awaited_seq = self.rtspSeq
-            self._reply_deadline = self._last_request_at + REPLY_TIMEOUT
+        self._keep_alive.request_sent(time.monotonic())
         data = request.serialise()
         if self.observer is not None:
             self.observer.message_sent(hide_password(data), time.time())
@@ -415,7 +417,7 @@ class Client:
             if self._connection is not None:
                 self._connection.send(data)
         except OSError as error:
-            self._lose(SessionError(f"The server is gone ({error.strerror}): press Setup."))
+            self._lose(f"The server is gone ({error.strerror}): press Setup.")
 
     def recvRtspReply(self) -> None:
         """Read replies until the connection ends. Runs in a thread of its own."""
@@ -432,7 +434,7 @@ class Client:
         except SessionError as error:
             with self._changed:
                 if self._connection is connection:
-                    self._lose(error)
+                    self._lose(str(error))
         finally:
             connection.close()
 
@@ -442,22 +444,19 @@ class Client:
         if self.observer is not None:
             self.observer.message_received(response.raw, time.time())
         with self._changed:
-            if self._is_about_keep_alive(response):
+            if self._is_about_keep_alive(response) or not self._awaited.take(response):
                 return
-            if self._reply_deadline is None or self._is_stale(response):
-                return
-            self._reply_deadline = None
             try:
                 follow_up = self._dialogue.received(response)
             except SessionError as error:
                 self._play_when_ready = False
                 self.needsPassword = isinstance(error, LoginNeeded)
-                self._fail(error)
+                self._fail(str(error))
             except Redirected as redirected:
                 self._redirect(redirected.url)
             else:
                 if follow_up is not None:
-                    self._send(follow_up)
+                    self._ask(follow_up)
                 else:
                     self._succeed(METHODS[self.requestSent])
             self._changed.notify_all()
@@ -499,7 +498,7 @@ class Client:
         """RFC 2326 section 11.3: ask at the other address."""
         self._redirections += 1
         if self._redirections > MAX_REDIRECTIONS:
-            self._fail(SessionError("The server sends us from one address to the next: given up."))
+            self._fail("The server sends us from one address to the next: given up.")
         else:
             is_elsewhere = (url.host, url.port) != (self.serverAddr, self.serverPort)
             self._url = url
@@ -508,129 +507,88 @@ class Client:
             self._begin_anew()
 
     def _is_about_keep_alive(self, response: Response) -> bool:
-        if not self._keep_alive_seq or response.cseq.strip() != str(self._keep_alive_seq):
-            return False
-        self._keep_alive_seq = 0
-        self._loss_deadline = None
-        if isinstance(self._dialogue, StandardDialogue):
-            try:
-                again = self._dialogue.kept_alive(response)
-            except SessionError as error:
-                self._fail(error)
-            else:
-                self._send_keep_alive(again)
-        return True
+        try:
+            return self._keep_alive.take(response)
+        except SessionError as error:
+            self._fail(str(error))
+            return True
 
-    def _is_stale(self, response: Response) -> bool:
-        """Tell if this answers another request than the one that we wait for.
-
-        RFC 2326 section 12.17: the number tells. There are lab servers that send any, so with them
-        the order counts, but for answers to requests that we gave up waiting for.
-        """
-        number = response.cseq.strip()
-        if self._url is None:
-            return number in self._unanswered
-        return number not in ("", str(self._awaited_seq))
-
-    # ------------------------------------------------------------------ the reply thread's clock
+    # ------------------------------------------------------------------ when nothing comes
 
     def _next_deadline(self) -> float | None:
         """When the reply thread has something to do although nothing arrived."""
-        deadlines = [self._reply_deadline, self._silence_deadline(), self._keep_alive_deadline()]
-        deadlines.append(self._loss_deadline)
+        deadlines = [self._awaited.deadline, self._keep_alive.loss_deadline]
+        if self.state is not State.INIT:
+            deadlines.append(self._keep_alive.deadline())
+        if self._packets_are_due():
+            deadlines.append(self._silence.deadline(self._last_arrival()))
         if self._receiver.transport.interleaved and self.state is State.PLAYING:
             deadlines.append(self._receiver.reporter.deadline())
         return min((moment for moment in deadlines if moment is not None), default=None)
 
-    def _silence_deadline(self) -> float | None:
-        """When the user is to be told that nothing comes; once told, never."""
-        if self.state is not State.PLAYING or self._awaits_reply() or self.notice or self.error:
-            return None
-        last_arrival = self.reception.statistics.last_arrival or 0.0
-        return max(self._played_at, last_arrival, self._held_up_at) + SILENCE_TIMEOUT
+    def _packets_are_due(self) -> bool:
+        """Tell if the user is to be told when none comes; once told, no more."""
+        is_told = self.notice or self.error
+        return self.state is State.PLAYING and not self._awaits_reply() and not is_told
 
-    def _keep_alive_deadline(self) -> float | None:
-        if self.state is State.INIT or self._dialogue.timeout is None or self._keep_alive_seq:
-            return None
-        return self._last_request_at + self._dialogue.timeout / 2
+    def _last_arrival(self) -> float | None:
+        return self.reception.statistics.last_arrival
 
     def _look_at_clock(self, now: float) -> None:
         with self._changed:
             if self._connection is None:
                 return
-            if _is_past(self._reply_deadline, now):
+            if is_past(self._awaited.deadline, now):
                 self._give_up_waiting()
-            silence = self._silence_deadline()
-            if silence is not None and now > silence + HELD_UP:
-                self._held_up_at = now
-            elif _is_past(silence, now):
+            if self._packets_are_due() and self._silence.is_too_long(now, self._last_arrival()):
                 self._tell_silence()
-            if _is_past(self._keep_alive_deadline(), now):
-                self._keep_alive()
-            if _is_past(self._loss_deadline, now):
-                self._lose(SessionError("The connection is lost: the server answers no more."))
+            if self.state is not State.INIT and is_past(self._keep_alive.deadline(), now):
+                self._keep_alive.send()
+            if is_past(self._keep_alive.loss_deadline, now):
+                self._lose("The connection is lost: the server answers no more.")
                 return
             report = self._receiver.interleaved_report()
             if report is not None:
                 self._transmit(report)
 
     def _give_up_waiting(self) -> None:
-        self._reply_deadline = None
+        self._awaited.give_up()
         self._play_when_ready = False
-        self._unanswered.add(str(self.rtspSeq))
         self._fail(
-            SessionError(
-                f"The server has not answered {METHODS[self.requestSent]} within "
-                f"{REPLY_TIMEOUT:g} s: try again, or tear down and set up anew."
-            )
+            f"The server has not answered {METHODS[self.requestSent]} within "
+            f"{timelimits.REPLY_TIMEOUT:g} s: try again, or tear down and set up anew."
         )
-
-    def _keep_alive(self) -> None:
-        if isinstance(self._dialogue, StandardDialogue):
-            self._send_keep_alive(self._dialogue.keep_alive())
-
-    def _send_keep_alive(self, request: Request | None) -> None:
-        if request is not None:
-            self._send(request, awaited=False)
-            self._keep_alive_seq = self.rtspSeq
-
-    def _ask_if_still_there(self) -> None:
-        """Find out if the network is gone: neither side's system would say so for many minutes."""
-        if isinstance(self._dialogue, StandardDialogue):
-            if not self._keep_alive_seq:
-                self._keep_alive()
-            self._loss_deadline = time.monotonic() + LOSS_TIMEOUT
 
     def _tell_silence(self) -> None:
         """Nothing comes: the end of the movie, a lost server, or a firewall that blocks UDP."""
+        seconds = f"{timelimits.SILENCE_TIMEOUT:g} s"
         if self.firstFrameDelay is not None:
             self.notice = (
-                f"No packet for {SILENCE_TIMEOUT:g} s: the movie has ended, or the server has "
-                "stopped sending."
+                f"No packet for {seconds}: the movie has ended, or the server has stopped sending."
             )
-            self._ask_if_still_there()
+            self._keep_alive.ask_if_still_there(time.monotonic())
             self._changed.notify_all()
         elif self._url is not None and self._transport_wanted == "auto" and self._dialogue.uses_udp:
             self._transport_wanted = "tcp"
             self._play_when_ready = True
             self._begin_anew()
         else:
-            udp = f", or a firewall blocks UDP port {self.rtpPort}"
+            udp = (
+                f", or a firewall blocks UDP port {self.rtpPort}" if self._dialogue.uses_udp else ""
+            )
             self._fail(
-                SessionError(
-                    f"No picture has come within {SILENCE_TIMEOUT:g} s of PLAY: the server may not "
-                    f"have {self.fileName}{udp if self._dialogue.uses_udp else ''}."
-                )
+                f"No picture has come within {seconds} of PLAY: the server may not have "
+                f"{self.fileName}{udp}."
             )
 
     # ------------------------------------------------------------------ failing and ending
 
-    def _fail(self, error: SessionError) -> None:
+    def _fail(self, sentence: str) -> None:
         with self._changed:
-            self.error = str(error)
+            self.error = sentence
             self._changed.notify_all()
 
-    def _lose(self, error: SessionError) -> None:
+    def _lose(self, sentence: str) -> None:
         """The connection is no more: the session is over, and SETUP can begin another."""
         with self._changed:
             torn_down = self.teardownAcked or self.requestSent == self.TEARDOWN
@@ -639,7 +597,7 @@ class Client:
             self._hang_up()
             self._reset_session()
             if not torn_down and not is_refused:
-                self._fail(error)
+                self._fail(sentence)
             self._changed.notify_all()
 
     def _hang_up(self) -> None:
@@ -705,7 +663,7 @@ class Client:
             with self._changed:
                 self.frameNbr = frame.number
                 self.notice = ""
-                self._loss_deadline = None
+                self._keep_alive.server_is_there()
                 # A last frame after the session was lost must not wipe out why.
                 if self.firstFrameDelay is None and self.state is not State.INIT:
                     self.firstFrameDelay = frame.arrival - self._played_at
@@ -720,10 +678,6 @@ class Client:
         """Show a JPEG in the window now. Only in the thread that runs the window."""
         if self.master is not None:
             self.window.show(imageFile)
-
-
-def _is_past(deadline: float | None, now: float) -> bool:
-    return deadline is not None and now >= deadline
 
 
 def _response_from_text(data: str | bytes) -> Response:

@@ -16,10 +16,10 @@ import pytest
 from lab_servers import reset
 from movies import MOVIE, frames_of, write_movie
 
-import Client as module
 from Client import Client
 from rtplab.protocol.errors import MessageError
 from rtplab.receiving import connection as connection_module
+from rtplab.receiving import timelimits
 from rtplab.serving.library import MovieLibrary
 from rtplab.serving.service import Service
 from Server import Server
@@ -172,7 +172,7 @@ def test_frames_wait_in_the_playout_buffer_until_they_are_due(server, frames):
 
 
 def test_the_end_of_the_movie_is_told_and_play_begins_again(server, frames, monkeypatch):
-    monkeypatch.setattr(module, "SILENCE_TIMEOUT", 0.3)
+    monkeypatch.setattr(timelimits, "SILENCE_TIMEOUT", 0.3)
     with client_of(server) as client:
         set_up(client)
         play(client, len(frames))
@@ -372,7 +372,7 @@ def silent_server():
 
 
 def test_a_server_that_does_not_answer_is_one_sentence_after_a_while(monkeypatch):
-    monkeypatch.setattr(module, "REPLY_TIMEOUT", 0.2)
+    monkeypatch.setattr(timelimits, "REPLY_TIMEOUT", 0.2)
     with silent_server() as listener, client_of(listener.getsockname()[1]) as client:
         accepted, _ = listener.accept()
         client.setupMovie()
@@ -391,7 +391,7 @@ def test_a_server_that_does_not_answer_is_one_sentence_after_a_while(monkeypatch
 
 
 def test_no_picture_is_one_sentence_after_a_while(monkeypatch):
-    monkeypatch.setattr(module, "SILENCE_TIMEOUT", 0.2)
+    monkeypatch.setattr(timelimits, "SILENCE_TIMEOUT", 0.2)
     with silent_server() as listener, client_of(listener.getsockname()[1]) as client:
         accepted, _ = listener.accept()
         client.setupMovie()

@@ -19,8 +19,8 @@ from processes import run_client
 from raw_rtsp import HOST, LIMIT
 from standard_servers import StandardServer, jpeg_payloads
 
-import Client as client_module
 from Client import Client
+from rtplab.receiving import timelimits
 
 COUNT = 3
 CLIENT_LIMIT = 30.0
@@ -251,7 +251,7 @@ def test_floods_instead_of_pictures(name: str, monkeypatch: pytest.MonkeyPatch) 
             while not viewer.stop.is_set():
                 viewer.send(FLOODS[name])
 
-    monkeypatch.setattr(client_module, "SILENCE_TIMEOUT", 0.5)
+    monkeypatch.setattr(timelimits, "SILENCE_TIMEOUT", 0.5)
     error = play(Pours())
     assert error.startswith("No picture has come within 0.5 s of PLAY") and "UDP" not in error
 

@@ -6,8 +6,8 @@ import pytest
 from movies import MOVIE, frames_of
 from standard_servers import StandardServer, jpeg_payloads
 
-import Client as module
 from Client import Client
+from rtplab.receiving import timelimits
 
 LIMIT = 10.0
 SILENCE = 0.3  # seconds
@@ -36,9 +36,9 @@ def client(server, monkeypatch):
     client = Client(None, "", 0, 0, server.url, "tcp")
     client.setupMovie()
     assert client.waitFor(lambda: client.state is Client.READY, LIMIT)
-    monkeypatch.setattr(module, "SILENCE_TIMEOUT", SILENCE)
-    monkeypatch.setattr(module, "REPLY_TIMEOUT", REPLY)
-    monkeypatch.setattr(module, "LOSS_TIMEOUT", REPLY)
+    monkeypatch.setattr(timelimits, "SILENCE_TIMEOUT", SILENCE)
+    monkeypatch.setattr(timelimits, "REPLY_TIMEOUT", REPLY)
+    monkeypatch.setattr(timelimits, "LOSS_TIMEOUT", REPLY)
     yield client
     client.exitClient()
 

@@ -38,6 +38,7 @@ from strip import frame_number_of_jpeg
 
 import Client as client_module
 from Client import Client
+from rtplab.receiving import timelimits
 from rtplab.receiving.frames import RtpJpegFrames
 from rtplab.receiving.reception import Reception
 from rtplab.receiving.reports import ReceiverReporter
@@ -245,7 +246,7 @@ def test_the_transport_that_was_asked_for_or_none(pictures, maker, transport) ->
 
 
 def test_nothing_by_udp_means_tcp(pictures, frames, monkeypatch) -> None:
-    monkeypatch.setattr(client_module, "SILENCE_TIMEOUT", 0.4)
+    monkeypatch.setattr(timelimits, "SILENCE_TIMEOUT", 0.4)
     server = DropsUdp(pictures)
     assert_same_pictures(play_all(server, "auto"), frames)
     assert ["TCP" in request.headers["transport"] for request in server.of("SETUP")] == [
@@ -255,7 +256,7 @@ def test_nothing_by_udp_means_tcp(pictures, frames, monkeypatch) -> None:
 
 
 def test_nothing_by_udp_is_said_when_nothing_else_is_wanted(pictures, monkeypatch) -> None:
-    monkeypatch.setattr(client_module, "SILENCE_TIMEOUT", 0.4)
+    monkeypatch.setattr(timelimits, "SILENCE_TIMEOUT", 0.4)
     with DropsUdp(pictures) as server, watching(server, "udp") as watcher:
         watcher.set_up()
         watcher.client.playMovie()
@@ -264,7 +265,7 @@ def test_nothing_by_udp_is_said_when_nothing_else_is_wanted(pictures, monkeypatc
 
 
 def test_nothing_by_tcp_either_is_one_sentence(monkeypatch) -> None:
-    monkeypatch.setattr(client_module, "SILENCE_TIMEOUT", 0.3)
+    monkeypatch.setattr(timelimits, "SILENCE_TIMEOUT", 0.3)
     server = StandardServer()
     server.says_goodbye = False
     with server, watching(server) as watcher:
@@ -1030,7 +1031,7 @@ def test_packets_before_the_reply_to_play_count(pictures, frames, transport) -> 
 
 @pytest.mark.parametrize("method", ["DESCRIBE", "SETUP", "PLAY", "PAUSE"])
 def test_a_reply_that_never_comes_is_one_sentence(pictures, monkeypatch, method) -> None:
-    monkeypatch.setattr(client_module, "REPLY_TIMEOUT", 0.5)
+    monkeypatch.setattr(timelimits, "REPLY_TIMEOUT", 0.5)
     server = StandardServer(pictures, 0.1)
     setattr(server, f"do_{method}", lambda viewer, request: None)
     with server, watching(server) as watcher:
@@ -1070,7 +1071,7 @@ def test_teardown_without_a_reply_takes_no_longer_than_it_may(pictures, monkeypa
     ids=["http", "zeros", "status", "length", "huge", "endless", "smtp"],
 )
 def test_garbage_is_one_sentence(garbage, monkeypatch) -> None:
-    monkeypatch.setattr(client_module, "REPLY_TIMEOUT", 0.5)
+    monkeypatch.setattr(timelimits, "REPLY_TIMEOUT", 0.5)
 
     class Garbles(StandardServer):
         def do_DESCRIBE(self, viewer, request):
