@@ -12,7 +12,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from typing import Any
 
 from rtplab.protocol.auth import hide_password
@@ -269,9 +268,10 @@ class Client:
 
     def close(self) -> None:
         """End all threads and free all sockets. May be called twice."""
-        while True:
+        while True:  # as long as they start others
             with self._changed:
                 self._hang_up()
+                # Out of the list, as two that close would else wait for each other.
                 threads = [t for t in self._threads if t is not threading.current_thread()]
                 self._threads = []
             if not threads:
@@ -651,11 +651,9 @@ class Client:
                 self._early_frames += frames  # where they belong, only the reply will say
                 return
         position = self._dialogue.position
+        if position is not None:
+            frames = position.numbered(frames)
         for frame in frames:
-            if position is not None:
-                if position.is_before(frame):
-                    continue
-                frame = replace(frame, number=position.number_of(frame))
             self.playout.put(frame)
             on_frame = self.onFrame  # the user's thread may take it away at any moment
             if on_frame is not None:

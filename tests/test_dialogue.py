@@ -44,6 +44,13 @@ def test_a_scale_that_makes_no_sense_is_none(scale: str) -> None:
     assert playing(Scale=scale).position.number_of(LATER) == 21
 
 
+def test_only_what_was_sent_since_play_is_numbered() -> None:
+    """A frame from before it was still under way. 90,000 ticks are the start of the movie."""
+    early, first, second = (Frame(b"", 7, tick, 0.0, 0.0) for tick in (85_500, 90_000, 94_500))
+    numbered = playing().position.numbered([early, first, second])
+    assert [(frame.number, frame.timestamp) for frame in numbered] == [(1, 90_000), (2, 94_500)]
+
+
 @pytest.mark.parametrize("formats", ["9" * 5000, "²", "128", "-26", "+26", "26.0", "x"])
 def test_a_payload_type_that_is_none(formats: str) -> None:
     dialogue = StandardDialogue(parse_url("rtsp://h/movie"))

@@ -1046,6 +1046,33 @@ def test_a_reply_that_never_comes_is_one_sentence(pictures, monkeypatch, method)
         assert watcher.error().startswith(f"The server has not answered {asked} within 0.5 s")
 
 
+def test_who_hangs_up_while_a_reply_is_read_sends_no_more(pictures) -> None:
+    """SETUP, which would have followed the reply to DESCRIBE, has no connection any more."""
+    with StandardServer(pictures) as server:
+        watcher = Watcher(server.url, "tcp")
+        client = watcher.client
+        closer = threading.Thread(target=client.close)
+        hung_up = threading.Event()
+
+        class Closes:
+            def message_sent(self, data, when):
+                pass
+
+            def message_received(self, data, when):
+                closer.start()
+                while client._connection is not None:
+                    time.sleep(0.001)
+                hung_up.set()
+
+        client.observer = Closes()
+        client.setupMovie()
+        assert hung_up.wait(LIMIT)
+        closer.join(LIMIT)
+        assert not closer.is_alive()
+        assert (client.state, client.error) == (Client.INIT, "")
+        assert server.methods() == ["DESCRIBE"]
+
+
 def test_teardown_without_a_reply_takes_no_longer_than_it_may(pictures, monkeypatch) -> None:
     monkeypatch.setattr(client_module, "TEARDOWN_TIMEOUT", 0.3)
     server = StandardServer(pictures)

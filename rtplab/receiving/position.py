@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from rtplab.protocol.serial import timestamp_delta
 from rtplab.receiving.frames import Frame
@@ -34,6 +34,14 @@ class MoviePosition:
         if self.frame_rate is None:
             return frame.number
         return round(self.of(frame) * self.frame_rate) + 1
+
+    def numbered(self, frames: list[Frame]) -> list[Frame]:
+        """Return the frames that belong to this PLAY, each with its number in the movie."""
+        return [
+            replace(frame, number=self.number_of(frame))
+            for frame in frames
+            if not self.is_before(frame)
+        ]
 
     def is_before(self, frame: Frame) -> bool:
         """Tell if a frame was still under way when PLAY began somewhere else."""
