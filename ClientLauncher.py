@@ -81,7 +81,9 @@ def _play_in_window(options: argparse.Namespace) -> int:
 
 
 def _play_on(root: Any, options: argparse.Namespace) -> None:
-    """Play in a window until it is closed."""
+    """Play in a window until it and all that were opened from it are closed."""
+    from rtplab.player.window import close_clients
+
     client = _client(root, options)
     capture = _capture(client, options)
     if options.server is not None:
@@ -94,6 +96,7 @@ def _play_on(root: Any, options: argparse.Namespace) -> None:
         root.mainloop()
     finally:
         client.close()
+        close_clients()
         _finish(capture)
 
 
@@ -110,11 +113,11 @@ def _capture(client: Client, options: argparse.Namespace) -> LiveCapture | None:
     if options.pcap is None:
         return None
     try:
-        capture = LiveCapture(options.pcap, lambda: client.endpoints, client.observer)
+        capture = LiveCapture(options.pcap)
     except OSError as error:
         print(f"{options.pcap} can't be written ({error.strerror}).", file=sys.stderr)
         return None
-    client.observer = capture
+    client.captureTo(capture)
     return capture
 
 

@@ -135,14 +135,15 @@ def test_tshark_reads_rtp_on_the_rtsp_connection(tmp_path):
 def test_a_live_capture_is_the_same_and_tells_others(tmp_path):
     also = Traffic(lambda: ENDS)
     also.watching = True
-    live = LiveCapture(tmp_path / "live.pcap", lambda: ENDS, also)
-    live.message_sent(SETUP, 1.5)
-    live.message_received(SETUP_OK, 2.000002)
+    live = LiveCapture(tmp_path / "live.pcap")
+    observer = live.observe(lambda: ENDS, also)
+    observer.message_sent(SETUP, 1.5)
+    observer.message_received(SETUP_OK, 2.000002)
     for entry in entries()[:3]:
-        live.packet_received(entry.data, entry.source_port, entry.is_rtcp, entry.when)
+        observer.packet_received(entry.data, entry.source_port, entry.is_rtcp, entry.when)
     live.close()
     live.close()
-    live.message_sent(SETUP, 9.0)  # a thread that has not heard of the end yet
+    observer.message_sent(SETUP, 9.0)  # a thread that has not heard of the end yet
     expected = io.BytesIO()
     write_capture(expected, entries())
     assert (tmp_path / "live.pcap").read_bytes() == expected.getvalue()
@@ -154,19 +155,20 @@ def test_a_disk_that_is_full_from_the_beginning_is_told_then():
     if not os.path.exists("/dev/full"):
         pytest.skip("needs /dev/full")
     with pytest.raises(OSError, match="No space left"):
-        LiveCapture(Path("/dev/full"), lambda: ENDS)
+        LiveCapture(Path("/dev/full"))
 
 
 def test_a_disk_that_becomes_full_is_a_sentence(tmp_path, monkeypatch):
     def write(file, piece):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    live = LiveCapture(tmp_path / "full.pcap", lambda: ENDS)
-    live.message_sent(SETUP, 1.0)
+    live = LiveCapture(tmp_path / "full.pcap")
+    observer = live.observe(lambda: ENDS)
+    observer.message_sent(SETUP, 1.0)
     whole = (tmp_path / "full.pcap").read_bytes()
     monkeypatch.setattr(WholeFile, "write", write)
-    live.message_sent(SETUP, 2.0)
-    live.message_sent(SETUP, 3.0)
+    observer.message_sent(SETUP, 2.0)
+    observer.message_sent(SETUP, 3.0)
     live.close()
     assert live.error == "The capture could not be written (No space left on device)."
     assert (tmp_path / "full.pcap").read_bytes() == whole

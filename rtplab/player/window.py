@@ -43,6 +43,12 @@ SCREEN_SHARE = 0.9
 _windows: list[PlayerWindow] = []  # that are open, of all interpreters
 
 
+def close_clients() -> None:
+    """End the sessions of all windows that are open: the program ends."""
+    for window in _windows:
+        window.client.close()
+
+
 class PlayerWindow:
     """The player in `master`, a Tk root or toplevel, for one client."""
 

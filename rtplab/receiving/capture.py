@@ -1,4 +1,4 @@
-"""What went over the wire in one session, written into a capture file."""
+"""What went over the wire, written into a capture file."""
 
 from __future__ import annotations
 
@@ -96,19 +96,15 @@ class Recorder:
         raise NotImplementedError
 
 
-class LiveCapture(Recorder):
-    """Writes all it is told into a file, until it is closed.
+class LiveCapture:
+    """A capture file that grows with all that is observed for it, until it is closed.
 
     When the disk is full it stops; `error` then says so, and what was written is a valid capture.
     """
 
-    def __init__(
-        self, path: Path, endpoints: Callable[[], Endpoints | None], also: Observer | None = None
-    ) -> None:
-        """`also` is told everything, too. Raises OSError."""
-        super().__init__(endpoints)
+    def __init__(self, path: Path) -> None:
+        """Raises OSError."""
         self.error = ""
-        self._also = also
         self._file = WholeFile(path)
         try:
             self._writer = PcapWriter(self._file)
@@ -117,22 +113,14 @@ class LiveCapture(Recorder):
             raise
         self._lock = threading.Lock()  # guards the file
 
-    def message_sent(self, data: bytes, when: float) -> None:
-        super().message_sent(data, when)
-        if self._also is not None:
-            self._also.message_sent(data, when)
-
-    def message_received(self, data: bytes, when: float) -> None:
-        super().message_received(data, when)
-        if self._also is not None:
-            self._also.message_received(data, when)
-
-    def packet_received(self, data: bytes, source_port: int, is_rtcp: bool, when: float) -> None:
-        super().packet_received(data, source_port, is_rtcp, when)
-        if self._also is not None:
-            self._also.packet_received(data, source_port, is_rtcp, when)
+    def observe(
+        self, endpoints: Callable[[], Endpoints | None], also: Observer | None = None
+    ) -> Observer:
+        """Return an observer for one client; `also` is told everything, too."""
+        return _CapturingObserver(self, endpoints, also)
 
     def keep(self, entry: Message | Packet) -> None:
+        """Write an entry. Any thread may call."""
         with self._lock:
             if self._file.closed:
                 return
@@ -152,3 +140,35 @@ class LiveCapture(Recorder):
     def _give_up(self, error: OSError) -> None:
         self.error = f"The capture could not be written ({error.strerror})."
         self._file.close()
+
+
+class _CapturingObserver(Recorder):
+    """Puts what one client's threads tell it into a capture, and passes it on."""
+
+    def __init__(
+        self,
+        capture: LiveCapture,
+        endpoints: Callable[[], Endpoints | None],
+        also: Observer | None,
+    ) -> None:
+        super().__init__(endpoints)
+        self._capture = capture
+        self._also = also
+
+    def message_sent(self, data: bytes, when: float) -> None:
+        super().message_sent(data, when)
+        if self._also is not None:
+            self._also.message_sent(data, when)
+
+    def message_received(self, data: bytes, when: float) -> None:
+        super().message_received(data, when)
+        if self._also is not None:
+            self._also.message_received(data, when)
+
+    def packet_received(self, data: bytes, source_port: int, is_rtcp: bool, when: float) -> None:
+        super().packet_received(data, source_port, is_rtcp, when)
+        if self._also is not None:
+            self._also.packet_received(data, source_port, is_rtcp, when)
+
+    def keep(self, entry: Message | Packet) -> None:
+        self._capture.keep(entry)
