@@ -1,0 +1,85 @@
+"""Keyboard, menu, tooltips and the dialog that opens something else."""
+
+from __future__ import annotations
+
+import pytest
+from display import pump
+from processes import HOST
+from windows import answer, asked, clients_of, focus, middle_of, words
+
+pytestmark = pytest.mark.peers
+
+
+def test_all_is_reached_by_keyboard_alone(watch, root, display):
+    player = watch()
+    focus(root, display)
+    reached = set()
+    display.key("shift+Tab")
+    for _ in range(20):
+        root.update()
+        reached.add(root.focus_get())
+        display.key("Tab")
+        pump(root, lambda: False, limit=0.05)
+    wanted = {player.pause, player.teardown, player.window.bar.slider}
+    wanted |= set(player.window.bar.buttons.values())
+    assert wanted <= reached
+
+
+def test_the_menu_is_reached_and_used_by_keys(watch, root, display):
+    watch()
+    focus(root, display)
+    display.key("F10")
+    assert pump(root, lambda: _menus_of(root))
+    pump(root, lambda: False, limit=0.2)
+    display.key("Down", "Right", "Return")  # the first command of the first menu
+    assert pump(root, lambda: asked(root, "A lab server's movie"))
+
+
+def _menus_of(root) -> list:
+    return [child for child in root.winfo_children() if child.winfo_class() == "Menu"]
+
+
+def test_the_mouse_upon_a_button_is_told_what_it_does(watch, root, display):
+    player = watch()
+    root.update()
+    display.move(*middle_of(player.window.bar.buttons["snapshot"]))
+    assert pump(root, lambda: "Save snapshot  (s)" in _tooltips(root))
+    display.move(100, 100)
+    assert pump(root, lambda: not _tooltips(root))
+
+
+def _tooltips(widget) -> str:
+    """What all windows within a widget say."""
+    texts = ""
+    for child in widget.winfo_children():
+        if child.winfo_class() == "Toplevel":
+            texts += "".join(str(label.cget("text")) for label in child.winfo_children())
+        texts += _tooltips(child)
+    return texts
+
+
+def test_the_help_lists_every_key(watch, root, display):
+    player = watch()
+    focus(root, display)
+    display.key("question")
+    assert pump(root, lambda: "Save snapshot" in words(player))
+    display.key("Escape")
+    assert pump(root, lambda: "Save snapshot" not in words(player))
+
+
+def test_the_open_dialog_plays_something_else_here(watch, root, display, server):
+    watch()
+    focus(root, display)
+    display.key("o")
+    assert pump(root, lambda: asked(root, "A lab server's movie"))
+    all_of_it = ("ctrl+slash",)  # Tk's key for it on X11
+    answer(root, display, *all_of_it, " ", "Return")
+    assert pump(root, lambda: asked(root, "Name the server: a host name or an address."))
+    answer(root, display, *all_of_it, HOST, "Tab", *all_of_it, str(server.port), "Return")
+    clients = clients_of(root)
+    assert pump(root, lambda: len(clients()) == 1 and clients()[0].fileName == "movie.Mjpeg")
+    other = clients()[0]
+    try:
+        assert pump(root, lambda: bool(other.window.picture.jpeg)), other.error
+    finally:
+        other.close()

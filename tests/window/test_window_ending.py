@@ -1,0 +1,117 @@
+"""How windows end: by a question, a key, a signal; one of several, and the last."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+from display import pump
+from movies import ROOT
+from processes import HOST
+from windows import clients_of, enabled, focus, is_closed, play, window_named
+
+from Client import Client
+from rtplab.player.history import Address
+
+pytestmark = pytest.mark.peers
+
+
+class Question:
+    """Stands in for the question at closing, and answers."""
+
+    def __init__(self, monkeypatch, answer: bool) -> None:
+        self.asked: list[str] = []
+        self.answer = answer
+        monkeypatch.setattr("tkinter.messagebox.askokcancel", self._ask)
+
+    def _ask(self, title: str, message: str, **options: object) -> bool:
+        self.asked.append(message)
+        return self.answer
+
+
+def test_closing_while_playing_asks_and_goes_on_after_cancel(player, root, monkeypatch):
+    play(player, root)
+    question = Question(monkeypatch, answer=False)
+    player.handler()
+    assert len(question.asked) == 1
+    assert pump(root, lambda: enabled(player) == ["pause", "teardown"])
+    before = player.frameNbr
+    assert pump(root, lambda: player.frameNbr > before + 3)
+
+
+def test_closing_while_nothing_plays_asks_nothing(player, root, monkeypatch):
+    question = Question(monkeypatch, answer=False)
+    assert pump(root, lambda: enabled(player) == ["setup"])
+    root.tk.eval(root.protocol("WM_DELETE_WINDOW"))
+    assert pump(root, lambda: is_closed(root))
+    assert not question.asked
+
+
+def test_closing_after_ok_ends_session_and_window(player, root, monkeypatch):
+    play(player, root)
+    Question(monkeypatch, answer=True)
+    player.handler()
+    assert pump(root, lambda: is_closed(root))
+    assert player.state is Client.INIT
+
+
+def test_q_quits_at_once_even_while_playing(watch, root, display, monkeypatch):
+    player = watch()
+    question = Question(monkeypatch, answer=False)
+    focus(root, display)
+    display.key("q")
+    assert pump(root, lambda: is_closed(root))
+    assert player.state is Client.INIT and not question.asked
+
+
+def test_two_windows_play_at_once_and_the_last_ends_the_program(watch, root, server):
+    player = watch()
+    address = Address(url=f"rtsp://{HOST}:{server.port}/movie.Mjpeg")
+    player.window.open(address, in_new_window=True)
+    clients = clients_of(root)
+    assert pump(root, lambda: len(clients()) == 2)
+    other = clients()[1]
+    assert pump(root, lambda: bool(other.window.picture.jpeg)), other.error
+    number = other.window.viewing.frame.number
+    player.window.close()
+    assert pump(root, lambda: len(clients()) == 1)
+    assert pump(root, lambda: other.window.viewing.frame.number > number + 3)
+    other.window.close()
+    assert pump(root, lambda: is_closed(root))
+
+
+def test_the_launcher_opens_a_window_with_the_title_of_the_lab(display, server, tmp_path):
+    command = [sys.executable, str(ROOT / "ClientLauncher.py"), HOST, str(server.port), "0"]
+    with open(tmp_path / "errors", "w+") as errors:
+        launched = subprocess.Popen([*command, "movie.Mjpeg"], stderr=errors)
+        try:
+            window_named(display, "RTPClient")
+            display.move(100, 100)
+            display.key("q")
+            assert launched.wait(10) == 0
+        finally:
+            launched.kill()
+            launched.wait()
+        errors.seek(0)
+        assert errors.read() == ""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_the_player_without_a_word(display, server, tmp_path, number):
+    url = f"rtsp://{HOST}:{server.port}/movie.Mjpeg"
+    with open(tmp_path / "errors", "w+") as errors:
+        command = [sys.executable, str(ROOT / "ClientLauncher.py"), url]
+        launched = subprocess.Popen(command, stderr=errors)
+        try:
+            window_named(display, "RTPClient")
+            time.sleep(0.5)  # it plays
+            launched.send_signal(number)
+            assert launched.wait(10) == 0
+        finally:
+            launched.kill()
+            launched.wait()
+        errors.seek(0)
+        assert errors.read() == ""

@@ -1,0 +1,61 @@
+"""The window before a server that asks for a password."""
+
+from __future__ import annotations
+
+import pytest
+from display import pump
+from processes import HOST, ServerProcess
+from windows import answer, asked, dialogs_of, enabled, words
+
+pytestmark = pytest.mark.peers
+
+
+@pytest.fixture
+def guarded_server(small_movie):
+    with ServerProcess(small_movie.parent, "--user", "ann:secret word") as running:
+        yield running
+
+
+def test_a_password_is_asked_for_and_wrong_ones_again(
+    guarded_server, open_player, root, display, home, capfd
+):
+    player = open_player(0, f"rtsp://{HOST}:{guarded_server.port}/movie.Mjpeg")
+    player.window.play()
+    assert pump(root, lambda: asked(root, "The server asks for a user name and a password."))
+    answer(root, display, "ann", "Tab", "guessed", "Return")
+    refused = "The server does not accept this user name and password."
+    assert pump(root, lambda: asked(root, refused)), words(player)
+    answer(root, display, "secret word", "Return")  # the name is still there
+    assert pump(root, lambda: bool(player.window.picture.jpeg)), words(player)
+    assert player.userName == "ann" and not dialogs_of(root)
+    said = b"".join(message.data for message in player.window.traffic.messages).decode()
+    written = "".join(path.read_text() for path in home.rglob("*.json"))
+    out = capfd.readouterr()
+    for text in (words(player), said, written, out.out, out.err, guarded_server.errors()):
+        assert "secret" not in text and "guessed" not in text
+    assert "Authorization: Digest" in said
+
+
+def test_who_gives_no_password_is_told_and_can_be_asked_again(
+    guarded_server, open_player, root, display
+):
+    player = open_player(0, f"rtsp://bob@{HOST}:{guarded_server.port}/movie.Mjpeg")
+    player.window.play()
+    assert pump(root, lambda: asked(root, "does not accept")), words(player)
+    shown = [entry.get() for entry in _entries(dialogs_of(root)[0])]
+    assert shown == ["bob", ""]
+    answer(root, display, "Escape")
+    assert pump(root, lambda: not dialogs_of(root))
+    assert pump(root, lambda: "Press Setup to be asked again." in words(player)), words(player)
+    assert enabled(player) == ["setup"]
+    player.setup.invoke()
+    assert pump(root, lambda: asked(root, "does not accept")), words(player)
+    answer(root, display, "secret word", "Return")
+    assert pump(root, lambda: asked(root, "does not accept"), limit=20), words(player)
+
+
+def _entries(widget) -> list:
+    found = [widget] if widget.winfo_class() == "TEntry" else []
+    for child in widget.winfo_children():
+        found += _entries(child)
+    return found

@@ -1,0 +1,80 @@
+"""The panel that shows the protocol."""
+
+from __future__ import annotations
+
+import pytest
+from display import pump
+from windows import drawn_on, focus
+
+pytestmark = pytest.mark.peers
+
+
+def test_the_panel_shows_the_protocol(watch, root, display):
+    player = watch()
+    focus(root, display)
+    panel = player.window.panel
+    width = root.winfo_width()
+    assert not player.window.traffic.watching
+    display.key("Tab")
+    assert pump(root, lambda: panel.open and root.winfo_width() > width)
+    assert pump(root, lambda: "PLAY rtsp://" in panel.messages.text.get("1.0", "end"))
+    text = panel.messages.text.get("1.0", "end")
+    assert "RFC 2326 §10.5" in text and " CR " not in text
+    panel.messages.line_ends.invoke()
+    assert "CSeq: 1  CR   LF \n" in panel.messages.text.get("1.0", "end")
+    for key, page in (("2", panel.state), ("3", panel.packet), ("4", panel.statistics)):
+        display.key(key)
+        assert pump(root, lambda page=page: bool(page.winfo_ismapped() and page.canvas.find_all()))
+        pump(root, lambda: False, limit=0.3)
+    assert panel.statistics.values["Lost"].cget("text") == "0 (0.0 %)"
+    drawn = drawn_on(panel.packet.canvas)
+    assert {"sequence number", "timestamp", "SSRC", "fragment offset"} <= set(drawn)
+    display.key("4")
+    assert pump(root, lambda: panel.statistics.winfo_ismapped())
+    plots = drawn_on(panel.statistics.canvas)
+    assert {"Out of order", "Late", "Duplicates", "Loss (RFC 3550 A.3)"} <= set(plots)
+    display.key("i")
+    assert pump(root, lambda: not panel.open and root.winfo_width() == width)
+    assert not player.window.traffic.watching
+
+
+def test_a_packet_is_held_and_others_are_stepped_to(watch, root, display):
+    player = watch()
+    focus(root, display)
+    display.key("3")
+    packet = player.window.panel
+    assert pump(root, lambda: packet.open and "SSRC" in drawn_on(packet.packet.canvas))
+    page = packet.packet
+    assert pump(root, lambda: len(player.window.traffic.packets) > 20)
+    page.hold.invoke()
+    held = drawn_on(page.canvas)
+    number = _sequence_number(held)
+    came = player.reception.statistics.packets
+    assert pump(root, lambda: player.reception.statistics.packets > came + 20)
+    assert drawn_on(page.canvas) == held
+    page.back.invoke()
+    assert _sequence_number(drawn_on(page.canvas)) == (number - 1) % 65536
+    page.forward.invoke()
+    assert drawn_on(page.canvas) == held
+    page.hold.invoke()
+    assert pump(root, lambda: _sequence_number(drawn_on(page.canvas)) != number)
+
+
+def _sequence_number(drawn: list[str]) -> int:
+    """The value that stands under the field's name and its 16 bits."""
+    return int(drawn[drawn.index("sequence number") + 17].replace(",", ""))
+
+
+def test_the_network_sliders_lose_packets(watch, root, display):
+    player = watch()
+    focus(root, display)
+    display.key("5")
+    assert pump(root, lambda: player.window.panel.open)
+    network = player.window.panel.network
+    assert pump(root, lambda: network.winfo_ismapped())
+    network.scales["loss"].set(5)
+    assert player.impairment.conditions.loss == 0.05
+    assert pump(root, lambda: player.reception.statistics.lost > 3)
+    assert pump(root, lambda: player.ended or player.window.viewing.frame.number > 30)
+    network.reset.invoke()
+    assert player.impairment.conditions.harmless

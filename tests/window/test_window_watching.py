@@ -1,0 +1,123 @@
+"""Watching in the standard dialect: keys, mouse, full screen, and a server that comes back."""
+
+from __future__ import annotations
+
+import pytest
+from display import pump
+from processes import HOST, ServerProcess
+from strip import frame_number_of_jpeg
+from windows import drawn_on, enabled, focus, picture_box, position, shown_number, words
+
+from Client import Client
+
+pytestmark = pytest.mark.peers
+
+
+def test_keys_pause_step_and_play(watch, root, display):
+    player = watch()
+    focus(root, display)
+    display.key("space")
+    assert pump(root, lambda: enabled(player) == ["start", "teardown"])
+    before = shown_number(player, display)
+    display.key("period")
+    assert pump(root, lambda: player.window.viewing.frame.number == before + 1)
+    assert pump(root, lambda: not player.isWaiting() and enabled(player) == ["start", "teardown"])
+    assert shown_number(player, display) == before + 1
+    assert player.window.lab_row.number.cget("text") == f"Frame {before + 1}"
+    display.key("space")
+    assert pump(root, lambda: player.window.viewing.frame.number > before + 3)
+
+
+def test_the_mouse_seeks_on_the_slider(watch, root, display):
+    player = watch()
+    slider = player.window.bar.slider
+    assert pump(root, lambda: player.window.situation.seekable)
+    pump(root, lambda: False, limit=0.2)
+    x = slider.winfo_rootx() + slider.x_of(1.5)
+    display.click(x, slider.winfo_rooty() + slider.winfo_height() // 2)
+    assert pump(root, lambda: 1.4 <= position(player) < 2.0)
+    assert pump(root, lambda: player.window.viewing.frame.number > 29)
+    number = frame_number_of_jpeg(player.window.picture.jpeg)
+    assert number == player.window.viewing.frame.number
+
+
+def test_keys_seek_to_the_beginning_and_the_slider_takes_the_focus(watch, root, display):
+    player = watch()
+    focus(root, display)
+    assert pump(root, lambda: player.window.viewing.frame.number > 10)
+    display.key("Home")
+    assert pump(root, lambda: player.window.viewing.frame.number < 8)
+
+
+def test_the_speed_is_changed_by_keys(watch, root, display):
+    player = watch()
+    focus(root, display)
+    assert pump(root, lambda: player.window.situation.seekable)
+    display.key("bracketleft")
+    assert pump(root, lambda: "Scale: 0.5" in _received(player)), _received(player)
+    assert pump(root, lambda: player.window.bar.speed.cget("text") == "0.5×")
+    display.key("BackSpace")
+    assert pump(root, lambda: player.window.bar.speed.cget("text") == "1×")
+
+
+def _received(player: Client) -> str:
+    messages = player.window.traffic.messages
+    return b"".join(message.data for message in messages if not message.sent).decode()
+
+
+def test_full_screen_shows_the_picture_alone_and_escape_leaves(watch, root, display):
+    player = watch()
+    focus(root, display)
+    size = root.winfo_width(), root.winfo_height()
+    display.key("f")
+    assert pump(root, lambda: root.winfo_height() == root.winfo_screenheight())
+    assert pump(root, lambda: not player.window.controls.winfo_ismapped())
+    display.key("space")
+    assert pump(root, lambda: enabled(player) == ["start", "teardown"])
+    pump(root, lambda: False, limit=0.4)
+    left, top, right, bottom = picture_box(player)
+    assert bottom - top == root.winfo_screenheight()
+    assert shown_number(player, display) == player.window.viewing.frame.number
+    display.move(300, 300)
+    assert pump(root, lambda: player.window.controls.winfo_ismapped())
+    display.key("Escape")
+    assert pump(root, lambda: (root.winfo_width(), root.winfo_height()) == size)
+    assert pump(root, lambda: player.window.controls.winfo_ismapped())
+    assert root.winfo_exists()  # Esc never quits
+
+
+def test_light_and_dark_are_remembered(watch, root, display, home):
+    player = watch()
+    focus(root, display)
+    before = player.window.theme.palette.name
+    display.key("d")
+    assert pump(root, lambda: player.window.theme.palette.name != before)
+    assert (home / "state" / "rtplab" / "player.json").exists()
+
+
+def test_a_server_that_comes_back_is_played_again(small_movie, open_player, root):
+    with ServerProcess(small_movie.parent) as first:
+        port = first.port
+        player = open_player(0, f"rtsp://{HOST}:{port}/movie.Mjpeg")
+        player.window.play()
+        assert pump(root, lambda: bool(player.window.picture.jpeg)), player.error
+    assert pump(root, lambda: "Reconnecting" in words(player)), words(player)
+    player.window.panel.show("State")
+    diagram = player.window.panel.state.canvas
+    assert pump(root, lambda: "lost" in drawn_on(diagram))
+    assert any("closed the connection" in text for text in drawn_on(diagram))
+    with ServerProcess(small_movie.parent, port=port):
+        assert pump(root, lambda: bool(player.window.picture.jpeg), limit=15), words(player)
+        assert pump(root, lambda: enabled(player) == ["pause", "teardown"])
+        assert words(player) == ""
+
+
+def test_the_end_is_told_and_play_begins_again(open_player, server, root):
+    player = open_player(0, f"rtsp://{HOST}:{server.port}/movie.Mjpeg")
+    player.window.play()
+    player.window.panel.show("State")
+    assert pump(root, lambda: "The end" in words(player)), words(player)
+    assert pump(root, lambda: "BYE" in drawn_on(player.window.panel.state.canvas))
+    player.start.invoke()
+    assert pump(root, lambda: player.window.viewing.frame.number < 20)
+    assert "The end" not in words(player)
