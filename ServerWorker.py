@@ -312,6 +312,7 @@ class ServerWorker:
         session, new_state = self._session_and_next_state(request)
         span = parse_range(request.headers.get("Range", "npt=now-"))
         with self._lock:
+            self._look_for_end_of_channel()
             if self.state is not State.PLAYING or _wants_change(request):
                 self._stop_sending()
                 if self._channel is None:  # of a multicast all see the same
@@ -505,8 +506,12 @@ class ServerWorker:
 
     def _channel_ended(self) -> None:
         with self._lock:
-            if self.state is State.PLAYING:
-                self.state = State.READY
+            self._look_for_end_of_channel()
+
+    def _look_for_end_of_channel(self) -> None:
+        """A viewer that asks for more at once may be faster than the pacer, which tells us."""
+        if self._channel is not None and self._channel.has_ended_for(self._name):
+            self.state = State.READY
 
     def _stop_sending(self) -> None:
         if self._channel is not None:

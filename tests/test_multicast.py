@@ -17,6 +17,7 @@ from rtplab.protocol.rtcp import Bye, parse_compound
 from rtplab.protocol.rtpjpeg import parse_payload
 from rtplab.serving.library import MovieLibrary
 from rtplab.serving.multicast import MulticastChannels, parse_group
+from rtplab.serving.pacer import Pacer, Ticket
 from rtplab.serving.service import Service
 from RtpPacket import RtpPacket
 from Server import Server
@@ -34,8 +35,8 @@ def free_even_port():
 
 
 @contextmanager
-def server_for(folder, multicast):
-    server = Server(Service(MovieLibrary(folder), multicast=multicast))
+def server_for(folder, multicast, pacer=None):
+    server = Server(Service(MovieLibrary(folder), multicast=multicast, pacer=pacer or Pacer()))
     _, port = server.listen()
     thread = threading.Thread(target=server.serve)
     thread.start()
@@ -146,6 +147,51 @@ def test_the_end_is_said_and_play_begins_again(tmp_path, small_movie):
             assert len([next_picture(member, assembler) for _ in range(4)]) == 4
             while not any(isinstance(p, Bye) for p in parse_compound(reports.recv(2048))):
                 pass
+        viewer.control.close()
+
+
+class StillPacer(Pacer):
+    """Calls nothing by itself: whoever holds the `ticket` does."""
+
+    def add(self, send, deadline):
+        self.ticket = Ticket(send)
+        return self.ticket
+
+
+@pytest.mark.parametrize(
+    ("methods", "plays_again"),
+    [
+        (["PLAY"], True),
+        (["PAUSE", "PLAY"], True),
+        (["PAUSE"], False),
+        (["GET_PARAMETER"], False),
+    ],
+    ids=lambda value: "-".join(value) if isinstance(value, list) else "",
+)
+def test_requests_at_the_very_end_of_the_movie(tmp_path, small_movie, methods, plays_again):
+    """They come when one viewer has been told of the end, and the next not yet."""
+    path = write_movie(tmp_path / "movie.Mjpeg", frames_of(small_movie)[:2])
+    channels = MulticastChannels(parse_group(f"{GROUP}:{free_even_port()}"))
+    pacer = StillPacer()
+    with server_for(tmp_path, channels, pacer) as port:
+        viewer = Viewer(port)
+        viewer.set_up()
+
+        def ask(*methods):
+            for method in (*methods, "OPTIONS"):  # by its answer, all is done that was asked for
+                assert "200 OK" in viewer.ask(method, viewer.base)
+
+        channels.channel(str(path), None).join("another", lambda: ask(*methods))
+        ask("PLAY")
+        show = pacer.ticket
+        while show.send() is not None:
+            pass
+        assert (pacer.ticket is not show) is plays_again
+        if plays_again:
+            ask("PAUSE")
+            assert pacer.ticket.send is None, "nobody watches any more"
+        ask("PLAY")
+        assert pacer.ticket is not show and pacer.ticket.send is not None
         viewer.control.close()
 
 

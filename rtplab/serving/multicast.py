@@ -64,11 +64,17 @@ class MulticastChannel:
         self._pacer = pacer
         self._lock = threading.Lock()  # guards what follows
         self._viewers: dict[str, Callable[[], None]] = {}
+        self._at_end: set[str] = set()  # who has seen the end, and not left since
         self._ticket: Ticket | None = None
 
     def join(self, viewer: str, ended: Callable[[], None]) -> None:
-        """Send for this viewer too; `ended` is called at the end of the movie."""
+        """Send for this viewer too, unless the movie has ended for it and it has not left since.
+
+        `ended` is called soon after the end: by then the viewer may have left, and joined again.
+        """
         with self._lock:
+            if viewer in self._at_end:
+                return
             self._viewers[viewer] = ended
             if self._ticket is None:
                 self.session.playback.rewind_at_end()
@@ -80,10 +86,16 @@ class MulticastChannel:
         """Send no longer for this viewer. May be called twice."""
         with self._lock:
             self._viewers.pop(viewer, None)
+            self._at_end.discard(viewer)
             if not self._viewers and self._ticket is not None:
                 self._ticket.cancel()
                 self._ticket = None
                 self.session.playback.video.seek(1)
+
+    def has_ended_for(self, viewer: str) -> bool:
+        """Tell if the movie has ended while this viewer watched, and it has not left since."""
+        with self._lock:
+            return viewer in self._at_end
 
     def close(self) -> None:
         """Free the sockets; no viewer is left."""
@@ -104,6 +116,7 @@ class MulticastChannel:
             self.session.say_goodbye()
             self._ticket = None
             viewers, self._viewers = self._viewers, {}
+            self._at_end.update(viewers)
         for ended in viewers.values():
             ended()
         return None
