@@ -166,7 +166,7 @@ class StillPacer(Pacer):
         (["PAUSE"], False),
         (["GET_PARAMETER"], False),
     ],
-    ids=lambda value: "-".join(value) if isinstance(value, list) else "",
+    ids=["PLAY", "PAUSE-PLAY", "PAUSE", "GET_PARAMETER"],
 )
 def test_requests_at_the_very_end_of_the_movie(tmp_path, small_movie, methods, plays_again):
     """They come when one viewer has been told of the end, and the next not yet."""
