@@ -311,6 +311,7 @@ class ServerWorker:
         """RFC 2326 section 10.5: send from where the session stands, or from where Range says."""
         session, new_state = self._session_and_next_state(request)
         span = parse_range(request.headers.get("Range", "npt=now-"))
+        self._service.pacer.start()  # once we have said yes, it is too late to find that it can't
         with self._lock:
             self._look_for_end_of_channel()
             if self.state is not State.PLAYING or _wants_change(request):

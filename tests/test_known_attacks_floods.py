@@ -213,18 +213,25 @@ def test_two_thousand_connections_that_say_nothing(small_movie: Path) -> None:
         wait_until(lambda: server.threads() < 20)
 
 
-# CWE-770: more clients than the system grants threads. There is no telling how many those are.
-def test_clients_without_a_thread(small_movie: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@contextmanager
+def no_thread_for(name: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The system grants no thread of this name. There is no telling how many it would grant."""
     start = threading.Thread.start
 
     def deny(thread: threading.Thread) -> None:
-        if thread.name.startswith("client "):
+        if thread.name.startswith(name):
             raise RuntimeError("can't start new thread")
         start(thread)
 
+    with monkeypatch.context() as patched:
+        patched.setattr(threading.Thread, "start", deny)
+        yield
+
+
+# CWE-770: more clients than the system grants threads.
+def test_clients_without_a_thread(small_movie: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with running_server(small_movie.parent) as port:
-        with monkeypatch.context() as patched:
-            patched.setattr(threading.Thread, "start", deny)
+        with no_thread_for("client ", monkeypatch):
             for _ in range(3):
                 with Peer(port) as denied:
                     response = denied.answer()
@@ -232,6 +239,23 @@ def test_clients_without_a_thread(small_movie: Path, monkeypatch: pytest.MonkeyP
                     assert denied.is_hung_up()
         with Peer(port) as stranger:
             assert stranger.ask("DESCRIBE", uri(stranger)).status == 200
+
+
+# CWE-770: the same for the one thread that sends. The session stays, and may try again.
+def test_streams_without_a_thread(
+    small_movie: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    with running_server(small_movie.parent) as port, Peer(port) as viewer:
+        transport = "Transport: RTP/AVP/TCP;unicast;interleaved=0-1"
+        session = f"Session: {viewer.ask('SETUP', uri(viewer), transport).session}"
+        with no_thread_for("pacer", monkeypatch), caplog.at_level("INFO"):
+            for _ in range(2):
+                assert viewer.ask("PLAY", uri(viewer), session).status == 503
+        words = "refused with 503: no stream can be sent: can't start new thread"
+        assert [words in message for message in caplog.messages] == [True, True]
+        assert viewer.ask("PLAY", uri(viewer), session).status == 200
+        assert isinstance(viewer.message(), InterleavedFrame)
+    caplog.clear()  # its records hold the errors, that hold the movie
 
 
 def authorized(peer: Peer, password: str, count: int = 1) -> str:

@@ -147,6 +147,9 @@ class ByHand:
 class NoPacer:
     """Takes what is to be sent, and sends nothing by itself."""
 
+    def start(self):
+        pass
+
     def add(self, send, deadline):
         return Ticket(send)
 

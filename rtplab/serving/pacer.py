@@ -14,6 +14,8 @@ import time
 from collections import deque
 from collections.abc import Callable
 
+from rtplab.protocol.errors import MessageError
+
 # Frames due so much later, in seconds, go with those due now: a viewer can't tell, and the thread
 # wakes up less often.
 TOGETHER = 0.010
@@ -64,14 +66,26 @@ class Pacer:
             return 0.0
         return max(0.0, latenesses[min(int(share * len(latenesses)), len(latenesses) - 1)])
 
-    def add(self, send: Callable[[], float | None], deadline: float) -> Ticket:
-        """Call `send` at `deadline`, and then as often as it asks to be called."""
-        ticket = Ticket(send)
+    def start(self) -> None:
+        """Start the thread, unless it runs. Raises MessageError 503 when the system grants none."""
         with self._changed:
             if self._thread is None and not self._closing:
                 # A daemon, so that a script that never closes its ServerWorker comes to its end.
-                self._thread = threading.Thread(target=self._run, name="pacer", daemon=True)
-                self._thread.start()
+                thread = threading.Thread(target=self._run, name="pacer", daemon=True)
+                try:
+                    thread.start()
+                except RuntimeError as error:
+                    raise MessageError(f"no stream can be sent: {error}", 503) from error
+                self._thread = thread
+
+    def add(self, send: Callable[[], float | None], deadline: float) -> Ticket:
+        """Call `send` at `deadline`, and then as often as it asks to be called.
+
+        Raises MessageError 503 when the thread is still to be started, and can't be.
+        """
+        self.start()
+        ticket = Ticket(send)
+        with self._changed:
             self._added.append((deadline, next(self._numbers), ticket))
             self._changed.notify()
         return ticket
