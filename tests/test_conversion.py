@@ -241,6 +241,21 @@ def test_a_movie_that_is_cut_shorter_meanwhile(converted, caplog):
     assert "frame 6 is gone" in caplog.text
 
 
+def test_without_a_thread_it_is_one_sentence_until_there_is_one(converted, caplog, monkeypatch):
+    def deny(thread):
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(threading.Thread, "start", deny)
+        assert not converted.prepare(1, 1, 0.01)
+        assert converted.frame(1) is None
+    assert caplog.messages == [
+        "progressive.mjpeg: no picture is converted for now: can't start new thread"
+    ]
+    assert converted.prepare(1, 1, LIMIT)
+    assert converted.frame(1) is not None
+
+
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has a disk that is full")
 def test_a_full_disk_is_one_sentence_and_no_frames(converted, caplog, monkeypatch):
     full = open("/dev/full", "r+b", buffering=0)

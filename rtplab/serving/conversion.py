@@ -102,6 +102,7 @@ class ConvertedMovie:
         self._wanted: deque[int] = deque(maxlen=MAX_WANTED)
         self._last_asked = 0.0
         self._damage_reported = False
+        self._denial_reported = False
         self._file: _PictureFile | None = None
         # Guards what begins and ends the thread, and tells of every frame that is settled. It is
         # never held for long: the pacer takes it.
@@ -160,9 +161,19 @@ class ConvertedMovie:
         self._wanted.append(number)
         with self._changed:
             if not self._running and not self._stopped:
-                self._running = True
-                self._thread = threading.Thread(target=self._run, name="converter")
-                self._thread.start()
+                self._start()
+
+    def _start(self) -> None:
+        """Start the thread; where the system grants none, whoever asks next tries again."""
+        thread = threading.Thread(target=self._run, name="converter")
+        try:
+            thread.start()
+        except RuntimeError as error:
+            if not self._denial_reported:
+                self._denial_reported = True
+                logger.warning("%s: no picture is converted for now: %s", self._name, str(error))
+        else:
+            self._thread, self._running = thread, True
 
     def _run(self) -> None:
         number = 1
