@@ -214,6 +214,38 @@ def test_the_error_shows_what_came_escaped():
         parser.next(0.0)
 
 
+@pytest.mark.parametrize(
+    ("said", "line", "is_http"),
+    [
+        (b"", b"", False),
+        (b"\r\n", b"", False),
+        (b"RT", b"", False),
+        (b"RTSP/1.0 200 OK\r\nCSe", b"", False),
+        (b"HTTP/1.1 400 Bad Request\r\nServer: x\r\n\r\n", b"HTTP/1.1 400 Bad Request", True),
+        (b"HTTP/1.0 400", b"HTTP/1.0 400", True),
+        (b"\n<!DOCTYPE HTML>\n<html>RTSP", b"<!DOCTYPE HTML>", True),
+        (b"<html><head>", b"<html><head>", True),
+        (b"HTTPS? 7\n", b"HTTPS? 7", False),
+        (b"SSH-2.0-x\r\nInvalid\r\n", b"SSH-2.0-x", False),
+        (b"220 smtp", b"220 smtp", False),
+        (b"OPTIONS * RTSP/1.0\r\nCSeq: 1\r\n\r\n", b"", False),
+        (b"Date: now\r\nRTSP/1.0 404 Not Found\r\n\r\nHTTP/1.1 400 no\r\n", b"", False),
+    ],
+)
+@pytest.mark.parametrize("dialect", Dialect)
+def test_another_language_is_told(said, line, is_http, dialect):
+    for pieces in ([said], one_by_one(said)):
+        parser = ResponseParser(dialect)
+        parsed(parser, pieces)
+        assert (parser.foreign_line, parser.speaks_http) == (line, is_http)
+
+
+def test_interleaved_frames_are_no_other_language():
+    parser = ResponseParser(STANDARD)
+    assert len(parsed(parser, [b"$\0\0\x01x", b"$\0\0"])) == 1
+    assert parser.foreign_line == b""
+
+
 # --- Anything at all -----------------------------------------------------------------------------
 
 

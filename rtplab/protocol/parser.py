@@ -44,6 +44,9 @@ _NEXT_REQUEST = re.compile(
     rb"\n(?=[A-Z_]+ [^\r\n]*(?:RTSP/\d\.\d[ ]*\r?\n|\r?\n[ ]*\d+[ ]*(?:[\r\n]|\Z)))"
 )
 _METHOD = re.compile(r"[A-Za-z_]{1,32}\Z")
+# How an answer in HTTP begins: with a status line or, where the server does not know the version it
+# was asked in, as in the oldest version, with the page.
+_HTTP = re.compile(rb"HTTP/\d|<(?:!doctype )?html\b", re.IGNORECASE)
 _INTERLEAVED = 0x24  # "$"
 _EMPTY_LINE_BYTES = b"\r\n"
 
@@ -276,6 +279,21 @@ class ResponseParser(_MessageParser):
     def __init__(self, dialect: Dialect) -> None:
         super().__init__()
         self._dialect = dialect
+        self._has_response = False
+        self._first_skipped = b""
+
+    @property
+    def foreign_line(self) -> bytes:
+        """The first line of what has come from a server that speaks no RTSP; empty: nothing."""
+        pending = b"" if self._begins_message() else _first_line(self._buffer)
+        line = self._first_skipped or pending
+        is_request = b"RTSP/" in line  # a server may ask, too
+        return b"" if self._has_response or is_request else line
+
+    @property
+    def speaks_http(self) -> bool:
+        """Tell if that line is one of HTTP."""
+        return bool(_HTTP.match(self.foreign_line))
 
     def deadline(self) -> float | None:
         """When to call `next` again although nothing arrived, in seconds; None: never."""
@@ -309,16 +327,24 @@ class ResponseParser(_MessageParser):
 
     def _skip_to_status_line(self) -> None:
         """Drop whole lines until one begins with RTSP/: what an earlier reply had too much."""
-        while self._buffer and not b"RTSP/".startswith(bytes(self._buffer[:5])):
+        while self._buffer and not self._begins_response():
             line_end = self._buffer.find(b"\n")
             interleaved = self._buffer.find(b"$") if self._dialect is Dialect.STANDARD else -1
             if line_end < 0 and interleaved < 0:
                 if len(self._buffer) > MAX_REQUEST_LINE:
                     raise MessageError("what the server sent is no RTSP", fatal=True)
                 return
+            self._first_skipped = self._first_skipped or _first_line(self._buffer)
             self._take(line_end + 1 if line_end >= 0 else interleaved)
             if self._buffer[:1] == b"$" and interleaved >= 0:
                 return
+
+    def _begins_response(self) -> bool:
+        return b"RTSP/".startswith(bytes(self._buffer[:5]))
+
+    def _begins_message(self) -> bool:
+        is_interleaved = self._dialect is Dialect.STANDARD and self._buffer[:1] == b"$"
+        return self._begins_response() or is_interleaved
 
     def _could_be_complete(self) -> bool:
         if not self._buffer.startswith(b"RTSP/") or _BLANK_LINE.search(self._buffer):
@@ -334,9 +360,15 @@ class ResponseParser(_MessageParser):
         length = content_length(response.headers) if blank_line else 0
         if len(self._buffer) < body_start + length:
             return None
+        self._has_response = True
         response.raw = self._take(body_start + length)
         response.body = response.raw[body_start:]
         return response
+
+
+def _first_line(data: bytearray) -> bytes:
+    """The first line that is not empty, as far as it goes."""
+    return bytes(data[:MAX_REQUEST_LINE]).strip().partition(b"\n")[0].rstrip()
 
 
 def _parse_response(lines: list[str]) -> Response:

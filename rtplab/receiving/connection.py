@@ -10,7 +10,7 @@ import time
 
 from rtplab.protocol.errors import MessageError, SessionError
 from rtplab.protocol.parser import ResponseParser
-from rtplab.protocol.rtsp import Dialect, InterleavedFrame, Response
+from rtplab.protocol.rtsp import Dialect, InterleavedFrame, Response, printable
 from rtplab.protocol.tls import ALERT
 from rtplab.receiving.pcap import Endpoint
 from rtplab.receiving.trust import TlsSocket, Trust
@@ -43,6 +43,7 @@ class ClientConnection:
             self._stream = self._shake_hands(context, host, port)
         self._wake_reader, self._wake_writer = socket.socketpair()
         self._parser = ResponseParser(dialect)
+        self._place = f"{host} port {port}"
         self._selector = selectors.DefaultSelector()
         self._selector.register(self._socket, selectors.EVENT_READ)
         self._selector.register(self._wake_reader, selectors.EVENT_READ)
@@ -77,10 +78,22 @@ class ClientConnection:
             if message is None and (overdue or self._end):
                 message = self._parser.rest()
         except MessageError as error:
-            raise SessionError(f"The server's answer can't be understood: {error}.") from error
+            sentence = f"The server's answer can't be understood: {error}."
+            raise SessionError(self._foreign_language() or sentence) from error
+        if message is None and (overdue or self._end or self._parser.speaks_http):
+            self._end = self._foreign_language() or self._end
         if message is None and self._end:
             raise SessionError(self._end)
         return message
+
+    def _foreign_language(self) -> str:
+        """Say that what answers speaks no RTSP; "" when it does, or has said nothing."""
+        line = self._parser.foreign_line
+        if not line:
+            return ""
+        said = f'no RTSP (it says "{printable(line, 40)}")'
+        what = "HTTP, not RTSP" if self._parser.speaks_http else said
+        return f"{self._place} speaks {what}: give the port of the RTSP server, as a rule 554."
 
     def _wait(self, deadline: float | None) -> None:
         """Feed the parser with what comes before `deadline` or the parser's own."""
