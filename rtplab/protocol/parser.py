@@ -285,10 +285,11 @@ class ResponseParser(_MessageParser):
     @property
     def foreign_line(self) -> bytes:
         """The first line of what has come from a server that speaks no RTSP; empty: nothing."""
+        if self._has_response:
+            return b""
         pending = b"" if self._begins_message() else _first_line(self._buffer)
         line = self._first_skipped or pending
-        is_request = b"RTSP/" in line  # a server may ask, too
-        return b"" if self._has_response or is_request else line
+        return b"" if b"RTSP/" in line else line  # a server may ask, too
 
     @property
     def speaks_http(self) -> bool:
