@@ -224,6 +224,7 @@ def test_a_client_that_vanishes_without_a_word_is_found_out() -> None:
             try:
                 assert accepted.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
                 assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE) == 60
+                assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == 120_000
                 assert not client.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
             finally:
                 connection.close()

@@ -18,8 +18,14 @@ from rtplab.serving.limits import Limits, Pace
 
 RECEIVE_SIZE = 16 * 1024  # bytes per recv: more than any real request
 # Seconds of silence before the system asks if the client is still there, seconds between its
-# questions, and how many may stay unanswered: it is gone after two minutes.
-KEEPALIVE = {"TCP_KEEPIDLE": 60, "TCP_KEEPINTVL": 15, "TCP_KEEPCNT": 4}
+# questions, and how many may stay unanswered: it is gone after two minutes. And milliseconds that
+# a reply may need to arrive: Linux would repeat it for a quarter of an hour, and ask nothing.
+KEEPALIVE = {
+    "TCP_KEEPIDLE": 60,
+    "TCP_KEEPINTVL": 15,
+    "TCP_KEEPCNT": 4,
+    "TCP_USER_TIMEOUT": 120_000,
+}
 # Bytes that the system may keep before it sends them. By itself it would take megabytes, and over a
 # slow line a reply had to wait for them behind frames that are seconds old.
 UNSENT = 64 * 1024

@@ -152,6 +152,10 @@ class Network:
         """Take the way to a viewer away, without a word to either side."""
         self._router.configure(f"link set to{number} down")
 
+    def deafen(self, number: int) -> None:
+        """Let nothing get to a viewer any more, while all that it sends gets through."""
+        self._router.configure(f"route add blackhole 10.99.{number}.2/32")
+
     def mend(self, number: int) -> None:
         """Undo `cut`."""
         self._router.configure(f"link set to{number} up")

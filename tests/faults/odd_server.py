@@ -2,6 +2,8 @@
 
 near-wrap: sequence numbers and timestamps begin just before they wrap around.
 no-segmentation: as on a kernel without UDP_SEGMENT.
+quick-keepalive: TCP finds out within three seconds that a client has vanished, not within two
+minutes.
 """
 
 from __future__ import annotations
@@ -11,7 +13,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent.parent))
 
-from rtplab.serving import session, sinks
+from rtplab.serving import connection, session, sinks
 from rtplab.serving.stream import CLOCK_RATE, RtpStream
 from Server import Server
 
@@ -35,7 +37,17 @@ def no_segmentation() -> None:
     sinks._SEGMENTING = False
 
 
-CHANGES = {"near-wrap": near_wrap, "no-segmentation": no_segmentation}
+def quick_keepalive() -> None:
+    quick = {"TCP_KEEPIDLE": 1, "TCP_KEEPINTVL": 1, "TCP_KEEPCNT": 2, "TCP_USER_TIMEOUT": 3000}
+    assert connection.KEEPALIVE.keys() == quick.keys()
+    connection.KEEPALIVE = quick
+
+
+CHANGES = {
+    "near-wrap": near_wrap,
+    "no-segmentation": no_segmentation,
+    "quick-keepalive": quick_keepalive,
+}
 
 if __name__ == "__main__":
     CHANGES[sys.argv.pop(1)]()
