@@ -10,8 +10,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any
 
 from rtplab.protocol.auth import hide_password
@@ -19,14 +18,13 @@ from rtplab.protocol.errors import MessageError, SessionError
 from rtplab.protocol.parser import ResponseParser
 from rtplab.protocol.rtsp import Dialect, InterleavedFrame, Request, Response
 from rtplab.protocol.states import State, transition
-from rtplab.protocol.urls import RtspUrl, parse_url
 from rtplab.receiving import timelimits
 from rtplab.receiving.capture import Endpoints, LiveCapture
 from rtplab.receiving.connection import ClientConnection
+from rtplab.receiving.destination import Destination
 from rtplab.receiving.frames import Frame, LabAssembler, RtpJpegFrames
 from rtplab.receiving.impairment import Conditions, Impairment
-from rtplab.receiving.labdialogue import LabDialogue
-from rtplab.receiving.login import Login, LoginNeeded
+from rtplab.receiving.login import LoginNeeded
 from rtplab.receiving.pcap import Endpoint
 from rtplab.receiving.playout import PlayoutBuffer
 from rtplab.receiving.receiver import MediaReceiver, Observer
@@ -77,10 +75,8 @@ class Client:
         certificates are good. Raises MessageError when the address is none.
         """
         self.master = master
-        self.serverAddr = serveraddr
-        self.serverPort = int(serverport)
+        self._destination = Destination(serveraddr, int(serverport), filename, transport, trust)
         self.rtpPort = int(rtpport)
-        self.fileName = filename
         self.error = ""
         self.needsPassword = False  # the server has asked for one: `logIn` gives it
         self.notice = ""
@@ -90,13 +86,7 @@ class Client:
         self._capture: LiveCapture | None = None
         self.playout = PlayoutBuffer()
         self.impairment = Impairment(Conditions())  # what is done on purpose to RTP that arrives
-        self._transport_wanted = transport
-        self._trust = trust or Trust()
-        self._url = parse_url(filename) if "://" in filename else None
-        if self._url is not None:
-            self.fileName = str(self._url)  # without the password, as it is shown
-        self._login = self._new_login()
-        self._dialogue = self._new_dialogue()
+        self._dialogue = self._destination.dialogue()
         self._receiver = self._new_receiver()
 
         # Guards what follows, and is notified of every reply, failure and frame: the user's
@@ -113,7 +103,6 @@ class Client:
         self.teardownAcked = 0  # until the next SETUP, 1 when TEARDOWN has been answered
         self._reset_session()
         self._command_lock = threading.Lock()  # one command that may block at a time
-        self._connecting = False
 
         if master is not None:
             self.createWidgets()
@@ -132,21 +121,6 @@ class Client:
         self._silence = Silence()
         self._keep_alive = KeepAlive(self._dialogue, self._send)
 
-    def _new_dialogue(self) -> LabDialogue | StandardDialogue:
-        if self._url is None:
-            return LabDialogue(self.fileName)
-        self.serverAddr, self.serverPort = self._url.host, self._url.port
-        transport = "tcp" if self._url.is_private else self._transport_wanted
-        return StandardDialogue(self._url, transport, self._login)
-
-    def _new_login(self, user: str = "", password: str = "") -> Login:
-        """Whoever is given, else whom the address names, else nobody."""
-        if self._url is None:
-            return Login()
-        if not user:
-            user, password = self._url.user, self._url.password
-        return Login(user, password, self._url.is_private and not self._trust.insecure)
-
     def _new_receiver(self) -> MediaReceiver:
         reception = Reception(LabAssembler(), patience=self.playout.latency)
         receiver = MediaReceiver(reception, self._deliver, self._movie_ended)
@@ -156,6 +130,21 @@ class Client:
         return receiver
 
     # ------------------------------------------------------------------ what the user can ask
+
+    @property
+    def serverAddr(self) -> str:
+        """The server's name or address."""
+        return self._destination.host
+
+    @property
+    def serverPort(self) -> int:
+        """The server's RTSP port."""
+        return self._destination.port
+
+    @property
+    def fileName(self) -> str:
+        """The movie's file name or address, without a password."""
+        return self._destination.name
 
     @property
     def reception(self) -> Reception:
@@ -187,7 +176,7 @@ class Client:
 
     def another(self, master: Any, address: tuple[str, int, int, str]) -> Client:
         """A client for another host, port, RTP port and movie, that is set as this one is."""
-        other = type(self)(master, *address, self._transport_wanted, self._trust)
+        other = type(self)(master, *address, self._destination.transport, self._destination.trust)
         other.playout.latency = self.playout.latency
         other.impairment.conditions = self.impairment.conditions
         if self._capture is not None:
@@ -202,11 +191,11 @@ class Client:
     @property
     def userName(self) -> str:
         """Who logs in; "" as long as nobody does."""
-        return self._login.user
+        return self._destination.login.user
 
     def isWaiting(self) -> bool:
         """Tell if a request is still unanswered, or the connection is still being made."""
-        return self._connecting or self._awaits_reply()
+        return self._command_lock.locked() or self._awaits_reply()
 
     def _awaits_reply(self) -> bool:
         return self._awaited.deadline is not None
@@ -238,7 +227,7 @@ class Client:
 
     def logIn(self, user: str, password: str) -> None:
         """Set up as this user: the answer to `needsPassword`. A lab server knows no users."""
-        self._login = self._new_login(user, password)
+        self._destination.log_in(user, password)
         self.setupMovie()
 
     def pauseMovie(self) -> None:
@@ -304,27 +293,14 @@ class Client:
 
     def connectToServer(self) -> None:
         """Connect, unless connected; a failure is told in `error`."""
-        with self._command_lock, self._busy_connecting():
+        with self._command_lock:
             self._connect()
-
-    @contextmanager
-    def _busy_connecting(self) -> Iterator[None]:
-        self._connecting = True
-        try:
-            yield
-        finally:
-            self._connecting = False
 
     def _connect(self) -> None:
         if self._connection is not None:
             return
         try:
-            connection = ClientConnection(
-                self.serverAddr,
-                self.serverPort,
-                self._dialogue.dialect,
-                self._trust if self._url is not None and self._url.is_private else None,
-            )
+            connection = self._destination.connect(self._dialogue)
         except SessionError as error:
             self._fail(str(error))
             return
@@ -334,10 +310,10 @@ class Client:
             self._start(self.recvRtspReply, "rtsp")
 
     def _connect_and_set_up(self) -> None:
-        with self._command_lock, self._busy_connecting():
+        with self._command_lock:
             if self.state is not State.INIT or self._awaits_reply():
                 return  # asked for twice while it connected
-            self._dialogue = self._new_dialogue()
+            self._dialogue = self._destination.dialogue()
             self._keep_alive = KeepAlive(self._dialogue, self._send)
             self._connect()
             if self._connection is None:
@@ -453,7 +429,7 @@ class Client:
                 self.needsPassword = isinstance(error, LoginNeeded)
                 self._fail(str(error))
             except Redirected as redirected:
-                self._redirect(redirected.url)
+                self._redirect(redirected)
             else:
                 if follow_up is not None:
                     self._ask(follow_up)
@@ -494,16 +470,13 @@ class Client:
         if not dialogue.uses_udp:
             self._close_rtp_port()
 
-    def _redirect(self, url: RtspUrl) -> None:
+    def _redirect(self, redirected: Redirected) -> None:
         """RFC 2326 section 11.3: ask at the other address."""
         self._redirections += 1
         if self._redirections > MAX_REDIRECTIONS:
             self._fail("The server sends us from one address to the next: given up.")
         else:
-            is_elsewhere = (url.host, url.port) != (self.serverAddr, self.serverPort)
-            self._url = url
-            if is_elsewhere:
-                self._login = self._new_login()  # the one we had is for the other server
+            self._destination.redirect(redirected.url)
             self._begin_anew()
 
     def _is_about_keep_alive(self, response: Response) -> bool:
@@ -568,8 +541,7 @@ class Client:
             )
             self._keep_alive.ask_if_still_there(time.monotonic())
             self._changed.notify_all()
-        elif self._url is not None and self._transport_wanted == "auto" and self._dialogue.uses_udp:
-            self._transport_wanted = "tcp"
+        elif self._dialogue.uses_udp and self._destination.change_to_tcp():
             self._play_when_ready = True
             self._begin_anew()
         else:

@@ -17,6 +17,7 @@ from rtplab.protocol.auth import MD5, BasicCredentials, answer, parse_challenges
 from rtplab.protocol.errors import SessionError
 from rtplab.protocol.rtsp import Headers, Request, Response
 from rtplab.protocol.urls import parse_url
+from rtplab.receiving.destination import Destination
 from rtplab.receiving.login import Login
 from rtplab.receiving.standarddialogue import StandardDialogue
 from rtplab.receiving.trust import Trust
@@ -221,7 +222,11 @@ def test_the_password_is_in_no_log_and_on_no_screen(
         client.observer = Observer()
         client.setupMovie()
         assert client.waitFor(lambda: client.state == Client.READY, LIMIT), client.error
-        shown = [client.fileName, repr(client.__dict__), repr(vars(client._login).keys())]
+        shown = [
+            client.fileName,
+            repr(client.__dict__),
+            repr(vars(client._destination.login).keys()),
+        ]
         client.exitClient()
         with Peer(port) as peer:
             peer.ask("DESCRIBE", address)
@@ -239,10 +244,9 @@ def test_the_password_is_in_no_log_and_on_no_screen(
     ],
 )
 def test_basic_is_sent_only_to_a_server_that_is_who_it_says(
-    address: str, trust: Trust, is_sent: bool, monkeypatch: pytest.MonkeyPatch
+    address: str, trust: Trust, is_sent: bool
 ) -> None:
-    monkeypatch.setattr(Client, "connectToServer", lambda client: None)
-    login = Client(None, "", 0, 0, address, trust=trust)._login
+    login = Destination("", 0, address, trust=trust).login
     refusal = Response(401, Headers([("WWW-Authenticate", 'Basic realm="r"')]))
     if is_sent:
         login.take(refusal)

@@ -1,0 +1,93 @@
+"""What a client makes of how its user names a movie, and of a server that sends it elsewhere."""
+
+from __future__ import annotations
+
+import pytest
+
+from rtplab.protocol.errors import MessageError
+from rtplab.protocol.urls import parse_url
+from rtplab.receiving.destination import Destination
+from rtplab.receiving.labdialogue import LabDialogue
+from rtplab.receiving.standarddialogue import StandardDialogue
+
+HERE = "rtsp://ann:secret@here/movie.Mjpeg"
+
+
+def test_a_file_name_is_asked_for_in_the_lab_dialect():
+    lab = Destination("localhost", 5678, "movie.Mjpeg", "tcp")
+    assert (lab.host, lab.port, lab.name) == ("localhost", 5678, "movie.Mjpeg")
+    assert isinstance(lab.dialogue(), LabDialogue)
+    assert lab.dialogue().uses_udp, "the lab knows nothing else"
+
+
+def test_an_address_goes_before_host_and_port():
+    standard = Destination("localhost", 5678, "rtsp://here:8554/movie.Mjpeg")
+    assert (standard.host, standard.port) == ("here", 8554)
+    assert isinstance(standard.dialogue(), StandardDialogue)
+
+
+def test_an_address_that_is_none_is_refused():
+    with pytest.raises(MessageError):
+        Destination("", 0, "http://here/movie.Mjpeg")
+
+
+def test_the_name_does_not_show_the_password():
+    destination = Destination("", 0, HERE)
+    assert destination.name == "rtsp://here/movie.Mjpeg"
+    assert destination.login.user == "ann"
+
+
+@pytest.mark.parametrize(
+    ("address", "transport", "uses_udp"),
+    [
+        ("rtsp://here/x", "auto", True),
+        ("rtsp://here/x", "udp", True),
+        ("rtsp://here/x", "tcp", False),
+        ("rtsps://here/x", "udp", False),  # which everybody on the way could read
+    ],
+)
+def test_the_transport_that_is_wanted(address, transport, uses_udp):
+    assert Destination("", 0, address, transport).dialogue().uses_udp is uses_udp
+
+
+@pytest.mark.parametrize(
+    ("name", "transport", "changes"),
+    [
+        ("rtsp://here/x", "auto", True),
+        ("rtsp://here/x", "udp", False),
+        ("movie.Mjpeg", "auto", False),
+    ],
+)
+def test_tcp_instead_of_udp_where_the_user_does_not_mind(name, transport, changes):
+    destination = Destination("here", 554, name, transport)
+    assert destination.change_to_tcp() is changes
+    assert destination.dialogue().uses_udp is not changes
+    assert not destination.change_to_tcp(), "there is nothing else left"
+
+
+def test_who_logs_in():
+    destination = Destination("", 0, HERE)
+    destination.log_in("bob", "other")
+    assert destination.login.user == "bob"
+    destination.log_in("", "")
+    assert destination.login.user == "ann", "whom the address names"
+
+
+def test_nobody_logs_in_to_a_lab_server():
+    lab = Destination("here", 554, "movie.Mjpeg")
+    lab.log_in("bob", "other")
+    assert lab.login.user == ""
+
+
+def test_a_redirection_within_the_server_keeps_the_login():
+    destination = Destination("", 0, HERE)
+    login = destination.login
+    destination.redirect(parse_url("rtsp://here/other.Mjpeg"))
+    assert destination.login is login
+
+
+@pytest.mark.parametrize("address", ["rtsp://there/movie.Mjpeg", "rtsp://here:8554/movie.Mjpeg"])
+def test_a_redirection_elsewhere_takes_no_login_along(address):
+    destination = Destination("", 0, HERE)
+    destination.redirect(parse_url(address))
+    assert (destination.login.user, destination.host) == ("", parse_url(address).host)
