@@ -129,82 +129,6 @@ class Client:
         self.impairment = receiver.impairment = Impairment(self.impairment.conditions)
         return receiver
 
-    # ------------------------------------------------------------------ what the user can ask
-
-    @property
-    def serverAddr(self) -> str:
-        """The server's name or address."""
-        return self._destination.host
-
-    @property
-    def serverPort(self) -> int:
-        """The server's RTSP port."""
-        return self._destination.port
-
-    @property
-    def fileName(self) -> str:
-        """The movie's file name or address, without a password."""
-        return self._destination.name
-
-    @property
-    def reception(self) -> Reception:
-        """The reception of the current or last session, with its statistics."""
-        return self._receiver.reception
-
-    @property
-    def duration(self) -> float | None:
-        """The length of the movie in seconds, where the server says it."""
-        return self._dialogue.duration
-
-    @property
-    def transportName(self) -> str:
-        """How the media comes: UDP or TCP."""
-        return self._dialogue.transport.lower
-
-    @property
-    def endpoints(self) -> Endpoints | None:
-        """Who talks to whom in the current or last session; None before the first."""
-        return None if self._ends is None else Endpoints(*self._ends, self.rtpPort)
-
-    def positionOf(self, frame: Frame) -> float:
-        """Return how far into the movie a frame is, in seconds.
-
-        A lab server does not say where it is: there it is the time since the first frame.
-        """
-        position = self._dialogue.position
-        return frame.media_time if position is None else position.of(frame)
-
-    def another(self, master: Any, address: tuple[str, int, int, str]) -> Client:
-        """A client for another host, port, RTP port and movie, that is set as this one is."""
-        other = type(self)(master, *address, self._destination.transport, self._destination.trust)
-        other.playout.latency = self.playout.latency
-        other.impairment.conditions = self.impairment.conditions
-        if self._capture is not None:
-            other.captureTo(self._capture)
-        return other
-
-    def captureTo(self, capture: LiveCapture) -> None:
-        """Have all that goes over the wire captured, here and of `another`. Before SETUP."""
-        self._capture = capture
-        self.observer = capture.observe(lambda: self.endpoints, self.observer)
-
-    @property
-    def userName(self) -> str:
-        """Who logs in; "" as long as nobody does."""
-        return self._destination.login.user
-
-    def isWaiting(self) -> bool:
-        """Tell if a request is still unanswered, or the connection is still being made."""
-        return self._command_lock.locked() or self._awaits_reply()
-
-    def _awaits_reply(self) -> bool:
-        return self._awaited.deadline is not None
-
-    def waitFor(self, condition: Callable[[], bool], timeout: float) -> bool:
-        """Wait until `condition` holds, `timeout` seconds at the most; return if it does."""
-        with self._changed:
-            return self._changed.wait_for(condition, timeout)
-
     # ------------------------------------------------------------------ the user's commands
 
     def createWidgets(self) -> None:
@@ -225,15 +149,18 @@ class Client:
         if self.state is State.READY and not self._awaits_reply():
             self.sendRtspRequest(self.PLAY)
 
-    def logIn(self, user: str, password: str) -> None:
-        """Set up as this user: the answer to `needsPassword`. A lab server knows no users."""
-        self._destination.log_in(user, password)
-        self.setupMovie()
-
     def pauseMovie(self) -> None:
         """Have the sending stopped for now. Only in PLAYING."""
         if self.state is State.PLAYING and not self._awaits_reply():
             self.sendRtspRequest(self.PAUSE)
+
+    def exitClient(self) -> None:
+        """Tear the session down and free all that it used. SETUP can begin another."""
+        self._run(self._tear_down)
+
+    def handler(self) -> None:
+        """The window is to be closed: pause, and ask."""
+        self.window.confirm_close()
 
     def seekMovie(self, seconds: float) -> None:
         """Go to another place in the movie. A lab server knows none."""
@@ -247,49 +174,18 @@ class Client:
             self._scale = scale
             self._play_anew()
 
-    def exitClient(self) -> None:
-        """Tear the session down and free all that it used. SETUP can begin another."""
-        self._run(self._tear_down)
-
-    def handler(self) -> None:
-        """The window is to be closed: pause, and ask."""
-        self.window.confirm_close()
-
-    def close(self) -> None:
-        """End all threads and free all sockets. May be called twice."""
-        while True:  # as long as they start others
-            with self._changed:
-                self._hang_up()
-                # Out of the list, as two that close would else wait for each other.
-                threads = [t for t in self._threads if t is not threading.current_thread()]
-                self._threads = []
-            if not threads:
-                break
-            for thread in threads:
-                thread.join()
-        with self._changed:
-            self._reset_session()
-
     def _play_anew(self) -> None:
         """Let a stream that plays go on as wished now: PAUSE first, for servers that queue PLAY."""
         if self.state is State.PLAYING and not self._awaits_reply():
             self._play_when_ready = True
             self.sendRtspRequest(self.PAUSE)
 
-    def _run(self, command: Callable[[], None]) -> None:
-        """Run a command that may block: beside a window, which must not wait, else here."""
-        if self.master is None:
-            command()
-        else:
-            self._start(command, "command")
+    def logIn(self, user: str, password: str) -> None:
+        """Set up as this user: the answer to `needsPassword`. A lab server knows no users."""
+        self._destination.log_in(user, password)
+        self.setupMovie()
 
-    def _start(self, target: Callable[[], None], name: str) -> None:
-        thread = threading.Thread(target=target, name=name)
-        with self._changed:
-            self._threads = [t for t in self._threads if t.is_alive()] + [thread]
-            thread.start()
-
-    # ------------------------------------------------------------------ RTSP
+    # ------------------------------------------------------------------ connecting and setting up
 
     def connectToServer(self) -> None:
         """Connect, unless connected; a failure is told in `error`."""
@@ -327,14 +223,6 @@ class Client:
                 return
             self.sendRtspRequest(self.SETUP)
 
-    def _free_rtp_port(self) -> None:
-        """Have the receiving thread of an earlier session, or of a refused SETUP, end."""
-        with self._changed:
-            self._close_rtp_port()
-            old = [thread for thread in self._threads if thread.name == "rtp"]
-        for thread in old:
-            thread.join()
-
     def _begin_anew(self) -> None:
         """Give up the connection and set up on another: somewhere else, or by TCP."""
         self._hang_up()
@@ -347,6 +235,8 @@ class Client:
                 self.sendRtspRequest(self.TEARDOWN)
                 self.waitFor(lambda: not self._awaits_reply(), TEARDOWN_TIMEOUT)
         self.close()
+
+    # ------------------------------------------------------------------ requests
 
     def sendRtspRequest(self, requestCode: int) -> None:
         """Send SETUP, PLAY, PAUSE or TEARDOWN; what comes of it shows in `state` or `error`."""
@@ -395,6 +285,8 @@ class Client:
         except OSError as error:
             self._lose(f"The server is gone ({error.strerror}): press Setup.")
 
+    # ------------------------------------------------------------------ replies
+
     def recvRtspReply(self) -> None:
         """Read replies until the connection ends. Runs in a thread of its own."""
         connection = self._connection
@@ -437,6 +329,13 @@ class Client:
                     self._succeed(METHODS[self.requestSent])
             self._changed.notify_all()
 
+    def _is_about_keep_alive(self, response: Response) -> bool:
+        try:
+            return self._keep_alive.take(response)
+        except SessionError as error:
+            self._fail(str(error))
+            return True
+
     def _succeed(self, method: str) -> None:
         self.error = self.notice = ""
         self.needsPassword = False
@@ -478,121 +377,6 @@ class Client:
         else:
             self._destination.redirect(redirected.url)
             self._begin_anew()
-
-    def _is_about_keep_alive(self, response: Response) -> bool:
-        try:
-            return self._keep_alive.take(response)
-        except SessionError as error:
-            self._fail(str(error))
-            return True
-
-    # ------------------------------------------------------------------ when nothing comes
-
-    def _next_deadline(self) -> float | None:
-        """When the reply thread has something to do although nothing arrived."""
-        deadlines = [self._awaited.deadline, self._keep_alive.loss_deadline]
-        if self.state is not State.INIT:
-            deadlines.append(self._keep_alive.deadline())
-        if self._packets_are_due():
-            deadlines.append(self._silence.deadline(self._last_arrival()))
-        if self._receiver.transport.interleaved and self.state is State.PLAYING:
-            deadlines.append(self._receiver.reporter.deadline())
-        return min((moment for moment in deadlines if moment is not None), default=None)
-
-    def _packets_are_due(self) -> bool:
-        """Tell if the user is to be told when none comes; once told, no more."""
-        is_told = self.notice or self.error
-        return self.state is State.PLAYING and not self._awaits_reply() and not is_told
-
-    def _last_arrival(self) -> float | None:
-        return self.reception.statistics.last_arrival
-
-    def _look_at_clock(self, now: float) -> None:
-        with self._changed:
-            if self._connection is None:
-                return
-            if is_past(self._awaited.deadline, now):
-                self._give_up_waiting()
-            if self._packets_are_due() and self._silence.is_too_long(now, self._last_arrival()):
-                self._tell_silence()
-            if self.state is not State.INIT and is_past(self._keep_alive.deadline(), now):
-                self._keep_alive.send()
-            if is_past(self._keep_alive.loss_deadline, now):
-                self._lose("The connection is lost: the server answers no more.")
-                return
-            report = self._receiver.interleaved_report()
-            if report is not None:
-                self._transmit(report)
-
-    def _give_up_waiting(self) -> None:
-        self._awaited.give_up()
-        self._play_when_ready = False
-        self._fail(
-            f"The server has not answered {METHODS[self.requestSent]} within "
-            f"{timelimits.REPLY_TIMEOUT:g} s: try again, or tear down and set up anew."
-        )
-
-    def _tell_silence(self) -> None:
-        """Nothing comes: the end of the movie, a lost server, or a firewall that blocks UDP."""
-        seconds = f"{timelimits.SILENCE_TIMEOUT:g} s"
-        if self.firstFrameDelay is not None:
-            self.notice = (
-                f"No packet for {seconds}: the movie has ended, or the server has stopped sending."
-            )
-            self._keep_alive.ask_if_still_there(time.monotonic())
-            self._changed.notify_all()
-        elif self._dialogue.uses_udp and self._destination.change_to_tcp():
-            self._play_when_ready = True
-            self._begin_anew()
-        else:
-            udp = (
-                f", or a firewall blocks UDP port {self.rtpPort}" if self._dialogue.uses_udp else ""
-            )
-            self._fail(
-                f"No picture has come within {seconds} of PLAY: the server may not have "
-                f"{self.fileName}{udp}."
-            )
-
-    # ------------------------------------------------------------------ failing and ending
-
-    def _fail(self, sentence: str) -> None:
-        with self._changed:
-            self.error = sentence
-            self._changed.notify_all()
-
-    def _lose(self, sentence: str) -> None:
-        """The connection is no more: the session is over, and SETUP can begin another."""
-        with self._changed:
-            torn_down = self.teardownAcked or self.requestSent == self.TEARDOWN
-            # Who refuses a session may hang up then; the refusal says more than that.
-            is_refused = self.error and self.state is State.INIT and not self._awaits_reply()
-            self._hang_up()
-            self._reset_session()
-            if not torn_down and not is_refused:
-                self._fail(sentence)
-            self._changed.notify_all()
-
-    def _hang_up(self) -> None:
-        """Make both threads end; each frees its own socket."""
-        if self._connection is not None:
-            self._connection.hang_up()
-            self._connection = None
-        self._close_rtp_port()
-
-    def _close_rtp_port(self) -> None:
-        if self._rtp_socket is not None:
-            self._rtp_socket.wake()
-            self._rtp_socket = None
-
-    def _movie_ended(self) -> None:
-        """The server has said BYE: it stands in READY, and so do we."""
-        with self._changed:
-            if self.state is State.PLAYING:
-                self.state = State.READY
-                self.ended = True
-                self.notice = "The movie has ended."
-                self.reception.paused()
-                self._changed.notify_all()
 
     # ------------------------------------------------------------------ RTP
 
@@ -648,6 +432,228 @@ class Client:
         """Show a JPEG in the window now. Only in the thread that runs the window."""
         if self.master is not None:
             self.window.show(imageFile)
+
+    def _movie_ended(self) -> None:
+        """The server has said BYE: it stands in READY, and so do we."""
+        with self._changed:
+            if self.state is State.PLAYING:
+                self.state = State.READY
+                self.ended = True
+                self.notice = "The movie has ended."
+                self.reception.paused()
+                self._changed.notify_all()
+
+    # ------------------------------------------------------------------ when nothing comes
+
+    def _next_deadline(self) -> float | None:
+        """When the reply thread has something to do although nothing arrived."""
+        deadlines = [self._awaited.deadline, self._keep_alive.loss_deadline]
+        if self.state is not State.INIT:
+            deadlines.append(self._keep_alive.deadline())
+        if self._packets_are_due():
+            deadlines.append(self._silence.deadline(self._last_arrival()))
+        if self._receiver.transport.interleaved and self.state is State.PLAYING:
+            deadlines.append(self._receiver.reporter.deadline())
+        return min((moment for moment in deadlines if moment is not None), default=None)
+
+    def _look_at_clock(self, now: float) -> None:
+        with self._changed:
+            if self._connection is None:
+                return
+            if is_past(self._awaited.deadline, now):
+                self._give_up_waiting()
+            if self._packets_are_due() and self._silence.is_too_long(now, self._last_arrival()):
+                self._tell_silence()
+            if self.state is not State.INIT and is_past(self._keep_alive.deadline(), now):
+                self._keep_alive.send()
+            if is_past(self._keep_alive.loss_deadline, now):
+                self._lose("The connection is lost: the server answers no more.")
+                return
+            report = self._receiver.interleaved_report()
+            if report is not None:
+                self._transmit(report)
+
+    def _packets_are_due(self) -> bool:
+        """Tell if the user is to be told when none comes; once told, no more."""
+        is_told = self.notice or self.error
+        return self.state is State.PLAYING and not self._awaits_reply() and not is_told
+
+    def _last_arrival(self) -> float | None:
+        return self.reception.statistics.last_arrival
+
+    def _give_up_waiting(self) -> None:
+        self._awaited.give_up()
+        self._play_when_ready = False
+        self._fail(
+            f"The server has not answered {METHODS[self.requestSent]} within "
+            f"{timelimits.REPLY_TIMEOUT:g} s: try again, or tear down and set up anew."
+        )
+
+    def _tell_silence(self) -> None:
+        """Nothing comes: the end of the movie, a lost server, or a firewall that blocks UDP."""
+        seconds = f"{timelimits.SILENCE_TIMEOUT:g} s"
+        if self.firstFrameDelay is not None:
+            self.notice = (
+                f"No packet for {seconds}: the movie has ended, or the server has stopped sending."
+            )
+            self._keep_alive.ask_if_still_there(time.monotonic())
+            self._changed.notify_all()
+        elif self._dialogue.uses_udp and self._destination.change_to_tcp():
+            self._play_when_ready = True
+            self._begin_anew()
+        else:
+            udp = (
+                f", or a firewall blocks UDP port {self.rtpPort}" if self._dialogue.uses_udp else ""
+            )
+            self._fail(
+                f"No picture has come within {seconds} of PLAY: the server may not have "
+                f"{self.fileName}{udp}."
+            )
+
+    # ------------------------------------------------------------------ failures
+
+    def _fail(self, sentence: str) -> None:
+        with self._changed:
+            self.error = sentence
+            self._changed.notify_all()
+
+    def _lose(self, sentence: str) -> None:
+        """The connection is no more: the session is over, and SETUP can begin another."""
+        with self._changed:
+            torn_down = self.teardownAcked or self.requestSent == self.TEARDOWN
+            # Who refuses a session may hang up then; the refusal says more than that.
+            is_refused = self.error and self.state is State.INIT and not self._awaits_reply()
+            self._hang_up()
+            self._reset_session()
+            if not torn_down and not is_refused:
+                self._fail(sentence)
+            self._changed.notify_all()
+
+    # ------------------------------------------------------------------ threads and sockets
+
+    def _run(self, command: Callable[[], None]) -> None:
+        """Run a command that may block: beside a window, which must not wait, else here."""
+        if self.master is None:
+            command()
+        else:
+            self._start(command, "command")
+
+    def _start(self, target: Callable[[], None], name: str) -> None:
+        thread = threading.Thread(target=target, name=name)
+        with self._changed:
+            self._threads = [t for t in self._threads if t.is_alive()] + [thread]
+            thread.start()
+
+    def _free_rtp_port(self) -> None:
+        """Have the receiving thread of an earlier session, or of a refused SETUP, end."""
+        with self._changed:
+            self._close_rtp_port()
+            old = [thread for thread in self._threads if thread.name == "rtp"]
+        for thread in old:
+            thread.join()
+
+    def _close_rtp_port(self) -> None:
+        if self._rtp_socket is not None:
+            self._rtp_socket.wake()
+            self._rtp_socket = None
+
+    def _hang_up(self) -> None:
+        """Make both threads end; each frees its own socket."""
+        if self._connection is not None:
+            self._connection.hang_up()
+            self._connection = None
+        self._close_rtp_port()
+
+    def close(self) -> None:
+        """End all threads and free all sockets. May be called twice."""
+        while True:  # as long as they start others
+            with self._changed:
+                self._hang_up()
+                # Out of the list, as two that close would else wait for each other.
+                threads = [t for t in self._threads if t is not threading.current_thread()]
+                self._threads = []
+            if not threads:
+                break
+            for thread in threads:
+                thread.join()
+        with self._changed:
+            self._reset_session()
+
+    # ------------------------------------------------------------------ what the user can ask
+
+    @property
+    def serverAddr(self) -> str:
+        """The server's name or address."""
+        return self._destination.host
+
+    @property
+    def serverPort(self) -> int:
+        """The server's RTSP port."""
+        return self._destination.port
+
+    @property
+    def fileName(self) -> str:
+        """The movie's file name or address, without a password."""
+        return self._destination.name
+
+    @property
+    def userName(self) -> str:
+        """Who logs in; "" as long as nobody does."""
+        return self._destination.login.user
+
+    @property
+    def reception(self) -> Reception:
+        """The reception of the current or last session, with its statistics."""
+        return self._receiver.reception
+
+    @property
+    def duration(self) -> float | None:
+        """The length of the movie in seconds, where the server says it."""
+        return self._dialogue.duration
+
+    @property
+    def transportName(self) -> str:
+        """How the media comes: UDP or TCP."""
+        return self._dialogue.transport.lower
+
+    @property
+    def endpoints(self) -> Endpoints | None:
+        """Who talks to whom in the current or last session; None before the first."""
+        return None if self._ends is None else Endpoints(*self._ends, self.rtpPort)
+
+    def positionOf(self, frame: Frame) -> float:
+        """Return how far into the movie a frame is, in seconds.
+
+        A lab server does not say where it is: there it is the time since the first frame.
+        """
+        position = self._dialogue.position
+        return frame.media_time if position is None else position.of(frame)
+
+    def isWaiting(self) -> bool:
+        """Tell if a request is still unanswered, or the connection is still being made."""
+        return self._command_lock.locked() or self._awaits_reply()
+
+    def _awaits_reply(self) -> bool:
+        return self._awaited.deadline is not None
+
+    def waitFor(self, condition: Callable[[], bool], timeout: float) -> bool:
+        """Wait until `condition` holds, `timeout` seconds at the most; return if it does."""
+        with self._changed:
+            return self._changed.wait_for(condition, timeout)
+
+    def another(self, master: Any, address: tuple[str, int, int, str]) -> Client:
+        """A client for another host, port, RTP port and movie, that is set as this one is."""
+        other = type(self)(master, *address, self._destination.transport, self._destination.trust)
+        other.playout.latency = self.playout.latency
+        other.impairment.conditions = self.impairment.conditions
+        if self._capture is not None:
+            other.captureTo(self._capture)
+        return other
+
+    def captureTo(self, capture: LiveCapture) -> None:
+        """Have all that goes over the wire captured, here and of `another`. Before SETUP."""
+        self._capture = capture
+        self.observer = capture.observe(lambda: self.endpoints, self.observer)
 
 
 def _response_from_text(data: str | bytes) -> Response:
