@@ -502,12 +502,10 @@ class Client:
             self._play_when_ready = True
             self._begin_anew()
         else:
-            udp = (
-                f", or a firewall blocks UDP port {self.rtpPort}" if self._dialogue.uses_udp else ""
-            )
+            udp = f", or a firewall blocks UDP port {self.rtpPort}"
             self._fail(
                 f"No picture has come within {seconds} of PLAY: the server may not have "
-                f"{self.fileName}{udp}."
+                f"{self.fileName}{udp if self._dialogue.uses_udp else ''}."
             )
 
     # ------------------------------------------------------------------ failures
