@@ -60,6 +60,8 @@ def packet_size(packet: Packet) -> int:
 class DatagramSender:
     """Sends packets on one connected, non-blocking UDP socket."""
 
+    __slots__ = ("_socket", "_segmenting", "_refused", "dropped")
+
     def __init__(
         self, connected: socket.socket, segmenting: bool, refused: Callable[[OSError], None]
     ) -> None:

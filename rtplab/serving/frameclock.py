@@ -6,7 +6,7 @@ import math
 
 # Streams of one frame rate share their beats, at most so many seconds apart: to wake up for each
 # of them alone would cost more than to send their frames.
-LONGEST_BEAT = 0.025
+LONGEST_BEAT = 0.05
 # A stream is late when it comes so late, in seconds: players wait for about as long.
 LATE = 0.1
 # A stream that has been late for so long, in seconds, leaves frames out until none has been missed
@@ -24,11 +24,13 @@ class FrameClock:
     steps of half an interval, so that frames never come in a bunch.
     """
 
+    __slots__ = ("_interval", "_start", "_frames", "_is_behind", "_doubtful_since")
+
     def __init__(self, interval: float, now: float) -> None:
-        """Start with a frame at `now`; one every `interval` seconds follows, on the next beat."""
+        """Start with a frame at `now`; one every `interval` seconds follows, on the beat."""
         beat = interval / math.ceil(interval / LONGEST_BEAT)
         self._interval = interval
-        self._start = math.ceil(now / beat) * beat
+        self._start = round(now / beat) * beat
         self._frames = 0.0  # whole, but for a frame that is sent in several bursts
         self._is_behind = False
         self._doubtful_since: float | None = None  # since when _is_behind does not fit any more

@@ -1,20 +1,21 @@
 """The pacer: one thread that decides when each stream of the process sends its next frame.
 
 A thread per stream collapses at a few hundred streams, waking up being dearer than sending. Here
-all streams wait in one heap, and those due within the same few milliseconds go together.
+all streams wait in one queue, and those due within the same few milliseconds go together.
 """
 
 from __future__ import annotations
 
 import heapq
-import itertools
 import logging
 import threading
 import time
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Callable
 
 from rtplab.protocol.errors import MessageError
+
+MOMENTS = 1000  # a second: to these it is rounded when something is due
 
 # Frames due so much later, in seconds, go with those due now: a viewer can't tell, and the thread
 # wakes up less often.
@@ -27,7 +28,9 @@ logger = logging.getLogger("rtplab.pacer")
 
 
 class Ticket:
-    """A stream's place in the heap; `cancel` takes it out."""
+    """A stream's place in the queue; `cancel` takes it out."""
+
+    __slots__ = ("send",)
 
     def __init__(self, send: Callable[[], float | None]) -> None:
         self.send: Callable[[], float | None] | None = send
@@ -35,9 +38,6 @@ class Ticket:
     def cancel(self) -> None:
         """Make sure that no later call is begun; one under way may still end."""
         self.send = None
-
-
-_Entry = tuple[float, int, Ticket]  # when it is due, in which order, what
 
 
 class Pacer:
@@ -48,13 +48,13 @@ class Pacer:
 
     def __init__(self) -> None:
         self._changed = threading.Condition()  # guards _added and _closing
-        self._added: list[_Entry] = []  # not yet in the heap
+        self._added: list[tuple[Ticket, float]] = []  # not yet in the queue, with their deadlines
         self._closing = False
         self._thread: threading.Thread | None = None
-        self._numbers = itertools.count()  # keeps equal deadlines in order
         self._latenesses: deque[float] = deque(maxlen=LATENESS_KEPT)  # below 0: went with others
         # What follows is used by the thread alone.
-        self._heap: list[_Entry] = []
+        self._moments: list[int] = []  # at which something is due: a heap
+        self._queue: defaultdict[int, list[Ticket]] = defaultdict(list)  # by moment
         self.left_out = 0  # frames of all streams so far
         self._unsaid = 0
         self._silent_until = 0.0
@@ -86,7 +86,7 @@ class Pacer:
         self.start()
         ticket = Ticket(send)
         with self._changed:
-            self._added.append((deadline, next(self._numbers), ticket))
+            self._added.append((ticket, deadline))
             self._changed.notify()
         return ticket
 
@@ -115,26 +115,32 @@ class Pacer:
         """Wait until something is due; False when the pacer is closed."""
         with self._changed:
             while not self._closing:
-                for entry in self._added:
-                    heapq.heappush(self._heap, entry)
+                for ticket, deadline in self._added:
+                    self._enqueue(ticket, deadline)
                 self._added.clear()
-                left = self._heap[0][0] - time.monotonic() if self._heap else None
+                left = self._moments[0] / MOMENTS - time.monotonic() if self._moments else None
                 if left is not None and left <= 0:
                     return True
                 self._changed.wait(left)
         return False
 
+    def _enqueue(self, ticket: Ticket, deadline: float) -> None:
+        """Let a stream wait with all that are due at the same moment, in the order they came."""
+        moment = round(deadline * MOMENTS)
+        tickets = self._queue[moment]
+        if not tickets:
+            heapq.heappush(self._moments, moment)
+        tickets.append(ticket)
+
     def _send_due(self, horizon: float) -> None:
         """Send what is due until then."""
-        heap = self._heap
-        while heap and heap[0][0] <= horizon:
-            deadline, number, ticket = heap[0]
-            self._latenesses.append(time.monotonic() - deadline)
-            following = _send(ticket)
-            if following is None:
-                heapq.heappop(heap)
-            else:
-                heapq.heapreplace(heap, (following, number, ticket))
+        while self._moments and self._moments[0] <= horizon * MOMENTS:
+            moment = heapq.heappop(self._moments)
+            for ticket in self._queue.pop(moment):
+                self._latenesses.append(time.monotonic() - moment / MOMENTS)
+                following = _send(ticket)
+                if following is not None:
+                    self._enqueue(ticket, following)
 
 
 def _send(ticket: Ticket) -> float | None:

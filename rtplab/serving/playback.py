@@ -18,6 +18,18 @@ class Playback:
     after its last frame, unless PLAY has named an end.
     """
 
+    __slots__ = (
+        "video",
+        "fps",
+        "scale",
+        "speed",
+        "frame_duration",
+        "_loop",
+        "_is_endless",
+        "_last_frame",
+        "_step",
+    )
+
     def __init__(self, video: VideoStream, fps: float, loop: bool = False) -> None:
         self.video = video
         self.fps = fps

@@ -31,7 +31,7 @@ def new_session_id() -> str:
     return str(1 + secrets.randbelow(MAX_SESSION_ID))
 
 
-@dataclass
+@dataclass(slots=True)
 class Session:
     """One viewer's session, from SETUP to TEARDOWN."""
 

@@ -63,6 +63,15 @@ class Sink(Protocol):
 class UdpSink:
     """Connected UDP sockets to one viewer's RTP port and, in the standard dialect, RTCP port."""
 
+    __slots__ = (
+        "rtcp_socket",
+        "max_payload",
+        "_socket",
+        "_sender",
+        "_first_refusal",
+        "_last_refusal",
+    )
+
     max_burst = MAX_BURST
 
     def __init__(
@@ -149,6 +158,8 @@ class UdpSink:
 
 class InterleavedSink:
     """Two channels of the viewer's RTSP connection (RFC 2326 section 10.12)."""
+
+    __slots__ = ("_connection", "_rtp_channel", "_rtcp_channel")
 
     max_burst = sys.maxsize  # TCP has its own flow control, and frames go whole or not at all
     max_payload = LARGEST_DATAGRAM - HEADER_SIZE  # the length field has 16 bits

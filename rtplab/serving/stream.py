@@ -21,6 +21,22 @@ class RtpStream:
     appendix B); sequence numbers likewise.
     """
 
+    __slots__ = (
+        "sink",
+        "ssrc",
+        "sequence_number",
+        "frames_sent",
+        "packets_sent",
+        "bytes_sent",
+        "_first_timestamp",
+        "_media_time",
+        "_last_timestamp",
+        "_mark_single_packets",
+        "_next_report",
+        "_bursts",
+        "_burst_share",
+    )
+
     def __init__(
         self,
         sink: Sink,
