@@ -18,10 +18,11 @@ LIMIT = 10.0  # seconds that a window gets for anything
 
 
 class Display:
-    """One running X server. Coordinates are pixels of its screen."""
+    """One running X server, a process `pid`. Coordinates are pixels of its screen."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, pid: int) -> None:
         self.name = name
+        self.pid = pid
         self.environment = {**os.environ, "DISPLAY": name}
 
     def click(self, x: int, y: int, button: int = 1, times: int = 1) -> None:
@@ -32,8 +33,18 @@ class Display:
         """Move the mouse there."""
         self._xdotool("mousemove", x, y)
 
+    def move_into(self, title: str) -> None:
+        """Move the mouse into the window of this title."""
+        self._xdotool(*_window(title), "mousemove", "--window", "%1", 20, 20)
+
     def drag(self, start: tuple[int, int], end: tuple[int, int]) -> None:
         self._xdotool("mousemove", *start, "mousedown", 1, "mousemove", *end, "mouseup", 1)
+
+    def move_window(self, title: str, places: list[tuple[int, int]]) -> None:
+        """Move the window of this title to one place after the other, for 30 ms each."""
+        rest = ("sleep", "0.03")
+        moves = [part for x, y in places for part in ("windowmove", "--sync", x, y, *rest)]
+        self._xdotool(*_window(title), *moves)
 
     def key(self, *keys: str) -> None:
         """Press keys, by their X names, one after the other."""
@@ -58,6 +69,11 @@ class Display:
         subprocess.run(command, env=self.environment, check=True, timeout=LIMIT)
 
 
+def _window(title: str) -> tuple[str, ...]:
+    """How xdotool finds a window."""
+    return "search", "--onlyvisible", "--name", f"^{title}$"
+
+
 @contextlib.contextmanager
 def running_display(size: str = "1600x1200", dpi: int = 96) -> Iterator[Display]:
     """Run an X server on a free display; a machine that can't is skipped, but not in CI."""
@@ -80,7 +96,7 @@ def running_display(size: str = "1600x1200", dpi: int = 96) -> Iterator[Display]
         with open(reader) as answer:
             number = answer.readline().strip()
         assert number, "Xvfb has not started"
-        yield Display(f":{number}")
+        yield Display(f":{number}", server.pid)
     finally:
         server.terminate()
         server.wait(LIMIT)

@@ -69,7 +69,17 @@ class OpenDialog(Dialog):
             self.list.insert("", "end", iid=str(number), text=address.title)
         self.list.grid(row=row + 1, column=0, columnspan=2, sticky="ew")
         self.list.bind("<<TreeviewSelect>>", self._selected)
+        for key in ("<Down>", "<Up>"):
+            self.list.bind(key, self._choose_first)
         self.list.bind("<Double-Button-1>", lambda event: self.agree())
+
+    def _choose_first(self, event: tk.Event[tk.Misc]) -> str | None:
+        """Begin at the top: Tk moves on only from an entry that has been chosen."""
+        if self.list.focus():
+            return None
+        self.list.focus("0")
+        self.list.selection_set("0")
+        return "break"
 
     def _selected(self, event: tk.Event[tk.Misc]) -> None:
         for number in self.list.selection():

@@ -90,9 +90,13 @@ class PictureArea(tk.Canvas):
             return
         self._jpeg = picture.jpeg
         self._paste(picture.image)
-        if self._redraw_timer:
+        # One that was decoded for the room there was before leaves the redrawing to come.
+        if self._redraw_timer and self._fits(picture.image.size):
             self.after_cancel(self._redraw_timer)
             self._redraw_timer = ""
+
+    def _fits(self, size: Size) -> bool:
+        return self.picture is not None and size == fitted(self.picture, self._room)
 
     def clear(self) -> None:
         """Show no picture any more."""

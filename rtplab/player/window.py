@@ -6,6 +6,7 @@ It asks the client for frames and state from the Tk main loop; no thread of the 
 from __future__ import annotations
 
 import time
+from _tkinter import IDLE_EVENTS
 from collections.abc import Callable
 from tkinter import messagebox, ttk
 from typing import Any
@@ -33,7 +34,7 @@ POLL_INTERVAL = 0.015  # seconds between two looks for a frame, while playing an
 DECODING_INTERVAL = 4  # milliseconds between two looks for a large picture that is being decoded
 IDLE_INTERVAL = 0.06  # seconds between two looks at the session
 # Seconds between two writings of frame number and time: more often than this nobody reads them.
-NUMBERS_INTERVAL = 0.1
+NUMBERS_INTERVAL = 0.25
 FAREWELL = 1.5  # seconds that the server gets to answer TEARDOWN when the window closes
 FIRST_SIZE = (576, 432)  # of the picture area at 1x, until the first picture tells its own
 SMALLEST = (500, 260)  # of the window at 1x
@@ -137,7 +138,10 @@ class PlayerWindow:
             self._write_numbers()
             self._numbers_due = now + NUMBERS_INTERVAL
         self.panel.tick(now)
-        self._timer = self.toplevel.tk.call("after", self._pause(now), self._tick_command)
+        pause = self._pause(now)
+        # Draw now: for that the main loop would ask its thread that waits for X first.
+        self.toplevel.tk.dooneevent(IDLE_EVENTS)
+        self._timer = self.toplevel.tk.call("after", pause, self._tick_command)
 
     def _pause(self, now: float) -> int:
         """Milliseconds until there is something to do."""
@@ -168,7 +172,8 @@ class PlayerWindow:
             return
         self.limit_size()  # Tk knows by now how large the controls are
         screen = top.winfo_screenwidth(), top.winfo_screenheight()
-        room = min(screen[0] / width, screen[1] / height) * SCREEN_SHARE
+        height_left = screen[1] * SCREEN_SHARE - self.controls.winfo_reqheight()
+        room = min(screen[0] * SCREEN_SHARE / width, height_left / height)
         least = max(self.controls.winfo_reqwidth(), self.theme.px(FIRST_SIZE[0]))
         flush = least / width  # no bars at the picture's sides
         factor = min(max(self.theme.scale, flush), room)

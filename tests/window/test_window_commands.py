@@ -5,7 +5,10 @@ from __future__ import annotations
 import pytest
 from display import pump
 from processes import HOST
-from windows import answer, asked, clients_of, focus, middle_of, words
+from windows import answer, asked, clients_of, dialogs_of, entries_of, focus, middle_of, words
+
+from rtplab.player import history
+from rtplab.player.history import Address
 
 pytestmark = pytest.mark.peers
 
@@ -83,3 +86,36 @@ def test_the_open_dialog_plays_something_else_here(watch, root, display, server)
         assert pump(root, lambda: bool(other.window.picture.jpeg)), other.error
     finally:
         other.close()
+
+
+def test_what_was_opened_lately_is_played_again_by_keys_alone(player, root, display, server):
+    url = f"rtsp://{HOST}:{server.port}/movie.Mjpeg"
+    history.save(history.Settings([Address(HOST, server.port, 0, "other.Mjpeg"), Address(url=url)]))
+    focus(root, display)
+    display.key("o")
+    assert pump(root, lambda: asked(root, "Opened lately"))
+    (dialog,) = dialogs_of(root)
+    display.move(*middle_of(dialog))  # without a window manager keys go where the mouse is
+    for _ in range(12):
+        if root.focus_get().winfo_class() == "Treeview":
+            break
+        press(root, display, "Tab")
+    assert root.focus_get().winfo_class() == "Treeview"
+    press(root, display, "Down")
+    assert [entry.get() for entry in entries_of(dialog)][3] == "other.Mjpeg"
+    press(root, display, "Down")
+    chosen = root.focus_get()
+    assert [chosen.item(item, "text") for item in chosen.selection()] == [url]
+    press(root, display, "Return")
+    clients = clients_of(root)
+    assert pump(root, lambda: [client.fileName for client in clients()] == [url])
+    (other,) = clients()
+    try:
+        assert pump(root, lambda: bool(other.window.picture.jpeg)), other.error
+    finally:
+        other.close()
+
+
+def press(root, display, key: str) -> None:
+    display.key(key)
+    pump(root, lambda: False, limit=0.05)

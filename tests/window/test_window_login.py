@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from display import pump
 from processes import HOST, ServerProcess
-from windows import answer, asked, dialogs_of, enabled, words
+from windows import answer, asked, dialogs_of, enabled, entries_of, words
 
 pytestmark = pytest.mark.peers
 
@@ -42,7 +42,7 @@ def test_who_gives_no_password_is_told_and_can_be_asked_again(
     player = open_player(0, f"rtsp://bob@{HOST}:{guarded_server.port}/movie.Mjpeg")
     player.window.play()
     assert pump(root, lambda: asked(root, "does not accept")), words(player)
-    shown = [entry.get() for entry in _entries(dialogs_of(root)[0])]
+    shown = [entry.get() for entry in entries_of(dialogs_of(root)[0])]
     assert shown == ["bob", ""]
     answer(root, display, "Escape")
     assert pump(root, lambda: not dialogs_of(root))
@@ -52,10 +52,3 @@ def test_who_gives_no_password_is_told_and_can_be_asked_again(
     assert pump(root, lambda: asked(root, "does not accept")), words(player)
     answer(root, display, "secret word", "Return")
     assert pump(root, lambda: asked(root, "does not accept"), limit=20), words(player)
-
-
-def _entries(widget) -> list:
-    found = [widget] if widget.winfo_class() == "TEntry" else []
-    for child in widget.winfo_children():
-        found += _entries(child)
-    return found

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import random
+
 import pytest
 from display import pump
-from windows import drawn_on, focus
+from movies import ROOT
+from processes import HOST, ServerProcess
+from windows import drawn_on, enabled, focus
+
+import ClientLauncher
 
 pytestmark = pytest.mark.peers
 
@@ -78,3 +84,41 @@ def test_the_network_sliders_lose_packets(watch, root, display):
     assert pump(root, lambda: player.ended or player.window.viewing.frame.number > 30)
     network.reset.invoke()
     assert player.impairment.conditions.harmless
+
+
+@pytest.fixture
+def impaired(root):
+    """A player that was started with --impair."""
+    with ServerProcess(ROOT, "--fps", "100") as server:
+        url = f"rtsp://{HOST}:{server.port}/movie.Mjpeg"
+        arguments = [url, "--transport", "tcp", "--impair", "loss=5%,seed=1"]
+        player = ClientLauncher._client(root, ClientLauncher._parse_arguments(arguments))
+        root.geometry("+0+0")
+        player.window.play()
+        assert pump(root, lambda: bool(player.window.picture.jpeg)), player.error
+        yield player
+        player.close()
+
+
+def test_loss_that_the_command_line_asks_for_is_on_its_slider_and_is_measured(
+    impaired, root, display
+):
+    focus(root, display)
+    display.key("5")
+    panel, statistics = impaired.window.panel, impaired.reception.statistics
+    assert pump(root, lambda: panel.open and panel.network.winfo_ismapped())
+    assert panel.network.values["loss"].cget("text") == "5 %"
+    assert panel.network.scales["loss"].get() == 5
+    assert panel.network.seed.get() == "1"
+    assert pump(root, lambda: statistics.packets > 1200)
+    impaired.pause.invoke()
+    assert pump(root, lambda: enabled(impaired) == ["start", "teardown"])
+    lost, came = impaired.impairment.lost, statistics.packets + impaired.impairment.lost
+    fates = [random.Random((1 << 32) + number).random() for number in range(1, came + 1)]
+    assert lost == sum(fate < 0.05 for fate in fates)
+    assert lost - 5 <= statistics.lost <= lost  # nobody can miss the last ones
+    assert statistics.lost / came == pytest.approx(0.05, abs=0.01)
+    display.key("4")
+    assert pump(root, lambda: "Lost" in panel.statistics.values)
+    shown = f"{statistics.lost:,} ({100 * statistics.loss_rate:.1f} %)"
+    assert pump(root, lambda: panel.statistics.values["Lost"].cget("text") == shown), shown

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import resource
+import signal
+import subprocess
+import sys
 import time
+from collections import Counter
+from collections.abc import Callable
+from contextlib import ExitStack
 
 import pytest
 from display import pump
-from movies import frames_of
+from movies import ROOT, frames_of
 from PIL import Image
-from processes import HOST
+from processes import HOST, ServerProcess
 from strip import frame_number, frame_number_of_jpeg
-from windows import focus, tshark, words
+from windows import focus, tshark, window_named, words
 
 from VideoStream import VideoStream
 
@@ -38,6 +44,56 @@ def test_the_capture_is_saved_from_the_panel(watch, root, display, tmp_path, mon
     assert rows[0] == ["DESCRIBE", str(ends.client.port), str(ends.server.port)]
     times = [float(row[0]) for row in tshark(path, ends.server.port, "frame", "frame.time_epoch")]
     assert times == sorted(times) and abs(times[-1] - time.time()) < 60
+
+
+def test_one_capture_holds_all_that_a_window_plays(display, tmp_path):
+    """After Teardown and Setup, when it has reconnected, and of another address opened in it."""
+    path = tmp_path / "all.pcap"
+    command = [sys.executable, str(ROOT / "ClientLauncher.py"), "--pcap", str(path)]
+    with ServerProcess(ROOT) as other, ServerProcess(ROOT) as server, ExitStack() as after:
+        url = f"rtsp://{HOST}:{server.port}/movie.Mjpeg"
+        errors = after.enter_context(open(tmp_path / "errors", "w+"))
+        launched = subprocess.Popen([*command, url], stderr=errors)
+        after.callback(launched.wait)
+        after.callback(launched.kill)
+        assert has_played(path, 1)
+        display.move(100, 100)
+        display.key("F8")
+        assert has_played(path, 2, lambda: display.key("F5", "F6"))  # when they are enabled again
+        server.stop()
+        after.enter_context(ServerProcess(ROOT, port=server.port))
+        assert has_played(path, 3)
+        display.key("o")
+        window_named(display, "Open")
+        display.move_into("Open")
+        display.key("ctrl+slash")
+        display.type(f"rtsp://{HOST}:{other.port}/movie.Mjpeg")
+        display.key("Return")
+        assert has_played(path, 4)
+        launched.send_signal(signal.SIGTERM)
+        assert launched.wait(10) == 0
+        errors.seek(0)
+        assert errors.read() == ""
+    ports = f"{min(other.port, server.port)}-{max(other.port, server.port)}"
+    rows = tshark(path, ports, "rtsp.method || rtp", "rtsp.method", "rtp.ssrc")
+    begin = ["DESCRIBE", "SETUP", "PLAY"]
+    methods = [method for method, _ in rows if method]
+    assert methods == [*begin, "TEARDOWN", *begin, *begin, "TEARDOWN", *begin]
+    packets = Counter(ssrc for _, ssrc in rows if ssrc)
+    assert len(packets) == 4 and min(packets.values()) > 20, packets
+
+
+def has_played(path, count: int, meanwhile: Callable[[], object] = lambda: None) -> bool:
+    """Wait until a capture holds so many requests to play, and 40 kB after the last."""
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline:
+        parts = path.read_bytes().split(b"PLAY rtsp://") if path.exists() else []
+        if len(parts) == count + 1 and len(parts[count]) > 40_000:
+            return True
+        if len(parts) <= count:
+            meanwhile()
+        time.sleep(0.05)
+    return False
 
 
 @pytest.mark.parametrize(("key", "suffix"), [("r", ".Mjpeg"), ("shift+r", ".mjpeg")])

@@ -93,8 +93,8 @@ def drawn_on(canvas) -> list[str]:
     return [canvas.itemcget(item, "text") for item in items]
 
 
-def tshark(path, port: int, wanted: str, *fields: str) -> list[list[str]]:
-    """What tshark reads in a capture."""
+def tshark(path, port: int | str, wanted: str, *fields: str) -> list[list[str]]:
+    """What tshark reads in a capture, with RTSP on `port`, or on a range such as "8000-8010"."""
     if shutil.which("tshark") is None:
         reason = "not installed: tshark"
         pytest.fail(reason) if "CI" in os.environ else pytest.skip(reason)
@@ -144,3 +144,11 @@ def clients_of(root):
     return lambda: [
         open_one.client for open_one in window._windows if open_one.toplevel._root() is root
     ]
+
+
+def entries_of(widget) -> list:
+    """The fields to type into, in a dialog."""
+    found = [widget] if widget.winfo_class() == "TEntry" else []
+    for child in widget.winfo_children():
+        found += entries_of(child)
+    return found

@@ -1,0 +1,138 @@
+"""The window on screens at 1.5x and 2x: the picture is sharp, and nothing is cut off."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+from display import pump
+from PIL import Image, ImageChops, ImageDraw, ImageStat
+from processes import HOST, ServerProcess
+from windows import asked, dialogs_of, enabled, focus, picture_box
+
+pytestmark = pytest.mark.peers
+UNSCALED = 96 / 72  # `tk scaling`, pixels a point, of a screen at 1x
+SIZE = 1280, 960  # of the picture: smaller and larger than what is shown of it
+GREY_LEVELS = 3.0  # of 255 that a picture may differ, on average, from what it should be
+
+
+@pytest.fixture(scope="module")
+def sharp_movie(tmp_path_factory):
+    """A movie of one picture, full of lines that are gone when it is decoded too small."""
+    image = Image.new("RGB", SIZE, "white")
+    draw = ImageDraw.Draw(image)
+    for x in range(0, SIZE[0], 3):
+        draw.line((x, 0, x, SIZE[1] // 2), (x % 256, 0, 0))
+    for y in range(SIZE[1] // 2, SIZE[1], 5):
+        draw.line((0, y, SIZE[0], y + 40), (0, 0, y % 256), 2)
+    image.save(jpeg := io.BytesIO(), "JPEG", quality=70)
+    path = tmp_path_factory.mktemp("sharp") / "sharp.mjpeg"
+    path.write_bytes(jpeg.getvalue() * 20)
+    return path
+
+
+@pytest.fixture(params=[1.5, 2.0])
+def scale(request, root):
+    root.tk.call("tk", "scaling", request.param * UNSCALED)
+    return request.param
+
+
+@pytest.fixture
+def paused(scale, sharp_movie, open_player, root):
+    """A player that shows the sharp picture and stands still."""
+    with ServerProcess(sharp_movie.parent, "--loop") as server:
+        player = open_player(0, f"rtsp://{HOST}:{server.port}/sharp.mjpeg")
+        player.window.play()
+        assert pump(root, lambda: bool(player.window.picture.jpeg)), player.error
+        player.pause.invoke()
+        assert pump(root, lambda: enabled(player) == ["start", "teardown"])
+        yield player
+        player.close()
+
+
+def difference(one: Image.Image, other: Image.Image) -> float:
+    """The mean difference of two pictures, in grey levels."""
+    return ImageStat.Stat(ImageChops.difference(one.convert("L"), other.convert("L"))).mean[0]
+
+
+def settled(player, root, display) -> Image.Image:
+    """What the screen shows of the picture once its size is that of the room there is."""
+    area = player.window.picture
+
+    def fits() -> bool:
+        left, top, right, bottom = area.box
+        return right - left == area.winfo_width() or bottom - top == area.winfo_height()
+
+    pump(root, lambda: False, limit=0.3)  # longer than a redrawing waits
+    assert pump(root, fits)
+    return display.screenshot().crop(picture_box(player))
+
+
+def assert_sharp(shown: Image.Image, jpeg: bytes) -> None:
+    with Image.open(io.BytesIO(jpeg)) as whole:
+        decoded = whole.convert("RGB")
+    expected = decoded.resize(shown.size, Image.Resampling.BILINEAR)
+    halved = (shown.width // 2, shown.height // 2)
+    blurred = decoded.resize(halved, Image.Resampling.BOX).resize(
+        shown.size, Image.Resampling.BILINEAR
+    )
+    assert difference(shown, expected) < GREY_LEVELS < difference(blurred, expected) / 2
+
+
+def test_the_picture_is_as_sharp_as_its_size_allows(paused, scale, root, display):
+    jpeg = paused.window.picture.jpeg
+    for size in ("1500x1150", "1100x900"):
+        root.geometry(size)
+        shown = settled(paused, root, display)
+        assert shown.width > 0.6 * root.winfo_width()
+        assert_sharp(shown, jpeg)
+
+
+def test_a_size_that_comes_while_the_last_is_decoded_is_not_forgotten(paused, root, display):
+    for size in ("1500x1150", "1100x900", "1400x1000"):
+        paused.window.picture.show(paused.window.picture.jpeg)
+        root.geometry(size)
+        root.update()
+        settled(paused, root, display)
+
+
+def test_nothing_of_the_window_is_cut_off(paused, scale, root, display):
+    theme = paused.window.theme
+    assert theme.scale == pytest.approx(scale, rel=0.01)  # Tk counts in millimetres
+    assert_complete(root)
+    focus(root, display)
+    paused.window.panel.toggle()
+    for page in ("1", "2", "3", "4", "5"):
+        display.key(page)
+        pump(root, lambda: False, limit=0.1)
+        assert_complete(root)
+    paused.window.panel.toggle()
+    focus(root, display)
+    display.key("o")
+    assert pump(root, lambda: asked(root, "A lab server's movie"))
+    (dialog,) = dialogs_of(root)
+    assert_complete(dialog)
+
+
+def assert_complete(window) -> None:
+    """All widgets in a window have the room that they need, and the window is on the screen."""
+    window.update()
+    assert 0 <= window.winfo_rootx() and 0 <= window.winfo_rooty()
+    assert window.winfo_rootx() + window.winfo_width() <= window.winfo_screenwidth()
+    assert window.winfo_rooty() + window.winfo_height() <= window.winfo_screenheight()
+    for widget in mapped_within(window):
+        if widget.winfo_class() in ("TButton", "TLabel", "TEntry", "TRadiobutton", "TScale"):
+            assert widget.winfo_width() >= widget.winfo_reqwidth(), widget
+            assert widget.winfo_height() >= widget.winfo_reqheight(), widget
+        right = widget.winfo_rootx() + widget.winfo_width()
+        bottom = widget.winfo_rooty() + widget.winfo_height()
+        assert right <= window.winfo_rootx() + window.winfo_width(), widget
+        assert bottom <= window.winfo_rooty() + window.winfo_height(), widget
+
+
+def mapped_within(widget) -> list:
+    found = []
+    for child in widget.winfo_children():
+        if child.winfo_ismapped() and child.winfo_class() not in ("Toplevel", "Menu"):
+            found += [child, *mapped_within(child)]
+    return found
