@@ -55,16 +55,18 @@ def difference(one: Image.Image, other: Image.Image) -> float:
     return ImageStat.Stat(ImageChops.difference(one.convert("L"), other.convert("L"))).mean[0]
 
 
-def settled(player, root, display) -> Image.Image:
-    """What the screen shows of the picture once its size is that of the room there is."""
+def resized(player, root, display, size: str) -> Image.Image:
+    """What the screen shows of the picture once the window and the picture have their new sizes."""
+    root.geometry(size)
     area = player.window.picture
 
     def fits() -> bool:
         left, top, right, bottom = area.box
-        return right - left == area.winfo_width() or bottom - top == area.winfo_height()
+        is_large = right - left == area.winfo_width() or bottom - top == area.winfo_height()
+        return is_large and size == f"{root.winfo_width()}x{root.winfo_height()}"
 
-    pump(root, lambda: False, limit=0.3)  # longer than a redrawing waits
     assert pump(root, fits)
+    root.winfo_pointerx()  # the answer comes when all before it is drawn
     return display.screenshot().crop(picture_box(player))
 
 
@@ -82,8 +84,7 @@ def assert_sharp(shown: Image.Image, jpeg: bytes) -> None:
 def test_the_picture_is_as_sharp_as_its_size_allows(paused, scale, root, display):
     jpeg = paused.window.picture.jpeg
     for size in ("1500x1150", "1100x900"):
-        root.geometry(size)
-        shown = settled(paused, root, display)
+        shown = resized(paused, root, display, size)
         assert shown.width > 0.6 * root.winfo_width()
         assert_sharp(shown, jpeg)
 
@@ -91,9 +92,7 @@ def test_the_picture_is_as_sharp_as_its_size_allows(paused, scale, root, display
 def test_a_size_that_comes_while_the_last_is_decoded_is_not_forgotten(paused, root, display):
     for size in ("1500x1150", "1100x900", "1400x1000"):
         paused.window.picture.show(paused.window.picture.jpeg)
-        root.geometry(size)
-        root.update()
-        settled(paused, root, display)
+        resized(paused, root, display, size)
 
 
 def test_nothing_of_the_window_is_cut_off(paused, scale, root, display):
@@ -101,12 +100,12 @@ def test_nothing_of_the_window_is_cut_off(paused, scale, root, display):
     assert theme.scale == pytest.approx(scale, rel=0.01)  # Tk counts in millimetres
     assert_complete(root)
     focus(root, display)
-    paused.window.panel.toggle()
-    for page in ("1", "2", "3", "4", "5"):
-        display.key(page)
-        pump(root, lambda: False, limit=0.1)
+    panel = paused.window.panel
+    for number in range(5):
+        display.key(str(number + 1))
+        assert pump(root, lambda n=number: panel.open and panel.notebook.index("current") == n)
         assert_complete(root)
-    paused.window.panel.toggle()
+    panel.toggle()
     focus(root, display)
     display.key("o")
     assert pump(root, lambda: asked(root, "A lab server's movie"))
