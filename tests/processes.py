@@ -154,11 +154,16 @@ class ClientRun:
         return report
 
 
+def client_command(*arguments: str | int | Path, prefix: Sequence[str] = ()) -> list[str]:
+    """`python ClientLauncher.py ARGUMENTS...`, run by the command `prefix`."""
+    return [*prefix, *PYTHON, str(ROOT / "ClientLauncher.py"), *map(str, arguments)]
+
+
 def run_client(
     *arguments: str | int | Path, limit: float = 15.0, prefix: Sequence[str] = ()
 ) -> ClientRun:
     """Run `python ClientLauncher.py ARGUMENTS...`; longer than `limit` seconds is a failure."""
-    command = [*prefix, *PYTHON, str(ROOT / "ClientLauncher.py"), *map(str, arguments)]
+    command = client_command(*arguments, prefix=prefix)
     started = time.monotonic()
     with tempfile.TemporaryDirectory() as elsewhere:
         process = subprocess.Popen(

@@ -14,19 +14,13 @@ from types import TracebackType
 from typing import Any
 
 from audience import LIMIT
-from movies import ROOT
-from processes import PYTHON, ServerProcess
+from processes import ServerProcess, client_command
 
 
 class Server(ServerProcess):
-    """A server that is started by the command `prefix`, and may be killed."""
+    """A server that may be killed."""
 
-    def __init__(
-        self, media: Path, *options: str, port: int = 0, prefix: Sequence[str] = ()
-    ) -> None:
-        super().__init__(media, *options, port=port)
-        self._command = [*prefix, *self._command]
-        self._is_killed = False
+    _is_killed = False
 
     def kill(self) -> None:
         """End it by SIGKILL: it has no time for a last word."""
@@ -55,8 +49,7 @@ class Player:
     """`python ClientLauncher.py ARGUMENTS... --headless --json`, for a `with` statement."""
 
     def __init__(self, *arguments: str | int | Path, prefix: Sequence[str] = ()) -> None:
-        self._command = [*prefix, *PYTHON, str(ROOT / "ClientLauncher.py"), *map(str, arguments)]
-        self._command += ["--headless", "--json"]
+        self._command = client_command(*arguments, "--headless", "--json", prefix=prefix)
 
     def __enter__(self) -> Player:
         self._process = subprocess.Popen(
