@@ -140,6 +140,15 @@ def test_sequence_numbers_are_given_back():
     assert [sequence for sequence, _ in buffer.release(0.0)] == [7, 8, 9]
 
 
+def test_packets_that_come_together_are_released_together():
+    buffer = ReorderBuffer(PATIENCE)
+    for sequence, payload in ((7, b"a"), (9, b"d"), (7, b"b"), (8, b"c"), (9, b"e"), (8, b"c")):
+        buffer.add(sequence, packet(payload), 0.0)
+    released = [(sequence, one.payload) for sequence, one in buffer.release(0.0)]
+    assert released == [(7, b"a"), (7, b"b"), (8, b"c"), (9, b"d"), (9, b"e")]
+    assert buffer.release(1.0) == []
+
+
 def test_so_many_packets_are_held_and_no_more():
     line = Line()
     line.add(0)

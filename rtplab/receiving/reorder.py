@@ -28,37 +28,39 @@ class ReorderBuffer:
 
     def __init__(self, patience: float) -> None:
         self._patience = patience
-        self._next: int | None = None  # the sequence number that is released next
-        self._held: dict[int, list[RtpPacket]] = {}
+        self._next: int | None = None  # the sequence number whose turn it is
+        self._in_turn: list[tuple[int, RtpPacket]] = []  # may be released
+        self._last: list[RtpPacket] = []  # the newest of the number before _next
+        self._held: dict[int, list[RtpPacket]] = {}  # of numbers beyond _next
         self._held_count = 0  # packets in _held
-        self._arrivals: dict[int, float] = {}
-        self._last_released: list[RtpPacket] = []  # the newest of the number before _next
+        self._arrivals: dict[int, float] = {}  # of the first packet of each number in _held
 
     def add(self, sequence: int, packet: RtpPacket, now: float) -> Verdict:
         """Take a packet that arrived at `now`; `sequence` has its cycles above it."""
         if self._next is None:
             self._next = sequence
-        if sequence < self._next - 1:
-            return Verdict.LATE
-        known = self._last_released if sequence < self._next else self._held.get(sequence, [])
+        if sequence == self._next:
+            self._pass_on(sequence, [packet])
+            return Verdict.ACCEPTED
+        known = self._last if sequence == self._next - 1 else self._held.get(sequence, [])
         if any(other.payload == packet.payload for other in known):
             return Verdict.DUPLICATE
-        if sequence < self._next and not known:
+        if sequence > self._next:
+            self._hold(sequence, packet, now)
+        elif known:
+            self._in_turn.append((sequence, packet))
+            self._last.append(packet)
+            del self._last[:-MAX_HELD]
+        else:
             return Verdict.LATE
-        self._held.setdefault(sequence, []).append(packet)
-        self._held_count += 1
-        self._arrivals.setdefault(sequence, now)
         return Verdict.ACCEPTED
 
     def release(self, now: float) -> list[tuple[int, RtpPacket]]:
         """Return, in order, the packets for which nothing is waited any more."""
-        released: list[tuple[int, RtpPacket]] = []
-        while self._held:
-            sequence = min(self._held)
-            in_turn = self._next is None or sequence <= self._next
-            if not in_turn and self._held_count <= MAX_HELD and now < self._give_up_at():
-                break
-            released += [(sequence, packet) for packet in self._take(sequence)]
+        while self._held and (self._held_count > MAX_HELD or now >= self._give_up_at()):
+            first = min(self._held)
+            self._pass_on(first, self._take(first))
+        released, self._in_turn = self._in_turn, []
         return released
 
     def deadline(self) -> float | None:
@@ -68,14 +70,23 @@ class ReorderBuffer:
     def _give_up_at(self) -> float:
         return min(self._arrivals.values()) + self._patience
 
+    def _pass_on(self, sequence: int, packets: list[RtpPacket]) -> None:
+        """Let out the packets of this number, and those that waited for them only."""
+        while packets:
+            self._in_turn += [(sequence, packet) for packet in packets]
+            self._last = packets[-MAX_HELD:]
+            sequence += 1
+            packets = self._take(sequence)
+        self._next = sequence
+
+    def _hold(self, sequence: int, packet: RtpPacket, now: float) -> None:
+        self._held.setdefault(sequence, []).append(packet)
+        self._held_count += 1
+        self._arrivals.setdefault(sequence, now)
+
     def _take(self, sequence: int) -> list[RtpPacket]:
-        packets = self._held.pop(sequence)
-        self._held_count -= len(packets)
-        del self._arrivals[sequence]
-        if self._next is not None and sequence == self._next - 1:
-            self._last_released += packets
-        else:
-            self._last_released = list(packets)
-            self._next = sequence + 1
-        del self._last_released[:-MAX_HELD]
+        packets = self._held.pop(sequence, [])
+        if packets:
+            self._held_count -= len(packets)
+            del self._arrivals[sequence]
         return packets
