@@ -104,7 +104,8 @@ class RtpPacket:
             raise PacketError(f"{len(byteStream)} bytes are no RTP packet: its header has 12")
         self.header = bytearray(byteStream[:HEADER_SIZE])
         start, end = HEADER_SIZE, len(byteStream)
-        if self.version() == 2:
+        has_more = self.header[0] & ~_VERSION_MASK  # than the 12 bytes and the payload
+        if has_more and self.version() == 2:
             start = self._payload_start(byteStream)
             end -= self._padding_length(byteStream, start)
             self.header[0] &= _VERSION_MASK

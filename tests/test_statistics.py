@@ -90,9 +90,10 @@ def test_what_is_older_than_memory_is_not_counted_twice():
 
 def test_what_has_come():
     statistics = after([1, 2, 4])
-    assert [statistics.has_come(sequence) for sequence in range(6)] == [0, 1, 1, 0, 1, 0]
+    first = [statistics.arrived(sequence, 100, START) for sequence in range(6)]
+    assert first == [True, False, False, True, False, True]
     statistics.restarted()
-    assert not statistics.has_come(1)
+    assert statistics.arrived(1, 100, START)
 
 
 @given(st.lists(st.integers(0, 300), min_size=1, max_size=120))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from enum import Enum, auto
+from typing import NamedTuple
 
 from rtplab.protocol.states import State
 
@@ -28,8 +29,7 @@ class Message:
 NOTHING = Message("")
 
 
-@dataclass(frozen=True)
-class Situation:
+class Situation(NamedTuple):
     """All that the window's words and buttons depend on. Times are seconds."""
 
     movie: str = ""

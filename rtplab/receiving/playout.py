@@ -103,17 +103,15 @@ class _RecentMinimum:
         self.clear()
 
     def clear(self) -> None:
+        self.value: float | None = None
         self._previous: float | None = None
         self._current: float | None = None
         self._began = 0.0
-
-    @property
-    def value(self) -> float | None:
-        values = [value for value in (self._previous, self._current) if value is not None]
-        return min(values) if values else None
 
     def add(self, value: float, now: float) -> None:
         if self._current is None or now - self._began >= self._window:
             self._previous, self._current, self._began = self._current, value, now
         else:
             self._current = min(self._current, value)
+        previous, current = self._previous, self._current
+        self.value = current if previous is None else min(previous, current)

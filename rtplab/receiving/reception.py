@@ -66,17 +66,16 @@ class Reception:
             return []
         self.ssrc = packet.ssrc()
         sequence = self._unwrapper.unwrap(number)
-        is_repeated = self.statistics.has_come(sequence)
-        self.statistics.arrived(sequence, len(datagram), now)
+        is_new = self.statistics.arrived(sequence, len(datagram), now)
         if self._timeline.trusts_timestamps:
             self.statistics.stamped(packet.timestamp(), now)
         verdict = self._reorder.add(sequence, packet, now)
         if verdict is not Verdict.ACCEPTED:
-            self._count_useless(verdict, is_repeated)
+            self._count_useless(verdict, is_new)
         return self.release(now)
 
-    def _count_useless(self, verdict: Verdict, is_repeated: bool) -> None:
-        if verdict is Verdict.DUPLICATE or is_repeated:
+    def _count_useless(self, verdict: Verdict, is_new: bool) -> None:
+        if verdict is Verdict.DUPLICATE or not is_new:
             self.statistics.duplicates += 1
         else:
             self.statistics.late += 1

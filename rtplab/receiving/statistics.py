@@ -58,12 +58,11 @@ class Statistics:
             return 0.0
         return self.last_arrival - self.first_arrival
 
-    def has_come(self, sequence: int) -> bool:
-        """Tell if this packet has come before, as far as we remember."""
-        return sequence in self._received
+    def arrived(self, sequence: int, size: int, now: float) -> bool:
+        """Count a packet of `size` bytes; `sequence` has its cycles above it.
 
-    def arrived(self, sequence: int, size: int, now: float) -> None:
-        """Count a packet of `size` bytes; `sequence` has its cycles above it."""
+        Return if it is the first of this number, as far as we remember.
+        """
         self.packets += 1
         self.bytes += size
         self.last_arrival = now
@@ -71,16 +70,20 @@ class Statistics:
             self.first_arrival = now
         if self._first_sequence is None:
             self._first_sequence = self.highest_sequence = sequence
-        if sequence not in self._received and sequence > self.highest_sequence - HISTORY:
+        is_new = sequence not in self._received
+        if is_new and sequence > self.highest_sequence - HISTORY:
             self._distinct += 1
             self.reordered += sequence < self.highest_sequence
             self._remember(sequence)
-        self._first_sequence = min(self._first_sequence, sequence)
-        self.highest_sequence = max(self.highest_sequence, sequence)
+        if sequence > self.highest_sequence:
+            self.highest_sequence = sequence
+        elif sequence < self._first_sequence:
+            self._first_sequence = sequence
+        return is_new
 
     def stamped(self, timestamp: int, now: float) -> None:
         """Take a packet's timestamp, in 90 kHz ticks, and its arrival into the jitter (A.8)."""
-        if self._timestamp is not None:
+        if self._timestamp is not None and self._timestamp != timestamp:
             step = timestamp_delta(timestamp, self._timestamp) / CLOCK_RATE
             # A lab server's garbage, before it is known as such, is no jitter of hours.
             self._stamped_time += step if abs(step) < LARGEST_STEP else 0.0
