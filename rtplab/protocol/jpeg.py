@@ -6,7 +6,6 @@ a segment (an embedded thumbnail) is never taken for one.
 
 from __future__ import annotations
 
-import mmap
 import re
 import struct
 from collections.abc import Iterator
@@ -18,7 +17,7 @@ from rtplab.protocol.jpegtables import STANDARD_CHROMA_QUANT as STANDARD_CHROMA_
 from rtplab.protocol.jpegtables import STANDARD_HUFFMAN as STANDARD_HUFFMAN
 from rtplab.protocol.jpegtables import STANDARD_LUMA_QUANT as STANDARD_LUMA_QUANT
 
-Buffer = bytes | bytearray | memoryview | mmap.mmap
+Buffer = bytes | bytearray | memoryview
 
 # A picture is FFD8, segments, FFD9 (T.81 section B.1.1 and B.2.1):
 #
