@@ -182,8 +182,9 @@ def test_a_report_says_what_was_sent():
 )
 def test_a_lab_frame_is_whole_unless_no_datagram_can_hold_it(tmp_path, size, pieces):
     frame = jpeg_of_size(size)
-    media = WholeFrames(Movie(write_movie(tmp_path / "movie.Mjpeg", [frame])))
+    media = WholeFrames(Movie(write_movie(tmp_path / "movie.Mjpeg", [frame])), FrameCache())
     payloads = media.payloads(1, 100)
+    assert media.payloads(1, 100) is payloads, "read once for all viewers"
     assert [len(payload) for payload in payloads] == pieces
     assert b"".join(payloads) == frame
     assert MAX_LAB_FRAME == 65_495

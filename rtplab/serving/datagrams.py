@@ -15,7 +15,7 @@ from collections.abc import Callable
 from itertools import chain
 
 # One RTP packet in two pieces, to be gathered: its header, and the payload that viewers share.
-Packet = tuple[bytes, bytes | memoryview]
+Packet = tuple[bytes, bytes]
 
 _SOL_UDP = 17
 _UDP_SEGMENT = 103  # from linux/udp.h: Python's socket module has no name for it
@@ -99,7 +99,7 @@ class DatagramSender:
             self._send_or_drop([b"".join(packet)], [], 1)
 
     def _send_or_drop(
-        self, pieces: list[bytes | memoryview], ancillary: list[tuple[int, int, bytes]], count: int
+        self, pieces: list[bytes], ancillary: list[tuple[int, int, bytes]], count: int
     ) -> None:
         for is_last_try in (False, True):
             try:

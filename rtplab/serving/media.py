@@ -6,6 +6,7 @@ import threading
 from collections import OrderedDict
 from contextlib import suppress
 from typing import TYPE_CHECKING, Protocol
+from weakref import WeakValueDictionary
 
 from rtplab.protocol import jpeg, rtpjpeg
 from rtplab.protocol.errors import MessageError, MovieError
@@ -30,7 +31,7 @@ HEAD_START_TIMEOUT = 3.0
 # sizes, since each frame is cut and kept anew for every size.
 NARROW_PAYLOADS = (1220, 492)
 
-Payloads = list[bytes] | list[memoryview]  # of one frame's packets, with their payload headers
+Payloads = list[bytes]  # of one frame's packets, with their payload headers
 
 
 _FrameKey = tuple[object, int, int]  # whose frame, its number, the largest payload in bytes
@@ -47,22 +48,6 @@ class Media(Protocol):
 
         `limit` is what the way takes in one piece, in bytes.
         """
-
-
-class WholeFrames:
-    """The lab's payload: a whole JPEG; only one that no datagram can hold is cut."""
-
-    def __init__(self, movie: Movie) -> None:
-        self._movie = movie
-
-    def prepare(self, number: int) -> None:
-        """Nothing needs to be done before a whole frame is sent."""
-
-    def payloads(self, number: int, limit: int) -> Payloads:
-        """Return the frame, in one piece if a datagram holds it. Raises MovieError."""
-        frame = self._movie.frame(number)
-        starts = range(0, len(frame), MAX_LAB_FRAME)
-        return [frame[start : start + MAX_LAB_FRAME] for start in starts]
 
 
 class FrameCache:
@@ -87,6 +72,29 @@ class FrameCache:
             while self._bytes > CACHED_BYTES:
                 _, oldest = self._frames.popitem(last=False)
                 self._bytes -= sum(map(len, oldest))
+
+
+class WholeFrames:
+    """The lab's payload: a whole JPEG; only one that no datagram can hold is cut."""
+
+    def __init__(self, movie: Movie, cache: FrameCache) -> None:
+        self._movie = movie
+        self._cache = cache
+        self._identity = object()  # in the cache, which must not keep the movie's file open
+
+    def prepare(self, number: int) -> None:
+        """Nothing needs to be done before a whole frame is sent."""
+
+    def payloads(self, number: int, limit: int) -> Payloads:
+        """Return the frame, in one piece if a datagram holds it. Raises MovieError."""
+        key = (self._identity, number, MAX_LAB_FRAME)
+        payloads = self._cache.get(key)
+        if payloads is None:
+            frame = self._movie.frame(number)
+            starts = range(0, len(frame), MAX_LAB_FRAME)
+            payloads = [bytes(frame[start : start + MAX_LAB_FRAME]) for start in starts]
+            self._cache.keep(key, payloads)
+        return payloads
 
 
 class RtpJpeg:
@@ -183,13 +191,19 @@ class RtpJpeg:
 
 
 class MediaStore:
-    """The RTP/JPEG media of a server's movies, made when the first viewer asks."""
+    """The media of a server's movies, each made when the first viewer asks."""
 
     def __init__(self, max_payload: int) -> None:
         self._max_payload = max_payload
         self._cache = FrameCache()
         self._media: dict[str, RtpJpeg] = {}  # by path
-        self._lock = threading.Lock()  # guards _media
+        self._whole: WeakValueDictionary[Movie, WholeFrames] = WeakValueDictionary()
+        self._lock = threading.Lock()  # guards _media and _whole
+
+    def whole_frames(self, movie: Movie) -> WholeFrames:
+        """Return the movie's whole frames, for lab clients."""
+        with self._lock:
+            return self._whole.setdefault(movie, WholeFrames(movie, self._cache))
 
     def rtp_jpeg(self, movie: Movie) -> RtpJpeg:
         """Return the movie's RTP/JPEG payloads. Raises MessageError 415."""

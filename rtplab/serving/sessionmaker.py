@@ -9,7 +9,7 @@ from rtplab.protocol.errors import MessageError, MovieError
 from rtplab.protocol.headers import Transport
 from rtplab.protocol.rtsp import Dialect, printable
 from rtplab.serving.descriptors import are_exhausted
-from rtplab.serving.media import Media, WholeFrames
+from rtplab.serving.media import Media
 from rtplab.serving.multicast import (
     MulticastChannel,
     multicast_transport,
@@ -132,7 +132,7 @@ class SessionMaker:
 
     def _media(self, dialect: Dialect, video: VideoStream) -> Media:
         if dialect is Dialect.LAB:
-            return WholeFrames(video.movie)
+            return self.service.media.whole_frames(video.movie)
         return self.service.media.rtp_jpeg(video.movie)
 
     def _playback(self, video: VideoStream) -> Playback:

@@ -170,7 +170,7 @@ class InterleavedSink:
 
     def send(self, packets: list[Packet]) -> None:
         """Send all packets of one frame, or none of them. Raises ViewerGone."""
-        pieces: list[bytes | memoryview] = []
+        pieces: list[bytes] = []
         for packet in packets:
             pieces.append(_interleaved_header(self._rtp_channel, packet_size(packet)))
             pieces += packet

@@ -113,7 +113,7 @@ def test_a_movie_that_grows_while_it_is_played(media, frames):
 
 @pytest.mark.parametrize("size", [0, 100_000])
 def test_a_movie_cut_while_it_is_played(media, size):
-    """The file shrinks under the server that has it mapped: to touch what is gone would end it.
+    """The file shrinks under the server that plays it.
 
     Pass: who plays it is told the end in good order and the log says why; PLAY after that is
     answered at once; a new viewer gets what is left, or 415; the server lives.
