@@ -6,9 +6,9 @@ import random
 
 import pytest
 from display import pump
-from movies import ROOT
-from processes import HOST, ServerProcess
-from windows import drawn_on, enabled, focus
+from movies import frames_of
+from standard_servers import StandardServer, jpeg_payloads
+from windows import drawn_on, focus
 
 import ClientLauncher
 
@@ -87,11 +87,11 @@ def test_the_network_sliders_lose_packets(watch, root, display):
 
 
 @pytest.fixture
-def impaired(root):
-    """A player that was started with --impair."""
-    with ServerProcess(ROOT, "--fps", "100") as server:
-        url = f"rtsp://{HOST}:{server.port}/movie.Mjpeg"
-        arguments = [url, "--transport", "tcp", "--impair", "loss=5%,seed=1"]
+def impaired(root, small_movie):
+    """A player that was started with --impair, before a server that leaves no packet out."""
+    pictures = [jpeg_payloads(jpeg) for jpeg in frames_of(small_movie)]
+    with StandardServer(pictures * 5, interval=0.002) as server:
+        arguments = [server.url, "--transport", "tcp", "--impair", "loss=5%,seed=1"]
         player = ClientLauncher._client(root, ClientLauncher._parse_arguments(arguments))
         root.geometry("+0+0")
         player.window.play()
@@ -110,14 +110,14 @@ def test_loss_that_the_command_line_asks_for_is_on_its_slider_and_is_measured(
     assert panel.network.values["loss"].cget("text") == "5 %"
     assert panel.network.scales["loss"].get() == 5
     assert panel.network.seed.get() == "1"
-    assert pump(root, lambda: statistics.packets > 1200)
-    impaired.pause.invoke()
-    assert pump(root, lambda: enabled(impaired) == ["start", "teardown"])
-    lost, came = impaired.impairment.lost, statistics.packets + impaired.impairment.lost
-    fates = [random.Random((1 << 32) + number).random() for number in range(1, came + 1)]
-    assert lost == sum(fate < 0.05 for fate in fates)
-    assert lost - 5 <= statistics.lost <= lost  # nobody can miss the last ones
-    assert statistics.lost / came == pytest.approx(0.05, abs=0.01)
+    assert pump(root, lambda: impaired.ended), impaired.error
+    sent = statistics.packets + impaired.impairment.lost
+    assert sent > 1200
+    fates = [random.Random((1 << 32) + number).random() for number in range(1, sent + 1)]
+    came = [number for number, fate in enumerate(fates) if fate >= 0.05]
+    assert statistics.packets == len(came)
+    assert statistics.lost == came[-1] - came[0] + 1 - len(came)
+    assert statistics.loss_rate == pytest.approx(0.05, abs=0.01)
     display.key("4")
     assert pump(root, lambda: "Lost" in panel.statistics.values)
     shown = f"{statistics.lost:,} ({100 * statistics.loss_rate:.1f} %)"
