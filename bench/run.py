@@ -87,9 +87,11 @@ class Bench:
                 figures[row] = result["server_cpu_ms_per_session_s"]
         result = self._loaded(name, 50, "--transport", "tcp")
         figures[f"{COST}, over TCP, 50 viewers"] = result["server_cpu_ms_per_session_s"]
-        with running(name, self._large) as server:
-            result = self.load(server, 4, "--own-ports")
-            figures["CPU seconds per GB delivered, 1080p"] = result["server_cpu_s_per_gb"]
+        for viewers in (4, 16):
+            with running(name, self._large) as server:
+                result = self.load(server, viewers, "--own-ports")
+                row = f"CPU seconds per GB delivered, 1080p, {viewers} viewers"
+                figures[row] = result["server_cpu_s_per_gb"]
         print(name, json.dumps(figures), flush=True)
         return name, figures
 
