@@ -343,6 +343,7 @@ class Client:
         if method == "SETUP":
             self._set_up()
         elif method == "PLAY":
+            self.reception.first_number = self._dialogue.first_number
             early, self._early_frames = self._early_frames, []
             self._deliver(early)
         elif method == "PAUSE":

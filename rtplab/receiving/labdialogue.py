@@ -37,6 +37,7 @@ class LabDialogue:
     timeout: float | None = None  # seconds; None: the server waits for ever
     duration: float | None = None
     position = None
+    first_number: int | None = None
 
     def __init__(self, filename: str) -> None:
         self.session_id = ""

@@ -38,6 +38,7 @@ class Reception:
         """Packets of another SSRC than `expected_ssrc`, where one is known, are ignored."""
         self.ssrc: int | None = None  # of the packets that came
         self.expected_ssrc = expected_ssrc
+        self.first_number: int | None = None  # of the stream, where the server has said it
         self.expected_version: int | None = None  # RFC 3550 section 5.1: 2; of a lab server any
         self.statistics = Statistics()
         self.malformed = 0  # datagrams that were no RTP packets of this stream
@@ -62,10 +63,13 @@ class Reception:
             self.malformed += 1
             return []
         number = packet.seqNum()
+        is_first = self._last_sequence_number is None
         if not self._is_credible(number):
             return []
         self.ssrc = packet.ssrc()
         sequence = self._unwrapper.unwrap(number)
+        if is_first:
+            self._wait_for_beginning(number, sequence)
         is_new = self.statistics.arrived(sequence, len(datagram), now)
         if self._timeline.trusts_timestamps:
             self.statistics.stamped(packet.timestamp(), now)
@@ -103,6 +107,16 @@ class Reception:
             self.statistics.timed(media_time, now)
         self.statistics.frames += 1
         return Frame(data, number, timestamp, media_time, now)
+
+    def _wait_for_beginning(self, number: int, sequence: int) -> None:
+        """RFC 2326 section 12.33: those before the first that came may only have been overtaken.
+
+        Where the server is wrong about it, the first frame comes later by our patience.
+        """
+        if self.first_number is not None:
+            overtaken = seq_delta(number, self.first_number)
+            if 0 < overtaken < MAX_MISORDER:
+                self._reorder.begin(sequence - overtaken)
 
     def _is_credible(self, sequence_number: int) -> bool:
         """RFC 3550 appendix A.1: two packets in a row make a wild jump a new beginning."""

@@ -35,6 +35,10 @@ class ReorderBuffer:
         self._held_count = 0  # packets in _held
         self._arrivals: dict[int, float] = {}  # of the first packet of each number in _held
 
+    def begin(self, sequence: int) -> None:
+        """Say which number is the first, before any packet has been added."""
+        self._next = sequence
+
     def add(self, sequence: int, packet: RtpPacket, now: float) -> Verdict:
         """Take a packet that arrived at `now`; `sequence` has its cycles above it."""
         if self._next is None:

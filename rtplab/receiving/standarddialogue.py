@@ -41,7 +41,7 @@ class StandardDialogue:
     """The requests of one session in the standard dialect, and what its replies mean.
 
     `duration` is in seconds, None where the server does not say. `position` tells, after PLAY,
-    where in the movie a frame belongs.
+    where in the movie a frame belongs, and `first_number` the sequence number that it begins with.
     """
 
     dialect = Dialect.STANDARD
@@ -58,6 +58,7 @@ class StandardDialogue:
         self.duration: float | None = None
         self.payload_type = JPEG
         self.position = MoviePosition()
+        self.first_number: int | None = None
         self._may_change_transport = transport == "auto"
         self._rtp_port = 0
         self._method = ""
@@ -195,6 +196,7 @@ class StandardDialogue:
         for info in parse_rtp_info(headers.get("RTP-Info")):
             if info.url in ("", self._track_url) or self._track_url.endswith(info.url):
                 position.rtptime = info.rtptime
+                self.first_number = info.seq
         position.scale = _scale(headers.get("Scale")) or position.scale
 
     def _redirection(self, response: Response) -> RtspUrl:

@@ -1,0 +1,95 @@
+"""A stream whose first packets are overtaken: the server has told where it begins, or has not."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+from display import LIMIT
+from movies import frames_of
+from standard_servers import StandardServer, jpeg_payloads
+from strip import frame_number_of_jpeg
+from test_reception import INTERVAL, Receiver, packet
+
+from Client import Client
+from rtplab.receiving.reception import MAX_MISORDER, REORDER_PATIENCE
+
+
+def receiver(first_number):
+    receiver = Receiver()
+    receiver.reception.first_number = first_number
+    return receiver
+
+
+@pytest.mark.parametrize(
+    ("first", "came", "shown"),
+    [
+        (10, [11, 10, 12], [10, 11, 12]),
+        (10, [12, 13, 10, 11, 14], [10, 11, 12, 13, 14]),
+        (65534, [0, 65535, 65534, 1], [65534, 65535, 0, 1]),
+        (10, [11, 12, 13], [11, 12, 13]),
+        (None, [11, 12, 10], [11, 12]),
+    ],
+    ids=["one", "two", "wrap", "it is lost", "it is not told"],
+)
+def test_the_first_packet_may_be_overtaken(first, came, shown):
+    assert receiver(first).receive_all(came) == shown
+
+
+@pytest.mark.parametrize("first", [None, 100, 101, 5000, 65000, 100 - MAX_MISORDER, 34000])
+def test_a_beginning_that_makes_no_sense_holds_nothing_up(first):
+    heard = receiver(first)
+    assert len(heard.receive(packet(100), 0.0)) == 1
+    assert heard.receive_all([101, 102], INTERVAL) == [100, 101, 102]
+    assert heard.counts == (0, 0, 0, 0)
+
+
+def test_a_beginning_that_is_a_little_wrong_costs_patience_and_no_frame():
+    heard = receiver(97)
+    assert heard.receive(packet(100), 0.0) == []
+    heard.wait(REORDER_PATIENCE)
+    assert heard.numbers == [100]
+    assert heard.receive_all([101, 102], REORDER_PATIENCE) == [100, 101, 102]
+    assert heard.statistics.lost == 0
+
+
+class Overtaking(StandardServer):
+    """The first packet of all comes after the second, and both after the client is playing."""
+
+    def __init__(self, *arguments, **options):
+        super().__init__(*arguments, **options)
+        self.client_plays = threading.Event()
+
+    def packets(self, viewer):
+        self.client_plays.wait(LIMIT)
+        packets = list(super().packets(viewer))
+        if viewer.position == 0:
+            packets[:2] = reversed(packets[:2])
+        yield from packets
+
+
+class Wrong(Overtaking):
+    """It tells of another beginning."""
+
+    def play_headers(self, viewer, request):
+        headers = super().play_headers(viewer, request)
+        return [header.replace(";seq=", ";seq=1") for header in headers]
+
+
+@pytest.mark.parametrize(("kind", "first"), [(Overtaking, 1), (Wrong, 2)])
+def test_the_first_frame_comes_where_the_server_tells_its_number(kind, first, small_movie):
+    jpegs = frames_of(small_movie)[:8]
+    numbers = []
+    with kind([jpeg_payloads(jpeg) for jpeg in jpegs], interval=0.02) as server:
+        client = Client(None, "", 0, 0, server.url)
+        client.onFrame = lambda frame: numbers.append(frame_number_of_jpeg(frame.data))
+        try:
+            client.setupMovie()
+            assert client.waitFor(lambda: client.state is Client.READY, LIMIT)
+            client.playMovie()
+            assert client.waitFor(lambda: client.state is Client.PLAYING, LIMIT)
+            server.client_plays.set()
+            assert client.waitFor(lambda: client.ended, LIMIT), client.error
+        finally:
+            client.close()
+    assert numbers == list(range(first, 9))
