@@ -1,9 +1,11 @@
 """What a frame on the screen costs: our player, the floor below it, ffplay and mpv.
 
 `python bench/player.py [SECONDS]` plays the same two streams (384x288 at 20 frames/s, 1920x1080 at
-25) on the same screen, one player after the other, and prints CPU milliseconds per frame shown. The
-floor is Pillow's decoding and `paste` of the same frames at the same pace, with nothing else. Our
-player also has the C library keep freed memory; the second floor does so too.
+25) on the same screen, one player after the other and all of them five times over, SECONDS each. It
+prints the medians of CPU milliseconds per frame shown, and of the ratios within each round, since
+other users of a machine make it faster and slower. The floor is Pillow's decoding and `paste` of
+the same frames at the same pace, with nothing else. Our player also has the C library keep freed
+memory; the second floor does so too.
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from statistics import median
 from typing import NamedTuple
 
 from PIL import Image
@@ -29,7 +32,11 @@ from VideoStream import VideoStream  # noqa: E402
 
 SCREEN = "2560x1440"
 SETTLING = 4.0  # seconds from the start of a player to the measurement
+ROUNDS = 5
 PROBE = ROOT / "bench" / "player_probe.py"
+
+
+Figures = dict[str, float]  # CPU milliseconds per frame, by player
 
 
 class Case(NamedTuple):
@@ -127,36 +134,49 @@ def _cpu(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / float(os.sysconf("SC_CLK_TCK"))
 
 
-def measure(folder: Path, case: Case, seconds: float) -> dict[str, float]:
-    """CPU milliseconds per frame, by player."""
+def measure(folder: Path, case: Case, seconds: float) -> list[Figures]:
+    """What each round has measured."""
     make_movie(folder, case)
     with server(folder, case) as url:
-        figures = {"ours": probe("player", url, case.width, case.height, seconds)}
-        for name, command in OTHERS.items():
-            if shutil.which(command[0]):
-                figures[name] = other(command, url, case, seconds)
-        movie = folder / case.movie
-        figures["floor"] = probe("floor", movie, case.fps, seconds)
-        figures["kept"] = probe("floor-keeping-memory", movie, case.fps, seconds)
+        return [one_round(folder / case.movie, url, case, seconds) for _ in range(ROUNDS)]
+
+
+def one_round(movie: Path, url: str, case: Case, seconds: float) -> Figures:
+    """Measure the players one after the other."""
+    figures = {
+        "floor": probe("floor", movie, case.fps, seconds),
+        "ours": probe("player", url, case.width, case.height, seconds),
+        "kept": probe("floor-keeping-memory", movie, case.fps, seconds),
+    }
+    for name, command in OTHERS.items():
+        if shutil.which(command[0]):
+            figures[name] = other(command, url, case, seconds)
     return figures
 
 
-def table(results: dict[Case, dict[str, float]]) -> str:
+def table(results: dict[Case, list[Figures]]) -> str:
     """The figures as a Markdown table."""
     lines = ["| CPU ms per frame shown | floor | floor, memory kept | ours | ffplay | mpv |"]
     lines[0] += " ours to floor | to floor, memory kept | to ffplay |"
     lines.append("|---|---|---|---|---|---|---|---|---|")
-    for case, figures in results.items():
-        cells = [figures.get(name) for name in ("floor", "kept", "ours", "ffplay", "mpv")]
-        cells += [_ratio(figures, name) for name in ("floor", "kept", "ffplay")]
-        texts = ["-" if value is None else f"{value:.2f}" for value in cells]
+    for case, rounds in results.items():
+        cells = [_figure(rounds, name) for name in ("floor", "kept", "ours", "ffplay", "mpv")]
+        cells += [_ratio(rounds, name) for name in ("floor", "kept", "ffplay")]
         name = f"{case.width}x{case.height} at {case.fps}/s"
-        lines.append(f"| {name} | {' | '.join(texts)} |")
+        lines.append(f"| {name} | {' | '.join(cells)} |")
     return "\n".join(lines)
 
 
-def _ratio(figures: dict[str, float], name: str) -> float | None:
-    return figures["ours"] / figures[name] if name in figures else None
+def _figure(rounds: list[Figures], name: str) -> str:
+    if name not in rounds[0]:
+        return "-"
+    return f"{median(figures[name] for figures in rounds):.2f}"
+
+
+def _ratio(rounds: list[Figures], name: str) -> str:
+    if name not in rounds[0]:
+        return "-"
+    return f"{median(figures['ours'] / figures[name] for figures in rounds):.2f}"
 
 
 def main(seconds: float) -> None:
@@ -166,4 +186,4 @@ def main(seconds: float) -> None:
 
 
 if __name__ == "__main__":
-    main(float(sys.argv[1]) if len(sys.argv) > 1 else 15.0)
+    main(float(sys.argv[1]) if len(sys.argv) > 1 else 5.0)
