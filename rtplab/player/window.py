@@ -139,7 +139,7 @@ class PlayerWindow:
             self._numbers_due = now + NUMBERS_INTERVAL
         self.panel.tick(now)
         pause = self._pause(now)
-        # Draw now: for that the main loop would ask its thread that waits for X first.
+        # Draw now: the main loop would ask another thread for events first, and wait for it.
         self.toplevel.tk.dooneevent(IDLE_EVENTS)
         self._timer = self.toplevel.tk.call("after", pause, self._tick_command)
 
