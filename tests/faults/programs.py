@@ -18,19 +18,7 @@ from processes import ServerProcess, client_command
 
 
 class Server(ServerProcess):
-    """A server that may be killed."""
-
-    _is_killed = False
-
-    def kill(self) -> None:
-        """End it by SIGKILL: it has no time for a last word."""
-        self._is_killed = True
-        self._process.kill()
-        self._process.wait()
-
-    def stop(self) -> None:
-        if not self._is_killed:
-            super().stop()
+    """A server that may be sent signals, and is looked into."""
 
     def send_signal(self, number: signal.Signals) -> None:
         self._process.send_signal(number)

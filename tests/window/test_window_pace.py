@@ -37,7 +37,7 @@ def waits(display):
 @pytest.fixture
 def fast_server():
     """Serves the demonstration movie at 50 frames a second."""
-    with ServerProcess(ROOT, "--fps", "50") as server:
+    with ServerProcess(ROOT, "--fps", "50", "--loop") as server:
         yield server
 
 
@@ -95,19 +95,22 @@ def test_frames_are_shown_while_the_window_is_moved(fast_player, fast_server, ro
     when_shown(fast_player, root, shown)
     places = [(TOP_LEFT + 8 * step, TOP_LEFT + 4 * step) for step in range(30)]
     seen = set()
-    hand = threading.Thread(target=display.move_window, args=("RTPClient", places))
-    hand.start()
-    while hand.is_alive():
-        pump(root, lambda: False, limit=0.02)
-        seen.add((root.winfo_x(), root.winfo_y()))
-    hand.join()
-    assert pump(root, lambda: (root.winfo_x(), root.winfo_y()) == places[-1])
-    assert len(seen & set(places)) > 5
+    for _ in range(5):  # a busy machine may let us see little of a movement
+        hand = threading.Thread(target=display.move_window, args=("RTPClient", places))
+        hand.start()
+        while hand.is_alive():
+            pump(root, lambda: False, limit=0.02)
+            seen.add((root.winfo_x(), root.winfo_y()))
+        hand.join()
+        if len(seen & set(places)) > 5:
+            break
+    else:
+        pytest.fail(f"the window has not moved: {seen}")
+    assert pump(root, lambda: len(moments) > 20)
     gaps = [
         later - earlier - (waited_later - waited)
         for (earlier, waited), (later, waited_later) in zip(moments, moments[1:], strict=False)
     ]
-    assert len(gaps) > 10
     assert nearly_all(gaps, or_else=0.9) < 0.15, sorted(gaps)[-5:]
 
 

@@ -60,7 +60,7 @@ def test_one_capture_holds_all_that_a_window_plays(display, tmp_path):
         display.move(100, 100)
         display.key("F8")
         assert has_played(path, 2, lambda: display.key("F5", "F6"))  # when they are enabled again
-        server.stop()
+        server.kill()
         after.enter_context(ServerProcess(ROOT, port=server.port))
         assert has_played(path, 3)
         display.key("o")
