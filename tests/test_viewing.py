@@ -229,6 +229,30 @@ def test_a_lost_standard_session_is_begun_anew_with_longer_and_longer_pauses():
     assert viewing.situation(now).reconnecting_in is None
 
 
+@pytest.mark.parametrize(("number", "plays_on"), [(100, True), (499, False)])
+def test_a_server_that_says_goodbye_in_the_middle_is_played_again(number, plays_on):
+    client = ScriptedClient("rtsp://host/m", duration=25.0)
+    viewing = playing(client)
+    client.playout.put(frame(number, 1.0))
+    viewing.tick(1.0)
+    client.answer(State.READY)
+    client.ended = True
+    viewing.tick(1.1)
+    client.answer(State.INIT, "The server has closed the connection.")
+    viewing.tick(1.2)
+    viewing.tick(1.2 + DELAYS[0])
+    client.answer(State.READY)
+    client.ended = False
+    viewing.tick(3.0)
+    viewing.tick(3.1)
+    client.answer(State.PLAYING)
+    client.playout.put(frame(number, 3.2))
+    viewing.tick(3.2)
+    place = ("seek", pytest.approx(number * 0.05))
+    to_show_it_only = [] if plays_on else ["PAUSE"]
+    assert client.asked == ["SETUP", place, "PLAY", *to_show_it_only]
+
+
 def test_a_lost_lab_session_waits_for_setup():
     client = ScriptedClient()
     viewing = playing(client)

@@ -17,6 +17,7 @@ from rtplab.protocol.states import State
 from rtplab.receiving.frames import Frame
 from rtplab.receiving.recording import Recording
 
+NEAR_THE_END = 1.0  # seconds before the end of a movie: who has come so far has seen it
 STALL = 2.0  # seconds without a picture while playing after which the viewer is told
 
 
@@ -177,14 +178,21 @@ class Viewing:
             self._reconnected()
 
     def _session_ended(self, before: State, now: float) -> None:
+        was_watching = before is State.PLAYING or self._was_cut_short()
         self.frame = None
         self._seek_target = self._sought = None
         self._wants_to_step = False
         self.client.playout.clear()
         if self.client.error and self.reconnects:
             self._trouble = self.client.error
-            self._wants_to_play = self._wants_to_play or before is State.PLAYING
+            self._wants_to_play = self._wants_to_play or was_watching
             self._backoff.failed(now)
+
+    def _was_cut_short(self) -> bool:
+        """A server that is stopped says BYE, as at the end of the movie, before it hangs up."""
+        duration = self.client.duration
+        is_known = self.client.ended and duration is not None
+        return is_known and self._position < duration - NEAR_THE_END
 
     def _carry_out(self, now: float) -> None:
         client = self.client

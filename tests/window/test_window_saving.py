@@ -85,7 +85,7 @@ def test_one_capture_holds_all_that_a_window_plays(display, tmp_path):
 
 def has_played(path, count: int, meanwhile: Callable[[], object] = lambda: None) -> bool:
     """Wait until a capture holds so many requests to play, and 40 kB after the last."""
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 30
     while time.monotonic() < deadline:
         parts = path.read_bytes().split(b"PLAY rtsp://") if path.exists() else []
         if len(parts) == count + 1 and len(parts[count]) > 40_000:
