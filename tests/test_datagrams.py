@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from processes import HOST
 
 from rtplab.serving import datagrams
-from rtplab.serving.datagrams import DatagramSender, kernel_can_segment
+from rtplab.serving.datagrams import DatagramSender, evenly, kernel_can_segment
 from rtplab.serving.sinks import MAX_BURST, SEND_BUFFER
 
 needs_kernel = pytest.mark.skipif(
@@ -26,6 +26,15 @@ def packets_of(size, count, last):
         length = last if index == count - 1 else size
         packets.append((bytes([index % 256]) * 12, bytes(length - 12)))
     return packets
+
+
+@given(st.lists(st.integers(), min_size=1, max_size=200), st.integers(1, 70))
+def test_packets_are_parted_in_order_and_evenly(packets, most):
+    parts = evenly(packets, most)
+    assert [packet for part in parts for packet in part] == packets
+    assert len(parts) == -(-len(packets) // most)
+    sizes = [len(part) for part in parts]
+    assert max(sizes) <= most and len(set(sizes[:-1])) <= 1 and 0 < sizes[-1] <= sizes[0]
 
 
 def sent(packets, segmenting):

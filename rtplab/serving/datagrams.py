@@ -57,6 +57,14 @@ def packet_size(packet: Packet) -> int:
     return len(header) + len(payload)
 
 
+def evenly(packets: list[Packet], most: int) -> list[list[Packet]]:
+    """Return the packets in as few parts of at most `most` as can be; the last may be shorter."""
+    if len(packets) <= most:
+        return [packets]
+    size = -(-len(packets) // -(-len(packets) // most))
+    return [packets[start : start + size] for start in range(0, len(packets), size)]
+
+
 class DatagramSender:
     """Sends packets on one connected, non-blocking UDP socket."""
 
@@ -80,10 +88,8 @@ class DatagramSender:
             self._send_singly(packets)
             return
         size = packet_size(packets[0])
-        calls = max(-(-len(packets) // _MAX_SEGMENTS), -(-len(packets) * size // _MAX_BYTES))
-        batch = -(-len(packets) // calls)
-        for start in range(0, len(packets), batch):
-            self._send_together(packets[start : start + batch], size)
+        for batch in evenly(packets, min(_MAX_SEGMENTS, _MAX_BYTES // size)):
+            self._send_together(batch, size)
 
     def _send_together(self, packets: list[Packet], size: int) -> None:
         pieces = list(chain.from_iterable(packets))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 
 from rtplab.protocol import rtcp
-from rtplab.serving.datagrams import Packet
+from rtplab.serving.datagrams import Packet, evenly
 from rtplab.serving.media import Payloads
 from rtplab.serving.sinks import Sink
 from RtpPacket import pack_headers
@@ -71,10 +71,8 @@ class RtpStream:
         A frame without payloads is skipped.
         """
         packets = self._packets(payloads)
-        count = max(1, -(-len(packets) // self.sink.max_burst))
-        size = max(1, -(-len(packets) // count))
-        self._bursts = [packets[start : start + size] for start in range(0, len(packets), size)]
-        self._burst_share = 1 / count
+        self._bursts = evenly(packets, self.sink.max_burst) if packets else []
+        self._burst_share = 1 / max(1, len(self._bursts))
         self._media_time += duration
 
     def skip(self, duration: float) -> None:
