@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import time
 import tkinter as tk
+from collections.abc import Callable
 from tkinter import ttk
-from typing import TYPE_CHECKING
 
+from rtplab.player.theme import Theme
+from rtplab.player.traffic import Traffic
 from rtplab.protocol.explain import explain_message
 from rtplab.protocol.rtsp import printable
 from rtplab.receiving.capture import Message
-
-if TYPE_CHECKING:
-    from rtplab.player.window import PlayerWindow
 
 MAX_LINE = 400  # characters of a line that are shown
 
@@ -20,11 +19,15 @@ MAX_LINE = 400  # characters of a line that are shown
 class MessagesPage(ttk.Frame):
     """A text that grows at its end."""
 
-    def __init__(self, master: tk.Misc, window: PlayerWindow) -> None:
+    def __init__(
+        self, master: tk.Misc, theme: Theme, traffic: Traffic, save_capture: Callable[[], None]
+    ) -> None:
+        """`save_capture` writes what has been observed into a file."""
         super().__init__(master)
-        self._window = window
+        self._theme = theme
+        self._traffic = traffic
         self._shown = 0
-        theme, px = window.theme, window.theme.px
+        px = theme.px
         tools = ttk.Frame(self, padding=(px(12), px(8)))
         tools.pack(side="bottom", fill="x")
         self._ends = tk.BooleanVar(self, False)
@@ -32,7 +35,7 @@ class MessagesPage(ttk.Frame):
             tools, text="Show line ends", variable=self._ends, command=self._again
         )
         self.line_ends.pack(side="left")
-        save = ttk.Button(tools, text="Save capture …", command=window.actions.save_pcap)
+        save = ttk.Button(tools, text="Save capture …", command=save_capture)
         save.pack(side="right")
         self.text = tk.Text(
             self, wrap="word", borderwidth=0, highlightthickness=0, padx=px(12), pady=px(8),
@@ -48,7 +51,7 @@ class MessagesPage(ttk.Frame):
         self._colour()
 
     def _colour(self) -> None:
-        theme = self._window.theme
+        theme = self._theme
         p, px, text = theme.palette, theme.px, self.text
         text.configure(background=p.window, foreground=p.text, selectbackground=p.accent)
         text.tag_configure("sent", foreground=p.accent, font=theme.bold_font, spacing1=px(12))
@@ -62,11 +65,11 @@ class MessagesPage(ttk.Frame):
 
     def refresh(self) -> None:
         """Add what is new."""
-        count = self._window.traffic.message_count
+        count = self._traffic.message_count
         new = count - self._shown
         if not new:
             return
-        messages = self._window.traffic.messages
+        messages = self._traffic.messages
         at_end = self.text.yview()[1] > 0.999
         self.text.configure(state="normal")
         for message in messages[-new:] if new < len(messages) else messages:

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import tkinter as tk
 from tkinter import ttk
-from typing import TYPE_CHECKING
+from typing import Any
 
+from rtplab.player.theme import Theme
 from rtplab.receiving.impairment import Conditions
-
-if TYPE_CHECKING:
-    from rtplab.player.window import PlayerWindow
 
 # Name, label, largest value on the slider, unit, and how many of the unit are 1 in Conditions.
 _SLIDERS = (
@@ -29,10 +27,11 @@ _EXPLANATION = (
 class NetworkPage(ttk.Frame):
     """The sliders; what they say goes to the client at once."""
 
-    def __init__(self, master: tk.Misc, window: PlayerWindow) -> None:
-        super().__init__(master, padding=window.theme.px(16))
-        self._window = window
-        px = window.theme.px
+    def __init__(self, master: tk.Misc, theme: Theme, client: Any) -> None:
+        super().__init__(master, padding=theme.px(16))
+        self._theme = theme
+        self._client = client
+        px = theme.px
         text = ttk.Label(self, text=_EXPLANATION, style="Muted.TLabel", wraplength=px(400))
         text.grid(row=0, column=0, columnspan=3, sticky="w", pady=(0, px(14)))
         self.scales: dict[str, ttk.Scale] = {}
@@ -43,10 +42,10 @@ class NetworkPage(ttk.Frame):
         self.reset = ttk.Button(self, text="Reset", command=self._reset)
         self.reset.grid(row=len(_SLIDERS) + 2, column=2, sticky="e", pady=(px(18), 0))
         self.columnconfigure(1, weight=1)
-        self._show(window.client.impairment.conditions)
+        self._show(client.impairment.conditions)
 
     def _add_slider(self, row: int, name: str, label: str, largest: float) -> None:
-        px = self._window.theme.px
+        px = self._theme.px
         ttk.Label(self, text=label).grid(row=row, column=0, sticky="w")
         scale = ttk.Scale(self, from_=0, to=largest, command=lambda value: self._changed())
         scale.grid(row=row, column=1, sticky="ew", padx=px(12), pady=px(9))
@@ -55,9 +54,9 @@ class NetworkPage(ttk.Frame):
         self.scales[name], self.values[name] = scale, value
 
     def _add_seed(self, row: int) -> None:
-        px = self._window.theme.px
+        px = self._theme.px
         ttk.Label(self, text="Seed").grid(row=row, column=0, sticky="w", pady=px(9))
-        self.seed = ttk.Entry(self, width=12, justify="right", font=self._window.theme.font)
+        self.seed = ttk.Entry(self, width=12, justify="right", font=self._theme.font)
         self.seed.grid(row=row, column=2, sticky="e")
         for event in ("<KeyRelease>", "<FocusOut>"):
             self.seed.bind(event, lambda event: self._changed())
@@ -69,7 +68,7 @@ class NetworkPage(ttk.Frame):
         return Conditions(**values, seed=seed)
 
     def _changed(self) -> None:
-        self._window.client.impairment.conditions = self._conditions()
+        self._client.impairment.conditions = self._conditions()
         self._write_values()
 
     def _reset(self) -> None:

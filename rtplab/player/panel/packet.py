@@ -5,15 +5,13 @@ from __future__ import annotations
 import time
 import tkinter as tk
 from tkinter import ttk
-from typing import TYPE_CHECKING
 
+from rtplab.player.theme import Theme
+from rtplab.player.traffic import Traffic
 from rtplab.protocol.errors import PacketError
 from rtplab.protocol.explain import Field, jpeg_fields, rtp_fields
 from rtplab.receiving.capture import Packet
 from RtpPacket import RtpPacket
-
-if TYPE_CHECKING:
-    from rtplab.player.window import PlayerWindow
 
 _WORD = 32  # bits of a row
 _MARGIN = 14
@@ -24,13 +22,14 @@ _HEADING = 30
 class PacketPage(ttk.Frame):
     """Follows the newest packet, or holds one and steps through those that are kept."""
 
-    def __init__(self, master: tk.Misc, window: PlayerWindow) -> None:
+    def __init__(self, master: tk.Misc, theme: Theme, traffic: Traffic) -> None:
         super().__init__(master)
-        self._window = window
+        self._theme = theme
+        self._traffic = traffic
         self._held: list[Packet] | None = None
         self._index = 0
         self._drawn: tuple[object, ...] = ()
-        px = window.theme.px
+        px = theme.px
         tools = ttk.Frame(self, padding=(px(12), px(10)))
         tools.pack(side="top", fill="x")
         self.hold = ttk.Button(tools, text="Hold", width=7, command=self._toggle_hold)
@@ -57,16 +56,16 @@ class PacketPage(ttk.Frame):
         self.refresh()
 
     def _rtp_packets(self) -> list[Packet]:
-        return [packet for packet in self._window.traffic.packets if not packet.is_rtcp]
+        return [packet for packet in self._traffic.packets if not packet.is_rtcp]
 
     def refresh(self) -> None:
         """Draw the packet that is looked at, if it is another than before."""
         if self._held is None:
-            packet, where = self._window.traffic.last_rtp(), ""
+            packet, where = self._traffic.last_rtp(), ""
         else:
             packet = self._held[self._index] if self._held else None
             where = f"{self._index + 1} of {len(self._held)}   "
-        state = (packet, self.canvas.winfo_width(), self._window.theme.palette.name, where)
+        state = (packet, self.canvas.winfo_width(), self._theme.palette.name, where)
         if state == self._drawn:
             return
         self._drawn = state
@@ -77,7 +76,7 @@ class PacketPage(ttk.Frame):
         self._draw(packet)
 
     def _draw(self, packet: Packet | None) -> None:
-        theme = self._window.theme
+        theme = self._theme
         self.canvas.delete("all")
         self.canvas.configure(background=theme.palette.window)
         if packet is None:
@@ -101,13 +100,13 @@ class PacketPage(ttk.Frame):
             return
         if fields:
             y = self._draw_header("JPEG header (RFC 2435 section 3.1)", fields, y)
-            self._write(0, y + self._window.theme.px(14), f"Payload with this header: {size}")
+            self._write(0, y + self._theme.px(14), f"Payload with this header: {size}")
         else:
             self._write(0, y, f"Payload: {size}, a whole JPEG, or its beginning (lab).")
 
     def _draw_header(self, title: str, fields: list[Field], y: float) -> float:
         """Draw a header from `y` downwards; return where it ends."""
-        theme = self._window.theme
+        theme = self._theme
         px = theme.px
         self._write(0, y, title, bold=True)
         y += px(_HEADING)
@@ -123,11 +122,11 @@ class PacketPage(ttk.Frame):
         return y + (px(_ROW) if bit else 0)
 
     def _bit_x(self, bit: float) -> float:
-        margin = self._window.theme.px(_MARGIN)
+        margin = self._theme.px(_MARGIN)
         return margin + bit * (self.canvas.winfo_width() - 2 * margin) / _WORD
 
     def _draw_ruler(self, y: float) -> None:
-        theme = self._window.theme
+        theme = self._theme
         for bit in range(0, _WORD, 8):
             self.canvas.create_text(
                 self._bit_x(bit + 0.5), y, text=str(bit), font=theme.small_font,
@@ -135,7 +134,7 @@ class PacketPage(ttk.Frame):
             )  # fmt: skip
 
     def _draw_field(self, field: Field, bit: int, y: float) -> None:
-        theme = self._window.theme
+        theme = self._theme
         p, px, canvas = theme.palette, theme.px, self.canvas
         left, right = self._bit_x(bit), self._bit_x(bit + field.bits)
         box = (left, y, right, y + px(_ROW))
@@ -154,7 +153,7 @@ class PacketPage(ttk.Frame):
         canvas.create_text(middle, y + px(42), text=value, font=theme.small_font, fill=p.text)
 
     def _write(self, x: float, y: float, text: str, bold: bool = False) -> None:
-        theme = self._window.theme
+        theme = self._theme
         self.canvas.create_text(
             theme.px(_MARGIN) + x, y, text=text, anchor="nw", fill=theme.palette.text,
             font=theme.bold_font if bold else theme.font,

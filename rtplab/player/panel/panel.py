@@ -91,7 +91,8 @@ class Panel:
         self._window.toplevel.geometry(f"{width}x{height}")
 
     def _build(self) -> ttk.Frame:
-        window, px = self._window, self._window.theme.px
+        window, theme, px = self._window, self._window.theme, self._window.theme.px
+        client, traffic = window.client, window.traffic
         frame = ttk.Frame(window.master, width=px(WIDTH))
         frame.grid_propagate(False)
         frame.columnconfigure(0, weight=1)
@@ -99,11 +100,11 @@ class Panel:
         self.notebook = ttk.Notebook(frame)
         self.notebook.grid(row=0, column=0, sticky="nsew")
         self.notebook.enable_traversal()
-        self.messages = MessagesPage(self.notebook, window)
-        self.state = StatePage(self.notebook, window)
-        self.packet = PacketPage(self.notebook, window)
-        self.statistics = StatisticsPage(self.notebook, window)
-        self.network = NetworkPage(self.notebook, window)
+        self.messages = MessagesPage(self.notebook, theme, traffic, window.actions.save_pcap)
+        self.state = StatePage(self.notebook, theme, client, window.viewing, traffic)
+        self.packet = PacketPage(self.notebook, theme, traffic)
+        self.statistics = StatisticsPage(self.notebook, theme, client)
+        self.network = NetworkPage(self.notebook, theme, client)
         self.pages = (self.messages, self.state, self.packet, self.statistics, self.network)
         for page, title in zip(self.pages, PAGES, strict=True):
             self.notebook.add(page, text=title)

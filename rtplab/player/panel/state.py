@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import tkinter as tk
 from tkinter import ttk
-from typing import TYPE_CHECKING, NamedTuple
+from typing import Any, NamedTuple
 
 from rtplab.player.statediagram import ARROWS, PLACES, Arrow, last_arrow
+from rtplab.player.theme import Theme
+from rtplab.player.traffic import Traffic
+from rtplab.player.viewing import Viewing
 from rtplab.protocol.rtsp import printable
 from rtplab.protocol.states import State
-
-if TYPE_CHECKING:
-    from rtplab.player.window import PlayerWindow
 
 _BOX = (116, 48)  # at 1x
 _MAX_TEXT = 300  # characters of a message's first line
@@ -30,31 +30,32 @@ class _Shown(NamedTuple):
 class StatePage(ttk.Frame):
     """A diagram on a canvas; drawn anew when something has changed."""
 
-    def __init__(self, master: tk.Misc, window: PlayerWindow) -> None:
+    def __init__(
+        self, master: tk.Misc, theme: Theme, client: Any, viewing: Viewing, traffic: Traffic
+    ) -> None:
         super().__init__(master)
-        self._window = window
+        self._theme, self._client, self._viewing, self._traffic = theme, client, viewing, traffic
         self._shown: _Shown | None = None
         self.canvas = tk.Canvas(self, highlightthickness=0, borderwidth=0, width=1, height=1)
         self.canvas.pack(fill="both", expand=True)
 
     def refresh(self) -> None:
         """Draw what has changed."""
-        window, canvas = self._window, self.canvas
-        client, viewing = window.client, window.viewing
-        request, reply = window.traffic.last_exchange()
+        client, viewing, canvas = self._client, self._viewing, self.canvas
+        request, reply = self._traffic.last_exchange()
         if client.ended and client.state is State.READY:
             request, reply = "", "RTCP BYE: the server has sent the whole movie"
         elif viewing.loss and client.state is State.INIT:
             request, reply = "", viewing.loss
         arrow = last_arrow(viewing.previous_state, client.state, client.ended, bool(viewing.loss))
         size = canvas.winfo_width(), canvas.winfo_height()
-        shown = _Shown(client.state, arrow, request, reply, *size, window.theme.palette.name)
+        shown = _Shown(client.state, arrow, request, reply, *size, self._theme.palette.name)
         if shown != self._shown:
             self._shown = shown
             self._draw(shown)
 
     def _draw(self, shown: _Shown) -> None:
-        p = self._window.theme.palette
+        p = self._theme.palette
         self.canvas.delete("all")
         self.canvas.configure(background=p.window)
         lit = shown.arrow
@@ -69,11 +70,11 @@ class StatePage(ttk.Frame):
 
     def _at(self, place: tuple[float, float]) -> tuple[float, float]:
         """A place of the diagram, in shares of its width and height, in pixels."""
-        px = self._window.theme.px
+        px = self._theme.px
         return place[0] * self.canvas.winfo_width(), px(30) + place[1] * px(330)
 
     def _draw_state(self, state: State, lit: bool) -> None:
-        theme = self._window.theme
+        theme = self._theme
         p, (width, height) = theme.palette, (theme.px(_BOX[0]), theme.px(_BOX[1]))
         x, y = self._at(PLACES[state])
         box = (x - width / 2, y - height / 2, x + width / 2, y + height / 2)
@@ -83,7 +84,7 @@ class StatePage(ttk.Frame):
         self.canvas.create_text(x, y, text=state.name, font=theme.bold_font, fill=colour)
 
     def _draw_arrow(self, arrow: Arrow, lit: bool) -> None:
-        theme = self._window.theme
+        theme = self._theme
         p, px = theme.palette, theme.px
         colour = p.accent if lit else p.muted
         points = [coordinate for place in arrow.path for coordinate in self._at(place)]
@@ -97,7 +98,7 @@ class StatePage(ttk.Frame):
 
     def _draw_exchange(self, shown: _Shown) -> None:
         """The request that caused the last transition, and its answer."""
-        theme = self._window.theme
+        theme = self._theme
         p, px = theme.palette, theme.px
         y = self._at((0, 1.0))[1] + px(46)
         for arrow, text, colour in (("→", shown.request, p.accent), ("←", shown.reply, p.good)):

@@ -5,12 +5,10 @@ from __future__ import annotations
 import math
 import tkinter as tk
 from tkinter import ttk
-from typing import TYPE_CHECKING
+from typing import Any
 
 from rtplab.player.plotdata import SPAN, Figures, PlotData, totals
-
-if TYPE_CHECKING:
-    from rtplab.player.window import PlayerWindow
+from rtplab.player.theme import Theme
 
 # Attribute of Figures, title, unit, and the smallest value at the top of the plot.
 _PLOTS = (
@@ -33,11 +31,12 @@ Box = tuple[float, float, float, float]  # left, top, right, bottom
 class StatisticsPage(ttk.Frame):
     """Plots above, totals below."""
 
-    def __init__(self, master: tk.Misc, window: PlayerWindow) -> None:
+    def __init__(self, master: tk.Misc, theme: Theme, client: Any) -> None:
         super().__init__(master)
-        self._window = window
+        self._theme = theme
+        self._client = client
         self._data = PlotData()
-        px = window.theme.px
+        px = theme.px
         self._totals = ttk.Frame(self, padding=(px(14), px(6), px(14), px(12)))
         self._totals.pack(side="bottom", fill="x")
         self.values: dict[str, ttk.Label] = {}
@@ -47,12 +46,12 @@ class StatisticsPage(ttk.Frame):
     def sample(self, now: float) -> None:
         """Take a sample when one is due; also while another page is seen."""
         if self._data.is_due(now):
-            client = self._window.client
+            client = self._client
             self._data.sample(client.reception.statistics, client.playout.fill(now), now)
 
     def refresh(self) -> None:
         """Show the newest numbers."""
-        client = self._window.client
+        client = self._client
         reception, playout = client.reception, client.playout
         rows = totals(reception.statistics, reception.malformed, playout.skipped)
         rows.append(("Latency set", f"{playout.latency * 1000:.0f} ms"))
@@ -62,7 +61,7 @@ class StatisticsPage(ttk.Frame):
 
     def _show_total(self, number: int, name: str, value: str) -> None:
         if name not in self.values:
-            px = self._window.theme.px
+            px = self._theme.px
             row, column = divmod(number, 2)
             label = ttk.Label(self._totals, text=name, style="Muted.TLabel")
             label.grid(row=row, column=2 * column, sticky="w", padx=(px(14) * column, px(8)))
@@ -73,9 +72,9 @@ class StatisticsPage(ttk.Frame):
             self.values[name].configure(text=value)
 
     def _draw_plots(self) -> None:
-        gap = self._window.theme.px(_GAP)
+        gap = self._theme.px(_GAP)
         self.canvas.delete("all")
-        self.canvas.configure(background=self._window.theme.palette.window)
+        self.canvas.configure(background=self._theme.palette.window)
         figures = list(self._data.figures)
         width = (self.canvas.winfo_width() - gap) / _COLUMNS
         height = self.canvas.winfo_height() / math.ceil(len(_PLOTS) / _COLUMNS)
@@ -87,7 +86,7 @@ class StatisticsPage(ttk.Frame):
     def _draw_plot(
         self, box: Box, figures: list[Figures], name: str, title: str, unit: str, least: float
     ) -> None:
-        theme = self._window.theme
+        theme = self._theme
         p, px, canvas = theme.palette, theme.px, self.canvas
         left, top, right, bottom = box
         middle = top + px(_TITLE) / 2 + px(1)
