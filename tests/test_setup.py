@@ -370,7 +370,7 @@ class TestAllTests:
             ([1, 0], ["a", "b"], 0, "Failed at first, to be mended: a, b\n"),
             ([1, 1], ["a"], 1, "Failed: pytest --last-failed.\n"),
             ([1], ["a", "b", "c", "d"], 1, "Failed: pytest.\n"),
-            ([2], [], 1, "Failed: pytest.\n"),
+            ([2], ["a"], 1, "Failed: pytest.\n"),
         ],
     )
     def test_few_failures_are_looked_at_again(
