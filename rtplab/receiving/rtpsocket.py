@@ -88,8 +88,6 @@ class RtpSocket:
             for start in range(0, size, each):
                 data = bytes(self._buffer[start : min(start + each, size)])
                 datagrams.append(Datagram(data, address[1], is_rtcp))
-            if each < size:
-                break  # who sends them together sends no more just behind them
         return datagrams
 
     def _read(self, source: socket.socket) -> tuple[int, int, Any]:
