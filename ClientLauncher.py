@@ -84,14 +84,15 @@ def _play_on(root: Any, options: argparse.Namespace) -> None:
     """Play in a window until it and all that were opened from it are closed."""
     from rtplab.player.window import close_clients
 
+    for number in (signal.SIGINT, signal.SIGTERM):
+        # Tk would only report a KeyboardInterrupt, and forget a `quit` before its main loop.
+        signal.signal(number, lambda *_: root.after(0, root.quit))
     client = _client(root, options)
     capture = _capture(client, options)
     if options.server is not None:
         client.window.remember(_address(options))
     if "://" in options.movie:
         client.window.play()  # whoever names an address wants to see it; the lab presses Setup
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: root.quit())  # Tk would only report a KeyboardInterrupt
     try:
         root.mainloop()
     finally:

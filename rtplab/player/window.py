@@ -138,15 +138,14 @@ class PlayerWindow:
             self._write_numbers()
             self._numbers_due = now + NUMBERS_INTERVAL
         self.panel.tick(now)
-        pause = self._pause(now)
+        is_decoding = self.picture.poll()
         # Draw now: the main loop would ask another thread for events first, and wait for it.
         self.toplevel.tk.dooneevent(IDLE_EVENTS)
+        pause = DECODING_INTERVAL if is_decoding else self._pause(time.monotonic())
         self._timer = self.toplevel.tk.call("after", pause, self._tick_command)
 
     def _pause(self, now: float) -> int:
         """Milliseconds until there is something to do."""
-        if self.picture.poll():
-            return DECODING_INTERVAL
         due = self.viewing.next_due()
         if due is not None:
             return round(1000 * max(0.001, min(due - now, IDLE_INTERVAL)))
