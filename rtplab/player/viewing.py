@@ -18,6 +18,7 @@ from rtplab.receiving.frames import Frame
 from rtplab.receiving.recording import Recording
 
 NEAR_THE_END = 1.0  # seconds before the end of a movie: who has come so far has seen it
+JUST_NOW = 5.0  # seconds since the last picture: the viewer has been watching until then
 STALL = 2.0  # seconds without a picture while playing after which the viewer is told
 
 
@@ -178,7 +179,7 @@ class Viewing:
             self._reconnected()
 
     def _session_ended(self, before: State, now: float) -> None:
-        was_watching = before is State.PLAYING or self._was_cut_short()
+        was_watching = before is State.PLAYING or self._was_cut_short(now)
         self.frame = None
         self._seek_target = self._sought = None
         self._wants_to_step = False
@@ -188,11 +189,12 @@ class Viewing:
             self._wants_to_play = self._wants_to_play or was_watching
             self._backoff.failed(now)
 
-    def _was_cut_short(self) -> bool:
-        """A server that is stopped says BYE, as at the end of the movie, before it hangs up."""
-        duration = self.client.duration
-        is_known = self.client.ended and duration is not None
-        return is_known and self._position < duration - NEAR_THE_END
+    def _was_cut_short(self, now: float) -> bool:
+        """A server that is stopped says BYE, as at the end of the movie, and then hangs up."""
+        duration, shown_at = self.client.duration, self._shown_at
+        if not self.client.ended or duration is None or shown_at is None:
+            return False
+        return now < shown_at + JUST_NOW and self._position < duration - NEAR_THE_END
 
     def _carry_out(self, now: float) -> None:
         client = self.client
