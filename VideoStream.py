@@ -32,8 +32,8 @@ class Movie:
     """One movie file, open and indexed: what all its viewers share.
 
     `frames` holds (offset, length) in bytes of each JPEG; `width` and `height` are the first
-    frame's, in pixels; `modified` is the file's time in Unix seconds. `damage` says what is wrong
-    with a file whose last frame is cut off.
+    frame's, in pixels; `modified` is the file's time in Unix seconds; `identity` stays the same as
+    long as the file does. `damage` says what is wrong with a file whose last frame is cut off.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
@@ -49,6 +49,7 @@ class Movie:
         self._reading = threading.Lock()  # where the position in the file must be moved to read
         self._size = status.st_size
         self.modified = int(status.st_mtime)
+        self.identity = _identity(status)
         self._is_bare = self._read(0, len(_SOI)) == _SOI
         self.frames = self._index()
         offset, length = self.frames[0]
@@ -147,7 +148,11 @@ def _unexpected(offset: int, expected: str, found: bytes) -> MovieError:
     return MovieError(f"byte {offset}: expected {expected}, found {found!r}", offset)
 
 
-_Key = tuple[int, int, int, int]  # device, number in it, time of the last change, size
+_Identity = tuple[int, int, int, int]  # device, number in it, time of the last change, size
+
+
+def _identity(status: os.stat_result) -> _Identity:
+    return status.st_dev, status.st_ino, status.st_mtime_ns, status.st_size
 
 
 class _Turn:
@@ -157,8 +162,8 @@ class _Turn:
         self.lock = threading.Lock()
 
 
-_movies: WeakValueDictionary[_Key, Movie] = WeakValueDictionary()
-_turns: WeakValueDictionary[_Key, _Turn] = WeakValueDictionary()
+_movies: WeakValueDictionary[_Identity, Movie] = WeakValueDictionary()
+_turns: WeakValueDictionary[_Identity, _Turn] = WeakValueDictionary()
 _movies_lock = threading.Lock()  # guards _movies and _turns; no file is touched under it
 
 
@@ -168,8 +173,7 @@ def open_movie(path: str | os.PathLike[str]) -> Movie:
     Nobody waits for the index of another movie. Raises OSError; MovieError (an OSError) when it is
     no movie.
     """
-    status = os.stat(path)
-    key = (status.st_dev, status.st_ino, status.st_mtime_ns, status.st_size)
+    key = _identity(os.stat(path))
     with _movies_lock:
         turn = _turns.setdefault(key, _Turn())
     with turn.lock:

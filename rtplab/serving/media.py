@@ -6,7 +6,6 @@ import threading
 from collections import OrderedDict
 from contextlib import suppress
 from typing import TYPE_CHECKING, Protocol
-from weakref import WeakValueDictionary
 
 from rtplab.protocol import jpeg, rtpjpeg
 from rtplab.protocol.errors import MessageError, MovieError
@@ -31,10 +30,12 @@ HEAD_START_TIMEOUT = 3.0
 # sizes, since each frame is cut and kept anew for every size.
 NARROW_PAYLOADS = (1220, 492)
 
+WHOLE = 0  # in the cache: not cut for any size of packet
+
 Payloads = list[bytes]  # of one frame's packets, with their payload headers
 
 
-_FrameKey = tuple[object, int, int]  # whose frame, its number, the largest payload in bytes
+_FrameKey = tuple[object, int, int]  # which file, frame number, largest payload in bytes
 
 
 class Media(Protocol):
@@ -80,14 +81,13 @@ class WholeFrames:
     def __init__(self, movie: Movie, cache: FrameCache) -> None:
         self._movie = movie
         self._cache = cache
-        self._identity = object()  # in the cache, which must not keep the movie's file open
 
     def prepare(self, number: int) -> None:
         """Nothing needs to be done before a whole frame is sent."""
 
     def payloads(self, number: int, limit: int) -> Payloads:
         """Return the frame, in one piece if a datagram holds it. Raises MovieError."""
-        key = (self._identity, number, MAX_LAB_FRAME)
+        key = (self._movie.identity, number, WHOLE)
         payloads = self._cache.get(key)
         if payloads is None:
             frame = self._movie.frame(number)
@@ -114,7 +114,6 @@ class RtpJpeg:
         self.movie = movie
         self._sizes = (max_payload, *(size for size in NARROW_PAYLOADS if size < max_payload))
         self._cache = cache
-        self._identity = object()  # in the cache, which must not keep the movie's file open
         self._problems: dict[int, str | None] = {}  # by frame, as far as looked at
         self._lock = threading.Lock()  # guards _converted
         self._converted: ConvertedMovie | None = None
@@ -139,7 +138,7 @@ class RtpJpeg:
         been changed, unless the frame was kept.
         """
         size = self._sizes[0] if limit >= self._sizes[0] else self._narrow(limit)
-        key = (self._identity, number, size)
+        key = (self.movie.identity, number, size)
         payloads = self._cache.get(key)
         if payloads is None:
             payloads = self._make(number, size)
@@ -197,13 +196,11 @@ class MediaStore:
         self._max_payload = max_payload
         self._cache = FrameCache()
         self._media: dict[str, RtpJpeg] = {}  # by path
-        self._whole: WeakValueDictionary[Movie, WholeFrames] = WeakValueDictionary()
-        self._lock = threading.Lock()  # guards _media and _whole
+        self._lock = threading.Lock()  # guards _media
 
     def whole_frames(self, movie: Movie) -> WholeFrames:
         """Return the movie's whole frames, for lab clients."""
-        with self._lock:
-            return self._whole.setdefault(movie, WholeFrames(movie, self._cache))
+        return WholeFrames(movie, self._cache)
 
     def rtp_jpeg(self, movie: Movie) -> RtpJpeg:
         """Return the movie's RTP/JPEG payloads. Raises MessageError 415."""
