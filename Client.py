@@ -343,7 +343,8 @@ class Client:
         if method == "SETUP":
             self._set_up()
         elif method == "PLAY":
-            self.reception.first_number = self._dialogue.first_number
+            if self._dialogue.uses_udp:  # over TCP nothing is overtaken
+                self.reception.first_number = self._dialogue.first_number
             early, self._early_frames = self._early_frames, []
             self._deliver(early)
         elif method == "PAUSE":
