@@ -96,7 +96,7 @@ def test_a_web_server_that_stays_is_told_at_once(movie):
 @pytest.mark.parametrize("hangs_up", [True, False])
 def test_any_other_language_is_shown(movie, said, shown, hangs_up, monkeypatch):
     if not hangs_up:
-        monkeypatch.setattr(timelimits, "REPLY_TIMEOUT", 0.3)
+        monkeypatch.setattr(timelimits, "REPLY_TIMEOUT", 1.5)
     with server_that_says(said, hangs_up) as port:
         assert told_by(port, movie) == (
             f'{HOST} port {port} speaks no RTSP (it says "{shown}"): give the port of the RTSP '
