@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import socket
 import struct
+import sys
 import time
 
 import pytest
@@ -92,3 +93,15 @@ def test_what_has_come_by_the_wake_up_still_counts(ports, sender):
     ports.wake()
     assert payloads(ports.receive(None)) == [b"media"]
     assert ports.receive(None) is None
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux hands them over so")
+def test_all_batches_that_have_come_go_before_what_came_by_rtcp(ports, sender):
+    segments = [(socket.IPPROTO_UDP, UDP_SEGMENT, struct.pack("=H", SIZE))]
+    sent = [bytes([number]) * SIZE for number in range(30)]
+    for start in range(0, len(sent), 10):
+        sender.sendmsg(sent[start : start + 10], segments)
+    sender.connect((HOST, ports.port + 1))
+    sender.send(b"BYE")
+    ports.wake()
+    assert payloads(ports.receive(time.monotonic() + LIMIT)) == [*sent, b"BYE"]
