@@ -190,6 +190,14 @@ def test_a_lab_frame_is_whole_unless_no_datagram_can_hold_it(tmp_path, size, pie
     assert MAX_LAB_FRAME == 65_495
 
 
+def test_frames_are_kept_for_who_comes_later_as_long_as_the_file_is_unchanged(tmp_path):
+    path, cache = write_movie(tmp_path / "movie.Mjpeg", [jpeg_of_size(5000)]), FrameCache()
+    kept = WholeFrames(Movie(path), cache).payloads(1, 100)
+    assert WholeFrames(Movie(path), cache).payloads(1, 100) is kept
+    write_movie(path, [jpeg_of_size(6000)])
+    assert len(WholeFrames(Movie(path), cache).payloads(1, 100)[0]) == 6000
+
+
 @pytest.mark.parametrize(
     ("limit", "largest"), [(65_535, 1440), (1440, 1440), (1439, 1220), (560, 492), (100, 492)]
 )

@@ -190,7 +190,7 @@ class RtpJpeg:
 
 
 class MediaStore:
-    """The media of a server's movies, each made when the first viewer asks."""
+    """The media of a server's movies, and the cache of frames that they share."""
 
     def __init__(self, max_payload: int) -> None:
         self._max_payload = max_payload

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import contextmanager
 
 import pytest
 from display import pump
@@ -83,35 +84,32 @@ def test_two_windows_play_at_once_and_the_last_ends_the_program(watch, root, ser
     assert pump(root, lambda: is_closed(root))
 
 
-def test_the_launcher_opens_a_window_with_the_title_of_the_lab(display, server, tmp_path):
-    command = [sys.executable, str(ROOT / "ClientLauncher.py"), HOST, str(server.port), "0"]
+@contextmanager
+def launched(arguments, tmp_path):
+    """A player in a process of its own, which must end well, and say nothing."""
     with open(tmp_path / "errors", "w+") as errors:
-        launched = subprocess.Popen([*command, "movie.Mjpeg"], stderr=errors)
+        command = [sys.executable, str(ROOT / "ClientLauncher.py"), *arguments]
+        player = subprocess.Popen(command, stderr=errors)
         try:
-            window_named(display, "RTPClient")
-            display.move(100, 100)
-            display.key("q")
-            assert launched.wait(10) == 0
+            yield player
+            assert player.wait(10) == 0
         finally:
-            launched.kill()
-            launched.wait()
+            player.kill()
+            player.wait()
         errors.seek(0)
         assert errors.read() == ""
+
+
+def test_the_launcher_opens_a_window_with_the_title_of_the_lab(display, server, tmp_path):
+    with launched([HOST, str(server.port), "0", "movie.Mjpeg"], tmp_path):
+        window_named(display, "RTPClient")
+        display.move(100, 100)
+        display.key("q")
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_the_player_without_a_word(display, server, tmp_path, number):
-    url = f"rtsp://{HOST}:{server.port}/movie.Mjpeg"
-    with open(tmp_path / "errors", "w+") as errors:
-        command = [sys.executable, str(ROOT / "ClientLauncher.py"), url]
-        launched = subprocess.Popen(command, stderr=errors)
-        try:
-            window_named(display, "RTPClient")
-            time.sleep(0.5)  # it plays
-            launched.send_signal(number)
-            assert launched.wait(10) == 0
-        finally:
-            launched.kill()
-            launched.wait()
-        errors.seek(0)
-        assert errors.read() == ""
+    with launched([f"rtsp://{HOST}:{server.port}/movie.Mjpeg"], tmp_path) as player:
+        window_named(display, "RTPClient")
+        time.sleep(0.5)  # it plays
+        player.send_signal(number)
