@@ -175,6 +175,9 @@ def open_movie(path: str | os.PathLike[str]) -> Movie:
     """
     key = _identity(os.stat(path))
     with _movies_lock:
+        movie = _movies.get(key)
+        if movie is not None:
+            return movie
         turn = _turns.setdefault(key, _Turn())
     with turn.lock:
         with _movies_lock:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from rtplab.protocol.errors import MessageError
 from rtplab.protocol.headers import Range, parse_range
@@ -24,6 +25,7 @@ _NUMBER = re.compile(r"\d{1,6}(?:\.\d{1,9})?\Z", re.ASCII)
 _SIZE = re.compile(r"([1-9]\d{0,4}) *[-,] *([1-9]\d{0,4})\Z", re.ASCII)
 
 
+@lru_cache(maxsize=64)  # all viewers of a movie are told the same
 def describe(
     *,
     name: str,

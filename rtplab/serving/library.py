@@ -16,6 +16,7 @@ from rtplab.serving.descriptors import are_exhausted
 
 MOVIE_SUFFIXES = (".mjpeg", ".mjpg")
 MAX_FOLDERS = 16  # in one name: more is not a path that anyone made
+MAX_KNOWN = 1000  # names remembered: beyond that, they are looked for anew
 # A name that can't lead anywhere else on any system, nor means a hidden file.
 _PLAIN_NAME = re.compile(r"\w[\w.-]*\Z")
 
@@ -25,6 +26,9 @@ class MovieLibrary:
 
     def __init__(self, folder: str | os.PathLike[str]) -> None:
         self.folder = Path(os.path.realpath(folder))
+        # Files found under exactly that name, and what they were then: to look for one again, part
+        # by part and link by link, takes ten times as long. For all threads.
+        self._known: dict[str, tuple[Path, _Status]] = {}
 
     def movies(self) -> list[Path]:
         """Return the movies directly in the folder, by name. Raises OSError."""
@@ -39,6 +43,22 @@ class MovieLibrary:
 
         Raises OSError when there is no descriptor to look for it.
         """
+        known = self._known.get(name)
+        if known is not None and _status(known[0]) == known[1]:
+            return known[0]
+        path = self._look_for(name)
+        if path == self.folder / name:
+            self._remember(name, path)
+        return path
+
+    def _remember(self, name: str, path: Path) -> None:
+        status = _status(path)
+        if len(self._known) >= MAX_KNOWN:
+            self._known.clear()
+        if status is not None:
+            self._known[name] = (path, status)
+
+    def _look_for(self, name: str) -> Path:
         path = self.folder
         parts = [part for part in name.split("/") if part != "."]
         for part in parts[: MAX_FOLDERS + 1]:
@@ -53,6 +73,19 @@ class MovieLibrary:
     def _is_inside(self, path: Path) -> bool:
         """Tell if the file is in the folder when all symbolic links are followed."""
         return Path(os.path.realpath(path)).is_relative_to(self.folder)
+
+
+# Which file it is (device, number in it), when it has changed last, and how large it is: a name that
+# still leads to the very same file needs no second look.
+_Status = tuple[int, int, int, int]
+
+
+def _status(path: Path) -> _Status | None:
+    try:
+        status = os.stat(path)
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino, status.st_ctime_ns, status.st_size
 
 
 def _entry(folder: Path, name: str) -> str | None:

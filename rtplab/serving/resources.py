@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 from rtplab.protocol.rtsp import Request
 from rtplab.protocol.urls import parse_url
@@ -28,7 +29,12 @@ def resource_of(request: Request) -> Resource:
 
     Raises MessageError 400 for an absolute URI that is no RTSP address.
     """
-    uri = request.uri.partition("?")[0] if "://" in request.uri else request.uri
+    return _resource(request.uri)
+
+
+@lru_cache(maxsize=256)  # all viewers of a movie name it alike
+def _resource(uri: str) -> Resource:
+    uri = uri.partition("?")[0] if "://" in uri else uri
     name = parse_url(uri).name if "://" in uri else uri
     url = uri.rstrip("/")
     if "://" in uri and (name == TRACK or name.endswith(f"/{TRACK}")):
