@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rtplab.protocol.errors import MessageError
+from rtplab.serving import library as library_module
 from rtplab.serving.library import MAX_FOLDERS, MovieLibrary
 
 FILES = (
@@ -214,6 +215,32 @@ def test_a_name_is_matched_anew_each_time(tmp_path):
         library.find("new.Mjpeg")
     (tmp_path / "new.Mjpeg").touch()
     assert library.find("new.Mjpeg")
+
+
+def test_a_name_that_is_known_is_looked_at_again_when_another_file_has_it(tmp_path):
+    media = tmp_path / "media"
+    media.mkdir()
+    (tmp_path / "secret.Mjpeg").write_text("secret")
+    movie = media / "movie.Mjpeg"
+    library = MovieLibrary(media)
+    for text in ("one", "another"):
+        movie.write_text(text)
+        assert library.find("movie.Mjpeg") == library.find("movie.Mjpeg") == movie
+    movie.unlink()
+    with pytest.raises(MessageError):
+        library.find("movie.Mjpeg")
+    movie.symlink_to(tmp_path / "secret.Mjpeg")
+    with pytest.raises(MessageError):
+        library.find("movie.Mjpeg")
+
+
+def test_no_more_names_are_remembered_than_may_be(tmp_path, monkeypatch):
+    monkeypatch.setattr(library_module, "MAX_KNOWN", 3)
+    library = MovieLibrary(tmp_path)
+    for number in range(10):
+        (tmp_path / f"{number}.mjpeg").touch()
+        library.find(f"{number}.mjpeg")
+        assert len(library._known) <= 3
 
 
 def test_movies_are_those_directly_in_the_folder_by_name(library):

@@ -72,22 +72,22 @@ class Headers:
     """Header fields in the order they came; names are looked up regardless of case."""
 
     def __init__(self, fields: list[tuple[str, str]] | None = None) -> None:
-        self._fields = fields or []
+        self._fields: list[tuple[str, str]] = []
+        self._first: dict[str, str] = {}  # value by name in lower case
+        for name, value in fields or []:
+            self.add(name, value)
 
     def add(self, name: str, value: object) -> None:
-        self._fields.append((name, str(value)))
+        text = str(value)
+        self._fields.append((name, text))
+        self._first.setdefault(name.lower(), text)
 
     def get(self, name: str, default: str = "") -> str:
         """Return the first value of the field `name`."""
-        wanted = name.lower()
-        for key, value in self._fields:
-            if key.lower() == wanted:
-                return value
-        return default
+        return self._first.get(name.lower(), default)
 
     def __contains__(self, name: str) -> bool:
-        wanted = name.lower()
-        return any(key.lower() == wanted for key, _ in self._fields)
+        return name.lower() in self._first
 
     def __iter__(self) -> Iterator[tuple[str, str]]:
         return iter(self._fields)

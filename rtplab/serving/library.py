@@ -46,17 +46,7 @@ class MovieLibrary:
         known = self._known.get(name)
         if known is not None and _status(known[0]) == known[1]:
             return known[0]
-        path = self._look_for(name)
-        if path == self.folder / name:
-            self._remember(name, path)
-        return path
-
-    def _remember(self, name: str, path: Path) -> None:
-        status = _status(path)
-        if len(self._known) >= MAX_KNOWN:
-            self._known.clear()
-        if status is not None:
-            self._known[name] = (path, status)
+        return self._look_for(name)
 
     def _look_for(self, name: str) -> Path:
         path = self.folder
@@ -66,17 +56,25 @@ class MovieLibrary:
             if entry is None:
                 raise _not_found(name)
             path = path / entry
+        status = _status(path)  # first: whatever takes its place from now on is looked at anew
         if len(parts) > MAX_FOLDERS or not _is_movie(path) or not self._is_inside(path):
             raise _not_found(name)
+        if status is not None and path == self.folder / name:
+            self._remember(name, path, status)
         return path
+
+    def _remember(self, name: str, path: Path, status: _Status) -> None:
+        if len(self._known) >= MAX_KNOWN:
+            self._known.clear()
+        self._known[name] = path, status
 
     def _is_inside(self, path: Path) -> bool:
         """Tell if the file is in the folder when all symbolic links are followed."""
         return Path(os.path.realpath(path)).is_relative_to(self.folder)
 
 
-# Which file it is (device, number in it), when it has changed last, and how large it is: a name that
-# still leads to the very same file needs no second look.
+# Which file it is (device, number in it), when it has changed last, and how large it is: a name
+# that still leads to the very same file needs no second look.
 _Status = tuple[int, int, int, int]
 
 

@@ -16,6 +16,7 @@ from collections.abc import Callable
 from rtplab.protocol.errors import MessageError
 
 MOMENTS = 1000  # a second: to these it is rounded when something is due
+ROUNDING = 0.5 / MOMENTS  # seconds: so much too late a moment may be
 
 # Frames due so much later, in seconds, go with those due now: a viewer can't tell, and the thread
 # wakes up less often.
@@ -119,7 +120,7 @@ class Pacer:
                     self._enqueue(ticket, deadline)
                 self._added.clear()
                 left = self._moments[0] / MOMENTS - time.monotonic() if self._moments else None
-                if left is not None and left <= 0:
+                if left is not None and left <= ROUNDING:
                     return True
                 self._changed.wait(left)
         return False

@@ -65,6 +65,7 @@ class UdpSink:
 
     __slots__ = (
         "rtcp_socket",
+        "server_port",
         "max_payload",
         "_socket",
         "_sender",
@@ -80,10 +81,12 @@ class UdpSink:
         """Open the sockets on `local_host`, which the client knows us by. Raises OSError."""
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         self.rtcp_socket: socket.socket | None = None
+        self.server_port: tuple[int, int] | None = None  # ours for RTP and RTCP, if there are both
         if rtcp_port is None:
             self._socket = _bound_socket(family, local_host, 0)
         else:
-            self._socket, self.rtcp_socket = _bound_pair(family, local_host)
+            self._socket, self.rtcp_socket, first = _bound_pair(family, local_host)
+            self.server_port = first, first + 1
         try:
             self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
             self._socket.connect((host, rtp_port))
@@ -100,13 +103,6 @@ class UdpSink:
     def sockets(self) -> list[socket.socket]:
         """The sockets that send: for RTP, and for RTCP where there is one."""
         return [self._socket] + ([self.rtcp_socket] if self.rtcp_socket else [])
-
-    @property
-    def server_port(self) -> tuple[int, int] | None:
-        """Our ports for RTP and RTCP, where there are both."""
-        if self.rtcp_socket is None:
-            return None
-        return self._socket.getsockname()[1], self.rtcp_socket.getsockname()[1]
 
     def send(self, packets: list[Packet]) -> None:
         """Send packets of one frame. Raises ViewerGone when they have long been refused."""
@@ -213,8 +209,13 @@ def _bound_socket(family: socket.AddressFamily, host: str, port: int) -> socket.
     return bound
 
 
-def _bound_pair(family: socket.AddressFamily, host: str) -> tuple[socket.socket, socket.socket]:
-    """Return sockets on an even port and the odd one above it (RFC 3550 section 11)."""
+def _bound_pair(
+    family: socket.AddressFamily, host: str
+) -> tuple[socket.socket, socket.socket, int]:
+    """Return sockets on an even port and the odd one above it (RFC 3550 section 11), and the port.
+
+    Raises OSError.
+    """
     for _ in range(PAIR_TRIES):
         first = _bound_socket(family, host, 0)
         port = first.getsockname()[1]
@@ -223,5 +224,5 @@ def _bound_pair(family: socket.AddressFamily, host: str) -> tuple[socket.socket,
         except OSError:
             first.close()  # somebody else has the other one
         else:
-            return (first, second) if port % 2 == 0 else (second, first)
+            return (first, second, port) if port % 2 == 0 else (second, first, port - 1)
     raise OSError("no pair of UDP ports is free")
