@@ -134,7 +134,7 @@ def test_conditions_read_as_they_were_meant(meant: Conditions, with_units: bool)
     )
     read = parse_conditions(text)
     for name, value in vars(meant).items():
-        assert getattr(read, name) == pytest.approx(value, abs=1e-9), name
+        assert getattr(read, name) == pytest.approx(value, rel=1e-9, abs=1e-9), name
 
 
 # --- Addresses -----------------------------------------------------------------------------------

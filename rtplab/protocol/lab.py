@@ -19,7 +19,7 @@ from rtplab.protocol.rtsp import Dialect, Form, Headers, Request, printable
 # In none of these may two neighbours match the same blanks: a line of 16,000 of them would then
 # take seconds to refuse.
 _METHOD = re.compile(r"[A-Za-z_]{1,32}\Z")
-_VERSION = re.compile(r"(?:\A|\s)RTSP/\d\.\d\Z")
+_VERSION = re.compile(r"RTSP/\d\.\d\Z")
 _NUMBER_LINE = re.compile(r"\s*(?:[A-Za-z]+(?:\s*:)?\s*)?(\d{1,10})\s*\Z", re.ASCII)
 _PORT = re.compile(r"port\s*[=:]\s*(\d+)", re.ASCII | re.IGNORECASE)
 _OLD_TRANSPORT = re.compile(r"\s*RTSP/\d\.\d\s+\S+\s+(\d+)\s*\Z", re.ASCII)
@@ -42,8 +42,8 @@ def _request_line(line: str) -> tuple[str, str] | None:
     if not words or not _METHOD.match(words[0]):
         return None
     rest = words[1].rstrip() if len(words) > 1 else ""
-    version = _VERSION.search(rest)
-    return words[0], rest[: version.start()].rstrip() if version else rest
+    *before, last = rest.rsplit(None, 1) or [""]
+    return words[0], "".join(before) if _VERSION.match(last) else rest
 
 
 def is_lab_head(lines: list[str]) -> bool:
@@ -53,7 +53,7 @@ def is_lab_head(lines: list[str]) -> bool:
         return False
     uri = request_line[1]
     absolute = uri == "*" or "://" in uri.partition(" ")[0]
-    return not absolute or any(_LAB_TRANSPORT.match(line) for line in lines[1:])
+    return not absolute or any(map(_LAB_TRANSPORT.match, lines[1:]))
 
 
 def is_complete(lines: list[str]) -> bool:

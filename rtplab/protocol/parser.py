@@ -37,7 +37,7 @@ MAX_REQUEST_LINE = 4096  # bytes: the longest file name (255) in any encoding, w
 MAX_HEADERS = 100  # header fields; real clients send less than 15
 MAX_BODY = 64 * 1024  # bytes: GET_PARAMETER lists and session descriptions are below 4 KB
 
-_BLANK_LINE = re.compile(rb"\r?\n[ \t]*\r?\n")
+_BLANK_LINE = re.compile(rb"\n[ \t]*\r?\n")  # a CR before it stays with the last line of the head
 _LINE_END = re.compile(rb"\r?\n")
 # A request line within a head: with a version, or (the older lab form) a bare number below it.
 _NEXT_REQUEST = re.compile(
@@ -73,9 +73,8 @@ class _MessageParser:
         return taken
 
     def _skip_empty_lines(self) -> None:
-        length = len(self._buffer) - len(self._buffer.lstrip(_EMPTY_LINE_BYTES))
-        if length:
-            self._take(length)
+        if self._buffer and self._buffer[0] in _EMPTY_LINE_BYTES:
+            self._take(len(self._buffer) - len(self._buffer.lstrip(_EMPTY_LINE_BYTES)))
 
     def _take_interleaved(self) -> InterleavedFrame | None:
         """RFC 2326 section 10.12: "$", one byte of channel, two bytes of length, the packet."""
@@ -213,8 +212,7 @@ class RequestParser(_MessageParser):
                 request.problem = problem
         if len(self._buffer) < body_start + length:
             return None
-        self._take(body_start)
-        request.body = self._take(length)
+        request.body = self._take(body_start + length)[body_start:]
         return request
 
     def _parse_head(self, head: bytes, blank_line: bool) -> Request:
