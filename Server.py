@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import errno
-import gc
 import logging
 import math
 import selectors
@@ -46,9 +45,6 @@ ACCEPT_PAUSE = 0.2
 MIN_IDLE = 1.0
 FEW = 16  # workers that may have ended and wait to be forgotten
 WAKE_SIZE = 4096  # bytes: more than there are calls to wake up at one time
-# Objects made and not freed before circles of them are looked for. A viewer leaves six behind; to
-# look as often as usual took a twentieth of the time in which viewers join.
-CIRCLE_THRESHOLD = 20_000
 FULL_INTERVAL = 60.0  # seconds between two lines of the log that tell of clients without a place
 
 logger = logging.getLogger("rtplab.server")
@@ -83,7 +79,6 @@ class Server:
             level=options.log_level.upper(), format="%(asctime)s %(levelname)s %(message)s"
         )
         raise_descriptor_limit()
-        gc.set_threshold(CIRCLE_THRESHOLD)
         try:
             self.service = _service(options)
             self._status_interval = options.status

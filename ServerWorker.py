@@ -225,8 +225,8 @@ class ServerWorker:
     def _answer(self, request: Request) -> Response:
         """Find the method that bears the request's name, and turn what it raises into a status."""
         try:
-            if request.problem:
-                raise request.problem
+            if request.problem:  # not raised: with its traceback, it and the request would stay
+                return self._problem(request.problem)
             refusal = self._refusal(request)
             if refusal is not None:
                 return refusal
@@ -240,11 +240,14 @@ class ServerWorker:
             response: Response = getattr(self, f"do_{request.method}")(request)
             return response
         except MessageError as error:
-            logger.info("%s refused with %d: %s", self._name, error.status, error)
-            return Response(error.status, reason=error.reason)
+            return self._problem(error)
         except OSError as error:
             logger.warning("%s failed: %s", self._name, error)
             return Response(503 if are_exhausted(error) else 500)
+
+    def _problem(self, error: MessageError) -> Response:
+        logger.info("%s refused with %d: %s", self._name, error.status, error)
+        return Response(error.status, reason=error.reason)
 
     def _new_gate(self, host: str) -> Gate | None:
         access = self._service.access

@@ -220,18 +220,56 @@ def test_a_name_is_matched_anew_each_time(tmp_path):
 def test_a_name_that_is_known_is_looked_at_again_when_another_file_has_it(tmp_path):
     media = tmp_path / "media"
     media.mkdir()
-    (tmp_path / "secret.Mjpeg").write_text("secret")
     movie = media / "movie.Mjpeg"
     library = MovieLibrary(media)
     for text in ("one", "another"):
         movie.write_text(text)
         assert library.find("movie.Mjpeg") == library.find("movie.Mjpeg") == movie
-    movie.unlink()
+    movie.rename(tmp_path / "outside.Mjpeg")
+    for _ in range(2):
+        with pytest.raises(MessageError):
+            library.find("movie.Mjpeg")
+        if not movie.is_symlink():
+            movie.symlink_to(tmp_path / "outside.Mjpeg")
+
+
+def test_a_name_in_other_letters_is_another_name_once_there_is_one(tmp_path):
+    library = MovieLibrary(tmp_path)
+    for name in ("movie.mjpeg", "MOVIE.mjpeg"):
+        (tmp_path / name).touch()
+        assert library.find("MOVIE.mjpeg").name == name
+
+
+def test_a_link_that_leads_elsewhere_while_it_is_looked_at_is_not_remembered(tmp_path, monkeypatch):
+    media = tmp_path / "media"
+    media.mkdir()
+    for path in (media / "inside.Mjpeg", tmp_path / "outside.Mjpeg"):
+        path.write_text("")
+    link, library = media / "link.Mjpeg", MovieLibrary(media)
+    link.symlink_to(media / "inside.Mjpeg")
+    remember = library._remember
+
+    def change_first(path, real):
+        link.unlink()
+        link.symlink_to(tmp_path / "outside.Mjpeg")
+        remember(path, real)
+
+    monkeypatch.setattr(library, "_remember", change_first)
+    library.find("link.Mjpeg")
     with pytest.raises(MessageError):
-        library.find("movie.Mjpeg")
-    movie.symlink_to(tmp_path / "secret.Mjpeg")
+        library.find("link.Mjpeg")
+
+
+def test_a_folder_that_is_moved_out_takes_its_movies_with_it(tmp_path):
+    media = tmp_path / "media"
+    (media / "folder").mkdir(parents=True)
+    (media / "folder" / "movie.Mjpeg").write_text("")
+    library = MovieLibrary(media)
+    library.find("folder/movie.Mjpeg")
+    (media / "folder").rename(tmp_path / "outside")
+    (media / "folder").symlink_to(tmp_path / "outside")
     with pytest.raises(MessageError):
-        library.find("movie.Mjpeg")
+        library.find("folder/movie.Mjpeg")
 
 
 def test_no_more_names_are_remembered_than_may_be(tmp_path, monkeypatch):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import socket
 import subprocess
 import sys
@@ -14,6 +15,8 @@ import pytest
 from lab_clients import JAVA, LF_BLANK, USUAL, PythonLabClient, lab_client
 from movies import MOVIE, ROOT, frames_of, write_movie
 
+from rtplab.protocol.parser import RequestParser
+from rtplab.protocol.rtsp import Request
 from rtplab.serving import sinks
 from rtplab.serving.frameclock import LONGEST_BEAT, FrameClock
 from rtplab.serving.library import MovieLibrary
@@ -492,6 +495,21 @@ def test_a_peer_that_speaks_something_else_is_left(service):
                 client.control.sendall(b"\x01\x02\x03\n\n")
                 time.sleep(0.002)
         assert settles(lambda: not worker.is_alive())
+
+
+def test_a_bad_request_is_freed_as_soon_as_it_is_answered(by_hand):
+    parser = RequestParser()
+    parser.feed(b"PLAY rtsp://host/movie RTSP/9.9\r\nCSeq: 1\r\n\r\n", 0.0)
+    request = parser.next(0.0)
+    assert isinstance(request, Request) and request.problem
+    weak = weakref.ref(request.headers)
+    gc.disable()
+    try:
+        assert by_hand.worker.processRtspRequest(request) == 505
+        del request
+        assert weak() is None, "it waits for the collector, and floods of it are memory"
+    finally:
+        gc.enable()
 
 
 def test_ten_bad_requests_among_good_ones_are_borne(service):

@@ -25,7 +25,6 @@ _NUMBER = re.compile(r"\d{1,6}(?:\.\d{1,9})?\Z", re.ASCII)
 _SIZE = re.compile(r"([1-9]\d{0,4}) *[-,] *([1-9]\d{0,4})\Z", re.ASCII)
 
 
-@lru_cache(maxsize=64)  # all viewers of a movie are told the same
 def describe(
     *,
     name: str,
@@ -73,11 +72,13 @@ def _clean(name: str) -> str:
     return cleaned[:MAX_NAME].strip() or "-"
 
 
+@lru_cache(maxsize=64)  # few, and each is in many descriptions
 def _address(text: str) -> str:
     address = ipaddress.ip_address(text)
     return f"IN IP{address.version} {address}"
 
 
+@lru_cache(maxsize=64)
 def _connection(text: str, ttl: int) -> str:
     """RFC 8866 section 5.7: a multicast group of IPv4 must have a TTL, one of IPv6 must not."""
     address = ipaddress.ip_address(text)

@@ -26,8 +26,8 @@ class MovieLibrary:
 
     def __init__(self, folder: str | os.PathLike[str]) -> None:
         self.folder = Path(os.path.realpath(folder))
-        # Files found under exactly that name, and what they were then: to look for one again, part
-        # by part and link by link, takes ten times as long. For all threads.
+        # Files found directly in the folder under exactly that name, and what they were then: to
+        # look for one again, link by link, takes ten times as long. For all threads.
         self._known: dict[str, tuple[Path, _Status]] = {}
 
     def movies(self) -> list[Path]:
@@ -35,7 +35,9 @@ class MovieLibrary:
         return sorted(
             path
             for path in self.folder.iterdir()
-            if _may_be_seen(path.name) and _is_movie(path) and self._is_inside(path)
+            if _may_be_seen(path.name)
+            and _is_movie(path)
+            and self._is_inside(os.path.realpath(path))
         )
 
     def find(self, name: str) -> Path:
@@ -56,21 +58,23 @@ class MovieLibrary:
             if entry is None:
                 raise _not_found(name)
             path = path / entry
-        status = _status(path)  # first: whatever takes its place from now on is looked at anew
-        if len(parts) > MAX_FOLDERS or not _is_movie(path) or not self._is_inside(path):
+        real = os.path.realpath(path)
+        if len(parts) > MAX_FOLDERS or not _is_movie(path) or not self._is_inside(real):
             raise _not_found(name)
-        if status is not None and path == self.folder / name:
-            self._remember(name, path, status)
+        if name == path.name:
+            self._remember(path, real)
         return path
 
-    def _remember(self, name: str, path: Path, status: _Status) -> None:
+    def _remember(self, path: Path, real: str) -> None:
+        status = _status(real, follow_symlinks=False)  # of what was looked at, and nothing else
         if len(self._known) >= MAX_KNOWN:
             self._known.clear()
-        self._known[name] = path, status
+        if status is not None:
+            self._known[path.name] = path, status
 
-    def _is_inside(self, path: Path) -> bool:
-        """Tell if the file is in the folder when all symbolic links are followed."""
-        return Path(os.path.realpath(path)).is_relative_to(self.folder)
+    def _is_inside(self, real: str) -> bool:
+        """Tell if a file is in the folder, by its path without symbolic links."""
+        return Path(real).is_relative_to(self.folder)
 
 
 # Which file it is (device, number in it), when it has changed last, and how large it is: a name
@@ -78,9 +82,9 @@ class MovieLibrary:
 _Status = tuple[int, int, int, int]
 
 
-def _status(path: Path) -> _Status | None:
+def _status(path: str | Path, follow_symlinks: bool = True) -> _Status | None:
     try:
-        status = os.stat(path)
+        status = os.stat(path, follow_symlinks=follow_symlinks)
     except OSError:
         return None
     return status.st_dev, status.st_ino, status.st_ctime_ns, status.st_size

@@ -16,7 +16,7 @@ from collections.abc import Callable
 from rtplab.protocol.errors import MessageError
 
 MOMENTS = 1000  # a second: to these it is rounded when something is due
-ROUNDING = 0.5 / MOMENTS  # seconds: so much too late a moment may be
+ROUNDING = 0.5 / MOMENTS  # seconds: so much too early or too late a moment may be
 
 # Frames due so much later, in seconds, go with those due now: a viewer can't tell, and the thread
 # wakes up less often.

@@ -56,7 +56,7 @@ class RtpStream:
         self.frames_sent = 0
         self.packets_sent = 0
         self.bytes_sent = 0  # of payload
-        self._next_report: float | None = None  # once the first frame has been sent
+        self._next_report = 0.0  # with the first frame: players set their clocks by it
         self._bursts: list[list[Packet]] = []  # of the frame under way, still to be sent
         self._burst_share = 1.0
 
@@ -109,8 +109,6 @@ class RtpStream:
 
     def report_is_due(self, now: float) -> bool:
         """Tell if it is time for a sender report; `now` in seconds of time.monotonic."""
-        if self._next_report is None:  # RFC 3550 section 6.2: the first one waits half as long
-            self._next_report = now + self._report_interval() / 2
         return now >= self._next_report
 
     def report(self, cname: str, now: float, wall_clock: float, bye: bool = False) -> None:
@@ -118,7 +116,8 @@ class RtpStream:
 
         `wall_clock` is Unix time. Raises ViewerGone.
         """
-        self._next_report = now + self._report_interval()
+        interval = rtcp.report_interval(2, 100, self._bandwidth(), random.random())
+        self._next_report = now + interval
         report = rtcp.SenderReport(
             self.ssrc,
             rtcp.ntp_timestamp(wall_clock),
@@ -129,10 +128,9 @@ class RtpStream:
         goodbye = rtcp.Bye((self.ssrc,)) if bye else None
         self.sink.send_report(rtcp.build_compound(report, cname, goodbye))
 
-    def _report_interval(self) -> float:
-        """Seconds; with our few short reports the five seconds' minimum rules."""
-        bandwidth = max(1000.0, self.bytes_sent / max(1.0, self._media_time))  # bytes a second
-        return rtcp.report_interval(2, 100, bandwidth, random.random())
+    def _bandwidth(self) -> float:
+        """Bytes a second so far; with our few short reports the five seconds' minimum rules."""
+        return max(1000.0, self.bytes_sent / max(1.0, self._media_time))
 
 
 def _size(payloads: Payloads) -> int:
