@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +42,8 @@ def table(results: dict[str, dict[str, Any]], rounds: int) -> str:
         ratios = [f"{ours / value:.2f}" if value else "-" for value in theirs]
         lines.append(_row([figure, *map(_number, [*theirs, ours]), *ratios]))
     lines.append("")
-    lines.append(f"Medians of {rounds} rounds in one run; figures differ between machines.")
+    python = platform.python_version()
+    lines.append(f"Medians of {rounds} rounds in one run, Python {python}; machines differ.")
     return "\n".join(lines)
 
 
