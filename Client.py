@@ -203,7 +203,12 @@ class Client:
         with self._changed:
             self._connection = connection
             self._ends = connection.server, connection.local
-            self._start(self.recvRtspReply, "rtsp")
+            try:
+                self._start(self.recvRtspReply, "rtsp")
+            except SessionError as error:
+                self._connection = None
+                connection.close()
+                self._fail(str(error))
 
     def _connect_and_set_up(self) -> None:
         with self._command_lock:
@@ -227,7 +232,7 @@ class Client:
         """Give up the connection and set up on another: somewhere else, or by TCP."""
         self._hang_up()
         self._reset_session()
-        self._start(self._connect_and_set_up, "command")
+        self._start_command(self._connect_and_set_up)
 
     def _tear_down(self) -> None:
         with self._command_lock:
@@ -383,7 +388,7 @@ class Client:
     # ------------------------------------------------------------------ RTP
 
     def openRtpPort(self) -> None:
-        """Open the RTP port and start to receive. Raises SessionError when it is not free."""
+        """Open the RTP port and start to receive. Raises SessionError when that can't be."""
         with self._changed:
             self.playout.clear()
             if (
@@ -394,7 +399,12 @@ class Client:
                 host = self._connection.server.host
                 self._rtp_socket = RtpSocket(self.rtpPort, host, self._dialogue.wants_rtcp)
                 self.rtpPort = self._rtp_socket.port
-                self._start(self.listenRtp, "rtp")
+                try:
+                    self._start(self.listenRtp, "rtp")
+                except SessionError:
+                    self._rtp_socket.close()
+                    self._rtp_socket = None
+                    raise
 
     def listenRtp(self) -> None:
         """Receive RTP until the port is closed. Runs in a thread of its own."""
@@ -536,13 +546,25 @@ class Client:
         if self.master is None:
             command()
         else:
+            self._start_command(command)
+
+    def _start_command(self, command: Callable[[], None]) -> None:
+        try:
             self._start(command, "command")
+        except SessionError as error:
+            self._fail(str(error))
 
     def _start(self, target: Callable[[], None], name: str) -> None:
+        """Start a thread. Raises SessionError when the system grants none."""
         thread = threading.Thread(target=target, name=name)
         with self._changed:
+            try:
+                thread.start()
+            except RuntimeError as error:
+                raise SessionError(
+                    f"The system grants no thread ({error}): close other programs, then try again."
+                ) from error
             self._threads = [t for t in self._threads if t.is_alive()] + [thread]
-            thread.start()
 
     def _free_rtp_port(self) -> None:
         """Have the receiving thread of an earlier session, or of a refused SETUP, end."""

@@ -15,6 +15,7 @@ from contextlib import contextmanager
 import pytest
 from lab_servers import reset
 from movies import MOVIE, frames_of, write_movie
+from threads import no_thread_for
 
 from Client import Client
 from rtplab.protocol.errors import MessageError
@@ -321,6 +322,23 @@ def test_a_busy_rtp_port_is_one_sentence_and_the_client_stays_usable(server):
             other.close()
             set_up(client)
             assert client.rtpPort == port
+
+
+@pytest.mark.parametrize("name", ["command", "rtsp", "rtp"])
+def test_no_thread_is_one_sentence_and_setup_tries_again(server, monkeypatch, name):
+    with client_of(server) as client:
+        client.close()  # it has connected when it was made
+        client.master = object() if name == "command" else None  # a window must not wait
+        with no_thread_for(name, monkeypatch):
+            client.setupMovie()
+            assert client.error == (
+                "The system grants no thread (can't start new thread): close other programs, "
+                "then try again."
+            )
+        assert client.state is Client.INIT
+        client.master = None
+        set_up(client)
+        play(client, 1)
 
 
 @pytest.mark.parametrize("state", [Client.READY, Client.PLAYING])

@@ -15,6 +15,7 @@ import pytest
 from movies import ROOT, write_movie
 from PIL import Image
 from test_recoding import scene
+from threads import no_thread_for
 
 from rtplab.protocol import jpeg
 from rtplab.protocol.rtpjpeg import carriable
@@ -242,11 +243,7 @@ def test_a_movie_that_is_cut_shorter_meanwhile(converted, caplog):
 
 
 def test_without_a_thread_it_is_one_sentence_until_there_is_one(converted, caplog, monkeypatch):
-    def deny(thread):
-        raise RuntimeError("can't start new thread")
-
-    with monkeypatch.context() as patched:
-        patched.setattr(threading.Thread, "start", deny)
+    with no_thread_for("converter", monkeypatch):
         assert not converted.prepare(1, 1, 0.01)
         assert converted.frame(1) is None
     assert caplog.messages == [

@@ -19,6 +19,7 @@ from pathlib import Path
 import pytest
 from processes import ServerProcess
 from raw_rtsp import HOST, LIMIT, SOON, Peer, running_server, seconds_to_be_served
+from threads import no_thread_for
 
 from rtplab.protocol.auth import MD5, answer, parse_challenges
 from rtplab.protocol.rtsp import InterleavedFrame
@@ -211,21 +212,6 @@ def test_two_thousand_connections_that_say_nothing(small_movie: Path) -> None:
             assert server.threads() <= Limits().connections_per_address + 20
             assert seconds_to_be_served(server.port, "127.0.0.2") < SOON
         wait_until(lambda: server.threads() < 20)
-
-
-@contextmanager
-def no_thread_for(name: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """The system grants no thread of this name. There is no telling how many it would grant."""
-    start = threading.Thread.start
-
-    def deny(thread: threading.Thread) -> None:
-        if thread.name.startswith(name):
-            raise RuntimeError("can't start new thread")
-        start(thread)
-
-    with monkeypatch.context() as patched:
-        patched.setattr(threading.Thread, "start", deny)
-        yield
 
 
 # CWE-770: more clients than the system grants threads.
