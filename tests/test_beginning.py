@@ -76,20 +76,46 @@ class Wrong(Overtaking):
         return [header.replace(";seq=", ";seq=1") for header in headers]
 
 
+class TooEarly(StandardServer):
+    """It tells of a beginning of which it does not send the first packets."""
+
+    def play_headers(self, viewer, request):
+        headers = super().play_headers(viewer, request)
+        viewer.sequence += 3
+        return headers
+
+
+def play(client, before_the_end=lambda: None):
+    """Play to the end; return the frames that came."""
+    frames = []
+    client.onFrame = frames.append
+    try:
+        client.setupMovie()
+        assert client.waitFor(lambda: client.state is Client.READY, LIMIT)
+        client.playMovie()
+        assert client.waitFor(lambda: client.state is Client.PLAYING, LIMIT)
+        before_the_end()
+        assert client.waitFor(lambda: client.ended, LIMIT), client.error
+    finally:
+        client.close()
+    return frames
+
+
+@pytest.fixture
+def pictures(small_movie):
+    return [jpeg_payloads(jpeg) for jpeg in frames_of(small_movie)[:8]]
+
+
 @pytest.mark.parametrize(("kind", "first"), [(Overtaking, 1), (Wrong, 2)])
-def test_the_first_frame_comes_where_the_server_tells_its_number(kind, first, small_movie):
-    jpegs = frames_of(small_movie)[:8]
-    numbers = []
-    with kind([jpeg_payloads(jpeg) for jpeg in jpegs], interval=0.02) as server:
-        client = Client(None, "", 0, 0, server.url)
-        client.onFrame = lambda frame: numbers.append(frame_number_of_jpeg(frame.data))
-        try:
-            client.setupMovie()
-            assert client.waitFor(lambda: client.state is Client.READY, LIMIT)
-            client.playMovie()
-            assert client.waitFor(lambda: client.state is Client.PLAYING, LIMIT)
-            server.client_plays.set()
-            assert client.waitFor(lambda: client.ended, LIMIT), client.error
-        finally:
-            client.close()
-    assert numbers == list(range(first, 9))
+def test_the_first_frame_comes_where_the_server_tells_its_number(kind, first, pictures):
+    with kind(pictures, interval=0.02) as server:
+        frames = play(Client(None, "", 0, 0, server.url), server.client_plays.set)
+    assert [frame_number_of_jpeg(frame.data) for frame in frames] == list(range(first, 9))
+
+
+@pytest.mark.parametrize(("transport", "waits"), [("udp", True), ("tcp", False)])
+def test_what_is_missing_at_the_beginning_is_waited_for_by_udp_only(transport, waits, pictures):
+    with TooEarly(pictures, interval=0.02) as server:
+        frames = play(Client(None, "", 0, 0, server.url, transport))
+    assert [frame_number_of_jpeg(frame.data) for frame in frames] == list(range(1, 9))
+    assert (frames[1].arrival == frames[0].arrival) == waits, "who waits gives several at once"
