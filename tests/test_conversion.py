@@ -244,7 +244,9 @@ def test_a_movie_that_is_cut_shorter_meanwhile(converted, caplog):
 
 def test_without_a_thread_it_is_one_sentence_until_there_is_one(converted, caplog, monkeypatch):
     with no_thread_for("converter", monkeypatch):
-        assert not converted.prepare(1, 1, 0.01)
+        start = time.monotonic()
+        assert not converted.prepare(1, 1, LIMIT)
+        assert time.monotonic() - start < LIMIT / 2, "there is nothing to wait for"
         assert converted.frame(1) is None
     assert caplog.messages == [
         "progressive.mjpeg: no picture is converted for now: can't start new thread"

@@ -123,6 +123,8 @@ class ConvertedMovie:
                 if self._stopped or remaining <= 0:
                     return False
                 self._ask(missing)
+                if not self._running:  # the system has granted no thread
+                    return False
                 self._changed.wait(remaining)
         return True
 
