@@ -190,6 +190,28 @@ def test_a_worker_that_dies_at_once_is_not_started_at_once():
     assert "worker 1 died (exit status 0): another takes its place" in errors
 
 
+ENDED_AT_A_BURIAL = f"""
+import os, signal, sys
+sys.path.insert(0, {str(ROOT)!r})
+from rtplab.serving.supervisor import Supervisor, open_listeners
+wait = os.waitpid
+def wait_and_be_told_to_end(process, options):
+    ended = wait(process, options)
+    if ended[0]:
+        os.kill(os.getpid(), signal.SIGTERM)
+    return ended
+os.waitpid = wait_and_be_told_to_end
+supervisor = Supervisor(open_listeners("127.0.0.1", 0, 2)[:1], lambda *_: None)
+sys.exit(supervisor.run(lambda: None))
+"""
+
+
+def test_a_signal_is_not_sent_on_to_a_worker_that_is_just_gone():
+    command = [sys.executable, "-c", ENDED_AT_A_BURIAL]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=LIMIT)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 # --- Options -------------------------------------------------------------------------------------
 
 

@@ -15,7 +15,8 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import FrameType
 
 BACKLOG = 512  # connections that may wait to be accepted: a class that starts all at once
@@ -128,19 +129,15 @@ class Supervisor:
                 self._start(number)
 
     def _start(self, number: int) -> None:
-        # No signal may come between the fork and the note of it: the worker would be missed, or
-        # would take the signal for the supervisor's own.
-        blocked = _ENDING | _RELAYED
-        signal.pthread_sigmask(signal.SIG_BLOCK, blocked)
-        try:
-            process = os.fork()
-            if process == 0:
-                self._be_worker(number)
-            self._numbers[process] = number
-        except OSError as error:
-            logger.error("worker %d can't be started: %s", number, error.strerror)
-        finally:
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, blocked)
+        # Else the worker could be missed, or take the signal for the supervisor's own.
+        with _signals_wait():
+            try:
+                process = os.fork()
+                if process == 0:
+                    self._be_worker(number)
+                self._numbers[process] = number
+            except OSError as error:
+                logger.error("worker %d can't be started: %s", number, error.strerror)
 
     def _be_worker(self, number: int) -> None:
         """Do the work in the new process, and end it. Never returns."""
@@ -192,13 +189,23 @@ class Supervisor:
 
     def _bury_the_dead(self) -> None:
         for process, number in list(self._numbers.items()):
-            ended, status = os.waitpid(process, os.WNOHANG)
-            if ended:
-                del self._numbers[process]
-                if not self._signals_obeyed:
-                    logger.error(
-                        "worker %d died (%s): another takes its place", number, _cause(status)
-                    )
+            with _signals_wait():  # else it could be sent to a process that is no more
+                ended, status = os.waitpid(process, os.WNOHANG)
+                if ended:
+                    del self._numbers[process]
+            if ended and not self._signals_obeyed:
+                logger.error("worker %d died (%s): another takes its place", number, _cause(status))
+
+
+@contextmanager
+def _signals_wait() -> Iterator[None]:
+    """Have no signal come between what is done to a process and the note of it."""
+    signals = _ENDING | _RELAYED
+    signal.pthread_sigmask(signal.SIG_BLOCK, signals)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, signals)
 
 
 def _cause(status: int) -> str:
