@@ -53,8 +53,8 @@ def test_a_beginning_that_is_a_little_wrong_costs_patience_and_no_frame():
     assert heard.statistics.lost == 0
 
 
-class Overtaking(StandardServer):
-    """The first packet of all comes after the second, and both after the client is playing."""
+class Waiting(StandardServer):
+    """It sends nothing before the client has understood its reply to PLAY."""
 
     def __init__(self, *arguments, **options):
         super().__init__(*arguments, **options)
@@ -62,6 +62,13 @@ class Overtaking(StandardServer):
 
     def packets(self, viewer):
         self.client_plays.wait(LIMIT)
+        yield from super().packets(viewer)
+
+
+class Overtaking(Waiting):
+    """The first packet of all comes after the second."""
+
+    def packets(self, viewer):
         packets = list(super().packets(viewer))
         if viewer.position == 0:
             packets[:2] = reversed(packets[:2])
@@ -76,7 +83,7 @@ class Wrong(Overtaking):
         return [header.replace(";seq=", ";seq=1") for header in headers]
 
 
-class TooEarly(StandardServer):
+class TooEarly(Waiting):
     """It tells of a beginning of which it does not send the first packets."""
 
     def play_headers(self, viewer, request):
@@ -85,16 +92,16 @@ class TooEarly(StandardServer):
         return headers
 
 
-def play(client, before_the_end=lambda: None):
+def play(server, transport="auto"):
     """Play to the end; return the frames that came."""
-    frames = []
+    client, frames = Client(None, "", 0, 0, server.url, transport), []
     client.onFrame = frames.append
     try:
         client.setupMovie()
         assert client.waitFor(lambda: client.state is Client.READY, LIMIT)
         client.playMovie()
         assert client.waitFor(lambda: client.state is Client.PLAYING, LIMIT)
-        before_the_end()
+        server.client_plays.set()
         assert client.waitFor(lambda: client.ended, LIMIT), client.error
     finally:
         client.close()
@@ -109,13 +116,13 @@ def pictures(small_movie):
 @pytest.mark.parametrize(("kind", "first"), [(Overtaking, 1), (Wrong, 2)])
 def test_the_first_frame_comes_where_the_server_tells_its_number(kind, first, pictures):
     with kind(pictures, interval=0.02) as server:
-        frames = play(Client(None, "", 0, 0, server.url), server.client_plays.set)
+        frames = play(server)
     assert [frame_number_of_jpeg(frame.data) for frame in frames] == list(range(first, 9))
 
 
 @pytest.mark.parametrize(("transport", "waits"), [("udp", True), ("tcp", False)])
 def test_what_is_missing_at_the_beginning_is_waited_for_by_udp_only(transport, waits, pictures):
-    with TooEarly(pictures, interval=0.02) as server:
-        frames = play(Client(None, "", 0, 0, server.url, transport))
+    with TooEarly(pictures, interval=0.005) as server:
+        frames = play(server, transport)
     assert [frame_number_of_jpeg(frame.data) for frame in frames] == list(range(1, 9))
     assert (frames[1].arrival == frames[0].arrival) == waits, "who waits gives several at once"
