@@ -266,6 +266,8 @@ def test_a_folder_that_is_moved_out_takes_its_movies_with_it(tmp_path):
     (media / "folder" / "movie.Mjpeg").write_text("")
     library = MovieLibrary(media)
     library.find("folder/movie.Mjpeg")
+    with pytest.raises(MessageError):
+        library.find("movie.Mjpeg")
     (media / "folder").rename(tmp_path / "outside")
     (media / "folder").symlink_to(tmp_path / "outside")
     with pytest.raises(MessageError):
