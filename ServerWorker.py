@@ -39,6 +39,7 @@ from rtplab.serving.session import Session, new_session_id
 from rtplab.serving.sessionmaker import SessionMaker
 from rtplab.serving.sinks import UdpSink, ViewerGone
 from rtplab.serving.stream import CLOCK_RATE, MJPEG
+from rtplab.serving.threads import Task
 from rtplab.serving.transports import Viewer
 from RtpPacket import RtpPacket
 
@@ -85,7 +86,7 @@ class ServerWorker:
         rtsp_socket, address = clientInfo["rtspSocket"]
         self._connection = RtspConnection(rtsp_socket, self._service.tls, self._service.limits)
         self._know_client(address, _host_of(rtsp_socket))
-        self._thread: threading.Thread | None = None
+        self._task: Task | None = None  # while it is served, and after
         self._last_sign_of_life = time.monotonic()
         self._has_seat = False
 
@@ -106,11 +107,9 @@ class ServerWorker:
     # ------------------------------------------------------------------ the control thread
 
     def run(self) -> None:
-        """Start the thread that serves this client, or refuse it when the system grants none."""
-        thread = threading.Thread(target=self.recvRtspRequest, name=f"client {self._name}")
+        """Serve this client in a thread of its own, or refuse it when the system grants none."""
         try:
-            thread.start()
-            self._thread = thread
+            self._task = self._service.threads.start(self.recvRtspRequest, "client")
         except RuntimeError as error:
             logger.warning("%s is refused: %s", self._name, str(error))
             self._connection.refuse()
@@ -118,13 +117,13 @@ class ServerWorker:
 
     def is_alive(self) -> bool:
         """Tell if the client is still served."""
-        return self._thread is not None and self._thread.is_alive()
+        return self._task is not None and self._task.is_alive()
 
     def close(self) -> None:
         """Say BYE, hang up and wait until all is freed. May be called twice, from other threads."""
         self._connection.stop_listening()
-        if self._thread is not None:
-            self._thread.join()
+        if self._task is not None:
+            self._task.join()
         else:
             self._free()
 
@@ -453,16 +452,20 @@ class ServerWorker:
     # ------------------------------------------------------------------ media
 
     def _start_sending_if_playing(self) -> None:
-        """Begin what PLAY asked for, once its reply is out: packets must not overtake it."""
+        """Begin what PLAY asked for, once its reply is out: packets must not overtake it.
+
+        The first frame goes at once: the pacer's thread would have to wake up for it.
+        """
         with self._lock:
             if self.state is not State.PLAYING or self._session is None:
                 return
             if self._channel is not None:
                 self._channel.join(self._name, self._channel_ended)
             elif self._ticket is None:
-                now = time.monotonic()
-                self._session.start_clock(now)
-                self._ticket = self._service.pacer.add(self.sendRtp, now)
+                self._session.start_clock(time.monotonic())
+                due = self._send_frame(self._session)
+                if due is not None:
+                    self._ticket = self._service.pacer.add(self.sendRtp, due)
 
     def sendRtp(self) -> float | None:
         """Send the next frame; return when the one after it is due, None when there is none.
@@ -470,26 +473,28 @@ class ServerWorker:
         Times are seconds of `time.monotonic`. The pacer calls this.
         """
         with self._lock:
-            session = self._session
-            if self.state is not State.PLAYING or session is None:
+            if self.state is not State.PLAYING or self._session is None:
                 return None
-            try:
-                due = session.send_next(time.monotonic())
-                if due is not None:
-                    return due
-                logger.info("%s has seen the whole movie", self._name)
-            except MovieError as error:
-                logger.warning("%s is sent no more: %s", self._name, error)
-            except ViewerGone as error:
-                logger.info("%s is sent no more: %s", self._name, error)
-                self._connection.hang_up()
-            self._stop_sending()
-            self.state = State.READY
-            by_udp = isinstance(session.stream.sink, UdpSink)
-            self._farewells = FAREWELLS if by_udp and session.may_lose_packets else 1
-            farewell = time.monotonic() + FAREWELL_DELAY
-            self._ticket = self._service.pacer.add(self._end_stream, farewell)
-            return None
+            return self._send_frame(self._session)
+
+    def _send_frame(self, session: Session) -> float | None:
+        try:
+            due = session.send_next(time.monotonic())
+            if due is not None:
+                return due
+            logger.info("%s has seen the whole movie", self._name)
+        except MovieError as error:
+            logger.warning("%s is sent no more: %s", self._name, error)
+        except ViewerGone as error:
+            logger.info("%s is sent no more: %s", self._name, error)
+            self._connection.hang_up()
+        self._stop_sending()
+        self.state = State.READY
+        by_udp = isinstance(session.stream.sink, UdpSink)
+        self._farewells = FAREWELLS if by_udp and session.may_lose_packets else 1
+        farewell = time.monotonic() + FAREWELL_DELAY
+        self._ticket = self._service.pacer.add(self._end_stream, farewell)
+        return None
 
     def _end_stream(self) -> float | None:
         """Say BYE, and get the last bytes to a slow client: no further frame pushes them on."""

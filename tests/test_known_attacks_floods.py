@@ -217,7 +217,7 @@ def test_two_thousand_connections_that_say_nothing(small_movie: Path) -> None:
 # CWE-770: more clients than the system grants threads.
 def test_clients_without_a_thread(small_movie: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with running_server(small_movie.parent) as port:
-        with no_thread_for("client ", monkeypatch):
+        with no_thread_for("client", monkeypatch):
             for _ in range(3):
                 with Peer(port) as denied:
                     response = denied.answer()

@@ -15,6 +15,7 @@ from rtplab.serving.metrics import Metrics
 from rtplab.serving.multicast import MulticastChannels
 from rtplab.serving.pacer import Pacer
 from rtplab.serving.proxies import TrustedProxies
+from rtplab.serving.threads import ThreadPool
 from RtpPacket import HEADER_SIZE
 
 DEFAULT_FPS = 20.0  # frames a second: the movie files of the lab do not say
@@ -35,6 +36,7 @@ class Service:
     library: MovieLibrary = field(default_factory=lambda: MovieLibrary("."))
     media: MediaStore = field(default_factory=lambda: MediaStore(max_payload(DEFAULT_MTU)))
     pacer: Pacer = field(default_factory=Pacer)
+    threads: ThreadPool = field(default_factory=ThreadPool)
     fps: float = DEFAULT_FPS
     loop: bool = False  # begin a movie again at its end
     marker: bool = False  # set the marker on every frame's last packet in the lab dialect
@@ -56,7 +58,8 @@ class Service:
         self.seats = threading.Semaphore(self.limits.sessions)
 
     def close(self) -> None:
-        """Stop the pacer and the conversions. May be called twice."""
+        """Stop the idle threads, the pacer and the conversions. May be called twice."""
+        self.threads.close()
         self.pacer.close()
         if self.multicast is not None:
             self.multicast.close()

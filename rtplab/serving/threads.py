@@ -1,0 +1,86 @@
+"""Threads for the clients: each has one of its own for as long as it stays.
+
+To start a thread takes longer than to answer a request. So one whose client has left waits for the
+next client before it ends.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from queue import Empty, SimpleQueue
+
+IDLE_TIME = 1.0  # seconds: those who come while others leave come more often than that
+
+_Mailbox = SimpleQueue["Task | None"]  # of an idle thread; None tells it to end
+
+
+class Task:
+    """Something that runs in a thread."""
+
+    def __init__(self, call: Callable[[], None]) -> None:
+        self._call = call
+        self._ended = threading.Event()
+
+    def is_alive(self) -> bool:
+        """Tell if it has not ended yet."""
+        return not self._ended.is_set()
+
+    def join(self) -> None:
+        """Wait until it has ended."""
+        self._ended.wait()
+
+    def run(self) -> None:
+        """Do it. Raises what the call raises."""
+        try:
+            self._call()
+        finally:
+            self._ended.set()
+
+
+class ThreadPool:
+    """Runs each task in a thread of its own, as many as there are tasks."""
+
+    def __init__(self) -> None:
+        self._idle: list[_Mailbox] = []  # whoever takes one out of it must put something in
+        self._closing = False
+
+    def start(self, call: Callable[[], None], name: str) -> Task:
+        """Begin a task, in a thread called `name` if none is idle.
+
+        Raises RuntimeError when the system grants no thread.
+        """
+        task = Task(call)
+        try:
+            self._idle.pop().put(task)
+        except IndexError:
+            threading.Thread(target=self._work, args=(task,), name=name).start()
+        return task
+
+    def close(self) -> None:
+        """Let idle threads end, and others when their task has ended. May be called twice."""
+        self._closing = True
+        while self._idle:
+            try:
+                self._idle.pop().put(None)
+            except IndexError:
+                pass  # its time was over just then
+
+    def _work(self, task: Task | None) -> None:
+        mailbox: _Mailbox = SimpleQueue()
+        while task is not None:
+            task.run()
+            task = self._next(mailbox)
+
+    def _next(self, mailbox: _Mailbox) -> Task | None:
+        """Wait for the next task; None when none comes in time."""
+        self._idle.append(mailbox)
+        try:
+            return mailbox.get(timeout=0 if self._closing else IDLE_TIME)
+        except Empty:
+            pass
+        try:
+            self._idle.remove(mailbox)
+        except ValueError:  # somebody has taken it out in the meantime
+            return mailbox.get()
+        return None
