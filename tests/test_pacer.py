@@ -83,6 +83,39 @@ def test_one_that_is_due_sooner_wakes_the_pacer(pacer):
     assert not later.times
 
 
+def test_one_that_is_due_when_the_pacer_wakes_anyway_does_not_wake_it(pacer):
+    waits = []
+    pacer._changed = CountedCondition(waits)
+    sooner, later = Stream(), Stream()
+    pacer.add(sooner.send, time.monotonic() + 0.3)
+    assert settles(lambda: waits and waits[-1] is not None)
+    before = len(waits)
+    pacer.add(later.send, time.monotonic() + 0.35)
+    time.sleep(0.1)
+    assert len(waits) == before
+    assert later.done.wait(LIMIT)
+    assert later.times[0] > sooner.times[0]
+
+
+class CountedCondition(threading.Condition):
+    """Notes every wait in a list."""
+
+    def __init__(self, waits):
+        super().__init__()
+        self._waits = waits
+
+    def wait(self, timeout=None):
+        self._waits.append(timeout)
+        return super().wait(timeout)
+
+
+def settles(condition):
+    deadline = time.monotonic() + LIMIT
+    while not condition() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    return condition()
+
+
 def test_cancelled_streams_are_not_called(pacer):
     cancelled, following = Stream(), Stream()
     pacer.add(cancelled.send, time.monotonic() + 0.03).cancel()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import heapq
 import logging
+import math
 import threading
 import time
 from collections import defaultdict, deque
@@ -48,8 +49,9 @@ class Pacer:
     """
 
     def __init__(self) -> None:
-        self._changed = threading.Condition()  # guards _added and _closing
+        self._changed = threading.Condition()  # guards what follows, up to _closing
         self._added: list[tuple[Ticket, float]] = []  # not yet in the queue, with their deadlines
+        self._wakes_at = 0.0  # until when the thread waits, unless it is notified
         self._closing = False
         self._thread: threading.Thread | None = None
         self._latenesses: deque[float] = deque(maxlen=LATENESS_KEPT)  # below 0: went with others
@@ -88,7 +90,8 @@ class Pacer:
         ticket = Ticket(send)
         with self._changed:
             self._added.append((ticket, deadline))
-            self._changed.notify()
+            if deadline < self._wakes_at:
+                self._changed.notify()
         return ticket
 
     def say_left_out(self, frames: int) -> None:
@@ -119,10 +122,11 @@ class Pacer:
                 for ticket, deadline in self._added:
                     self._enqueue(ticket, deadline)
                 self._added.clear()
-                left = self._moments[0] / MOMENTS - time.monotonic() if self._moments else None
-                if left is not None and left <= ROUNDING:
+                self._wakes_at = self._moments[0] / MOMENTS if self._moments else math.inf
+                left = self._wakes_at - time.monotonic()
+                if left <= ROUNDING:
                     return True
-                self._changed.wait(left)
+                self._changed.wait(left if self._moments else None)
         return False
 
     def _enqueue(self, ticket: Ticket, deadline: float) -> None:
