@@ -175,7 +175,9 @@ class PlayerWindow:
         room = min(screen[0] * SCREEN_SHARE / width, height_left / height)
         least = max(self.controls.winfo_reqwidth(), self.theme.px(FIRST_SIZE[0]))
         flush = least / width  # no bars at the picture's sides
-        factor = min(max(self.theme.scale, flush), room)
+        # Many screens say that they are a little more than 1x: that would only blur the picture.
+        sharp = round(2 * self.theme.scale) / 2
+        factor = min(max(sharp, flush), room)
         self.picture.configure(width=round(width * factor), height=round(height * factor))
 
     def _look_at_session(self, now: float) -> None:

@@ -135,3 +135,22 @@ def mapped_within(widget) -> list:
         if child.winfo_ismapped() and child.winfo_class() not in ("Toplevel", "Menu"):
             found += [child, *mapped_within(child)]
     return found
+
+
+@pytest.mark.parametrize(("said", "factor"), [(1.0, 1.0), (1.04, 1.0), (1.46, 1.5)])
+def test_a_screen_of_nearly_whole_scale_does_not_blur_the_picture(
+    open_player, root, tmp_path, said, factor
+):
+    root.tk.call("tk", "scaling", said * UNSCALED)
+    Image.new("RGB", (960, 480), "teal").save(tmp_path / "teal.mjpeg", "JPEG")
+    with ServerProcess(tmp_path, "--loop") as server:
+        player = open_player(0, f"rtsp://{HOST}:{server.port}/teal.mjpeg")
+        player.window.play()
+        size = 960 * factor, 480 * factor
+
+        def fits() -> bool:
+            left, top, right, bottom = player.window.picture.box
+            return (right - left, bottom - top) == size
+
+        assert pump(root, fits), player.window.picture.box
+        player.close()
