@@ -200,6 +200,11 @@ def test_mpv_shows_the_movie(serve, display, tmp_path, transport, command):
             window.wait_for_frame(window.wait_for_frame(5) + 20)
 
 
+# At the end GStreamer sends PAUSE and TEARDOWN. Over TCP its second thread now and then stops the
+# first one's PAUSE before a byte of it is sent, and then calls that an error.
+PAUSE_CUT_SHORT = ("gst_rtspsrc_pause", "Received end-of-file")
+
+
 @commands("GStreamer")
 def test_gstreamer_shows_every_frame(serve, tmp_path, transport, command):
     need_player("GStreamer")
@@ -209,13 +214,16 @@ def test_gstreamer_shows_every_frame(serve, tmp_path, transport, command):
     assert command.endswith(" autovideosink")
     with serve(FRAMES) as server:
         line = command.replace(ADDRESS, address_of(server)).replace("autovideosink", readable)
-        process = subprocess.Popen(shlex.split(line), stdout=subprocess.DEVNULL)
+        process = subprocess.Popen(
+            shlex.split(line), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+        )
         try:
             check_transport(server, transport)
-            assert process.wait(LIMIT) == 0
+            errors = process.communicate(timeout=LIMIT)[1]
         finally:
             process.kill()
             process.wait()
+    assert process.returncode == 0 or all(words in errors for words in PAUSE_CUT_SHORT), errors
     data, length = shown.read_bytes(), SIZE[0] * SIZE[1] * 3
     images = [
         Image.frombytes("RGB", SIZE, data[at : at + length]) for at in range(0, len(data), length)
