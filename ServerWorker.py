@@ -1,7 +1,8 @@
 """One client of the server: its RTSP connection and the stream that it asked for.
 
 Control runs in a thread of its own, which reads requests and answers each by the method that
-bears its name. Media runs in the server's pacer, which calls `sendRtp` whenever a frame is due.
+bears its name. Media runs in the server's pacer, which calls `sendRtp` whenever a frame is due;
+only the first frame is sent by the control thread itself.
 """
 
 from __future__ import annotations
@@ -91,7 +92,7 @@ class ServerWorker:
         self._has_seat = False
 
         # Guards what follows: the control thread and the pacer use it. Nothing blocks under it.
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self.state = State.INIT
         self._session: Session | None = None
         self._channel: MulticastChannel | None = None  # in a session by multicast
@@ -109,7 +110,7 @@ class ServerWorker:
     def run(self) -> None:
         """Serve this client in a thread of its own, or refuse it when the system grants none."""
         try:
-            self._task = self._service.threads.start(self.recvRtspRequest, "client")
+            self._task = self._service.threads.start(self.recvRtspRequest)
         except RuntimeError as error:
             logger.warning("%s is refused: %s", self._name, str(error))
             self._connection.refuse()
@@ -463,38 +464,36 @@ class ServerWorker:
                 self._channel.join(self._name, self._channel_ended)
             elif self._ticket is None:
                 self._session.start_clock(time.monotonic())
-                due = self._send_frame(self._session)
+                due = self.sendRtp()
                 if due is not None:
                     self._ticket = self._service.pacer.add(self.sendRtp, due)
 
     def sendRtp(self) -> float | None:
         """Send the next frame; return when the one after it is due, None when there is none.
 
-        Times are seconds of `time.monotonic`. The pacer calls this.
+        Times are seconds of `time.monotonic`. The pacer calls this; for the first frame PLAY does.
         """
         with self._lock:
-            if self.state is not State.PLAYING or self._session is None:
+            session = self._session
+            if self.state is not State.PLAYING or session is None:
                 return None
-            return self._send_frame(self._session)
-
-    def _send_frame(self, session: Session) -> float | None:
-        try:
-            due = session.send_next(time.monotonic())
-            if due is not None:
-                return due
-            logger.info("%s has seen the whole movie", self._name)
-        except MovieError as error:
-            logger.warning("%s is sent no more: %s", self._name, error)
-        except ViewerGone as error:
-            logger.info("%s is sent no more: %s", self._name, error)
-            self._connection.hang_up()
-        self._stop_sending()
-        self.state = State.READY
-        by_udp = isinstance(session.stream.sink, UdpSink)
-        self._farewells = FAREWELLS if by_udp and session.may_lose_packets else 1
-        farewell = time.monotonic() + FAREWELL_DELAY
-        self._ticket = self._service.pacer.add(self._end_stream, farewell)
-        return None
+            try:
+                due = session.send_next(time.monotonic())
+                if due is not None:
+                    return due
+                logger.info("%s has seen the whole movie", self._name)
+            except (MovieError, OSError) as error:
+                logger.warning("%s is sent no more: %s", self._name, error)
+            except ViewerGone as error:
+                logger.info("%s is sent no more: %s", self._name, error)
+                self._connection.hang_up()
+            self._stop_sending()
+            self.state = State.READY
+            by_udp = isinstance(session.stream.sink, UdpSink)
+            self._farewells = FAREWELLS if by_udp and session.may_lose_packets else 1
+            farewell = time.monotonic() + FAREWELL_DELAY
+            self._ticket = self._service.pacer.add(self._end_stream, farewell)
+            return None
 
     def _end_stream(self) -> float | None:
         """Say BYE, and get the last bytes to a slow client: no further frame pushes them on."""

@@ -15,6 +15,7 @@ import pytest
 from lab_clients import JAVA, LF_BLANK, USUAL, PythonLabClient, lab_client
 from movies import MOVIE, ROOT, frames_of, write_movie
 
+from rtplab.protocol.errors import MovieError
 from rtplab.protocol.parser import RequestParser
 from rtplab.protocol.rtsp import Request
 from rtplab.serving import sinks
@@ -22,6 +23,8 @@ from rtplab.serving.frameclock import LONGEST_BEAT, FrameClock
 from rtplab.serving.library import MovieLibrary
 from rtplab.serving.pacer import Ticket
 from rtplab.serving.service import Service
+from rtplab.serving.session import Session
+from rtplab.serving.sinks import ViewerGone
 from RtpPacket import RtpPacket
 from ServerWorker import ServerWorker
 
@@ -409,6 +412,24 @@ def test_the_movie_is_cut_while_it_plays(tmp_path, frames, caplog):
     hand.close()
 
 
+@pytest.mark.parametrize(
+    ("error", "arguments"),
+    [(ViewerGone, ("lost",)), (MovieError, ("frame 1 is gone", 0)), (OSError, (5, "broken"))],
+)
+def test_what_fails_at_the_first_frame_ends_the_stream_and_not_the_thread(
+    by_hand, monkeypatch, caplog, error, arguments
+):
+    def fail(session, now):
+        raise error(*arguments)
+
+    monkeypatch.setattr(Session, "send_next", fail)
+    by_hand.ask("SETUP")
+    assert by_hand.ask("PLAY", 2).startswith("RTSP/1.0 200 ")
+    assert by_hand.worker.state == by_hand.worker.READY
+    assert by_hand.worker._ticket.send == by_hand.worker._end_stream
+    caplog.clear()  # its records hold the error, that holds the movie
+
+
 # --- With its thread -----------------------------------------------------------------------------
 
 
@@ -511,6 +532,25 @@ def test_a_bad_request_is_freed_as_soon_as_it_is_answered(by_hand):
         assert weak() is None, "it waits for the collector, and floods of it are memory"
     finally:
         gc.enable()
+
+
+def test_a_client_that_has_left_is_freed_at_once(service):
+    gc.disable()
+    try:
+        with served(PythonLabClient, service) as (worker, client):
+            client.setup()
+            weak = weakref.ref(worker)
+        del worker, client
+        assert settles(lambda: weak() is None)
+    finally:
+        gc.enable()
+
+
+def test_no_thread_is_left_when_the_service_is_closed(service):
+    with served(PythonLabClient, service):
+        pass
+    service.close()
+    assert settles(lambda: "client" not in {t.name for t in threading.enumerate()}, 0.5)
 
 
 def test_ten_bad_requests_among_good_ones_are_borne(service):

@@ -40,6 +40,7 @@ FIRST_SIZE = (576, 432)  # of the picture area at 1x, until the first picture te
 SMALLEST = (500, 260)  # of the window at 1x
 # How much of the screen a window that takes the size of its picture may cover.
 SCREEN_SHARE = 0.9
+NEARLY = 0.1  # so far from a whole number a screen's scale may be, and is taken for it
 
 _windows: list[PlayerWindow] = []  # that are open, of all interpreters
 
@@ -176,8 +177,9 @@ class PlayerWindow:
         least = max(self.controls.winfo_reqwidth(), self.theme.px(FIRST_SIZE[0]))
         flush = least / width  # no bars at the picture's sides
         # Many screens say that they are a little more than 1x: that would only blur the picture.
-        sharp = round(2 * self.theme.scale) / 2
-        factor = min(max(sharp, flush), room)
+        whole = round(self.theme.scale)
+        scale = whole if abs(self.theme.scale - whole) < NEARLY else self.theme.scale
+        factor = min(max(scale, flush), room)
         self.picture.configure(width=round(width * factor), height=round(height * factor))
 
     def _look_at_session(self, now: float) -> None:

@@ -90,7 +90,7 @@ class Pacer:
         ticket = Ticket(send)
         with self._changed:
             self._added.append((ticket, deadline))
-            if deadline < self._wakes_at:
+            if deadline < self._wakes_at or self._wakes_at < time.monotonic():  # it is overdue
                 self._changed.notify()
         return ticket
 

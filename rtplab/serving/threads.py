@@ -35,6 +35,7 @@ class Task:
         try:
             self._call()
         finally:
+            del self._call  # with it whoever was served: this thread may live for long
             self._ended.set()
 
 
@@ -45,20 +46,20 @@ class ThreadPool:
         self._idle: list[_Mailbox] = []  # whoever takes one out of it must put something in
         self._closing = False
 
-    def start(self, call: Callable[[], None], name: str) -> Task:
-        """Begin a task, in a thread called `name` if none is idle.
-
-        Raises RuntimeError when the system grants no thread.
-        """
+    def start(self, call: Callable[[], None]) -> Task:
+        """Begin a task. Raises RuntimeError when the system grants no thread."""
         task = Task(call)
         try:
             self._idle.pop().put(task)
         except IndexError:
-            threading.Thread(target=self._work, args=(task,), name=name).start()
+            threading.Thread(name="client", target=self._work, args=(task,)).start()
         return task
 
     def close(self) -> None:
-        """Let idle threads end, and others when their task has ended. May be called twice."""
+        """Let idle threads end, and others when their task has ended. May be called twice.
+
+        They are not joined: they have nothing left to do but to end.
+        """
         self._closing = True
         while self._idle:
             try:
