@@ -97,6 +97,23 @@ def test_one_that_is_due_when_the_pacer_wakes_anyway_does_not_wake_it(pacer):
     assert later.times[0] > sooner.times[0]
 
 
+class StretchedCondition(threading.Condition):
+    """Waits for too long, as timed waits do on some systems when the clock is set back."""
+
+    def wait(self, timeout=None):
+        return super().wait(None if timeout is None else timeout + 2 * LIMIT)
+
+
+def test_a_pacer_that_sleeps_too_long_is_woken_by_the_next_stream(pacer):
+    pacer._changed = StretchedCondition()
+    first, second = Stream(), Stream()
+    pacer.add(first.send, time.monotonic() + 0.05)
+    time.sleep(0.1)
+    pacer.add(second.send, time.monotonic() + 0.005)
+    assert first.done.wait(LIMIT)
+    assert second.done.wait(LIMIT)
+
+
 class CountedCondition(threading.Condition):
     """Notes every wait in a list."""
 
