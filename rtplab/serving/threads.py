@@ -1,7 +1,8 @@
 """Threads for the clients: each has one of its own for as long as it stays.
 
 To start a thread takes longer than to answer a request. So one whose client has left waits for the
-next client before it ends.
+next client before it ends. (The pool of concurrent.futures lets no idle thread end, and keeps for
+later what the system grants no thread for.)
 """
 
 from __future__ import annotations
