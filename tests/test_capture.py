@@ -140,7 +140,7 @@ def test_a_live_capture_is_the_same_and_tells_others(tmp_path):
     observer.message_sent(SETUP, 1.5)
     observer.message_received(SETUP_OK, 2.000002)
     for entry in entries()[:3]:
-        observer.packet_received(entry.data, entry.source_port, entry.is_rtcp, entry.when)
+        observer.packets_received([entry.data], entry.source_port, entry.is_rtcp, entry.when)
     live.close()
     live.close()
     observer.message_sent(SETUP, 9.0)  # a thread that has not heard of the end yet
@@ -176,11 +176,11 @@ def test_a_disk_that_becomes_full_is_a_sentence(tmp_path, monkeypatch):
 
 def test_traffic_keeps_packets_only_while_somebody_watches():
     traffic = Traffic(lambda: ENDS)
-    traffic.packet_received(b"x", 1, False, 1.0)
+    traffic.packets_received([b"x"], 1, False, 1.0)
     assert traffic.packets == []
     traffic.watching = True
-    traffic.packet_received(b"rtp", 1, False, 1.0)
-    traffic.packet_received(b"rtcp", 1, True, 1.0)
+    traffic.packets_received([b"rtp"], 1, False, 1.0)
+    traffic.packets_received([b"rtcp"], 1, True, 1.0)
     assert traffic.last_rtp().data == b"rtp"
 
 
@@ -189,7 +189,7 @@ def test_traffic_is_bounded():
     traffic.watching = True
     packet = bytes(60_000)
     for number in range(MAX_PACKET_BYTES // len(packet) + 50):
-        traffic.packet_received(packet, 1, False, float(number))
+        traffic.packets_received([packet], 1, False, float(number))
     assert sum(len(entry.data) for entry in traffic.packets) <= MAX_PACKET_BYTES
 
 

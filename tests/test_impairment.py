@@ -107,7 +107,7 @@ def test_the_receiver_measures_the_jitter_that_was_made():
     while (now := impairment.deadline()) is not None:
         for packet in impairment.due(now):
             arrivals.append((now, int.from_bytes(packet[4:8], "big")))
-            reception.receive(packet, now)
+            reception.receive([packet], now)
     jitter = 0.0
     for (before, stamp_before), (after, stamp) in zip(arrivals, arrivals[1:], strict=False):
         difference = (after - before) - (stamp - stamp_before) / 90_000

@@ -213,7 +213,7 @@ def test_the_password_is_in_no_log_and_on_no_screen(
         def message_received(self, data: bytes, when: float) -> None:
             seen.append(data)
 
-        def packet_received(self, *arguments: object) -> None:
+        def packets_received(self, *arguments: object) -> None:
             pass
 
     with caplog.at_level(logging.DEBUG):

@@ -8,7 +8,7 @@ from rtplab.protocol.rtcp import Bye, ReceiverReport, build_compound
 from rtplab.receiving.frames import LabAssembler
 from rtplab.receiving.receiver import MediaReceiver
 from rtplab.receiving.reception import Reception
-from rtplab.receiving.rtpsocket import Datagram
+from rtplab.receiving.rtpsocket import Batch
 from RtpPacket import pack_header
 
 PATIENCE = 0.2
@@ -37,12 +37,12 @@ class Ports:
 
 def rtp(number):
     packet = pack_header(0, 26, number, number * 4500, SSRC) + b"\xff\xd8%d\xff\xd9" % number
-    return Datagram(packet, 5000, False)
+    return Batch([packet], 5000, False)
 
 
 def goodbye():
     report = build_compound(ReceiverReport(SSRC, ()), "somebody", Bye((SSRC,)))
-    return Datagram(report, 5001, True)
+    return Batch([report], 5001, True)
 
 
 def watched(*batches):

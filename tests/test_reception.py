@@ -39,7 +39,7 @@ class Receiver:
 
     def receive(self, datagram, now):
         self.wait(now)
-        frames = self.reception.receive(datagram, now)
+        frames = self.reception.receive([datagram], now)
         self.frames += frames
         deadline = self.reception.deadline()
         assert deadline is None or deadline > now, "who waits for the deadline must not spin"
@@ -48,7 +48,7 @@ class Receiver:
     def wait(self, until):
         """Let time pass."""
         while (deadline := self.reception.deadline()) is not None and deadline <= until:
-            self.frames += self.reception.release(deadline)
+            self.frames += self.reception.receive([], deadline)
 
     def receive_all(self, numbers, now=0.0):
         """Packets of these numbers, one each interval; return the numbers of the frames."""

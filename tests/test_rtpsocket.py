@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from rtplab.receiving.rtpsocket import Datagram, RtpSocket
+from rtplab.receiving.rtpsocket import Batch, RtpSocket
 
 HOST = "127.0.0.1"
 LIMIT = 10.0
@@ -34,16 +34,16 @@ def sender(ports):
 
 
 def received(ports, count):
-    """The first `count` datagrams, or those that have come within the limit."""
-    datagrams = []
+    """The batches with the first `count` datagrams, or what has come within the limit."""
+    batches = []
     deadline = time.monotonic() + LIMIT
-    while len(datagrams) < count and time.monotonic() < deadline:
-        datagrams += ports.receive(deadline)
-    return datagrams
+    while len(payloads(batches)) < count and time.monotonic() < deadline:
+        batches += ports.receive(deadline)
+    return batches
 
 
-def payloads(datagrams):
-    return [datagram.data for datagram in datagrams]
+def payloads(batches):
+    return [datagram for batch in batches for datagram in batch.datagrams]
 
 
 def test_datagrams_of_all_sizes_come_whole_and_in_order(ports, sender):
@@ -68,9 +68,9 @@ def test_datagrams_that_the_kernel_hands_over_together_are_told_apart(ports, sen
 def test_a_datagram_says_where_it_came_from(ports, sender):
     source = sender.getsockname()[1]
     sender.send(b"media")
-    assert received(ports, 1) == [Datagram(b"media", source, False)]
+    assert received(ports, 1) == [Batch([b"media"], source, False)]
     sender.sendto(b"report", (HOST, ports.port + 1))
-    assert received(ports, 1) == [Datagram(b"report", source, True)]
+    assert received(ports, 1) == [Batch([b"report"], source, True)]
 
 
 def test_an_empty_datagram_is_passed_over(ports, sender):

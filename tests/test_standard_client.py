@@ -779,7 +779,7 @@ def test_reports_against_the_arithmetic_of_rfc_3550(seed) -> None:
         if number and dice.random() < 0.1:
             continue
         stamp = number * TICKS
-        reception.receive(rtp(payload, FIRST_SEQUENCE + number, stamp, marker=True), now)
+        reception.receive([rtp(payload, FIRST_SEQUENCE + number, stamp, marker=True)], now)
         received += 1
         previous, transit = transit, now * 90_000 - stamp
         if previous is not None:

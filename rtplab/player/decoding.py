@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+from contextlib import suppress
+from typing import Any
 
 from PIL import Image
 from PIL.JpegImagePlugin import JpegImageFile
@@ -32,23 +34,78 @@ def picture_size(jpeg: bytes) -> Size:
     return width, height
 
 
-def decode(jpeg: bytes, size: Size) -> Image.Image:
-    """Decode a JPEG to `size`. Raises PacketError when it is damaged or too large."""
-    scans = jpeg.count(_START_OF_SCAN)
-    if scans > MAX_SCANS:
-        raise PacketError(f"a picture of {scans} scans is not decoded")
-    try:
+class FrameDecoder:
+    """Decodes the frames of one stream, one after the other.
+
+    All of them mostly have the same headers, byte for byte. Those are parsed once, and the frames
+    are decoded into the same memory.
+    """
+
+    def __init__(self) -> None:
+        self._headers = b""  # of the frame that was parsed last, up to its last scan's
+        self._picture: Size = (0, 0)  # pixels, as those headers say
+        self._target: Size = (0, 0)  # pixels that were asked for
+        self._image = Image.new("L", (1, 1))
+        self._arguments: tuple[object, ...] = ()  # of Pillow's decoder
+
+    def picture_size(self, jpeg: bytes) -> Size:
+        """What the function of this name returns."""
+        return self._picture if self._knows(jpeg) else picture_size(jpeg)
+
+    def decode(self, jpeg: bytes, size: Size) -> Image.Image:
+        """Decode a JPEG to `size`; the image is good until the next one.
+
+        Raises PacketError when it is damaged or too large.
+        """
+        scans = jpeg.count(_START_OF_SCAN)
+        if scans > MAX_SCANS:
+            raise PacketError(f"a picture of {scans} scans is not decoded")
+        try:
+            if size != self._target or not self._knows(jpeg):
+                self._prepare(jpeg, size)
+            image = self._image
+            image.frombytes(jpeg, "jpeg", self._arguments)
+            return image if image.size == size else image.resize(size, _filter(image.size, size))
+        except PacketError:
+            raise
+        except Exception as error:  # Pillow passes on whatever its parsers stumble over
+            raise PacketError(f"a damaged JPEG: {error}") from error
+
+    def _knows(self, jpeg: bytes) -> bool:
+        return bool(self._headers) and jpeg.startswith(self._headers)
+
+    def _prepare(self, jpeg: bytes, size: Size) -> None:
+        """Have Pillow parse the headers.
+
+        What it makes of them, the image's size first of all, holds for every JPEG that begins with
+        the same bytes: nothing that comes after the first scan's marker can change it.
+        """
+        self._headers = b""
         # Not Image.open: this can only be taken for a JPEG, and nobody warns of its size but we.
-        image: Image.Image = JpegImageFile(io.BytesIO(jpeg))
-        _check(*image.size)
-        if image.size != size:
-            image.draft(image.mode, size)  # the decoder halves what will be reduced anyway
-        image.load()
-        return image if image.size == size else image.resize(size, _filter(image.size, size))
-    except PacketError:
-        raise
-    except Exception as error:  # Pillow passes on whatever its parsers stumble over
-        raise PacketError(f"a damaged JPEG: {error}") from error
+        parsed = JpegImageFile(io.BytesIO(jpeg))
+        _check(*parsed.size)
+        picture = parsed.size
+        if picture != size:
+            parsed.draft(parsed.mode, size)  # the decoder halves what will be reduced anyway
+        arguments: Any = parsed.tile[0][3]
+        self._arguments = *arguments, *parsed.decoderconfig
+        if (self._image.mode, self._image.size) != (parsed.mode, parsed.size):
+            self._image = _in_one_piece(parsed.mode, parsed.size)
+        self._picture, self._target = picture, size
+        self._headers = jpeg[: jpeg.rindex(_START_OF_SCAN) + len(_START_OF_SCAN)]
+
+
+def _in_one_piece(mode: str, size: Size) -> Image.Image:
+    """An image in one piece of memory, as ImageTk wants it: it would copy every other one first."""
+    image = Image.new(mode, size)
+    with suppress(AttributeError):  # Pillow promises nobody to have this for ever
+        image.im = Image.core.new_block(mode, size)  # type: ignore[attr-defined]
+    return image
+
+
+def decode(jpeg: bytes, size: Size) -> Image.Image:
+    """Decode one JPEG to `size`. Raises PacketError when it is damaged or too large."""
+    return FrameDecoder().decode(jpeg, size)
 
 
 def fitted(picture: Size, room: Size) -> Size:

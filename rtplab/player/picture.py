@@ -8,7 +8,7 @@ from PIL import Image, ImageDraw, ImageTk
 
 from rtplab.player import palette
 from rtplab.player.decoder import LARGE, Decoder, Picture
-from rtplab.player.decoding import Size, decode, fitted, picture_size
+from rtplab.player.decoding import FrameDecoder, Size, fitted
 from rtplab.player.memory import keep_freed_memory
 from rtplab.player.overlay import KeysOverlay
 from rtplab.player.status import Message, Tone
@@ -33,7 +33,8 @@ class PictureArea(tk.Canvas):
         self._room: Size = (1, 1)  # pixels there are for the picture
         self._jpeg = b""
         self._photo: ImageTk.PhotoImage | None = None
-        self._decoder = Decoder()
+        self._frames = FrameDecoder()  # of small pictures, and
+        self._decoder = Decoder()  # of large ones
         self._item = self.create_image(0, 0, anchor="nw")
         self._message = Message("", "", Tone.CALM)
         self._card: ImageTk.PhotoImage | None = None
@@ -65,12 +66,12 @@ class PictureArea(tk.Canvas):
         A damaged one is counted and passed over: the last good one stays.
         """
         try:
-            self.picture = picture_size(jpeg)
+            self.picture = self._frames.picture_size(jpeg)
             size = fitted(self.picture, self._room)
             if self.picture[0] * self.picture[1] >= LARGE:
                 self._decoder.submit(jpeg, size)
             else:
-                self._show(Picture(jpeg, decode(jpeg, size)))
+                self._show(Picture(jpeg, self._frames.decode(jpeg, size)))
         except PacketError:
             self.broken += 1
             return False

@@ -30,9 +30,11 @@ class Traffic(Recorder):
         self.message_count = 0
         self.watching = False
 
-    def packet_received(self, data: bytes, source_port: int, is_rtcp: bool, when: float) -> None:
+    def packets_received(
+        self, packets: list[bytes], source_port: int, is_rtcp: bool, when: float
+    ) -> None:
         if self.watching:
-            super().packet_received(data, source_port, is_rtcp, when)
+            super().packets_received(packets, source_port, is_rtcp, when)
 
     def keep(self, entry: Message | Packet) -> None:
         with self._lock:

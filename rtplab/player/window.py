@@ -66,9 +66,7 @@ class PlayerWindow:
         self._login_dialog: LoginDialog | None = None
         self._numbers_due = 0.0
         self._sized = False
-        self._timer = ""
-        # Registered once: `after` would register it for every frame.
-        self._tick_command = self.toplevel.register(self._tick)
+        self._timer: Any = None
         self._build()
         _windows.append(self)
         self.toplevel.protocol("WM_DELETE_WINDOW", client.handler)
@@ -143,7 +141,8 @@ class PlayerWindow:
         # Draw now: the main loop would ask another thread for events first, and wait for it.
         self.toplevel.tk.dooneevent(IDLE_EVENTS)
         pause = DECODING_INTERVAL if is_decoding else self._pause(time.monotonic())
-        self._timer = self.toplevel.tk.call("after", pause, self._tick_command)
+        # What `after` stands on; that would make a Tcl command for every frame.
+        self._timer = self.toplevel.tk.createtimerhandler(pause, self._tick)
 
     def _pause(self, now: float) -> int:
         """Milliseconds until there is something to do."""
@@ -274,13 +273,13 @@ class PlayerWindow:
         self._close_by(time.monotonic() + FAREWELL)
 
     def _destroyed(self, event: Any) -> None:
-        self.toplevel.after_cancel(self._timer)
+        self._timer.deletetimerhandler()
         self.fullscreen.end()
 
     def _end(self) -> None:
         self.actions.end_recording()
         self.viewing.tear_down()
-        self.toplevel.after_cancel(self._timer)
+        self._timer.deletetimerhandler()
         _windows.remove(self)
 
     def _close_by(self, deadline: float) -> None:

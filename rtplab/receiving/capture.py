@@ -86,10 +86,13 @@ class Recorder:
         if ends is not None:
             self.keep(Message(sent, data, when, ends))
 
-    def packet_received(self, data: bytes, source_port: int, is_rtcp: bool, when: float) -> None:
+    def packets_received(
+        self, packets: list[bytes], source_port: int, is_rtcp: bool, when: float
+    ) -> None:
         ends = self._endpoints()
         if ends is not None:
-            self.keep(Packet(data, source_port, is_rtcp, when, ends))
+            for packet in packets:
+                self.keep(Packet(packet, source_port, is_rtcp, when, ends))
 
     def keep(self, entry: Message | Packet) -> None:
         """Do with an entry what the class is for."""
@@ -165,10 +168,12 @@ class _CapturingObserver(Recorder):
         if self._also is not None:
             self._also.message_received(data, when)
 
-    def packet_received(self, data: bytes, source_port: int, is_rtcp: bool, when: float) -> None:
-        super().packet_received(data, source_port, is_rtcp, when)
+    def packets_received(
+        self, packets: list[bytes], source_port: int, is_rtcp: bool, when: float
+    ) -> None:
+        super().packets_received(packets, source_port, is_rtcp, when)
         if self._also is not None:
-            self._also.packet_received(data, source_port, is_rtcp, when)
+            self._also.packets_received(packets, source_port, is_rtcp, when)
 
     def keep(self, entry: Message | Packet) -> None:
         self._capture.keep(entry)

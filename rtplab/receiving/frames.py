@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from rtplab.protocol import rtpjpeg
 from rtplab.protocol.errors import PacketError
@@ -19,8 +19,7 @@ _SOI = b"\xff\xd8"
 _EOI = b"\xff\xd9"
 
 
-@dataclass(frozen=True)
-class Frame:
+class Frame(NamedTuple):
     """One JPEG as it was received.
 
     `number` counts frames from 1 (lost ones too where that can be known), `media_time` is when it

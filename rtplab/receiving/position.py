@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from rtplab.protocol.serial import timestamp_delta
 from rtplab.receiving.frames import Frame
@@ -37,11 +37,11 @@ class MoviePosition:
 
     def numbered(self, frames: list[Frame]) -> list[Frame]:
         """Return the frames that belong to this PLAY, each with its number in the movie."""
-        return [
-            replace(frame, number=self.number_of(frame))
-            for frame in frames
-            if not self.is_before(frame)
-        ]
+        return [self._numbered(frame) for frame in frames if not self.is_before(frame)]
+
+    def _numbered(self, frame: Frame) -> Frame:
+        number = self.number_of(frame)
+        return frame if number == frame.number else frame._replace(number=number)
 
     def is_before(self, frame: Frame) -> bool:
         """Tell if a frame was still under way when PLAY began somewhere else."""

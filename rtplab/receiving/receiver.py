@@ -12,7 +12,7 @@ from rtplab.receiving.frames import Frame
 from rtplab.receiving.impairment import Conditions, Impairment
 from rtplab.receiving.reception import Reception
 from rtplab.receiving.reports import ReceiverReporter
-from rtplab.receiving.rtpsocket import Datagram, RtpSocket
+from rtplab.receiving.rtpsocket import Batch, RtpSocket
 
 
 class Observer(Protocol):
@@ -21,8 +21,10 @@ class Observer(Protocol):
 
     def message_sent(self, data: bytes, when: float) -> None: ...
     def message_received(self, data: bytes, when: float) -> None: ...
-    def packet_received(self, data: bytes, source_port: int, is_rtcp: bool, when: float) -> None:
-        """`source_port` is the server's, or 0 for a packet on the RTSP connection."""
+    def packets_received(
+        self, packets: list[bytes], source_port: int, is_rtcp: bool, when: float
+    ) -> None:
+        """`source_port` is the server's, or 0 for packets on the RTSP connection."""
 
 
 class MediaReceiver:
@@ -49,8 +51,8 @@ class MediaReceiver:
     def listen(self, ports: RtpSocket, with_rtcp: bool) -> None:
         """Receive by UDP until `ports` are woken up; then close them."""
         try:
-            while (datagrams := ports.receive(self._deadline(with_rtcp))) is not None:
-                self._take(datagrams)
+            while (batches := ports.receive(self._deadline(with_rtcp))) is not None:
+                self._take(batches)
                 if with_rtcp and self.transport.server_port and self._report_is_due():
                     ports.send_rtcp(self._report(), self.transport.server_port[1])
         finally:
@@ -62,7 +64,7 @@ class MediaReceiver:
         """Take a packet off the RTSP connection; one on an unknown channel is ignored."""
         channels = self.transport.interleaved
         if channels is not None and frame.channel in channels:
-            self._take([Datagram(frame.payload, 0, frame.channel == channels[1])])
+            self._take([Batch([frame.payload], 0, frame.channel == channels[1])])
 
     def interleaved_report(self) -> bytes | None:
         """Return the receiver report that is due, framed for the RTSP connection."""
@@ -72,16 +74,17 @@ class MediaReceiver:
         channel = self.transport.interleaved[1]
         return b"$" + bytes([channel]) + len(report).to_bytes(2, "big") + report
 
-    def _take(self, datagrams: list[Datagram]) -> None:
+    def _take(self, batches: list[Batch]) -> None:
         now = time.monotonic()
-        datagrams = [datagram for datagram in datagrams if self._is_from_stream(datagram)]
-        self._show(datagrams)
-        frames = self._frames([each.data for each in datagrams if not each.is_rtcp], now)
+        batches = [batch for batch in batches if self._is_from_stream(batch)]
+        self._show(batches)
+        rtp = [packet for batch in batches if not batch.is_rtcp for packet in batch.datagrams]
+        frames = self._frames(rtp, now)
         if frames:
             self._deliver(frames)
-        for datagram in datagrams:
-            if datagram.is_rtcp:
-                self._take_report(datagram.data, now)
+        for batch in batches:
+            if batch.is_rtcp:
+                self._take_reports(batch.datagrams, now)
         self._pass_goodbye_on()
 
     def _frames(self, packets: list[bytes], now: float) -> list[Frame]:
@@ -90,24 +93,24 @@ class MediaReceiver:
             for packet in packets:
                 self.impairment.add(packet, now)
             packets = self.impairment.due(now)
-        frames = [frame for packet in packets for frame in self.reception.receive(packet, now)]
-        return frames + self.reception.release(now)
+        return self.reception.receive(packets, now)
 
-    def _show(self, datagrams: list[Datagram]) -> None:
+    def _show(self, batches: list[Batch]) -> None:
         if self.observer is not None:
             when = time.time()
-            for data, source_port, is_rtcp in datagrams:
-                self.observer.packet_received(data, source_port, is_rtcp, when)
+            for datagrams, source_port, is_rtcp in batches:
+                self.observer.packets_received(datagrams, source_port, is_rtcp, when)
 
-    def _is_from_stream(self, datagram: Datagram) -> bool:
-        """Tell if a datagram came from the port that SETUP named, where it named one."""
+    def _is_from_stream(self, batch: Batch) -> bool:
+        """Tell if datagrams came from the port that SETUP named, where it named one."""
         ports = self.transport.server_port
-        return not ports or not datagram.source_port or datagram.source_port in ports
+        return not ports or not batch.source_port or batch.source_port in ports
 
-    def _take_report(self, data: bytes, now: float) -> None:
+    def _take_reports(self, packets: list[bytes], now: float) -> None:
         reception = self.reception
         sender = reception.ssrc if reception.expected_ssrc is None else reception.expected_ssrc
-        self.reporter.take(data, now, sender)
+        for packet in packets:
+            self.reporter.take(packet, now, sender)
 
     def _pass_goodbye_on(self) -> None:
         """Tell that the stream has ended, once nothing that came before BYE is held back.

@@ -50,23 +50,45 @@ class Reception:
         self._successor: int | None = None  # of a number that was too far off to be believed
         self._last_sequence_number: int | None = None
 
-    def receive(self, datagram: bytes, now: float) -> list[Frame]:
-        """Take a datagram that arrived at `now`; return the frames that are complete."""
+    def receive(self, datagrams: list[bytes], now: float) -> list[Frame]:
+        """Take datagrams that arrived at `now`; return the frames that are complete.
+
+        Those are also the frames for which nothing is waited any more at `now`.
+        """
+        for datagram in datagrams:
+            self._take(datagram, now)
+        frames = []
+        for sequence, packet in self._reorder.release(now):
+            for number, data in self.assembler.add(sequence, packet):
+                frames.append(self._frame(number, data, packet.timestamp(), now))
+        return frames
+
+    def deadline(self) -> float | None:
+        """When `receive` has to be called although nothing arrived; None: never."""
+        return self._reorder.deadline()
+
+    def paused(self) -> None:
+        """The stream stands still until the next PLAY."""
+        self.statistics.paused()
+        self._timeline.paused()
+
+    def _take(self, datagram: bytes, now: float) -> None:
         packet = RtpPacket()
         try:
             packet.decode(datagram)
         except PacketError:
             self.malformed += 1
-            return []
+            return
+        ssrc = packet.ssrc()
         is_versioned = self.expected_version in (None, packet.version())
-        if not is_versioned or self.expected_ssrc not in (None, packet.ssrc()):
+        if not is_versioned or self.expected_ssrc not in (None, ssrc):
             self.malformed += 1
-            return []
+            return
         number = packet.seqNum()
         is_first = self._last_sequence_number is None
         if not self._is_credible(number):
-            return []
-        self.ssrc = packet.ssrc()
+            return
+        self.ssrc = ssrc
         sequence = self._unwrapper.unwrap(number)
         if is_first:
             self._wait_for_beginning(number, sequence)
@@ -76,30 +98,12 @@ class Reception:
         verdict = self._reorder.add(sequence, packet, now)
         if verdict is not Verdict.ACCEPTED:
             self._count_useless(verdict, is_new)
-        return self.release(now)
 
     def _count_useless(self, verdict: Verdict, is_new: bool) -> None:
         if verdict is Verdict.DUPLICATE or not is_new:
             self.statistics.duplicates += 1
         else:
             self.statistics.late += 1
-
-    def release(self, now: float) -> list[Frame]:
-        """Return the frames for which nothing is waited any more at `now`."""
-        frames = []
-        for sequence, packet in self._reorder.release(now):
-            for number, data in self.assembler.add(sequence, packet):
-                frames.append(self._frame(number, data, packet.timestamp(), now))
-        return frames
-
-    def deadline(self) -> float | None:
-        """When `release` has to be called although nothing arrived; None: never."""
-        return self._reorder.deadline()
-
-    def paused(self) -> None:
-        """The stream stands still until the next PLAY."""
-        self.statistics.paused()
-        self._timeline.paused()
 
     def _frame(self, number: int, data: bytes, timestamp: int, now: float) -> Frame:
         media_time = self._timeline.frame(timestamp, now)

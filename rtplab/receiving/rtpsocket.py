@@ -13,7 +13,7 @@ from rtplab.protocol.errors import SessionError
 LARGEST_DATAGRAM = 65_535  # bytes
 # Bytes that may wait in the socket: a burst of several large frames.
 RECEIVE_BUFFER = 2 * 1024 * 1024
-BATCH = 64  # readings at once: a flood must not keep the thread from its other duties
+READINGS = 64  # at once: a flood must not keep the thread from its other duties
 PAIR_TRIES = 64  # for two free ports side by side
 
 # linux/udp.h: a sender's datagrams of one size that came together are read together, and a message
@@ -22,10 +22,10 @@ _UDP_GRO = 104
 _HAS_GRO = sys.platform == "linux"
 
 
-class Datagram(NamedTuple):
-    """What came to one of the ports, and from which port of the server."""
+class Batch(NamedTuple):
+    """Datagrams that were read together: to one of our ports, from one port of the server."""
 
-    data: bytes
+    datagrams: list[bytes]
     source_port: int
     is_rtcp: bool
 
@@ -58,40 +58,45 @@ class RtpSocket:
         self._closing = False
         self.strangers = 0  # datagrams from other hosts
 
-    def receive(self, deadline: float | None) -> list[Datagram] | None:
-        """Return the datagrams that have come, none at `deadline` (time.monotonic).
+    def receive(self, deadline: float | None) -> list[Batch] | None:
+        """Return the datagrams that have come, RTP first, none at `deadline` (time.monotonic).
 
         None means that `wake` was called, and all that had come was returned.
         """
-        timeout = None if deadline is None else max(0.0, deadline - time.monotonic())
-        ready = {key.fileobj for key, _ in self._selector.select(timeout)}
+        ready = self._ready(None if deadline is None else max(0.0, deadline - time.monotonic()))
         if self._closing:
             return None
         self._closing = self._wake_reader in ready  # what has come by then still counts
-        datagrams = self._waiting(self._rtp, False) if self._rtp in ready else []
-        if self._rtcp is not None and self._rtcp in ready:
-            datagrams += self._waiting(self._rtcp, True)
-        return datagrams
-
-    def _waiting(self, source: socket.socket, is_rtcp: bool) -> list[Datagram]:
-        datagrams: list[Datagram] = []
-        for _ in range(BATCH):
-            try:
-                size, each, address = self._read(source)
-            except BlockingIOError:
+        batches: list[Batch] = []
+        for _ in range(READINGS):
+            if self._rtp in ready:
+                batches += self._read(self._rtp, False)
+            elif self._rtcp is not None and self._rtcp in ready:
+                batches += self._read(self._rtcp, True)
+            else:
                 break
-            except OSError:
-                continue  # an ICMP message about something we sent
-            if address[0] != self._host:
-                self.strangers += 1
-                continue
-            for start in range(0, size, each):
-                data = bytes(self._buffer[start : min(start + each, size)])
-                datagrams.append(Datagram(data, address[1], is_rtcp))
-        return datagrams
+            ready = self._ready(0.0)
+        return batches
 
-    def _read(self, source: socket.socket) -> tuple[int, int, Any]:
-        """Fill the buffer; return how many bytes came, how many a datagram has, and from whom."""
+    def _ready(self, timeout: float | None) -> set[Any]:
+        """Wait for something to read, `timeout` seconds at the most; return where it is."""
+        return {key.fileobj for key, _ in self._selector.select(timeout)}
+
+    def _read(self, source: socket.socket, is_rtcp: bool) -> list[Batch]:
+        """Read what the kernel hands over at once; nothing when it is not for us."""
+        try:
+            size, each, address = self._fill_buffer(source)
+        except OSError:
+            return []  # a damaged datagram, or an ICMP message about something we sent
+        if address[0] != self._host:
+            self.strangers += 1
+            return []
+        filled = self._buffer[:size]
+        datagrams = [bytes(filled[start : start + each]) for start in range(0, size, each)]
+        return [Batch(datagrams, address[1], is_rtcp)]
+
+    def _fill_buffer(self, source: socket.socket) -> tuple[int, int, Any]:
+        """Return how many bytes came, how many a datagram has, and from whom."""
         if not _HAS_GRO:
             size, address = source.recvfrom_into(self._buffer)
             return size, max(size, 1), address

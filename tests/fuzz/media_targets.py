@@ -141,13 +141,13 @@ def stream(data: bytes) -> None:
         datagram = payload if kind & 2 else header + payload
         received += len(datagram)
         now += 0.01
-        for frame in reception.receive(datagram, now):
+        for frame in reception.receive([datagram], now):
             assert len(frame.data) <= min(MAX_FRAME, received + MAX_HEADERS)
             assert frame.media_time > media_time
             media_time = frame.media_time
         deadline = reception.deadline()
         assert deadline is None or deadline <= now + REORDER_PATIENCE
-    for frame in reception.release(now + REORDER_PATIENCE):
+    for frame in reception.receive([], now + REORDER_PATIENCE):
         assert len(frame.data) <= received + MAX_HEADERS
     assert reception.deadline() is None
     statistics = reception.statistics
