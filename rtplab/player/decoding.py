@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-from contextlib import suppress
 from typing import Any
 
 from PIL import Image
@@ -97,10 +96,11 @@ class FrameDecoder:
 
 def _in_one_piece(mode: str, size: Size) -> Image.Image:
     """An image in one piece of memory, as ImageTk wants it: it would copy every other one first."""
-    image = Image.new(mode, size)
-    with suppress(AttributeError):  # Pillow promises nobody to have this for ever
-        image.im = Image.core.new_block(mode, size)  # type: ignore[attr-defined]
-    return image
+    try:
+        memory = Image.core.new_block(mode, size)  # type: ignore[attr-defined]
+        return Image.Image()._new(memory)
+    except AttributeError:  # Pillow promises nobody that it will always have this
+        return Image.new(mode, size)
 
 
 def decode(jpeg: bytes, size: Size) -> Image.Image:

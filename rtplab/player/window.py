@@ -5,6 +5,7 @@ It asks the client for frames and state from the Tk main loop; no thread of the 
 
 from __future__ import annotations
 
+import math
 import time
 from _tkinter import IDLE_EVENTS
 from collections.abc import Callable
@@ -145,12 +146,12 @@ class PlayerWindow:
         self._timer = self.toplevel.tk.createtimerhandler(pause, self._tick)
 
     def _pause(self, now: float) -> int:
-        """Milliseconds until there is something to do."""
+        """Milliseconds until there is something to do, and no less: too early would be in vain."""
         due = self.viewing.next_due()
         if due is not None:
-            return round(1000 * max(0.001, min(due - now, IDLE_INTERVAL)))
+            return max(1, math.ceil(1000 * min(due - now, IDLE_INTERVAL)))
         playing = self.situation.state is State.PLAYING
-        return round(1000 * (POLL_INTERVAL if playing else IDLE_INTERVAL))
+        return math.ceil(1000 * (POLL_INTERVAL if playing else IDLE_INTERVAL))
 
     def _show_frame(self, frame: Frame) -> None:
         self.show(frame.data)

@@ -117,8 +117,10 @@ class MediaReceiver:
 
         By TCP nothing is, but by the impairment, for which nobody comes back.
         """
+        if not self.reporter.sender_said_goodbye:
+            return
         held = self.reception.deadline() is not None or self.impairment.deadline() is not None
-        if self.reporter.sender_said_goodbye and (not held or self.transport.interleaved):
+        if not held or self.transport.interleaved:
             self.reporter.sender_said_goodbye = False
             self._said_goodbye()
 
