@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import io
+import os
 import struct
+import sys
 import tracemalloc
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from movies import MOVIE, frames_of
-from PIL import Image
+from PIL import Image, ImageFile
 from strip import frame_number
 
-from rtplab.player.decoding import MAX_PIXELS, decode, fitted, picture_size
+from rtplab.player.decoding import MAX_PIXELS, FrameDecoder, decode, fitted, picture_size
 from rtplab.protocol.errors import PacketError
 
-FRAME = frames_of(MOVIE)[340]
+FRAMES = frames_of(MOVIE)
+FRAME = FRAMES[340]
+SIZE = (384, 288)
 
 
 def forged(width: int, height: int) -> bytes:
@@ -39,8 +44,9 @@ def test_the_size_is_read_without_decoding():
 def test_a_bomb_is_refused_before_it_takes_memory():
     tracemalloc.start()
     try:
-        with pytest.raises(PacketError, match="13000 x 13000"):
-            picture_size(forged(13000, 13000))
+        for look in (picture_size, lambda bomb: decode(bomb, SIZE)):
+            with pytest.raises(PacketError, match="13000 x 13000"):
+                look(forged(13000, 13000))
         assert tracemalloc.get_traced_memory()[1] < 1_000_000
     finally:
         tracemalloc.stop()
@@ -81,3 +87,145 @@ def test_all_kinds_of_jpeg(mode):
 )
 def test_the_aspect_is_kept(picture, room, size):
     assert fitted(picture, room) == size
+
+
+def jpeg(mode: str, size: tuple[int, int], quality: int = 75) -> bytes:
+    """A picture with a different colour at every place."""
+    file = io.BytesIO()
+    Image.linear_gradient("L").resize(size).convert(mode).save(file, "JPEG", quality=quality)
+    return file.getvalue()
+
+
+def by_pillow_alone(data: bytes) -> Image.Image | None:
+    """What Pillow makes of a picture that it sees for the first time."""
+    try:
+        with Image.open(io.BytesIO(data), formats=("JPEG",)) as image:
+            image.load()
+            return image
+    except Exception:
+        return None
+
+
+def test_the_frames_of_a_stream_are_decoded_as_if_each_were_the_first():
+    frames = FrameDecoder()
+    for number, data in enumerate(FRAMES[:40], 1):
+        assert frames.picture_size(data) == SIZE
+        image = frames.decode(data, SIZE)
+        assert frame_number(image) == number
+        assert image.tobytes() == by_pillow_alone(data).tobytes()
+
+
+def test_the_headers_of_a_stream_are_parsed_once(monkeypatch):
+    parsed = []
+    opened = ImageFile.ImageFile.__init__
+    monkeypatch.setattr(
+        ImageFile.ImageFile, "__init__", lambda *args: (parsed.append(1), opened(*args))[1]
+    )
+    frames = FrameDecoder()
+    for data in FRAMES[:10]:
+        frames.decode(data, SIZE)
+    assert len(parsed) == 1
+
+
+def test_a_stream_may_change_its_pictures_and_its_size_at_any_time():
+    pictures = [
+        jpeg("RGB", (64, 48)), jpeg("L", (64, 48)), jpeg("RGB", (48, 64)), FRAME,
+        jpeg("RGB", (64, 48), quality=30), jpeg("CMYK", (64, 48)), jpeg("RGB", (64, 48)),
+    ]  # fmt: skip
+    frames = FrameDecoder()
+    for data in pictures * 2:
+        alone = by_pillow_alone(data)
+        for size in (alone.size, (32, 24), alone.size, (384, 400)):
+            assert frames.picture_size(data) == alone.size
+            image = frames.decode(data, size)
+            assert (image.mode, image.size) == (alone.mode, size)
+            assert image.tobytes() == decode(data, size).tobytes()
+            if size == alone.size:
+                assert image.tobytes() == alone.tobytes()
+
+
+def with_thumbnail(data: bytes) -> bytes:
+    """A picture with a whole other one in a segment before its own headers, as cameras have it."""
+    thumbnail = jpeg("RGB", (16, 16))
+    return data[:2] + b"\xff\xe1" + (len(thumbnail) + 2).to_bytes(2, "big") + thumbnail + data[2:]
+
+
+def test_the_headers_go_beyond_those_of_a_thumbnail():
+    """What both begin with says nothing about how large they are."""
+    small, large = with_thumbnail(jpeg("RGB", (64, 48))), with_thumbnail(jpeg("RGB", (512, 512)))
+    frames = FrameDecoder()
+    for data, size in ((small, (64, 48)), (large, (512, 512)), (small, (64, 48))):
+        assert frames.picture_size(data) == size
+        assert frames.decode(data, size).tobytes() == by_pillow_alone(data).tobytes()
+
+
+SCAN = FRAME.index(b"\xff\xda")
+
+
+@settings(max_examples=300)
+@given(
+    st.integers(0, SCAN + 40) | st.integers(0, len(FRAME) - 1), st.binary(min_size=1, max_size=4)
+)
+def test_a_damaged_frame_behind_good_ones_is_what_it_is_alone(position, garbage):
+    """Nothing of the frame before it shows, and it does no harm to the next."""
+    frames = FrameDecoder()
+    frames.decode(FRAMES[0], SIZE)
+    damaged = FRAME[:position] + garbage + FRAME[position + len(garbage) :]
+    alone = by_pillow_alone(damaged)
+    try:
+        size = frames.picture_size(damaged)
+        if size[0] * size[1] < 4_000_000:
+            image = frames.decode(damaged, size)
+            assert alone is not None and image.tobytes() == alone.tobytes()
+    except PacketError:
+        pass
+    assert frame_number(frames.decode(FRAME, SIZE)) == 341
+
+
+def test_a_frame_that_is_cut_is_refused_and_the_next_one_is_not():
+    frames = FrameDecoder()
+    frames.decode(FRAMES[0], SIZE)
+    for end in (SCAN + 2, SCAN + 20, len(FRAME) // 2, len(FRAME) - 200):
+        with pytest.raises(PacketError, match="damaged"):
+            frames.decode(FRAME[:end], SIZE)
+        assert frame_number(frames.decode(FRAME, SIZE)) == 341
+
+
+def test_scans_without_end_are_refused_behind_a_good_frame_too():
+    frames = FrameDecoder()
+    frames.decode(FRAME, SIZE)
+    with pytest.raises(PacketError, match="scans"):
+        frames.decode(FRAME + b"\xff\xda" * 200, SIZE)
+
+
+def test_other_headers_are_no_reason_for_other_memory():
+    frames = FrameDecoder()
+    coarse, fine = jpeg("RGB", SIZE, quality=30), jpeg("RGB", SIZE, quality=90)
+    image = frames.decode(coarse, SIZE)
+    assert frames.decode(fine, SIZE) is image
+    assert image.tobytes() == by_pillow_alone(fine).tobytes()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_the_memory_of_one_frame_is_enough_for_all():
+    def resident() -> int:
+        pages = int(Path("/proc/self/statm").read_text().split()[1])
+        return pages * os.sysconf("SC_PAGE_SIZE")
+
+    frames = FrameDecoder()
+    image = frames.decode(FRAME, SIZE)
+    for _ in range(20):
+        with pytest.raises(PacketError):
+            frames.decode(FRAME[:-300], SIZE)
+    before = resident()
+    for _ in range(500):
+        assert frames.decode(FRAME, SIZE) is image
+        with pytest.raises(PacketError):
+            frames.decode(FRAME[:-300], SIZE)
+    assert resident() - before < 4_000_000  # a decoder that is not freed takes 40 KB
+
+
+@pytest.mark.skipif(not hasattr(Image.core, "new_block"), reason="Pillow does not let us have it")
+def test_tk_takes_a_frame_without_copying_it_first():
+    """ImageTk copies what does not lie in one piece."""
+    assert FrameDecoder().decode(FRAME, SIZE).im.isblock()

@@ -27,7 +27,7 @@ from strip import frame_number
 
 from Client import Client
 from rtplab.player.decoder import Decoder
-from rtplab.player.decoding import MAX_PIXELS, decode, picture_size
+from rtplab.player.decoding import MAX_PIXELS, FrameDecoder
 from rtplab.protocol.errors import PacketError
 
 COUNT = 8
@@ -391,12 +391,12 @@ MAY_BE_SHOWN = ("no end", "65,535 x 1")
 """A decoder can make something of these, and without harm."""
 
 
-def shown(jpeg: bytes) -> int | str:
+def shown(jpeg: bytes, frames: FrameDecoder) -> int | str:
     """The number in the picture, as the player decodes it."""
     try:
-        size = picture_size(jpeg)
+        size = frames.picture_size(jpeg)
         assert size[0] * size[1] <= MAX_PIXELS
-        return frame_number(decode(jpeg, (384, 288)))
+        return frame_number(frames.decode(jpeg, (384, 288)))
     except PacketError:
         return REFUSED
     except ValueError:
@@ -414,7 +414,8 @@ def peak_memory(process: int | str) -> int:
 def test_pictures_that_are_none_in_the_player(mixed_server: ServerProcess) -> None:
     received = play("movie.Mjpeg", port=mixed_server.port, count=2 * len(PICTURES) + 1)
     memory, started = peak_memory("self"), time.process_time()
-    numbers = [shown(jpeg) for jpeg in received]
+    frames = FrameDecoder()
+    numbers = [shown(jpeg, frames) for jpeg in received]
     assert numbers[::2] == [1] * len(PICTURES) + [2]
     for name, number in zip(PICTURES, numbers[1::2], strict=True):
         assert number == REFUSED or name in MAY_BE_SHOWN, name
@@ -425,7 +426,8 @@ def test_pictures_that_are_none_in_the_player(mixed_server: ServerProcess) -> No
 # What is left of them when the server has made them fit for RTP/JPEG: the good ones.
 def test_pictures_that_are_none_in_a_movie_on_the_server(mixed_server: ServerProcess) -> None:
     received = play(f"rtsp://{HOST}:{mixed_server.port}/movie.Mjpeg", "tcp")
-    numbers = [shown(jpeg) for jpeg in received]
+    frames = FrameDecoder()
+    numbers = [shown(jpeg, frames) for jpeg in received]
     assert numbers.count(1) >= len(PICTURES) and numbers[-1] == 2
     assert "Traceback" not in mixed_server.errors()
     assert peak_memory(mixed_server.pid) < 200_000

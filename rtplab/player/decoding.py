@@ -79,19 +79,18 @@ class FrameDecoder:
         What it makes of them, the image's size first of all, holds for every JPEG that begins with
         the same bytes: nothing that comes after the first scan's marker can change it.
         """
-        self._headers = b""
         # Not Image.open: this can only be taken for a JPEG, and nobody warns of its size but we.
         parsed = JpegImageFile(io.BytesIO(jpeg))
-        _check(*parsed.size)
         picture = parsed.size
+        _check(*picture)
         if picture != size:
             parsed.draft(parsed.mode, size)  # the decoder halves what will be reduced anyway
         arguments: Any = parsed.tile[0][3]
-        self._arguments = *arguments, *parsed.decoderconfig
+        headers = jpeg[: jpeg.rindex(_START_OF_SCAN) + len(_START_OF_SCAN)]
         if (self._image.mode, self._image.size) != (parsed.mode, parsed.size):
             self._image = _in_one_piece(parsed.mode, parsed.size)
-        self._picture, self._target = picture, size
-        self._headers = jpeg[: jpeg.rindex(_START_OF_SCAN) + len(_START_OF_SCAN)]
+        self._arguments = *arguments, *parsed.decoderconfig
+        self._headers, self._picture, self._target = headers, picture, size
 
 
 def _in_one_piece(mode: str, size: Size) -> Image.Image:
