@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from rtplab.receiving.rtpsocket import Batch, RtpSocket
+from rtplab.receiving.rtpsocket import READINGS, Batch, RtpSocket
 
 HOST = "127.0.0.1"
 LIMIT = 10.0
@@ -93,6 +93,32 @@ def test_what_has_come_by_the_wake_up_still_counts(ports, sender):
     ports.wake()
     assert payloads(ports.receive(None)) == [b"media"]
     assert ports.receive(None) is None
+
+
+def test_a_flood_does_not_keep_the_thread(ports, sender):
+    """Each of another size: the kernel hands none of them over together."""
+    sent = [b"x" * size for size in range(1, 3 * READINGS)]
+    for data in sent:
+        sender.send(data)
+    first = ports.receive(None)
+    assert len(first) == READINGS
+    assert payloads(first + received(ports, len(sent) - READINGS)) == sent
+
+
+def test_nothing_has_come_by_the_deadline(ports):
+    began = time.monotonic()
+    assert ports.receive(began + 0.05) == []
+    assert 0.05 <= time.monotonic() - began < LIMIT
+    assert ports.receive(began) == []
+
+
+def test_media_goes_before_a_report_that_came_earlier(ports, sender):
+    sender.sendto(b"report", (HOST, ports.port + 1))
+    sender.sendto(b"media", (HOST, ports.port))
+    assert [(b.datagrams, b.is_rtcp) for b in received(ports, 2)] == [
+        ([b"media"], False),
+        ([b"report"], True),
+    ]
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux hands them over so")
