@@ -8,6 +8,7 @@ import time
 import pytest
 from movies import MOVIE, frames_of
 from strip import frame_number
+from threads import no_thread_for
 
 from rtplab.player.decoder import Decoder
 
@@ -60,6 +61,17 @@ def test_nothing_comes_of_what_is_forgotten(decoder):
     while decoder.busy and time.monotonic() < deadline:
         time.sleep(0.002)
     assert decoder.take() is None
+
+
+def test_a_frame_is_decoded_even_if_the_system_grants_no_thread(decoder, monkeypatch):
+    with no_thread_for("decoder", monkeypatch):
+        decoder.submit(FRAMES[4], (384, 288))
+        picture = decoder.take()
+        assert frame_number(picture.image) == 5
+        assert not decoder.busy
+        assert decoder.take() is None
+    decoder.submit(FRAMES[5], (384, 288))  # by now there is one again
+    assert frame_number(wait(decoder).image) == 6
 
 
 def test_no_thread_without_work_and_none_after_close():

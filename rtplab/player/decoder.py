@@ -37,14 +37,27 @@ class Decoder:
         self.busy = False  # a picture is on its way
 
     def submit(self, jpeg: bytes, size: Size) -> None:
-        """Have a frame decoded to `size`; one that still waits is forgotten."""
+        """Have a frame decoded to `size`; one that still waits is forgotten.
+
+        Where the system grants no thread, it is decoded by the return.
+        """
         with self._changed:
+            if self._thread is None and not self._start():
+                self._picture = Picture(jpeg, _decoded(jpeg, size))
+                return
             self._job, self.busy = (jpeg, size), True
-            if self._thread is None:
-                # A program that is interrupted does not destroy its window first: daemon.
-                self._thread = threading.Thread(target=self._run, name="decoder", daemon=True)
-                self._thread.start()
             self._changed.notify()
+
+    def _start(self) -> bool:
+        """Start the thread; tell if the system grants one."""
+        # A program that is interrupted does not destroy its window first: daemon.
+        thread = threading.Thread(target=self._run, name="decoder", daemon=True)
+        try:
+            thread.start()
+        except RuntimeError:
+            return False
+        self._thread = thread
+        return True
 
     def take(self) -> Picture | None:
         """Return the newest picture that is ready and was not taken yet."""
