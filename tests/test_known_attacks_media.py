@@ -19,6 +19,7 @@ from pathlib import Path
 
 import pytest
 from movies import MOVIE, frames_of, write_movie
+from pictures import lossless
 from PIL import Image
 from processes import ServerProcess
 from raw_rtsp import HOST, LIMIT
@@ -351,7 +352,8 @@ def of_many_scans(count: int) -> bytes:
 
 # CVE-2019-16865 (Pillow): sides that take gigabytes. T.81 has no bound below 65,535.
 # "Two Issues with the JPEG Standard" (libjpeg-turbo and Mozilla, 2016), LJT-01-003: scans without
-# end. CWE-434: other formats, whose decoders have faults of their own.
+# end. GHSA-5x8w-8jj5-q52h (Pillow): lossless ones, halved, are written beyond their rows.
+# CWE-434: other formats, whose decoders have faults of their own.
 PICTURES: dict[str, Callable[[bytes], bytes]] = {
     "65,535 x 65,535": lambda good: resized(good, 65_535, 65_535),
     "65,535 x 1": lambda good: resized(good, 65_535, 1),
@@ -364,6 +366,7 @@ PICTURES: dict[str, Callable[[bytes], bytes]] = {
     "nothing within": lambda good: b"\xff\xd8\xff\xd9",
     "junk": lambda good: b"\xff\xd8" + bytes(range(256)) * 20,
     "many scans": lambda good: of_many_scans(1500),
+    "lossless": lambda good: lossless(800, 600),
     **{
         name: lambda good, name=name: of_format(name)
         for name in ("PNG", "GIF", "TIFF", "BMP", "PPM")

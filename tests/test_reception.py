@@ -88,6 +88,34 @@ def test_every_kind_of_sender_gives_every_frame(kind):
     assert receiver.reception.malformed == 0
 
 
+@settings(max_examples=300)
+@given(
+    st.lists(st.lists(st.integers(1, 12) | st.integers(40_000, 40_012), max_size=12), max_size=8)
+)
+def test_packets_that_come_together_count_as_those_that_come_one_by_one(batches):
+    """Above all where the sender begins to count anew in the midst of a batch."""
+    together, singly = (Reception(LabAssembler()) for _ in range(2))
+    frames, expected = [], []
+    for index, numbers in enumerate(batches):
+        packets, now = [packet(number) for number in numbers], index * INTERVAL
+        frames += together.receive([], now) + together.receive(packets, now)
+        for pieces in ([], *([each] for each in packets)):
+            expected += singly.receive(pieces, now)
+    frames += together.receive([], 100.0)
+    expected += singly.receive([], 100.0)
+    assert [(frame.data, frame.number) for frame in frames] == [
+        (frame.data, frame.number) for frame in expected
+    ]
+    assert together.statistics.lost == singly.statistics.lost
+    assert together.statistics.duplicates == singly.statistics.duplicates
+
+
+def test_what_came_before_a_new_beginning_in_one_batch_is_not_lost():
+    numbers = [10, 11, 12, 40_000, 40_001]  # the first of the jump is not yet believed
+    frames = Reception(LabAssembler()).receive([packet(number) for number in numbers], 0.0)
+    assert [frame.data for frame in frames] == [jpeg(number) for number in (10, 11, 12, 40_001)]
+
+
 @pytest.mark.parametrize("packets", [frames_lost(4, 7), fragment_lost(4, 2)])
 def test_only_what_is_lost_is_missing(packets):
     receiver = Receiver()

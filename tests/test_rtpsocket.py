@@ -105,6 +105,15 @@ def test_a_flood_does_not_keep_the_thread(ports, sender):
     assert payloads(first + received(ports, len(sent) - READINGS)) == sent
 
 
+def test_a_flood_of_media_does_not_hold_a_report_up(ports, sender):
+    for size in range(1, 2 * READINGS):
+        sender.send(b"x" * size)
+    sender.sendto(b"report", (HOST, ports.port + 1))
+    batches = ports.receive(None)
+    assert len(batches) == READINGS + 1
+    assert batches[-1].datagrams == [b"report"] and batches[-1].is_rtcp
+
+
 def test_nothing_has_come_by_the_deadline(ports):
     began = time.monotonic()
     assert ports.receive(began + 0.05) == []

@@ -9,7 +9,7 @@ from PIL import Image
 from PIL.JpegImagePlugin import JpegImageFile
 
 from rtplab.protocol.errors import MovieError, PacketError
-from rtplab.protocol.jpeg import dimensions
+from rtplab.protocol.jpeg import SOF0, SOF1, SOF2, frame_header
 
 # Pixels of a picture that is decoded: 8K video. A JPEG of 631 bytes can claim to be 13000 pixels
 # high and wide, and decoding it takes 663 MB.
@@ -18,6 +18,9 @@ MAX_PIXELS = 7680 * 4320
 # Scans of a picture that is decoded: a progressive one has about ten, each a pass over all of its
 # pixels. 16 MB could hold 300,000, which would keep the decoder busy for a quarter of an hour.
 MAX_SCANS = 100
+# Baseline, extended and progressive: others are not sent. Of a lossless picture some versions of
+# libjpeg write whole rows where Pillow, up to 12, has asked for halved ones and has room for those.
+_CODINGS = (SOF0, SOF1, SOF2)
 _START_OF_SCAN = b"\xff\xda"
 
 Size = tuple[int, int]
@@ -26,10 +29,13 @@ Size = tuple[int, int]
 def picture_size(jpeg: bytes) -> Size:
     """Width and height of a JPEG in pixels. Raises PacketError when it has none, or too many."""
     try:
-        width, height = dimensions(jpeg)
+        sof, width, height = frame_header(jpeg)
     except MovieError as error:
         raise PacketError(f"not a JPEG: {error}") from error
-    _check(width, height)
+    if sof not in _CODINGS:
+        raise PacketError(f"a picture coded as 0xFF{sof:02X} is not decoded")
+    if width * height > MAX_PIXELS:
+        raise PacketError(f"a picture of {width} x {height} pixels is not decoded")
     return width, height
 
 
@@ -79,10 +85,11 @@ class FrameDecoder:
         What it makes of them, the image's size first of all, holds for every JPEG that begins with
         the same bytes: nothing that comes after the first scan's marker can change it.
         """
+        picture = picture_size(jpeg)
         # Not Image.open: this can only be taken for a JPEG, and nobody warns of its size but we.
         parsed = JpegImageFile(io.BytesIO(jpeg))
-        picture = parsed.size
-        _check(*picture)
+        if parsed.size != picture:
+            raise PacketError(f"it also claims to have {parsed.width} x {parsed.height} pixels")
         if picture != size:
             parsed.draft(parsed.mode, size)  # the decoder halves what will be reduced anyway
         arguments: Any = parsed.tile[0][3]
@@ -111,11 +118,6 @@ def fitted(picture: Size, room: Size) -> Size:
     """The largest size of the picture's aspect that fits the room."""
     factor = min(room[0] / picture[0], room[1] / picture[1])
     return max(1, round(picture[0] * factor)), max(1, round(picture[1] * factor))
-
-
-def _check(width: int, height: int) -> None:
-    if not 0 < width * height <= MAX_PIXELS:
-        raise PacketError(f"a picture of {width} x {height} pixels is not decoded")
 
 
 def _filter(source: Size, target: Size) -> Image.Resampling:

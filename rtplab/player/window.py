@@ -68,6 +68,7 @@ class PlayerWindow:
         self._numbers_due = 0.0
         self._sized = False
         self._timer: Any = None
+        self._is_destroyed = False
         self._build()
         _windows.append(self)
         self.toplevel.protocol("WM_DELETE_WINDOW", client.handler)
@@ -142,8 +143,16 @@ class PlayerWindow:
         # Draw now: the main loop would ask another thread for events first, and wait for it.
         self.toplevel.tk.dooneevent(IDLE_EVENTS)
         pause = DECODING_INTERVAL if is_decoding else self._pause(time.monotonic())
-        # What `after` stands on; that would make a Tcl command for every frame.
-        self._timer = self.toplevel.tk.createtimerhandler(pause, self._tick)
+        if not self._is_destroyed:
+            # What `after` stands on: that would make a Tcl command for every frame.
+            self._timer = self.toplevel.tk.createtimerhandler(pause, self._timed_tick)
+
+    def _timed_tick(self) -> None:
+        """A tick of which an error is reported like any callback's, and ends no other window."""
+        try:
+            self._tick()
+        except Exception:
+            self.toplevel._report_exception()
 
     def _pause(self, now: float) -> int:
         """Milliseconds until there is something to do, and no less: too early would be in vain."""
@@ -274,6 +283,7 @@ class PlayerWindow:
         self._close_by(time.monotonic() + FAREWELL)
 
     def _destroyed(self, event: Any) -> None:
+        self._is_destroyed = True
         self._timer.deletetimerhandler()
         self.fullscreen.end()
 

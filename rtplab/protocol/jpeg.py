@@ -105,16 +105,27 @@ def end_of_image(buffer: Buffer, start: int = 0) -> int:
     return end
 
 
-def dimensions(buffer: Buffer, start: int = 0) -> tuple[int, int]:
-    """Width and height in pixels of the JPEG at `start`, without looking beyond its frame header.
+class FrameHeader(NamedTuple):
+    """Which marker the frame header has (SOF0 for baseline), and the picture's sides in pixels."""
 
-    Raises MovieError.
-    """
+    sof: int
+    width: int
+    height: int
+
+
+def frame_header(buffer: Buffer, start: int = 0) -> FrameHeader:
+    """The frame header of the JPEG at `start`, without looking beyond it. Raises MovieError."""
     for segment in _segments(buffer, start):
         if segment.marker in _FRAME_HEADERS:
-            _, height, width, _ = _frame_header(_body(buffer, segment), segment.body)
-            return width, height
+            _, height, width, _ = _frame_parameters(_body(buffer, segment), segment.body)
+            return FrameHeader(segment.marker, width, height)
     raise _fault(start, "the picture has no frame header")
+
+
+def dimensions(buffer: Buffer, start: int = 0) -> tuple[int, int]:
+    """Width and height in pixels of the JPEG at `start`. Raises MovieError."""
+    header = frame_header(buffer, start)
+    return header.width, header.height
 
 
 def parse(buffer: Buffer) -> JpegHeader:
@@ -196,7 +207,7 @@ def _body(buffer: Buffer, segment: Segment) -> bytes:
     return bytes(buffer[segment.body : segment.end])
 
 
-def _frame_header(body: bytes, offset: int) -> tuple[int, int, int, int]:
+def _frame_parameters(body: bytes, offset: int) -> tuple[int, int, int, int]:
     """Precision, height, width and number of components (T.81 section B.2.2)."""
     if len(body) < _FRAME.size:
         raise _fault(offset, "the frame header is too short")
@@ -248,7 +259,7 @@ class _HeaderReader:
         """SOFn: precision (1), height (2), width (2), count (1), count * (id, H V, table)."""
         if self.sof:
             raise _fault(offset, "a second frame header in one picture")
-        self.precision, self.height, self.width, count = _frame_header(body, offset)
+        self.precision, self.height, self.width, count = _frame_parameters(body, offset)
         if not 1 <= count <= MAX_COMPONENTS or len(body) != _FRAME.size + 3 * count:
             raise _fault(offset, f"a frame header of {count} components")
         for at in range(_FRAME.size, len(body), 3):

@@ -43,7 +43,6 @@ class Reception:
         self.statistics = Statistics()
         self.malformed = 0  # datagrams that were no RTP packets of this stream
         self.assembler = assembler
-        self._patience = patience
         self._unwrapper = SequenceUnwrapper()
         self._reorder = ReorderBuffer(patience)
         self._timeline = MediaTimeline()
@@ -136,5 +135,5 @@ class Reception:
 
     def _restart(self) -> None:
         self._unwrapper = SequenceUnwrapper()
-        self._reorder = ReorderBuffer(self._patience)
+        self._reorder.restart()
         self.statistics.restarted()

@@ -35,6 +35,14 @@ class ReorderBuffer:
         self._held_count = 0  # packets in _held
         self._arrivals: dict[int, float] = {}  # of the first packet of each number in _held
 
+    def restart(self) -> None:
+        """The sender numbers anew: only what is in turn still goes out."""
+        self._next = None
+        self._last = []
+        self._held.clear()
+        self._arrivals.clear()
+        self._held_count = 0
+
     def begin(self, sequence: int) -> None:
         """Say which number is the first, before any packet has been added."""
         self._next = sequence

@@ -67,14 +67,16 @@ class RtpSocket:
         if self._closing:
             return None
         self._closing = self._wake_reader in ready  # what has come by then still counts
+        return self._waiting(self._rtp, ready, False) + self._waiting(self._rtcp, ready, True)
+
+    def _waiting(self, source: socket.socket | None, ready: set[Any], is_rtcp: bool) -> list[Batch]:
+        """What waits at one of the ports, if it is ready."""
         batches: list[Batch] = []
         for _ in range(READINGS):
-            if self._rtp in ready:
-                batches += self._read(self._rtp, False)
-            elif self._rtcp is not None and self._rtcp in ready:
-                batches += self._read(self._rtcp, True)
-            else:
+            if source is None or source not in ready:
                 break
+            batches += self._read(source, is_rtcp)
+            # Asked first: a reading that finds nothing costs as much as one that finds something.
             ready = self._ready(0.0)
         return batches
 

@@ -43,6 +43,61 @@ def test_closing_while_playing_asks_and_goes_on_after_cancel(player, root, monke
     assert pump(root, lambda: player.frameNbr > before + 3)
 
 
+def run_for(root, seconds: float) -> None:
+    """The real main loop: what errors do to it does not show otherwise."""
+    root.after(round(1000 * seconds), root.quit)
+    root.mainloop()
+
+
+def test_an_error_in_a_tick_is_reported_and_ends_no_other_window(player, root, monkeypatch):
+    import tkinter
+
+    reported = []
+    monkeypatch.setattr(root, "report_callback_exception", lambda *error: reported.append(error))
+    other = player.another(tkinter.Toplevel(root), (HOST, player.serverPort, 0, "movie.Mjpeg"))
+    try:
+        error = RuntimeError("in a tick")
+        monkeypatch.setattr(player.window.viewing, "tick", raising(error))
+        run_for(root, 0.3)
+        assert [value for _, value, _ in reported] == [error]
+        seen = []
+        monkeypatch.setattr(other.window.viewing, "tick", seen.append)
+        run_for(root, 0.5)
+        assert len(seen) > 2
+    finally:
+        other.close()
+
+
+def raising(error: Exception):
+    def fail(*arguments: object) -> None:
+        raise error
+
+    return fail
+
+
+def test_a_window_that_is_destroyed_in_its_own_tick_ticks_no_more(player, root, monkeypatch):
+    import tkinter
+
+    reported = []
+    monkeypatch.setattr(root, "report_callback_exception", lambda *error: reported.append(error))
+    top = tkinter.Toplevel(root)
+    other = player.another(top, (HOST, player.serverPort, 0, "movie.Mjpeg"))
+    ticks = []
+
+    def destroy(now: float) -> None:
+        ticks.append(now)
+        root.after_idle(top.destroy)  # what a tick does itself it does when it draws
+
+    try:
+        monkeypatch.setattr(other.window.viewing, "tick", destroy)
+        run_for(root, 0.5)
+        assert not top.winfo_exists()
+        assert len(ticks) == 1
+        assert reported == []
+    finally:
+        other.close()
+
+
 def test_closing_while_nothing_plays_asks_nothing(player, root, monkeypatch):
     question = Question(monkeypatch, answer=False)
     assert pump(root, lambda: enabled(player) == ["setup"])
