@@ -206,6 +206,14 @@ def test_a_frame_that_is_cut_is_refused_and_the_next_one_is_not():
         assert frame_number(frames.decode(FRAME, SIZE)) == 341
 
 
+def test_a_picture_that_claims_two_sizes_is_refused():
+    start = FRAME.index(b"\xff\xc0")
+    end = start + 2 + int.from_bytes(FRAME[start + 2 : start + 4], "big")
+    twice = FRAME[:end] + forged(96, 72)[start:end] + FRAME[end:]
+    with pytest.raises(PacketError, match="also claims to have 96 x 72"):
+        decode(twice, SIZE)
+
+
 @pytest.mark.parametrize("size", [(1200, 700), (576, 336)])
 def test_a_lossless_picture_is_refused(size):
     """GHSA-5x8w-8jj5-q52h: halved, it wrote beyond its rows and ended the process."""

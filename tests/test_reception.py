@@ -116,6 +116,15 @@ def test_what_came_before_a_new_beginning_in_one_batch_is_not_lost():
     assert [frame.data for frame in frames] == [jpeg(number) for number in (10, 11, 12, 40_001)]
 
 
+def test_what_was_waited_for_before_a_new_beginning_is_waited_for_no_more():
+    reception = Reception(LabAssembler())
+    reception.receive([packet(1), packet(3)], 0.0)
+    reception.receive([packet(40_000), packet(40_001)], 0.01)
+    assert reception.deadline() is None
+    reception.receive([packet(40_003)], 0.05)
+    assert reception.deadline() == pytest.approx(0.05 + REORDER_PATIENCE)
+
+
 @pytest.mark.parametrize("packets", [frames_lost(4, 7), fragment_lost(4, 2)])
 def test_only_what_is_lost_is_missing(packets):
     receiver = Receiver()
