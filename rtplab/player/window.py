@@ -29,7 +29,6 @@ from rtplab.player.theme import Theme
 from rtplab.player.traffic import Traffic
 from rtplab.player.viewing import Viewing
 from rtplab.protocol.states import State
-from rtplab.receiving.frames import Frame
 
 POLL_INTERVAL = 0.015  # seconds between two looks for a frame, while playing and none waits
 DECODING_INTERVAL = 4  # milliseconds between two looks for a large picture that is being decoded
@@ -131,7 +130,7 @@ class PlayerWindow:
         now = time.monotonic()
         frame = self.viewing.tick(now)
         if frame is not None:
-            self._show_frame(frame)
+            self.show(frame.data)
         self._look_at_session(now)
         # While it stands still, what is written is what is shown.
         is_stepped = frame is not None and self.situation.state is not State.PLAYING
@@ -161,9 +160,6 @@ class PlayerWindow:
             return max(1, math.ceil(1000 * min(due - now, IDLE_INTERVAL)))
         playing = self.situation.state is State.PLAYING
         return math.ceil(1000 * (POLL_INTERVAL if playing else IDLE_INTERVAL))
-
-    def _show_frame(self, frame: Frame) -> None:
-        self.show(frame.data)
 
     def show(self, jpeg: bytes) -> None:
         """Show a JPEG now."""

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 SEQ_MODULUS = 1 << 16
 TIMESTAMP_MODULUS = 1 << 32
+_HALF_SEQ = SEQ_MODULUS // 2
+_HALF_TIMESTAMP = TIMESTAMP_MODULUS // 2
 
 
 def seq_delta(a: int, b: int) -> int:
     """How far `a` is ahead of `b` in packets, -32768..32767; negative when it is behind."""
-    return _signed_distance(a, b, SEQ_MODULUS)
+    return (a - b + _HALF_SEQ) % SEQ_MODULUS - _HALF_SEQ
 
 
 def seq_greater(a: int, b: int) -> bool:
@@ -26,17 +28,12 @@ def seq_add(a: int, n: int) -> int:
 
 def timestamp_delta(a: int, b: int) -> int:
     """How far `a` is ahead of `b` in clock ticks, -2**31..2**31-1; negative when it is behind."""
-    return _signed_distance(a, b, TIMESTAMP_MODULUS)
+    return (a - b + _HALF_TIMESTAMP) % TIMESTAMP_MODULUS - _HALF_TIMESTAMP
 
 
 def timestamp_add(a: int, ticks: int) -> int:
     """The timestamp `ticks` after `a` (before it when `ticks` is negative)."""
     return (a + ticks) % TIMESTAMP_MODULUS
-
-
-def _signed_distance(a: int, b: int, modulus: int) -> int:
-    half = modulus // 2
-    return (a - b + half) % modulus - half
 
 
 class SequenceUnwrapper:
