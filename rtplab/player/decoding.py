@@ -18,16 +18,20 @@ MAX_PIXELS = 7680 * 4320
 # Scans of a picture that is decoded: a progressive one has about ten, each a pass over all of its
 # pixels. 16 MB could hold 300,000, which would keep the decoder busy for a quarter of an hour.
 MAX_SCANS = 100
-# Baseline, extended and progressive: others are not sent. Of a lossless picture some versions of
-# libjpeg write whole rows where Pillow, up to 12, has asked for halved ones and has room for those.
-_CODINGS = (SOF0, SOF1, SOF2)
 _START_OF_SCAN = b"\xff\xda"
+
+# Baseline, extended and progressive: no movie has others. Of a lossless picture libjpeg writes
+# whole rows even if halved ones were asked for, and Pillow up to 12 has room for those only.
+_CODINGS = (SOF0, SOF1, SOF2)
 
 Size = tuple[int, int]
 
 
 def picture_size(jpeg: bytes) -> Size:
-    """Width and height of a JPEG in pixels. Raises PacketError when it has none, or too many."""
+    """Width and height of a JPEG in pixels.
+
+    Raises PacketError when it has none or too many, or is coded as no movie is.
+    """
     try:
         sof, width, height = frame_header(jpeg)
     except MovieError as error:
@@ -54,7 +58,7 @@ class FrameDecoder:
         self._arguments: tuple[object, ...] = ()  # of Pillow's decoder
 
     def picture_size(self, jpeg: bytes) -> Size:
-        """What the function of this name returns."""
+        """As the function of this name; known headers are not parsed again."""
         return self._picture if self._knows(jpeg) else picture_size(jpeg)
 
     def decode(self, jpeg: bytes, size: Size) -> Image.Image:
