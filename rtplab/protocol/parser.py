@@ -318,9 +318,14 @@ class ResponseParser(_MessageParser):
         return None
 
     def rest(self) -> Response | None:
-        """Return what can be made of the bytes so far when no more will come, or None."""
+        """Return what a lab server has meant by the bytes so far, or None.
+
+        In the standard dialect they may be the beginning of an interleaved frame: they stay.
+        """
+        if self._dialect is not Dialect.LAB:
+            return None
         self._skip_to_status_line()
-        if self._dialect is not Dialect.LAB or not self._buffer.startswith(b"RTSP/"):
+        if not self._buffer.startswith(b"RTSP/"):
             return None
         return self._complete(len(self._buffer), len(self._buffer), False)
 
