@@ -22,6 +22,7 @@ QUEUE = "queue max-size-buffers=0 max-size-bytes=0 max-size-time=0 ! "
 REST = "jpegdec ! videoconvert ! video/x-raw,format=RGB"
 SINK = "appsink name=sink max-buffers=1"
 LIMIT = 10 * Gst.SECOND
+REASON_LIMIT = 2 * Gst.SECOND  # the reason of a failure may come a moment after it
 BYTES_PER_PIXEL = 3
 
 
@@ -90,7 +91,7 @@ class Player:
         sys.stdout.buffer.write(head + b"".join(lines))
 
     def fail(self, what):
-        message = self.bus.pop_filtered(Gst.MessageType.ERROR)
+        message = self.bus.timed_pop_filtered(REASON_LIMIT, Gst.MessageType.ERROR)
         self.pipeline.set_state(Gst.State.NULL)
         sys.exit(f"{what}: {message.parse_error() if message else 'no reason is given'}")
 
