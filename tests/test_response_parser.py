@@ -145,15 +145,14 @@ def test_rest_of_what_is_no_reply_is_nothing(data):
     assert parser.rest() is None
 
 
-@pytest.mark.parametrize("size", [1, 3, 4, 7, 12])
+@pytest.mark.parametrize("size", [1, 3, 4, 7, 11])
 def test_half_an_interleaved_frame_is_no_rest(size):
     """Somebody looks at the clock while it is still on its way."""
     whole = b"$\x00\x00\x08a\nb\n$\r\n\n"
     parser = ResponseParser(Dialect.STANDARD)
     parser.feed(whole[:size], 0.0)
-    if size < len(whole):
-        assert parser.next(0.0) is None
-        assert parser.rest() is None
+    assert parser.next(0.0) is None
+    assert parser.rest() is None
     parser.feed(whole[size:], 0.1)
     assert parser.next(0.1) == InterleavedFrame(0, whole[4:])
 
