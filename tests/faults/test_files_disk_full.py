@@ -74,7 +74,7 @@ def test_a_capture(server: Server, disk: SmallDisk) -> None:
     if shutil.which("tshark") is None:
         pytest.skip("needs tshark")
     done = subprocess.run([*TSHARK, path], capture_output=True, text=True)
-    assert (done.returncode, "cut short" in done.stderr) == (0, False), done.stderr
+    assert done.returncode == 0, done.stderr  # which it isn't for a packet that is cut short
     numbers = [int(line) for line in done.stdout.split()]
     assert len(numbers) > 20
     steps = zip(numbers, numbers[1:], strict=False)

@@ -5,6 +5,7 @@ Every player here writes its pictures to stdout, as PPM one after the other.
 
 from __future__ import annotations
 
+import functools
 import os
 import re
 import shutil
@@ -44,10 +45,21 @@ def need_import(python: str, code: str, name: str) -> None:
     need(found, f"{name} for {python}")
 
 
+@functools.cache
+def ffmpeg_has(option: str, topic: str = "full") -> bool:
+    """Whether this version of ffmpeg names an option in its help on a topic."""
+    if shutil.which("ffmpeg") is None:
+        return False
+    asked = ["ffmpeg", "-v", "error", "-h", topic]
+    help_ = subprocess.run(asked, stdin=subprocess.DEVNULL, capture_output=True, text=True).stdout
+    return re.search(rf"^ *{option}\b", help_, re.MULTILINE) is not None
+
+
 def ffmpeg(url: str, transport: str, *options: str) -> list[str]:
     """The command; `options` apply to the source."""
     source = ["-rtsp_transport", transport, *options, "-i", url]
-    output = ["-fps_mode", "passthrough", "-f", "image2pipe", "-c:v", "ppm", "-"]
+    every_frame = "-fps_mode" if ffmpeg_has("-fps_mode") else "-vsync"  # as FFmpeg 4 calls it
+    output = [every_frame, "passthrough", "-f", "image2pipe", "-c:v", "ppm", "-"]
     return ["ffmpeg", "-v", "error", "-nostdin", *source, *output]
 
 
@@ -61,12 +73,21 @@ def gstreamer(url: str, transport: str, *steps: str) -> list[str]:
     return [SYSTEM_PYTHON, str(HERE / "play_gstreamer.py"), url, transport, *(steps or ["end"])]
 
 
-def opencv(url: str, transport: str, *seek: str) -> list[str]:
-    return [sys.executable, str(HERE / "play_opencv.py"), url, transport, *seek]
+def opencv(url: str, transport: str, *seek: str, **options: str) -> list[str]:
+    """The command; `options` are those of FFmpeg's library."""
+    listed = _listed(rtsp_transport=transport, **options)
+    return [sys.executable, str(HERE / "play_opencv.py"), url, listed, *seek]
 
 
-def pyav(url: str, transport: str, *seek: str) -> list[str]:
-    return [sys.executable, str(HERE / "play_pyav.py"), url, transport, *seek]
+def pyav(url: str, transport: str, *seek: str, **options: str) -> list[str]:
+    """The command; `options` are those of FFmpeg's library."""
+    listed = _listed(rtsp_transport=transport, **options)
+    return [sys.executable, str(HERE / "play_pyav.py"), url, listed, *seek]
+
+
+def _listed(**options: str) -> str:
+    """The form in which OpenCV takes options."""
+    return "|".join(f"{name};{value}" for name, value in options.items())
 
 
 PLAYERS = {

@@ -1,5 +1,6 @@
-"""Plays with OpenCV: `play_opencv.py URL udp|tcp [PICTURES SECONDS]`.
+"""Plays with OpenCV: `play_opencv.py URL OPTIONS [PICTURES SECONDS]`.
 
+OPTIONS are those of FFmpeg's library, as in `rtsp_transport;tcp|max_delay;0`.
 It plays to the end; or it takes so many pictures, goes to that time, and plays from there to the
 end. Each picture goes to stdout as a PPM whose comment is 0, and 1 behind the seek.
 """
@@ -7,8 +8,8 @@ end. Each picture goes to stdout as a PPM whose comment is 0, and 1 behind the s
 import os
 import sys
 
-url, transport, *seek = sys.argv[1:]
-os.environ["OPENCV_FFMPEG_CAPTURE_OPTIONS"] = f"rtsp_transport;{transport}"
+url, options, *seek = sys.argv[1:]
+os.environ["OPENCV_FFMPEG_CAPTURE_OPTIONS"] = options
 import cv2  # noqa: E402  # it reads its options when it is imported
 
 

@@ -1,5 +1,6 @@
-"""Plays with PyAV: `play_pyav.py URL udp|tcp [PICTURES SECONDS]`.
+"""Plays with PyAV: `play_pyav.py URL OPTIONS [PICTURES SECONDS]`.
 
+OPTIONS are those of FFmpeg's library, as in `rtsp_transport;tcp|max_delay;0`.
 It plays to the end; or it takes so many pictures, goes to that time, and plays from there to the
 end. Each picture goes to stdout as a PPM whose comment is 0, and 1 behind the seek.
 """
@@ -9,7 +10,7 @@ import sys
 
 import av
 
-url, transport, *seek = sys.argv[1:]
+url, options, *seek = sys.argv[1:]
 
 
 def write(pictures, step):
@@ -20,7 +21,7 @@ def write(pictures, step):
         sys.stdout.buffer.write(pixels.tobytes())
 
 
-with av.open(url, options={"rtsp_transport": transport}) as movie:
+with av.open(url, options=dict(option.split(";") for option in options.split("|"))) as movie:
     if seek:
         write(itertools.islice(movie.decode(video=0), int(seek[0])), 0)
         movie.seek(int(float(seek[1]) * av.time_base))

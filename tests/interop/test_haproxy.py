@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import csv
 import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import tempfile
 import threading
 import time
 from contextlib import ExitStack
+from pathlib import Path
 
 import pytest
 from movies import ROOT
@@ -51,11 +54,12 @@ class Proxy:
 
     def __enter__(self):
         with ExitStack() as stack:
-            file = stack.enter_context(tempfile.NamedTemporaryFile("w", suffix=".cfg"))
+            folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+            self._control = str(folder / "control")
             self._log = stack.enter_context(tempfile.TemporaryFile())
-            file.write(self._text)
-            file.flush()
-            command = [HAPROXY, "-db", "-f", file.name]
+            file = folder / "haproxy.cfg"
+            file.write_text(f"global\n    stats socket {self._control}\n{self._text}")
+            command = [HAPROXY, "-db", "-f", str(file)]
             process = subprocess.Popen(command, stdout=self._log, stderr=self._log)
             stack.enter_context(ended(process))
             wait_until_it_listens(process, self.port)
@@ -65,11 +69,19 @@ class Proxy:
     def __exit__(self, *error):
         self._stack.close()
 
-    def wait_for_log(self, words):
+    def wait_for_status(self, server, status):
+        """Wait until the health checks have found a server "UP" or "DOWN"."""
         deadline = time.monotonic() + LIMIT
-        while words not in _content(self._log):
-            assert time.monotonic() < deadline, _content(self._log)
+        while (found := self._status(server)) != status:
+            assert time.monotonic() < deadline, f"{server} is {found}; {_content(self._log)}"
             time.sleep(0.05)
+
+    def _status(self, server):
+        with socket.socket(socket.AF_UNIX) as asking:
+            asking.connect(self._control)
+            asking.sendall(b"show stat\n")
+            table = asking.makefile().read().removeprefix("# ").splitlines()
+        return next(row["status"] for row in csv.DictReader(table) if row["svname"] == server)
 
 
 class MortalServer(ServerProcess):
@@ -167,10 +179,10 @@ def test_the_health_checks_find_a_server_that_does_not_answer(small_movie):
         proxy = stack.enter_context(Proxy(servers, "send-proxy-v2"))
         os.kill(servers[1].pid, signal.SIGSTOP)
         try:
-            proxy.wait_for_log("Server movies/two is DOWN")
+            proxy.wait_for_status("two", "DOWN")
             for _ in range(6):
                 with RtspViewer(proxy.port) as viewer:
                     assert viewer.ask("OPTIONS").status == 200
         finally:
             os.kill(servers[1].pid, signal.SIGCONT)
-        proxy.wait_for_log("Server movies/two is UP")
+        proxy.wait_for_status("two", "UP")

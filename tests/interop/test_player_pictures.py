@@ -6,6 +6,7 @@ Some kinds RTP/JPEG carries as they are; the others our server converts, and pad
 from __future__ import annotations
 
 import io
+import re
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
 
@@ -106,7 +107,7 @@ def test_a_player_is_told_that_a_picture_is_too_large(tmp_path, movies, size):
             command = ffmpeg(f"rtsp://127.0.0.1:{server.port}/large.Mjpeg", transport)
             done = subprocess.run(command, capture_output=True, text=True, timeout=10)
             assert done.returncode != 0
-            assert "DESCRIBE failed: 415 Unsupported Media Type" in done.stderr
+            assert re.search(r"\bDESCRIBE\b.*\b415", done.stderr), done.stderr
         assert "SETUP" not in server.errors()
 
 

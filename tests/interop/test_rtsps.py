@@ -7,46 +7,93 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from certificates import make_certificate
-from peers import PLAYERS, TCP, need_player, numbers_by_step, output_of
+from certificates import Certificate, make_certificate
+from peers import PLAYERS, TCP, ffmpeg, ffmpeg_has, need_player, numbers_by_step, output_of
 from processes import HOST, ServerProcess
 
 pytestmark = pytest.mark.peers
 
 FRAMES = 40
-# ffmpeg, mpv, OpenCV and PyAV verify no certificate of an rtsps:// server. GStreamer does, and by
-# default has only the system's authorities to trust, so the tests tell it to do without.
-TRUSTING = {"GStreamer": " tls-validation-flags=0"}
+VERIFYING = ("ffmpeg", "OpenCV", "PyAV")
+"""The players that can be told which certificate to trust."""
 
 
 @pytest.fixture(scope="module")
-def port(small_movie: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
-    files = map(str, make_certificate(tmp_path_factory.mktemp("tls")))
-    options = ("--tls", *files, "--user", "ann:secret", "--fps", "40")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
+    return make_certificate(tmp_path_factory.mktemp("tls"))
+
+
+@pytest.fixture(scope="module")
+def port(small_movie: Path, certificate: Certificate) -> Iterator[int]:
+    options = ("--tls", *map(str, certificate), "--user", "ann:secret", "--fps", "40")
     with ServerProcess(small_movie.parent, *options) as server:
         yield server.port
+
+
+def address(port: int) -> str:
+    return f"rtsps://ann:secret@{HOST}:{port}/movie.Mjpeg"
+
+
+def ffmpeg_verifies() -> bool:
+    """Whether it takes the options below for `rtsps://`, as it does from FFmpeg 8 on."""
+    return ffmpeg_has("-tls_verify", "demuxer=rtsp")
+
+
+def with_options(player: str, url: str, **options: str) -> list[str]:
+    """The command of one of VERIFYING with options of FFmpeg's library."""
+    if player != "ffmpeg":
+        return PLAYERS[player](url, TCP, **options)
+    listed = [part for name, value in options.items() for part in (f"-{name}", value)]
+    return ffmpeg(url, TCP, *listed)
+
+
+def trusting(player: str, url: str, transport: str = TCP) -> list[str]:
+    """The command that plays whatever the certificate: by default some versions verify it."""
+    if player == "GStreamer":
+        return PLAYERS[player](f"{url} tls-validation-flags=0", transport)
+    if player in VERIFYING and (player != "ffmpeg" or ffmpeg_verifies()):
+        return with_options(player, url, tls_verify="0")
+    return PLAYERS[player](url, transport)
+
+
+def refused(command: list[str]) -> bool:
+    """Whether a player shows nothing and says so by its exit status."""
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=60)
+    assert (done.stdout == b"") == (done.returncode != 0), done.stderr
+    return done.returncode != 0
 
 
 @pytest.mark.parametrize("player", PLAYERS)
 def test_plays_inside_tls_to_the_end(player: str, port: int) -> None:
     need_player(player)
-    url = f"rtsps://ann:secret@{HOST}:{port}/movie.Mjpeg" + TRUSTING.get(player, "")
-    shown = numbers_by_step(output_of(PLAYERS[player](url, TCP)))[0]
+    shown = numbers_by_step(output_of(trusting(player, address(port))))[0]
     assert shown == list(range(1, FRAMES + 1))
 
 
 def test_gstreamer_goes_from_udp_to_tcp(port: int) -> None:
     need_player("GStreamer")
-    url = f"rtsps://ann:secret@{HOST}:{port}/movie.Mjpeg" + TRUSTING["GStreamer"]
-    shown = numbers_by_step(output_of(PLAYERS["GStreamer"](url, "udp+tcp")))[0]
+    shown = numbers_by_step(output_of(trusting("GStreamer", address(port), "udp+tcp")))[0]
     assert shown == list(range(1, FRAMES + 1))
 
 
 def test_gstreamer_trusts_no_unknown_certificate(port: int) -> None:
     need_player("GStreamer")
-    command = PLAYERS["GStreamer"](f"rtsps://ann:secret@{HOST}:{port}/movie.Mjpeg", TCP)
-    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=60)
-    assert (done.stdout, done.returncode == 0) == (b"", False)
+    assert refused(PLAYERS["GStreamer"](address(port), TCP))
+
+
+@pytest.mark.parametrize("player", VERIFYING)
+def test_a_player_trusts_the_certificate_that_it_is_given(
+    player: str, port: int, certificate: Certificate, tmp_path: Path
+) -> None:
+    need_player(player)
+    if player == "ffmpeg" and not ffmpeg_verifies():
+        pytest.skip("this ffmpeg can't verify the certificate of an RTSP server")
+    other = str(make_certificate(tmp_path).certificate)
+    url = address(port)
+    if not refused(with_options(player, url, tls_verify="1", ca_file=other)):
+        pytest.skip(f"the FFmpeg in this {player} can't verify the certificate of an RTSP server")
+    trusted = with_options(player, url, tls_verify="1", ca_file=str(certificate.certificate))
+    assert numbers_by_step(output_of(trusted))[0] == list(range(1, FRAMES + 1))
 
 
 @pytest.mark.parametrize("player", ["ffmpeg", "GStreamer"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -255,7 +256,7 @@ def test_two_viewers_of_vlc_see_the_same(vlc: str) -> None:
 
 
 def test_vlc_sends_by_udp_alone_and_says_so(vlc: str, tmp_path: Path) -> None:
-    assert server_name(vlc).startswith("VLC/3.")
+    assert server_name(vlc).startswith("VLC/")
     run, frames = play(vlc, "tcp", tmp_path)
     assert (run.status, frames) == (1, [])
-    assert run.stderr == "The server refused SETUP: 461 Unsupported transport.\n"
+    assert re.search("SETUP.* 461 ", run.stderr), run.stderr

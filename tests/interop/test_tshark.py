@@ -45,6 +45,11 @@ class Capture:
         lines = output(*self._command, *options).splitlines()
         return [value for line in lines if line for value in line.split("|")]
 
+    def flags(self, name):
+        """All values of a field that is true or false: tshark writes 1 and 0, or True and False."""
+        read = {"1": True, "True": True, "0": False, "False": False}
+        return [read[value] for value in self.fields(name)]
+
     def complaints(self):
         """The packets that are malformed or carry a warning or an error, TCP's own left aside."""
         wrong = '_ws.malformed || (_ws.expert.severity >= "Warning" && !tcp.analysis.flags)'
@@ -122,7 +127,7 @@ def test_every_packet_is_read_as_rtp_and_jpeg(session):
     offsets = [int(offset) for offset in capture.fields("jpeg.main_hdr.offset")]
     assert len(offsets) == report["packets"]
     assert offsets.count(0) == FRAMES
-    assert capture.fields("rtp.marker").count("1") == FRAMES
+    assert capture.flags("rtp.marker").count(True) == FRAMES
     assert {*capture.fields("rtp.p_type")} == {"26"}
     sides = capture.fields("jpeg.main_hdr.width"), capture.fields("jpeg.main_hdr.height")
     assert ({*sides[0]}, {*sides[1]}) == ({"384"}, {"288"})
