@@ -14,8 +14,10 @@ from processes import HOST, ServerProcess
 pytestmark = pytest.mark.peers
 
 FRAMES = 40
-VERIFYING = ("ffmpeg", "OpenCV", "PyAV")
-"""The players that can be told which certificate to trust."""
+VERIFYING = ["OpenCV", "PyAV"]
+"""The players that take `tls_verify` and `ca_file` for an RTSP server."""
+if ffmpeg_has("-tls_verify", "demuxer=rtsp"):  # as it has from FFmpeg 8 on
+    VERIFYING.append("ffmpeg")
 
 
 @pytest.fixture(scope="module")
@@ -34,11 +36,6 @@ def address(port: int) -> str:
     return f"rtsps://ann:secret@{HOST}:{port}/movie.Mjpeg"
 
 
-def ffmpeg_verifies() -> bool:
-    """Whether it takes the options below for `rtsps://`, as it does from FFmpeg 8 on."""
-    return ffmpeg_has("-tls_verify", "demuxer=rtsp")
-
-
 def with_options(player: str, url: str, **options: str) -> list[str]:
     """The command of one of VERIFYING with options of FFmpeg's library."""
     if player != "ffmpeg":
@@ -51,7 +48,7 @@ def trusting(player: str, url: str, transport: str = TCP) -> list[str]:
     """The command that plays whatever the certificate: by default some versions verify it."""
     if player == "GStreamer":
         return PLAYERS[player](f"{url} tls-validation-flags=0", transport)
-    if player in VERIFYING and (player != "ffmpeg" or ffmpeg_verifies()):
+    if player in VERIFYING:
         return with_options(player, url, tls_verify="0")
     return PLAYERS[player](url, transport)
 
@@ -86,14 +83,13 @@ def test_a_player_trusts_the_certificate_that_it_is_given(
     player: str, port: int, certificate: Certificate, tmp_path: Path
 ) -> None:
     need_player(player)
-    if player == "ffmpeg" and not ffmpeg_verifies():
-        pytest.skip("this ffmpeg can't verify the certificate of an RTSP server")
-    other = str(make_certificate(tmp_path).certificate)
-    url = address(port)
-    if not refused(with_options(player, url, tls_verify="1", ca_file=other)):
-        pytest.skip(f"the FFmpeg in this {player} can't verify the certificate of an RTSP server")
-    trusted = with_options(player, url, tls_verify="1", ca_file=str(certificate.certificate))
-    assert numbers_by_step(output_of(trusted))[0] == list(range(1, FRAMES + 1))
+
+    def command(trusted: Certificate) -> list[str]:
+        files = {"tls_verify": "1", "ca_file": str(trusted.certificate)}
+        return with_options(player, address(port), **files)
+
+    assert refused(command(make_certificate(tmp_path)))
+    assert numbers_by_step(output_of(command(certificate)))[0] == list(range(1, FRAMES + 1))
 
 
 @pytest.mark.parametrize("player", ["ffmpeg", "GStreamer"])
