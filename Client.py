@@ -57,6 +57,8 @@ class Client:
     READY = State.READY
     PLAYING = State.PLAYING
 
+    state = INIT  # the lab's scripts read it on the class, too
+
     def __init__(
         self,
         master: Any,

@@ -27,10 +27,6 @@ from rtplab.protocol.errors import PacketError
 HEADER_SIZE = 12  # bytes, without contributing sources and extension
 
 _HEADER = struct.Struct("!BBHII")
-_EXTENSION = struct.Struct("!HH")
-_VERSION_MASK = 0xC0
-_PADDING_BIT = 0x20
-_EXTENSION_BIT = 0x10
 _CC_MASK = 0x0F
 _PT_MASK = 0x7F
 
@@ -59,9 +55,12 @@ def pack_headers(
 class RtpPacket:
     """One RTP packet: `encode` fills it from fields, `decode` from bytes off the wire."""
 
+    header = bytearray(HEADER_SIZE)  # the lab's scripts read it on the class, too
+    payload = b""
+
     def __init__(self) -> None:
+        """Begin with an empty header, which no other packet shares."""
         self.header = bytearray(HEADER_SIZE)
-        self.payload = b""
 
     def encode(
         self,
@@ -94,41 +93,16 @@ class RtpPacket:
         self.payload = payload
 
     def decode(self, byteStream: bytes) -> None:
-        """Read a packet off the wire.
+        """Cut a packet at byte 12: what stands before is its header, what follows its payload.
 
-        Of version 2, sources, extension and padding are taken off, and their bits cleared. Any
-        other version is a lab server's garbage: then all that follows the 12 bytes is payload.
-        Raises PacketError when the packet is shorter than its own fields say.
+        Sources, extension and padding, if the header tells of any, are within the payload;
+        `rtplab.protocol.rtp.payload_of` takes them off. Raises PacketError when a packet has not
+        even the 12 bytes.
         """
         if len(byteStream) < HEADER_SIZE:
             raise PacketError(f"{len(byteStream)} bytes are no RTP packet: its header has 12")
         self.header = bytearray(byteStream[:HEADER_SIZE])
-        start, end = HEADER_SIZE, len(byteStream)
-        has_more = self.header[0] & ~_VERSION_MASK  # than the 12 bytes and the payload
-        if has_more and self.version() == 2:
-            start = self._payload_start(byteStream)
-            end -= self._padding_length(byteStream, start)
-            self.header[0] &= _VERSION_MASK
-        self.payload = bytes(byteStream[start:end])
-
-    def _payload_start(self, packet: bytes) -> int:
-        start = HEADER_SIZE + 4 * (self.header[0] & _CC_MASK)
-        if self.header[0] & _EXTENSION_BIT and start + _EXTENSION.size <= len(packet):
-            _, words = _EXTENSION.unpack_from(packet, start)  # RFC 3550 section 5.3.1
-            start += _EXTENSION.size + 4 * words
-        elif self.header[0] & _EXTENSION_BIT:
-            start = len(packet) + 1
-        if start > len(packet):
-            raise PacketError(f"packet {self.seqNum()}: its sources and extension end beyond it")
-        return start
-
-    def _padding_length(self, packet: bytes, start: int) -> int:
-        if not self.header[0] & _PADDING_BIT:
-            return 0
-        length = packet[-1]
-        if not 0 < length <= len(packet) - start:
-            raise PacketError(f"packet {self.seqNum()}: {length} bytes of padding do not fit")
-        return length
+        self.payload = bytes(byteStream[HEADER_SIZE:])
 
     def version(self) -> int:
         return self.header[0] >> 6

@@ -79,6 +79,8 @@ class ServerWorker:
     FILE_NOT_FOUND_404 = 1
     CON_ERR_500 = 2
 
+    state = INIT  # the lab's scripts read it on the class, too
+
     def __init__(self, clientInfo: dict[str, Any], service: Service | None = None) -> None:
         """Take over a client. Without a `service`, the current folder is served."""
         self.clientInfo = clientInfo

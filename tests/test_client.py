@@ -102,6 +102,7 @@ def pause(client):
 
 def test_constants_of_the_lab():
     assert (Client.INIT, Client.READY, Client.PLAYING) == (0, 1, 2)
+    assert Client.state == Client.INIT
     assert (Client.SETUP, Client.PLAY, Client.PAUSE, Client.TEARDOWN) == (0, 1, 2, 3)
 
 

@@ -81,6 +81,7 @@ def test_constants_of_the_lab():
     assert (ServerWorker.SETUP, ServerWorker.PLAY) == ("SETUP", "PLAY")
     assert (ServerWorker.PAUSE, ServerWorker.TEARDOWN) == ("PAUSE", "TEARDOWN")
     assert (ServerWorker.INIT, ServerWorker.READY, ServerWorker.PLAYING) == (0, 1, 2)
+    assert ServerWorker.state == ServerWorker.INIT
     statuses = ServerWorker.OK_200, ServerWorker.FILE_NOT_FOUND_404, ServerWorker.CON_ERR_500
     assert statuses == (0, 1, 2)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from rtplab.protocol.errors import PacketError
+from rtplab.protocol.rtp import MORE_MASK, payload_of
 from rtplab.protocol.serial import SequenceUnwrapper, seq_delta
 from rtplab.receiving.frames import Frame
 from rtplab.receiving.reorder import ReorderBuffer, Verdict
@@ -75,6 +76,8 @@ class Reception:
         packet = RtpPacket()
         try:
             packet.decode(datagram)
+            if datagram[0] & MORE_MASK:
+                packet.payload = payload_of(datagram)
         except PacketError:
             self.malformed += 1
             return

@@ -10,8 +10,8 @@ from rtplab.player.theme import Theme
 from rtplab.player.traffic import Traffic
 from rtplab.protocol.errors import PacketError
 from rtplab.protocol.explain import Field, jpeg_fields, rtp_fields
+from rtplab.protocol.rtp import payload_of
 from rtplab.receiving.capture import Packet
-from RtpPacket import RtpPacket
 
 _WORD = 32  # bits of a row
 _MARGIN = 14
@@ -83,13 +83,12 @@ class PacketPage(ttk.Frame):
             self._write(0, theme.px(10), "No packet has come since the panel was opened.")
             return
         try:
-            rtp = RtpPacket()
-            rtp.decode(packet.data)
+            payload = payload_of(packet.data)
             y = self._draw_header("RTP header (RFC 3550 section 5.1)", rtp_fields(packet.data), 4)
         except PacketError as error:
             self._write(0, theme.px(10), f"No RTP packet: {error}.")
             return
-        self._draw_payload(rtp.payload, y + theme.px(14))
+        self._draw_payload(payload, y + theme.px(14))
 
     def _draw_payload(self, payload: bytes, y: float) -> None:
         size = f"{len(payload):,} bytes"
