@@ -282,7 +282,7 @@ class ServerWorker:
         if not any(kind in accepted for kind in ("application/sdp", "application/*", "*/*")):
             raise MessageError(f"only SDP is offered, not {printable(accepted, 60)}", 406)
         resource = resource_of(request)
-        description = self._maker().describe(resource)
+        description = self._maker().describe(resource, request.dialect)
         headers = Headers([("Content-Type", "application/sdp")])
         if request.dialect is Dialect.STANDARD:
             headers.add("Content-Base", resource.url)
@@ -384,6 +384,8 @@ class ServerWorker:
         The older lab clients do not name it. Raises MessageError 454.
         """
         named = request.headers.get("Session").partition(";")[0].strip()
+        if request.dialect is Dialect.LAB:
+            named = lab.named_session(named)
         if (
             self._session is None
             or (named or request.dialect is Dialect.STANDARD)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hypothesis import strategies as st
 
-from rtplab.protocol.parser import QUIET_PERIOD, SILENCE_TIMEOUT
+from rtplab.protocol.parser import QUIET_PERIOD, REPEAT_PERIOD, SILENCE_TIMEOUT, USELESS_PERIOD
 from rtplab.protocol.rtsp import Form, InterleavedFrame, Request, Response
 
 
@@ -57,13 +57,16 @@ TOKENS = [
     *(b"Session: 1", b"Transport: RTP/UDP; client_port= 25000", b"Content-Length: ", b"\r\n"),
     *(b"\n", b"\n\n", b"\r\n\r\n", b" ", b"\t", b"$", b"\x00\x01", b"1", b"99999999999", b"\xff"),
     *(b"RTSP/1.0 200 OK", b"RTSP/1.0 404 x", b":", b"\x0b", b"\xc2\x85", b"y" * 5000, b"A B\n"),
+    *(b"\r", b"RTPS/1.0", b"client_port 5", b"PLAY \n", b"Session: None"),
 ]
 arrivals = st.lists(
     st.tuples(
         st.lists(st.one_of(st.sampled_from(TOKENS), st.binary(max_size=8)), max_size=8).map(
             b"".join
         ),
-        st.sampled_from([0.0, 0.001, QUIET_PERIOD, 1.0, SILENCE_TIMEOUT + 1]),
+        st.sampled_from(
+            [0.0, 0.001, QUIET_PERIOD, REPEAT_PERIOD, USELESS_PERIOD, SILENCE_TIMEOUT + 1]
+        ),
     ),
     max_size=12,
 )

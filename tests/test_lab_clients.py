@@ -398,6 +398,45 @@ def test_the_exact_name_comes_first(server, frames, name, number):
         assert client.rtp.wait_for_frames(1) == [frames[number]]
 
 
+@pytest.mark.parametrize(
+    "name", ["/movie.Mjpeg", '"movie.Mjpeg"', ".\\movie.Mjpeg", "films/movie.Mjpeg"]
+)
+def test_a_file_name_as_people_write_it(server, frames, name):
+    with PythonLabClient(server.address, movie=name) as client:
+        assert client.setup().status == 200
+        client.play()
+        assert client.rtp.wait_for_frames(1) == frames[:1]
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        "PLAY movie.Mjpeg RTSP/1.0\nCSeq: 2",
+        "PLAY movie.Mjpeg RTSP/1.0\r\nCSeq: 2\r\n",
+        "PLAY movie.Mjpeg RTSP/1.0\nCSeq: 2\nTransport: RTP/UDP; client_port= 25000",
+        "PLAY movie.Mjpeg RTSP/1.0\nCSeq: 2\nSession: None",
+        'PLAY movie.Mjpeg RTSP/1.0\nCSeq: 2\nSession: "{session}"\n',
+        "PLAY \nCseq: 2",
+        "PLAY movie.Mjpeg RTSP/1.0\rCSeq: 2\rSession: {session}\r",
+        "PLAY movie.Mjpeg RTSP/1.0\nCSeq: 2 RTSP/1.0\nSessionId: {session}",
+    ],
+)
+def test_what_a_person_would_understand_is_played(server, frames, request_):
+    with lab_client(server.address, USUAL) as client:
+        client.setup()
+        client.control.sendall(request_.format(session=client.session).encode())
+        status_line, number = client.control.recv(1024).splitlines()[:2]
+        assert (status_line, number) == (b"RTSP/1.0 200 OK", b"CSeq: 2")
+        assert client.rtp.wait_for_frames(5) == frames[:5]
+
+
+def test_a_wrong_session_number_is_still_not_found(server):
+    with lab_client(server.address, USUAL) as client:
+        client.setup()
+        client.session += 1
+        assert client.play().status == 454
+
+
 BAD_NAMES = {
     "missing": "missing.Mjpeg",
     "two fit but for the case": "TWO.MJPEG",

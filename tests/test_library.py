@@ -178,6 +178,47 @@ def test_what_is_not_found(library, name):
     assert len(str(caught.value)) < 1000
 
 
+@pytest.mark.parametrize(
+    ("name", "file"),
+    [
+        ("movie.Mjpeg", "movie.Mjpeg"),
+        ("videos/movie.Mjpeg", "videos/movie.Mjpeg"),
+        ("back\\slash.Mjpeg", "back\\slash.Mjpeg"),
+        ("/movie.Mjpeg", "movie.Mjpeg"),
+        ("/videos/movie.Mjpeg", "videos/movie.Mjpeg"),
+        ('"movie.Mjpeg"', "movie.Mjpeg"),
+        ("'movie.Mjpeg'", "movie.Mjpeg"),
+        ('"a b.Mjpeg"', "a b.Mjpeg"),
+        (".\\movie.Mjpeg", "movie.Mjpeg"),
+        ("videos\\movie.Mjpeg", "videos/movie.Mjpeg"),
+        ("films/MOVIE.mjpeg", "movie.Mjpeg"),
+        ("./films/movie.Mjpeg", "movie.Mjpeg"),
+    ],
+)
+def test_what_a_person_means(library, name, file):
+    assert str(library.find_meant(name).relative_to(library.folder)) == file
+
+
+MEANT = {  # a movie inside the folder, whatever folders it is said to be in
+    "absolute inside",
+    "backslash for slash",
+    "file taken for a folder",
+    "double slash",
+    "home",
+    "two folders fit but for the case",
+    "in the other of two folders",
+    "too long for a path",
+}
+
+
+@pytest.mark.parametrize("name", [name for what, name in NOT_FOUND.items() if what not in MEANT])
+def test_what_a_person_means_is_never_outside_nor_hidden(base, library, name):
+    for written in (name, f"/{name}", f'"{name}"', f"..\\{name}", str(base / name)):
+        with pytest.raises(MessageError) as caught:
+            library.find_meant(written)
+        assert caught.value.status == 404
+
+
 def test_what_is_not_found_is_named_escaped_and_cut(library):
     with pytest.raises(MessageError) as caught:
         library.find("\x1b[2J" + "m" * 100)
@@ -304,12 +345,14 @@ def test_movies_of_a_missing_folder(tmp_path):
 
 
 PARTS = ["..", ".", "", "media", "videos", "movie.Mjpeg", "secret.Mjpeg", "outdoors", "\0", "/"]
+PARTS += ['"', "..\\", "\\", ".\\movie.Mjpeg", "C:\\movie.Mjpeg"]
 
 
 @given(st.one_of(st.text(), st.lists(st.sampled_from(PARTS), max_size=8).map("/".join)))
-def test_any_name_is_a_movie_inside_or_not_found(library, name):
+@pytest.mark.parametrize("find", [MovieLibrary.find, MovieLibrary.find_meant])
+def test_any_name_is_a_movie_inside_or_not_found(library, find, name):
     try:
-        path = library.find(name)
+        path = find(library, name)
     except MessageError as error:
         assert error.status == 404
         return

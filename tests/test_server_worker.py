@@ -17,7 +17,7 @@ from movies import MOVIE, ROOT, frames_of, write_movie
 
 from rtplab.protocol.errors import MovieError
 from rtplab.protocol.parser import RequestParser
-from rtplab.protocol.rtsp import Request
+from rtplab.protocol.rtsp import Headers, Request
 from rtplab.serving import sinks
 from rtplab.serving.frameclock import LONGEST_BEAT, FrameClock
 from rtplab.serving.library import MovieLibrary
@@ -26,7 +26,7 @@ from rtplab.serving.service import Service
 from rtplab.serving.session import Session
 from rtplab.serving.sinks import ViewerGone
 from RtpPacket import RtpPacket
-from ServerWorker import ServerWorker
+from ServerWorker import MAX_BAD_REQUESTS, ServerWorker
 
 HOST = "127.0.0.1"
 FPS = 100
@@ -204,13 +204,28 @@ def test_setup_while_playing_is_refused_and_the_movie_goes_on(by_hand):
 
 
 @pytest.mark.parametrize("method", ["PLAY", "PAUSE", "TEARDOWN"])
-@pytest.mark.parametrize("session", ["1", "abc", "-5", "0"])
+@pytest.mark.parametrize("session", ["1", "abc", "-5", '"1"'])
 def test_the_session_of_another_connection_is_not_found(by_hand, method, session):
     by_hand.ask("SETUP")
     reply = by_hand.ask(method, 2, session=session)
     assert reply == "RTSP/1.0 454 Session Not Found\nCSeq: 2\nSession: 0\n\n"
     assert by_hand.worker.state == by_hand.worker.READY
     assert by_hand.ask("PLAY", 3).startswith("RTSP/1.0 200 ")
+
+
+@pytest.mark.parametrize("session", ['"{}"', "'{}'", "None", "none", "null", "0", "", '""'])
+def test_a_client_that_has_not_noted_its_session_means_the_only_one(by_hand, session):
+    by_hand.ask("SETUP")
+    named = session.format(by_hand.session)
+    assert by_hand.ask("PLAY", 2, session=named).startswith("RTSP/1.0 200 ")
+    assert by_hand.worker.state == by_hand.worker.PLAYING
+
+
+def test_in_the_standard_a_session_has_to_be_named(by_hand):
+    by_hand.ask("SETUP")
+    for session in ("0", "None", f'"{by_hand.session}"'):
+        request = Request("PLAY", "rtsp://h/movie.Mjpeg", Headers([("Session", session)]), "2")
+        assert by_hand.worker.processRtspRequest(request) == 454
 
 
 @pytest.mark.parametrize(
@@ -224,6 +239,8 @@ def test_the_session_of_another_connection_is_not_found(by_hand, method, session
         ("SETUP movie.Mjpeg RTSP/1.0\nCSeq: 1", 400),
         ("RECORD movie.Mjpeg RTSP/1.0\nCSeq: 1", 501),
         ("FROBNICATE movie.Mjpeg RTSP/1.0\nCSeq: 1", 501),
+        ("M-SEARCH movie.Mjpeg RTSP/1.0\nCSeq: 1", 501),
+        ("PLAY2 movie.Mjpeg RTSP/1.0\nCSeq: 1", 501),
         ("__init__ movie.Mjpeg RTSP/1.0\nCSeq: 1", 501),
         ("?!", 400),
         ("", 400),
@@ -561,6 +578,16 @@ def test_ten_bad_requests_among_good_ones_are_borne(service):
                 client.control.sendall(b"?!\n\n")
                 assert client.control.recv(1024).startswith(b"RTSP/1.0 400 ")
             assert client.teardown().status == 200
+
+
+@pytest.mark.parametrize("method", ["FROBNICATE", "M-SEARCH", "PLAY2"])
+def test_methods_that_are_not_known_do_not_end_the_connection(service, method):
+    with served(PythonLabClient, service) as (_, client):
+        for uri in ("movie.Mjpeg", "rtsp://h/movie.Mjpeg"):
+            for _ in range(MAX_BAD_REQUESTS + 2):
+                client.control.sendall(f"{method} {uri} RTSP/1.0\nCSeq: 1\n\n".encode())
+                assert client.control.recv(1024).startswith(b"RTSP/1.0 501 ")
+        assert client.setup().status == 200
 
 
 def test_no_input_makes_the_thread_raise(service, monkeypatch):

@@ -16,16 +16,38 @@ import re
 from rtplab.protocol.errors import MessageError
 from rtplab.protocol.rtsp import Dialect, Form, Headers, Request, printable
 
+# The name of a method, as far as any has been seen: M-SEARCH is one.
+METHOD = r"[A-Za-z_][A-Za-z0-9_-]{0,31}"
 # In none of these may two neighbours match the same blanks: a line of 16,000 of them would then
 # take seconds to refuse.
-_METHOD = re.compile(r"[A-Za-z_]{1,32}\Z")
-_VERSION = re.compile(r"RTSP/\d\.\d\Z")
-_NUMBER_LINE = re.compile(r"\s*(?:[A-Za-z]+(?:\s*:)?\s*)?(\d{1,10})\s*\Z", re.ASCII)
-_PORT = re.compile(r"port\s*[=:]\s*(\d+)", re.ASCII | re.IGNORECASE)
-_OLD_TRANSPORT = re.compile(r"\s*RTSP/\d\.\d\s+\S+\s+(\d+)\s*\Z", re.ASCII)
+_METHOD = re.compile(METHOD + r"\Z")
+# A version as people write it: RTSP/1.0, RTPS/1.0, RTP/1.0, rtsp/1.0, RTSP/1.
+_VERSION_WORD = r"[RTSPrtsp]{3,5}/\d(?:\.\d)?"
+_VERSION = re.compile(_VERSION_WORD + r"\Z", re.ASCII)
+_NUMBER_LINE = re.compile(
+    rf"\s*(?:[A-Za-z]+(?:\s*:)?\s*)?(\d{{1,10}})(?:\s+{_VERSION_WORD})?\s*\Z", re.ASCII
+)
+_PORT = re.compile(
+    r"(?:port\s*[=:]|client[_-]?port)\s*[\"']?(\d+)|(?:RTP|TCP)/UDP[\s;,]+(\d+)",
+    re.ASCII | re.IGNORECASE,
+)
+_OLD_TRANSPORT = re.compile(rf"\s*{_VERSION_WORD}\s+\S+\s+(\d+)\s*\Z", re.ASCII)
 _INTERLEAVED = re.compile(r"interleaved\s*=\s*\d", re.ASCII | re.IGNORECASE)
 _LAB_TRANSPORT = re.compile(r"\s*Transport(?:\s*:)?\s*(RTP|TCP)/UDP\b", re.IGNORECASE)
-_SESSION = re.compile(r"\s*Session(?:\s*:)?\s*([^\s:]\S*)\s*\Z", re.IGNORECASE)
+_SESSION = re.compile(r"\s*Session(?:[_-]?Id)?(?:\s*[:=])?\s*([^\s:]\S*)\s*\Z", re.IGNORECASE)
+_NO_SESSION = frozenset({"", "none", "null", "0"})  # what a client prints that has noted none
+# A line that belongs to a request whose first line has gone: a field, or a number by itself.
+_FIELD_LINE = re.compile(
+    rf"\s*(?:[\w-]{{1,40}}\s*[:=]|\d+\s*\Z|(?:cseq|session|transport|client[_-]?port)\b|{_VERSION_WORD}\s+\S)",
+    re.ASCII | re.IGNORECASE,
+)
+# The beginning of another request within the lines of a first: it says its version, or its method
+# is one of those that everybody knows.
+_NEXT_REQUEST = re.compile(
+    r"(?:SETUP|PLAY|PAUSE|TEARDOWN|STOP|DESCRIBE|OPTIONS)(?:\s|\Z)"
+    rf"|[A-Z_][A-Z0-9_-]* .*\b{_VERSION_WORD}\s*\Z",
+    re.ASCII,
+)
 
 _METHOD_ALIASES = {"STOP": "TEARDOWN"}  # one public client says STOP
 _NEEDS_SESSION = frozenset({"PLAY", "PAUSE", "TEARDOWN"})
@@ -46,26 +68,64 @@ def _request_line(line: str) -> tuple[str, str] | None:
     return words[0], "".join(before) if _VERSION.match(last) else rest
 
 
-def is_lab_head(lines: list[str]) -> bool:
-    """Tell if a request is in the lab dialect: a bare file name, or transport RTP/UDP."""
-    request_line = _request_line(lines[0])
+def is_field_line(line: str) -> bool:
+    """Tell if a line, or its beginning, goes on with a request instead of beginning one."""
+    return bool(_FIELD_LINE.match(line))
+
+
+def begins_next_request(line: str) -> bool:
+    """Tell if a line below the first of a lab request begins another one."""
+    return bool(_NEXT_REQUEST.match(line))
+
+
+def ends_in_version(line: str) -> bool:
+    """Tell if a request line is whole although nothing ends it."""
+    return bool(_VERSION.match(line.rpartition(" ")[2]))
+
+
+def has_bare_name(line: str) -> bool:
+    """Tell if a request line names a file as the lab does, or nothing at all."""
+    request_line = _request_line(line)
     if request_line is None:
         return False
     uri = request_line[1]
-    absolute = uri == "*" or "://" in uri.partition(" ")[0]
-    return not absolute or any(map(_LAB_TRANSPORT.match, lines[1:]))
+    return uri != "*" and "://" not in uri.partition(" ")[0]
+
+
+def is_lab_head(lines: list[str]) -> bool:
+    """Tell if a request is in the lab dialect: a bare file name, or transport RTP/UDP."""
+    if has_bare_name(lines[0]):
+        return True
+    return is_request_line(lines[0]) and any(map(_LAB_TRANSPORT.match, lines[1:]))
+
+
+def is_executable(lines: list[str]) -> bool:
+    """Tell if the lines can be carried out, if need be without a number and a session."""
+    if parse_request(lines[:1], Form()).method != "SETUP":
+        return True
+    return client_port(lines) is not None or any(map(_INTERLEAVED.search, lines))
 
 
 def is_complete(lines: list[str]) -> bool:
     """Tell if the lines say all that their method needs: number, and transport or session."""
     request = parse_request(lines, Form())
-    if not request.cseq:
+    if not request.cseq or not is_executable(lines):
         return False
-    if request.method == "SETUP":
-        return client_port(lines) is not None or any(map(_INTERLEAVED.search, lines))
-    if request.method in _NEEDS_SESSION:
-        return bool(request.headers.get("Session")) or _is_old_form(lines)
-    return True
+    return (
+        request.method not in _NEEDS_SESSION
+        or bool(request.headers.get("Session"))
+        or _is_old_form(lines)
+    )
+
+
+def named_session(text: str) -> str:
+    """Return the session that a lab client names; "" when it names none in particular.
+
+    Then it means its connection's only one: `None` and `0` are what is printed by a client that
+    has not read the reply to SETUP.
+    """
+    text = text.strip("\"' ")
+    return "" if text.lower() in _NO_SESSION else text
 
 
 def parse_request(lines: list[str], form: Form) -> Request:
@@ -90,7 +150,7 @@ def client_port(lines: list[str]) -> int | None:
     for line in lines[1:]:
         match = _PORT.search(line) or _OLD_TRANSPORT.match(line)
         if match:
-            return int(match.group(1)[:6])
+            return int(match.group(match.lastindex or 1)[:6])
     return None
 
 
@@ -119,7 +179,9 @@ def _sequence_number(lines: list[str]) -> str:
             match = _NUMBER_LINE.match(line)
             if match:
                 return match.group(1)
-    match = _NUMBER_LINE.match(lines[0]) if lines and not _SESSION.match(lines[0]) else None
+    if not lines or _SESSION.match(lines[0]) or _PORT.search(lines[0]):
+        return ""
+    match = _NUMBER_LINE.match(lines[0])
     return match.group(1) if match else ""
 
 

@@ -1,13 +1,15 @@
 """The incremental RTSP parsers: bytes and `now` in, messages and interleaved frames out.
 
 A message of the standard ends at its blank line. A lab message often has none: it ends when its
-lines say all that its method needs and nothing more has come for QUIET_PERIOD. So a parser is
-asked for its next message, and tells by `deadline()` when to ask again although nothing arrived.
+lines say all that its method needs and nothing more has come for QUIET_PERIOD, or when what it
+lacks has not come for REPEAT_PERIOD or USELESS_PERIOD. So a parser is asked for its next message,
+and tells by `deadline()` when to ask again although nothing arrived.
 """
 
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 
 from rtplab.protocol import lab
 from rtplab.protocol.errors import MessageError
@@ -26,6 +28,13 @@ from rtplab.protocol.rtsp import (
 # clients end their last line with nothing. Longer than the gap between two TCP segments of one
 # message, shorter than anyone notices.
 QUIET_PERIOD = 0.020
+# The same of a lab request that can be carried out but lacks its number or its session. They may
+# be in a second segment, and if that is lost, TCP repeats it after 0.2 to 1 s.
+REPEAT_PERIOD = 1.0
+# The same of one that can't be carried out: it is refused. Whatever was lost has been repeated by
+# then, and the client's user still waits for an answer. A request whose lines have come over more
+# than REPEAT_PERIOD is typed by a person, who has until SILENCE_TIMEOUT for the next line.
+USELESS_PERIOD = 3.0
 # An incomplete head is given up after so much silence, and so long after its first byte, in
 # seconds: a person who types it by hand keeps within both; a peer that dribbles must not hold a
 # thread for ever.
@@ -39,11 +48,9 @@ MAX_BODY = 64 * 1024  # bytes: GET_PARAMETER lists and session descriptions are 
 
 _BLANK_LINE = re.compile(rb"\n[ \t]*\r?\n")  # a CR before it stays with the last line of the head
 _LINE_END = re.compile(rb"\r?\n")
-# A request line within a head: with a version, or (the older lab form) a bare number below it.
-_NEXT_REQUEST = re.compile(
-    rb"\n(?=[A-Z_]+ [^\r\n]*(?:RTSP/\d\.\d[ ]*\r?\n|\r?\n[ ]*\d+[ ]*(?:[\r\n]|\Z)))"
-)
-_METHOD = re.compile(r"[A-Za-z_]{1,32}\Z")
+_METHOD = re.compile(lab.METHOD + r"\Z")
+_LONE_CR = re.compile(rb"\r(?=[^\r\n])")  # a line end of its own
+_LINE_START = 80  # bytes: enough of a line to see what it is
 # How an answer in HTTP begins: with a status line or, where the server does not know the version it
 # was asked in, as in the oldest version, with the page.
 _HTTP = re.compile(rb"HTTP/\d|<(?:!doctype )?html\b", re.IGNORECASE)
@@ -125,6 +132,25 @@ def content_length(headers: Headers, most: int = MAX_BODY) -> int:
     return int(text)
 
 
+@dataclass
+class _Head:
+    """What is known of the head at the beginning of the buffer, so that nothing is read twice."""
+
+    looked: int = 0  # bytes in which line ends have been looked for
+    line_start: int = 0  # where the line begins that is not ended yet
+    lines: int = 0  # that are ended
+    is_nonsense: bool = False  # its first line is no request line
+    may_be_lab: bool = False  # by its first line
+    may_be_two: bool = True  # another request may begin within it
+    # Where it ends, where what follows begins, and if a blank line is between.
+    end: tuple[int, int, bool] | None = None
+    judged: int = 0  # bytes for which `patience` holds: see RequestParser._patience
+    patience: float | None = None
+    request: Request | None = None  # once it is whole, while the body is waited for
+    body_start: int = 0
+    length: int = 0  # with the body
+
+
 class RequestParser(_MessageParser):
     """Requests of both dialects, out of whatever pieces TCP delivers."""
 
@@ -137,16 +163,31 @@ class RequestParser(_MessageParser):
         """A request may take so many seconds to come, and its parts have so many bytes."""
         super().__init__()
         self._speaks_lab = False
+        self._ends_lines_by_cr = False
+        self._drops_fields = False  # they come late, for a lab request that was taken as it stood
         self._request_timeout = request_timeout
         self._max_head, self._max_body = max_head, max_body
+        self._head = _Head()
+
+    def feed(self, data: bytes, now: float) -> None:
+        """Take bytes that arrived at `now` (seconds on any steady clock)."""
+        super().feed(data.replace(b"\r", b"\n") if self._ends_lines_by_cr else data, now)
 
     def deadline(self) -> float | None:
-        """When to call `next` again although nothing arrived, in seconds; None: never."""
+        """When to call `next` again although nothing arrived, in seconds; None: never.
+
+        Single bytes must be cheap: what they add up to is judged once they stop coming.
+        """
         if not self._buffer:
             return None
-        if self._buffer[0] != _INTERLEAVED and self._could_be_complete():
-            return self._last_arrival + QUIET_PERIOD
-        return self._overdue_at()
+        overdue = self._overdue_at()
+        if self._has_late_field():
+            return self._last_arrival + REPEAT_PERIOD
+        if not self._may_end_unmarked():
+            return overdue
+        is_judged = self._head.judged == len(self._buffer)
+        patience = self._head.patience if is_judged else QUIET_PERIOD
+        return overdue if patience is None else min(self._last_arrival + patience, overdue)
 
     def next(self, now: float) -> Request | InterleavedFrame | None:
         """Return the next message that is complete at `now`, or None.
@@ -154,73 +195,153 @@ class RequestParser(_MessageParser):
         A request that can't be obeyed comes with its `problem`; after a fatal one, stop reading.
         """
         self._skip_empty_lines()
+        self._drop_late_fields(now)
         if not self._buffer:
             return None
         if self._buffer[0] == _INTERLEAVED:
             return self._take_interleaved() or self._overdue(now)
-        end = self._head_end() or self._unmarked_end(now)
-        if end is None:
-            return self._too_long() or self._overdue(now)
-        return self._complete(*end) or self._overdue(now)
+        if self._head.request is None:
+            end = self._head_end() or self._unmarked_end(now)
+            if end is None:
+                return self._too_long() or self._overdue(now)
+            self._read_head(*end)
+        return self._complete() or self._overdue(now)
+
+    def _take(self, length: int) -> bytes:
+        self._head = _Head()
+        return super()._take(length)
 
     def _head_end(self) -> tuple[int, int, bool] | None:
-        """Return where the head ends, where what follows begins, and if a blank line is there."""
-        blank = _BLANK_LINE.search(self._buffer, 0, self._max_head)
-        limit = blank.start() + 1 if blank else self._max_head
-        following = _NEXT_REQUEST.search(self._buffer, 0, limit)
-        if following and self._is_lab(split_lines(self._head(following.start()))[0]):
-            # Two requests of a client that sends no blank lines.
-            return following.start(), following.end(), False
-        return (blank.start(), blank.end(), True) if blank else None
+        """Look on for the end of the head, where that has been left off."""
+        head = self._head
+        self._look_for_lone_cr()
+        while head.end is None:
+            line_end = self._buffer.find(b"\n", head.looked, self._max_head)
+            if line_end < 0:
+                head.looked = len(self._buffer)
+                break
+            self._line_ended(line_end)
+        return head.end
+
+    def _line_ended(self, line_end: int) -> None:
+        head, start = self._head, self._head.line_start
+        head.looked = head.line_start = line_end + 1
+        head.lines += 1
+        line = self._buffer[start:line_end].decode("utf-8", "replace")
+        if start == 0:
+            head.is_nonsense = not lab.is_request_line(line)
+            may_say_so_below = line[:5].upper() == "SETUP"  # by its transport
+            head.may_be_lab = self._speaks_lab or lab.has_bare_name(line) or may_say_so_below
+        elif not line.strip(" \t\r"):
+            head.end = start - 1, line_end + 1, True
+        elif head.may_be_two and lab.begins_next_request(line):
+            head.may_be_two = False
+            if self._is_lab(split_lines(bytes(self._buffer[: start - 1]))[0]):
+                # Two requests of a client that sends no blank lines.
+                head.end = start - 1, start, False
+
+    def _look_for_lone_cr(self) -> None:
+        """Notice a lab client that ends its lines by CR alone; it does so with all of them."""
+        head = self._head
+        if self._ends_lines_by_cr or head.lines:
+            return
+        lone = _LONE_CR.search(self._buffer, max(0, head.looked - 1), self._max_head)
+        if lone and self._buffer.find(b"\n", 0, lone.start()) < 0:
+            line = self._buffer[: lone.start()].decode("utf-8", "replace")
+            if lab.has_bare_name(line):
+                self._ends_lines_by_cr = True
+                self._buffer[:] = self._buffer.replace(b"\r", b"\n")
 
     def _is_lab(self, lines: list[str]) -> bool:
         return self._speaks_lab or lab.is_lab_head(lines)
 
-    def _head(self, end: int) -> bytes:
-        return bytes(self._buffer[:end])
+    # ------------------------------------------------------------------ heads that nothing ends
 
     def _unmarked_end(self, now: float) -> tuple[int, int, bool] | None:
         """Return the end of a head that nothing marks: all that there is, once that is enough."""
         length = len(self._buffer)
-        quiet = now >= self._last_arrival + QUIET_PERIOD
-        if length <= self._max_head and (
-            self._is_nonsense() or quiet and self._could_be_complete()
-        ):
-            return length, length, False
-        return None
+        if length > self._max_head:
+            return None
+        is_over = self._head.is_nonsense
+        if not is_over and now >= self._last_arrival + QUIET_PERIOD and self._may_end_unmarked():
+            patience = self._patience()
+            is_over = patience is not None and now >= self._last_arrival + patience
+        return (length, length, False) if is_over else None
 
-    def _is_nonsense(self) -> bool:
-        first_line, line_end, _ = self._buffer.partition(b"\n")
-        return bool(line_end) and not lab.is_request_line(first_line.decode("utf-8", "replace"))
-
-    def _could_be_complete(self) -> bool:
-        if len(self._buffer) > self._max_head or _BLANK_LINE.search(self._buffer):
+    def _may_end_unmarked(self) -> bool:
+        """Tell if it is worth while to read the lines, without reading them."""
+        head = self._head
+        if head.end is not None or len(self._buffer) > self._max_head:
             return False
-        if self._buffer.count(b"\n") > MAX_HEADERS:
-            return False  # to read them all again with every byte that comes would cost too much
-        lines, _ = split_lines(bytes(self._buffer))
-        return self._is_lab(lines) and lab.is_complete(lines)
+        if not head.lines:  # half a request line is no request
+            return lab.ends_in_version(self._buffer[-_LINE_START:].decode("utf-8", "replace"))
+        return head.may_be_lab and head.lines <= MAX_HEADERS
 
-    def _complete(self, head_end: int, body_start: int, blank_line: bool) -> Request | None:
-        """Take the request whose head is in the buffer, unless its body is still on its way."""
-        request = self._parse_head(self._head(head_end), blank_line)
-        length = 0
+    def _patience(self) -> float | None:
+        """How long there must have been silence for the lines to be a request, in seconds.
+
+        None if only their end makes them one.
+        """
+        head = self._head
+        if head.judged != len(self._buffer):
+            head.judged = len(self._buffer)
+            head.patience = self._judge(split_lines(bytes(self._buffer))[0])
+        return head.patience
+
+    def _judge(self, lines: list[str]) -> float | None:
+        if not self._is_lab(lines):
+            return None
+        if lab.is_complete(lines):
+            return QUIET_PERIOD
+        if not lab.has_bare_name(lines[0]):
+            return None
+        if self._head.lines and lab.is_executable(lines):
+            return REPEAT_PERIOD
+        is_typed = self._last_arrival - self._first_arrival >= REPEAT_PERIOD
+        return None if is_typed else USELESS_PERIOD
+
+    def _has_late_field(self) -> bool:
+        """Tell if the buffer begins with what belongs to a request that is answered already."""
+        start = self._buffer[:_LINE_START].partition(b"\n")[0]
+        return self._drops_fields and lab.is_field_line(start.decode("utf-8", "replace"))
+
+    def _drop_late_fields(self, now: float) -> None:
+        while self._has_late_field():
+            line_end = self._buffer.find(b"\n")
+            if line_end < 0 and now < self._last_arrival + REPEAT_PERIOD:
+                return
+            self._take(line_end + 1 if line_end >= 0 else len(self._buffer))
+            self._skip_empty_lines()
+
+    # ------------------------------------------------------------------ whole requests
+
+    def _read_head(self, head_end: int, body_start: int, blank_line: bool) -> None:
+        head = self._head
+        head.request = request = self._parse_head(bytes(self._buffer[:head_end]), blank_line)
+        head.body_start = head.length = body_start
+        self._drops_fields = not blank_line and bool(request.method)
         if blank_line:  # without one there is nowhere for a body to begin
             try:
-                length = content_length(request.headers, self._max_body)
+                head.length += content_length(request.headers, self._max_body)
             except MessageError as problem:
                 request.problem = problem
-        if len(self._buffer) < body_start + length:
-            return None
-        request.body = self._take(body_start + length)[body_start:]
-        return request
 
-    def _parse_head(self, head: bytes, blank_line: bool) -> Request:
-        lines, eol = split_lines(head)
+    def _complete(self) -> Request | None:
+        """Take the request whose head has been read, unless its body is still on its way."""
+        head = self._head
+        if head.request is None or len(self._buffer) < head.length:
+            return None
+        head.request.body = self._take(head.length)[head.body_start :]
+        return head.request
+
+    def _parse_head(self, data: bytes, blank_line: bool) -> Request:
+        lines, eol = split_lines(data)
         form = Form(eol, blank_line)
         if self._is_lab(lines):
             request = lab.parse_request(lines, form)
             self._speaks_lab = self._speaks_lab or request.method == "SETUP"
+            if not blank_line and request.problem is None and not lab.is_executable(lines):
+                request.problem = MessageError("SETUP says no client_port")
         else:
             request = _parse_standard(lines, form)
         if len(lines) > MAX_HEADERS:

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 
 from rtplab.protocol.errors import MessageError
-from rtplab.protocol.parser import RequestParser
+from rtplab.protocol.parser import USELESS_PERIOD, RequestParser
 from rtplab.protocol.rtsp import InterleavedFrame, Request, Response
 from rtplab.protocol.tls import HANDSHAKE, TlsChannel
 from rtplab.serving.limits import Limits, Pace
@@ -91,8 +91,8 @@ class RtspConnection:
             moment = deadline()
             open_for_more = self._wait(moment)
             now = time.monotonic()
-            # The last request of a client that has hung up needs no quiet period.
-            while message := self._parser.next(now if open_for_more else now + 1):
+            # Of a client that has hung up nothing more is waited for.
+            while message := self._parser.next(now if open_for_more else now + USELESS_PERIOD):
                 if self._misunderstanding is not None and isinstance(message, Request):
                     message.problem = self._misunderstanding
                 self.wait(self._pace.delay(time.monotonic()))

@@ -50,6 +50,19 @@ class MovieLibrary:
             return known[0]
         return self._look_for(name)
 
+    def find_meant(self, name: str) -> Path:
+        """Return the file that a lab client means by `name`, which a person has written.
+
+        Beside its own name this may be `/movie.Mjpeg`, `"movie.Mjpeg"`, `.\\movie.Mjpeg`, or
+        `videos/movie.Mjpeg` where only `movie.Mjpeg` is there. Raises as `find` does.
+        """
+        for candidate in (name, *_other_spellings(name)):
+            try:
+                return self.find(candidate)
+            except MessageError:
+                continue
+        raise _not_found(name)
+
     def _look_for(self, name: str) -> Path:
         path = self.folder
         parts = [part for part in name.split("/") if part != "."]
@@ -104,6 +117,18 @@ def _entry(folder: Path, name: str) -> str | None:
         return name
     fitting = [entry for entry in names if entry.casefold() == name.casefold()]
     return fitting[0] if len(fitting) == 1 else None
+
+
+def _other_spellings(name: str) -> list[str]:
+    """Return what else could be meant by a name that no file has; always paths in the folder."""
+    path = name.strip("\"'").replace("\\", "/")
+    *folders, file = path.split("/")
+    spellings = [path.lstrip("/")]
+    # A path that leads out of the folder, or to what is hidden in it, means no other file.
+    is_inside = not path.startswith("/") and ":" not in path
+    if is_inside and all(_may_be_seen(part) for part in folders if part != "."):
+        spellings.append(file)
+    return [spelling for spelling in spellings if spelling != name]
 
 
 def _may_be_seen(name: str) -> bool:

@@ -32,9 +32,10 @@ class SessionMaker:
     viewer: Viewer
     name: str  # the client's, in the log
 
-    def open_movie(self, name: str) -> VideoStream:
+    def open_movie(self, name: str, dialect: Dialect) -> VideoStream:
         """Open a movie by the name the client gave. Raises MessageError 404 or 415, or OSError."""
-        path = self.service.library.find(name)
+        library = self.service.library
+        path = library.find_meant(name) if dialect is Dialect.LAB else library.find(name)
         try:
             return VideoStream(path)
         except MovieError as error:
@@ -45,9 +46,9 @@ class SessionMaker:
             reason = error.strerror or "it is no file"
             raise MessageError(f"{printable(path.name)} can't be opened: {reason}", 404) from error
 
-    def describe(self, resource: Resource) -> str:
+    def describe(self, resource: Resource, dialect: Dialect) -> str:
         """Return the movie's session description. Raises MessageError 404 or 415."""
-        video = self.open_movie(resource.name)
+        video = self.open_movie(resource.name, dialect)
         width, height = self.service.media.rtp_jpeg(video.movie).size()
         return sdp.describe(
             name=resource.name,
@@ -67,7 +68,7 @@ class SessionMaker:
 
         Raises MessageError 404, 415 or 461, OSError when no port is free.
         """
-        video = self.open_movie(resource.name)
+        video = self.open_movie(resource.name, dialect)
         chosen = choose_transport(offered, dialect, self.service.multicast is not None)
         if not chosen.multicast:
             return self._unicast(session_id, dialect, resource, video, chosen), None

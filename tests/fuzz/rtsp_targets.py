@@ -21,7 +21,9 @@ from rtplab.protocol.parser import (
     MAX_BODY,
     MAX_HEAD,
     QUIET_PERIOD,
+    REPEAT_PERIOD,
     REQUEST_TIMEOUT,
+    USELESS_PERIOD,
     RequestParser,
     ResponseParser,
 )
@@ -46,7 +48,7 @@ def text_of(data: bytes) -> str:
 def pieces_of(data: bytes) -> list[tuple[bytes, float]]:
     """The bytes in pieces as the first byte says, each with the seconds that pass before it."""
     size = max(1 + (data[0] if data else 0), len(data) // MAX_PIECES)
-    pause = QUIET_PERIOD if size % 2 else 0.0
+    pause = (0.0, QUIET_PERIOD, REPEAT_PERIOD, USELESS_PERIOD)[size % 4]
     return [(data[at : at + size], pause) for at in range(1, len(data), size)]
 
 
