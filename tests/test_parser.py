@@ -467,11 +467,12 @@ def test_a_request_line_ends_the_late_lines():
     assert nonsense.problem.status == 400, "what belongs to nothing is not met by silence"
 
 
-def test_nonsense_after_an_answered_request_is_answered():
+@pytest.mark.parametrize("line", [b"?!\n", b"PAUSE: movie.Mjpeg RTSP/1.0\n", b"\x00\n"])
+def test_nonsense_after_an_answered_request_is_answered(line):
     parser = RequestParser()
     parser.feed(b"PLAY movie.Mjpeg RTSP/1.0\n", 0.0)
     assert parser.next(REPEAT_PERIOD).method == "PLAY"
-    parser.feed(b"?!\n", 2.0)
+    parser.feed(line, 2.0)
     assert parser.next(2.0).problem.status == 400
 
 

@@ -36,15 +36,19 @@ _INTERLEAVED = re.compile(r"interleaved\s*=\s*\d", re.ASCII | re.IGNORECASE)
 _LAB_TRANSPORT = re.compile(r"\s*Transport(?:\s*:)?\s*(RTP|TCP)/UDP\b", re.IGNORECASE)
 _SESSION = re.compile(r"\s*Session(?:[_-]?Id)?(?:\s*[:=])?\s*([^\s:]\S*)\s*\Z", re.IGNORECASE)
 _NO_SESSION = frozenset({"", "none", "null", "0"})  # what a client prints that has noted none
-# A line that belongs to a request whose first line has gone: a field, or a number by itself.
+_KNOWN_METHOD = r"(?i:SETUP|PLAY|PAUSE|TEARDOWN|STOP|DESCRIBE|OPTIONS)"
+# A line that belongs to a request whose first line has gone: a field, a number by itself, or the
+# older form's transport. `PLAY: movie.Mjpeg` is a request that is written wrong.
 _FIELD_LINE = re.compile(
-    rf"\s*(?:[\w-]{{1,40}}\s*[:=]|\d+\s*\Z|(?:cseq|session|transport|client[_-]?port)\b|{_VERSION_WORD}\s+\S)",
-    re.ASCII | re.IGNORECASE,
+    rf"\s*(?!{_KNOWN_METHOD}\b)"
+    r"(?:[\w-]{1,40}\s*[:=]|\d+\s*\Z|(?i:cseq|session|transport|client[_-]?port)\b"
+    rf"|{_VERSION_WORD}\s+\S)",
+    re.ASCII,
 )
 # The beginning of another request within the lines of a first: it says its version, or its method
 # is one of those that everybody knows.
 _NEXT_REQUEST = re.compile(
-    r"(?:SETUP|PLAY|PAUSE|TEARDOWN|STOP|DESCRIBE|OPTIONS)(?:\s|\Z)"
+    rf"{_KNOWN_METHOD}(?:\s|\Z)"
     rf"|[A-Z_][A-Z0-9_-]* .*\b{_VERSION_WORD}\s*\Z",
     re.ASCII,
 )
