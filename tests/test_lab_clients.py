@@ -430,6 +430,22 @@ def test_what_a_person_would_understand_is_played(server, frames, request_):
         assert client.rtp.wait_for_frames(5) == frames[:5]
 
 
+@pytest.mark.parametrize(
+    ("request_", "status"),
+    [
+        ("SETUP movie.Mjpeg RTSP/1.0\nCSeq: 1\n", b"400"),
+        ("SETUP movie.Mjpeg RTSP/1.0\nCSeq: 1\nTransport: RTP/UDP; client_port= x", b"400"),
+        ("PLAY movie.Mjpeg RTSP/1.0\n", b"455"),
+        ("PLAY movie.Mjpeg RTSP/1.0", b"455"),
+    ],
+)
+def test_who_sends_no_more_is_answered_at_once(server, request_, status):
+    with connection(server.address) as control:
+        control.sendall(request_.encode())
+        control.shutdown(socket.SHUT_WR)
+        assert control.recv(1024).split()[1] == status
+
+
 def test_a_wrong_session_number_is_still_not_found(server):
     with lab_client(server.address, USUAL) as client:
         client.setup()
