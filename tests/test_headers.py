@@ -129,8 +129,14 @@ RANGES = {
     "npt=10.070-20.000": Range(10.07, 20.0),
     "npt=now-": Range(None, None),
     "npt=now-5.500": Range(None, 5.5),
+    "npt=0.041667-12.5375": Range(0.041667, 12.5375),
     "npt=123456789.125-999999999.000": Range(123456789.125, 999999999.0),
 }
+
+
+def test_a_time_is_never_written_earlier_than_it_is():
+    assert Range(1 / 24, 0.1 + 0.2).serialise() == "npt=0.041667-0.300"
+    assert Range(2 / 3).serialise() == "npt=0.666667-"
 
 
 @pytest.mark.parametrize(("value", "span"), RANGES.items())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass
 
@@ -9,6 +10,8 @@ from rtplab.protocol.errors import MessageError
 from rtplab.protocol.rtsp import printable
 
 MAX_TRANSPORTS = 16  # alternatives in one Transport header: real clients offer at most three
+# Microseconds that a sum of floats may be above what is meant: not to be rounded up.
+_FLOAT_DUST = 0.0001
 _LOWEST_PORT = 1024  # below are services of the system: no media goes there
 
 _CHANNELS = re.compile(r"(\d{1,3})(?:-(\d{1,3}))?\Z", re.ASCII)
@@ -146,8 +149,19 @@ class Range:
 
     def serialise(self) -> str:
         """Return the header value in normal play time."""
-        start = "now" if self.start is None else f"{self.start:.3f}"
-        return f"npt={start}-" + ("" if self.end is None else f"{self.end:.3f}")
+        start = "now" if self.start is None else _seconds(self.start)
+        return f"npt={start}-" + ("" if self.end is None else _seconds(self.end))
+
+
+def _seconds(value: float) -> str:
+    """Write a time with the microseconds that it needs, three decimals at least.
+
+    It is rounded up: a server that looks which frame is shown at the start of a frame as we wrote
+    it must not find the one before.
+    """
+    whole, fraction = divmod(math.ceil(value * 1_000_000 - _FLOAT_DUST), 1_000_000)
+    digits = f"{fraction:06}"
+    return f"{whole}.{digits[:3]}{digits[3:].rstrip('0')}"
 
 
 def parse_range(value: str) -> Range:

@@ -8,6 +8,9 @@ from VideoStream import VideoStream
 
 # What Scale and Speed may be; any other value is answered with the one that is used instead.
 RATES = (0.5, 1.0, 2.0, 4.0)
+# Players write times with three decimals, and ffmpeg and mpv cut off what comes after: so many
+# seconds before a frame begins, that frame is meant.
+TIME_UNIT = 0.001
 
 
 class Playback:
@@ -75,14 +78,16 @@ class Playback:
         start, end = span.start, span.end
         if start is None:
             start = self.video.frameNbr() / self.fps
-        if self._loop:  # a player that counts on, round after round, means the place in the movie
-            rounds = start // self.duration * self.duration
-            start, end = start - rounds, None if end is None else end - rounds
-        if start >= self.duration or (end is not None and end <= start):
-            raise MessageError(f"{span.serialise()} is not in 0-{self.duration:.3f}", 457)
-        self.video.seek(min(self._frame_at(start), self._frame_count - 1) + 1)
-        self._is_endless = self._loop and end is None
+        first = self._frame_at(start)
         last = self._frame_count if end is None else self._frame_at(end)
+        is_empty = end is not None and end <= start
+        if self._loop:  # a player that counts on, round after round, means the place in the movie
+            rounds = first // self._frame_count * self._frame_count
+            first, last = first - rounds, last if end is None else last - rounds
+        if is_empty or (start >= self.duration and not self._loop):
+            raise MessageError(f"{span.serialise()} is not in 0-{self.duration:.3f}", 457)
+        self.video.seek(min(first, self._frame_count - 1) + 1)
+        self._is_endless = self._loop and end is None
         self._last_frame = max(min(last, self._frame_count), self.video.frameNbr() + 1)
 
     def rewind_at_end(self) -> None:
@@ -102,8 +107,8 @@ class Playback:
         return number
 
     def _frame_at(self, seconds: float) -> int:
-        """Return how many frames have begun and ended before `seconds`."""
-        return int(seconds * self.fps + 1e-6)
+        """Return how many frames have begun and ended before `seconds`, as players write them."""
+        return int((seconds + min(TIME_UNIT, 0.5 / self.fps)) * self.fps)
 
 
 def nearest_rate(text: str) -> float:

@@ -1,0 +1,72 @@
+"""From the seconds of a Range to the frame that is meant, at every frame rate."""
+
+from __future__ import annotations
+
+import io
+import math
+
+import pytest
+from PIL import Image
+
+from rtplab.protocol.errors import MessageError
+from rtplab.protocol.headers import Range, parse_range
+from rtplab.serving.playback import Playback
+from VideoStream import VideoStream
+
+FRAMES = 300
+RATES = (0.5, 24.0, 30000 / 1001, 29.97, 30.0, 60.0, 240.0)
+
+# How players write seconds: we ourselves, VLC and live555, ffmpeg and mpv.
+WAYS = {
+    "ours": lambda seconds: Range(seconds).serialise(),
+    "rounded": lambda seconds: f"npt={seconds:.3f}-",
+    "cut off": lambda seconds: f"npt={math.floor(seconds * 1000) / 1000:.3f}-",
+}
+
+
+@pytest.fixture(scope="module")
+def movie(tmp_path_factory):
+    Image.new("L", (16, 16)).save(jpeg := io.BytesIO(), "JPEG")
+    path = tmp_path_factory.mktemp("playback") / "grey.mjpeg"
+    path.write_bytes(jpeg.getvalue() * FRAMES)
+    return path
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("fps", RATES)
+@pytest.mark.parametrize("loop", [False, True])
+def test_the_start_of_every_frame_leads_to_that_frame(movie, fps, way, loop):
+    playback = Playback(VideoStream(movie), fps, loop)
+    wrong = []
+    for number in range(1, FRAMES + 1):
+        playback.select(parse_range(WAYS[way]((number - 1) / fps)))
+        shown = playback.advance()
+        if shown != number:
+            wrong.append((number, shown))
+    assert wrong == []
+
+
+@pytest.mark.parametrize("fps", RATES)
+def test_our_times_lead_to_the_frame_on_a_server_that_only_cuts_off(fps):
+    """The frame that is shown at a time is the one of the whole number below."""
+    starts = [parse_range(Range(number / fps).serialise()).start for number in range(FRAMES)]
+    assert [int(start * fps + 1e-6) for start in starts] == list(range(FRAMES))
+
+
+@pytest.mark.parametrize("fps", RATES)
+def test_what_the_server_says_of_its_place_leads_back_to_it(movie, fps):
+    playback = Playback(VideoStream(movie), fps)
+    for number in range(FRAMES):
+        playback.video.seek(number + 1)
+        playback.select(parse_range(playback.range.serialise()))
+        assert playback.video.frameNbr() == number
+
+
+@pytest.mark.parametrize("fps", RATES)
+def test_the_middle_of_a_frame_leads_to_it_and_the_end_is_refused(movie, fps):
+    playback = Playback(VideoStream(movie), fps)
+    playback.select(Range(17.5 / fps))
+    assert playback.advance() == 18
+    with pytest.raises(MessageError) as refusal:
+        playback.select(Range(playback.duration))
+    assert refusal.value.status == 457
