@@ -148,13 +148,15 @@ class Client:
 
     def playMovie(self) -> None:
         """Have the movie sent. Only in READY."""
-        if self.state is State.READY and not self._awaits_reply():
-            self.sendRtspRequest(self.PLAY)
+        with self._changed:
+            if self.state is State.READY and not self._awaits_reply():
+                self.sendRtspRequest(self.PLAY)
 
     def pauseMovie(self) -> None:
         """Have the sending stopped for now. Only in PLAYING."""
-        if self.state is State.PLAYING and not self._awaits_reply():
-            self.sendRtspRequest(self.PAUSE)
+        with self._changed:
+            if self.state is State.PLAYING and not self._awaits_reply():
+                self.sendRtspRequest(self.PAUSE)
 
     def exitClient(self) -> None:
         """Tear the session down and free all that it used. SETUP can begin another."""
@@ -178,9 +180,10 @@ class Client:
 
     def _play_anew(self) -> None:
         """Let a stream that plays go on as wished now: PAUSE first, for servers that queue PLAY."""
-        if self.state is State.PLAYING and not self._awaits_reply():
-            self._play_when_ready = True
-            self.sendRtspRequest(self.PAUSE)
+        with self._changed:
+            if self.state is State.PLAYING and not self._awaits_reply():
+                self._play_when_ready = True
+                self.sendRtspRequest(self.PAUSE)
 
     def logIn(self, user: str, password: str) -> None:
         """Set up as this user: the answer to `needsPassword`. A lab server knows no users."""
@@ -634,6 +637,12 @@ class Client:
     def duration(self) -> float | None:
         """The length of the movie in seconds, where the server says it."""
         return self._dialogue.duration
+
+    @property
+    def frameRate(self) -> float | None:
+        """Frames a second of the movie, where the server says it."""
+        position = self._dialogue.position
+        return None if position is None else position.frame_rate
 
     @property
     def transportName(self) -> str:

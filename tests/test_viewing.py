@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import time
 
 import pytest
+from processes import HOST, ServerProcess
 
+from Client import Client
 from rtplab.player.reconnecting import DELAYS, Backoff
 from rtplab.player.viewing import STALL, Viewing, short_name
 from rtplab.protocol.states import State
@@ -22,6 +25,7 @@ class ScriptedClient:
     def __init__(self, movie: str = "movie.Mjpeg", duration: float | None = None) -> None:
         self.fileName = movie
         self.duration = duration
+        self.frameRate: float | None = None if duration is None else 20.0
         self.state = State.INIT
         self.error = self.notice = ""
         self.ended = self.needsPassword = False
@@ -36,6 +40,10 @@ class ScriptedClient:
     def _ask(self, what: object) -> None:
         self.asked.append(what)
         self._waiting = True
+
+    def waitFor(self, condition, timeout: float) -> bool:
+        assert timeout == 0
+        return condition()
 
     def setupMovie(self) -> None:
         self._ask("SETUP")
@@ -159,7 +167,7 @@ def test_seeks_are_clamped_and_several_count_as_one():
     viewing.tick(1.2)
     viewing.seek(-3.0)
     viewing.tick(1.3)
-    assert client.asked == [("seek", 15.0), ("seek", 25.0), ("seek", 0.0)]
+    assert client.asked == [("seek", 15.0), ("seek", 24.95), ("seek", 0.0)]
 
 
 def test_the_position_stays_where_the_viewer_wants_it_until_it_is_shown():
@@ -190,6 +198,173 @@ def test_a_seek_while_paused_shows_where_it_went():
     viewing.tick(1.1)
     viewing.tick(1.2)
     assert client.asked == ["PAUSE", ("seek", 10.0), "PLAY"]
+
+
+@pytest.mark.parametrize(
+    ("duration", "rate", "last"),
+    [(25.0, 20.0, 24.95), (10.010, 30000 / 1001, 299 * 1001 / 30000), (20.0, 0.5, 18.0)]
+    + [(25.0, None, 24.9), (0.4, 1e-9, 0.0)],
+)
+def test_a_seek_beyond_the_end_leads_to_the_start_of_the_last_frame(duration, rate, last):
+    client = ScriptedClient("rtsp://host/m", duration)
+    client.frameRate = rate
+    viewing = playing(client)
+    viewing.seek_by(60.0)
+    viewing.tick(1.0)
+    assert client.asked == [("seek", pytest.approx(last))] * (last > 0)
+    client.asked.clear()
+    for now in range(2, 20):  # held
+        viewing.seek_by(5.0)
+        viewing.tick(float(now))
+    assert client.asked == []
+
+
+def test_space_while_a_paused_seek_is_under_way_plays_from_there():
+    """Whatever the seek has come to: not sent, sent, answered, its frame shown, paused again."""
+    for moment in range(5):
+        client = ScriptedClient("rtsp://host/m", duration=25.0)
+        viewing = playing(client)
+        viewing.pause()
+        client.answer(State.READY)
+        viewing.tick(1.0)
+        client.asked.clear()
+        viewing.seek(0.0)
+        for step in range(5):
+            if step == moment:
+                assert not viewing.wants_to_play
+                viewing.toggle()
+                assert viewing.wants_to_play
+            viewing.tick(1.1 + step / 100)
+            if client._waiting:
+                client.answer(State.PLAYING if client.asked[-1] == "PLAY" else State.READY)
+            if client.state is State.PLAYING:
+                client.playout.put(frame(1 + step, 1.1 + step / 100))
+        settle(client, viewing)
+        assert client.asked[:2] == [("seek", 0.0), "PLAY"], moment
+        assert client.state is State.PLAYING and viewing.wants_to_play, moment
+
+
+def settle(client: ScriptedClient, viewing: Viewing, now: float = 5.0) -> None:
+    """Answer with yes until nothing more is asked for."""
+    for step in range(10):
+        viewing.tick(now + step / 100)
+        if client._waiting:
+            client.answer(State.PLAYING if client.asked[-1] == "PLAY" else State.READY)
+
+
+@pytest.mark.parametrize("begins_playing", [False, True])
+@pytest.mark.parametrize("presses", range(1, 7))
+@pytest.mark.parametrize("answered_after", range(1, 4))
+def test_quick_presses_of_space_end_as_their_number_says(begins_playing, presses, answered_after):
+    client = ScriptedClient("rtsp://host/m", duration=25.0)
+    viewing = playing(client)
+    if not begins_playing:
+        viewing.pause()
+        settle(client, viewing, 1.0)
+    for press in range(presses):
+        viewing.toggle()
+        viewing.tick(2.0 + press / 100)
+        if press % answered_after == 0 and client._waiting:
+            client.answer(State.PLAYING if client.asked[-1] == "PLAY" else State.READY)
+    settle(client, viewing)
+    plays = begins_playing == (presses % 2 == 0)
+    assert client.state is (State.PLAYING if plays else State.READY)
+    client.playout.put(frame(9, 6.0))
+    client.playout.put(frame(10, 6.05))
+    assert (viewing.tick(7.0) is not None) is plays
+
+
+def test_a_refused_play_or_pause_is_not_asked_for_again():
+    client = ScriptedClient("rtsp://host/m", duration=25.0)
+    viewing = playing(client)
+    for wish, state in ((viewing.pause, State.PLAYING), (viewing.play, State.READY)):
+        client.answer(state)
+        client.asked.clear()
+        viewing.tick(1.0)
+        wish()
+        viewing.tick(1.1)
+        assert len(client.asked) == 1
+        client.answer(state, "The server refused.")
+        for now in range(2, 9):
+            viewing.tick(float(now))
+        assert len(client.asked) == 1
+        assert viewing.wants_to_play is (state is State.PLAYING)
+
+
+def test_what_others_ask_of_the_client_is_left_alone():
+    client = ScriptedClient("rtsp://host/m", duration=25.0)
+    viewing = playing(client)
+    viewing.pause()
+    settle(client, viewing, 1.0)
+    client.asked.clear()
+    for state in (State.PLAYING, State.READY, State.PLAYING):
+        client.answer(state)
+        settle(client, viewing)
+        assert viewing.wants_to_play is (state is State.PLAYING)
+    assert client.asked == []
+
+
+def test_a_speed_that_is_chosen_while_an_answer_is_awaited_is_not_lost():
+    client = ScriptedClient("rtsp://host/m", duration=25.0)
+    viewing = playing(client)
+    client._waiting = True
+    viewing.set_speed(2.0)
+    viewing.tick(1.0)
+    viewing.set_speed(4.0)
+    client.answer(State.PLAYING)
+    viewing.tick(1.1)
+    assert client.asked == [("speed", 4.0)]
+
+
+@pytest.fixture
+def near_the_end(small_movie):
+    """A real session, and a function that runs it for so many seconds."""
+    with ServerProcess(small_movie.parent) as server:
+        client = Client(None, HOST, 0, 0, f"rtsp://{HOST}:{server.port}/{small_movie.name}")
+        client.setupMovie()
+        viewing = Viewing(client)
+        errors = set()
+
+        def run(seconds: float, until=lambda: False) -> None:
+            end = time.monotonic() + seconds
+            while time.monotonic() < end and not until():
+                viewing.tick(time.monotonic())
+                errors.add(client.error)
+                time.sleep(0.005)
+
+        viewing.play()
+        run(5, lambda: viewing.frame is not None)
+        yield client, viewing, run
+        client.close()
+        assert errors == {""}
+
+
+def test_a_held_key_goes_to_the_end_quietly(near_the_end):
+    client, viewing, run = near_the_end
+    for _ in range(24):  # more than a second of key repeats
+        viewing.seek_by(0.5)
+        run(0.05)
+    run(5, lambda: client.ended)
+    assert client.ended and viewing.frame.number == round(client.duration * client.frameRate)
+    viewing.seek_by(5.0)
+    run(0.2)
+    assert client.ended and not viewing.wants_to_play
+
+
+def test_home_and_at_once_space_plays_from_the_beginning(near_the_end):
+    client, viewing, run = near_the_end
+    for pause in (0.0, 0.01, 0.03, 0.06, 0.1, 0.15):
+        viewing.pause()
+        run(1, lambda: client.state is State.READY and not client.isWaiting())
+        viewing.seek(1.0)
+        run(0.2)
+        viewing.seek(0.0)
+        run(pause)
+        viewing.toggle()
+        run(3, lambda: client.state is State.PLAYING and 4 < viewing.frame.number < 16)
+        assert 4 < viewing.frame.number < 16
+        run(0.1)
+        assert client.state is State.PLAYING and viewing.wants_to_play
 
 
 def test_a_lab_server_is_not_sought_in():

@@ -66,7 +66,7 @@ COMMANDS = (
     Command("save_pcap", "Save capture (pcap) …", "Stream", ("c",)),
     Command("close", "Quit", "Stream", ("q", "Control-w")),
     *LAB_COMMANDS,
-    Command("toggle", "Play or pause", "Playback", ("space", "p"), lambda now: not now.waiting),
+    Command("toggle", "Play or pause", "Playback", ("space", "p")),
     Command("step", "One frame", "Playback", ("period",), _has_session),
     Command("back", "Back 5 s", "Playback", ("Left",), _can_seek),
     Command("forward", "Forward 5 s", "Playback", ("Right",), _can_seek),

@@ -12,7 +12,6 @@ from rtplab.player.slider import SeekSlider
 from rtplab.player.status import Situation, clock
 from rtplab.player.theme import Theme
 from rtplab.player.tooltip import Tooltip
-from rtplab.protocol.states import State
 
 _TIME_WIDTH = 5  # characters, enough for an hour: a longer time takes more room once
 _SPEEDS = ("slower", "faster", "normal_speed")
@@ -79,7 +78,7 @@ class ControlBar(ttk.Frame):
     def _draw_icons(self) -> None:
         palette = self._theme.palette
         shapes = {
-            "toggle": "pause" if self._now.state is State.PLAYING else "play",
+            "toggle": "pause" if self._now.wants_to_play else "play",
             "record": "stop" if self._now.recording else "record",
         }
         for name, button in self.buttons.items():

@@ -46,6 +46,7 @@ class Situation(NamedTuple):
     attempt: int = 0  # of reconnecting, from 1
     recording: bool = False
     speed: float = 1.0
+    wants_to_play: bool = False  # what the viewer wants, whatever has come of it yet
 
 
 def message_for(now: Situation) -> Message:

@@ -19,6 +19,9 @@ from rtplab.receiving.recording import Recording
 
 NEAR_THE_END = 1.0  # seconds before the end of a movie: who has come so far has seen it
 JUST_NOW = 5.0  # seconds since the last picture: the viewer has been watching until then
+# Seconds before the end of a movie of unknown frame rate where there surely is a frame yet.
+LAST_MOMENT = 0.1
+SAME_PLACE = 0.001  # seconds that timestamps may be off, in ticks of 1/90000 s
 STALL = 2.0  # seconds without a picture while playing after which the viewer is told
 
 
@@ -36,8 +39,12 @@ class Viewing:
         self.speed = 1.0
         self._state = self.previous_state = State.INIT  # at the last tick, and before it changed
         self.loss = ""  # why the session was lost; empty when it was ended by TEARDOWN
-        self._wants_to_play = False
+        # Where the viewer wants to be, PLAYING or READY, until the session is there; None: it is.
+        self._goal: State | None = None
+        # The state that a request was sent for, until somebody has looked what came of it.
+        self._asked_for: State | None = None
         self._wants_to_step = False
+        self._wants_speed = False  # another than the server knows of
         self._seek_target: float | None = None  # wished, not yet asked for
         self._sought: float | None = None  # asked for, not yet shown
         self._sought_at = 0.0
@@ -52,45 +59,76 @@ class Viewing:
 
     # ------------------------------------------------------------------ the viewer's wishes
 
+    @property
+    def wants_to_play(self) -> bool:
+        """What the viewer wants, whatever has come of it yet."""
+        state = self.client.state
+        if state is State.INIT:
+            is_lost = self._backoff.active
+            return self._goal is State.PLAYING and self.client.isWaiting() and not is_lost
+        if self._goal is not None:
+            return self._goal is State.PLAYING
+        return state is State.PLAYING and not self._wants_to_step  # which plays for one frame
+
     def toggle(self) -> None:
-        """Pause what plays, play what does not."""
-        if self.client.state is State.PLAYING:
+        """Pause if the viewer wants it to play, play if not."""
+        if self.wants_to_play:
             self.pause()
         else:
             self.play()
 
     def play(self) -> None:
         """Play, from whatever state."""
-        self._wants_to_play = True
+        self._goal = State.PLAYING
         self._wants_to_step = False
         if self.client.state is State.INIT:
             self.client.setupMovie()
+        elif self.client.state is State.PLAYING:
+            self.client.playout.release()
 
     def pause(self) -> None:
         """Stop at the frame that is shown."""
-        self._wants_to_play = False
-        if self.client.state is State.PLAYING:
+        self._goal = State.READY
+        if self.client.state is not State.INIT:
             self.client.playout.hold()
+        if self.client.state is State.PLAYING and self._has_settled():
+            self._asked_for = State.READY
             self.client.pauseMovie()
 
     def tear_down(self) -> None:
         """End the session, or the attempts to have one again."""
-        self._wants_to_play = self._attempting = False
+        self._goal, self._attempting = None, False
         self._backoff.succeeded()
         self.client.exitClient()
 
     def step(self) -> None:
         """Pause; when paused, show the next frame."""
-        if self.client.state is State.PLAYING:
+        if self.wants_to_play:
             self.pause()
-        elif self.client.state is State.READY:
+        elif self.client.state is not State.INIT:
             self._wants_to_step = True
 
     def seek(self, seconds: float) -> None:
-        """Go to a position; more wishes before the server has answered count as one."""
-        duration = self.client.duration
-        if duration is not None:
-            self._seek_target = min(max(0.0, seconds), duration)
+        """Go to a position; more wishes before the server has answered count as one.
+
+        Whoever wants to go beyond the last frame gets there, and from there nowhere.
+        """
+        last = self._last_start()
+        if last is None:
+            return
+        target = min(max(0.0, seconds), last)
+        if target < last or self.position < last - SAME_PLACE:
+            self._seek_target = target
+
+    def _last_start(self) -> float | None:
+        """When the last frame begins, in seconds; None when nobody knows how long the movie is."""
+        duration: float | None = self.client.duration
+        if duration is None:
+            return None
+        rate: float | None = self.client.frameRate
+        if rate is None:
+            return max(0.0, duration - LAST_MOMENT)
+        return max(0.0, (round(duration * rate) - 1) / rate)
 
     def seek_by(self, seconds: float) -> None:
         """Go forward, or back."""
@@ -99,7 +137,7 @@ class Viewing:
     def set_speed(self, speed: float) -> None:
         """Play faster or slower."""
         self.speed = speed
-        self.client.setSpeed(speed)
+        self._wants_speed = True
 
     # ------------------------------------------------------------------ what goes on
 
@@ -150,6 +188,7 @@ class Viewing:
             attempt=self._backoff.attempt,
             recording=self._recording is not None,
             speed=self.speed,
+            wants_to_play=self.wants_to_play,
         )
 
     def next_due(self) -> float | None:
@@ -171,8 +210,10 @@ class Viewing:
         self.loss = self.client.error if self._state is State.INIT else ""
         if self._state is State.PLAYING:
             self._shown_at = now
-            if not self._wants_to_step:
+            if self.wants_to_play:
                 self.client.playout.release()
+            elif not self._wants_to_step:
+                self.client.playout.hold()
         elif self._state is State.INIT:
             self._session_ended(before, now)
         elif self._backoff.active:
@@ -182,11 +223,13 @@ class Viewing:
         was_watching = before is State.PLAYING or self._was_cut_short(now)
         self.frame = None
         self._seek_target = self._sought = None
-        self._wants_to_step = False
+        self._wants_to_step, self._asked_for = False, None
         self.client.playout.clear()
+        goal, self._goal = self._goal, None
         if self.client.error and self.reconnects:
             self._trouble = self.client.error
-            self._wants_to_play = self._wants_to_play or was_watching
+            if goal is State.PLAYING or (was_watching and goal is None):
+                self._goal = State.PLAYING
             self._backoff.failed(now)
 
     def _was_cut_short(self, now: float) -> bool:
@@ -198,25 +241,76 @@ class Viewing:
 
     def _carry_out(self, now: float) -> None:
         client = self.client
-        if client.isWaiting():
+        if client.isWaiting() or client.state is not self._state:
             return
         if client.state is State.INIT:
             if self._backoff.active:
                 self._reconnect(now)
-        elif self._seek_target is not None:
-            self._send_seek(self._seek_target, now)
-        elif client.state is State.READY and self._wants_to_play:
-            self._wants_to_play = False
-            client.playMovie()
-        elif self._wants_to_step and client.state is State.READY and not client.playout.waiting:
-            client.playMovie()  # none is left: have one sent
+        elif self._has_wishes() and self._has_settled():
+            self._look_at_outcome()
+            if client.state is State.PLAYING and self._goal is State.READY:
+                self.pause()
+            elif self._seek_target is not None:
+                self._send_seek(self._seek_target, now)
+            elif self._wants_speed:
+                self._send_speed()
+            elif client.state is State.READY and self._needs_play():
+                self._asked_for = State.PLAYING
+                client.playMovie()
+
+    def _has_wishes(self) -> bool:
+        return (
+            self._goal is not None
+            or self._seek_target is not None
+            or self._asked_for is not None
+            or self._wants_speed
+            or self._wants_to_step
+        )
+
+    def _has_settled(self) -> bool:
+        """Tell if nothing is under way: PLAY may follow upon the reply that is just being read."""
+        client = self.client
+        return bool(client.waitFor(lambda: not client.isWaiting(), 0))
+
+    def _look_at_outcome(self) -> None:
+        """Forget the wishes that have come true, and those that could not."""
+        state, playout = self.client.state, self.client.playout
+        asked_for, self._asked_for = self._asked_for, None
+        if asked_for is State.READY and state is State.PLAYING:  # PAUSE was refused
+            playout.release()
+            self._goal = None
+        elif asked_for is State.PLAYING and state is State.READY:
+            # PLAY was refused, or the movie has ended meanwhile.
+            self._goal = None
+            self._wants_to_step = self._wants_to_step and playout.waiting > 0
+            if not self.client.ended:
+                self._sought = None
+        if state is self._goal:
+            self._goal = None
+
+    def _needs_play(self) -> bool:
+        """To watch, or for one frame when none is left."""
+        if self._goal is State.PLAYING:
+            return True
+        return self._wants_to_step and not self.client.playout.waiting
 
     def _send_seek(self, target: float, now: float) -> None:
         self._sought, self._sought_at, self._seek_target = target, now, None
         if self.client.state is State.READY:
             self.client.playout.clear()
-            self._wants_to_step = not self._wants_to_play  # to see where it went
+            self._wants_to_step = self._goal is not State.PLAYING  # to see where it went
+        self._play_anew()
         self.client.seekMovie(target)
+
+    def _send_speed(self) -> None:
+        self._wants_speed = False
+        self._play_anew()
+        self.client.setSpeed(self.speed)
+
+    def _play_anew(self) -> None:
+        """What plays is about to be paused and played again, which is no wish of the viewer's."""
+        if self.client.state is State.PLAYING and not self._wants_to_step:
+            self._goal = self._asked_for = State.PLAYING
 
     def _reconnect(self, now: float) -> None:
         """RFC 2326 knows no way to take up a session on another connection: it begins anew."""
