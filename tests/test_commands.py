@@ -24,7 +24,7 @@ from rtplab.player.status import Situation
 from rtplab.protocol.states import State
 
 NEED_NO_TK = (
-    "commands decoding history icons palette plotdata reconnecting statediagram status "
+    "commands decoding history icons modifiers palette plotdata reconnecting statediagram status "
     "traffic viewing"
 ).split()
 
@@ -112,12 +112,13 @@ def test_what_is_always_possible():
     ],
 )
 def test_keys_are_named_as_on_keyboards(key, label):
-    assert key_label(key) == label
+    assert key_label(key, "x11") == key_label(key, "win32") == label
+    assert key_label(key, "aqua") == label.replace("Ctrl", "Cmd")
 
 
 def test_a_tooltip_names_what_and_key():
-    assert tooltip(BY_NAME["snapshot"]) == "Save snapshot  (s)"
-    assert tooltip(BY_NAME["open"]) == "Open  (o)"
+    assert tooltip(BY_NAME["snapshot"], "x11") == "Save snapshot  (s)"
+    assert tooltip(BY_NAME["open"], "aqua") == "Open  (o)"
 
 
 def test_speeds_go_up_and_down_and_stay_at_the_ends():

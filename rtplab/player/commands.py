@@ -1,6 +1,7 @@
 """Everything that a user can do, as one table: it feeds buttons, menu, keys, tooltips and help.
 
-Needs no Tk. Keys are named as X and Tk name them; `Control-` and `Shift-` stand before them.
+Needs no Tk. Keys are named as X and Tk name them; `Control-` and `Shift-` stand before them. On a
+Mac, Command is pressed where `Control-` stands.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from rtplab.player.modifiers import main_modifier
 from rtplab.player.status import Situation
 from rtplab.protocol.states import State
 
@@ -105,20 +107,21 @@ _KEY_NAMES = {
     "Up": "↑",
     "Down": "↓",
     "Control": "Ctrl",
+    "Command": "Cmd",
 }
 
 
-def key_label(key: str) -> str:
-    """A key as it is printed on keyboards: `Ctrl+O`, `Space`, `?`."""
-    *modifiers, name = key.split("-")
+def key_label(key: str, windowing_system: str) -> str:
+    """A key as it is printed on keyboards: `Ctrl+O` (on a Mac `Cmd+O`), `Space`, `?`."""
+    *modifiers, name = key.replace("Control", main_modifier(windowing_system)).split("-")
     label = _KEY_NAMES.get(name, name.upper() if modifiers and len(name) == 1 else name)
     return "+".join([_KEY_NAMES.get(modifier, modifier) for modifier in modifiers] + [label])
 
 
-def tooltip(command: Command) -> str:
+def tooltip(command: Command, windowing_system: str) -> str:
     """A button's tooltip: what it does, and its first key."""
     label = command.label.removesuffix(" …")
-    return f"{label}  ({key_label(command.keys[0])})" if command.keys else label
+    return f"{label}  ({key_label(command.keys[0], windowing_system)})" if command.keys else label
 
 
 def next_speed(speed: float, direction: int) -> float:

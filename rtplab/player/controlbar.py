@@ -7,6 +7,7 @@ from collections.abc import Callable
 from tkinter import ttk
 
 from rtplab.player.commands import BY_NAME, Command, tooltip
+from rtplab.player.keyboard import windowing_system
 from rtplab.player.menu import build_speed_menu, speed_label
 from rtplab.player.slider import SeekSlider
 from rtplab.player.status import Situation, clock
@@ -45,7 +46,9 @@ class ControlBar(ttk.Frame):
         self.total.grid(row=0, column=3, padx=theme.px(4))
         self.speed = ttk.Button(self, style="Flat.TButton", width=4, command=self._offer_speeds)
         self.speed.grid(row=0, column=4)
-        Tooltip(self.speed, "Speed: " + ", ".join(tooltip(BY_NAME[name]) for name in _SPEEDS))
+        system = windowing_system(self)
+        speeds = ", ".join(tooltip(BY_NAME[name], system) for name in _SPEEDS)
+        Tooltip(self.speed, f"Speed: {speeds}")
         for column, name in enumerate(_BUTTONS, start=5):
             self._add_button(name, column)
         self.columnconfigure(2, weight=1)
@@ -56,7 +59,7 @@ class ControlBar(ttk.Frame):
         command = BY_NAME[name]
         button = ttk.Button(self, style="Flat.TButton", command=lambda: self._run(command))
         button.grid(row=0, column=column)
-        Tooltip(button, tooltip(command))
+        Tooltip(button, tooltip(command, windowing_system(self)))
         self.buttons[name] = button
 
     def show(self, now: Situation) -> None:

@@ -6,8 +6,8 @@ import tkinter as tk
 from collections.abc import Callable
 
 from rtplab.player.commands import COMMANDS, Command
+from rtplab.player.modifiers import is_meant, sequences
 
-_MODIFIERS = 0x4 | 0x8 | 0x40  # Control, Alt, Super: with them a letter means something else
 # Widgets that need keys themselves, by their class.
 _TYPED_INTO = ("TEntry", "Entry", "TSpinbox")
 _PRESSED_WITH_SPACE = ("TButton", "TCheckbutton", "TRadiobutton")
@@ -17,20 +17,37 @@ _ARROWS = ("Left", "Right", "Up", "Down", "Home")
 
 def bind_keys(window: tk.Misc, picture: tk.Misc, run: Callable[[Command], None]) -> None:
     """Have every key of the table run its command, wherever the focus is in the window."""
+    system = windowing_system(window)
+    bound: dict[str, list[tuple[str, Command]]] = {}
     for command in COMMANDS:
         for key in command.keys:
-            window.bind(_sequence(key), _handler(key, command, picture, run))
+            for sequence in sequences(key, system):
+                bound.setdefault(sequence, []).append((key, command))
+    for sequence, meanings in bound.items():
+        window.bind(sequence, _handler(meanings, system, picture, run))
+
+
+def windowing_system(widget: tk.Misc) -> str:
+    """What Tk draws on: x11, win32 or aqua."""
+    return str(widget.tk.call("tk", "windowingsystem"))
 
 
 def _handler(
-    key: str, command: Command, picture: tk.Misc, run: Callable[[Command], None]
+    meanings: list[tuple[str, Command]],
+    system: str,
+    picture: tk.Misc,
+    run: Callable[[Command], None],
 ) -> Callable[[tk.Event[tk.Misc]], str | None]:
+    """What a sequence does that, by its modifiers, is one key of the table or another."""
+
     def handle(event: tk.Event[tk.Misc]) -> str | None:
-        modified = int(event.state) & _MODIFIERS and not key.startswith("Control-")
-        if modified or _belongs_to_widget(key, event.widget, picture):
-            return None
-        run(command)
-        return "break"
+        for key, command in meanings:
+            if is_meant(key, system, int(event.state)):
+                if _belongs_to_widget(key, event.widget, picture):
+                    return None
+                run(command)
+                return "break"
+        return None
 
     return handle
 
@@ -48,12 +65,3 @@ def _belongs_to_widget(key: str, widget: tk.Misc, picture: tk.Misc) -> bool:
         or (key == "space" and kind in _PRESSED_WITH_SPACE)
         or (key in _ARROWS and kind in _MOVED_WITH_ARROWS)
     )
-
-
-def _sequence(key: str) -> str:
-    """A key of the table as Tk names it: `<Control-Key-o>`, `<Key-R>`."""
-    if key == "Shift-Tab":
-        return "<<PrevWindow>>"  # X11 has a key symbol of its own for it
-    *modifiers, name = key.split("-")
-    kept = [modifier for modifier in modifiers if modifier != "Shift"]
-    return "<" + "".join(f"{modifier}-" for modifier in kept) + f"Key-{name}>"

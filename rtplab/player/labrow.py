@@ -7,6 +7,7 @@ from collections.abc import Callable
 from tkinter import ttk
 
 from rtplab.player.commands import LAB_COMMANDS, Command, tooltip
+from rtplab.player.keyboard import windowing_system
 from rtplab.player.status import Situation
 from rtplab.player.theme import Theme
 from rtplab.player.tooltip import Tooltip
@@ -36,7 +37,7 @@ class LabRow(ttk.Frame):
     ) -> None:
         button = ttk.Button(self, text=command.label, command=lambda: run(command))
         button.grid(row=0, column=column, padx=(0, theme.px(6)))
-        Tooltip(button, tooltip(command))
+        Tooltip(button, tooltip(command, windowing_system(self)))
         self.buttons[command.name] = button
 
     def show(self, now: Situation) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 from rtplab.player.commands import COMMANDS, MENUS, SPEEDS, Command, key_label
 from rtplab.player.history import Address
+from rtplab.player.keyboard import windowing_system
 from rtplab.player.status import Situation
 from rtplab.player.theme import Theme
 
@@ -54,9 +55,10 @@ def speed_label(speed: float) -> str:
 
 
 def _add(menu: tk.Menu, command: Command, now: Situation, run: Run) -> None:
+    system = windowing_system(menu)
     menu.add_command(
         label=command.label,
-        accelerator=f"{key_label(command.keys[0])}  " if command.keys else "",
+        accelerator=f"{key_label(command.keys[0], system)}  " if command.keys else "",
         command=lambda: run(command),
         state="normal" if command.enabled(now) else "disabled",
         **_padding(menu),

@@ -8,6 +8,7 @@ from PIL import Image, ImageDraw, ImageTk
 
 from rtplab.player import palette
 from rtplab.player.commands import COMMANDS, MENUS, key_label
+from rtplab.player.keyboard import windowing_system
 from rtplab.player.theme import Theme
 
 _TAG = "keys"
@@ -18,12 +19,15 @@ _OPACITY = 225  # of 255
 _MARGIN = 8  # around the card
 
 
-def key_columns() -> list[list[tuple[str, str]]]:
+def key_columns(system: str) -> list[list[tuple[str, str]]]:
     """The keys and what they do, a heading (with no key) before each menu's, in two columns."""
     sections = [
         [("", menu)]
         + [
-            ("  ".join(key_label(key) for key in command.keys), command.label.removesuffix(" …"))
+            (
+                "  ".join(key_label(key, system) for key in command.keys),
+                command.label.removesuffix(" …"),
+            )
             for command in COMMANDS
             if command.menu == menu and command.keys
         ]
@@ -52,7 +56,7 @@ class KeysOverlay:
         self._canvas.delete(_TAG)
         if not self.shown:
             return
-        columns = key_columns()
+        columns = key_columns(windowing_system(self._canvas))
         # Smaller in a window that is too small for it, rather than cut off.
         rows = max(len(column) for column in columns)
         px = self._theme.px

@@ -18,7 +18,7 @@ from rtplab.player.commands import Command
 from rtplab.player.controlbar import ControlBar
 from rtplab.player.fullscreen import FullScreen
 from rtplab.player.history import Address
-from rtplab.player.keyboard import bind_keys
+from rtplab.player.keyboard import bind_keys, windowing_system
 from rtplab.player.labrow import LabRow
 from rtplab.player.logindialog import LoginDialog
 from rtplab.player.palette import PALETTES, SURROUND
@@ -93,10 +93,15 @@ class PlayerWindow:
         bind_keys(self.toplevel, self.picture, self.run)
         self.picture.bind("<Button-1>", lambda event: self.picture.focus_set())
         self.picture.bind("<Double-Button-1>", lambda event: self.fullscreen.toggle())
-        self.picture.bind(
-            "<Button-3>", lambda event: self.actions.menu_at(event.x_root, event.y_root)
-        )
+        clicks = ["<Button-3>"]
+        if windowing_system(master) == "aqua":  # so Tk calls the right button there up to 8.6
+            clicks += ["<Button-2>", "<Control-Button-1>"]
+        for click in clicks:
+            self.picture.bind(click, self._menu_clicked)
         self.picture.focus_set()
+
+    def _menu_clicked(self, event: Any) -> None:
+        self.actions.menu_at(event.x_root, event.y_root)
 
     def _build_controls(self) -> ttk.Frame:
         px = self.theme.px

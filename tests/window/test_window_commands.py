@@ -28,6 +28,22 @@ def test_all_is_reached_by_keyboard_alone(watch, root, display):
     assert wanted <= reached
 
 
+@pytest.mark.parametrize("lock", ["Caps_Lock", "Num_Lock", "Scroll_Lock"])
+def test_a_key_works_whatever_lock_is_on(watch, root, display, lock):
+    player = watch()
+    focus(root, display)
+    display.key(lock)
+    try:
+        display.key("i")
+        assert pump(root, lambda: player.window.panel.open)
+        focus(root, display)
+        display.key("r")
+        assert pump(root, lambda: player.window.situation.recording)
+        assert player.window.viewing.stop_recording().path.suffix == ".Mjpeg"
+    finally:
+        display.key(lock)
+
+
 def test_the_menu_is_reached_and_used_by_keys(watch, root, display):
     watch()
     focus(root, display)
