@@ -266,6 +266,7 @@ class Client:
             self._silence.begin(self._played_at)
             self.firstFrameDelay = None
             self.ended = False
+            self.reception.paused()  # packets may have come after the reply to PAUSE
             position, self._seek_position = self._seek_position, None
             return self._dialogue.play(position, self._scale)
         return self._dialogue.pause() if requestCode == self.PAUSE else self._dialogue.teardown()

@@ -174,6 +174,30 @@ def test_pause_play_and_seek(pictures, transport) -> None:
         assert [frame.number for frame in watcher.frames] == watcher.shown
 
 
+def test_a_packet_after_the_reply_to_pause_makes_the_pause_no_jitter(pictures) -> None:
+    class SendsOnceMore(StandardServer):
+        def do_PAUSE(self, viewer, request):
+            super().do_PAUSE(viewer, request)
+            for packet in self.packets(viewer):
+                viewer.send_rtp(packet)
+            viewer.position += 1
+            viewer.sent += 1
+
+    with SendsOnceMore(pictures, 0.02) as server, watching(server) as watcher:
+        watcher.set_up()
+        watcher.play(3)
+        watcher.client.pauseMovie()
+        watcher.wait(lambda: watcher.client.state == Client.READY)
+        watcher.client.waitFor(lambda: False, 0.6)
+        jitters = []
+        watcher.client.onFrame = lambda frame: jitters.append(
+            watcher.client.reception.statistics.jitter
+        )
+        watcher.client.playMovie()
+        watcher.wait(lambda: watcher.client.ended)
+        assert max(jitters) < 0.6 / 16 / 2  # a step of 0.6 s would at once be a sixteenth of that
+
+
 def test_a_seek_with_timestamps_that_begin_again(pictures) -> None:
     """As gst-rtsp-server counts: the first picture after a seek bears the first timestamp."""
 

@@ -30,6 +30,15 @@ def test_90_khz_ticks():
     assert timeline.trusts_timestamps
 
 
+def test_to_pause_twice_is_to_pause_once():
+    timeline = MediaTimeline()
+    timeline.frame(0, 0.0)
+    timeline.paused()
+    after = timeline.media_time
+    timeline.paused()
+    assert timeline.media_time == after
+
+
 def test_a_lost_frame_leaves_its_time():
     assert times([0, TICKS, 3 * TICKS]) == pytest.approx([0, FRAME, 3 * FRAME])
 

@@ -92,9 +92,9 @@ class Statistics:
 
     def timed(self, media_time: float, now: float) -> None:
         """Take something due at `media_time` that arrived at `now` into the jitter (A.8)."""
-        transit = now - media_time
-        if self._transit is not None:
-            self.jitter += (abs(transit - self._transit) - self.jitter) / 16
+        transit, before = now - media_time, self._transit  # another thread may have it forgotten
+        if before is not None:
+            self.jitter += (abs(transit - before) - self.jitter) / 16
         self._transit = transit
 
     def restarted(self) -> None:

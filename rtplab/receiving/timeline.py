@@ -29,17 +29,19 @@ class MediaTimeline:
 
     def frame(self, timestamp: int, arrival: float) -> float:
         """Return the media time of the next frame, given its timestamp and arrival in seconds."""
-        if self._previous is not None:
-            step = timestamp_delta(timestamp, self._previous[0]) / CLOCK_RATE
-            self._learn(step, arrival - self._previous[1])
+        previous = self._previous  # another thread may have it forgotten
+        if previous is not None:
+            step = timestamp_delta(timestamp, previous[0]) / CLOCK_RATE
+            self._learn(step, arrival - previous[1])
             self.media_time += step if self._is_plausible(step) else self._interval
         self._previous = timestamp, arrival
         return self.media_time
 
     def paused(self) -> None:
         """The stream stands still: the time until it goes on is no interval between frames."""
-        self._previous = None
-        self.media_time += self._interval
+        if self._previous is not None:
+            self._previous = None
+            self.media_time += self._interval
 
     def _is_plausible(self, step: float) -> bool:
         return self.trusts_timestamps and _SMALLEST_STEP <= step <= LARGEST_STEP
