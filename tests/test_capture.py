@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rtplab.player.traffic import MAX_PACKET_BYTES, Traffic
+from rtplab.player.traffic import MAX_MESSAGE_BYTES, MAX_MESSAGES, MAX_PACKET_BYTES, Traffic
 from rtplab.receiving.capture import Endpoints, LiveCapture, Message, Packet, write_capture
 from rtplab.receiving.pcap import Endpoint, PcapWriter
 from rtplab.receiving.wholefile import WholeFile
@@ -191,6 +191,13 @@ def test_traffic_is_bounded():
     for number in range(MAX_PACKET_BYTES // len(packet) + 50):
         traffic.packets_received([packet], 1, False, float(number))
     assert sum(len(entry.data) for entry in traffic.packets) <= MAX_PACKET_BYTES
+    for number in range(500):
+        traffic.message_received(b"RTSP/1.0 200 OK\r\n" + bytes(64 * 1024), float(number))
+    assert 0 < sum(len(entry.data) for entry in traffic.messages) <= MAX_MESSAGE_BYTES
+    for number in range(600):
+        traffic.message_received(b"RTSP/1.0 200 OK\r\n\r\n", float(number))
+    assert len(traffic.messages) == MAX_MESSAGES
+    assert traffic.message_count == 1100
 
 
 def test_the_last_exchange_is_the_one_that_changed_the_state():

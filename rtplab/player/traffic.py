@@ -14,6 +14,7 @@ from rtplab.protocol.states import STATE_CHANGING_METHODS
 from rtplab.receiving.capture import Endpoints, Message, Packet, Recorder
 
 MAX_MESSAGES = 500
+MAX_MESSAGE_BYTES = 4 * 1024 * 1024  # of messages: real ones have 300 bytes, but 64 KB are allowed
 # Bytes of packets that are kept: minutes of the demonstration, seconds of 1080p.
 MAX_PACKET_BYTES = 64 * 1024 * 1024
 
@@ -24,7 +25,8 @@ class Traffic(Recorder):
     def __init__(self, endpoints: Callable[[], Endpoints | None]) -> None:
         super().__init__(endpoints)
         self._lock = threading.Lock()  # guards all that follows
-        self._messages: deque[Message] = deque(maxlen=MAX_MESSAGES)
+        self._messages: deque[Message] = deque()
+        self._message_bytes = 0
         self._packets: deque[Packet] = deque()
         self._bytes = 0
         self.message_count = 0
@@ -39,13 +41,19 @@ class Traffic(Recorder):
     def keep(self, entry: Message | Packet) -> None:
         with self._lock:
             if isinstance(entry, Message):
-                self._messages.append(entry)
-                self.message_count += 1
+                self._keep_message(entry)
                 return
             self._packets.append(entry)
             self._bytes += len(entry.data)
             while self._bytes > MAX_PACKET_BYTES:
                 self._bytes -= len(self._packets.popleft().data)
+
+    def _keep_message(self, message: Message) -> None:
+        self._messages.append(message)
+        self.message_count += 1
+        self._message_bytes += len(message.data)
+        while len(self._messages) > MAX_MESSAGES or self._message_bytes > MAX_MESSAGE_BYTES:
+            self._message_bytes -= len(self._messages.popleft().data)
 
     @property
     def messages(self) -> list[Message]:

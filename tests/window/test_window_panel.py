@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import random
+import re
+import time
 
 import pytest
 from display import pump
@@ -11,6 +13,7 @@ from standard_servers import StandardServer, jpeg_payloads
 from windows import drawn_on, focus
 
 import ClientLauncher
+from rtplab.player.panel.messages import MAX_PAGE_CHARACTERS, MAX_PAGE_LINES
 
 pytestmark = pytest.mark.peers
 
@@ -42,6 +45,38 @@ def test_the_panel_shows_the_protocol(watch, root, display):
     display.key("i")
     assert pump(root, lambda: not panel.open and root.winfo_width() == width)
     assert not player.window.traffic.watching
+
+
+@pytest.mark.parametrize("body", [b"a=tool:x\r\n", b"\n", b"\x00", b"x" * 500 + b"\n"])
+def test_many_large_messages_do_not_stop_the_picture(player, root, body):
+    traffic, panel = player.window.traffic, player.window.panel
+    text = (32 * 1024 // len(body)) * body
+    began = time.process_time()
+    for number in range(500):
+        traffic.message_received(b"RTSP/1.0 200 OK\r\nX-Number: %d\r\n\r\n%s" % (number, text), 1.0)
+    panel.show("Messages")
+    panel.tick(time.monotonic() + 1)
+    root.update()
+    assert time.process_time() - began < 2.0
+    shown = panel.messages.text.get("1.0", "end")
+    assert "X-Number: 499\n" in shown and "X-Number: 3\n" not in shown
+    assert len(shown) <= MAX_PAGE_CHARACTERS + 1
+
+
+def test_the_messages_page_forgets_its_oldest(player, root):
+    traffic, panel = player.window.traffic, player.window.panel
+    panel.show("Messages")
+    root.update()
+    for number in range(1200):
+        traffic.message_received(b"RTSP/1.0 200 OK\r\nX-Number: %d\r\n\r\n" % number, 1.0)
+        if number % 100 == 99:
+            panel.tick(time.monotonic() + number)
+    shown = panel.messages.text.get("1.0", "end")
+    numbers = [int(found) for found in re.findall("X-Number: ([0-9]+)", shown)]
+    assert numbers == list(range(numbers[0], 1200))
+    assert numbers[0] > 0 and len(numbers) > 300
+    assert shown.startswith("← from the server")
+    assert shown.count("\n") <= MAX_PAGE_LINES + 1
 
 
 def test_a_packet_is_held_and_others_are_stepped_to(watch, root, display):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 import tkinter as tk
+from collections import deque
 from collections.abc import Callable
 from tkinter import ttk
 
@@ -14,6 +15,13 @@ from rtplab.protocol.rtsp import printable
 from rtplab.receiving.capture import Message
 
 MAX_LINE = 400  # characters of a line that are shown
+MAX_LINES = 200  # of a message that are shown: a head has 100 at the most
+MAX_CHARACTERS = 32 * 1024  # of a message, but for its last line: escapes are long
+# What the page holds: to lay out more would stop the picture. Enough for 300 usual messages.
+MAX_PAGE_LINES = 4000
+MAX_PAGE_CHARACTERS = 256 * 1024
+
+Pieces = list[str]  # text and tag, text and tag, as Text.insert takes them
 
 
 class MessagesPage(ttk.Frame):
@@ -27,6 +35,9 @@ class MessagesPage(ttk.Frame):
         self._theme = theme
         self._traffic = traffic
         self._shown = 0
+        # Lines and characters of each message on the page, and of all of them.
+        self._sizes: deque[tuple[int, int]] = deque()
+        self._lines = self._characters = 0
         px = theme.px
         tools = ttk.Frame(self, padding=(px(12), px(8)))
         tools.pack(side="bottom", fill="x")
@@ -70,22 +81,49 @@ class MessagesPage(ttk.Frame):
         if not new:
             return
         messages = self._traffic.messages
+        self._shown = count
         at_end = self.text.yview()[1] > 0.999
         self.text.configure(state="normal")
-        for message in messages[-new:] if new < len(messages) else messages:
-            self._add(message)
+        for pieces in self._newest(messages[-new:]):
+            self.text.insert("end", *pieces)
+        while self._is_full():
+            lines, characters = self._sizes.popleft()
+            self._lines -= lines
+            self._characters -= characters
+            self.text.delete("1.0", f"{lines + 1}.0")
         self.text.configure(state="disabled")
-        self._shown = count
         if at_end:
             self.text.see("end")
+
+    def _newest(self, messages: list[Message]) -> list[Pieces]:
+        """Return as many of the newest as the page can hold, oldest first, and count them."""
+        chosen: list[Pieces] = []
+        sizes: list[tuple[int, int]] = []
+        lines = characters = 0
+        for message in reversed(messages):
+            pieces = self._pieces(message)
+            size = sum(text.count("\n") for text in pieces[::2]), sum(map(len, pieces[::2]))
+            lines, characters = lines + size[0], characters + size[1]
+            if lines > MAX_PAGE_LINES or characters > MAX_PAGE_CHARACTERS:
+                break
+            chosen.append(pieces)
+            sizes.append(size)
+        self._sizes += reversed(sizes)
+        self._lines += sum(lines for lines, _ in sizes)
+        self._characters += sum(characters for _, characters in sizes)
+        return chosen[::-1]
+
+    def _is_full(self) -> bool:
+        return self._lines > MAX_PAGE_LINES or self._characters > MAX_PAGE_CHARACTERS
 
     def _again(self) -> None:
         self.text.configure(state="normal")
         self.text.delete("1.0", "end")
-        self._shown = 0
+        self._sizes.clear()
+        self._shown = self._lines = self._characters = 0
         self.refresh()
 
-    def _add(self, message: Message) -> None:
+    def _pieces(self, message: Message) -> Pieces:
         lines = explain_message(message.data)
         kind = "sent" if message.sent else "received"
         if not message.sent and lines and " 200" not in lines[0].text:
@@ -93,12 +131,18 @@ class MessagesPage(ttk.Frame):
         arrow = "→ to the server" if message.sent else "← from the server"
         moment = time.strftime("%H:%M:%S", time.localtime(message.when))
         thousandths = int(message.when % 1 * 1000)
-        self.text.insert("end", f"{arrow}   {moment}.{thousandths:03}\n", kind)
-        for line in lines:
-            self.text.insert("end", printable(line.text, MAX_LINE))
+        pieces = [f"{arrow}   {moment}.{thousandths:03}\n", kind]
+        characters = shown = 0
+        while shown < min(len(lines), MAX_LINES) and characters < MAX_CHARACTERS:
+            line, text = lines[shown], printable(lines[shown].text, MAX_LINE)
+            shown, characters = shown + 1, characters + len(text)
+            pieces += [text, ""]
             if self._ends.get():
                 for name in line.visible_end.split():
-                    self.text.insert("end", " ", "", f" {name} ", "ends")
-            self.text.insert("end", "\n")
+                    pieces += [" ", "", f" {name} ", "ends"]
+            pieces += ["\n", ""]
             if line.meaning and line.text:
-                self.text.insert("end", f"{line.meaning}\n", "meaning")
+                pieces += [f"{line.meaning}\n", "meaning"]
+        if shown < len(lines):
+            pieces += [f"… and {len(lines) - shown:,} more lines\n", "meaning"]
+        return pieces
