@@ -17,6 +17,7 @@ from rtplab.player.tooltip import Tooltip
 _TIME_WIDTH = 5  # characters, enough for an hour: a longer time takes more room once
 _SPEEDS = ("slower", "faster", "normal_speed")
 _BUTTONS = ("record", "snapshot", "panel", "fullscreen", "menu")
+_DISPENSABLE = ("snapshot", "record")  # where there is no room; the menu has them, too
 
 
 class ControlBar(ttk.Frame):
@@ -53,6 +54,7 @@ class ControlBar(ttk.Frame):
             self._add_button(name, column)
         self.columnconfigure(2, weight=1)
         self.bind("<<ThemeChanged>>", lambda event: self._draw_icons())
+        self.bind("<Configure>", lambda event: self.fit(event.width))
         self.show(self._now)
 
     def _add_button(self, name: str, column: int) -> None:
@@ -61,6 +63,28 @@ class ControlBar(ttk.Frame):
         button.grid(row=0, column=column)
         Tooltip(button, tooltip(command, windowing_system(self)))
         self.buttons[name] = button
+
+    @property
+    def narrowest(self) -> int:
+        """Pixels that the bar needs without what can be done without."""
+        return self._needed - sum(self.buttons[name].winfo_reqwidth() for name in _DISPENSABLE)
+
+    @property
+    def _needed(self) -> int:
+        widgets = (*self.buttons.values(), self.elapsed, self.slider, self.total, self.speed)
+        return sum(widget.winfo_reqwidth() for widget in widgets) + 4 * self._theme.px(4)
+
+    def fit(self, width: int) -> None:
+        """Leave out what there is no room for in so many pixels."""
+        needed = self._needed
+        for name in _DISPENSABLE:
+            button = self.buttons[name]
+            has_room = needed <= width
+            if has_room and not button.winfo_manager():
+                button.grid()
+            elif not has_room:
+                needed -= button.winfo_reqwidth()
+                button.grid_remove()
 
     def show(self, now: Situation) -> None:
         """Bring the buttons in line with the session."""

@@ -21,6 +21,7 @@ class LabRow(ttk.Frame):
 
     def __init__(self, master: tk.Misc, theme: Theme, run: Callable[[Command], None]) -> None:
         super().__init__(master)
+        self._theme = theme
         self._shown: int | None = None
         self.buttons: dict[str, ttk.Button] = {}
         for column, command in enumerate(LAB_COMMANDS):
@@ -31,6 +32,7 @@ class LabRow(ttk.Frame):
         self.state_name = ttk.Label(self, style="Bold.TLabel", anchor="e", width=_STATE_WIDTH)
         self.state_name.grid(row=0, column=5, sticky="e", padx=(0, theme.px(8)))
         self.columnconfigure(4, weight=1)
+        self.bind("<Configure>", lambda event: self.fit(event.width))
 
     def _add_button(
         self, command: Command, column: int, theme: Theme, run: Callable[[Command], None]
@@ -39,6 +41,21 @@ class LabRow(ttk.Frame):
         button.grid(row=0, column=column, padx=(0, theme.px(6)))
         Tooltip(button, tooltip(command, windowing_system(self)))
         self.buttons[command.name] = button
+
+    @property
+    def narrowest(self) -> int:
+        """Pixels that the row needs without the frame's number."""
+        gaps = self._theme.px(6) * len(self.buttons) + self._theme.px(8)
+        widgets = (*self.buttons.values(), self.state_name)
+        return sum(widget.winfo_reqwidth() for widget in widgets) + gaps
+
+    def fit(self, width: int) -> None:
+        """Leave the frame's number out if there is no room for it in so many pixels."""
+        has_room = self.narrowest + self.number.winfo_reqwidth() <= width
+        if has_room and not self.number.winfo_manager():
+            self.number.grid()
+        elif not has_room:
+            self.number.grid_remove()
 
     def show(self, now: Situation) -> None:
         """Bring the buttons in line with the session."""

@@ -10,6 +10,7 @@ from rtplab.receiving.statistics import Statistics
 SPAN = 60.0  # seconds that a plot shows
 INTERVAL = 0.5  # seconds between two samples
 RATE_WINDOW = 2.0  # seconds over which a rate is taken: enough for a few frames
+GAP = 2.0  # seconds without a sample after which a curve begins anew: the panel was closed
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,7 @@ class PlotData:
     """Takes samples of the growing counts and keeps the figures of the last minute."""
 
     def __init__(self) -> None:
-        self.figures: deque[Figures] = deque(maxlen=round(SPAN / INTERVAL) + 1)
+        self.figures: deque[Figures] = deque()
         self._counts: deque[_Counts] = deque(maxlen=round(RATE_WINDOW / INTERVAL) + 1)
 
     def is_due(self, now: float) -> bool:
@@ -62,10 +63,22 @@ class PlotData:
         counts = _Counts(
             now, s.frames, s.bytes, s.expected, s.lost, s.reordered, s.late, s.duplicates
         )
-        if self._counts and counts.expected < self._counts[-1].expected:
-            self._counts.clear()  # another session
+        last = self._counts[-1] if self._counts else counts
+        if counts.expected < last.expected or now - last.when > GAP:
+            self._counts.clear()  # another session, or nobody knows what was between
         self._counts.append(counts)
         self.figures.append(_figures(self._counts[0], counts, s.jitter, buffered))
+        while now - self.figures[0].when > SPAN:
+            self.figures.popleft()
+
+    def runs(self) -> list[list[Figures]]:
+        """The figures of the last minute, cut where none were taken for a while."""
+        runs: list[list[Figures]] = []
+        for figure in self.figures:
+            if not runs or figure.when - runs[-1][-1].when > GAP:
+                runs.append([])
+            runs[-1].append(figure)
+        return runs
 
 
 def _figures(first: _Counts, last: _Counts, jitter: float, buffered: float) -> Figures:

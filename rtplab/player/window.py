@@ -40,6 +40,7 @@ FIRST_SIZE = (576, 432)  # of the picture area at 1x, until the first picture te
 SMALLEST = (500, 260)  # of the window at 1x
 # How much of the screen a window that takes the size of its picture may cover.
 SCREEN_SHARE = 0.9
+_PADDING = 8  # left and right of the controls, at 1x
 NEARLY = 0.1  # so far from a whole number a screen's scale may be, and is taken for it
 
 _windows: list[PlayerWindow] = []  # that are open, of all interpreters
@@ -77,19 +78,19 @@ class PlayerWindow:
     # ------------------------------------------------------------------ building
 
     def _build(self) -> None:
-        px, master = self.theme.px, self.master
+        master = self.master
         self.toplevel.configure(background=SURROUND)
         master.columnconfigure(0, weight=1)
         master.rowconfigure(0, weight=1)
         self.actions = Actions(self)
         self.picture = PictureArea(master, self.theme)
-        self.picture.configure(width=px(FIRST_SIZE[0]), height=px(FIRST_SIZE[1]))
         self.picture.grid(row=0, column=0, sticky="nsew")
         self.controls = self._build_controls()
-        self._grid_controls()
-        self.limit_size()
         self.panel = Panel(self)
-        self.fullscreen = FullScreen(self.toplevel, self.controls, self._grid_controls)
+        self.arrange()
+        self._take_first_size()
+        self.fullscreen = FullScreen(self.toplevel, self.controls, self.arrange)
+        self.toplevel.bind("<Configure>", self._resized, add=True)
         bind_keys(self.toplevel, self.picture, self.run)
         self.picture.bind("<Button-1>", lambda event: self.picture.focus_set())
         self.picture.bind("<Double-Button-1>", lambda event: self.fullscreen.toggle())
@@ -105,7 +106,7 @@ class PlayerWindow:
 
     def _build_controls(self) -> ttk.Frame:
         px = self.theme.px
-        controls = ttk.Frame(self.master, padding=(px(8), px(6), px(8), px(10)))
+        controls = ttk.Frame(self.master, padding=(px(_PADDING), px(6), px(_PADDING), px(10)))
         self.bar = ControlBar(
             controls, self.theme, self.run, self.viewing.seek, self.actions.set_speed
         )
@@ -116,14 +117,52 @@ class PlayerWindow:
             setattr(self._client, name, button)  # as the classic client has them
         return controls
 
-    def _grid_controls(self) -> None:
-        self.controls.grid(row=1, column=0, sticky="ew")
+    def arrange(self) -> None:
+        """Put the controls under the picture; under the panel, too, if they need its width."""
+        width = self.toplevel.winfo_width() - self.panel.width
+        is_beside = not self.panel.open or width >= self._narrowest
+        self.controls.grid(row=1, column=0, columnspan=1 if is_beside else 2, sticky="ew")
+        if self.panel.open:
+            self.panel.place(rows=2 if is_beside else 1)
+
+    def _resized(self, event: Any) -> None:
+        if event.widget is self.toplevel and self.panel.open and not self.fullscreen.active:
+            self.arrange()
+
+    @property
+    def _narrowest(self) -> int:
+        """Pixels that the controls need, without what can be done without."""
+        inner = max(self.bar.narrowest, self.lab_row.narrowest)
+        return inner + 2 * self.theme.px(_PADDING)
+
+    def _take_first_size(self) -> None:
+        """As large as the design has it, so far as the screen has room."""
+        top, px = self.toplevel, self.theme.px
+        is_new = top.state() == "normal" and not top.winfo_ismapped()
+        if is_new:
+            top.withdraw()  # not to be seen before it has its size
+        top.update_idletasks()  # how large are the controls?
+        for controls in (self.bar, self.lab_row):
+            controls.fit(top.winfo_screenwidth() - 2 * px(_PADDING))
+        width, height = self._room_for_picture()
+        self.picture.configure(
+            width=min(px(FIRST_SIZE[0]), width), height=min(px(FIRST_SIZE[1]), height)
+        )
+        self.limit_size()
+        if is_new:
+            top.deiconify()
+
+    def _room_for_picture(self) -> tuple[int, int]:
+        """The pixels that a window which fits on the screen leaves to its picture."""
+        top = self.toplevel
+        screen = top.winfo_screenwidth() * SCREEN_SHARE, top.winfo_screenheight() * SCREEN_SHARE
+        return round(screen[0]), round(screen[1]) - self.controls.winfo_reqheight()
 
     def limit_size(self) -> None:
-        """Let the window become no smaller than its controls."""
-        px = self.theme.px
-        narrowest = max(px(SMALLEST[0]), self.controls.winfo_reqwidth())
-        self.toplevel.minsize(narrowest, px(SMALLEST[1]))
+        """Let the window become no smaller than its controls, and never have it be too large."""
+        px, room = self.theme.px, self._room_for_picture()
+        narrowest = max(px(SMALLEST[0]), self._narrowest)
+        self.toplevel.minsize(min(narrowest, room[0]), min(px(SMALLEST[1]), room[1]))
 
     @property
     def client(self) -> Any:
@@ -181,9 +220,8 @@ class PlayerWindow:
         if top.geometry().split("+")[0] != f"{top.winfo_reqwidth()}x{top.winfo_reqheight()}":
             return
         self.limit_size()  # Tk knows by now how large the controls are
-        screen = top.winfo_screenwidth(), top.winfo_screenheight()
-        height_left = screen[1] * SCREEN_SHARE - self.controls.winfo_reqheight()
-        room = min(screen[0] * SCREEN_SHARE / width, height_left / height)
+        there_is = self._room_for_picture()
+        room = min(there_is[0] / width, there_is[1] / height)
         least = max(self.controls.winfo_reqwidth(), self.theme.px(FIRST_SIZE[0]))
         flush = least / width  # no bars at the picture's sides
         # Many screens say that they are a little more than 1x: that would only blur the picture.

@@ -32,6 +32,7 @@ class Panel:
         self._frame: ttk.Frame | None = None
         self._due = 0.0
         self._grown = 0, 0  # pixels that the window grew by when the panel was opened
+        self._moved = 0, 0  # and was moved by
         self.open = False
 
     def toggle(self) -> None:
@@ -51,44 +52,65 @@ class Panel:
         if self._frame is None:
             self._frame = self._build()
         self._make_room()
-        self._frame.grid(row=0, column=1, rowspan=2, sticky="nsew")
         self.open = self._window.traffic.watching = True
+        if not self._window.fullscreen.active:
+            self._window.arrange()
+        else:
+            self.place(rows=2)
         self._due = 0.0
 
     def _close(self) -> None:
         assert self._frame is not None
         self._frame.grid_remove()
-        self._give_room_back()
         self.open = self._window.traffic.watching = False
+        self._give_room_back()
         self._window.picture.focus_set()
 
+    @property
+    def width(self) -> int:
+        """Pixels that the panel takes, while it is open."""
+        return self._window.theme.px(WIDTH)
+
+    def place(self, rows: int) -> None:
+        """Show it beside the picture (1 row), or beside picture and controls (2)."""
+        assert self._frame is not None
+        self._frame.grid(row=0, column=1, rowspan=rows, sticky="nsew")
+
     def _make_room(self) -> None:
-        """Grow beside the picture, so far as the screen has room; the picture keeps its size."""
+        """Grow beside the picture, so far as the screen has room, and move for it."""
         if self._window.fullscreen.active:
             return
         top, px = self._window.toplevel, self._window.theme.px
-        size = top.winfo_width(), top.winfo_height()
+        size, place = (top.winfo_width(), top.winfo_height()), (top.winfo_x(), top.winfo_y())
+        # What a window manager puts around it: the same left, right and below, more above.
+        edge, title = top.winfo_rootx() - place[0], top.winfo_rooty() - place[1]
+        room = top.winfo_screenwidth() - 2 * edge, top.winfo_screenheight() - title - edge
         wanted = size[0] + px(WIDTH), max(size[1], px(LOWEST))
-        room = (
-            top.winfo_screenwidth() - top.winfo_rootx(),
-            top.winfo_screenheight() - top.winfo_rooty(),
-        )
-        width, height = (
-            max(old, min(new, there)) for old, new, there in zip(size, wanted, room, strict=True)
-        )
-        self._grown = width - size[0], height - size[1]
-        self._resize(width, height)
-        top.minsize(min(width, px(WIDTH + NARROWEST)), min(height, px(LOWEST)))
+        new = [max(old, min(w, there)) for old, w, there in zip(size, wanted, room, strict=True)]
+        moved = [
+            max(0, min(old, there - long))
+            for old, long, there in zip(place, new, room, strict=True)
+        ]
+        self._grown = new[0] - size[0], new[1] - size[1]
+        self._moved = moved[0] - place[0], moved[1] - place[1]
+        self._resize(new[0], new[1], (moved[0], moved[1]))
+        top.minsize(min(new[0], px(WIDTH + NARROWEST)), min(new[1], px(LOWEST)))
 
     def _give_room_back(self) -> None:
-        top = self._window.toplevel
-        self._window.limit_size()
-        if not self._window.fullscreen.active:
-            self._resize(top.winfo_width() - self._grown[0], top.winfo_height() - self._grown[1])
-        self._grown = 0, 0
+        window, top = self._window, self._window.toplevel
+        window.limit_size()
+        if not window.fullscreen.active:
+            window.arrange()
+            size = top.winfo_width() - self._grown[0], top.winfo_height() - self._grown[1]
+            place = top.winfo_x() - self._moved[0], top.winfo_y() - self._moved[1]
+            self._resize(*size, place)
+        self._grown = self._moved = 0, 0
 
-    def _resize(self, width: int, height: int) -> None:
-        self._window.toplevel.geometry(f"{width}x{height}")
+    def _resize(self, width: int, height: int, place: tuple[int, int]) -> None:
+        """Change the size, and the place only if it is another."""
+        top = self._window.toplevel
+        is_moved = place != (top.winfo_x(), top.winfo_y())
+        top.geometry(f"{width}x{height}" + (f"+{place[0]}+{place[1]}" if is_moved else ""))
 
     def _build(self) -> ttk.Frame:
         window, theme, px = self._window, self._window.theme, self._window.theme.px

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import tkinter as tk
+from tkinter import font as tkfont
 from tkinter import ttk
 from typing import Any
 
@@ -24,6 +25,7 @@ _PLOTS = (
 _COLUMNS = 2
 _GAP = 14  # at 1x
 _TITLE = 24  # height of what stands above a plot, at 1x
+_LOWEST = 50  # height of a plot with its title, at 1x: less shows nothing
 
 Box = tuple[float, float, float, float]  # left, top, right, bottom
 
@@ -42,6 +44,7 @@ class StatisticsPage(ttk.Frame):
         self.values: dict[str, ttk.Label] = {}
         self.canvas = tk.Canvas(self, highlightthickness=0, borderwidth=0, width=1, height=1)
         self.canvas.pack(fill="both", expand=True, pady=(px(6), 0))
+        self.canvas.bind("<Configure>", lambda event: self._draw_plots())
 
     def sample(self, now: float) -> None:
         """Take a sample when one is due; also while another page is seen."""
@@ -72,50 +75,68 @@ class StatisticsPage(ttk.Frame):
             self.values[name].configure(text=value)
 
     def _draw_plots(self) -> None:
-        gap = self._theme.px(_GAP)
-        self.canvas.delete("all")
-        self.canvas.configure(background=self._theme.palette.window)
-        figures = list(self._data.figures)
-        width = (self.canvas.winfo_width() - gap) / _COLUMNS
-        height = self.canvas.winfo_height() / math.ceil(len(_PLOTS) / _COLUMNS)
-        for number, plot in enumerate(_PLOTS):
+        """As many rows of plots as there is room for; each keeps to its box."""
+        px, canvas = self._theme.px, self.canvas
+        gap = px(_GAP)
+        canvas.delete("all")
+        canvas.configure(background=self._theme.palette.window)
+        room = canvas.winfo_width(), canvas.winfo_height()
+        rows = min(math.ceil(len(_PLOTS) / _COLUMNS), room[1] // px(_LOWEST))
+        width, height = (room[0] - gap) / _COLUMNS, room[1] / max(1, rows)
+        for number, plot in enumerate(_PLOTS[: rows * _COLUMNS]):
             row, column = divmod(number, _COLUMNS)
             left, top = gap + column * width, row * height
-            self._draw_plot((left, top, left + width - gap, top + height), figures, *plot)
+            self._draw_plot((left, top, left + width - gap, top + height), *plot)
 
-    def _draw_plot(
-        self, box: Box, figures: list[Figures], name: str, title: str, unit: str, least: float
-    ) -> None:
+    def _draw_plot(self, box: Box, name: str, title: str, unit: str, least: float) -> None:
         theme = self._theme
         p, px, canvas = theme.palette, theme.px, self.canvas
         left, top, right, bottom = box
+        figures = self._data.figures
+        value = f"{getattr(figures[-1], name):,.1f} {unit}" if figures else ""
+        value = _cut(value, theme.bold_font, right - left)
+        room = right - left - theme.bold_font.measure(value) - px(8)
         middle = top + px(_TITLE) / 2 + px(1)
-        canvas.create_text(
-            left, middle, text=title, anchor="w", font=theme.small_font, fill=p.muted
-        )
-        if figures:
-            value = f"{getattr(figures[-1], name):,.1f} {unit}"
+        for x, anchor, text, font, colour in (
+            (left, "w", _cut(title, theme.small_font, room), theme.small_font, p.muted),
+            (right, "e", value, theme.bold_font, p.text),
+        ):
             canvas.create_text(
-                right, middle, text=value, anchor="e", font=theme.bold_font, fill=p.text
-            )
+                x, middle, text=text, anchor=anchor, font=font, fill=colour, tags=name
+            )  # type: ignore[call-overload]
         plot = left, top + px(_TITLE), right, bottom - px(4)
         highest = max([least, *(getattr(figure, name) * 1.1 for figure in figures)])
-        canvas.create_rectangle(*plot, fill=p.raised, outline="")
-        points = _points(figures, name, highest, plot)
-        if len(points) >= 4:
-            canvas.create_line(*points, fill=p.accent, width=px(1.6))
+        canvas.create_rectangle(*plot, fill=p.raised, outline="", tags=name)
+        line = px(1.6)
+        # Half of a line's width is on either side of it.
+        inner = plot[0] + line, plot[1] + line, plot[2] - line, plot[3] - line
+        for run in self._data.runs():
+            points = _points(run, figures[-1].when, name, highest, inner)
+            if len(points) >= 4:
+                canvas.create_line(*points, fill=p.accent, width=line, tags=name)
+        scale = _cut(f"{highest:,.0f}", theme.small_font, right - left - px(8))
         canvas.create_text(
-            left + px(4), plot[1] + px(2), text=f"{highest:,.0f}", anchor="nw",
-            font=theme.small_font, fill=p.muted,
+            left + px(4), plot[1] + px(2), text=scale, anchor="nw", font=theme.small_font,
+            fill=p.muted, tags=name,
         )  # fmt: skip
 
 
-def _points(figures: list[Figures], name: str, highest: float, box: Box) -> list[float]:
-    """The course of a figure as coordinates: the newest at the right, a minute ago at the left."""
+def _cut(text: str, font: tkfont.Font, width: float) -> str:
+    """As much of a text as there is room for, in pixels; what is in brackets goes first."""
+    if font.measure(text) > width:
+        text = text.partition(" (")[0]
+    whole = text
+    while text and font.measure(text) > width:
+        whole = whole[:-1]
+        text = f"{whole.rstrip()}…" if whole else ""
+    return text
+
+
+def _points(run: list[Figures], now: float, name: str, highest: float, box: Box) -> list[float]:
+    """The course of a figure as coordinates: `now` at the right, a minute ago at the left."""
     left, top, right, bottom = box
     points = []
-    for figure in figures:
-        age = figures[-1].when - figure.when
-        points.append(right - (right - left) * age / SPAN)
+    for figure in run:
+        points.append(right - (right - left) * (now - figure.when) / SPAN)
         points.append(bottom - (bottom - top) * getattr(figure, name) / highest)
     return points
