@@ -172,6 +172,18 @@ def test_the_figures_are_rates_over_the_last_seconds():
     assert last.reordered_per_second == pytest.approx(6.0)
 
 
+def test_a_time_without_samples_is_a_gap_and_no_slow_rate():
+    """The panel was closed: nobody knows what was meanwhile, and a curve does not run over it."""
+    data, statistics = PlotData(), Statistics()
+    for now in (0.0, 0.6, 1.2, 1.8, 31.0, 31.6, 32.2, 70.0, 70.6):
+        statistics.frames = round(now * 20)
+        data.sample(statistics, 0.0, now)
+    assert [[figure.when for figure in run] for run in data.runs()] == [[31.6, 32.2], [70.6]]
+    assert {round(figure.frames_per_second) for figure in data.figures} == {20}
+    data.sample(statistics, 0.0, 200.0)
+    assert data.runs() == []
+
+
 def test_the_figures_are_those_of_the_last_minute():
     data = PlotData()
     for number in range(1000):
@@ -183,6 +195,7 @@ def test_another_session_begins_its_rates_anew():
     data = PlotData()
     data.sample(received(1000), 0.0, 0.0)
     data.sample(received(10), 0.0, 0.5)
+    data.sample(received(10), 0.0, 1.0)
     assert data.figures[-1].frames_per_second == 0.0
     assert data.figures[-1].loss_percent == 0.0
 

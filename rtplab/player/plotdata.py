@@ -67,8 +67,9 @@ class PlotData:
         if counts.expected < last.expected or now - last.when > GAP:
             self._counts.clear()  # another session, or nobody knows what was between
         self._counts.append(counts)
-        self.figures.append(_figures(self._counts[0], counts, s.jitter, buffered))
-        while now - self.figures[0].when > SPAN:
+        if len(self._counts) > 1:  # a rate takes two
+            self.figures.append(_figures(self._counts[0], counts, s.jitter, buffered))
+        while self.figures and now - self.figures[0].when > SPAN:
             self.figures.popleft()
 
     def runs(self) -> list[list[Figures]]:
