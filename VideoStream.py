@@ -8,53 +8,60 @@ Two formats are read, told apart by their first bytes:
                          what `ffmpeg -f mjpeg` writes; each frame ends at its EOI marker
 
 A file is indexed once and kept open; all its viewers share the `Movie`. What each viewer has
-alone is a `VideoStream`: a position in it. Frames are read, not mapped into memory: whoever cuts a
-mapped file shorter ends the process that touches what is gone.
+alone is a `VideoStream`: a position in it. A `VideoStream` by itself gives any frame that the
+five digits announce. The server gives it a `Movie` of good pictures: what is damaged, or lies
+between them, is left out and told (`Movie.damage`).
+
+Frames are read, not mapped into memory: whoever cuts a mapped file shorter ends the process that
+touches what is gone.
 """
 
 from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from weakref import WeakValueDictionary, finalize
 
-from rtplab.protocol import jpeg
+from rtplab.protocol import jpeg, mistakes
+from rtplab.protocol.baremovie import index_bare_movie
 from rtplab.protocol.errors import MovieError
+from rtplab.protocol.labmovie import LENGTH_DIGITS, digits_of_length, index_lab_movie
+from rtplab.protocol.moviefile import START_OF_PICTURE, Index, counted_from
 
-LENGTH_DIGITS = 5
 PAGE = 4096  # bytes: the least that is read of a disk
-_SOI = b"\xff\xd8"  # start of image: how every JPEG begins
+LEADING = 64 << 10  # bytes of anything else that may stand before the first frame
+_SOI = jpeg.START_OF_IMAGE  # how every JPEG begins
 
 
 class Movie:
     """One movie file, open and indexed: what all its viewers share.
 
-    `frames` holds (offset, length) in bytes of each JPEG; `width` and `height` are the first
-    frame's, in pixels; `modified` is the file's time in Unix seconds; `identity` stays the same as
-    long as the file does. `damage` says what is wrong with a file whose last frame is cut off.
+    `frames` holds (offset, length) in bytes of each frame; `width` and `height` are the first
+    frame's, in pixels (0 if it is no JPEG); `modified` is the file's time in Unix seconds;
+    `identity` stays the same as long as the file does. `left_out` counts what is not played;
+    `damage` says it in one line, and that the last frame is cut off. It is empty for a whole file.
     """
 
-    def __init__(self, path: str | os.PathLike[str]) -> None:
-        """Open and index the file. Raises OSError; MovieError (an OSError) when it is no movie."""
+    def __init__(self, path: str | os.PathLike[str], any_frame: bool = False) -> None:
+        """Open and index the file: its good pictures, or with `any_frame` all that is announced.
+
+        Raises OSError; MovieError (an OSError) when it is no movie.
+        """
         self.path = os.fspath(path)
-        self.damage = ""
         with open(self.path, "rb") as file:
             status = os.fstat(file.fileno())
-            if status.st_size == 0:
-                raise MovieError("the file is empty: a movie begins with a frame")
             self._descriptor = os.dup(file.fileno())
         self._close = finalize(self, os.close, self._descriptor)  # when nobody watches any more
         self._reading = threading.Lock()  # where the position in the file must be moved to read
         self._size = status.st_size
         self.modified = int(status.st_mtime)
         self.identity = _identity(status)
-        self._is_bare = self._read(0, len(_SOI)) == _SOI
-        self.frames = self._index()
-        offset, length = self.frames[0]
-        with _counted_from(offset):
-            self.width, self.height = jpeg.dimensions(self._read(offset, length))
+        self._is_bare = self._looks_bare()
+        self._start = b"" if any_frame and not self._is_bare else _SOI  # of every frame
+        index = self._index(any_frame)
+        self.width, self.height = self._size_of_first(index, any_frame)
+        self.frames, self._heads, self.left_out = index.frames, index.heads, index.left_out
+        self.damage = "; ".join(filter(None, (str(index.left_out), index.cut_off)))
 
     def frame(self, number: int) -> memoryview:
         """Return the JPEG of frame `number`, counted from 1.
@@ -63,8 +70,11 @@ class Movie:
         such frame in this place any more.
         """
         offset, length = self.frames[number - 1]
-        head = _SOI if self._is_bare else b"%05d%b" % (length, _SOI)
-        prefix = len(head) - len(_SOI)
+        if self._is_bare:
+            head, prefix = _SOI, 0
+        else:
+            digits = self._heads.get(offset) or b"%05d" % length
+            head, prefix = digits + self._start, len(digits)
         data = self._read(offset - prefix, prefix + length)
         if len(data) < prefix + length:
             raise MovieError(f"frame {number} is gone: the file has been cut shorter", offset)
@@ -80,75 +90,52 @@ class Movie:
             os.lseek(self._descriptor, offset, os.SEEK_SET)
             return os.read(self._descriptor, length)
 
-    def _index(self) -> list[tuple[int, int]]:
-        frames: list[tuple[int, int]] = []
-        try:
-            for frame in self._bare_frames() if self._is_bare else self._prefixed_frames():
-                frames.append(frame)
-        except MovieError as error:
-            # A recording that was stopped half-way through a frame is played up to there.
-            if error.offset < self._size or not frames:
-                raise
-            self.damage = f"cut off in frame {len(frames) + 1}: {error}"
-        return frames
+    def _looks_bare(self) -> bool:
+        """Tell which format the file has. Raises MovieError when it is known to be something else.
 
-    def _prefixed_frames(self) -> Iterator[tuple[int, int]]:
-        position, end = 0, self._size
-        while position < end:
-            start = position + LENGTH_DIGITS
-            head = self._read(position, LENGTH_DIGITS + len(_SOI))
-            digits, first = head[:LENGTH_DIGITS], head[LENGTH_DIGITS:]
-            if not digits.isdigit():
-                raise _unexpected(position, "the length of a frame in 5 ASCII digits", digits)
-            position = start + int(digits)
-            if len(digits) < LENGTH_DIGITS or position > end:
-                raise _cut_off(end)
-            if first != _SOI:
-                raise _unexpected(start, "a JPEG (FFD8)", first)
-            yield start, position - start
+        Junk may stand before the first frame, but not in a file of another kind, which may hold
+        JPEGs too.
+        """
+        beginning = self._read(0, LENGTH_DIGITS)
+        if beginning.startswith(_SOI):
+            return True
+        if beginning.isdigit():
+            return False
+        beginning = self._read(0, LEADING)
+        if kind := mistakes.recognise(beginning):
+            raise MovieError(kind)
+        first = beginning.find(START_OF_PICTURE)
+        if first < 0:
+            expected = "the length of a frame in 5 ASCII digits, or a JPEG (FFD8)"
+            raise MovieError(f"byte 0: expected {expected}, found {beginning[:LENGTH_DIGITS]!r}")
+        return not beginning[:first][-LENGTH_DIGITS:].isdigit()
 
-    def _bare_frames(self) -> Iterator[tuple[int, int]]:
-        start, length = 0, PAGE
-        while start < self._size:
-            if self._size - start == 1 and self._read(start, 1) == _SOI[:1]:
-                raise _cut_off(self._size)
-            length = self._length_of_image(start, 2 * length)
-            yield start, length
-            start += length
+    def _index(self, any_frame: bool) -> Index:
+        if self._is_bare:
+            return index_bare_movie(self._read, self._size)
+        return index_lab_movie(self._read, self._size, any_frame)
 
-    def _length_of_image(self, start: int, guess: int) -> int:
-        """Return how long the JPEG at `start` is, reading `guess` bytes at first."""
-        while True:
-            data = self._read(start, guess)
-            try:
-                with _counted_from(start):
-                    return jpeg.end_of_image(data)
-            except MovieError as error:
-                if error.offset < start + len(data) or len(data) < guess:
-                    raise
-            guess *= 4
+    def _size_of_first(self, index: Index, any_frame: bool) -> tuple[int, int]:
+        """Return the first picture's sides in pixels; pictures before it without any are left out.
 
-
-@contextmanager
-def _counted_from(start: int) -> Iterator[None]:
-    """Have a MovieError about the data at `start` name its place in the file."""
-    try:
-        yield
-    except MovieError as error:
-        problem = str(error).partition(": ")[2]
-        offset = start + error.offset
-        raise MovieError(f"byte {offset}: {problem}", offset) from None
-
-
-def _cut_off(end: int) -> MovieError:
-    return MovieError(f"byte {end}: expected the rest of a frame, found the end", end)
-
-
-def _unexpected(offset: int, expected: str, found: bytes) -> MovieError:
-    return MovieError(f"byte {offset}: expected {expected}, found {found!r}", offset)
+        Raises MovieError when there is no frame.
+        """
+        for number, (offset, length) in enumerate(index.frames):
+            picture = self._read(offset, length)
+            damage = jpeg.measure(picture).problem
+            if damage is None or any_frame:
+                del index.frames[:number]
+                return jpeg.dimensions(picture) if damage is None else (0, 0)
+            index.leave_out(offset, offset + length, counted_from(offset, damage))
+        # The index must not hold what is raised here: that holds the file open with its traceback.
+        offset, problem = (index.error.offset, str(index.error)) if index.error else (0, "no frame")
+        if mistakes.has_changed_line_ends(self._read(0, mistakes.LOOKED_AT)):
+            problem = mistakes.CHANGED_LINE_ENDS
+        raise MovieError(problem, offset)
 
 
 _Identity = tuple[int, int, int, int]  # device, number in it, time of the last change, size
+_Key = tuple[_Identity, bool]  # and if any frame will do
 
 
 def _identity(status: os.stat_result) -> _Identity:
@@ -162,18 +149,18 @@ class _Turn:
         self.lock = threading.Lock()
 
 
-_movies: WeakValueDictionary[_Identity, Movie] = WeakValueDictionary()
-_turns: WeakValueDictionary[_Identity, _Turn] = WeakValueDictionary()
+_movies: WeakValueDictionary[_Key, Movie] = WeakValueDictionary()
+_turns: WeakValueDictionary[_Key, _Turn] = WeakValueDictionary()
 _movies_lock = threading.Lock()  # guards _movies and _turns; no file is touched under it
 
 
-def open_movie(path: str | os.PathLike[str]) -> Movie:
+def open_movie(path: str | os.PathLike[str], any_frame: bool = False) -> Movie:
     """Return the shared Movie of a file; one that has changed since is indexed anew.
 
-    Nobody waits for the index of another movie. Raises OSError; MovieError (an OSError) when it is
-    no movie.
+    With `any_frame` it has the frames that are announced, else the good pictures. Nobody waits for
+    the index of another movie. Raises OSError; MovieError (an OSError) when it is no movie.
     """
-    key = _identity(os.stat(path))
+    key = _identity(os.stat(path)), any_frame
     with _movies_lock:
         movie = _movies.get(key)
         if movie is not None:
@@ -183,7 +170,7 @@ def open_movie(path: str | os.PathLike[str]) -> Movie:
         with _movies_lock:
             movie = _movies.get(key)
         if movie is None:
-            movie = Movie(path)
+            movie = Movie(path, any_frame)
             with _movies_lock:
                 _movies[key] = movie
         return movie
@@ -197,23 +184,27 @@ def index_cost(path: str | os.PathLike[str]) -> int:
     """
     with open(path, "rb") as file:
         size = os.fstat(file.fileno()).st_size
-        digits = file.read(LENGTH_DIGITS)
-    if not digits.isdigit():
+        beginning = file.read(PAGE)
+    digits = digits_of_length(beginning)
+    if not digits:
         return size
-    return min(size, size * PAGE // (LENGTH_DIGITS + int(digits)))
+    return min(size, size * PAGE // (digits + int(beginning[:digits])))
 
 
 class VideoStream:
     """A viewer's position in a movie file."""
 
-    def __init__(self, filename: str | os.PathLike[str]) -> None:
-        """Open the movie. Raises OSError when it can't be opened or is no movie."""
+    def __init__(self, filename: str | os.PathLike[str], movie: Movie | None = None) -> None:
+        """Open the movie, unless `movie` has what is to be given of it.
+
+        Raises OSError when it can't be opened or is no movie.
+        """
         self.filename = filename
-        self.movie = open_movie(filename)
+        self.movie = movie or open_movie(filename, any_frame=True)
         self._frame_number = 0
 
     def nextFrame(self) -> bytes:
-        """Return the next JPEG, or b"" at the end. Raises MovieError when the file has changed."""
+        """Return the next frame, or b"" at the end. Raises MovieError when the file has changed."""
         if self._frame_number >= len(self.movie.frames):
             return b""
         frame = self.movie.frame(self._frame_number + 1)

@@ -18,7 +18,7 @@ from movies import MOVIE, ROOT, frames_of, write_movie
 from rtplab.protocol.errors import MovieError
 from rtplab.protocol.parser import RequestParser
 from rtplab.protocol.rtsp import Headers, Request
-from rtplab.serving import sinks
+from rtplab.serving import sessionmaker, sinks
 from rtplab.serving.frameclock import LONGEST_BEAT, FrameClock
 from rtplab.serving.library import MovieLibrary
 from rtplab.serving.pacer import Ticket
@@ -413,6 +413,22 @@ def test_a_failed_setup_leaves_the_session_as_it_was(by_hand, frames):
 def test_teardown_without_a_session_is_no_mistake(by_hand):
     """Lab clients send it when their window is closed, whatever came before."""
     assert by_hand.ask("TEARDOWN").startswith("RTSP/1.0 200 ")
+
+
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [
+        (PermissionError(13, "used by another process"), 403),
+        (OSError(5, "Input/output error"), 403),
+        (FileNotFoundError(2, "No such file"), 404),
+    ],
+)
+def test_a_movie_that_is_locked_is_not_said_to_be_missing(by_hand, monkeypatch, error, status):
+    def fail(path):
+        raise error
+
+    monkeypatch.setattr(sessionmaker, "open_movie", fail)
+    assert by_hand.ask("SETUP").startswith(f"RTSP/1.0 {status} ")
 
 
 def test_the_movie_is_cut_while_it_plays(tmp_path, frames, caplog):

@@ -5,9 +5,11 @@ from __future__ import annotations
 import builtins
 import gc
 import os
+import random
 import subprocess
 import sys
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -16,16 +18,18 @@ from hypothesis import strategies as st
 from movies import MOVIE, ROOT, frames_of, jpeg_of_size, write_movie
 
 import VideoStream as module
+from rtplab.protocol import jpeg, mistakes, moviefile
 from rtplab.protocol.errors import MovieError
 from VideoStream import Movie, VideoStream, open_movie
 
 SMALL = [jpeg_of_size(size, seed) for seed, size in enumerate((900, 800, 1500))]
 
 
-def with_thumbnail(jpeg, thumbnail):
+def with_thumbnail(picture, thumbnail):
     """A JPEG as cameras write it: with another one inside an APP1 segment."""
     segment = b"Exif\0\0" + thumbnail
-    return jpeg[:2] + b"\xff\xe1" + (len(segment) + 2).to_bytes(2, "big") + segment + jpeg[2:]
+    size = (len(segment) + 2).to_bytes(2, "big")
+    return picture[:2] + b"\xff\xe1" + size + segment + picture[2:]
 
 
 def all_frames(stream):
@@ -93,7 +97,7 @@ def test_a_bare_sequence(tmp_path):
 
 
 def test_thumbnails_inside_the_pictures_are_no_frames(tmp_path):
-    frames = [with_thumbnail(jpeg, SMALL[1]) for jpeg in SMALL]
+    frames = [with_thumbnail(picture, SMALL[1]) for picture in SMALL]
     assert all(frame.count(b"\xff\xd9") == 2 for frame in frames)
     path = tmp_path / "camera.mjpeg"
     path.write_bytes(b"".join(frames))
@@ -140,51 +144,346 @@ THIRD = SECOND + 5 + len(SMALL[1])
 @pytest.mark.parametrize(
     ("data", "offset", "message"),
     [
-        (b"", 0, "the file is empty: a movie begins with a frame"),
-        (b"hello world", 0, "byte 0: expected the length of a frame in 5 ASCII digits, found"),
-        (b"\n" + PREFIXED, 0, "byte 0: expected the length of a frame in 5 ASCII digits, found"),
-        (b"-0005" + PREFIXED, 0, "byte 0: expected the length of a frame in 5 ASCII digits"),
+        (b"hello world", 0, "byte 0: expected the length of a frame in 5 ASCII digits, "),
+        (b"-0005hello", 0, "byte 0: expected the length of a frame in 5 ASCII digits, "),
         (b"00012hello, world", 5, "byte 5: expected a JPEG (FFD8), found b'he'"),
-        (b"00000" + PREFIXED, 5, "byte 5: expected a JPEG (FFD8), found b'00'"),
-        (PREFIXED + b"\n", len(PREFIXED), f"byte {len(PREFIXED)}: expected the length of a frame"),
-        (
-            PREFIXED[:SECOND] + b"0080x" + PREFIXED[SECOND + 5 :],
-            SECOND,
-            f"byte {SECOND}: expected the length of a frame in 5 ASCII digits, found b'0080x'",
-        ),
-        (
-            PREFIXED[: SECOND + 5] + b"\xff\xd9" + PREFIXED[SECOND + 7 :],
-            SECOND + 5,
-            f"byte {SECOND + 5}: expected a JPEG (FFD8), found b'\\xff\\xd9'",
-        ),
-        (
-            PREFIXED[:SECOND] + b"00700" + PREFIXED[SECOND + 5 :],
-            SECOND + 705,
-            f"byte {SECOND + 705}: expected the length of a frame",
-        ),
-        (BARE + b"tail", len(BARE), f"byte {len(BARE)}: "),
+        (b"00000", 5, "byte 5: expected a JPEG (FFD8), found b''"),
         (b"00004\xff\xd8\xff\xd9", 5, "byte 5: the picture has no frame header"),
         (PREFIXED[:500], 500, "byte 500: expected the rest of a frame, found the end"),
         (b"0090", 4, "byte 4: expected the rest of a frame, found the end"),
         (BARE[:500], 500, "byte 500: the picture is cut short"),
         (b"\xff\xd8", 2, "byte 2: the picture is cut short"),
+        (b"\xff\xd8\xff\xd9", 0, "byte 0: the picture has no frame header"),
     ],
 )
 def test_the_error_names_the_offset_and_what_was_expected(tmp_path, data, offset, message):
     path = tmp_path / "damaged.Mjpeg"
     path.write_bytes(data)
     with pytest.raises(MovieError) as caught:
-        VideoStream(path)
+        Movie(path)
     assert message in str(caught.value)
     assert str(caught.value).isprintable()
     assert caught.value.offset == offset
 
 
-def test_an_overlarge_first_length_is_no_crash(tmp_path):
-    path = tmp_path / "damaged.Mjpeg"
-    path.write_bytes(b"99999" + SMALL[0])
-    with pytest.raises(MovieError):
-        VideoStream(path)
+# --- What is left out ----------------------------------------------------------------------------
+
+
+def pictures(path, data):
+    """The movie in `data` as a server has it, and its pictures."""
+    path.write_bytes(data)
+    movie = Movie(path)
+    return movie, [bytes(movie.frame(number)) for number in range(1, len(movie.frames) + 1)]
+
+
+def told(movie):
+    return movie.left_out.places, movie.left_out.bytes, movie.left_out.first
+
+
+def assert_said(movie, *facts):
+    assert "\n" not in movie.damage
+    for fact in facts:
+        assert str(fact) in movie.damage
+
+
+@pytest.mark.parametrize(
+    "junk", [b"\0\0\0", b"\xff", b"\xff\xff", b"\n", b"\xff\xd9", b"boundary\r\n", b"\xff\xd8"]
+)
+def test_what_lies_between_bare_pictures_is_left_out(tmp_path, junk):
+    data = junk.join([*SMALL, b""])
+    movie, found = pictures(tmp_path / "movie.mjpeg", data)
+    # At the end of the file, what begins as a picture does is one more, which is cut off.
+    is_cut_off = jpeg.START_OF_IMAGE.startswith(junk)
+    assert ("cut off in frame 4" in movie.damage) == is_cut_off
+    assert found == SMALL
+    places = 2 if is_cut_off else 3
+    assert told(movie)[1:] == (places * len(junk), len(SMALL[0]))
+    assert_said(movie, f"byte {len(SMALL[0])}", f"{places * len(junk)} bytes", f"{places} places")
+
+
+@pytest.mark.parametrize(
+    "junk", [b"\n", bytes(1000), b"--frame\r\nContent-Type: image/jpeg\r\n\r\n"]
+)
+@pytest.mark.parametrize("data", [BARE, PREFIXED], ids=["bare", "lab"])
+def test_what_lies_before_the_first_picture_is_left_out(tmp_path, junk, data):
+    movie, found = pictures(tmp_path / "movie.mjpeg", junk + data)
+    assert found == SMALL
+    assert told(movie) == (1, len(junk), 0)
+
+
+def without_end(picture):
+    return picture[:-2]
+
+
+def with_a_segment_too_long(picture):
+    """As if the rest of it, and more, were in its second segment."""
+    return picture[:4] + b"\xff\xf0" + picture[6:]
+
+
+def with_reserved_marker(picture):
+    return picture[:-40] + b"\xff\x02" + picture[-38:]
+
+
+DAMAGE = [without_end, with_a_segment_too_long, with_reserved_marker, lambda picture: picture[:30]]
+
+
+@pytest.mark.parametrize("damage", DAMAGE)
+@pytest.mark.parametrize("number", [0, 1, 2])
+def test_a_damaged_bare_picture_is_left_out_alone(tmp_path, damage, number):
+    frames = SMALL + SMALL
+    frames[number] = damage(frames[number])
+    movie, found = pictures(tmp_path / "movie.mjpeg", b"".join(frames))
+    assert found == frames[:number] + frames[number + 1 :]
+    first = sum(map(len, frames[:number]))
+    assert told(movie) == (1, len(frames[number]), first)
+    assert_said(movie, "1 place", f"byte {first}", f"{len(frames[number]):,} bytes")
+    assert (movie.width, movie.height) == jpeg.dimensions(found[0])
+
+
+@pytest.mark.parametrize("damage", DAMAGE[:2])
+def test_a_damaged_last_picture_is_cut_off(tmp_path, damage):
+    movie, found = pictures(tmp_path / "movie.mjpeg", BARE + damage(SMALL[0]))
+    assert found == SMALL
+    assert "cut off in frame 4" in movie.damage
+
+
+@pytest.mark.parametrize("damage", DAMAGE)
+@pytest.mark.parametrize("number", [0, 1, 2, 5])
+def test_a_damaged_frame_of_the_lab_is_left_out_alone(tmp_path, damage, number):
+    """The first frame is looked into; another one that ends as a picture does, when it is due."""
+    frames = SMALL + SMALL
+    frames[number] = damage(frames[number])
+    path = write_movie(tmp_path / "movie.Mjpeg", frames)
+    movie, found = pictures(path, path.read_bytes())
+    if number == 0 or not frames[number].endswith(b"\xff\xd9"):
+        first = sum(5 + len(frame) for frame in frames[:number])
+        assert told(movie)[0] == 1 and told(movie)[2] in (first, first + 5)
+        del frames[number]
+    assert found == frames
+
+
+@pytest.mark.parametrize("bytes_", [b"hello", b"\xff", b"", b"\xff\xd9"])
+def test_an_announced_frame_that_is_no_jpeg_is_left_out(tmp_path, bytes_):
+    path = write_movie(tmp_path / "movie.Mjpeg", [SMALL[0], bytes_, *SMALL[1:]])
+    movie, found = pictures(path, path.read_bytes())
+    assert found == SMALL
+    assert told(movie) == (1, 5 + len(bytes_), SECOND)
+
+
+@pytest.mark.parametrize(
+    "length", [b"00700", b"00799", b"00801", b"99999", b"0080x", b"xxxxx", b"     "]
+)
+def test_a_wrong_length_costs_one_frame_at_the_most(tmp_path, length):
+    data = PREFIXED[:SECOND] + length + PREFIXED[SECOND + 5 :]
+    movie, found = pictures(tmp_path / "movie.Mjpeg", data)
+    assert found in (SMALL, [SMALL[0], SMALL[2]])
+    assert movie.damage or found == SMALL
+
+
+@pytest.mark.parametrize("tail", [b"\n", b"\r\n", bytes(3), b"x" * 1000])
+def test_what_follows_the_last_frame_of_the_lab_is_left_out(tmp_path, tail):
+    movie, found = pictures(tmp_path / "movie.Mjpeg", PREFIXED + tail)
+    assert found == SMALL
+    assert told(movie) == (1, len(tail), len(PREFIXED))
+
+
+def test_bytes_after_the_end_of_a_picture_are_not_sent(tmp_path):
+    frames = [SMALL[0] + bytes(3), SMALL[1], SMALL[2] + b"\xff\xd9\xff"]
+    path = write_movie(tmp_path / "movie.Mjpeg", frames)
+    movie, found = pictures(path, path.read_bytes())
+    assert found == SMALL
+    assert told(movie) == (2, 6, 5 + len(SMALL[0]))
+    with open(path, "r+b") as file:
+        file.write(b"00901")
+    with pytest.raises(MovieError, match="overwritten"):
+        movie.frame(1)
+
+
+def large_jpeg(size):
+    """A JPEG of `size` bytes: one that is smaller, with comments."""
+    picture = SMALL[0]
+    while missing := size - len(picture):
+        length = min(missing, 60_000)
+        if missing - length < 4 and missing > length:
+            length -= 4
+        comment = b"\xff\xfe" + (length - 2).to_bytes(2, "big") + bytes(length - 4)
+        picture = picture[:2] + comment + picture[2:]
+    return picture
+
+
+@pytest.mark.parametrize("digits", [b"%05d", b"%06d"])
+@pytest.mark.parametrize("any_frame", [False, True])
+def test_six_digits_from_100_000_bytes_on(tmp_path, digits, any_frame):
+    frames = [large_jpeg(size) for size in (99_999, 100_000, 345_678, 5_000)]
+    path = tmp_path / "large.Mjpeg"
+    path.write_bytes(b"".join(digits % len(frame) + frame for frame in frames))
+    movie = Movie(path, any_frame)
+    assert [bytes(movie.frame(number)) for number in (1, 2, 3, 4)] == frames
+    assert movie.damage == ""
+
+
+def test_a_bare_picture_of_megabytes(tmp_path):
+    frames = [SMALL[0], large_jpeg(3_000_000), SMALL[1]]
+    assert pictures(tmp_path / "large.mjpeg", b"".join(frames))[1] == frames
+
+
+def test_a_picture_of_no_end_is_left_out_in_bounded_memory(tmp_path, monkeypatch):
+    monkeypatch.setattr(moviefile, "MAX_PICTURE", 2 << 20)
+    reads = []
+    path = tmp_path / "movie.mjpeg"
+    endless = SMALL[1][:-2] + bytes(5 << 20)
+    path.write_bytes(SMALL[0] + endless + SMALL[2])
+    original = Movie._read
+
+    def noted(movie, offset, length):
+        reads.append(length)
+        return original(movie, offset, length)
+
+    monkeypatch.setattr(Movie, "_read", noted)
+    movie, found = pictures(path, path.read_bytes())
+    assert found == [SMALL[0], SMALL[2]]
+    assert told(movie) == (1, len(endless), len(SMALL[0]))
+    assert max(reads) <= 2 << 20
+    assert sum(reads) < 4 * len(path.read_bytes())
+
+
+# --- What damage may cost ------------------------------------------------------------------------
+
+MANY = 6 << 20  # bytes
+JUNK = {
+    "zeros": b"\xff\xd8\xff" + bytes(MANY),
+    "starts": b"\xff\xd8\xff\xd8" * (MANY // 4),
+    "segments": b"\xff\xd8\xff\xe0\x00\x02" * (MANY // 6),
+    "nested": b"\xff\xd8\xff\xe0\xff\xff" * (MANY // 6),
+    "scans": b"\xff\xd8\xff\xda\x00\x08" * (MANY // 6),
+    "long scans": (b"\xff\xd8\xff\xda\xff\xf0" * 10_000 + bytes(1 << 17)) * (MANY >> 18),
+    "chains": (b"\xff\xd8" + b"\xff\xe0\x00\x10" + bytes(14)) * (MANY // 20),
+    "lengths": b"99999\xff\xd8\xff" * (MANY // 8),
+    "large lengths": b"999999\xff\xd8\xff\xe0" * (MANY // 10),
+    "empty frames": b"00000" * (MANY // 5),
+    "nines": b"9" * MANY,
+}
+
+
+@pytest.mark.parametrize("kind", JUNK)
+@pytest.mark.parametrize("any_frame", [False, True])
+def test_a_large_file_of_junk_is_refused_soon(tmp_path, monkeypatch, kind, any_frame):
+    """What is read and walked through grows with the file's size, not with its square."""
+    path = tmp_path / "junk.mjpeg"
+    path.write_bytes(JUNK[kind])
+    read = []
+    original = Movie._read
+
+    def noted(movie, offset, length):
+        data = original(movie, offset, length)
+        read.append(len(data))
+        return data
+
+    monkeypatch.setattr(Movie, "_read", noted)
+    started = time.process_time()
+    try:
+        movie = Movie(path, any_frame)
+    except MovieError as error:
+        assert str(error).startswith("byte ")
+    else:
+        assert any_frame and movie.frames
+    assert time.process_time() - started < 3
+    assert sum(read) < 4 * len(JUNK[kind])
+
+
+def test_after_very_much_damage_the_rest_is_left_out(tmp_path, monkeypatch):
+    monkeypatch.setattr(moviefile, "MAX_DAMAGED", 5)
+    data = BARE + 5 * (SMALL[0][:-2] + b"\xff\x02") + BARE
+    movie, found = pictures(tmp_path / "movie.mjpeg", data)
+    assert found == SMALL
+    assert movie.left_out.bytes == len(data) - len(BARE)
+
+
+# --- What is something else ----------------------------------------------------------------------
+
+NOISE = random.Random(7).randbytes(2 << 20)
+
+
+@pytest.mark.parametrize(
+    ("data", "what", "to_do"),
+    [
+        (b"", "empty", "copy"),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "Git LFS", "git lfs pull"),
+        (b"<!DOCTYPE html><html>" + BARE, "web page", "download"),
+        (b"\n <HTML>", "web page", "download"),
+        (b"RIFF\0\0\0\0AVI LIST" + BARE, "AVI", "ffmpeg"),
+        (b"\0\0\0\x20ftypisom" + BARE, "MP4", "ffmpeg"),
+        (b"\x1a\x45\xdf\xa3" + BARE, "Matroska", "ffmpeg"),
+        (b"\0\0\0\x01\x67\x64\0\x1f" + NOISE, "H.264", "ffmpeg"),
+        (PREFIXED.replace(b"\n", b"\r\n"), "line ends", ".gitattributes"),
+        (BARE.replace(b"\n", b"\r\n"), "line ends", ".gitattributes"),
+    ],
+)
+@pytest.mark.parametrize("any_frame", [False, True])
+def test_a_mistake_is_named_with_what_to_do(tmp_path, data, what, to_do, any_frame):
+    path = tmp_path / "movie.Mjpeg"
+    path.write_bytes(data)
+    if what == "line ends" and any_frame:
+        return  # some frames are announced
+    with pytest.raises(MovieError) as caught:
+        Movie(path, any_frame)
+    assert what in str(caught.value) and to_do in str(caught.value)
+
+
+@pytest.mark.parametrize("bare", [False, True])
+@pytest.mark.parametrize(("ends", "becoming"), [(b"\n", b"\r\n"), (b"\r\n", b"\n")])
+def test_changed_line_ends_are_told_from_other_damage(bare, ends, becoming):
+    assert mistakes.has_changed_line_ends(NOISE.replace(ends, becoming)[: mistakes.LOOKED_AT])
+    assert not mistakes.has_changed_line_ends(NOISE[: mistakes.LOOKED_AT])
+    assert not mistakes.has_changed_line_ends(MOVIE.read_bytes()[: mistakes.LOOKED_AT])
+
+
+# --- The classic class alone ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "frames",
+    [[b"hello, world", b"x", b"\xff\xd8", bytes(1000)], [SMALL[0], SMALL[1][:-2], b"tail"]],
+)
+def test_alone_a_stream_gives_any_frame_that_is_announced(tmp_path, frames):
+    path = write_movie(tmp_path / "any.Mjpeg", frames)
+    stream = VideoStream(path)
+    assert all_frames(stream) == frames
+    assert stream.frameNbr() == len(frames)
+    assert stream.movie.damage == ""
+
+
+def test_alone_a_stream_gives_what_comes_before_something_else(tmp_path):
+    path = write_movie(tmp_path / "any.Mjpeg", [b"hello", b"world"])
+    path.write_bytes(path.read_bytes() + b"\n")
+    assert all_frames(VideoStream(path)) == [b"hello", b"world"]
+    path.write_bytes(path.read_bytes()[:-3])
+    assert all_frames(VideoStream(path)) == [b"hello"]
+
+
+# --- Systems without pread -----------------------------------------------------------------------
+
+
+def test_without_pread_viewers_read_one_after_the_other(movie, monkeypatch):
+    monkeypatch.delattr(os, "pread")
+    seek = os.lseek
+
+    def slow_seek(*arguments):
+        position = seek(*arguments)
+        time.sleep(0.0001)  # another thread has its turn
+        return position
+
+    monkeypatch.setattr(os, "lseek", slow_seek)
+    stream = VideoStream(movie)
+    assert all_frames(stream) == SMALL
+    shared = stream.movie
+
+    def read_all(number):
+        return [bytes(shared.frame(1 + (number + at) % 3)) for at in range(60)]
+
+    with ThreadPoolExecutor(4) as pool:
+        for number, found in enumerate(pool.map(read_all, range(4))):
+            assert found == [SMALL[(number + at) % 3] for at in range(60)]
 
 
 @pytest.mark.parametrize("cut", [1, 2, 100, len(SMALL[2]) - 1, len(SMALL[2]), len(SMALL[2]) + 4])
@@ -212,12 +511,13 @@ def test_a_bare_sequence_cut_in_its_last_frame(tmp_path, cut):
 def test_any_file_is_a_movie_or_a_movie_error(tmp_path_factory, data):
     path = tmp_path_factory.getbasetemp() / "any.Mjpeg"
     path.write_bytes(data)
-    try:
-        movie = Movie(path)
-    except MovieError as error:
-        assert 0 <= error.offset <= len(data)
-        return
-    assert movie.frames
+    for any_frame in (False, True):
+        try:
+            movie = Movie(path, any_frame)
+        except MovieError as error:
+            assert 0 <= error.offset <= len(data)
+        else:
+            assert movie.frames
 
 
 @given(st.lists(st.sampled_from(SMALL), min_size=1, max_size=8), st.booleans())
@@ -236,11 +536,10 @@ def test_a_flipped_byte_is_a_movie_or_a_movie_error(tmp_path_factory, at, value,
     data[at % len(data)] = value
     path = tmp_path_factory.getbasetemp() / "flipped.Mjpeg"
     path.write_bytes(data)
-    try:
-        stream = VideoStream(path)
-    except MovieError:
-        return
-    assert all_frames(stream)
+    movie = Movie(path)
+    found = [bytes(movie.frame(number)) for number in range(1, len(movie.frames) + 1)]
+    assert len(found) >= 2
+    assert sum(frame in SMALL for frame in found) >= 2
 
 
 # --- What viewers share --------------------------------------------------------------------------
@@ -357,8 +656,10 @@ def test_a_movie_may_be_deleted_while_it_is_shown(movie):
 
 
 def test_open_movie_is_what_a_stream_has(movie):
-    shared = open_movie(movie)
+    shared = open_movie(movie, any_frame=True)
     assert VideoStream(movie).movie is shared
+    pictures = open_movie(movie)
+    assert VideoStream(movie, pictures).movie is pictures is not shared
     assert [length for _, length in shared.frames] == [len(jpeg) for jpeg in SMALL]
 
 

@@ -35,6 +35,7 @@ END_OF_IMAGE = bytes([0xFF, EOI])
 _FRAME_HEADERS = frozenset(range(0xC0, 0xD0)) - {DHT, 0xC8, 0xCC}  # not JPG, DAC
 _WITHOUT_LENGTH = frozenset(range(RST0, RST0 + 8)) | {0x01, EOI}  # RSTn, TEM, EOI
 _RESERVED = frozenset(range(0x02, 0xC0))
+_WITHOUT_SEGMENT = _WITHOUT_LENGTH | _RESERVED | {SOI}
 
 _MARKER = re.compile(rb"\xff+([^\x00\xff])")
 _MARKER_IN_SCAN = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]")
@@ -44,6 +45,7 @@ _FRAME = struct.Struct(">BHHB")  # precision, height, width, number of component
 
 MAX_COMPONENTS = 4  # T.81 allows 255 in sequential pictures; nothing has more than CMYK's four
 MAX_SEGMENTS = 10_000  # progressive pictures have some dozens; junk may have one every two bytes
+MAX_SCAN_HEADER = 4 + 2 * MAX_COMPONENTS  # bytes
 
 
 class Segment(NamedTuple):
@@ -105,6 +107,50 @@ def end_of_image(buffer: Buffer, start: int = 0) -> int:
     return end
 
 
+class Extent(NamedTuple):
+    """Where a picture ends; if it is damaged, why, and `end` is where to look for the next one."""
+
+    end: int
+    problem: MovieError | None
+
+
+def measure(buffer: Buffer, start: int = 0) -> Extent:
+    """How far the JPEG at `start` goes, which must have a size in pixels and a scan.
+
+    Whoever goes on at the `end` of a damaged picture walks none of its segments and scans again,
+    but for the last one: its length may be what is wrong, and a good picture may begin inside it.
+    So even a file of nothing but junk is walked through once.
+    """
+    last = Segment(SOI, start, start + 2, start + 2)
+    has_size = has_scan = False
+    try:
+        for last in _segments(buffer, start):
+            marker = last.marker
+            if marker in _FRAME_HEADERS:
+                _frame_parameters(_body(buffer, last), last.body)
+                has_size = True
+            elif marker == SOS:
+                if last.end - last.body > MAX_SCAN_HEADER:
+                    raise _fault(last.body, "a damaged scan header")
+                has_scan = True
+        if not has_size:
+            raise _fault(start, "the picture has no frame header")
+        if not has_scan:
+            raise _fault(start, "the picture is empty")
+    except MovieError as error:
+        return Extent(_after_damage(buffer, last), error)
+    return Extent(last.end, None)
+
+
+def _after_damage(buffer: Buffer, last: Segment) -> int:
+    if last.marker == EOI:
+        return last.end
+    if last.marker != SOS or last.end - last.body > MAX_SCAN_HEADER:
+        return last.start + 2
+    match = _MARKER_IN_SCAN.search(buffer, last.end)
+    return match.start() if match else len(buffer)
+
+
 class FrameHeader(NamedTuple):
     """Which marker the frame header has (SOF0 for baseline), and the picture's sides in pixels."""
 
@@ -159,12 +205,12 @@ def _segment(buffer: Buffer, start: int) -> Segment:
         raise _no_marker(buffer, start)
     body = match.end()
     marker = buffer[body - 1]
-    if marker in _WITHOUT_LENGTH:
+    if marker in _WITHOUT_SEGMENT:
+        if marker == SOI:
+            raise _fault(start, "another picture begins before the end of this one")
+        if marker in _RESERVED:
+            raise _fault(start, f"0xFF{marker:02X} is not a marker of JPEG")
         return Segment(marker, start, body, body)
-    if marker == SOI:
-        raise _fault(start, "another picture begins before the end of this one")
-    if marker in _RESERVED:
-        raise _fault(start, f"0xFF{marker:02X} is not a marker of JPEG")
     if body + 2 > len(buffer):
         raise _cut_short(buffer)
     (length,) = _LENGTH.unpack_from(buffer, body)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass, replace
 
 from rtplab.protocol import sdp
@@ -21,7 +22,9 @@ from rtplab.serving.service import Service
 from rtplab.serving.session import Session, lab_stream, standard_stream
 from rtplab.serving.stream import RtpStream
 from rtplab.serving.transports import Viewer, choose_transport
-from VideoStream import VideoStream
+from VideoStream import VideoStream, open_movie
+
+logger = logging.getLogger("rtplab.sessionmaker")
 
 
 @dataclass(frozen=True)
@@ -33,18 +36,25 @@ class SessionMaker:
     name: str  # the client's, in the log
 
     def open_movie(self, name: str, dialect: Dialect) -> VideoStream:
-        """Open a movie by the name the client gave. Raises MessageError 404 or 415, or OSError."""
+        """Open a movie by the name the client gave.
+
+        Raises MessageError 403, 404 or 415, OSError where there is no descriptor left.
+        """
         library = self.service.library
         path = library.find_meant(name) if dialect is Dialect.LAB else library.find(name)
         try:
-            return VideoStream(path)
+            return VideoStream(path, open_movie(path))
         except MovieError as error:
             raise MessageError(f"{printable(path.name)} can't be played: {error}", 415) from error
         except OSError as error:
             if are_exhausted(error):
                 raise
             reason = error.strerror or "it is no file"
-            raise MessageError(f"{printable(path.name)} can't be opened: {reason}", 404) from error
+            # It is there, but another program has locked it, or the server may not read it.
+            problem = f"{printable(path.name)} can't be opened: {reason}"
+            if isinstance(error, FileNotFoundError):
+                raise MessageError(problem, 404) from error
+            raise MessageError(problem, 403, reason="Movie Locked or Unreadable") from error
 
     def describe(self, resource: Resource, dialect: Dialect) -> str:
         """Return the movie's session description. Raises MessageError 404 or 415."""
@@ -69,6 +79,9 @@ class SessionMaker:
         Raises MessageError 404, 415 or 461, OSError when no port is free.
         """
         video = self.open_movie(resource.name, dialect)
+        if video.movie.damage:
+            movie = printable(resource.name, 80)
+            logger.warning("%s watches %s: %s", self.name, movie, video.movie.damage)
         chosen = choose_transport(offered, dialect, self.service.multicast is not None)
         if not chosen.multicast:
             return self._unicast(session_id, dialect, resource, video, chosen), None
@@ -98,7 +111,7 @@ class SessionMaker:
             stream = standard_stream(open_multicast_sink(self.viewer.local_host, group, port))
             self.service.metrics.stream_began(stream)
             transport = multicast_transport(group, port, stream.ssrc)
-            own_video = VideoStream(video.filename)
+            own_video = VideoStream(video.filename, video.movie)
             session = self._session(
                 "", Dialect.STANDARD, resource, transport, own_video, media, stream
             )

@@ -13,7 +13,7 @@ from rtplab.protocol.jpegassembler import MAX_FRAME_BYTES, JpegAssembler
 from rtplab.receiving.frames import MAX_FRAME, LabAssembler, RtpJpegFrames
 from rtplab.receiving.reception import REORDER_PATIENCE, Reception
 from RtpPacket import RtpPacket, pack_header
-from VideoStream import VideoStream, index_cost
+from VideoStream import VideoStream, index_cost, open_movie
 
 MAX_HEADERS = 1024  # bytes before the scan of a picture that RTP/JPEG carried: there are 623
 PAYLOAD = 300  # bytes of an RTP/JPEG payload: small, so that small pictures have many
@@ -83,6 +83,10 @@ def picture(data: bytes) -> None:
             look(data)
         except MovieError as error:
             assert 0 <= error.offset <= len(data)
+    if data.startswith(jpeg.START_OF_IMAGE):
+        end, problem = jpeg.measure(data)
+        assert 0 < end <= len(data)
+        assert problem is not None or end == jpeg.end_of_image(data)
     with suppress(MovieError):
         header = jpeg.parse(data)
         assert (header.width, header.height) == jpeg.dimensions(data)
@@ -106,22 +110,37 @@ def _carry(data: bytes, header: jpeg.JpegHeader) -> None:
 
 
 def movie(data: bytes) -> None:
-    """A movie file in either format."""
+    """A movie file in either format: any frame of it, and its good pictures."""
     with tempfile.NamedTemporaryFile() as file:
         file.write(data)
         file.flush()
-        try:
-            video = VideoStream(file.name)
-        except MovieError as error:
-            assert 0 <= error.offset <= len(data)
-            return
-        assert index_cost(file.name) <= len(data)
-        size = 0
-        while frame := video.nextFrame():
-            assert frame.startswith(b"\xff\xd8") and frame in data
-            size += len(frame)
-        assert video.frameNbr() == len(video.movie.frames) > 0
-        assert size <= len(data)
+        for any_frame in (True, False):
+            try:
+                movie = open_movie(file.name, any_frame)
+            except MovieError as error:
+                assert 0 <= error.offset <= len(data)
+                continue
+            assert index_cost(file.name) <= len(data)
+            _look_through(VideoStream(file.name, movie), data, any_frame)
+
+
+def _look_through(video: VideoStream, data: bytes, any_frame: bool) -> None:
+    """All frames are in the file, one after the other; what is not in them is left out."""
+    movie, end, gaps = video.movie, 0, 0
+    for offset, length in movie.frames:
+        gaps += offset > end
+        assert offset >= end
+        end = offset + length
+        frame = video.nextFrame()
+        assert frame == data[offset:end] != b""
+        assert any_frame or frame.startswith(b"\xff\xd8")
+    assert video.nextFrame() == b"" and video.frameNbr() == len(movie.frames) > 0
+    assert end <= len(data)
+    left_out = movie.left_out
+    assert left_out.places <= gaps + 1 and left_out.first + left_out.bytes <= len(data)
+    assert bool(left_out.places) <= bool(movie.damage)
+    if not any_frame:
+        jpeg.dimensions(data, movie.frames[0][0])
 
 
 def stream(data: bytes) -> None:
