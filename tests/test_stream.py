@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sys
+from contextlib import contextmanager
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -196,6 +199,42 @@ def test_frames_are_kept_for_who_comes_later_as_long_as_the_file_is_unchanged(tm
     assert WholeFrames(Movie(path), cache).payloads(1, 100) is kept
     write_movie(path, [jpeg_of_size(6000)])
     assert len(WholeFrames(Movie(path), cache).payloads(1, 100)[0]) == 6000
+
+
+@pytest.fixture
+def partly_damaged(tmp_path):
+    """A movie with bytes too many in frame 1, and frames 2 and 3 damaged within."""
+    frames = [jpeg_of_size(5000, seed) for seed in range(4)]
+    frames[1] = frames[1][:4] + b"\xff\xf0" + frames[1][6:]
+    frames[2] = frames[2][:-40] + b"\xff\x02" + frames[2][-38:]
+    written = [frames[0] + b"\xff\xd9", *frames[1:]]
+    return frames, write_movie(tmp_path / "movie\n.Mjpeg", written)
+
+
+def test_a_damaged_frame_is_left_out_for_all_when_it_is_due_and_said_once(partly_damaged, caplog):
+    frames, path = partly_damaged
+    movie, cache = Movie(path), FrameCache()
+    for _ in range(2):
+        media = WholeFrames(movie, cache)
+        found = [media.payloads(number, 65_535) for number in (1, 2, 3, 4)]
+        assert found == [[frames[0]], [], [], [frames[3]]]
+    standard = RtpJpeg(movie, 1440, cache)
+    with without_pillow():
+        for number in (1, 2, 3, 4):
+            standard.prepare(number)
+        found = [standard.payloads(number, 65_535) for number in (1, 2, 3, 4)]
+    assert [bool(payloads) for payloads in found] == [True, False, False, True]
+    (message,) = caplog.messages
+    assert message.startswith(r"movie\n.Mjpeg: frame 2") and "left out" in message
+
+
+@contextmanager
+def without_pillow():
+    """A conversion can't be imported."""
+    name = "rtplab.serving.conversion"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(sys.modules, name, None)
+        yield
 
 
 @pytest.mark.parametrize(

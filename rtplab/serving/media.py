@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import logging
+import os
 import threading
 from collections import OrderedDict
 from contextlib import suppress
 from typing import TYPE_CHECKING, Protocol
+from weakref import WeakSet
 
 from rtplab.protocol import jpeg, rtpjpeg
 from rtplab.protocol.errors import MessageError, MovieError
+from rtplab.protocol.rtsp import printable
 from RtpPacket import HEADER_SIZE
 from VideoStream import Movie
 
@@ -31,6 +35,8 @@ HEAD_START_TIMEOUT = 3.0
 NARROW_PAYLOADS = (1220, 492)
 
 WHOLE = 0  # in the cache: not cut for any size of packet
+
+logger = logging.getLogger("rtplab.media")
 
 Payloads = list[bytes]  # of one frame's packets, with their payload headers
 
@@ -75,8 +81,22 @@ class FrameCache:
                 self._bytes -= sum(map(len, oldest))
 
 
+_said_to_be_damaged: WeakSet[Movie] = WeakSet()
+
+
+def _say_damaged(movie: Movie, number: int, error: MovieError) -> None:
+    """Log, once for each movie, that a frame is left out: the index doesn't look into all."""
+    if movie not in _said_to_be_damaged:
+        _said_to_be_damaged.add(movie)
+        name = printable(os.path.basename(movie.path), 80)
+        logger.warning("%s: frame %d, and maybe more, is left out: %s", name, number, str(error))
+
+
 class WholeFrames:
-    """The lab's payload: a whole JPEG; only one that no datagram can hold is cut."""
+    """The lab's payload: a whole JPEG; only one that no datagram can hold is cut.
+
+    A damaged one is left out, and what stands after its end isn't sent.
+    """
 
     def __init__(self, movie: Movie, cache: FrameCache) -> None:
         self._movie = movie
@@ -86,13 +106,20 @@ class WholeFrames:
         """Nothing needs to be done before a whole frame is sent."""
 
     def payloads(self, number: int, limit: int) -> Payloads:
-        """Return the frame, in one piece if a datagram holds it. Raises MovieError."""
+        """Return the frame, in one piece if a datagram holds it; none if it is damaged.
+
+        Raises MovieError when the file has been changed.
+        """
         key = (self._movie.identity, number, WHOLE)
         payloads = self._cache.get(key)
         if payloads is None:
             frame = self._movie.frame(number)
-            starts = range(0, len(frame), MAX_LAB_FRAME)
-            payloads = [bytes(frame[start : start + MAX_LAB_FRAME]) for start in starts]
+            end, problem = jpeg.measure(frame)
+            if problem is not None:
+                _say_damaged(self._movie, number, problem)
+                end = 0
+            starts = range(0, end, MAX_LAB_FRAME)
+            payloads = [bytes(frame[start : min(start + MAX_LAB_FRAME, end)]) for start in starts]
             self._cache.keep(key, payloads)
         return payloads
 
@@ -115,6 +142,7 @@ class RtpJpeg:
         self._sizes = (max_payload, *(size for size in NARROW_PAYLOADS if size < max_payload))
         self._cache = cache
         self._problems: dict[int, str | None] = {}  # by frame, as far as looked at
+        self._damaged: set[int] = set()  # frames that can't be converted either
         self._lock = threading.Lock()  # guards _converted
         self._converted: ConvertedMovie | None = None
 
@@ -128,11 +156,11 @@ class RtpJpeg:
         """Have the next frames converted where they need it."""
         number = min(number, len(self.movie.frames))
         with suppress(MovieError):  # a frame that is gone is met when it is to be sent
-            if self._problem(number) is not None:
+            if self._problem(number) is not None and number not in self._damaged:
                 self._conversion().prepare(number, HEAD_START, HEAD_START_TIMEOUT)
 
     def payloads(self, number: int, limit: int) -> Payloads:
-        """Return the frame's payloads; none while it is still being converted.
+        """Return the frame's payloads; none if it is damaged, or is still being converted.
 
         What is still larger than `limit` will be cut by IP. Raises MovieError when the file has
         been changed, unless the frame was kept.
@@ -161,6 +189,8 @@ class RtpJpeg:
             header = self._look_at(number, frame)
             if header is not None:
                 return rtpjpeg.packetize(frame, size, header)
+        if number in self._damaged:
+            return []
         converted = self._conversion().frame(number)
         return rtpjpeg.packetize(converted, size) if converted is not None else []
 
@@ -177,6 +207,8 @@ class RtpJpeg:
             self._problems[number] = rtpjpeg.carriable(header)
         except MovieError as error:
             self._problems[number] = str(error)
+            self._damaged.add(number)
+            _say_damaged(self.movie, number, error)
         return header if self._problems[number] is None else None
 
     def _conversion(self) -> ConvertedMovie:

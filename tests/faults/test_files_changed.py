@@ -111,6 +111,33 @@ def test_a_movie_that_grows_while_it_is_played(media, frames):
         assert described(server.port, "appended.Mjpeg") == (200, "10.050")
 
 
+def test_a_movie_with_damaged_pictures(tmp_path, frames):
+    """Junk and pictures that are cut short stand between the good ones, in both formats.
+
+    Pass: the good ones come, in their order and without a gap in the numbers; the list and the
+    length are theirs; no byte of anything else is sent.
+    """
+    good = frames[:40]
+    recorded = [*good[:10], good[10][:-500], *good[10:], good[0][:300]]
+    (tmp_path / "bare.mjpeg").write_bytes(b"\0\n\xff".join(recorded))
+    write_movie(tmp_path / "lab.Mjpeg", [frame + b"\0" for frame in recorded])
+    # It ends as a picture does: that it is damaged is seen when it is due.
+    hidden = good[5][:4] + b"\xff\xf0" + good[5][6:]
+    write_movie(tmp_path / "hidden.Mjpeg", [*good[:5], hidden, *good[5:]])
+    with Server(tmp_path, "--fps", "50") as server:
+        for name, count in (("bare.mjpeg", 40), ("lab.Mjpeg", 40), ("hidden.Mjpeg", 41)):
+            assert described(server.port, name) == (200, f"{count / 50:.3f}")
+            with Audience(server.port, VIEWERS, name) as audience:
+                audience.wait(lambda viewer: viewer.frames >= 40, "all good frames have come")
+                for viewer in audience.viewers:
+                    assert viewer.lost == 0
+                    if viewer.kind == "lab":
+                        assert [packet.payload for packet in viewer.packets] == good
+        (line,) = server.log_lines("hidden.Mjpeg: frame 6")
+        assert "is left out" in line
+        assert len(server.log_lines("watches lab.Mjpeg: left out")) == len(VIEWERS)
+
+
 @pytest.mark.parametrize("size", [0, 100_000])
 def test_a_movie_cut_while_it_is_played(media, size):
     """The file shrinks under the server that plays it.
