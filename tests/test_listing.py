@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -62,6 +63,12 @@ def test_small_frames_cost_no_more_than_the_file(tmp_path):
     assert index_cost(path) == path.stat().st_size
 
 
+def test_a_length_of_six_digits_is_read_as_one(tmp_path):
+    path = tmp_path / "large.Mjpeg"
+    path.write_bytes((b"400000\xff\xd8" + bytes(399_998)) * 3)
+    assert index_cost(path) == pytest.approx(3 * PAGE, rel=0.01)
+
+
 @pytest.mark.parametrize("content", [b"", b"0", b"00000", b"0000", b"hello"])
 def test_what_is_no_movie_costs_no_more_than_its_size(tmp_path, content):
     path = tmp_path / "none.Mjpeg"
@@ -79,15 +86,63 @@ def test_within_the_budget_all_is_told(tmp_path, small_movie):
     (tmp_path / "c.mjpeg").write_bytes(b"hello")
     lines = describe_movies(MovieLibrary(tmp_path), 20)
     assert lines[0] == "  a.Mjpeg: 40 frames, 384x288, 2.0 s"
-    assert lines[1].startswith("  b.mjpeg: 5 frames, 384x288, 0.2 s (cut off in frame 6: byte ")
-    assert lines[2].startswith("  c.mjpeg: can't be played: byte 0: expected ")
+    assert lines[1] == "  b.mjpeg: 5 frames, 384x288, 0.2 s"
+    assert "cut off in frame 6: byte " in lines[2]
+    assert lines[3].startswith("  c.mjpeg: can't be played: byte 0: expected ")
+    assert len(lines) == 4
+
+
+def test_what_is_left_out_is_told_in_one_line(tmp_path, small_movie):
+    frames = frames_of(small_movie)[:4]
+    frames[2] = frames[2][:-100]
+    (tmp_path / "a.mjpeg").write_bytes(b"\n".join(frames))
+    summary, note = describe_movies(MovieLibrary(tmp_path), 20)
+    assert summary.startswith("  a.mjpeg: 3 frames")
+    assert f"byte {len(frames[0])}" in note
+    assert f"{len(frames[2]) + 3:,} bytes in 2 places" in note
+
+
+@pytest.mark.parametrize(
+    ("size", "cut_off_by"),
+    [
+        (15_000 - 12, set()),
+        (15_001 - 12, {"Java"}),
+        (20_480 - 12, {"Java"}),
+        (20_481 - 12, {"Java", "Python"}),
+    ],
+)
+def test_lab_clients_that_cannot_receive_a_movie_are_named(tmp_path, size, cut_off_by):
+    """What counts is the datagram, with the 12 bytes of the RTP header."""
+    write_movie(tmp_path / "a.Mjpeg", [jpeg_of_size(900), jpeg_of_size(size), jpeg_of_size(900)])
+    _, *notes = describe_movies(MovieLibrary(tmp_path), 20)
+    assert len(notes) == bool(cut_off_by)
+    for note in notes:
+        assert f"{size:,} bytes" in note
+        assert {word for word in ("Java", "Python") if word in note} == cut_off_by
+
+
+def test_a_mistake_is_named(tmp_path):
+    (tmp_path / "a.Mjpeg").write_bytes(b"version https://git-lfs.github.com/spec/v1\n")
+    (line,) = describe_movies(MovieLibrary(tmp_path), 20)
+    assert "git lfs pull" in line
+
+
+def test_a_file_that_is_locked_is_not_said_to_be_missing(tmp_path, monkeypatch):
+    write_movie(tmp_path / "a.Mjpeg", [jpeg_of_size(900)])
+
+    def locked(path):
+        raise PermissionError(errno.EACCES, "The file is used by another process")
+
+    monkeypatch.setattr(listing, "open_movie", locked)
+    (line,) = describe_movies(MovieLibrary(tmp_path), 20)
+    assert "can't be opened: The file is used by another process" in line
 
 
 def test_beyond_the_budget_only_name_and_size_but_smaller_ones_still_fit(tmp_path):
-    picture = jpeg_of_size(20_000)
-    for name, count in (("a", 2), ("b", 5), ("c", 1)):
+    picture = jpeg_of_size(10_000)
+    for name, count in (("a", 2), ("b", 10), ("c", 1)):
         (tmp_path / f"{name}.mjpeg").write_bytes(picture * count)
-    lines = describe_movies(MovieLibrary(tmp_path), 20, budget=60_000)
+    lines = describe_movies(MovieLibrary(tmp_path), 20, budget=30_000)
     assert lines[0].startswith("  a.mjpeg: 2 frames")
     assert lines[1] == "  b.mjpeg: 0.1 MB, indexed when first asked for"
     assert lines[2].startswith("  c.mjpeg: 1 frames")
@@ -133,12 +188,12 @@ class SlowIndex:
         self.indexed = []
         original = video_module.Movie._index
 
-        def index(movie):
+        def index(movie, any_frame):
             self.indexed.append(os.path.basename(movie.path))
             if self.indexed[-1] == slow:
                 self.begun.set()
                 assert self.go_on.wait(LIMIT)
-            return original(movie)
+            return original(movie, any_frame)
 
         monkeypatch.setattr(video_module.Movie, "_index", index)
 
