@@ -38,7 +38,7 @@ def numbers(playback, count):
 
 @pytest.fixture
 def endless(short_movie):
-    return Playback(VideoStream(short_movie), 1.0, loop=True)
+    return Playback(VideoStream(short_movie, open_movie(short_movie)), 1.0, loop=True)
 
 
 def test_the_first_frame_follows_the_last(endless):
