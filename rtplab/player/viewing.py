@@ -241,12 +241,12 @@ class Viewing:
 
     def _carry_out(self, now: float) -> None:
         client = self.client
-        if client.isWaiting() or client.state is not self._state:
+        if not self._has_wishes() or client.isWaiting() or client.state is not self._state:
             return
         if client.state is State.INIT:
             if self._backoff.active:
                 self._reconnect(now)
-        elif self._has_wishes() and self._has_settled():
+        elif self._has_settled():
             self._look_at_outcome()
             if client.state is State.PLAYING and self._goal is State.READY:
                 self.pause()
@@ -265,6 +265,7 @@ class Viewing:
             or self._asked_for is not None
             or self._wants_speed
             or self._wants_to_step
+            or self._backoff.active
         )
 
     def _has_settled(self) -> bool:

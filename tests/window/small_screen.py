@@ -80,6 +80,8 @@ def main() -> None:
     found["plots"].append(plots(window.panel.statistics))
     found["canvas"].append(box_of(window.panel.statistics.canvas))
     window.panel.toggle()
+    pump(root, lambda: (root.winfo_x(), root.winfo_y()) == place, 2)
+    found["came_back"] = (root.winfo_x(), root.winfo_y()) == place
     root.geometry("x".join(map(str, root.minsize())))
     pump(root, lambda: (root.winfo_width(), root.winfo_height()) == root.minsize(), 2)
     found["closed"] = look(root, client)

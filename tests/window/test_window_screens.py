@@ -50,6 +50,10 @@ def test_a_window_that_has_just_been_opened_has_every_button(found):
     assert found["sized"]["dropped"] == []
 
 
+def test_a_window_that_was_moved_for_the_panel_goes_back_when_it_is_closed(found):
+    assert found["came_back"]
+
+
 def test_every_plot_keeps_to_its_box(found):
     for plots, (left, top, right, bottom) in zip(found["plots"], found["canvas"], strict=True):
         boxes = list(plots.values())
