@@ -105,7 +105,8 @@ def test_what_is_no_address(text: str) -> None:
         ("RTSP://other/x", "RTSP://other/x"),
         ("/x", "rtsp://h/x"),
         ("//other/x", "rtsp://other/x"),
-        ("?x=1", "rtsp://h/m/?x=1"),
+        ("a?x=1", "rtsp://h/m/a?x=1"),
+        ("a/../b", "rtsp://h/m/a/../b"),
         ("video:0", "rtsp://h/m/video:0"),
         ("\udcff", "rtsp://h/m/\udcff"),
     ],
@@ -115,6 +116,28 @@ def test_a_control_attribute(control: str, url: str) -> None:
     assert resolve("rtsp://h/m", control) == url
     if control not in ("", "*"):
         assert resolve("rtsp://h/m/", control) == url
+
+
+@pytest.mark.parametrize(
+    ("base", "control", "url"),
+    [
+        ("rtsp://h/c/r?a=1&b=2", "trackID=0", "rtsp://h/c/r?a=1&b=2/trackID=0"),
+        ("rtsp://h/c/r?a=1&b=2/", "trackID=0", "rtsp://h/c/r?a=1&b=2/trackID=0"),
+        ("rtsp://h/c/r?a=1", "*", "rtsp://h/c/r?a=1"),
+        ("rtsp://h/c/r?a=1", "/x?b=2", "rtsp://h/x?b=2"),
+        ("rtsp://h:8554/c?a=1", "//other/x", "rtsp://other/x"),
+        ("rtsps://h/c?a=1", "/x", "rtsps://h/x"),
+        ("rtsp://h/m", "?x=1", "rtsp://h/m?x=1"),
+        ("rtsp://h/m/", "?x=1", "rtsp://h/m/?x=1"),
+        ("rtsp://h", "t", "rtsp://h/t"),
+    ],
+)
+def test_a_control_attribute_beside_a_query(base: str, control: str, url: str) -> None:
+    assert resolve(base, control) == url
+
+
+def test_an_address_with_a_query_and_no_path() -> None:
+    assert str(parse_url("rtsp://h?x=1")) == "rtsp://h/?x=1"
 
 
 @pytest.mark.parametrize(("base", "control"), [("rtsp://h/m", "//[x"), ("rtsp://[x/m", "track")])

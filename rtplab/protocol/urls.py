@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from urllib.parse import unquote_to_bytes, urljoin, urlsplit
+from urllib.parse import unquote_to_bytes, urlsplit
 
 from rtplab.protocol.errors import MessageError
 from rtplab.protocol.rtsp import printable
@@ -57,10 +57,10 @@ def parse_url(text: str) -> RtspUrl:
     is_strange = len(text) > MAX_URL or port == 0 or _CONTROL.search(text)
     if scheme not in DEFAULT_PORTS or not host or is_strange:
         raise MessageError(f"not an RTSP address: {printable(without_password(text), 80)}")
-    path = parts.path + (f"?{parts.query}" if parts.query else "")
+    path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     user = _unescaped(parts.username or "").decode("utf-8", "replace")
     password = _unescaped(parts.password or "").decode("utf-8", "replace")
-    return RtspUrl(scheme, host, port or DEFAULT_PORTS[scheme], path or "/", user, password)
+    return RtspUrl(scheme, host, port or DEFAULT_PORTS[scheme], path, user, password)
 
 
 def _unescaped(text: str) -> bytes:
@@ -72,21 +72,26 @@ def resolve(base: str, control: str) -> str:
     """Return the URL that an SDP's `control` names (RFC 2326 appendix C.1.1).
 
     `base` is Content-Base, Content-Location or the request URL. Servers mean a relative control
-    as what to append to it, whether or not it ends with a slash. Raises MessageError 400 for what
+    as what to append to all of it, its query included, whether or not it ends with a slash: RFC
+    3986, which would drop the query, is not what cameras go by. Raises MessageError 400 for what
     can't be put together.
     """
     if control in ("", "*"):
         return base
     if re.match(r"rtsps?://", control, re.IGNORECASE):
         return control
-    scheme, _, rest = base.rstrip("/").partition("://")
-    try:  # urljoin knows no rtsp; only its rules of joining are needed
-        joined = urljoin(f"http://{rest}/", control)
+    try:
+        root = urlsplit(base)
+        if control.startswith("//"):
+            urlsplit(control)  # only to find what is none
+            return f"{root.scheme}:{control}"
     except ValueError as error:  # such as brackets around what is no IPv6 address
         raise MessageError(f"not a control address: {printable(control, 80)}") from error
-    if not joined.startswith("http://"):  # a colon in a track's name makes it no other scheme
-        joined = f"http://{rest}/{control}"
-    return scheme + joined[len("http") :]
+    if control.startswith("/"):
+        return f"{root.scheme}://{root.netloc}{control}"
+    if control.startswith("?"):
+        return base + control
+    return f"{base.rstrip('/')}/{control}"
 
 
 def without_password(text: str) -> str:
