@@ -13,6 +13,7 @@ from rtplab.protocol.headers import (
     RtpInfo,
     SessionHeader,
     Transport,
+    parse_chosen_transport,
     parse_range,
     parse_rtp_info,
     parse_session,
@@ -68,6 +69,44 @@ def test_transport_both_ways(value, transport):
 )
 def test_transport_as_clients_write_it(value, transports):
     assert parse_transports(value) == transports
+
+
+UDP, TCP = Transport(client_port=PORTS), Transport("TCP", interleaved=(0, 1))
+
+
+@pytest.mark.parametrize(
+    ("asked", "value", "chosen"),
+    [
+        (UDP, "", UDP),
+        (TCP, "  ", TCP),
+        (TCP, "RTP/AVP/TCP;unicast", TCP),
+        (TCP, "RTP/AVP/TCP;unicast;interleaved=x", TCP),
+        (TCP, "RTP/AVP/TCP;unicast;interleaved=2-3", Transport("TCP", interleaved=(2, 3))),
+        (TCP, "RTP/AVP;unicast;interleaved=0-1", TCP),
+        (TCP, "RTP/AVP;unicast", Transport()),
+        (UDP, "RTP/AVP/TCP;unicast", Transport("TCP")),
+        (UDP, "RTP/AVP;server_port=0-1", Transport()),
+        (UDP, "RTP/AVP;server_port=0-0;ssrc=0", Transport(ssrc=0)),
+        (UDP, "RTP/AVP;server_port=70000;client_port=1-2;ttl=999", Transport()),
+        (UDP, "RTP/AVP;server_port=6970", Transport(server_port=(6970, 6971))),
+        (UDP, "RAW/X,RTP/AVP;ssrc=0xC0FFEE", Transport(ssrc=0xC0FFEE)),
+        (UDP, "RTP/AVP;ssrc= C0FFEE ;mode=play", Transport(ssrc=0xC0FFEE)),
+        (UDP, "RTP/AVP;ssrc=3735928559", Transport(ssrc=0xDEADBEEF)),
+        (UDP, "RTP/AVP;ssrc=9999999999", Transport()),
+        (UDP, "RTP/AVP;ssrc=-1", Transport()),
+    ],
+)
+def test_the_transport_that_a_server_has_chosen(asked, value, chosen):
+    assert parse_chosen_transport(value, asked) == chosen
+
+
+@given(st.text(max_size=60), st.sampled_from([UDP, TCP]))
+def test_any_choice_is_a_transport_or_a_message_error(text, asked):
+    for value in (text, f"RTP/AVP;{text}", f"RTP/AVP/TCP;interleaved={text}"):
+        try:
+            assert parse_chosen_transport(value, asked).lower in ("UDP", "TCP")
+        except MessageError:
+            pass
 
 
 def test_so_many_transports_are_read():

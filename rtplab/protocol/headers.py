@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from rtplab.protocol.errors import MessageError
 from rtplab.protocol.rtsp import printable
@@ -75,7 +75,26 @@ def parse_transports(value: str) -> list[Transport]:
     return transports
 
 
-def _parse_transport(text: str) -> Transport | None:
+def parse_chosen_transport(value: str, asked: Transport) -> Transport:
+    """Return what a server has chosen, by its reply to SETUP, where we `asked` for one transport.
+
+    Servers write these as they like: what makes no sense counts as absent. Without the header,
+    we get what we asked for. Raises MessageError 461 when it names no transport that we know.
+    """
+    if not value.strip():
+        return asked
+    for alternative in value.split(",")[:MAX_TRANSPORTS]:
+        chosen = _parse_transport(alternative, is_lenient=True)
+        if chosen is None:
+            continue
+        if asked.lower == "TCP" and (chosen.lower == "TCP" or chosen.interleaved):
+            return replace(chosen, lower="TCP", interleaved=chosen.interleaved or asked.interleaved)
+        return chosen
+    raise MessageError(f"no transport that is known here: {printable(value, 80)}", 461)
+
+
+def _parse_transport(text: str, is_lenient: bool = False) -> Transport | None:
+    pair = _lenient_pair if is_lenient else _pair
     specifier, *fields = (part.strip() for part in text.split(";"))
     lower = _lower_transport(specifier)
     if lower is None:
@@ -85,9 +104,9 @@ def _parse_transport(text: str) -> Transport | None:
     return Transport(
         lower=lower,
         multicast="multicast" in parameters,
-        client_port=_pair(_PORTS, ports, _LOWEST_PORT, 65535),
-        server_port=_pair(_PORTS, parameters.get("server_port"), 1, 65535),
-        interleaved=_pair(_CHANNELS, parameters.get("interleaved"), 0, 255),
+        client_port=pair(_PORTS, ports, _LOWEST_PORT, 65535),
+        server_port=pair(_PORTS, parameters.get("server_port"), 1, 65535),
+        interleaved=pair(_CHANNELS, parameters.get("interleaved"), 0, 255),
         destination=parameters.get("destination", ""),
         source=parameters.get("source", ""),
         ttl=_number(parameters.get("ttl", ""), 255),
@@ -133,8 +152,22 @@ def _pair(
     return first, second
 
 
+def _lenient_pair(
+    pattern: re.Pattern[str], text: str | None, lowest: int, highest: int
+) -> tuple[int, int] | None:
+    try:
+        return _pair(pattern, text, lowest, highest)
+    except MessageError:
+        return None
+
+
 def _ssrc(text: str) -> int | None:
-    return int(text, 16) if re.fullmatch(r"[0-9A-Fa-f]{1,8}", text) else None
+    """RFC 2326 section 12.39 says eight hex digits; cameras write 0x before, or a decimal number.
+
+    Up to eight digits are read as the RFC has them.
+    """
+    match = re.fullmatch(r"(?:0[xX])?([0-9A-Fa-f]{1,8})", text)
+    return int(match.group(1), 16) if match else _number(text, 0xFFFFFFFF)
 
 
 @dataclass(frozen=True)
