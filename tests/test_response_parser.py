@@ -258,6 +258,88 @@ def test_interleaved_frames_are_no_other_language():
     assert parser.foreign_line == b""
 
 
+# --- What a server asks --------------------------------------------------------------------------
+
+QUESTION = b"GET_PARAMETER rtsp://h/a$b RTSP/1.0\r\nCSeq: 7\r\n"
+WITH_BODY = QUESTION + b"Content-Length: 8\r\n\r\n$\0\0\x01\r\n\r\n"
+FRAME = b"$\x01\0\x06a\n\n\n$b"
+REPLY = b"RTSP/1.0 200 OK\r\nCSeq: 1\r\nSession: 123456\r\n\r\n"
+STREAMS = {
+    "request": (QUESTION + b"\r\n", ["GET_PARAMETER"]),
+    "request with a body": (WITH_BODY, ["GET_PARAMETER"]),
+    "request and frame": (QUESTION + b"\r\n" + FRAME, ["GET_PARAMETER", 1]),
+    "body and frame": (WITH_BODY + FRAME + REPLY, ["GET_PARAMETER", 1, 200]),
+    "request without its blank line": (QUESTION + FRAME + REPLY, ["GET_PARAMETER", 1, 200]),
+    "reply without its blank line": (REPLY[:-2] + FRAME + FRAME, [200, 1, 1]),
+    "too long a body and a frame": (b"v=0\r\nx" + FRAME + REPLY, [1, 200]),
+    "words and a frame": (b"Hello there\r\n" + FRAME, [1]),
+    "frame, reply, request": (FRAME + REPLY + QUESTION + b"\n", [1, 200, "GET_PARAMETER"]),
+    "a request of HTTP": (b"GET / HTTP/1.1\r\n\r\n" + REPLY, [200]),
+}
+
+
+def kinds(messages):
+    """Of a request the method, of a reply the status, of a frame the channel."""
+    return [getattr(m, "method", None) or getattr(m, "status", None) or m.channel for m in messages]
+
+
+@pytest.mark.parametrize("name", STREAMS)
+def test_what_servers_send_between_replies(name):
+    data, expected = STREAMS[name]
+    for trailing, more in ((b"", []), (FRAME, [1]), (REPLY, [200])):
+        whole = data + trailing
+        assert kinds(parsed(ResponseParser(STANDARD), [whole])) == expected + more
+        assert kinds(parsed(ResponseParser(STANDARD), one_by_one(whole))) == expected + more
+        for point in range(len(whole)):
+            pieces = [whole[:point], whole[point:]]
+            assert kinds(parsed(ResponseParser(STANDARD), pieces)) == expected + more
+
+
+def test_what_a_request_of_a_server_says():
+    for data, body in ((QUESTION + b"\r\n", b""), (WITH_BODY, b"$\0\0\x01\r\n\r\n")):
+        (found,) = parsed(ResponseParser(STANDARD), [data])
+        assert (found.method, found.uri, found.cseq) == ("GET_PARAMETER", "rtsp://h/a$b", "7")
+        assert (found.body, found.raw, found.problem) == (body, data, None)
+
+
+@pytest.mark.parametrize("length", [b"-1", b"x", b"%d" % (MAX_BODY + 1)])
+def test_a_request_whose_end_is_unknown_raises(length):
+    parser = ResponseParser(STANDARD)
+    parser.feed(QUESTION + b"Content-Length: " + length + b"\r\n\r\n", 0.0)
+    with pytest.raises(MessageError):
+        parser.next(0.0)
+
+
+def test_a_request_in_another_version_has_a_problem():
+    (found,) = parsed(ResponseParser(STANDARD), [b"OPTIONS * RTSP/2.0\r\nCSeq: 1\r\n\r\n"])
+    assert found.problem.status == 505
+
+
+def test_what_is_left_is_known():
+    parser = ResponseParser(STANDARD)
+    parser.feed(REPLY + b"$", 0.0)
+    assert parser.has_more
+    assert parser.next(0.0).status == 200
+    assert parser.has_more
+    parser.feed(FRAME[1:], 0.0)
+    assert parser.next(0.0).channel == 1
+    assert not parser.has_more
+
+
+@settings(deadline=None, max_examples=300)
+@given(
+    st.lists(st.sampled_from([QUESTION + b"\r\n", WITH_BODY, FRAME, REPLY, b"\r\n"]), max_size=6),
+    st.lists(st.floats(0, 1), max_size=4),
+)
+def test_messages_come_out_however_they_are_cut(messages, cuts):
+    data = b"".join(messages)
+    points = sorted({0, len(data), *(round(cut * len(data)) for cut in cuts)})
+    pieces = [data[a:b] for a, b in zip(points, points[1:], strict=False)]
+    found = parsed(ResponseParser(STANDARD), pieces)
+    assert contents(found) == contents(parsed(ResponseParser(STANDARD), [data]))
+    assert len(found) == len([message for message in messages if message != b"\r\n"])
+
+
 # --- Anything at all -----------------------------------------------------------------------------
 
 
@@ -270,7 +352,8 @@ def test_any_bytes_at_any_time_give_responses_frames_or_an_error(pieces, dialect
             parser.feed(data, now)
             now += pause
             for message in drain(parser, now):
-                assert isinstance(message, (Response, InterleavedFrame))
+                assert isinstance(message, (Response, Request, InterleavedFrame))
+                assert dialect is STANDARD or isinstance(message, Response)
             deadline = parser.deadline()
             assert deadline is None or deadline > now
         parser.rest()

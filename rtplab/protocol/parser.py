@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import TypeVar
 
 from rtplab.protocol import lab
 from rtplab.protocol.errors import MessageError
@@ -54,8 +55,17 @@ _LINE_START = 80  # bytes: enough of a line to see what it is
 # How an answer in HTTP begins: with a status line or, where the server does not know the version it
 # was asked in, as in the oldest version, with the page.
 _HTTP = re.compile(rb"HTTP/\d|<(?:!doctype )?html\b", re.IGNORECASE)
+# What a server of the standard may begin beside a reply: an interleaved frame, or a request.
+_OTHER_MESSAGE = re.compile(rb"\$|[A-Z_]{1,32} [^\x00-\x1f]* RTSP/\d\.\d *\r?\n")
+_HALF_REQUEST_LINE = re.compile(rb"[A-Z_]{1,32}(?: [^\x00-\x1f]{0,4096}\r?)?\Z")
+# The head of either ends at its blank line, or where the next frame begins. What is neither ends
+# with its line, or there.
+_HEAD_END = re.compile(rb"\n(?:[ \t]*\r?\n|(?=\$))")
+_LINE_OR_FRAME = re.compile(rb"\n|(?=\$)")
 _INTERLEAVED = 0x24  # "$"
 _EMPTY_LINE_BYTES = b"\r\n"
+
+_Message = TypeVar("_Message", Request, Response)
 
 
 class _MessageParser:
@@ -393,18 +403,23 @@ def _checked_cseq(text: str) -> str:
 
 
 class ResponseParser(_MessageParser):
-    """Responses of both dialects, as a client reads them."""
+    """Responses of both dialects, as a client reads them, and what servers of the standard ask."""
 
     def __init__(self, dialect: Dialect) -> None:
         super().__init__()
         self._dialect = dialect
-        self._has_response = False
+        self._has_message = False
         self._first_skipped = b""
+
+    @property
+    def has_more(self) -> bool:
+        """Tell if there are bytes that no message has taken yet."""
+        return bool(self._buffer)
 
     @property
     def foreign_line(self) -> bytes:
         """The first line of what has come from a server that speaks no RTSP; empty: nothing."""
-        if self._has_response:
+        if self._has_message:
             return b""
         pending = b"" if self._begins_message() else _first_line(self._buffer)
         line = self._first_skipped or pending
@@ -420,23 +435,39 @@ class ResponseParser(_MessageParser):
         lab_pending = self._dialect is Dialect.LAB and self._could_be_complete()
         return self._last_arrival + QUIET_PERIOD if lab_pending else None
 
-    def next(self, now: float) -> Response | InterleavedFrame | None:
-        """Return the next response or interleaved frame that is complete at `now`, or None.
+    def next(self, now: float) -> Response | Request | InterleavedFrame | None:
+        """Return the next message or interleaved frame that is complete at `now`, or None.
 
-        Lines before a status line are skipped. Raises MessageError when framing is lost.
+        What is none is skipped. Raises MessageError when framing is lost.
         """
-        self._skip_empty_lines()
-        if self._dialect is Dialect.STANDARD and self._buffer[:1] == b"$":
+        if self._dialect is Dialect.LAB:
+            return self._next_lab(now)
+        self._skip_to_message()
+        if self._buffer[:1] == b"$":
             return self._take_interleaved()
+        if not self._begins_message():
+            return None
+        end = _HEAD_END.search(self._buffer, 0, MAX_HEAD)
+        if end:
+            return self._complete(end.start(), end.end(), end.end() - end.start() > 1)
+        self._check_head()
+        return None
+
+    def _next_lab(self, now: float) -> Response | None:
+        self._skip_empty_lines()
         self._skip_to_status_line()
         blank = _BLANK_LINE.search(self._buffer, 0, MAX_HEAD)
         if blank:
-            return self._complete(blank.start(), blank.end(), True)
+            return self._complete_response(blank.start(), blank.end(), True)
+        if self._is_quiet(now):
+            return self._complete_response(len(self._buffer), len(self._buffer), False)
+        self._check_head()
+        return None
+
+    def _check_head(self) -> None:
+        """A head whose end has not come yet may not be longer than any real one."""
         if len(self._buffer) > MAX_HEAD:
             raise MessageError(f"no end of the reply in {MAX_HEAD} bytes", fatal=True)
-        if self._dialect is Dialect.LAB and self._is_quiet(now):
-            return self._complete(len(self._buffer), len(self._buffer), False)
-        return None
 
     def rest(self) -> Response | None:
         """Return what a lab server has meant by the bytes so far, or None.
@@ -448,28 +479,44 @@ class ResponseParser(_MessageParser):
         self._skip_to_status_line()
         if not self._buffer.startswith(b"RTSP/"):
             return None
-        return self._complete(len(self._buffer), len(self._buffer), False)
+        return self._complete_response(len(self._buffer), len(self._buffer), False)
 
     def _skip_to_status_line(self) -> None:
         """Drop whole lines until one begins with RTSP/: what an earlier reply had too much."""
         while self._buffer and not self._begins_response():
             line_end = self._buffer.find(b"\n")
-            interleaved = self._buffer.find(b"$") if self._dialect is Dialect.STANDARD else -1
-            if line_end < 0 and interleaved < 0:
-                if len(self._buffer) > MAX_REQUEST_LINE:
-                    raise MessageError("what the server sent is no RTSP", fatal=True)
+            if line_end < 0:
+                self._check_line()
                 return
-            self._first_skipped = self._first_skipped or _first_line(self._buffer)
-            self._take(line_end + 1 if line_end >= 0 else interleaved)
-            if self._buffer[:1] == b"$" and interleaved >= 0:
+            self._skip(line_end + 1)
+
+    def _skip_to_message(self) -> None:
+        """Drop what begins no message, line by line, but nothing from a "$" on."""
+        self._skip_empty_lines()
+        while self._buffer and not self._begins_message():
+            end = _LINE_OR_FRAME.search(self._buffer)
+            if not end or _HALF_REQUEST_LINE.match(self._buffer):
+                self._check_line()
                 return
+            self._skip(end.end())
+            self._skip_empty_lines()
+
+    def _skip(self, length: int) -> None:
+        self._first_skipped = self._first_skipped or _first_line(self._buffer)
+        self._take(length)
+
+    def _check_line(self) -> None:
+        """A line whose end has not come yet may not be longer than any real one."""
+        if len(self._buffer) > MAX_REQUEST_LINE:
+            raise MessageError("what the server sent is no RTSP", fatal=True)
 
     def _begins_response(self) -> bool:
         return b"RTSP/".startswith(bytes(self._buffer[:5]))
 
     def _begins_message(self) -> bool:
-        is_interleaved = self._dialect is Dialect.STANDARD and self._buffer[:1] == b"$"
-        return self._begins_response() or is_interleaved
+        if self._begins_response():
+            return True
+        return self._dialect is Dialect.STANDARD and bool(_OTHER_MESSAGE.match(self._buffer))
 
     def _could_be_complete(self) -> bool:
         if not self._buffer.startswith(b"RTSP/") or _BLANK_LINE.search(self._buffer):
@@ -479,16 +526,30 @@ class ResponseParser(_MessageParser):
     def _is_quiet(self, now: float) -> bool:
         return self._could_be_complete() and now >= self._last_arrival + QUIET_PERIOD
 
-    def _complete(self, head_end: int, body_start: int, blank_line: bool) -> Response | None:
+    def _complete(
+        self, head_end: int, body_start: int, blank_line: bool
+    ) -> Response | Request | None:
+        if self._buffer.startswith(b"RTSP/"):
+            return self._complete_response(head_end, body_start, blank_line)
+        lines, eol = split_lines(bytes(self._buffer[:head_end]))
+        request = _parse_standard(lines, Form(eol, blank_line))
+        return self._with_body(request, body_start, blank_line)
+
+    def _complete_response(
+        self, head_end: int, body_start: int, blank_line: bool
+    ) -> Response | None:
         lines, _ = split_lines(bytes(self._buffer[:head_end]))
-        response = _parse_response(lines)
-        length = content_length(response.headers) if blank_line else 0
+        return self._with_body(_parse_response(lines), body_start, blank_line)
+
+    def _with_body(self, message: _Message, body_start: int, blank_line: bool) -> _Message | None:
+        """Take the message whose head has been read, unless its body is still on its way."""
+        length = content_length(message.headers) if blank_line else 0
         if len(self._buffer) < body_start + length:
             return None
-        self._has_response = True
-        response.raw = self._take(body_start + length)
-        response.body = response.raw[body_start:]
-        return response
+        self._has_message = True
+        message.raw = self._take(body_start + length)
+        message.body = message.raw[body_start:]
+        return message
 
 
 def _first_line(data: bytearray) -> bytes:

@@ -98,7 +98,10 @@ class Headers:
 
 @dataclass
 class Request:
-    """One RTSP request. `problem` is what was wrong with it when the parser met it, if anything."""
+    """One RTSP request. `problem` is what was wrong with it when the parser met it, if anything.
+
+    `raw` holds the bytes of one that a server has sent, as they came.
+    """
 
     method: str
     uri: str
@@ -108,6 +111,7 @@ class Request:
     dialect: Dialect = Dialect.STANDARD
     form: Form = STANDARD_FORM
     problem: MessageError | None = None
+    raw: bytes = b""
 
     def serialise(self) -> bytes:
         """Return the bytes of the request, in its form; CSeq is the first header."""
