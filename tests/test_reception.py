@@ -14,6 +14,7 @@ from rtplab.receiving.reception import (
     REORDER_PATIENCE,
     Reception,
 )
+from rtplab.receiving.source import SOURCE_SILENCE, SourceChoice
 
 INTERVAL = 0.02  # seconds between frames
 TICKS = 1800  # of 90 kHz
@@ -241,14 +242,88 @@ def test_what_is_no_packet_is_counted():
     assert receiver.receive(packet(1), 0.0) == [jpeg(1)]
 
 
-def test_packets_of_another_source_are_ignored_where_the_source_is_known():
-    receiver = Receiver(expected_ssrc=7)
-    assert receiver.receive(packet(1), 0.0) == []
-    assert receiver.reception.malformed == 1
-    ours = bytearray(packet(500))
-    ours[8:12] = (7).to_bytes(4, "big")
-    assert receiver.receive(bytes(ours), 0.0) == [jpeg(500)]
+def sent_by(ssrc, number, timestamp=None):
+    """A frame in one packet, of a source."""
+    whole = packet(number, timestamp)
+    return whole[:8] + ssrc.to_bytes(4, "big") + whole[12:]
+
+
+def test_the_first_source_is_followed_and_no_other():
+    receiver = Receiver(choice=SourceChoice())
+    for number in range(10):
+        assert receiver.receive(sent_by(7, number), number * INTERVAL) == [jpeg(number)]
+        assert receiver.receive(sent_by(8, 500 + number), number * INTERVAL) == []
     assert receiver.reception.ssrc == 7
+    assert receiver.reception.malformed == 10
+    assert receiver.statistics.packets == 10
+
+
+def test_the_source_that_was_named_goes_before_the_first():
+    receiver = Receiver(choice=SourceChoice(7))
+    assert receiver.receive(sent_by(8, 100), 0.0) == []
+    assert receiver.receive(sent_by(7, 1), 0.0) == [jpeg(1)]
+    assert receiver.reception.malformed == 1
+
+
+def test_a_wrong_name_costs_no_picture():
+    receiver = Receiver(choice=SourceChoice(7))
+    assert receiver.receive_all(range(1, 10)) == list(range(1, 10))
+    assert receiver.reception.malformed == 0
+
+
+@pytest.mark.parametrize("silence", [0.0, SOURCE_SILENCE - 0.1])
+def test_another_source_is_not_followed_while_the_first_may_go_on(silence):
+    receiver = Receiver(choice=SourceChoice())
+    receiver.receive(sent_by(7, 1), 0.0)
+    for number in range(100, 110):
+        assert receiver.receive(sent_by(8, number), silence) == []
+    assert receiver.receive(sent_by(7, 2), silence) == [jpeg(2)]
+
+
+@pytest.mark.parametrize("way", ["silence", "left", "paused"])
+def test_another_source_is_followed_after_three_in_a_row(way):
+    receiver = Receiver(choice=SourceChoice())
+    receiver.receive(sent_by(7, 40_000), 0.0)
+    now = SOURCE_SILENCE if way == "silence" else 0.1
+    if way == "left":
+        receiver.reception.source_left()
+    elif way == "paused":
+        receiver.reception.paused()
+    for number in (100, 101, 101, 103, 104):  # 101 is doubled, 102 is lost
+        assert receiver.receive(sent_by(8, number), now) == []
+    assert receiver.receive(sent_by(8, 105), now) == [jpeg(103), jpeg(104), jpeg(105)]
+    assert receiver.reception.ssrc == 8
+    assert receiver.statistics.lost == 0
+    assert receiver.receive(sent_by(7, 40_001), now) == []
+
+
+def test_a_source_that_is_followed_at_once():
+    receiver = Receiver(choice=SourceChoice(at_once=True))
+    assert receiver.receive(sent_by(7, 40_000), 0.0) == [jpeg(40_000)]
+    assert receiver.receive(sent_by(8, 5), 0.1) == [jpeg(5)]
+    assert receiver.receive(sent_by(7, 40_001), 0.2) == [jpeg(40_001)]
+    assert receiver.statistics.lost == 0
+
+
+def test_a_picture_that_two_sources_have_sent_is_of_neither():
+    receiver = Receiver(choice=SourceChoice(at_once=True))
+    assert receiver.receive(sent_by(7, 1, 90), 0.0) == [jpeg(1)]
+    assert receiver.receive(sent_by(8, 50, 90), 0.0) == []
+    assert receiver.receive(sent_by(8, 51, 180), 0.0) == [jpeg(51)]
+
+
+@given(
+    st.lists(st.tuples(st.integers(6, 9), st.integers(0, 6), st.floats(0, 2)), max_size=40),
+    st.sampled_from([None, 0, 7]),
+    st.booleans(),
+)
+def test_whoever_sends_what_the_counts_make_sense(packets, hint, at_once):
+    receiver, now = Receiver(choice=SourceChoice(hint, at_once)), 0.0
+    for ssrc, number, pause in packets:
+        now += pause
+        receiver.receive(sent_by(ssrc, number), now)
+        assert receiver.reception.malformed >= 0
+    assert receiver.statistics.packets + receiver.reception.malformed <= len(packets)
 
 
 def test_what_a_frame_knows():

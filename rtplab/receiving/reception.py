@@ -9,6 +9,7 @@ from rtplab.protocol.rtp import MORE_MASK, payload_of
 from rtplab.protocol.serial import SequenceUnwrapper, seq_delta
 from rtplab.receiving.frames import Frame
 from rtplab.receiving.reorder import ReorderBuffer, Verdict
+from rtplab.receiving.source import SourceChoice
 from rtplab.receiving.statistics import Statistics
 from rtplab.receiving.timeline import MediaTimeline
 from RtpPacket import RtpPacket
@@ -34,11 +35,11 @@ class Reception:
         self,
         assembler: Assembler,
         patience: float = REORDER_PATIENCE,
-        expected_ssrc: int | None = None,
+        choice: SourceChoice | None = None,
     ) -> None:
-        """Packets of another SSRC than `expected_ssrc`, where one is known, are ignored."""
+        """`choice` says which source to follow; None takes all packets for those of one source."""
         self.ssrc: int | None = None  # of the packets that came
-        self.expected_ssrc = expected_ssrc
+        self.choice = choice
         self.first_number: int | None = None  # of the stream, where the server has said it
         self.expected_version: int | None = None  # RFC 3550 section 5.1: 2; of a lab server any
         self.statistics = Statistics()
@@ -49,6 +50,8 @@ class Reception:
         self._timeline = MediaTimeline()
         self._successor: int | None = None  # of a number that was too far off to be believed
         self._last_sequence_number: int | None = None
+        self._last_packet: RtpPacket | None = None
+        self._mixed_timestamp: int | None = None  # of a picture that two sources have sent
 
     def receive(self, datagrams: list[bytes], now: float) -> list[Frame]:
         """Take datagrams that arrived at `now`; return the frames that are complete.
@@ -71,6 +74,17 @@ class Reception:
         """The stream stands still until the next PLAY."""
         self.statistics.paused()
         self._timeline.paused()
+        self.source_left()
+
+    def follow(self, choice: SourceChoice) -> None:
+        """Choose from now on; what has come until now may be of an older stream."""
+        self.choice = choice
+        self.ssrc = None
+
+    def source_left(self) -> None:
+        """The source has said BYE, or stands still: another may take its place."""
+        if self.choice is not None:
+            self.choice.left()
 
     def _take(self, datagram: bytes, now: float) -> None:
         packet = RtpPacket()
@@ -82,24 +96,55 @@ class Reception:
             self.malformed += 1
             return
         ssrc = packet.ssrc()
-        is_versioned = self.expected_version in (None, packet.version())
-        if not is_versioned or self.expected_ssrc not in (None, ssrc):
+        if self.expected_version not in (None, packet.version()):
             self.malformed += 1
+        elif self.choice is None or ssrc == self.ssrc:
+            self.ssrc = ssrc
+            self._count_in(packet, len(datagram), now)
+        else:
+            self._choose(self.choice, packet, len(datagram), now)
+
+    def _choose(self, choice: SourceChoice, packet: RtpPacket, size: int, now: float) -> None:
+        """Take a packet of a source that is not the one we follow."""
+        silence = now - (self.statistics.last_arrival or 0.0)
+        packets = choice.followed(packet, silence)
+        self.malformed += 1 - len(packets)  # the others had been counted when they came
+        if packets and self._last_packet is not None:
+            self._mixed_timestamp = self._last_packet.timestamp()
+            self._last_sequence_number = None
+            self._restart()
+        for followed in packets:
+            self.ssrc = followed.ssrc()
+            self._count_in(followed, size, now)
+
+    def _count_in(self, packet: RtpPacket, size: int, now: float) -> None:
+        number, last = packet.seqNum(), self._last_sequence_number
+        is_near = last is None or -MAX_MISORDER < seq_delta(number, last) < MAX_DROPOUT
+        if not is_near and not self._begins_anew(number):
             return
-        number = packet.seqNum()
-        is_first = self._last_sequence_number is None
-        if not self._is_credible(number):
-            return
-        self.ssrc = ssrc
+        self._successor = None
+        self._last_sequence_number, self._last_packet = number, packet
         sequence = self._unwrapper.unwrap(number)
-        if is_first:
+        if last is None:
             self._wait_for_beginning(number, sequence)
-        is_new = self.statistics.arrived(sequence, len(datagram), now)
+        is_new = self.statistics.arrived(sequence, size, now)
         if self._timeline.trusts_timestamps:
             self.statistics.stamped(packet.timestamp(), now)
+        if self._mixed_timestamp is not None and self._is_mixed(packet):
+            return
         verdict = self._reorder.add(sequence, packet, now)
         if verdict is not Verdict.ACCEPTED:
             self._count_useless(verdict, is_new)
+
+    def _is_mixed(self, packet: RtpPacket) -> bool:
+        """Tell if a packet would go into the picture that the source before has begun.
+
+        Its timestamp says so; where that is always the same, the marker is the end.
+        """
+        is_mixed = packet.timestamp() == self._mixed_timestamp
+        if not is_mixed or packet.marker():
+            self._mixed_timestamp = None
+        return is_mixed
 
     def _count_useless(self, verdict: Verdict, is_new: bool) -> None:
         if verdict is Verdict.DUPLICATE or not is_new:
@@ -124,16 +169,12 @@ class Reception:
             if 0 < overtaken < MAX_MISORDER:
                 self._reorder.begin(sequence - overtaken)
 
-    def _is_credible(self, sequence_number: int) -> bool:
+    def _begins_anew(self, sequence_number: int) -> bool:
         """RFC 3550 appendix A.1: two packets in a row make a wild jump a new beginning."""
-        last = self._last_sequence_number
-        if last is not None and not -MAX_MISORDER < seq_delta(sequence_number, last) < MAX_DROPOUT:
-            if sequence_number != self._successor:
-                self._successor = (sequence_number + 1) & 0xFFFF
-                return False
-            self._restart()
-        self._successor = None
-        self._last_sequence_number = sequence_number
+        if sequence_number != self._successor:
+            self._successor = (sequence_number + 1) & 0xFFFF
+            return False
+        self._restart()
         return True
 
     def _restart(self) -> None:
