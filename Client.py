@@ -30,7 +30,8 @@ from rtplab.receiving.playout import PlayoutBuffer
 from rtplab.receiving.receiver import MediaReceiver, Observer
 from rtplab.receiving.reception import Reception
 from rtplab.receiving.rtpsocket import RtpSocket
-from rtplab.receiving.standarddialogue import Redirected, StandardDialogue
+from rtplab.receiving.source import SourceChoice
+from rtplab.receiving.standarddialogue import Redirected, StandardDialogue, says_end
 from rtplab.receiving.timelimits import AwaitedReply, KeepAlive, Silence, is_past
 from rtplab.receiving.trust import Trust
 
@@ -118,6 +119,7 @@ class Client:
         self.frameNbr = 0
         self.firstFrameDelay: float | None = None  # seconds from PLAY to the first frame
         self._played_at = 0.0
+        self._ended_source: int | None = None  # the one that said BYE
         self._early_frames: list[Frame] = []  # came before the reply to PLAY
         self._awaited = AwaitedReply()
         self._silence = Silence()
@@ -309,6 +311,8 @@ class Client:
                     self.parseRtspReply(message)
                 elif isinstance(message, InterleavedFrame):
                     self._receiver.take_interleaved(message)
+                elif isinstance(message, Request):
+                    self._answer(message)
                 self._look_at_clock(time.monotonic())
         except SessionError as error:
             with self._changed:
@@ -323,7 +327,10 @@ class Client:
         if self.observer is not None:
             self.observer.message_received(response.raw, time.time())
         with self._changed:
-            if self._is_about_keep_alive(response) or not self._awaited.take(response):
+            if self._is_about_keep_alive(response, self._keep_alive.take):
+                return
+            if not self._awaited.take(response):
+                self._is_about_keep_alive(response, self._keep_alive.take_stray)
                 return
             try:
                 follow_up = self._dialogue.received(response)
@@ -340,12 +347,31 @@ class Client:
                     self._succeed(METHODS[self.requestSent])
             self._changed.notify_all()
 
-    def _is_about_keep_alive(self, response: Response) -> bool:
+    def _is_about_keep_alive(
+        self, response: Response, take: Callable[[Response, float], bool]
+    ) -> bool:
         try:
-            return self._keep_alive.take(response)
+            return take(response, time.monotonic())
         except SessionError as error:
             self._fail(str(error))
             return True
+
+    def _answer(self, request: Request) -> None:
+        """Answer a request of the server's. One that says that the movie is over ends it."""
+        if self.observer is not None:
+            self.observer.message_received(request.raw, time.time())
+        with self._changed:
+            self._keep_alive.server_is_there()
+            if not isinstance(self._dialogue, StandardDialogue):
+                return
+            reply = self._dialogue.answer(request).serialise(request)
+            if self.observer is not None:
+                self.observer.message_sent(reply, time.time())
+            self._transmit(reply)
+            if says_end(request) and self.state is State.PLAYING:
+                self._receiver.end()
+                if self._rtp_socket is not None:
+                    self._rtp_socket.look_up()
 
     def _succeed(self, method: str) -> None:
         self.error = self.notice = ""
@@ -354,6 +380,7 @@ class Client:
         if method == "SETUP":
             self._set_up()
         elif method == "PLAY":
+            self._take_session_id()
             if self._dialogue.uses_udp:  # over TCP nothing is overtaken
                 self.reception.first_number = self._dialogue.first_number
             early, self._early_frames = self._early_frames, []
@@ -370,17 +397,23 @@ class Client:
     def _set_up(self) -> None:
         """Take over what the server said about the session and its transport."""
         dialogue = self._dialogue
-        session = dialogue.session_id
-        is_number = session.isascii() and session.isdigit() and len(session) <= MAX_SESSION_DIGITS
-        self.sessionId = int(session) if is_number else session
+        self._take_session_id()
         self._redirections = 0
-        self._receiver.transport = dialogue.transport
-        self.reception.expected_ssrc = dialogue.transport.ssrc
         if isinstance(dialogue, StandardDialogue):
+            hint, by_channel = dialogue.transport.ssrc, not dialogue.uses_udp
+            self.reception.follow(SourceChoice(hint, at_once=by_channel))
             self.reception.assembler = RtpJpegFrames(dialogue.payload_type)
             self.reception.expected_version = 2
+        self._receiver.transport = dialogue.transport
         if not dialogue.uses_udp:
             self._close_rtp_port()
+        elif self._rtp_socket is not None:
+            self._rtp_socket.look_up()  # to open the way through a firewall at once
+
+    def _take_session_id(self) -> None:
+        session = self._dialogue.session_id
+        is_number = session.isascii() and session.isdigit() and len(session) <= MAX_SESSION_DIGITS
+        self.sessionId = int(session) if is_number else session
 
     def _redirect(self, redirected: Redirected) -> None:
         """RFC 2326 section 11.3: ask at the other address."""
@@ -424,6 +457,8 @@ class Client:
             if self._awaits_reply() and self.requestSent == self.PLAY:
                 self._early_frames += frames  # where they belong, only the reply will say
                 return
+            if self.ended and self.state is State.READY and not self._awaits_reply():
+                self._go_on()
         position = self._dialogue.position
         if position is not None:
             frames = position.numbered(frames)
@@ -457,9 +492,16 @@ class Client:
             if self.state is State.PLAYING:
                 self.state = State.READY
                 self.ended = True
+                self._ended_source = self.reception.ssrc
                 self.notice = "The movie has ended."
                 self.reception.paused()
                 self._changed.notify_all()
+
+    def _go_on(self) -> None:
+        """Frames after the end: where they are of another source, only that one had ended."""
+        if self.reception.ssrc != self._ended_source:
+            self.state = State.PLAYING
+            self.ended = False
 
     # ------------------------------------------------------------------ when nothing comes
 
@@ -478,16 +520,20 @@ class Client:
         with self._changed:
             if self._connection is None:
                 return
-            if is_past(self._awaited.deadline, now):
+            if is_past(self._awaited.deadline, now) and not (
+                self._connection.has_more() and self._awaited.extend(now)
+            ):
                 self._give_up_waiting()
             if self._packets_are_due() and self._silence.is_too_long(now, self._last_arrival()):
                 self._tell_silence()
             if self.state is not State.INIT and is_past(self._keep_alive.deadline(), now):
-                self._keep_alive.send()
-            if is_past(self._keep_alive.loss_deadline, now):
+                self._keep_alive.send(now)
+            if is_past(self._keep_alive.loss_deadline, now) and not (
+                self._connection.has_more() and self._keep_alive.extend(now)
+            ):
                 self._lose("The connection is lost: the server answers no more.")
                 return
-            report = self._receiver.interleaved_report()
+            report = self._receiver.interleaved_report() if self.state is State.PLAYING else None
             if report is not None:
                 self._transmit(report)
 

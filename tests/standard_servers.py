@@ -226,8 +226,9 @@ class StandardServer:
         self.pictures = pictures
         self.interval = interval
         self.requests: list[Request] = []
+        self.answers: list[str] = []  # to what the server has asked
         self.reports: list[tuple[bytes, float]] = []  # RTCP from the client, and when it came
-        self.changed = threading.Condition()  # guards the two above
+        self.changed = threading.Condition()  # guards the three above
         self.viewers: list[Viewer] = []
         self.faults: list[str] = []
         self._threads: list[threading.Thread] = []
@@ -310,6 +311,11 @@ class StandardServer:
             self.changed.notify_all()
 
     def _answer(self, viewer: Viewer, head: str) -> None:
+        if head.startswith("RTSP/"):
+            with self.changed:
+                self.answers.append(head)
+                self.changed.notify_all()
+            return
         first, *lines = head.split("\r\n")
         method, uri, version = first.split(" ")
         headers = {
@@ -383,7 +389,11 @@ class StandardServer:
         return [f"Content-Base: {self.url}/"]
 
     def do_OPTIONS(self, viewer: Viewer, request: Request) -> None:
-        self.reply(viewer, request, headers=["Public: DESCRIBE, SETUP, PLAY, PAUSE, TEARDOWN"])
+        self.reply(
+            viewer,
+            request,
+            headers=["Public: DESCRIBE, SETUP, PLAY, PAUSE, TEARDOWN, GET_PARAMETER"],
+        )
 
     def do_DESCRIBE(self, viewer: Viewer, request: Request) -> None:
         headers = ["Content-Type: application/sdp", *self.base_headers()]

@@ -23,6 +23,7 @@ def playing(**headers: str) -> StandardDialogue:
     """A session whose PLAY has been answered so."""
     dialogue = StandardDialogue(parse_url("rtsp://h/movie"), "tcp")
     dialogue.setup(6000)
+    dialogue.received(reply())
     dialogue.received(reply(GOLDEN))
     dialogue.received(reply(**SET_UP))
     dialogue.play(0.0, 1.0)
@@ -44,6 +45,22 @@ def test_a_scale_that_makes_no_sense_is_none(scale: str) -> None:
     assert playing(Scale=scale).position.number_of(LATER) == 21
 
 
+def test_a_reply_that_says_nothing_of_scale_means_that_there_is_none() -> None:
+    dialogue = playing(Scale="2")
+    dialogue.play(None, 4.0)
+    dialogue.received(reply(**{"RTP-Info": "url=trackID=0;rtptime=90000"}))
+    assert dialogue.position.of(LATER) == 1.0
+
+
+def test_what_an_earlier_reply_to_play_said_counts_no_more() -> None:
+    dialogue = playing()
+    assert dialogue.first_number == 1
+    dialogue.play(3.0, 1.0)
+    dialogue.received(reply())
+    assert dialogue.first_number is None
+    assert dialogue.position.of(LATER) == 3.0
+
+
 def test_only_what_was_sent_since_play_is_numbered() -> None:
     """A frame from before it was still under way. 90,000 ticks are the start of the movie."""
     early, first, second = (Frame(b"", 7, tick, 0.0, 0.0) for tick in (85_500, 90_000, 94_500))
@@ -55,6 +72,7 @@ def test_only_what_was_sent_since_play_is_numbered() -> None:
 def test_a_payload_type_that_is_none(formats: str) -> None:
     dialogue = StandardDialogue(parse_url("rtsp://h/movie"))
     dialogue.setup(6000)
+    dialogue.received(reply())
     with pytest.raises(SessionError, match="the server offers"):
         dialogue.received(reply(GOLDEN.replace("AVP 26", f"AVP {formats}")))
 
@@ -63,5 +81,6 @@ def test_a_payload_type_that_is_none(formats: str) -> None:
 def test_a_control_address_that_is_none(control: str) -> None:
     dialogue = StandardDialogue(parse_url("rtsp://h/movie"))
     dialogue.setup(6000)
+    dialogue.received(reply())
     with pytest.raises(SessionError, match="makes no sense"):
         dialogue.received(reply(GOLDEN.replace("trackID=0", control)))

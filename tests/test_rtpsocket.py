@@ -95,6 +95,28 @@ def test_what_has_come_by_the_wake_up_still_counts(ports, sender):
     assert ports.receive(None) is None
 
 
+def test_who_waits_may_be_told_to_look_up(ports, sender):
+    ports.look_up()
+    assert ports.receive(None) == []
+    sender.send(b"media")
+    assert payloads(received(ports, 1)) == [b"media"]
+    ports.look_up()
+    ports.wake()
+    assert ports.receive(None) == []
+    assert ports.receive(None) is None
+
+
+def test_the_ways_to_the_server_begin_at_our_ports(ports, sender):
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server:
+        server.bind((HOST, 0))
+        server.settimeout(LIMIT)
+        to = server.getsockname()[1]
+        ports.send_rtp(b"media", to)
+        assert server.recvfrom(100) == (b"media", (HOST, ports.port))
+        ports.send_rtcp(b"report", to)
+        assert server.recvfrom(100) == (b"report", (HOST, ports.port + 1))
+
+
 def test_a_flood_does_not_keep_the_thread(ports, sender):
     """Each of another size: the kernel hands none of them over together."""
     sent = [b"x" * size for size in range(1, 3 * READINGS)]

@@ -135,33 +135,87 @@ def test_a_request_is_due_after_half_of_the_session_s_time_out(keep_alive):
     assert keep_alive.deadline() == 130.0
 
 
-def test_the_next_one_waits_until_the_last_is_answered(keep_alive, wire):
-    keep_alive.send()
-    assert keep_alive.deadline() is None
-    assert not keep_alive.take(reply_to(7))
-    assert keep_alive.take(reply_to(1))
-    assert keep_alive.deadline() is not None
-    assert not keep_alive.take(reply_to(1)), "it has been answered"
+def test_the_number_tells_which_reply_is_meant(keep_alive, wire):
+    keep_alive.send(100.0)
+    assert not keep_alive.take(reply_to(7), 101.0)
+    assert keep_alive.take(reply_to(1), 101.0)
+    assert not keep_alive.take(reply_to(1), 101.0), "it has been answered"
     assert wire.methods == ["GET_PARAMETER"]
 
 
+@pytest.mark.parametrize("number", ["7", "", "x"])
+def test_a_reply_to_nothing_else_answers_it(keep_alive, wire, number):
+    assert not keep_alive.take_stray(reply_to(number), 100.0)
+    keep_alive.ask_if_still_there(100.0)
+    assert keep_alive.take_stray(reply_to(number, 400), 101.0)
+    assert keep_alive.loss_deadline is None
+    keep_alive.send(130.0)
+    assert wire.methods == ["GET_PARAMETER", "OPTIONS"]
+
+
+def test_one_that_is_not_answered_is_not_the_last(keep_alive, wire):
+    keep_alive.request_sent(100.0)
+    keep_alive.send(130.0)
+    assert keep_alive.deadline() is not None
+    keep_alive.send(160.0)
+    keep_alive.ask_if_still_there(190.0)
+    assert wire.methods == ["GET_PARAMETER", "OPTIONS", "OPTIONS"]
+
+
+def test_a_deadline_is_put_off_once(keep_alive):
+    awaited = awaiting(3)
+    for waiting in (awaited, keep_alive):
+        assert waiting.extend(200.0)
+        assert not waiting.extend(201.0)
+    assert awaited.deadline == keep_alive.loss_deadline == 200.0 + HELD_UP
+    keep_alive.ask_if_still_there(300.0)
+    assert keep_alive.extend(310.0)
+    awaited.expect(Request("PAUSE", "x", cseq="4"), 300.0)
+    assert awaited.extend(310.0)
+
+
+@pytest.mark.parametrize(
+    ("public", "method"),
+    [
+        ("OPTIONS, DESCRIBE,SETUP ,PLAY", "OPTIONS"),
+        ("options, get_parameter", "GET_PARAMETER"),
+        ("SET_PARAMETER, X_GET_PARAMETER", "OPTIONS"),
+        ("", "GET_PARAMETER"),
+    ],
+)
+def test_public_tells_which_request_is_known(keep_alive, wire, public, method):
+    keep_alive.send(100.0)
+    keep_alive.take(reply_to(1, headers=[("Public", public)]), 101.0)
+    keep_alive.send(130.0)
+    assert wire.methods[1] == method
+
+
+def test_a_refusal_says_more_than_public(keep_alive, wire):
+    keep_alive.send(100.0)
+    keep_alive.take(reply_to(1, 501), 101.0)
+    keep_alive.send(130.0)
+    keep_alive.take(reply_to(2, headers=[("Public", "GET_PARAMETER")]), 131.0)
+    keep_alive.send(160.0)
+    assert wire.methods == ["GET_PARAMETER", "OPTIONS", "OPTIONS"]
+
+
 def test_who_does_not_know_the_request_is_sent_another(keep_alive, wire):
-    keep_alive.send()
-    assert keep_alive.take(reply_to(1, 501))
-    keep_alive.send()
+    keep_alive.send(100.0)
+    assert keep_alive.take(reply_to(1, 501), 101.0)
+    keep_alive.send(100.0)
     assert wire.methods == ["GET_PARAMETER", "OPTIONS"]
 
 
 def test_a_silent_server_must_answer_in_time(keep_alive, wire):
     keep_alive.ask_if_still_there(100.0)
     assert keep_alive.loss_deadline == 100.0 + LOSS_TIMEOUT
-    assert keep_alive.take(reply_to(1))
+    assert keep_alive.take(reply_to(1), 101.0)
     assert keep_alive.loss_deadline is None
     assert len(wire.requests) == 1
 
 
 def test_one_question_is_enough(keep_alive, wire):
-    keep_alive.send()
+    keep_alive.send(100.0)
     keep_alive.ask_if_still_there(100.0)
     assert len(wire.requests) == 1
     assert keep_alive.loss_deadline is not None
@@ -174,15 +228,15 @@ def test_a_packet_is_an_answer_too(keep_alive):
 
 
 def test_a_refused_keep_alive_is_told(keep_alive):
-    keep_alive.send()
+    keep_alive.send(100.0)
     with pytest.raises(SessionError):
-        keep_alive.take(reply_to(1, 401))
-    assert not keep_alive.take(reply_to(1)), "it has been answered"
+        keep_alive.take(reply_to(1, 401), 101.0)
+    assert not keep_alive.take(reply_to(1), 101.0), "it has been answered"
 
 
 def test_a_lab_server_is_never_asked(wire):
     keep_alive = KeepAlive(LabDialogue("movie.Mjpeg"), wire.send)
-    keep_alive.send()
+    keep_alive.send(100.0)
     keep_alive.ask_if_still_there(100.0)
     assert wire.requests == []
     assert keep_alive.deadline() is keep_alive.loss_deadline is None

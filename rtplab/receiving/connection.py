@@ -10,7 +10,7 @@ import time
 
 from rtplab.protocol.errors import MessageError, SessionError
 from rtplab.protocol.parser import ResponseParser
-from rtplab.protocol.rtsp import Dialect, InterleavedFrame, Response, printable
+from rtplab.protocol.rtsp import Dialect, InterleavedFrame, Request, Response, printable
 from rtplab.protocol.tls import ALERT
 from rtplab.receiving.pcap import Endpoint
 from rtplab.receiving.trust import TlsSocket, Trust
@@ -63,7 +63,7 @@ class ClientConnection:
         self._stream.sendall(data)
         self._wake_writer.send(b"x")
 
-    def receive(self, deadline: float | None) -> Response | InterleavedFrame | None:
+    def receive(self, deadline: float | None) -> Response | Request | InterleavedFrame | None:
         """Return the next message, or None at the deadline or when another thread called `send`.
 
         At the deadline, what a lab server has said so far counts as its reply.
@@ -85,6 +85,11 @@ class ClientConnection:
         if message is None and self._end:
             raise SessionError(self._end)
         return message
+
+    def has_more(self) -> bool:
+        """Tell if something that has come is still to be read."""
+        ready = [key.fileobj for key, _ in self._selector.select(0)]
+        return self._parser.has_more or self._socket in ready
 
     def _foreign_language(self) -> str:
         """Say that what answers speaks no RTSP; "" when it does, or has said nothing."""

@@ -13,6 +13,7 @@ from rtplab.receiving.impairment import Conditions, Impairment
 from rtplab.receiving.reception import Reception
 from rtplab.receiving.reports import ReceiverReporter
 from rtplab.receiving.rtpsocket import Batch, RtpSocket
+from RtpPacket import pack_header
 
 
 class Observer(Protocol):
@@ -54,11 +55,17 @@ class MediaReceiver:
             while (batches := ports.receive(self._deadline(with_rtcp))) is not None:
                 self._take(batches)
                 if with_rtcp and self.transport.server_port and self._report_is_due():
-                    ports.send_rtcp(self._report(), self.transport.server_port[1])
+                    self._send_report(ports, self.transport.server_port)
         finally:
             if with_rtcp and self.transport.server_port:
                 ports.send_rtcp(self.reporter.goodbye(), self.transport.server_port[1])
             ports.close()
+
+    def _send_report(self, ports: RtpSocket, server_ports: tuple[int, int]) -> None:
+        """Until media has come, open the way for it through a firewall, too."""
+        if self.reception.ssrc is None:
+            ports.send_rtp(pack_header(0, 0, 0, 0, self.reporter.ssrc), server_ports[0])
+        ports.send_rtcp(self._report(), server_ports[1])
 
     def take_interleaved(self, frame: InterleavedFrame) -> None:
         """Take a packet off the RTSP connection; one on an unknown channel is ignored."""
@@ -67,7 +74,11 @@ class MediaReceiver:
             self._take([Batch([frame.payload], 0, frame.channel == channels[1])])
 
     def interleaved_report(self) -> bytes | None:
-        """Return the receiver report that is due, framed for the RTSP connection."""
+        """Return the receiver report that is due, framed for the RTSP connection.
+
+        Not before PLAY is answered: until then live555 reads the connection as text, and gortsplib
+        and go2rtc hang up.
+        """
         if self.transport.interleaved is None or not self._report_is_due():
             return None
         report = self._report()
@@ -108,9 +119,20 @@ class MediaReceiver:
 
     def _take_reports(self, packets: list[bytes], now: float) -> None:
         reception = self.reception
-        sender = reception.ssrc if reception.expected_ssrc is None else reception.expected_ssrc
+        sender = self.transport.ssrc or None if reception.ssrc is None else reception.ssrc
         for packet in packets:
             self.reporter.take(packet, now, sender)
+        if self.reporter.sender_said_goodbye:
+            reception.source_left()
+
+    def end(self) -> None:
+        """The server has said otherwise than by BYE that the stream has ended.
+
+        By UDP, have `listen` look up afterwards.
+        """
+        self.reporter.sender_said_goodbye = True
+        if self.transport.interleaved:
+            self._pass_goodbye_on()
 
     def _pass_goodbye_on(self) -> None:
         """Tell that the stream has ended, once nothing that came before BYE is held back.

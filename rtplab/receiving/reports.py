@@ -21,7 +21,7 @@ class ReceiverReporter:
         self.ssrc = secrets.randbits(32)
         self._cname = secrets.token_urlsafe(12)  # RFC 7022 section 4.2: random, tells nobody
         self._next_report = now  # the first at once: it opens the way through a firewall
-        self._last_sender_report: tuple[int, float] | None = None  # middle 32 bits, arrival
+        self._last_sender_report = 0, 0, 0.0  # its SSRC, middle 32 bits, arrival
         self._expected_before = 0
         self._received_before = 0
         self.sender_said_goodbye = False
@@ -41,7 +41,7 @@ class ReceiverReporter:
             return
         for packet in packets:
             if isinstance(packet, rtcp.SenderReport) and sender in (None, packet.ssrc):
-                self._last_sender_report = rtcp.middle_32(packet.ntp), now
+                self._last_sender_report = packet.ssrc, rtcp.middle_32(packet.ntp), now
             elif isinstance(packet, rtcp.Bye) and (sender is None or sender in packet.ssrcs):
                 self.sender_said_goodbye = True
 
@@ -59,10 +59,10 @@ class ReceiverReporter:
         return rtcp.build_compound(report, self._cname, rtcp.Bye((self.ssrc,)))
 
     def _block(self, statistics: Statistics, sender: int, now: float) -> rtcp.ReportBlock:
-        lsr, delay = 0, 0
-        if self._last_sender_report is not None:
-            lsr, arrival = self._last_sender_report
-            delay = round((now - arrival) * 65536) & 0xFFFFFFFF
+        reported, lsr, arrival = self._last_sender_report
+        delay = round((now - arrival) * 65536) & 0xFFFFFFFF
+        if reported != sender or not lsr:  # none yet, or another source's
+            lsr = delay = 0
         return rtcp.ReportBlock(
             sender,
             self._fraction_lost(statistics),

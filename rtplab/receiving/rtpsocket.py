@@ -15,6 +15,7 @@ LARGEST_DATAGRAM = 65_535  # bytes
 RECEIVE_BUFFER = 2 * 1024 * 1024
 READINGS = 64  # at once: a flood must not keep the thread from its other duties
 PAIR_TRIES = 64  # for two free ports side by side
+_WAKE, _LOOK_UP = b"x", b"."  # why the receiving thread is woken up
 
 # linux/udp.h: a sender's datagrams of one size that came together are read together, and a message
 # of the level UDP says what that size is. To wake up for each costs more than all else about it.
@@ -61,12 +62,14 @@ class RtpSocket:
     def receive(self, deadline: float | None) -> list[Batch] | None:
         """Return the datagrams that have come, RTP first, none at `deadline` (time.monotonic).
 
-        None means that `wake` was called, and all that had come was returned.
+        `look_up` ends the waiting as well. None means that `wake` was called, and all that
+        had come was returned.
         """
-        ready = self._ready(None if deadline is None else max(0.0, deadline - time.monotonic()))
         if self._closing:
             return None
-        self._closing = self._wake_reader in ready  # what has come by then still counts
+        ready = self._ready(None if deadline is None else max(0.0, deadline - time.monotonic()))
+        if self._wake_reader in ready:  # what has come by then still counts
+            self._closing = _WAKE in self._wake_reader.recv(4096)
         return self._waiting(self._rtp, ready, False) + self._waiting(self._rtcp, ready, True)
 
     def _waiting(self, source: socket.socket | None, ready: set[Any], is_rtcp: bool) -> list[Batch]:
@@ -109,17 +112,28 @@ class RtpSocket:
                 each = int.from_bytes(value, sys.byteorder)
         return size, max(each, 1), address
 
+    def send_rtp(self, data: bytes, port: int) -> None:
+        """Send an RTP packet to the server's RTP port, from ours."""
+        self._send(self._rtp, data, port)
+
     def send_rtcp(self, data: bytes, port: int) -> None:
         """Send an RTCP packet to the server's RTCP port; one that is lost is soon followed."""
         if self._rtcp is not None:
-            try:
-                self._rtcp.sendto(data, (self._host, port))
-            except OSError:
-                pass  # the server's port may be closed for the moment
+            self._send(self._rtcp, data, port)
+
+    def _send(self, source: socket.socket, data: bytes, port: int) -> None:
+        try:
+            source.sendto(data, (self._host, port))
+        except OSError:
+            pass  # the server's port may be closed for the moment
+
+    def look_up(self) -> None:
+        """Make `receive` return, from any thread: its deadline has changed."""
+        self._wake_writer.send(_LOOK_UP)
 
     def wake(self) -> None:
         """Make `receive` return None, from any thread."""
-        self._wake_writer.send(b"x")
+        self._wake_writer.send(_WAKE)
 
     def close(self) -> None:
         """Free the ports; the receiving thread has ended."""

@@ -10,10 +10,10 @@ from rtplab.protocol.errors import MessageError, SessionError
 from rtplab.protocol.headers import (
     Range,
     Transport,
+    parse_chosen_transport,
     parse_range,
     parse_rtp_info,
     parse_session,
-    parse_transports,
 )
 from rtplab.protocol.rtsp import Dialect, Headers, Request, Response, printable
 from rtplab.protocol.urls import RtspUrl, parse_url, resolve
@@ -60,19 +60,21 @@ class StandardDialogue:
         self.position = MoviePosition()
         self.first_number: int | None = None
         self._may_change_transport = transport == "auto"
+        self._wanted = self.transport  # what we ask for in SETUP
         self._rtp_port = 0
         self._method = ""
         self._last_request: tuple[str, list[tuple[str, str]]] = "", []  # its URL and headers
         self._aggregate_url = self._track_url = str(url)
         self._keep_alive_method = "GET_PARAMETER"
+        self._has_refused_keep_alive = False  # that, whatever `Public` says
         self._keep_alive_repeated = False
 
     # ------------------------------------------------------------------ requests
 
     def setup(self, rtp_port: int) -> Request:
-        """Begin with DESCRIBE; SETUP follows, for our `rtp_port` and the one above it."""
+        """Begin with OPTIONS; DESCRIBE and SETUP follow, for our `rtp_port` and the one above."""
         self._rtp_port = rtp_port
-        return self._request("DESCRIBE", str(self.url), [("Accept", "application/sdp")])
+        return self._request("OPTIONS", str(self.url))
 
     def play(self, position: float | None, scale: float) -> Request:
         """Have it sent, from `position` in seconds (None: where it stands), at `scale`."""
@@ -98,6 +100,11 @@ class StandardDialogue:
         self._keep_alive_repeated = False
         return self._headed(self._keep_alive_method, self._aggregate_url, [])
 
+    def keep_alive_ignored(self) -> None:
+        """The last keep-alive was never answered: some are silent about what they don't know."""
+        self._has_refused_keep_alive = True
+        self._keep_alive_method = "OPTIONS"
+
     def kept_alive(self, response: Response) -> Request | None:
         """Take the reply to `keep_alive`: who knows no GET_PARAMETER is sent OPTIONS.
 
@@ -109,8 +116,20 @@ class StandardDialogue:
             self._login.take(response)
             return self._headed(self._keep_alive_method, self._aggregate_url, [])
         if response.status != 200:
-            self._keep_alive_method = "OPTIONS"
+            self.keep_alive_ignored()
+        self._learn_methods(response)
         return None
+
+    def answer(self, request: Request) -> Response:
+        """Answer what the server asks of us (RFC 2326 section 10)."""
+        if request.problem is not None:
+            return Response(request.problem.status, session=self.session_id)
+        is_question = request.method in ("GET_PARAMETER", "SET_PARAMETER") and not request.body
+        if request.method == "OPTIONS":
+            public = Headers([("Public", "OPTIONS, GET_PARAMETER, SET_PARAMETER, ANNOUNCE")])
+            return Response(200, public, session=self.session_id)
+        is_known = is_question or says_end(request)
+        return Response(200 if is_known else 501, session=self.session_id)
 
     # ------------------------------------------------------------------ replies
 
@@ -120,8 +139,11 @@ class StandardDialogue:
         Raises SessionError when the server refuses (LoginNeeded: for want of a password), and
         Redirected.
         """
+        self._learn_methods(response)
         if response.status in (301, 302, 303, 305, 307):
             raise Redirected(self._redirection(response))
+        if self._method == "OPTIONS":  # whatever came of it: some refuse it, but not the rest
+            return self._request("DESCRIBE", str(self.url), [("Accept", "application/sdp")])
         if response.status == 461 and self._may_change_transport and self.uses_udp:
             self.uses_udp = False
             return self._setup_request()
@@ -137,6 +159,13 @@ class StandardDialogue:
                 f"The server's answer to {self._method} makes no sense: {error}."
             ) from error
 
+    def _learn_methods(self, response: Response) -> None:
+        """RFC 2326 section 12.28: any reply may say which methods the server knows."""
+        public = response.headers.get("Public").upper()
+        if public and not self._has_refused_keep_alive:
+            known = [method.strip() for method in public.split(",")]
+            self._keep_alive_method = "GET_PARAMETER" if "GET_PARAMETER" in known else "OPTIONS"
+
     def _accepted(self, response: Response) -> Request | None:
         if self._method == "DESCRIBE":
             self._described(response)
@@ -151,8 +180,8 @@ class StandardDialogue:
         description = sdp.parse(response.body)
         media = self._choose_media(description)
         headers = response.headers
-        base = headers.get("Content-Base") or headers.get("Content-Location") or str(self.url)
-        if "://" not in base:
+        base = headers.get("Content-Base") or headers.get("Content-Location")
+        if not _is_address(base):
             base = str(self.url)
         self._aggregate_url = resolve(base, description.control)
         self._track_url = resolve(base, media.control)
@@ -173,31 +202,38 @@ class StandardDialogue:
     def _setup_request(self) -> Request:
         ports = (self._rtp_port, self._rtp_port + 1)
         if self.uses_udp:
-            wanted = Transport("UDP", client_port=ports)
+            self._wanted = Transport("UDP", client_port=ports)
         else:
-            wanted = Transport("TCP", interleaved=(0, 1))
-        return self._request("SETUP", self._track_url, [("Transport", wanted.serialise())])
+            self._wanted = Transport("TCP", interleaved=(0, 1))
+        return self._request("SETUP", self._track_url, [("Transport", self._wanted.serialise())])
 
     def _set_up(self, response: Response) -> None:
-        session = parse_session(response.headers.get("Session"))
-        if not session.session_id:
-            raise MessageError("it names no session")
-        self.session_id, self.timeout = session.session_id, session.timeout
-        self.transport = parse_transports(response.headers.get("Transport"))[0]
+        self._take_session(response)
+        chosen = response.headers.get("Transport")
+        self.transport = parse_chosen_transport(chosen, self._wanted)
         self.uses_udp = self.transport.lower == "UDP"
         if not self.uses_udp and self.transport.interleaved is None:
             raise MessageError("it names no channels")
 
+    def _take_session(self, response: Response) -> None:
+        """The reply to SETUP names the session; some servers do that only in the one to PLAY."""
+        session = parse_session(response.headers.get("Session"))
+        self.session_id, self.timeout = session.session_id, session.timeout
+
     def _playing(self, response: Response) -> None:
+        if not self.session_id:
+            self._take_session(response)
         headers, position = response.headers, self.position
         span = _lenient_range(headers.get("Range"))
-        if span is not None and span.start is not None:
-            position.start = span.start
+        start = position.start if span is None or span.start is None else span.start
+        rtptime = self.first_number = None
         for info in parse_rtp_info(headers.get("RTP-Info")):
             if info.url in ("", self._track_url) or self._track_url.endswith(info.url):
-                position.rtptime = info.rtptime
+                rtptime = info.rtptime
                 self.first_number = info.seq
-        position.scale = _scale(headers.get("Scale")) or position.scale
+        # RFC 2326 section 12.34: a server that says nothing of Scale knows none.
+        scale = _scale(headers.get("Scale")) or 1.0
+        self.position = replace(position, start=start, rtptime=rtptime, scale=scale)
 
     def _redirection(self, response: Response) -> RtspUrl:
         try:
@@ -237,6 +273,20 @@ def _name_of(media: sdp.MediaDescription) -> str:
     """Return what a media section offers, in words: "H264 video"."""
     encodings = [encoding.partition("/")[0] for encoding in media.rtpmap.values()]
     return printable(f"{' or '.join(encodings) or media.protocol} {media.media}", 60)
+
+
+def says_end(request: Request) -> bool:
+    """Tell if a server's request says that the movie is over: ANNOUNCE with notice 2101."""
+    headers = request.headers
+    notice = headers.get("X-Notice") or headers.get("Notice")
+    return request.method == "ANNOUNCE" and notice.split(None, 1)[:1] == ["2101"]
+
+
+def _is_address(text: str) -> bool:
+    try:
+        return bool(parse_url(text))
+    except MessageError:
+        return False
 
 
 def _lenient_range(value: str) -> Range | None:

@@ -8,6 +8,8 @@
     a request of ours      the last one            half of what the        a keep-alive is sent
                                                    server waits for one
 
+When one of these ends and something that has come is still to be read, that is read first.
+
 Each class keeps one of these; it has no clock and no thread. Moments are seconds of
 `time.monotonic`, and a deadline is None while nothing is awaited.
 """
@@ -43,11 +45,21 @@ class AwaitedReply:
         self.deadline: float | None = None
         self._request = Request("", "")  # the last one
         self._given_up: set[str] = set()  # numbers of requests that were not answered in time
+        self._is_extended = False
 
     def expect(self, request: Request, now: float) -> None:
         """The request has been sent."""
         self._request = request
         self.deadline = now + REPLY_TIMEOUT
+        self._is_extended = False
+
+    def extend(self, now: float) -> bool:
+        """Once, wait a little longer; tell if so. What has come may be the reply."""
+        if self._is_extended:
+            return False
+        self._is_extended = True
+        self.deadline = now + HELD_UP
+        return True
 
     def give_up(self) -> None:
         """Wait no longer. If the reply comes later, it is not taken for the next request's."""
@@ -110,46 +122,76 @@ class KeepAlive:
         self._send = send
         self._last_request_at = 0.0
         self._number = ""  # of the one that is not answered yet
+        self._sent_at = 0.0
         self.loss_deadline: float | None = None  # when a silent server must have answered it
+        self._is_extended = False
 
     def request_sent(self, now: float) -> None:
         """Any request tells the server that we are here."""
         self._last_request_at = now
 
     def deadline(self) -> float | None:
-        """When the next one is to be sent. RFC 2326 section 12.37: before the session times out."""
-        if self._dialogue.timeout is None or self._number:
+        """When the next one is to be sent, whatever became of the last one.
+
+        RFC 2326 section 12.37: before the session times out.
+        """
+        if self._dialogue.timeout is None:
             return None
         return self._last_request_at + self._dialogue.timeout / 2
 
-    def send(self) -> None:
-        """Send one."""
+    def send(self, now: float) -> None:
+        """Send one; if the last one was never answered, as a request that every server knows."""
         if isinstance(self._dialogue, StandardDialogue):
-            self._send_numbered(self._dialogue.keep_alive())
+            if self._number and now >= self._sent_at + REPLY_TIMEOUT:
+                self._dialogue.keep_alive_ignored()
+            self._send_numbered(self._dialogue.keep_alive(), now)
 
     def ask_if_still_there(self, now: float) -> None:
         """Find out if the network is gone: neither side's system would say so for many minutes."""
         if isinstance(self._dialogue, StandardDialogue):
-            if not self._number:
-                self.send()
+            if not self._number or now >= self._sent_at + REPLY_TIMEOUT:
+                self.send(now)
             self.loss_deadline = now + LOSS_TIMEOUT
+            self._is_extended = False
+
+    def extend(self, now: float) -> bool:
+        """Once, wait a little longer for a silent server; tell if so."""
+        if self._is_extended:
+            return False
+        self._is_extended = True
+        self.loss_deadline = now + HELD_UP
+        return True
 
     def server_is_there(self) -> None:
         """Something has come from the server."""
         self.loss_deadline = None
 
-    def take(self, response: Response) -> bool:
+    def take(self, response: Response, now: float) -> bool:
         """Tell if this answers a keep-alive. Raises SessionError when the server refuses it."""
         if not self._number or response.cseq.strip() != self._number:
             return False
+        self._answered(response, now)
+        return True
+
+    def take_stray(self, response: Response, now: float) -> bool:
+        """Take a reply to nothing else: some number it as an earlier one, or not at all.
+
+        Tell if it answers a keep-alive. Raises SessionError when the server refuses that.
+        """
+        if not self._number:
+            return False
+        self._answered(response, now)
+        return True
+
+    def _answered(self, response: Response, now: float) -> None:
         self._number = ""
         self.server_is_there()
         if isinstance(self._dialogue, StandardDialogue):
             again = self._dialogue.kept_alive(response)
             if again is not None:
-                self._send_numbered(again)
-        return True
+                self._send_numbered(again, now)
 
-    def _send_numbered(self, request: Request) -> None:
+    def _send_numbered(self, request: Request, now: float) -> None:
+        self._sent_at = now
         self._send(request)
         self._number = request.cseq

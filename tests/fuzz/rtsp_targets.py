@@ -111,9 +111,10 @@ def response(data: bytes) -> None:
             _look_at_reply(last)
 
 
-def _look_at_reply(message: Response | InterleavedFrame) -> None:
+def _look_at_reply(message: Response | Request | InterleavedFrame) -> None:
     if isinstance(message, Response):
         assert 100 <= message.status <= 999
+    if not isinstance(message, InterleavedFrame):
         assert len(message.body) <= MAX_BODY
         assert len(message.raw) <= MAX_HEAD + 4 + MAX_BODY
         explain_message(message.raw)
@@ -129,8 +130,12 @@ def dialogue(data: bytes) -> None:
     parser.feed(data[1:], 0.0)
     step = 0
     _look_at_our_request(speaker.setup(6000))
+    if isinstance(speaker, StandardDialogue):  # whatever it answers to OPTIONS, DESCRIBE is next
+        _look_at_our_request(speaker.received(Response(501)))
     with suppress(MessageError, SessionError, Redirected):
         while (message := parser.next(QUIET_PERIOD)) is not None:
+            if isinstance(message, Request) and isinstance(speaker, StandardDialogue):
+                assert speaker.answer(message).status in (200, 400, 501, 505)
             if not isinstance(message, Response):
                 continue
             following = speaker.received(message)

@@ -144,7 +144,7 @@ def test_the_reports_are_read_as_rtcp(session):
 def test_the_dialogue_is_read_as_rtsp_and_sdp(session):
     transport, _, capture = session
     methods = capture.fields("rtsp.method")
-    assert methods == ["DESCRIBE", "SETUP", "PLAY", "TEARDOWN"]
+    assert methods == ["OPTIONS", "DESCRIBE", "SETUP", "PLAY", "TEARDOWN"]
     assert capture.fields("rtsp.status") == ["200"] * len(methods)
     assert capture.fields("sdp.media") == ["video 0 RTP/AVP 26"]
     chosen = capture.fields("rtsp.transport", "rtsp.status")

@@ -41,7 +41,7 @@ def test_the_capture_is_saved_from_the_panel(watch, root, display, tmp_path, mon
     rows = tshark(
         path, ends.server.port, "rtsp.method", "rtsp.method", "tcp.srcport", "tcp.dstport"
     )
-    assert rows[0] == ["DESCRIBE", str(ends.client.port), str(ends.server.port)]
+    assert rows[0] == ["OPTIONS", str(ends.client.port), str(ends.server.port)]
     times = [float(row[0]) for row in tshark(path, ends.server.port, "frame", "frame.time_epoch")]
     assert times == sorted(times) and abs(times[-1] - time.time()) < 60
 
@@ -76,7 +76,7 @@ def test_one_capture_holds_all_that_a_window_plays(display, tmp_path):
         assert errors.read() == ""
     ports = f"{min(other.port, server.port)}-{max(other.port, server.port)}"
     rows = tshark(path, ports, "rtsp.method || rtp", "rtsp.method", "rtp.ssrc")
-    begin = ["DESCRIBE", "SETUP", "PLAY"]
+    begin = ["OPTIONS", "DESCRIBE", "SETUP", "PLAY"]
     methods = [method for method, _ in rows if method]
     assert methods == [*begin, "TEARDOWN", *begin, *begin, "TEARDOWN", *begin]
     packets = Counter(ssrc for _, ssrc in rows if ssrc)
