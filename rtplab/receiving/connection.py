@@ -42,6 +42,7 @@ class ClientConnection:
         if context is not None:
             self._stream = self._shake_hands(context, host, port)
         self._wake_reader, self._wake_writer = socket.socketpair()
+        self._wake_writer.setblocking(False)
         self._parser = ResponseParser(dialect)
         self._place = f"{host} port {port}"
         self._selector = selectors.DefaultSelector()
@@ -61,7 +62,7 @@ class ClientConnection:
     def send(self, data: bytes) -> None:
         """Send a request at once, and have `receive` look at its deadline anew. Raises OSError."""
         self._stream.sendall(data)
-        self._wake_writer.send(b"x")
+        self._wake()
 
     def receive(self, deadline: float | None) -> Response | Request | InterleavedFrame | None:
         """Return the next message, or None at the deadline or when another thread called `send`.
@@ -129,7 +130,13 @@ class ClientConnection:
     def hang_up(self) -> None:
         """Make `receive` raise, from any thread."""
         self._closing.set()
-        self._wake_writer.send(b"x")
+        self._wake()
+
+    def _wake(self) -> None:
+        try:
+            self._wake_writer.send(b"x")
+        except BlockingIOError:
+            pass  # it has been told often enough: a server's many questions are answered in a row
 
     def close(self) -> None:
         """Free the sockets; the receiving thread has ended."""
