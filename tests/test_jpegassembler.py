@@ -171,14 +171,65 @@ def test_contradictory_fragments_drop_the_picture_once(fragments, why):
     assert assembler.dropped == (0 if whole else 1), why
 
 
+@pytest.mark.parametrize("order", [(0, 1, 2), (2, 1, 0), (1, 2, 0)])
 @pytest.mark.parametrize(
-    "change", [{"type": 0}, {"q": 51}, {"width": 24}, {"height": 8}, {"type": 65, "interval": 3}]
+    "change", [{"type": 0}, {"q": 94}, {"width": 0}, {"height": 8}, {"type": 65, "interval": 3}]
 )
-def test_fragments_of_different_pictures_are_not_mixed(change):
+def test_only_the_first_fragment_says_what_the_picture_is(change, order):
+    """Micro-RTSP and espp: Q 128 and tables in the first fragment, 94 or 96 in the others."""
+    parts = [
+        (fragment(0, b"aa", q=128, tables=TABLES), False),
+        (fragment(2, b"bb", **change), False),
+        (fragment(4, b"cc", **change), True),
+    ]
     assembler = JpegAssembler()
-    assembler.add(fragment(0, b"aa"), 1, False)
-    assert assembler.add(fragment(2, b"bb", **change), 1, True) is None
+    received = [assembler.add(parts[index][0], 1, parts[index][1]) for index in order]
+    assert received == [None, None, jpeg_headers(1, 16, 16, TABLES, 0) + b"aabbcc\xff\xd9"]
+    assert assembler.dropped == 0
+
+
+@pytest.mark.parametrize("q", [0, 12, 128, 255])
+def test_a_whole_jpeg_file_is_the_picture_itself(q):
+    """ESP32-RTSPServer."""
+    jpeg_file = pillow_jpeg((16, 16))
+    payloads = [
+        at.to_bytes(4, "big") + bytes([0, q, 0, 0]) + jpeg_file[at : at + 300]
+        for at in range(0, len(jpeg_file), 300)
+    ]
+    assembler = JpegAssembler()
+    *others, last = [
+        assembler.add(parse_payload(payload), 1, payload is payloads[-1]) for payload in payloads
+    ]
+    assert last == jpeg_file
+    assert others == [None] * (len(payloads) - 1)
+
+
+@pytest.mark.parametrize(("q", "same_as"), [(0, 1), (100, 99), (127, 99)])
+def test_a_reserved_q_is_the_next_that_is_none(q, same_as):
+    assert JpegAssembler().add(fragment(0, b"aa", q=q), 1, True) == JpegAssembler().add(
+        fragment(0, b"aa", q=same_as), 1, True
+    )
+
+
+@pytest.mark.parametrize(
+    ("parts", "words"),
+    [
+        ([(fragment(0, b"aa"), False), (fragment(4, b"c"), True)], "missing"),
+        ([(fragment(0, b"aa"), False), (fragment(2, b"c"), False)], "marker"),
+        ([(fragment(0, b"aa"), False), (fragment(0, b"c"), True)], "contradict"),
+        ([(fragment(2, b"aa"), False), (fragment(3, b"cc"), True)], "missing"),
+        ([(fragment(0, b"aa", q=130), True)], "Q 130 without"),
+    ],
+)
+def test_why_a_picture_was_dropped_is_known_until_the_next_one(parts, words):
+    assembler = JpegAssembler()
+    for part, marker in parts:
+        assembler.add(part, 1, marker)
+    assembler.begin_anew()
     assert assembler.dropped == 1
+    assert words in assembler.problem
+    assert assembler.add(fragment(0, b"next"), 2, True)
+    assert assembler.problem == ""
 
 
 def test_memory_is_bounded(monkeypatch):

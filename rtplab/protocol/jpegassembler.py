@@ -1,6 +1,7 @@
 """RTP/JPEG fragments put together again (RFC 2435): the headers that were not sent, and the scan.
 
-A picture comes out whole or not at all. Fragments may arrive in any order within a picture.
+A picture comes out whole or not at all. Fragments may arrive in any order within a picture. What
+they are headers for, the one with offset 0 says alone.
 """
 
 from __future__ import annotations
@@ -76,11 +77,13 @@ _SCAN = _segment(SOS, bytes([3, 1, 0x00, 2, 0x11, 3, 0x11, 0, 63, 0]))
 class JpegAssembler:
     """Puts the fragments of one stream together, picture by picture.
 
-    `dropped` counts pictures that never became whole or whose fragments contradict each other.
+    `dropped` counts pictures that never became whole or whose fragments contradict each other, and
+    `problem` says why the last of them was; it is "" after a picture.
     """
 
     def __init__(self) -> None:
         self.dropped = 0
+        self.problem = ""
         self._frame: _Frame | None = None
         self._tables: dict[int, bytes] = {}
 
@@ -99,16 +102,26 @@ class JpegAssembler:
         if fits and not frame.is_complete():
             return None
         picture = self._picture(frame) if fits else None
-        if picture is None:
-            self.dropped += 1
+        if not fits:
+            self._drop("fragments contradict each other")
+        elif picture is not None:
+            self.problem = ""
         frame.close()
         return picture
 
     def begin_anew(self) -> None:
         """Give up the picture so far; the next one may have an older timestamp."""
         if self._frame is not None and not self._frame.closed:
-            self.dropped += 1
+            self._give_up(self._frame)
         self._frame = None
+
+    def _give_up(self, frame: _Frame) -> None:
+        has_end = frame.end is not None
+        self._drop("fragments are missing" if has_end else "no fragment has the marker of the last")
+
+    def _drop(self, why: str) -> None:
+        self.dropped += 1
+        self.problem = why
 
     def _frame_at(self, timestamp: int) -> _Frame | None:
         """The picture of this timestamp; None if the stream is already beyond it."""
@@ -119,7 +132,7 @@ class JpegAssembler:
             if -LATE_TICKS < timestamp_delta(timestamp, frame.timestamp) < 0:
                 return None
             if not frame.closed:
-                self.dropped += 1
+                self._give_up(frame)
         self._frame = frame = _Frame(timestamp)
         return frame
 
@@ -127,23 +140,31 @@ class JpegAssembler:
         """Headers, scan and end of image; None if the scan has gaps or the tables are unknown."""
         scan = frame.scan()
         if scan is None:
+            self._drop("fragments are missing")
             return None
         first = frame.fragments[0]
-        tables = self._tables_for(first)
-        if tables is None:
-            return None
-        headers = jpeg_headers(
-            first.type, first.width, first.height, tables, first.restart_interval
-        )
+        if first.begins_jpeg:
+            headers = b""
+        else:
+            tables = self._tables_for(first)
+            if tables is None:
+                self._drop(f"Q {first.q} without quantization tables")
+                return None
+            headers = jpeg_headers(
+                first.type, first.width, first.height, tables, first.restart_interval
+            )
         # Whether the end-of-image marker is sent is up to the sender.
         tail = b"".join(data[-2:] for data in scan[-2:])
         end = b"" if tail.endswith(END_OF_IMAGE) else END_OF_IMAGE
         return b"".join((headers, *scan, end))
 
     def _tables_for(self, first: JpegFragment) -> bytes | None:
-        """RFC 2435 section 4.2: computed, in this packet, or in an earlier one of the same Q."""
+        """RFC 2435 section 4.2: computed, in this packet, or in an earlier one of the same Q.
+
+        A reserved Q counts as the next that is none, as with live555 and GStreamer.
+        """
         if first.q < FIRST_IN_BAND_Q:
-            return quant_tables(first.q)
+            return quant_tables(min(max(first.q, 1), 99))
         return first.tables or self._tables.get(first.q)
 
 
@@ -154,9 +175,8 @@ class _Frame:
         self.timestamp = timestamp
         self.fragments: dict[int, JpegFragment] = {}
         self.closed = False
-        self._parameters: tuple[int, ...] = ()
+        self.end: int | None = None  # known from the fragment that had the marker
         self._size = 0
-        self._end: int | None = None  # known from the fragment that had the marker
 
     def add(self, fragment: JpegFragment, marker: bool) -> bool:
         """Take in a fragment, unless it is a duplicate. False if it can't belong to the others."""
@@ -166,32 +186,17 @@ class _Frame:
         end = fragment.offset + len(fragment.data)
         if end > MAX_FRAME_BYTES or len(self.fragments) >= MAX_FRAGMENTS:
             return False
-        if not self._agrees(fragment):
-            return False
         if marker:
-            if self._end is not None:
+            if self.end is not None:
                 return False
-            self._end = end
+            self.end = end
         self.fragments[fragment.offset] = fragment
         self._size += len(fragment.data)
-        return self._end is None or self._size <= self._end
-
-    def _agrees(self, fragment: JpegFragment) -> bool:
-        """All fragments of one picture have the same header, but for offset and restart count."""
-        parameters = (
-            fragment.type,
-            fragment.q,
-            fragment.width,
-            fragment.height,
-            fragment.restart_interval,
-        )
-        if not self.fragments:
-            self._parameters = parameters
-        return parameters == self._parameters
+        return self.end is None or self._size <= self.end
 
     def is_complete(self) -> bool:
         """Whether there are as many bytes as the picture has."""
-        return self._size == self._end
+        return self._size == self.end
 
     def scan(self) -> list[memoryview] | None:
         """The data in order; None if it overlaps and so has gaps."""

@@ -11,7 +11,7 @@ import struct
 from typing import NamedTuple
 
 from rtplab.protocol.errors import PacketError
-from rtplab.protocol.jpeg import SOF0, SOF1, Buffer, JpegHeader, parse
+from rtplab.protocol.jpeg import SOF0, SOF1, START_OF_IMAGE, Buffer, JpegHeader, parse
 
 # Main header, in every packet (RFC 2435 section 3.1), sides in units of 8 pixels:
 #
@@ -154,6 +154,7 @@ class JpegFragment(NamedTuple):
     `offset` of `data` in the scan is in bytes, `width` and `height` are in pixels,
     `restart_interval` is in MCUs (0: none), `restart_count` includes the bits F and L. `tables` is
     empty or luma's and chroma's quantization table, 128 bytes. `data` is a view of the payload.
+    Only the first fragment's parameters, that of offset 0, are checked and good for the picture.
     """
 
     type_specific: int
@@ -167,33 +168,49 @@ class JpegFragment(NamedTuple):
     tables: bytes
     data: memoryview
 
+    @property
+    def begins_jpeg(self) -> bool:
+        """Whether the picture is a JPEG file with its own headers: no scan begins with FFD8."""
+        return self.offset == 0 and self.data[:2] == START_OF_IMAGE
+
 
 def parse_payload(payload: bytes | bytearray | memoryview) -> JpegFragment:
-    """Take an RTP/JPEG payload apart. Raises PacketError when it contradicts RFC 2435."""
+    """Take an RTP/JPEG payload apart. Raises PacketError when nothing can be made of it.
+
+    RFC 2435 section 3.1 has all fragments of a picture say the same, but there are cameras
+    (Micro-RTSP, espp) whose later ones have another Q. So only the first is asked, as FFmpeg,
+    live555 and GStreamer do.
+    """
     view = memoryview(payload)
     if len(view) < _MAIN.size:
         raise PacketError(f"an RTP/JPEG payload of {len(view)} bytes has no whole header")
     word, kind, q, width, height = _MAIN.unpack_from(view)
     offset = word & _OFFSET_MASK
-    if kind & ~RESTART_TYPE not in (TYPE_422, TYPE_420):
-        raise PacketError(f"RTP/JPEG type {kind} is unknown")
-    if q == 0 or 99 < q < FIRST_IN_BAND_Q:
-        raise PacketError(f"RTP/JPEG Q {q} is reserved")
-    if width == 0 or height == 0:
-        raise PacketError(f"an RTP/JPEG picture of {width * 8}x{height * 8} pixels")
     view = view[_MAIN.size :]
     interval = count = 0
-    if kind & RESTART_TYPE:
-        interval, count = _parse_restart_header(view)
-        view = view[_RESTART.size :]
     tables = b""
-    if q >= FIRST_IN_BAND_Q and offset == 0:
-        tables, view = _parse_quantization_header(view, q)
+    # ESP32-RTSPServer puts a whole JPEG file here, and any type and Q before it.
+    if offset or view[:2] != START_OF_IMAGE:
+        if offset == 0:
+            _check_picture(kind, width, height)
+        if RESTART_TYPE <= kind < 2 * RESTART_TYPE:
+            interval, count = _parse_restart_header(view)
+            view = view[_RESTART.size :]
+        if q >= FIRST_IN_BAND_Q and offset == 0:
+            tables, view = _parse_quantization_header(view, q)
     if not view:
         raise PacketError("an RTP/JPEG payload without picture data")
     return JpegFragment(
         word >> 24, offset, kind, q, width * 8, height * 8, interval, count, tables, view
     )
+
+
+def _check_picture(kind: int, width: int, height: int) -> None:
+    """What the first fragment says must describe a picture."""
+    if kind & ~RESTART_TYPE not in (TYPE_422, TYPE_420):
+        raise PacketError(f"RTP/JPEG type {kind} is unknown")
+    if width == 0 or height == 0:
+        raise PacketError(f"an RTP/JPEG picture of {width * 8}x{height * 8} pixels")
 
 
 def _parse_restart_header(view: memoryview) -> tuple[int, int]:
@@ -209,12 +226,12 @@ def _parse_quantization_header(view: memoryview, q: int) -> tuple[bytes, memoryv
         raise PacketError("an RTP/JPEG quantization table header is cut short")
     _, precision, length = _QUANTIZATION.unpack_from(view)
     end = _QUANTIZATION.size + length
-    if precision:
-        raise PacketError("RTP/JPEG quantization tables of 16 bits")
     if length == 0 and q == DYNAMIC_Q:  # section 4.2
         raise PacketError("an RTP/JPEG picture with Q 255 lacks its quantization tables")
+    # The length tells: as FFmpeg does, a precision that contradicts it is passed over.
     if length not in (0, 64, TABLES_SIZE):
-        raise PacketError(f"RTP/JPEG quantization tables of {length} bytes")
+        bits = " of 16 bits" if precision else ""
+        raise PacketError(f"RTP/JPEG quantization tables{bits} of {length} bytes")
     if len(view) < end:
         raise PacketError("RTP/JPEG quantization tables are cut short")
     tables = bytes(view[_QUANTIZATION.size : end])
