@@ -26,9 +26,9 @@ class Assembly:
         self.assembler = assembler or LabAssembler()
         self.frames = []
 
-    def add(self, sequence, payload, timestamp=0, marker=False):
+    def add(self, sequence, payload, timestamp=0, marker=False, payload_type=26):
         packet = RtpPacket()
-        packet.decode(rtp(payload, sequence, timestamp, marker=marker))
+        packet.decode(rtp(payload, sequence, timestamp, marker=marker, payload_type=payload_type))
         frames = self.assembler.add(sequence, packet)
         self.frames += frames
         return frames
@@ -68,25 +68,106 @@ def test_fragments(marker, step, one_number):
     assert assembly.frames == [(1, FRAME), (2, FRAME), (3, FRAME)]
 
 
-def test_a_frame_without_end_of_image_ends_with_its_marker():
+@pytest.mark.parametrize("marker", [False, True])
+def test_a_frame_without_its_end_is_dropped_and_counted(marker):
     assembly = Assembly()
-    assert assembly.add(1, OPEN[:5]) == []
-    assert assembly.add(2, OPEN[5:], marker=True) == [(1, OPEN)]
+    assert assembly.add(1, OPEN[:5], timestamp=1) == []
+    assert assembly.add(2, OPEN[5:], timestamp=1, marker=marker) == []
+    assert assembly.add(3, FRAME, timestamp=2) == [(2, FRAME)]
+    assert assembly.assembler.dropped == 1
 
 
-def test_a_frame_without_end_of_image_ends_where_the_next_begins():
+@pytest.mark.parametrize("step", [0, 1])
+def test_a_clock_that_moves_within_a_frame_does_not_cut_it(step):
+    """`int(time())`, under one sequence number or consecutive ones."""
     assembly = Assembly()
-    assembly.add(1, OPEN[:5])
-    assembly.add(2, OPEN[5:])
-    assert assembly.add(3, FRAME) == [(1, OPEN), (2, FRAME)]
+    for index, piece in enumerate(cut(FRAME)):
+        assembly.add(7 + step * index, piece, timestamp=1_700_000_000 + index)
+    assert [data for _, data in assembly.frames] == [FRAME]
+    assert assembly.assembler.dropped == 0
 
 
-def test_a_frame_without_end_of_image_ends_where_the_timestamp_changes():
+def test_a_marker_on_every_piece_does_not_cut_a_frame():
     assembly = Assembly()
-    assembly.add(1, OPEN[:5], timestamp=1)
-    assembly.add(2, OPEN[5:], timestamp=1)
-    assert assembly.add(3, b"the middle of the next frame", timestamp=2) == [(1, OPEN)]
-    assert assembly.add(4, b"its end\xff\xd9", timestamp=2) == []
+    for sequence, piece in enumerate(cut(FRAME) + cut(OTHER), 1):
+        assembly.add(sequence, piece, marker=True)
+    assert assembly.frames == [(1, FRAME), (2, OTHER)]
+
+
+REAL = frames_of(MOVIE)[0]
+
+
+@pytest.mark.parametrize("tail", [b"\0\0", b"\xff\xff\xff", b"old memory \xff\xd9 of the camera"])
+@pytest.mark.parametrize("size", [70_000, 1400, len(REAL) - 1])
+def test_what_follows_the_end_of_a_picture_is_cut_off(tail, size):
+    """The last frame too: it is not waited for another."""
+    assembly, sequence = Assembly(), 0
+    for _ in range(2):
+        for piece in cut(REAL + tail, size):
+            sequence += 1
+            assembly.add(sequence, piece)
+    assert [data for _, data in assembly.frames] == [REAL, REAL]
+    assert assembly.assembler.dropped == 0
+
+
+def test_the_end_of_a_small_picture_within_the_headers_is_not_the_end():
+    comment = b"\xff\xfe\0\x20" + FRAME + bytes(18)
+    picture = REAL[:2] + comment + REAL[2:]
+    assembly = Assembly()
+    for sequence, piece in enumerate(cut(picture, 1400), 1):
+        assembly.add(sequence, piece)
+    assert assembly.frames == [(1, picture)]
+
+
+def test_the_end_is_not_looked_for_without_end(monkeypatch):
+    walks = []
+    monkeypatch.setattr(module, "end_of_image", lambda data: walks.append(data) or 1 / 0)
+    monkeypatch.setattr(module, "MovieError", ZeroDivisionError)
+    assembly = Assembly()
+    assembly.add(1, b"\xff\xd8")
+    for sequence in range(2, 50):
+        assembly.add(sequence, b"\xff\xd9 not the last")
+    assert len(walks) == module.MAX_LOOKS
+
+
+@pytest.mark.parametrize("digits", [b"00012", b"100000"])
+def test_the_digits_of_the_movie_file_are_skipped(digits):
+    assembly = Assembly()
+    assert assembly.add(1, digits + FRAME) == [(1, FRAME)]
+    assert assembly.add(2, digits + FRAME[:6]) == []
+    assert assembly.add(3, FRAME[6:]) == [(2, FRAME)]
+
+
+@pytest.mark.parametrize("prefix", [b"0001", b"0000012", b"12a45", b"     "])
+def test_nothing_else_is_skipped(prefix):
+    assembly = Assembly()
+    assert assembly.add(1, prefix + FRAME) == []
+
+
+def test_a_piece_has_the_payload_type_of_the_first():
+    """Packets for error correction are sent between the others."""
+    assembly = Assembly()
+    assembly.add(1, FRAME[:6])
+    assembly.add(2, b"parity", payload_type=127, marker=True)
+    assert assembly.add(3, FRAME[6:]) == [(1, FRAME)]
+    assert assembly.add(4, OTHER) == [(2, OTHER)]
+
+
+@pytest.mark.parametrize(
+    ("packets", "words"),
+    [
+        ([(1, b"no JPEG")], "FFD8"),
+        ([(1, OPEN), (2, OPEN)], "FFD9"),
+        ([(1, OPEN), (3, b"rest")], "missing"),
+    ],
+)
+def test_why_nothing_came_is_known_until_the_next_frame(packets, words):
+    assembly = Assembly()
+    for packet in packets:
+        assembly.add(*packet)
+    assert words in assembly.assembler.problem
+    assembly.add(4, FRAME)
+    assert assembly.assembler.problem == ""
 
 
 @pytest.mark.parametrize("lost", [0, 1, 2])
@@ -166,7 +247,7 @@ def test_any_packets_give_only_what_begins_as_a_jpeg(packets):
         assembly.add(*packet)
     everything = b"".join(payload for _, payload, _, _ in packets)
     for _, frame in assembly.frames:
-        assert frame.startswith(b"\xff\xd8")
+        assert frame.startswith(b"\xff\xd8") and frame.endswith(b"\xff\xd9")
         assert len(frame) <= len(everything)
 
 
@@ -209,14 +290,17 @@ def test_packets_of_another_payload_type_are_ignored(movie_payloads):
     assembly = RfcAssembly(payload_type=96)
     assert assembly.add_frame(movie_payloads[0], 0) == []
     assert assembly.assembler.malformed == 0
+    assert "26, not 96" in assembly.assembler.problem
 
 
 def test_malformed_payloads_are_counted(movie_payloads):
     assembly = RfcAssembly()
-    for payload in (b"", b"short", bytes(8)):
+    for payload in (b"", b"short", bytes(9)):
         assert assembly.add_frame([payload], 0) == []
     assert assembly.assembler.malformed == 3
+    assert "0x0 pixels" in assembly.assembler.problem
     assert assembly.add_frame(movie_payloads[0], 4500) == [(1, 1)]
+    assert assembly.assembler.problem == ""
 
 
 @pytest.mark.parametrize("again", [900_000, 895_500, 891_000, 0], ids=lambda stamp: str(stamp))

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from rtplab.protocol import rtpjpeg
-from rtplab.protocol.errors import PacketError
+from rtplab.protocol.errors import MovieError, PacketError
+from rtplab.protocol.jpeg import END_OF_IMAGE, START_OF_IMAGE, end_of_image
 from rtplab.protocol.jpegassembler import JpegAssembler
 from rtplab.protocol.serial import timestamp_delta
 from RtpPacket import RtpPacket
@@ -15,8 +16,11 @@ MAX_FRAME = 16 * 1024 * 1024
 # Packets of one frame: as many as there are sequence numbers. Empty ones would have no end.
 MAX_PARTS = 1 << 16
 
-_SOI = b"\xff\xd8"
-_EOI = b"\xff\xd9"
+# How often one frame is walked through for an end that is not its last byte: the picture within its
+# headers has one too, and a peer may send one in every packet.
+MAX_LOOKS = 4
+
+_SOI, _EOI, _FF = START_OF_IMAGE, END_OF_IMAGE, b"\xff"
 
 
 class Frame(NamedTuple):
@@ -36,57 +40,105 @@ class Frame(NamedTuple):
 class LabAssembler:
     """Frames of a lab server: a JPEG a packet, or one in several, however they are marked.
 
-    A JPEG begins with FFD8. It ends with FFD9, with a marker, or where the next one begins or the
-    timestamp changes. A frame of which a packet is missing is dropped.
+    A JPEG begins with FFD8, or with the 5 or 6 digits that stand before it in the movie file, and
+    ends with FFD9. Neither marker nor timestamp tells: there are servers that mark every piece, and
+    those that stamp whole seconds change them within a frame. All pieces have the payload type of
+    the first. A frame of which a packet is missing, or its end, is dropped and counted; `problem`
+    says why the last one was, and is "" after a frame.
     """
 
     def __init__(self) -> None:
         self._parts: list[bytes] = []
         self._size = 0
-        self._timestamp = 0
+        self._looks = 0  # at the frame so far, for its end
+        self._payload_type = 0
         self._sequence = 0
         self._continuations = 0  # packets so far that did not begin a frame
         self.dropped = 0
+        self.problem = ""
 
     def add(self, sequence: int, packet: RtpPacket) -> list[tuple[int, bytes]]:
         """Take the next packet; return the frames that it completes, each with its number."""
-        payload = packet.payload
-        frames = []
-        if self._parts and sequence - self._sequence not in (0, 1):
-            self._drop()  # a packet is missing, or the numbers begin anew
-        starts_frame = payload[:2] == _SOI
-        if self._parts and (starts_frame or packet.timestamp() != self._timestamp):
-            frames.append(self._finish())
-        if self._parts or starts_frame:
-            self._append(sequence, packet)
-        if self._parts and (payload.endswith(_EOI) or packet.marker()):
-            frames.append(self._finish())
+        payload, frames = packet.payload, []
+        start = _start_of_jpeg(payload)
+        if self._parts:
+            if sequence - self._sequence not in (0, 1):
+                self._drop("packets are missing")  # or the numbers begin anew
+            elif start is not None:
+                frames = self._finish()
+        if start is not None:
+            self._payload_type = packet.payloadType()
+            payload = payload[start:]
+        elif self._parts and sequence != self._sequence:
+            self._continuations += 1
+        if sequence < self._sequence:
+            self._continuations = 0  # the numbers begin anew
+        self._sequence = sequence
+        if start is None and not self._parts:
+            self.problem = self.problem or "none of them begins with a JPEG (FFD8)"
+        elif packet.payloadType() == self._payload_type:
+            self._append(payload)
+            if self._parts and self._may_be_whole(payload):
+                frames += self._whole()
         return frames
 
-    def _append(self, sequence: int, packet: RtpPacket) -> None:
-        self._size += len(packet.payload)
+    def _append(self, payload: bytes) -> None:
+        self._size += len(payload)
         if self._size > MAX_FRAME or len(self._parts) >= MAX_PARTS:
-            self._drop()
-            return
-        if self._parts and sequence != self._sequence:
-            self._continuations += 1
-        self._parts.append(packet.payload)
-        self._timestamp = packet.timestamp()
-        self._sequence = sequence
+            self._drop(f"a picture has more than {MAX_FRAME} bytes or {MAX_PARTS} packets")
+        else:
+            self._parts.append(payload)
 
-    def _finish(self) -> tuple[int, bytes]:
-        """Return the frame and its number: a lab server numbers frames, not packets."""
-        frame = self._sequence - self._continuations, b"".join(self._parts)
+    def _may_be_whole(self, payload: bytes) -> bool:
+        """Tell if the last piece may hold the end, and it is not looked for too often."""
+        if payload[-2:] == _EOI:
+            return True
+        is_cut = payload[:1] == _EOI[1:] and len(self._parts) > 1 and self._parts[-2][-1:] == _FF
+        if not is_cut and _EOI not in payload:
+            return False
+        self._looks += 1
+        return self._looks <= MAX_LOOKS
+
+    def _whole(self) -> list[tuple[int, bytes]]:
+        """Return the frame and its number if it has its end. What follows that is cut off.
+
+        A lab server numbers frames, not packets.
+        """
+        data = b"".join(self._parts)
+        if not data.endswith(_EOI):
+            try:
+                data = data[: end_of_image(data)]
+            except MovieError:
+                return []
         self._reset()
-        return frame
+        self.problem = ""
+        return [(self._sequence - self._continuations, data)]
 
-    def _drop(self) -> None:
+    def _finish(self) -> list[tuple[int, bytes]]:
+        """No more of this frame will come: return it if it is whole, and else drop it."""
+        frames = self._whole()
+        if not frames:
+            self._drop("pictures have no end (FFD9)")
+        return frames
+
+    def _drop(self, why: str) -> None:
         self.dropped += 1
+        self.problem = why
         self._reset()
 
     def _reset(self) -> None:
         self._parts = []
-        self._size = 0
+        self._size = self._looks = 0
+
+
+def _start_of_jpeg(payload: bytes) -> int | None:
+    """Where in a packet a JPEG begins; None if none does."""
+    if payload[:2] == _SOI:
+        return 0
+    for digits in (5, 6):
+        if payload[digits : digits + 2] == _SOI and payload[:digits].isdigit():
+            return digits
+    return None
 
 
 class RtpJpegFrames:
@@ -99,15 +151,32 @@ class RtpJpegFrames:
         self._timestamp: int | None = None  # of the last packet, and
         self._ended_frame = False  # its marker
         self._number = 0
+        self._fault = ""  # of the last payload that could not be read, since the last frame
+        self._other_type: int | None = None  # of the last packet of another type, likewise
+
+    @property
+    def dropped(self) -> int:
+        """Pictures that never became whole."""
+        return self._assembler.dropped
+
+    @property
+    def problem(self) -> str:
+        """Why packets since the last frame have made none; "" as long as nothing is wrong."""
+        why = self._fault or self._assembler.problem
+        if not why and self._other_type is not None:
+            why = f"their payload type is {self._other_type}, not {self._payload_type} as announced"
+        return why
 
     def add(self, sequence: int, packet: RtpPacket) -> list[tuple[int, bytes]]:
         """Take the next packet; return the frame that it completes, counted from 1."""
         if packet.payloadType() != self._payload_type:
+            self._other_type = packet.payloadType()
             return []
         try:
             fragment = rtpjpeg.parse_payload(packet.payload)
-        except PacketError:
+        except PacketError as error:
             self.malformed += 1
+            self._fault = str(error)
             return []
         timestamp, marker = packet.timestamp(), bool(packet.marker())
         self._follow(timestamp, marker)
@@ -115,6 +184,7 @@ class RtpJpegFrames:
         if data is None:
             return []
         self._number += 1
+        self._fault, self._other_type = "", None
         return [(self._number, data)]
 
     def _follow(self, timestamp: int, marker: bool) -> None:

@@ -25,6 +25,8 @@ REORDER_PATIENCE = 0.1
 class Assembler(Protocol):
     """What puts the payloads of one kind of stream together to JPEGs."""
 
+    @property
+    def problem(self) -> str: ...
     def add(self, sequence: int, packet: RtpPacket) -> list[tuple[int, bytes]]: ...
 
 
@@ -44,6 +46,12 @@ class Reception:
         self.expected_version: int | None = None  # RFC 3550 section 5.1: 2; of a lab server any
         self.statistics = Statistics()
         self.malformed = 0  # datagrams that were no RTP packets of this stream
+        self.last_arrival: float | None = None  # of anything, RTP or not
+        self.last_frame: float | None = None  # when it was whole
+        self.longest_gap = 0.0  # seconds between two frames since the last pause
+        self.unshown = 0  # datagrams since the last frame, or since the last pause
+        self._refused = 0  # of those, which the assembler never saw, and
+        self._refusal = ""  # why the last of them did not get there
         self.assembler = assembler
         self._unwrapper = SequenceUnwrapper()
         self._reorder = ReorderBuffer(patience)
@@ -58,6 +66,9 @@ class Reception:
 
         Those are also the frames for which nothing is waited any more at `now`.
         """
+        if datagrams:
+            self.last_arrival = now
+            self.unshown += len(datagrams)
         for datagram in datagrams:
             self._take(datagram, now)
         frames = []
@@ -70,10 +81,19 @@ class Reception:
         """When `receive` has to be called although nothing arrived; None: never."""
         return self._reorder.deadline()
 
+    @property
+    def problem(self) -> str:
+        """Why no frame has come of what came since the last one; "" as long as nothing is wrong."""
+        if 2 * self._refused > self.unshown:
+            return self._refusal
+        return self.assembler.problem or self._refusal
+
     def paused(self) -> None:
         """The stream stands still until the next PLAY."""
         self.statistics.paused()
         self._timeline.paused()
+        self.last_frame, self.longest_gap = None, 0.0
+        self.unshown = self._refused = 0
         self.source_left()
 
     def follow(self, choice: SourceChoice) -> None:
@@ -92,12 +112,14 @@ class Reception:
             packet.decode(datagram)
             if datagram[0] & MORE_MASK:
                 packet.payload = payload_of(datagram)
-        except PacketError:
+        except PacketError as error:
             self.malformed += 1
+            self._refuse(f"they are not RTP ({error})")
             return
         ssrc = packet.ssrc()
         if self.expected_version not in (None, packet.version()):
             self.malformed += 1
+            self._refuse(f"they are of RTP version {packet.version()}, which is not the stream's")
         elif self.choice is None or ssrc == self.ssrc:
             self.ssrc = ssrc
             self._count_in(packet, len(datagram), now)
@@ -109,6 +131,8 @@ class Reception:
         silence = now - (self.statistics.last_arrival or 0.0)
         packets = choice.followed(packet, silence)
         self.malformed += 1 - len(packets)  # the others had been counted when they came
+        if not packets:
+            self._refuse(f"they are of SSRC {packet.ssrc():08X}, which is not the stream's")
         if packets and self._last_packet is not None:
             self._mixed_timestamp = self._last_packet.timestamp()
             self._last_sequence_number = None
@@ -121,6 +145,7 @@ class Reception:
         number, last = packet.seqNum(), self._last_sequence_number
         is_near = last is None or -MAX_MISORDER < seq_delta(number, last) < MAX_DROPOUT
         if not is_near and not self._begins_anew(number):
+            self._refuse("their sequence numbers are in no order")
             return
         self._successor = None
         self._last_sequence_number, self._last_packet = number, packet
@@ -136,6 +161,10 @@ class Reception:
         if verdict is not Verdict.ACCEPTED:
             self._count_useless(verdict, is_new)
 
+    def _refuse(self, why: str) -> None:
+        self._refused += 1
+        self._refusal = why
+
     def _is_mixed(self, packet: RtpPacket) -> bool:
         """Tell if a packet would go into the picture that the source before has begun.
 
@@ -147,6 +176,7 @@ class Reception:
         return is_mixed
 
     def _count_useless(self, verdict: Verdict, is_new: bool) -> None:
+        self._refuse("they come twice, or after what they belong to was given up")
         if verdict is Verdict.DUPLICATE or not is_new:
             self.statistics.duplicates += 1
         else:
@@ -157,6 +187,10 @@ class Reception:
         if not self._timeline.trusts_timestamps:
             self.statistics.timed(media_time, now)
         self.statistics.frames += 1
+        if self.last_frame is not None:
+            self.longest_gap = max(self.longest_gap, now - self.last_frame)
+        self.last_frame = now
+        self.unshown = self._refused = 0
         return Frame(data, number, timestamp, media_time, now)
 
     def _wait_for_beginning(self, number: int, sequence: int) -> None:
