@@ -120,6 +120,9 @@ class Client:
         self.firstFrameDelay: float | None = None  # seconds from PLAY to the first frame
         self._played_at = 0.0
         self._ended_source: int | None = None  # the one that said BYE
+        self._last_picture: float | None = None  # when it arrived
+        self._misplaced = False  # the last ones are not of the place that was asked for
+        self._unshown = ""  # what was said last about packets that make no picture
         self._early_frames: list[Frame] = []  # came before the reply to PLAY
         self._awaited = AwaitedReply()
         self._silence = Silence()
@@ -266,6 +269,8 @@ class Client:
         if requestCode == self.PLAY:
             self._played_at = time.monotonic()
             self._silence.begin(self._played_at)
+            self.reception.begin()
+            self._misplaced = False
             self.firstFrameDelay = None
             self.ended = False
             self.reception.paused()  # packets may have come after the reply to PAUSE
@@ -461,7 +466,8 @@ class Client:
                 self._go_on()
         position = self._dialogue.position
         if position is not None:
-            frames = position.numbered(frames)
+            count, frames = len(frames), position.numbered(frames)
+            self._misplaced = len(frames) < count
         for frame in frames:
             self.playout.put(frame)
             on_frame = self.onFrame  # the user's thread may take it away at any moment
@@ -469,11 +475,14 @@ class Client:
                 on_frame(frame)
             with self._changed:
                 self.frameNbr = frame.number
+                self._last_picture = frame.arrival
                 self.notice = ""
                 self._keep_alive.server_is_there()
                 # A last frame after the session was lost must not wipe out why.
                 if self.firstFrameDelay is None and self.state is not State.INIT:
                     self.firstFrameDelay = frame.arrival - self._played_at
+                    self.error = ""
+                elif self.error and self.error == self._unshown:
                     self.error = ""
                 self._changed.notify_all()
 
@@ -493,7 +502,10 @@ class Client:
                 self.state = State.READY
                 self.ended = True
                 self._ended_source = self.reception.ssrc
-                self.notice = "The movie has ended."
+                if self.firstFrameDelay is None and self.reception.unshown:
+                    self._tell_unshown()
+                else:
+                    self.notice = "The movie has ended."
                 self.reception.paused()
                 self._changed.notify_all()
 
@@ -510,8 +522,8 @@ class Client:
         deadlines = [self._awaited.deadline, self._keep_alive.loss_deadline]
         if self.state is not State.INIT:
             deadlines.append(self._keep_alive.deadline())
-        if self._packets_are_due():
-            deadlines.append(self._silence.deadline(self._last_arrival()))
+        if self._pictures_are_due():
+            deadlines.append(self._silence.deadline(*self._pictures_so_far()))
         if self._receiver.transport.interleaved and self.state is State.PLAYING:
             deadlines.append(self._receiver.reporter.deadline())
         return min((moment for moment in deadlines if moment is not None), default=None)
@@ -524,8 +536,10 @@ class Client:
                 self._connection.has_more() and self._awaited.extend(now)
             ):
                 self._give_up_waiting()
-            if self._packets_are_due() and self._silence.is_too_long(now, self._last_arrival()):
-                self._tell_silence()
+            if self._pictures_are_due() and self._silence.is_too_long(
+                now, *self._pictures_so_far()
+            ):
+                self._tell_no_picture(now)
             if self.state is not State.INIT and is_past(self._keep_alive.deadline(), now):
                 self._keep_alive.send(now)
             if is_past(self._keep_alive.loss_deadline, now) and not (
@@ -537,40 +551,62 @@ class Client:
             if report is not None:
                 self._transmit(report)
 
-    def _packets_are_due(self) -> bool:
+    def _pictures_are_due(self) -> bool:
         """Tell if the user is to be told when none comes; once told, no more."""
         is_told = self.notice or self.error
         return self.state is State.PLAYING and not self._awaits_reply() and not is_told
 
-    def _last_arrival(self) -> float | None:
-        return self.reception.statistics.last_arrival
+    def _pictures_so_far(self) -> tuple[float | None, float]:
+        """When the last one came, and the longest gap between two, in seconds."""
+        position, gap = self._dialogue.position, self.reception.longest_gap
+        if position is not None and position.frame_rate:
+            gap = max(gap, 1 / position.frame_rate)
+        return self._last_picture, gap
 
     def _give_up_waiting(self) -> None:
         self._awaited.give_up()
         self._play_when_ready = False
         self._fail(
-            f"The server has not answered {METHODS[self.requestSent]} within "
+            f"The server has not answered {self._awaited.method} within "
             f"{timelimits.REPLY_TIMEOUT:g} s: try again, or tear down and set up anew."
         )
 
-    def _tell_silence(self) -> None:
-        """Nothing comes: the end of the movie, a lost server, or a firewall that blocks UDP."""
-        seconds = f"{timelimits.SILENCE_TIMEOUT:g} s"
-        if self.firstFrameDelay is not None:
+    def _tell_no_picture(self, now: float) -> None:
+        """Packets that make no picture, the end, a lost server, or a firewall that blocks UDP."""
+        reception = self.reception
+        limit = self._silence.limit(self._pictures_so_far()[1])
+        seconds = f"{limit:.3g} s"
+        # A stream that stopped in the middle of a picture has stopped; one that goes on has not.
+        has_stopped = reception.last_arrival is None or now - reception.last_arrival > limit / 2
+        if self._misplaced or (
+            reception.unshown
+            and (self.firstFrameDelay is None or reception.problem or not has_stopped)
+        ):
+            self._tell_unshown()
+        elif self.firstFrameDelay is not None:
+            what = "picture" if reception.unshown else "packet"
             self.notice = (
-                f"No packet for {seconds}: the movie has ended, or the server has stopped sending."
+                f"No {what} for {seconds}: the movie has ended, or the server has stopped sending."
             )
-            self._keep_alive.ask_if_still_there(time.monotonic())
+            self._keep_alive.ask_if_still_there(now)
             self._changed.notify_all()
         elif self._dialogue.uses_udp and self._destination.change_to_tcp():
             self._play_when_ready = True
             self._begin_anew()
         else:
             udp = f", or a firewall blocks UDP port {self.rtpPort}"
-            self._fail(
-                f"No picture has come within {seconds} of PLAY: the server may not have "
-                f"{self.fileName}{udp if self._dialogue.uses_udp else ''}."
+            why = self._receiver.stray or (
+                f"the server may not have {self.fileName}{udp if self._dialogue.uses_udp else ''}"
             )
+            self._fail(f"No picture has come within {seconds} of PLAY: {why}.")
+
+    def _tell_unshown(self) -> None:
+        """Packets have come since the last picture, if there was one, and have made none."""
+        why = self.reception.problem or "none is complete"
+        if self._misplaced:
+            why = "by their timestamps they lie before the place that was asked for"
+        self._unshown = f"Packets have come, but no picture can be made of them: {why}."
+        self._fail(self._unshown)
 
     # ------------------------------------------------------------------ failures
 

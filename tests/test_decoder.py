@@ -51,7 +51,9 @@ def test_the_newest_counts(decoder):
 
 def test_a_damaged_frame_has_no_image(decoder):
     decoder.submit(FRAMES[0][:500], (384, 288))
-    assert wait(decoder).image is None
+    picture = wait(decoder)
+    assert picture.image is None
+    assert "JPEG" in picture.problem
 
 
 def test_nothing_comes_of_what_is_forgotten(decoder):

@@ -13,10 +13,15 @@ import time
 import pytest
 from movies import MOVIE, ROOT, frames_of
 from processes import HOST, PYTHON, ServerProcess, run_client
+from standard_servers import StandardServer, jpeg_payloads
 from strip import frame_number_of_jpeg
 
 import ClientLauncher
-from rtplab.receiving.headless import FOR_EVER
+from rtplab.protocol.states import State
+from rtplab.receiving import timelimits
+from rtplab.receiving.frames import Frame, LabAssembler
+from rtplab.receiving.headless import FOR_EVER, HeadlessOptions, HeadlessRun
+from rtplab.receiving.reception import Reception
 
 FPS = 100
 LIMIT = 15.0  # seconds that anything may take
@@ -163,6 +168,76 @@ def test_a_disk_that_becomes_full(server, tmp_path):
     run = receive(server, "--save", tmp_path, "--json")
     assert run.report["error"] == f"{tmp_path} can't be written (No space left on device)."
     assert run.report["error"] in run.stderr
+
+
+class SlowClient:
+    """Its server takes all the time that it may for each of five replies."""
+
+    state = State.INIT
+    error = notice = ""
+    firstFrameDelay = onFrame = None
+    set_up_after = 5 * timelimits.REPLY_TIMEOUT
+
+    def __init__(self):
+        self.reception = Reception(LabAssembler())
+
+    def setupMovie(self):
+        pass
+
+    def playMovie(self):
+        self.onFrame(Frame(b"", 1, 0, 0.0, 0.0))
+
+    def exitClient(self):
+        self.notice = ""
+
+    def waitFor(self, condition, timeout):
+        if timeout >= self.set_up_after:
+            self.state = State.READY
+        return condition()
+
+
+def test_set_up_may_take_as_long_as_its_replies_together(capsys):
+    """With a login, a redirection and a transport that is refused, there are five."""
+    assert HeadlessRun(SlowClient(), HeadlessOptions(json=True, frames=1)).run() == 0
+    report = json.loads(capsys.readouterr().out)
+    assert (report["frames"], report["error"]) == (1, None)
+
+
+def test_no_picture_is_never_without_a_sentence(capsys):
+    client = SlowClient()
+    client.playMovie = lambda: None
+    assert HeadlessRun(client, HeadlessOptions(json=True, duration=0.1)).run() == 1
+    stdout, stderr = capsys.readouterr()
+    assert json.loads(stdout)["error"] == stderr.strip() != ""
+
+
+def test_ctrl_c_before_a_picture_is_told(capsys):
+    def interrupt():
+        raise KeyboardInterrupt
+
+    client = SlowClient()
+    client.playMovie = interrupt
+    assert HeadlessRun(client, HeadlessOptions(json=True)).run() == 1
+    assert "interrupted" in json.loads(capsys.readouterr().out)["error"]
+
+
+def test_the_end_of_the_movie_is_told(small_movie):
+    """Although the reply to TEARDOWN takes the notice away."""
+    pictures = [jpeg_payloads(frame) for frame in frames_of(small_movie)[:3]]
+    with StandardServer(pictures) as server:
+        run = run_client(server.url, "--headless", "--json", limit=LIMIT)
+    assert "TEARDOWN" in server.methods()
+    assert (run.status, run.report["frames"], run.report["error"]) == (0, 3, None)
+    assert run.stderr == "The movie has ended.\n"
+
+
+@pytest.mark.parametrize("method", ["DESCRIBE", "SETUP", "PLAY"])
+def test_the_request_that_is_not_answered_is_named(method, monkeypatch, capsys):
+    monkeypatch.setattr(timelimits, "REPLY_TIMEOUT", 0.3)
+    with StandardServer() as server:
+        monkeypatch.setattr(server, f"do_{method}", lambda *_: None, raising=False)
+        assert ClientLauncher.main([server.url, "--headless", "--json"]) == 1
+    assert f"not answered {method} " in json.loads(capsys.readouterr().out)["error"]
 
 
 # --- Exit status 2 -------------------------------------------------------------------------------

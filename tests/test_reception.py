@@ -377,6 +377,51 @@ def test_timestamps_of_the_lab_are_no_jitter(stamp):
     assert last[1] - last[0] == pytest.approx(10 * INTERVAL, rel=0.02)
 
 
+# --- Why nothing comes -------------------------------------------------------------------------
+
+
+def test_nothing_is_wrong_as_long_as_frames_come():
+    receiver = Receiver()
+    receiver.receive(b"no RTP", 0.0)
+    receiver.receive(packet(1), 0.1)
+    assert (receiver.reception.problem, receiver.reception.unshown) == ("", 0)
+    assert receiver.reception.last_arrival == 0.1
+
+
+@pytest.mark.parametrize(
+    ("datagrams", "words"),
+    [
+        ([b"no RTP"], "not RTP"),
+        ([rtp(b"", 1, 0, first_byte=0x40)], "not RTP (version 1"),
+        ([rtp(jpeg(n), n * 10_007 % 65_536, 0) for n in range(2, 9)], "in no order"),
+        ([rtp(b"no JPEG", n, 0) for n in range(5)], "FFD8"),
+        ([b"one that is no RTP"] + [rtp(b"no JPEG", n, 0) for n in range(5)], "FFD8"),
+    ],
+)
+def test_most_of_what_came_since_the_last_frame_says_why_there_is_none(datagrams, words):
+    receiver = Receiver()
+    receiver.receive(packet(1), 0.0)
+    receiver.reception.expected_version = 2
+    for datagram in datagrams:
+        receiver.receive(datagram, 0.1)
+    assert len(receiver.frames) == 1
+    assert words in receiver.reception.problem
+    assert receiver.reception.unshown == len(datagrams)
+    receiver.reception.begin()
+    assert receiver.reception.unshown == 0
+
+
+def test_the_longest_gap_is_none_over_a_pause():
+    receiver = Receiver()
+    for number, now in enumerate([0.0, 0.5, 3.5, 4.0], 1):
+        receiver.receive(packet(number), now)
+    assert receiver.reception.longest_gap == 3.0
+    receiver.reception.paused()
+    receiver.receive(packet(5), 60.0)
+    receiver.receive(packet(6), 60.2)
+    assert receiver.reception.longest_gap == pytest.approx(0.2)
+
+
 # --- Any network ---------------------------------------------------------------------------------
 
 # Per packet: lost; copies; delay in intervals, of which four are less than the patience.

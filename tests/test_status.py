@@ -25,6 +25,18 @@ def test_every_state_has_its_words():
     assert said(state=State.READY, has_picture=True, ended=True) == "The end"
 
 
+def test_frames_that_can_not_be_decoded_are_told():
+    """Before a picture, or after the last one that could."""
+    for has_picture in (True, False):
+        now = Situation(
+            state=State.PLAYING, has_picture=has_picture, silence=9, damage="not a JPEG\n"
+        )
+        message = message_for(now)
+        assert message.tone is Tone.BAD
+        assert "decoded: not a JPEG\\n." in message.detail
+    assert "decoded" not in message_for(now._replace(state=State.READY)).detail
+
+
 def test_nothing_is_said_over_a_picture_while_a_reply_is_awaited():
     assert message_for(Situation(state=State.PLAYING, waiting=True, has_picture=True)) == NOTHING
 

@@ -10,7 +10,9 @@ from rtplab.protocol.urls import parse_url
 from rtplab.receiving.labdialogue import LabDialogue
 from rtplab.receiving.standarddialogue import StandardDialogue
 from rtplab.receiving.timelimits import (
+    GAPS,
     HELD_UP,
+    LONGEST_SILENCE,
     LOSS_TIMEOUT,
     REPLY_TIMEOUT,
     SILENCE_TIMEOUT,
@@ -81,6 +83,17 @@ def test_silence_counts_from_play_or_from_the_last_packet():
     silence.begin(100.0)
     assert silence.deadline(None) == silence.deadline(90.0) == 100.0 + SILENCE_TIMEOUT
     assert silence.deadline(103.0) == 103.0 + SILENCE_TIMEOUT
+
+
+@pytest.mark.parametrize(
+    ("gap", "limit"), [(0.0, SILENCE_TIMEOUT), (6.7, GAPS * 6.7), (1e9, LONGEST_SILENCE)]
+)
+def test_who_sends_slowly_may_be_silent_for_longer(gap, limit):
+    silence = Silence()
+    silence.begin(100.0)
+    assert silence.deadline(110.0, gap) == 110.0 + limit
+    assert not silence.is_too_long(109.9 + limit, 110.0, gap)
+    assert silence.is_too_long(110.0 + limit, 110.0, gap)
 
 
 def test_silence_is_too_long_after_its_time():

@@ -10,7 +10,7 @@ from processes import HOST, ServerProcess
 
 from Client import Client
 from rtplab.player.reconnecting import DELAYS, Backoff
-from rtplab.player.viewing import STALL, Viewing, short_name
+from rtplab.player.viewing import DAMAGE, STALL, Viewing, short_name
 from rtplab.protocol.states import State
 from rtplab.receiving.frames import Frame
 from rtplab.receiving.playout import PlayoutBuffer
@@ -458,6 +458,19 @@ def test_a_silence_while_playing_is_told_in_seconds():
     viewing.tick(1.0)
     assert viewing.situation(1.0 + STALL - 0.01).silence == 0
     assert viewing.situation(1.0 + STALL + 1.5).silence == int(STALL + 1.5)
+
+
+def test_frames_none_of_which_can_be_decoded_are_told_after_a_while():
+    viewing = playing(ScriptedClient())
+    viewing.decoded("broken", 1.0)
+    viewing.decoded("broken", 0.9 + DAMAGE)
+    assert viewing.situation(9.0).damage == ""
+    viewing.decoded("broken", 1.0 + DAMAGE)
+    viewing.decoded("broken otherwise", 1.1 + DAMAGE)
+    assert viewing.situation(9.0).damage == "broken", "words that change cannot be read"
+    viewing.decoded("", 1.2 + DAMAGE)
+    viewing.decoded("broken", 1.3 + DAMAGE)
+    assert viewing.situation(9.0).damage == ""
 
 
 def test_the_session_that_ended_leaves_no_picture():

@@ -18,10 +18,11 @@ LARGE = 1280 * 720  # pixels of a picture from which on decoding takes several m
 
 
 class Picture(NamedTuple):
-    """A decoded frame; `image` is None when the JPEG is damaged."""
+    """A decoded frame; `image` is None when the JPEG is damaged, and `problem` says how."""
 
     jpeg: bytes
     image: Image.Image | None
+    problem: str = ""
 
 
 class Decoder:
@@ -43,7 +44,7 @@ class Decoder:
         """
         with self._changed:
             if self._thread is None and not self._start():
-                self._picture = Picture(jpeg, _decoded(jpeg, size))
+                self._picture = _decoded(jpeg, size)
                 return
             self._job, self.busy = (jpeg, size), True
             self._changed.notify()
@@ -89,14 +90,14 @@ class Decoder:
                     return
                 (jpeg, size), self._job = self._job, None
                 self._forgotten = False
-            picture = Picture(jpeg, _decoded(jpeg, size))
+            picture = _decoded(jpeg, size)
             with self._changed:
                 if not self._forgotten:
                     self._picture = picture
 
 
-def _decoded(jpeg: bytes, size: Size) -> Image.Image | None:
+def _decoded(jpeg: bytes, size: Size) -> Picture:
     try:
-        return decode(jpeg, size)
-    except PacketError:
-        return None
+        return Picture(jpeg, decode(jpeg, size))
+    except PacketError as error:
+        return Picture(jpeg, None, str(error))

@@ -43,7 +43,8 @@ class PictureArea(tk.Canvas):
         self._toast_timer = ""
         self._redraw_timer = ""
         self.keys_overlay = KeysOverlay(self, theme)
-        self.broken = 0  # frames that could not be decoded
+        self.broken = 0  # frames that could not be decoded, and
+        self.problem = ""  # why the last one could not; "" after one that could
         self.picture: Size | None = None  # pixels of the picture as it was sent
         self.bind("<Configure>", self._resized)
         self.bind("<Destroy>", self._destroyed)
@@ -72,10 +73,14 @@ class PictureArea(tk.Canvas):
                 self._decoder.submit(jpeg, size)
             else:
                 self._show(Picture(jpeg, self._frames.decode(jpeg, size)))
-        except PacketError:
-            self.broken += 1
+        except PacketError as error:
+            self._pass_over(str(error))
             return False
         return True
+
+    def _pass_over(self, problem: str) -> None:
+        self.broken += 1
+        self.problem = problem
 
     def poll(self) -> bool:
         """Show what has been decoded meanwhile; tell if there is more to come."""
@@ -87,8 +92,9 @@ class PictureArea(tk.Canvas):
 
     def _show(self, picture: Picture) -> None:
         if picture.image is None:
-            self.broken += 1
+            self._pass_over(picture.problem)
             return
+        self.problem = ""
         self._jpeg = picture.jpeg
         self._paste(picture.image)
         # One that was decoded for the room there was before leaves the redrawing to come.

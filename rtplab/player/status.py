@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import NamedTuple
 
+from rtplab.protocol.rtsp import printable
 from rtplab.protocol.states import State
 
 
@@ -42,6 +43,7 @@ class Situation(NamedTuple):
     seekable: bool = False
     ended: bool = False
     silence: int = 0  # whole seconds without a picture while playing, once that is too long
+    damage: str = ""  # why no frame could be decoded, once that has been so for too long
     reconnecting_in: float | None = None
     attempt: int = 0  # of reconnecting, from 1
     recording: bool = False
@@ -69,6 +71,9 @@ def message_for(now: Situation) -> Message:
 def _by_state(now: Situation) -> Message:
     if now.state is State.INIT:
         return Message("No session", f"Press Setup to ask the server for {now.movie}.")
+    if now.state is State.PLAYING and now.damage:
+        why = printable(now.damage, 120)
+        return Message("No picture", f"Frames come, but can't be decoded: {why}.", Tone.BAD)
     if now.state is State.PLAYING and now.silence:
         return Message("Stalled", f"No picture for {now.silence} s.")
     if now.has_picture:

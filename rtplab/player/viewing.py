@@ -23,6 +23,7 @@ JUST_NOW = 5.0  # seconds since the last picture: the viewer has been watching u
 LAST_MOMENT = 0.1
 SAME_PLACE = 0.001  # seconds that timestamps may be off, in ticks of 1/90000 s
 STALL = 2.0  # seconds without a picture while playing after which the viewer is told
+DAMAGE = 5.0  # seconds of frames none of which could be decoded, likewise
 
 
 def short_name(movie: str) -> str:
@@ -50,6 +51,8 @@ class Viewing:
         self._sought_at = 0.0
         self._position = 0.0
         self._shown_at: float | None = None  # when the last frame was shown, or playing began
+        self._damaged_since: float | None = None  # no frame could be decoded since then
+        self._damage = ""  # why not, once that has been so for too long
         self._backoff = Backoff()
         self._attempting = False
         self._trouble = ""  # why the connection was lost
@@ -170,6 +173,15 @@ class Viewing:
             self._sought = None
             self._position = self.client.positionOf(frame)
 
+    def decoded(self, problem: str, now: float) -> None:
+        """A frame was shown, or, if there is a `problem`, could not be decoded."""
+        if not problem:
+            self._damaged_since, self._damage = None, ""
+        elif self._damaged_since is None:
+            self._damaged_since = now
+        elif now >= self._damaged_since + DAMAGE:
+            self._damage = self._damage or problem
+
     def situation(self, now: float) -> Situation:
         """All that words and buttons depend on."""
         client = self.client
@@ -184,6 +196,7 @@ class Viewing:
             seekable=client.duration is not None,
             ended=client.ended,
             silence=self._silence(now),
+            damage=self._damage,
             reconnecting_in=self._backoff.remaining(now) if self._backoff.active else None,
             attempt=self._backoff.attempt,
             recording=self._recording is not None,
@@ -222,6 +235,7 @@ class Viewing:
     def _session_ended(self, before: State, now: float) -> None:
         was_watching = before is State.PLAYING or self._was_cut_short(now)
         self.frame = None
+        self.decoded("", now)
         self._seek_target = self._sought = None
         self._wants_to_step, self._asked_for = False, None
         self.client.playout.clear()

@@ -175,6 +175,7 @@ class PlayerWindow:
         frame = self.viewing.tick(now)
         if frame is not None:
             self.show(frame.data)
+            self.viewing.decoded(self.picture.problem, now)
         self._look_at_session(now)
         # While it stands still, what is written is what is shown.
         is_stepped = frame is not None and self.situation.state is not State.PLAYING

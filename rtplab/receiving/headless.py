@@ -14,7 +14,6 @@ from rtplab.receiving.reception import Reception
 from rtplab.receiving.wholefile import write_whole
 
 FOR_EVER = 30.0 * 24 * 3600  # seconds: Windows waits for at most 49 days
-SETUP_TIMEOUT = 15.0  # seconds: more than all time limits of connecting and SETUP together
 
 
 @dataclass
@@ -59,11 +58,13 @@ class HeadlessRun:
         self._client.onFrame = self._take
         try:
             self._play()
-        except KeyboardInterrupt:
-            pass  # the user has seen enough: what came so far is reported
+        except KeyboardInterrupt:  # the user has seen enough: what came so far is reported
+            if not self._frames:
+                self._error = self._error or "It was interrupted before a picture had come."
         report = self._report()
+        notice = self._client.notice  # the reply to TEARDOWN takes it away
         self._client.exitClient()
-        for sentence in {report["error"] or "", self._client.notice} - {""}:
+        for sentence in {report["error"] or "", notice} - {""}:
             print(sentence, file=sys.stderr)
         print(json.dumps(report) if self._options.json else _summary(report))
         return 0 if self._frames else 1
@@ -77,7 +78,9 @@ class HeadlessRun:
                 self._error = f"{self._options.save} can't be written ({error.strerror})."
                 return
         client.setupMovie()
-        client.waitFor(lambda: client.state is not State.INIT or bool(client.error), SETUP_TIMEOUT)
+        # Each reply has a time limit of its own, which ends as an error: how many there are, with
+        # redirections and logging in, nobody knows.
+        client.waitFor(lambda: client.state is not State.INIT or bool(client.error), FOR_EVER)
         if client.state is State.READY:
             client.playMovie()
             client.waitFor(self._is_over, self._options.duration or FOR_EVER)
@@ -124,7 +127,9 @@ class HeadlessRun:
         }
 
     def _shortfall(self) -> str:
-        """Return a sentence when the stream fell silent before all that was asked for had come."""
+        """Return a sentence when nothing came, or not all that was asked for."""
+        if not self._frames:
+            return self._client.notice or "No picture has come."
         asked_for_more = self._options.duration or self._frames < (self._options.frames or 0)
         return self._client.notice if asked_for_more else ""
 

@@ -46,6 +46,7 @@ class MediaReceiver:
         self.observer: Observer | None = None
         self.impairment = Impairment(Conditions())
         self.transport = Transport()  # as the server answered SETUP
+        self.stray = ""  # where packets came from that were not taken, as the end of a sentence
         self._deliver = deliver
         self._said_goodbye = said_goodbye
 
@@ -72,6 +73,8 @@ class MediaReceiver:
         channels = self.transport.interleaved
         if channels is not None and frame.channel in channels:
             self._take([Batch([frame.payload], 0, frame.channel == channels[1])])
+        elif channels is not None:
+            self.stray = f"packets come on channel {frame.channel}, which SETUP has not named"
 
     def interleaved_report(self) -> bytes | None:
         """Return the receiver report that is due, framed for the RTSP connection.
@@ -115,7 +118,10 @@ class MediaReceiver:
     def _is_from_stream(self, batch: Batch) -> bool:
         """Tell if datagrams came from the port that SETUP named, where it named one."""
         ports = self.transport.server_port
-        return not ports or not batch.source_port or batch.source_port in ports
+        if not ports or not batch.source_port or batch.source_port in ports:
+            return True
+        self.stray = f"packets come from port {batch.source_port}, which SETUP has not named"
+        return False
 
     def _take_reports(self, packets: list[bytes], now: float) -> None:
         reception = self.reception

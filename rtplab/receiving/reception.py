@@ -47,15 +47,15 @@ class Reception:
         self.statistics = Statistics()
         self.malformed = 0  # datagrams that were no RTP packets of this stream
         self.last_arrival: float | None = None  # of anything, RTP or not
-        self.last_frame: float | None = None  # when it was whole
         self.longest_gap = 0.0  # seconds between two frames since the last pause
-        self.unshown = 0  # datagrams since the last frame, or since the last pause
+        self.unshown = 0  # datagrams since the last frame, or since PLAY
         self._refused = 0  # of those, which the assembler never saw, and
         self._refusal = ""  # why the last of them did not get there
         self.assembler = assembler
         self._unwrapper = SequenceUnwrapper()
         self._reorder = ReorderBuffer(patience)
         self._timeline = MediaTimeline()
+        self._last_frame: float | None = None  # when it was whole
         self._successor: int | None = None  # of a number that was too far off to be believed
         self._last_sequence_number: int | None = None
         self._last_packet: RtpPacket | None = None
@@ -88,12 +88,16 @@ class Reception:
             return self._refusal
         return self.assembler.problem or self._refusal
 
+    def begin(self) -> None:
+        """PLAY is asked for: what has come so far was not meant by it."""
+        self.unshown = self._refused = 0
+        self._refusal = ""
+
     def paused(self) -> None:
         """The stream stands still until the next PLAY."""
         self.statistics.paused()
         self._timeline.paused()
-        self.last_frame, self.longest_gap = None, 0.0
-        self.unshown = self._refused = 0
+        self._last_frame, self.longest_gap = None, 0.0
         self.source_left()
 
     def follow(self, choice: SourceChoice) -> None:
@@ -119,7 +123,7 @@ class Reception:
         ssrc = packet.ssrc()
         if self.expected_version not in (None, packet.version()):
             self.malformed += 1
-            self._refuse(f"they are of RTP version {packet.version()}, which is not the stream's")
+            self._refuse(f"they are not RTP (version {packet.version()}, not 2)")
         elif self.choice is None or ssrc == self.ssrc:
             self.ssrc = ssrc
             self._count_in(packet, len(datagram), now)
@@ -132,7 +136,7 @@ class Reception:
         packets = choice.followed(packet, silence)
         self.malformed += 1 - len(packets)  # the others had been counted when they came
         if not packets:
-            self._refuse(f"they are of SSRC {packet.ssrc():08X}, which is not the stream's")
+            self._refuse(f"their SSRC is {packet.ssrc():08X}, which is not the stream's")
         if packets and self._last_packet is not None:
             self._mixed_timestamp = self._last_packet.timestamp()
             self._last_sequence_number = None
@@ -187,10 +191,11 @@ class Reception:
         if not self._timeline.trusts_timestamps:
             self.statistics.timed(media_time, now)
         self.statistics.frames += 1
-        if self.last_frame is not None:
-            self.longest_gap = max(self.longest_gap, now - self.last_frame)
-        self.last_frame = now
+        if self._last_frame is not None:
+            self.longest_gap = max(self.longest_gap, now - self._last_frame)
+        self._last_frame = now
         self.unshown = self._refused = 0
+        self._refusal = ""
         return Frame(data, number, timestamp, media_time, now)
 
     def _wait_for_beginning(self, number: int, sequence: int) -> None:

@@ -2,8 +2,10 @@
 
     what should come       since                   within                  or else
     a reply                our request             REPLY_TIMEOUT           the user may try again
-    a packet               PLAY, the last packet   SILENCE_TIMEOUT         the user is told, and
-                                                                           a keep-alive is sent
+    a picture              PLAY, the last picture  SILENCE_TIMEOUT or      the user is told what
+                                                   three times the         comes instead; if that
+                                                   longest gap             is nothing, a keep-alive
+                                                                           is sent
     the reply to that      then                    LOSS_TIMEOUT            the session is lost
     a request of ours      the last one            half of what the        a keep-alive is sent
                                                    server waits for one
@@ -23,8 +25,11 @@ from rtplab.receiving.labdialogue import LabDialogue
 from rtplab.receiving.standarddialogue import StandardDialogue
 
 REPLY_TIMEOUT = 5.0  # seconds that a server may take to answer a request
-# Seconds without a packet while playing after which the user is told, or TCP is tried.
+# Seconds without a picture while playing after which the user is told, or TCP is tried; as many
+# times the longest gap between pictures so far, where that is longer; but never more than the last.
 SILENCE_TIMEOUT = 5.0
+GAPS = 3
+LONGEST_SILENCE = 60.0
 # Seconds that a silent server may take to say that it is still there: one that stands still for ten
 # seconds in all, say as its machine sleeps, keeps the session.
 LOSS_TIMEOUT = 6.5
@@ -46,6 +51,11 @@ class AwaitedReply:
         self._request = Request("", "")  # the last one
         self._given_up: set[str] = set()  # numbers of requests that were not answered in time
         self._is_extended = False
+
+    @property
+    def method(self) -> str:
+        """The last request's method."""
+        return self._request.method
 
     def expect(self, request: Request, now: float) -> None:
         """The request has been sent."""
@@ -86,7 +96,7 @@ class AwaitedReply:
 
 
 class Silence:
-    """The time without a packet while the movie plays."""
+    """The time without a picture while the movie plays."""
 
     def __init__(self) -> None:
         self._since = 0.0
@@ -95,13 +105,17 @@ class Silence:
         """PLAY is asked for: until now nothing could come."""
         self._since = now
 
-    def deadline(self, last_arrival: float | None) -> float:
-        """When there will have been none for too long; `last_arrival` is the last packet's."""
-        return max(self._since, last_arrival or 0.0) + SILENCE_TIMEOUT
+    def limit(self, longest_gap: float) -> float:
+        """Return how many seconds there may be none, after gaps of so many seconds."""
+        return min(max(SILENCE_TIMEOUT, GAPS * longest_gap), max(SILENCE_TIMEOUT, LONGEST_SILENCE))
 
-    def is_too_long(self, now: float, last_arrival: float | None) -> bool:
-        """Tell if there has been none for too long, though we were awake to read it."""
-        deadline = self.deadline(last_arrival)
+    def deadline(self, last_frame: float | None, longest_gap: float = 0.0) -> float:
+        """When there will have been none for too long; `last_frame` is when the last one came."""
+        return max(self._since, last_frame or 0.0) + self.limit(longest_gap)
+
+    def is_too_long(self, now: float, last_frame: float | None, longest_gap: float = 0.0) -> bool:
+        """Tell if there has been none for too long, though we were awake to receive it."""
+        deadline = self.deadline(last_frame, longest_gap)
         if now > deadline + HELD_UP:
             self.begin(now)
             return False
