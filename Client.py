@@ -578,10 +578,8 @@ class Client:
         seconds = f"{limit:.3g} s"
         # A stream that stopped in the middle of a picture has stopped; one that goes on has not.
         has_stopped = reception.last_arrival is None or now - reception.last_arrival > limit / 2
-        if self._misplaced or (
-            reception.unshown
-            and (self.firstFrameDelay is None or reception.problem or not has_stopped)
-        ):
+        is_unshown = reception.unshown and (self.firstFrameDelay is None or not has_stopped)
+        if is_unshown or self._misplaced:
             self._tell_unshown()
         elif self.firstFrameDelay is not None:
             what = "picture" if reception.unshown else "packet"

@@ -277,6 +277,24 @@ def test_pictures_that_do_not_come_any_more_are_told_until_they_do(monkeypatch):
             client.close()
 
 
+def test_a_stream_that_stops_with_a_picture_that_is_not_whole_has_stopped(monkeypatch):
+    """As a movie of a server without BYE whose last packets are lost: that is no error."""
+    monkeypatch.setattr(timelimits, "SILENCE_TIMEOUT", WATCHED)
+    pictures = [jpeg_payloads(frame) for frame in FRAMES]
+    server = StandardServer([*pictures, pictures[0][1:], pictures[1][1:]])
+    server.says_goodbye = False
+    with server:
+        client = Client(None, "", 0, 0, server.url, "tcp")
+        try:
+            play(client)
+            assert client.waitFor(lambda: client.error or client.notice, LIMIT)
+            assert client.reception.problem
+            assert client.error == ""
+            assert client.notice.startswith("No picture for 0.4 s")
+        finally:
+            client.close()
+
+
 @pytest.mark.parametrize(
     ("why", "count"),
     [("fragments are missing", 2), ("none is complete", 1), ("movie has ended", 0)],

@@ -124,7 +124,7 @@ def test_the_end_is_not_looked_for_without_end(monkeypatch):
     monkeypatch.setattr(module, "end_of_image", lambda data: walks.append(data) or 1 / 0)
     monkeypatch.setattr(module, "MovieError", ZeroDivisionError)
     assembly = Assembly()
-    assembly.add(1, b"\xff\xd8")
+    assembly.add(1, b"\xff\xd8 the first is longer than the others")
     for sequence in range(2, 50):
         assembly.add(sequence, b"\xff\xd9 not the last")
     assert len(walks) == module.MAX_LOOKS

@@ -20,7 +20,7 @@ MAX_PARTS = 1 << 16
 # headers has one too, and a peer may send one in every packet.
 MAX_LOOKS = 4
 
-_SOI, _EOI, _FF = START_OF_IMAGE, END_OF_IMAGE, b"\xff"
+_SOI, _EOI = START_OF_IMAGE, END_OF_IMAGE
 
 
 class Frame(NamedTuple):
@@ -90,14 +90,18 @@ class LabAssembler:
             self._parts.append(payload)
 
     def _may_be_whole(self, payload: bytes) -> bool:
-        """Tell if the last piece may hold the end, and it is not looked for too often."""
+        """Tell if the last piece may hold the end, and it is not looked for too often.
+
+        If bytes follow the end, all pieces but the last are as long as the first.
+        """
         if payload[-2:] == _EOI:
             return True
-        is_cut = payload[:1] == _EOI[1:] and len(self._parts) > 1 and self._parts[-2][-1:] == _FF
-        if not is_cut and _EOI not in payload:
-            return False
-        self._looks += 1
-        return self._looks <= MAX_LOOKS
+        if len(self._parts) == 1:
+            is_likely = _EOI in payload
+        else:
+            is_likely = len(payload) < len(self._parts[0])
+        self._looks += is_likely
+        return is_likely and self._looks <= MAX_LOOKS
 
     def _whole(self) -> list[tuple[int, bytes]]:
         """Return the frame and its number if it has its end. What follows that is cut off.

@@ -5,10 +5,12 @@ from __future__ import annotations
 import pytest
 from display import pump
 from processes import HOST, ServerProcess
+from standard_servers import StandardServer
 from strip import frame_number_of_jpeg
 from windows import drawn_on, enabled, focus, picture_box, position, shown_number, words
 
 from Client import Client
+from rtplab.player import viewing
 
 pytestmark = pytest.mark.peers
 
@@ -122,3 +124,13 @@ def test_the_end_is_told_and_play_begins_again(open_player, server, root):
     player.start.invoke()
     assert pump(root, lambda: player.window.viewing.frame.number < 20)
     assert "The end" not in words(player)
+
+
+def test_frames_that_can_not_be_decoded_are_told(open_player, root, monkeypatch):
+    monkeypatch.setattr(viewing, "DAMAGE", 0.3)
+    damaged = bytes(4) + bytes([0, 12, 8, 8]) + b"\xff\xd8 no picture \xff\xd9"
+    with StandardServer([[damaged]] * 1000, 0.02) as server:
+        player = open_player(0, server.url)
+        player.window.play()
+        assert pump(root, lambda: "can't be decoded: not a JPEG" in words(player)), words(player)
+        player.close()
