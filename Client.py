@@ -622,7 +622,7 @@ class Client:
             self._hang_up()
             self._reset_session()
             if not torn_down and not is_refused:
-                self._fail(sentence)
+                self._fail(self._dialogue.refused or sentence)
             self._changed.notify_all()
 
     # ------------------------------------------------------------------ threads and sockets

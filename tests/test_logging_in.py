@@ -261,7 +261,7 @@ def test_a_redirection_takes_the_password_nowhere_else() -> None:
     heard: list[bytes] = []
     with socket.create_server((HOST, 0)) as elsewhere, socket.create_server((HOST, 0)) as here:
         target = f"rtsp://{HOST}:{elsewhere.getsockname()[1]}/movie.Mjpeg"
-        challenge = 'RTSP/1.0 401 No\r\nCSeq: 1\r\nWWW-Authenticate: Digest realm="r", nonce="n"'
+        challenge = 'RTSP/1.0 401 No\r\nCSeq: 2\r\nWWW-Authenticate: Digest realm="r", nonce="n"'
         address = f"rtsp://ann:secret@{HOST}:{here.getsockname()[1]}/movie.Mjpeg"
         client = Client(None, "", 0, 0, address, "tcp")
         try:
@@ -274,11 +274,13 @@ def test_a_redirection_takes_the_password_nowhere_else() -> None:
                 second, _ = elsewhere.accept()
             with second:
                 heard.append(second.recv(65536))
+                second.sendall(b"RTSP/1.0 200 OK\r\nCSeq: 1\r\n\r\n")
+                heard.append(second.recv(65536))
                 second.sendall(f"{challenge}\r\n\r\n".encode())
                 assert client.waitFor(lambda: client.needsPassword, LIMIT), client.error
         finally:
             client.close()
-    assert heard[1].startswith(b"DESCRIBE") and b"ann" not in b"".join(heard)
+    assert heard[2].startswith(b"DESCRIBE") and b"ann" not in b"".join(heard)
 
 
 def test_a_basic_password_is_hidden_from_who_looks_on(monkeypatch: pytest.MonkeyPatch) -> None:

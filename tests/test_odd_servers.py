@@ -29,6 +29,7 @@ from test_standard_client import (
     assert_same_pictures,
     forged,
     play_all,
+    refusal_of,
     watching,
 )
 
@@ -349,6 +350,16 @@ def test_options_may_be_refused(pictures, frames, status) -> None:
             self.reply(viewer, request, status)
 
     assert_same_pictures(play_all(Refuses(pictures), "auto"), frames)
+
+
+def test_who_hangs_up_after_refusing_options_has_said_why() -> None:
+    class HangsUp(StandardServer):
+        def do_OPTIONS(self, viewer, request):
+            self.reply(viewer, request, "503 Too Many Viewers")
+            viewer.control.shutdown(socket.SHUT_RDWR)
+
+    sentence = refusal_of(HangsUp())
+    assert "503 Too Many Viewers" in sentence
 
 
 def test_an_answer_that_has_come_is_read_before_the_session_is_given_up(

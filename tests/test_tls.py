@@ -216,7 +216,7 @@ def test_plain_rtsp_on_the_tls_port_is_told_so(
         assert lab.recv(1024).startswith(b"RTSP/1.0 400 This Port Speaks TLS")
     assert play(f"rtsp://{HOST}:{port}/{PATH}") == (
         1,
-        "The server refused DESCRIBE: 400 This Port Speaks TLS: Use rtsps.\n",
+        "The server refused OPTIONS: 400 This Port Speaks TLS: Use rtsps.\n",
     )
     assert "it speaks plain RTSP on a TLS port" in caplog.text
     caplog.clear()  # it keeps the errors alive, and all that they came from

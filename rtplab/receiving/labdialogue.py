@@ -38,6 +38,7 @@ class LabDialogue:
     duration: float | None = None
     position = None
     first_number: int | None = None
+    refused = ""  # why the server may hang up next, as a sentence
 
     def __init__(self, filename: str) -> None:
         self.session_id = ""

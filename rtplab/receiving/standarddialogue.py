@@ -42,6 +42,7 @@ class StandardDialogue:
 
     `duration` is in seconds, None where the server does not say. `position` tells, after PLAY,
     where in the movie a frame belongs, and `first_number` the sequence number that it begins with.
+    `refused` says, as a sentence, why a server that hangs up now does so, "" where unknown.
     """
 
     dialect = Dialect.STANDARD
@@ -59,6 +60,7 @@ class StandardDialogue:
         self.payload_type = JPEG
         self.position = MoviePosition()
         self.first_number: int | None = None
+        self.refused = ""
         self._may_change_transport = transport == "auto"
         self._wanted = self.transport  # what we ask for in SETUP
         self._rtp_port = 0
@@ -142,7 +144,10 @@ class StandardDialogue:
         self._learn_methods(response)
         if response.status in (301, 302, 303, 305, 307):
             raise Redirected(self._redirection(response))
+        self.refused = ""
         if self._method == "OPTIONS":  # whatever came of it: some refuse it, but not the rest
+            if response.status != 200:
+                self.refused = str(refusal(self._method, response, str(self.url)))
             return self._request("DESCRIBE", str(self.url), [("Accept", "application/sdp")])
         if response.status == 461 and self._may_change_transport and self.uses_udp:
             self.uses_udp = False
