@@ -52,7 +52,6 @@ FAREWELL_DELAY = 0.5
 # session times out. Not to who loses nothing: what they have not read by then they take for the
 # end of what they play next.
 FAREWELLS = 3
-DRAIN_INTERVAL = 0.02  # seconds between tries to get the last bytes to a slow client
 
 logger = logging.getLogger("rtplab.server")
 
@@ -140,6 +139,8 @@ class ServerWorker:
             logger.info("%s lost: %s", self._name, error)
         finally:
             self._free()
+            if dropped := self._connection.dropped_frames:
+                logger.info("%s: %d frames dropped, as it read too slowly", self._name, dropped)
             logger.info("%s gone", self._name)
 
     def _listen_to_proxy(self) -> None:
@@ -500,7 +501,7 @@ class ServerWorker:
             return None
 
     def _end_stream(self) -> float | None:
-        """Say BYE, and get the last bytes to a slow client: no further frame pushes them on."""
+        """Say BYE, as often as it is to be said; return when to say it again."""
         with self._lock:
             session, ticket = self._session, self._ticket
             if session is None or ticket is None or self.state is not State.READY:
@@ -510,11 +511,7 @@ class ServerWorker:
             if self._farewells:
                 return time.monotonic() + FAREWELL_DELAY
             self._ticket = None
-        self._service.pacer.add(self._drain, time.monotonic())
-        return None
-
-    def _drain(self) -> float | None:
-        return None if self._connection.flush() else time.monotonic() + DRAIN_INTERVAL
+            return None
 
     def _channel_ended(self) -> None:
         with self._lock:

@@ -17,6 +17,7 @@ from rtplab.protocol.tls import HANDSHAKE, TlsChannel
 from rtplab.serving.limits import Limits, Pace
 
 RECEIVE_SIZE = 16 * 1024  # bytes per recv: more than any real request
+WAKE_SIZE = 16  # bytes: more than there are calls to wake up before they are heard
 # Seconds of silence before the system asks if the client is still there, seconds between its
 # questions, and how many may stay unanswered: it is gone after two minutes. And milliseconds that
 # a reply may need to arrive: Linux would repeat it for a quarter of an hour, and ask nothing.
@@ -67,8 +68,14 @@ class RtspConnection:
         self._selector = _Selector()
         self._events = selectors.EVENT_READ
         self._selector.register(rtsp_socket, self._events)
-        self._write_lock = threading.Lock()  # guards _waiting, _tls and the order on the socket
+        # Guards what follows, _tls and the order on the socket.
+        self._write_lock = threading.Lock()
         self._waiting = bytearray()
+        self._behind_frames = 0  # bytes queued since the last frame; some may have been sent since
+        self._wake_reader: socket.socket | None = None  # with its other end, once frames are sent
+        self._wake_writer: socket.socket | None = None
+        self._must_be_woken = False  # the control thread sleeps, and will miss that there is room
+
         self._hung_up = threading.Event()
         self.dropped_frames = 0
 
@@ -114,23 +121,32 @@ class RtspConnection:
         deadlines = [moment for moment in moments if moment is not None]
         timeout = max(0.0, min(deadlines) - time.monotonic()) if deadlines else None
         self._watch_for_room()
-        open_for_more = True
-        ready = self._selector.select(timeout)
-        if any(events & selectors.EVENT_READ for _, events in ready):
-            self.wait(self._reading_pace.delay(time.monotonic()))
-        for key, events in ready:
-            if key.fileobj is not self._socket:
-                key.data()
+        readable = []
+        for key, events in self._selector.select(timeout):
+            if key.fileobj is self._wake_reader:
+                self._wake_reader.recv(WAKE_SIZE)
                 continue
             if events & selectors.EVENT_WRITE:
                 self.flush()
             if events & selectors.EVENT_READ:
+                readable.append(key)
+        if not readable:
+            return True
+        self.wait(self._reading_pace.delay(time.monotonic()))
+        open_for_more = True
+        for key in readable:
+            if key.fileobj is self._socket:
                 open_for_more = self._receive()
+            else:
+                key.data()
         return open_for_more
 
     def _watch_for_room(self) -> None:
         """Wake up when the socket takes more, while something waits for that."""
-        writing = selectors.EVENT_WRITE if self._waiting else 0
+        with self._write_lock:
+            is_waiting = bool(self._waiting)
+            self._must_be_woken = not is_waiting
+        writing = selectors.EVENT_WRITE if is_waiting else 0
         events = selectors.EVENT_READ | writing
         if events != self._events:
             self._selector.modify(self._socket, events)
@@ -180,9 +196,9 @@ class RtspConnection:
 
         Raises TimeoutError.
         """
-        if data and len(self._waiting) > self._limits.queue_bytes:
+        if data and self._unread() > self._limits.queue_bytes:
             raise TimeoutError("the client does not read what TLS answers")
-        self._write(data)
+        self._append(data)
 
     def _look_at_first_byte(self, byte: int) -> None:
         """Tell in plain words whoever has come to the wrong port. Raises ConnectionError."""
@@ -203,12 +219,24 @@ class RtspConnection:
 
     # ------------------------------------------------------------------ writing
 
+    def expect_frames(self) -> None:
+        """Get ready for other threads to send. In the control thread. Raises OSError.
+
+        It sleeps while nothing waits. What another thread then leaves in the queue must wake it, or
+        half a frame would wait for the next one.
+        """
+        if self._wake_reader is None:
+            self._wake_reader, self._wake_writer = socket.socketpair()
+            self._wake_reader.setblocking(False)
+            self._wake_writer.setblocking(False)
+            self._selector.register(self._wake_reader, selectors.EVENT_READ)
+
     def send(self, data: bytes) -> None:
         """Send a reply, after what already waits. Raises OSError when the client is gone."""
         with self._write_lock:
-            if len(self._waiting) + len(data) > self._limits.queue_bytes:
+            if self._unread() + len(data) > self._limits.queue_bytes:
                 raise TimeoutError("the client does not read its replies")
-            self._write(self._encrypted(data))
+            self._append(self._encrypted(data))
 
     def offer(self, frame: bytes) -> None:
         """Send an interleaved frame; drop it whole if too much already waits. Raises OSError."""
@@ -219,6 +247,7 @@ class RtspConnection:
                 self.dropped_frames += 1
             else:
                 self._write(self._encrypted(frame))
+                self._behind_frames = 0
 
     def flush(self) -> bool:
         """Send what waits, as far as the client takes it; tell if nothing waits any more."""
@@ -229,15 +258,40 @@ class RtspConnection:
                 self._waiting.clear()  # the reading side will see that the client is gone
             return not self._waiting
 
+    def _unread(self) -> int:
+        """How many bytes wait behind the last frame.
+
+        Frames are bounded when they come, and one may be larger than all that may wait: only what
+        has gathered since shows that the client does not read.
+        """
+        return min(self._behind_frames, len(self._waiting))
+
+    def _append(self, data: bytes) -> None:
+        """Send what is no frame."""
+        self._behind_frames = self._unread() + len(data)
+        self._write(data)
+
     def _write(self, data: bytes) -> None:
         if self._waiting:
             self._waiting += data
-            data = bytes(self._waiting)
-        try:
-            sent = self._socket.send(data) if data else 0
-        except BlockingIOError:
-            sent = 0
-        self._waiting[:] = data[sent:]
+            try:
+                del self._waiting[: self._socket.send(self._waiting)]
+            except BlockingIOError:
+                return
+        elif data:
+            try:
+                sent = self._socket.send(data)
+            except BlockingIOError:
+                sent = 0
+            if sent < len(data):
+                self._waiting += memoryview(data)[sent:]
+                self._wake()
+
+    def _wake(self) -> None:
+        """Have the control thread watch for room, unless it does."""
+        if self._must_be_woken and self._wake_writer is not None:
+            self._must_be_woken = False
+            self._wake_writer.send(b"x")
 
     # ------------------------------------------------------------------ ending
 
@@ -280,6 +334,9 @@ class RtspConnection:
         """Free the socket. May be called twice."""
         self._say_goodbye()
         self._selector.close()
+        for end in (self._wake_reader, self._wake_writer):
+            if end is not None:
+                end.close()
         self._socket.close()
 
 

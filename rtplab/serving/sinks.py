@@ -161,6 +161,8 @@ class InterleavedSink:
     max_payload = LARGEST_DATAGRAM - HEADER_SIZE  # the length field has 16 bits
 
     def __init__(self, connection: RtspConnection, channels: tuple[int, int]) -> None:
+        """Send by these channels, for RTP and RTCP. In the control thread. Raises OSError."""
+        connection.expect_frames()
         self._connection = connection
         self._rtp_channel, self._rtcp_channel = channels
 
