@@ -26,6 +26,7 @@ from rtplab.receiving.impairment import Conditions, parse_conditions
 from rtplab.receiving.playout import DEFAULT_LATENCY
 from rtplab.receiving.standarddialogue import TRANSPORTS
 from rtplab.receiving.trust import Trust
+from rtplab.serving.console import write_every_name
 from rtplab.serving.library import MovieLibrary
 from rtplab.serving.service import Service
 from Server import Server
@@ -36,6 +37,7 @@ TITLE = "RTPClient"
 
 def main(argv: list[str] | None = None) -> int:
     """Play as the command line says; return the exit status: 0 fine, 1 failed, 2 usage."""
+    write_every_name()
     options = _parse_arguments(argv)
     if options.server is None:
         with _demonstration_server() as port:

@@ -16,10 +16,13 @@ import socket
 import sys
 import threading
 import time
-from contextlib import ExitStack, closing
+from collections.abc import Iterator
+from contextlib import ExitStack, closing, contextmanager
 from types import FrameType
+from typing import Any
 
 from rtplab.serving.connection import refuse
+from rtplab.serving.console import write_every_name
 from rtplab.serving.descriptors import (
     RESERVE,
     are_exhausted,
@@ -58,6 +61,8 @@ class Server:
         self.service = service or Service()
         self._listener: socket.socket | None = None
         self._wake_reader, self._wake_writer = socket.socketpair()
+        for end in (self._wake_reader, self._wake_writer):
+            end.setblocking(False)
         self._workers: list[ServerWorker] = []  # used by the accepting thread alone
         self._look_again_at = FEW  # so many workers: some may have ended
         self._lifeline: int | None = None  # a descriptor; when it can be read, it is time to end
@@ -70,6 +75,7 @@ class Server:
 
     def main(self, argv: list[str] | None = None) -> int:
         """Serve as the command line says until a signal comes; return the exit status."""
+        write_every_name()
         try:
             options = parse_arguments(argv)
         except SystemExit:
@@ -110,7 +116,7 @@ class Server:
     def _run(self, listeners: list[socket.socket]) -> int:
         """Serve in this process, or in one more for each listener; return the exit status."""
         if len(listeners) == 1:
-            self._serve_until_told(listeners[0], signal.SIGINT, signal.SIGTERM)
+            self._serve_until_told(listeners[0], *_ending_signals())
             return 0
         try:
             return Supervisor(listeners, self._work).run(self._announce)
@@ -157,7 +163,9 @@ class Server:
     def serve(self) -> None:
         """Accept clients until `stop`; then end all sessions and free the port."""
         assert self._listener is not None, "listen() comes first"
-        try:
+        with ExitStack() as stack:
+            stack.callback(self.close)
+            stack.enter_context(_woken_by_signals(self._wake_writer))
             with selectors.DefaultSelector() as selector:
                 selector.register(self._listener, selectors.EVENT_READ)
                 selector.register(self._wake_reader, selectors.EVENT_READ)
@@ -170,8 +178,6 @@ class Server:
                         self._closing |= key.fileobj == self._lifeline
                     self._status.print_if_due()
                     self._accept()
-        finally:
-            self.close()
 
     def stop(self) -> None:
         """Make `serve` return soon. May be called twice, from any thread and a signal handler."""
@@ -202,13 +208,23 @@ class Server:
             if are_exhausted(error):
                 self._pause(error)
             return  # or the client has gone again, or it was the wake-up call
+        try:
+            self._take_in(rtsp_socket, address)
+        except OSError as error:  # as on macOS when it has hung up already
+            rtsp_socket.close()
+            logger.info("a client is lost: %s", error)
+        except Exception:  # it must not take the server along
+            rtsp_socket.close()
+            logger.exception("a client is dropped: the server has failed")
+
+    def _take_in(self, rtsp_socket: socket.socket, address: tuple[Any, ...]) -> None:
+        """Give a client a worker of its own, or refuse it. Raises OSError when it has gone."""
         self._forget_the_gone()
         if self._is_full(rtsp_socket) and not self._made_room():
             self._tell_full("is refused: the server is full")
             refuse(rtsp_socket, self.service.tls is not None)
             rtsp_socket.close()
             return
-        rtsp_socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         worker = ServerWorker({"rtspSocket": (rtsp_socket, address)}, self.service)
         self._workers.append(worker)
         worker.run()
@@ -258,14 +274,34 @@ class Server:
             self.stop()
 
         def report(signal_number: int, frame: FrameType | None) -> None:
-            self._status.ask()
-            if not self._closing:
-                self._wake_writer.send(b"x")
+            self._status.ask()  # `serve` is woken by the signal itself
 
         for number in signals:
             signal.signal(number, obey)
         if hasattr(signal, "SIGUSR1"):
             signal.signal(signal.SIGUSR1, report)
+
+
+def _ending_signals() -> tuple[signal.Signals, ...]:
+    """Ctrl+C, what `kill` sends, and Ctrl+Break where there is such a key: on Windows."""
+    names = ("SIGINT", "SIGTERM", "SIGBREAK")
+    return tuple(getattr(signal, name) for name in names if hasattr(signal, name))
+
+
+@contextmanager
+def _woken_by_signals(writer: socket.socket) -> Iterator[None]:
+    """Have signals end a `select` on the other end: Windows would let it sleep on.
+
+    Only the main thread gets signals; in any other, nothing is done.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.set_wakeup_fd(writer.fileno(), warn_on_full_buffer=False)
+    try:
+        yield
+    finally:
+        signal.set_wakeup_fd(before)
 
 
 def _service(options: argparse.Namespace) -> Service:

@@ -11,10 +11,11 @@ import logging
 import socket
 import threading
 import time
+from contextlib import ExitStack
 from typing import Any
 
 from rtplab.protocol import lab
-from rtplab.protocol.errors import MessageError, MovieError, PeerError
+from rtplab.protocol.errors import MessageError, PeerError, RtpLabError
 from rtplab.protocol.headers import parse_range, parse_transports
 from rtplab.protocol.parser import split_lines
 from rtplab.protocol.rtsp import (
@@ -137,6 +138,8 @@ class ServerWorker:
             self._serve_if_admitted()
         except (OSError, PeerError) as error:
             logger.info("%s lost: %s", self._name, error)
+        except Exception:
+            logger.exception("%s is dropped: the server has failed", self._name)
         finally:
             self._free()
             if dropped := self._connection.dropped_frames:
@@ -247,6 +250,9 @@ class ServerWorker:
         except OSError as error:
             logger.warning("%s failed: %s", self._name, error)
             return Response(503 if are_exhausted(error) else 500)
+        except Exception:  # a fault of ours must not cost the client its connection
+            logger.exception("%s: %s failed", self._name, printable(request.method))
+            return Response(500)
 
     def _problem(self, error: MessageError) -> Response:
         logger.info("%s refused with %d: %s", self._name, error.status, error)
@@ -326,7 +332,13 @@ class ServerWorker:
                     session.go_to(span, request)
             self.state = new_state
             headers = session.play_headers(request)
-        session.media.prepare(session.playback.video.frameNbr() + 1)
+        try:
+            session.media.prepare(session.playback.video.frameNbr() + 1)
+        except Exception:
+            with self._lock:
+                self._stop_sending()
+                self.state = State.READY
+            raise
         return self._ok(headers)
 
     def do_PAUSE(self, request: Request) -> Response:
@@ -449,11 +461,13 @@ class ServerWorker:
         if channel is not None:
             return
         self._service.metrics.stream_ended(session.stream)
-        session.say_goodbye()
         sink = session.stream.sink
-        if isinstance(sink, UdpSink) and sink.rtcp_socket is not None:
-            self._connection.unwatch(sink.rtcp_socket)
-        sink.close()
+        try:
+            session.say_goodbye()
+        finally:
+            if isinstance(sink, UdpSink) and sink.rtcp_socket is not None:
+                self._connection.unwatch(sink.rtcp_socket)
+            sink.close()
 
     # ------------------------------------------------------------------ media
 
@@ -465,13 +479,17 @@ class ServerWorker:
         with self._lock:
             if self.state is not State.PLAYING or self._session is None:
                 return
-            if self._channel is not None:
-                self._channel.join(self._name, self._channel_ended)
-            elif self._ticket is None:
-                self._session.start_clock(time.monotonic())
-                due = self.sendRtp()
-                if due is not None:
-                    self._ticket = self._service.pacer.add(self.sendRtp, due)
+            try:
+                if self._channel is not None:
+                    self._channel.join(self._name, self._channel_ended)
+                elif self._ticket is None:
+                    self._session.start_clock(time.monotonic())
+                    due = self.sendRtp()
+                    if due is not None:
+                        self._ticket = self._service.pacer.add(self.sendRtp, due)
+            except Exception:
+                logger.exception("%s is sent no more: the server has failed", self._name)
+                self._end_sending(self._session)
 
     def sendRtp(self) -> float | None:
         """Send the next frame; return when the one after it is due, None when there is none.
@@ -487,18 +505,26 @@ class ServerWorker:
                 if due is not None:
                     return due
                 logger.info("%s has seen the whole movie", self._name)
-            except (MovieError, OSError) as error:
-                logger.warning("%s is sent no more: %s", self._name, error)
             except ViewerGone as error:
                 logger.info("%s is sent no more: %s", self._name, error)
                 self._connection.hang_up()
-            self._stop_sending()
-            self.state = State.READY
-            by_udp = isinstance(session.stream.sink, UdpSink)
-            self._farewells = FAREWELLS if by_udp and session.may_lose_packets else 1
-            farewell = time.monotonic() + FAREWELL_DELAY
-            self._ticket = self._service.pacer.add(self._end_stream, farewell)
+            except (RtpLabError, OSError) as error:
+                logger.warning("%s is sent no more: %s", self._name, error)
+            except Exception:
+                logger.exception("%s is sent no more: the server has failed", self._name)
+            self._end_sending(session)
             return None
+
+    def _end_sending(self, session: Session) -> None:
+        """Go back to READY, and have BYE said soon. Under the lock."""
+        self._stop_sending()
+        self.state = State.READY
+        if self._channel is not None:
+            return  # the others go on
+        by_udp = isinstance(session.stream.sink, UdpSink)
+        self._farewells = FAREWELLS if by_udp and session.may_lose_packets else 1
+        farewell = time.monotonic() + FAREWELL_DELAY
+        self._ticket = self._service.pacer.add(self._end_stream, farewell)
 
     def _end_stream(self) -> float | None:
         """Say BYE, as often as it is to be said; return when to say it again."""
@@ -536,6 +562,8 @@ class ServerWorker:
                 self._session.finish_frame()
         except ViewerGone:
             pass  # then it has nobody who would miss the rest
+        except Exception:
+            logger.exception("%s: the rest of a frame can't be sent", self._name)
 
     def makeRtp(self, payload: bytes, frameNbr: int) -> bytes:
         """Return the RTP packet that carries one whole JPEG in the lab dialect."""
@@ -563,11 +591,12 @@ class ServerWorker:
             self._last_sign_of_life = time.monotonic()
 
     def _free(self) -> None:
-        self._close_session()
-        self._leave_seat()
-        self._connection.close()
-        if self._owns_service:
-            self._service.close()
+        with ExitStack() as stack:  # each is done, whatever becomes of the others; the last first
+            if self._owns_service:
+                stack.callback(self._service.close)
+            stack.callback(self._connection.close)
+            stack.callback(self._leave_seat)
+            stack.callback(self._close_session)
 
 
 def _host_of(rtsp_socket: socket.socket) -> str:

@@ -308,14 +308,66 @@ def test_a_picture_that_the_disk_had_room_for_half_of_is_not_kept(converted):
     assert len(run.stderr.splitlines()) == 1 and "No space left" in run.stderr
 
 
-def test_without_pread_the_file_is_mapped(converted, monkeypatch):
-    monkeypatch.delattr(conversion.os, "pread", raising=False)
-    monkeypatch.setattr(conversion.mmap, "ALLOCATIONGRANULARITY", conversion.mmap.PAGESIZE)
+def test_where_reading_moves_the_position_frames_are_read_while_others_are_written(
+    opened, monkeypatch
+):
+    """Windows has no pread. A thread reads what there is all the time."""
+    pictures = [scene((96, 72), progressive=True, quality=20 + number) for number in range(60)]
+    with_pread = opened(pictures, "other.mjpeg")
+    assert with_pread.prepare(1, len(pictures), LIMIT)
+    expected = [with_pread.frame(number) for number in range(1, len(pictures) + 1)]
+    for name in ("pread", "pwrite"):
+        monkeypatch.delattr(os, name, raising=False)
+    converted = opened(pictures)
+    reads = 0
+    while converted._places.get(len(pictures)) is None:
+        assert not converted._stopped
+        converted.frame(1)
+        for number in list(converted._places):
+            assert converted.frame(number) == expected[number - 1]
+            reads += 1
+    assert reads > len(pictures)
+    assert converted.prepare(1, len(pictures), LIMIT)
+    assert [converted.frame(number) for number in range(1, len(pictures) + 1)] == expected
+
+
+@pytest.mark.parametrize("unforeseen", [ZeroDivisionError("by zero"), RuntimeError()])
+def test_a_frame_at_which_the_conversion_itself_fails_is_left_out(
+    converted, caplog, monkeypatch, unforeseen
+):
+    def fail(picture, file):
+        if picture == frames()[1]:
+            raise unforeseen
+        file.write(b"half")
+        real(picture, file)
+
+    real = conversion.convert
+    monkeypatch.setattr(conversion, "convert", fail)
     assert converted.prepare(1, FRAMES, LIMIT)
-    mapped = [converted.frame(number) for number in range(1, FRAMES + 1)]
-    monkeypatch.undo()
-    assert mapped == [converted.frame(number) for number in range(1, FRAMES + 1)]
-    assert None not in mapped
+    assert [number for number in range(1, FRAMES + 1) if converted.frame(number) is None] == [2]
+    assert not converted.has_lost(2), "it is damaged, and the movie goes on"
+    assert ["frame 2" in message for message in caplog.messages] == [True]
+
+
+def test_when_the_thread_itself_fails_nobody_waits_for_it(converted, caplog, monkeypatch):
+    def fail(last):
+        raise ZeroDivisionError("by zero")
+
+    monkeypatch.setattr(converted, "_next_missing", fail)
+    began = time.monotonic()
+    assert not converted.prepare(1, 1, LIMIT)
+    assert time.monotonic() - began < LIMIT / 2
+    assert converted.frame(1) is None
+    assert converted.has_lost(1)
+    converted.close()
+    assert ["by zero" in message for message in caplog.messages] == [True]
+
+
+def test_after_a_full_disk_what_there_is_stays_and_the_rest_is_lost(converted, monkeypatch):
+    monkeypatch.setattr(conversion, "MAX_CACHE_BYTES", 1)
+    converted.prepare(1, 2, LIMIT)
+    assert converted.frame(1) is not None and converted.frame(2) is None
+    assert converted.has_lost(2)
 
 
 # --- the end -------------------------------------------------------------------------------------

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import sys
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from movies import MOVIE, frames_of, write_movie
 
 from rtplab.protocol.errors import MessageError
 from rtplab.serving import library as library_module
@@ -359,3 +361,15 @@ def test_any_name_is_a_movie_inside_or_not_found(library, find, name):
     assert os.path.realpath(path).startswith(f"{library.folder}{os.sep}")
     assert path.is_file()
     assert path.suffix.lower() in (".mjpeg", ".mjpg")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such links")
+def test_a_link_that_can_not_be_followed_hides_no_other_movie(tmp_path):
+    """As into a folder that may not be entered; for root, only a name too long is like that."""
+    write_movie(tmp_path / "movie.Mjpeg", frames_of(MOVIE)[:1])
+    (tmp_path / "long.Mjpeg").symlink_to("x" * 300)
+    library = MovieLibrary(tmp_path)
+    assert [path.name for path in library.movies()] == ["movie.Mjpeg"]
+    with pytest.raises(MessageError) as refusal:
+        library.find("long.Mjpeg")
+    assert refusal.value.status == 404

@@ -269,6 +269,35 @@ def test_a_signal_that_comes_as_soon_as_it_listens(small_movie):
             end(process)
 
 
+UNINTERRUPTED = f"""
+import signal, sys, threading
+sys.path.insert(0, {str(ROOT)!r})
+from Server import Server
+threading.Thread(target=threading.Event().wait, name="signals", daemon=True).start()
+signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT, signal.SIGTERM])
+sys.exit(Server().main())
+"""
+
+
+@pytest.mark.skipif(not hasattr(signal, "pthread_sigmask"), reason="POSIX")
+@pytest.mark.parametrize("signal_number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_a_server_whose_main_thread_it_does_not_interrupt(small_movie, signal_number):
+    """On Windows none does: it is noted, and whoever sleeps in select sleeps on."""
+    options = (0, "--host", HOST, "--media", small_movie.parent)
+    with started(*options, program=("-c", UNINTERRUPTED)) as (process, line):
+        assert line.startswith("Listening")
+        time.sleep(0.2)  # it sleeps
+        process.send_signal(signal_number)
+        assert process.wait(LIMIT) == 0
+
+
+def test_ctrl_break_ends_it_where_there_is_such_a_key(monkeypatch):
+    monkeypatch.delattr(signal, "SIGBREAK", raising=False)
+    assert module._ending_signals() == (signal.SIGINT, signal.SIGTERM)
+    monkeypatch.setattr(signal, "SIGBREAK", 21, raising=False)
+    assert module._ending_signals()[2:] == (21,)
+
+
 # --- What it costs to leave it on ----------------------------------------------------------------
 
 
@@ -376,6 +405,23 @@ def test_in_a_thread_on_a_free_port(small_movie):
             assert client.rtp.wait_for_frames(3) == frames_of(small_movie)[:3]
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection(address, LIMIT)
+
+
+def test_in_the_main_thread_it_gives_back_what_signals_woke_before(small_movie):
+    reader, writer = socket.socketpair()
+    with reader, writer:
+        writer.setblocking(False)
+        before = signal.set_wakeup_fd(writer.fileno())
+        try:
+            server = Server(Service(MovieLibrary(small_movie.parent)))
+            server.listen()
+            stopping = threading.Timer(0.05, server.stop)
+            stopping.start()
+            server.serve()
+            stopping.join()
+            assert signal.set_wakeup_fd(before) == writer.fileno()
+        finally:
+            signal.set_wakeup_fd(before)
 
 
 def test_stop_ends_sessions(small_movie):

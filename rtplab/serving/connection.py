@@ -9,6 +9,7 @@ import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 
 from rtplab.protocol.errors import MessageError
 from rtplab.protocol.parser import USELESS_PERIOD, RequestParser
@@ -60,8 +61,7 @@ class RtspConnection:
         self._misunderstanding: MessageError | None = None  # one of us speaks TLS
         self._socket = rtsp_socket
         self._socket.setblocking(False)
-        _notice_silence(rtsp_socket)
-        _keep_little_unsent(rtsp_socket)
+        _tune(rtsp_socket)
         self._parser = RequestParser(
             self._limits.request_timeout, self._limits.header_size, self._limits.body_size
         )
@@ -340,22 +340,23 @@ class RtspConnection:
         self._socket.close()
 
 
-def _notice_silence(client: socket.socket) -> None:
-    """Have the system find out when a client has vanished without a word.
+def _tune(client: socket.socket) -> None:
+    """Set what makes a connection better. It works without, and some sandboxes grant none of it.
 
-    Lab sessions have no other end: their clients send no keep-alive.
+    Have packets sent at once. Have frames wait with us, where there is a bound to them, and not in
+    the system. Have the system find out when a client has vanished without a word: lab sessions
+    have no other end, as their clients send no keep-alive.
     """
-    client.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    _set(client, socket.SOL_SOCKET, "SO_KEEPALIVE", 1)
     if client.family in (socket.AF_INET, socket.AF_INET6):
-        for name, value in KEEPALIVE.items():
-            if hasattr(socket, name):
-                client.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
+        for name, value in {"TCP_NODELAY": 1, "TCP_NOTSENT_LOWAT": UNSENT, **KEEPALIVE}.items():
+            _set(client, socket.IPPROTO_TCP, name, value)
 
 
-def _keep_little_unsent(client: socket.socket) -> None:
-    """Have frames wait with us, where there is a bound to them, and not in the system."""
-    if client.family in (socket.AF_INET, socket.AF_INET6) and hasattr(socket, "TCP_NOTSENT_LOWAT"):
-        client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, UNSENT)
+def _set(client: socket.socket, level: int, name: str, value: int) -> None:
+    with suppress(OSError):
+        if hasattr(socket, name):
+            client.setsockopt(level, getattr(socket, name), value)
 
 
 def refuse(client: socket.socket, speaks_tls: bool) -> None:

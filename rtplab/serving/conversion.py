@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import errno
 import logging
-import mmap
 import os
 import tempfile
 import threading
@@ -51,44 +50,63 @@ class _PictureFile:
 
     def __init__(self) -> None:
         """Open the file. Raises OSError."""
-        # Unbuffered and real, so that Pillow writes to it itself, without holding up other threads.
-        self._file = tempfile.TemporaryFile(buffering=0, prefix="rtplab-")
-        self._lock = threading.Lock()  # keeps the file open while it is read
+        # A picture is written to a file of its own first: unbuffered and real, so that Pillow does
+        # it itself, without holding up other threads, and nobody else cares for the position in it.
+        self._one = tempfile.TemporaryFile(buffering=0, prefix="rtplab-")
+        try:
+            self._all = tempfile.TemporaryFile(buffering=0, prefix="rtplab-")
+        except OSError:
+            self._one.close()
+            raise
+        self._size = 0
+        # Keeps the file open while it is read. Where reading moves the position, as on Windows,
+        # it guards that too.
+        self._lock = threading.Lock()
 
     def append(self, picture: bytes) -> _Place:
-        """Convert a picture and keep it. Raises MovieError if it is damaged, OSError if full."""
-        offset = self._file.seek(0, os.SEEK_END)
-        if offset >= MAX_CACHE_BYTES:
+        """Convert a picture and keep it. Raises MovieError if it is damaged, OSError if full.
+
+        Only one thread may do it.
+        """
+        if self._size >= MAX_CACHE_BYTES:
             raise OSError(errno.EFBIG, f"they have taken {MAX_CACHE_BYTES >> 30} GiB")
-        convert(picture, self._file)
-        place = _Place(offset, self._file.tell() - offset)
+        converted = self._convert(picture)
         # A write that the disk had no room for may just have been cut short.
-        if not self.read(place).endswith(jpeg.END_OF_IMAGE):
+        if not converted.endswith(jpeg.END_OF_IMAGE) or self._write(converted) < len(converted):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        place = _Place(self._size, len(converted))
+        self._size += len(converted)
         return place
+
+    def _convert(self, picture: bytes) -> bytes:
+        self._one.seek(0)
+        self._one.truncate()
+        convert(picture, self._one)
+        self._one.seek(0)
+        return self._one.read()
+
+    def _write(self, picture: bytes) -> int:
+        if hasattr(os, "pwrite"):
+            return os.pwrite(self._all.fileno(), picture, self._size)
+        with self._lock:
+            self._all.seek(self._size)
+            return self._all.write(picture)
 
     def read(self, place: _Place) -> bytes:
         """Return a picture. Raises OSError, also when the file is closed."""
         with self._lock:
-            if self._file.closed:
+            if self._all.closed:
                 raise OSError(errno.EBADF, "the converted pictures are closed")
-            return _read_at(self._file.fileno(), place)
+            if hasattr(os, "pread"):
+                return os.pread(self._all.fileno(), place.length, place.offset)
+            self._all.seek(place.offset)
+            return self._all.read(place.length)
 
     def close(self) -> None:
-        """Give the disk its space back."""
+        """Give the disk its space back. The thread that appends has ended."""
         with self._lock:
-            self._file.close()
-
-
-def _read_at(descriptor: int, place: _Place) -> bytes:
-    """Read without moving the position in the file, at which another thread may be writing."""
-    if hasattr(os, "pread"):
-        return os.pread(descriptor, place.length, place.offset)
-    # Windows
-    skipped = place.offset % mmap.ALLOCATIONGRANULARITY
-    start, length = place.offset - skipped, skipped + place.length
-    with mmap.mmap(descriptor, length, access=mmap.ACCESS_READ, offset=start) as mapped:
-        return mapped[skipped:]
+            self._one.close()
+            self._all.close()
 
 
 class ConvertedMovie:
@@ -143,8 +161,12 @@ class ConvertedMovie:
         try:
             return self._file.read(place)
         except OSError as error:
-            self._give_up(error)
+            self._give_up(f"converted pictures can't be kept: {_words(error)}")
             return None
+
+    def has_lost(self, number: int) -> bool:
+        """Tell if a frame that is not there will not come any more, though it is not damaged."""
+        return self._stopped and (not self._settled[number] or number in self._places)
 
     def close(self) -> None:
         """Stop the thread, wait for it and give up the space on disk. May be called twice."""
@@ -178,9 +200,13 @@ class ConvertedMovie:
             self._thread, self._running = thread, True
 
     def _run(self) -> None:
-        number = 1
-        while number := self._next_missing(number):
-            self._convert(number)
+        try:
+            number = 1
+            while number := self._next_missing(number):
+                self._convert(number)
+        except Exception as error:
+            logger.debug("%s: the converter has failed", self._name, exc_info=True)
+            self._give_up(f"pictures are converted no more: {_words(error)}")
 
     def _next_missing(self, last: int) -> int:
         """Return the frame to convert after `last`; 0 if the thread is to end."""
@@ -192,7 +218,7 @@ class ConvertedMovie:
             idle = time.monotonic() - self._last_asked > IDLE_SECONDS
             if missing >= 0 and not idle and not self._stopped:
                 return missing
-            self._running = False
+            self._running = False  # under the lock, so that whoever asks next starts another
             return 0
 
     def _convert(self, number: int) -> None:
@@ -204,30 +230,37 @@ class ConvertedMovie:
         except MovieError as error:
             self._report_damage(number, error)
         except OSError as error:
-            self._give_up(error)
+            self._give_up(f"converted pictures can't be kept: {_words(error)}")
             return
+        except Exception as error:  # others may still do
+            logger.debug("%s: frame %d", self._name, number, exc_info=True)
+            self._report_damage(number, error)
         with self._changed:
             if place is not None:
                 self._places[number] = place
             self._settled[number] = 1
             self._changed.notify_all()
 
-    def _report_damage(self, number: int, error: MovieError) -> None:
+    def _report_damage(self, number: int, error: Exception) -> None:
         if not self._damage_reported:
             self._damage_reported = True
             logger.warning(
-                "%s: frame %d, and maybe more, is left out: %s", self._name, number, str(error)
+                "%s: frame %d, and maybe more, is left out: %s", self._name, number, _words(error)
             )
 
-    def _give_up(self, error: OSError) -> None:
+    def _give_up(self, why: str) -> None:
         """Convert no more; what there is stays."""
         with self._changed:
             if self._stopped:
                 return
             self._stopped = True
             self._changed.notify_all()
-        logger.error("%s: converted pictures can't be kept: %s", self._name, str(error))
+        logger.error("%s: %s", self._name, why)
 
     @property
     def _name(self) -> str:
         return printable(os.path.basename(self._movie.path), 80)
+
+
+def _words(error: Exception) -> str:
+    return str(error) or type(error).__name__

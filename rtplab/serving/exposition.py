@@ -3,20 +3,28 @@
 from __future__ import annotations
 
 import logging
+import math
 import selectors
 import socket
 import sys
 import threading
+import time
 from collections.abc import Iterable
 from socketserver import TCPServer
 from types import ModuleType
 from typing import Any
 
+from rtplab.protocol.errors import RtpLabError
+from rtplab.serving.descriptors import are_exhausted
 from rtplab.serving.metrics import Metrics, Snapshot
 
 # Seconds that a client may take for its request and our answer: the next one has to wait for it,
 # and so has the end of the server.
 PATIENCE = 2.0
+# Seconds before the next try when a client can't be taken: it goes on waiting for us, and to try
+# without a pause would keep a core busy.
+PAUSE = 0.2
+TOLD_EVERY = 60.0  # seconds between two lines of the log about that
 
 logger = logging.getLogger("rtplab.metrics")
 
@@ -79,6 +87,7 @@ class MetricsServer:
         """Serve on a listening socket; `worker` 0 is the only process. Raises ValueError."""
         self._server = _HttpServer(listener, _handler(metrics, worker))
         self._wake_reader, self._wake_writer = socket.socketpair()
+        self._told = -math.inf  # when the log has last told of a client that can't be taken
         self._thread = threading.Thread(target=self._run, name="metrics")
         self._thread.start()
 
@@ -90,11 +99,28 @@ class MetricsServer:
         self._server.server_close()
 
     def _run(self) -> None:
-        with selectors.DefaultSelector() as selector:
-            selector.register(self._server, selectors.EVENT_READ)
+        with selectors.DefaultSelector() as closing, selectors.DefaultSelector() as selector:
+            closing.register(self._wake_reader, selectors.EVENT_READ)
             selector.register(self._wake_reader, selectors.EVENT_READ)
+            selector.register(self._server, selectors.EVENT_READ)
             while all(key.fileobj is self._server for key, _ in selector.select()):
-                self._server.handle_request()
+                try:
+                    self._server.handle_request()
+                except Exception as error:
+                    self._tell(error)
+                    if closing.select(PAUSE):
+                        break
+
+    def _tell(self, error: Exception) -> None:
+        """Log it, but not at each try."""
+        if time.monotonic() >= self._told + TOLD_EVERY:
+            self._told = time.monotonic()
+            is_ours = not isinstance(error, _NotTaken)
+            logger.error("metrics can't be asked for just now: %s", error, exc_info=is_ours)
+
+
+class _NotTaken(RtpLabError):
+    """A client that waits, and can't be accepted."""
 
 
 class _HttpServer(TCPServer):
@@ -106,6 +132,15 @@ class _HttpServer(TCPServer):
         super().__init__(listener.getsockname()[:2], handler, bind_and_activate=False)
         self.socket.close()
         self.socket = listener
+
+    def get_request(self) -> tuple[socket.socket, Any]:
+        """Take the next client. Raises _NotTaken when the system has no descriptor for it."""
+        try:
+            return super().get_request()
+        except OSError as error:
+            if are_exhausted(error):
+                raise _NotTaken(error.strerror) from error
+            raise  # the client has gone again: the base class passes over it
 
     def process_request(self, request: Any, client_address: Any) -> None:
         """Answer a request, and hang up on a client that dribbles."""

@@ -136,7 +136,8 @@ def _may_be_seen(name: str) -> bool:
 
 
 def _is_movie(path: Path) -> bool:
-    return path.suffix.lower() in MOVIE_SUFFIXES and path.is_file()
+    # Not path.is_file, which raises where a link leads into a folder that may not be entered.
+    return path.suffix.lower() in MOVIE_SUFFIXES and os.path.isfile(path)
 
 
 def _not_found(name: str) -> MessageError:

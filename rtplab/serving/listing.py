@@ -76,4 +76,7 @@ def _too_large_for(movie: Movie) -> str:
 
 
 def _size(path: Path) -> str:
-    return f"{os.path.getsize(path) / 1e6:.1f} MB"
+    try:
+        return f"{os.path.getsize(path) / 1e6:.1f} MB"
+    except OSError as error:  # gone since we looked
+        return error.strerror or "gone"

@@ -147,13 +147,17 @@ class RtpJpeg:
         self._converted: ConvertedMovie | None = None
 
     def size(self) -> tuple[int, int]:
-        """Return width and height in pixels as they are sent. Raises MovieError."""
+        """Return width and height in pixels as they are sent.
+
+        Raises MovieError, and MessageError 415 when the first frame can't be converted.
+        """
         if self._problem(1) is None:
             return self.movie.width, self.movie.height
+        self._conversion()  # if it is impossible, better told now than at PLAY
         return -(-self.movie.width // 8) * 8, -(-self.movie.height // 8) * 8
 
     def prepare(self, number: int) -> None:
-        """Have the next frames converted where they need it."""
+        """Have the next frames converted where they need it. Raises MessageError 415."""
         number = min(number, len(self.movie.frames))
         with suppress(MovieError):  # a frame that is gone is met when it is to be sent
             if self._problem(number) is not None and number not in self._damaged:
@@ -163,7 +167,8 @@ class RtpJpeg:
         """Return the frame's payloads; none if it is damaged, or is still being converted.
 
         What is still larger than `limit` will be cut by IP. Raises MovieError when the file has
-        been changed, unless the frame was kept.
+        been changed, unless the frame was kept, or when pictures are converted no more;
+        MessageError 415 when none can be.
         """
         size = self._sizes[0] if limit >= self._sizes[0] else self._narrow(limit)
         key = (self.movie.identity, number, size)
@@ -191,8 +196,13 @@ class RtpJpeg:
                 return rtpjpeg.packetize(frame, size, header)
         if number in self._damaged:
             return []
-        converted = self._conversion().frame(number)
-        return rtpjpeg.packetize(converted, size) if converted is not None else []
+        conversion = self._conversion()
+        converted = conversion.frame(number)
+        if converted is not None:
+            return rtpjpeg.packetize(converted, size)
+        if conversion.has_lost(number):
+            raise MovieError(f"frame {number} can't be converted any more")
+        return []
 
     def _problem(self, number: int) -> str | None:
         """Return why RFC 2435 can't carry the frame as it is, or None. Raises MovieError."""
@@ -212,8 +222,15 @@ class RtpJpeg:
         return header if self._problems[number] is None else None
 
     def _conversion(self) -> ConvertedMovie:
-        # Imported here, so that a server of ordinary movies runs without Pillow.
-        from rtplab.serving.conversion import ConvertedMovie
+        """Return what converts the pictures. Raises MessageError 415 without Pillow."""
+        try:  # here, so that a server of ordinary movies runs without
+            from rtplab.serving.conversion import ConvertedMovie
+        except ImportError as error:
+            raise MessageError(
+                f"{printable(os.path.basename(self.movie.path), 80)} has pictures that RTP/JPEG "
+                "can't carry, and to convert them takes Pillow: pip install Pillow",
+                415,
+            ) from error
 
         with self._lock:
             if self._converted is None:

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import ipaddress
+import logging
 import socket
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from rtplab.protocol.errors import MessageError, MovieError
+from rtplab.protocol.errors import MessageError, RtpLabError
 from rtplab.protocol.headers import Transport
+from rtplab.protocol.rtsp import printable
 from rtplab.serving.pacer import Pacer, Ticket
 from rtplab.serving.session import Session
-from rtplab.serving.sinks import UdpSink, ViewerGone
+from rtplab.serving.sinks import UdpSink
 
 TTL = 1  # the local network, and no further
+
+logger = logging.getLogger("rtplab.server")
 
 
 @dataclass(frozen=True)
@@ -111,15 +115,27 @@ class MulticastChannel:
                 due = self.session.send_next(time.monotonic())
                 if due is not None:
                     return due
-            except (MovieError, ViewerGone):
-                pass  # the file was cut, or the network is gone: the end, all the same
-            self.session.say_goodbye()
+            except (RtpLabError, OSError) as error:  # the file was cut, or the network is gone
+                logger.warning("%s is sent no more: %s", self._name, error)
+            except Exception:
+                logger.exception("%s is sent no more: the server has failed", self._name)
             self._ticket = None
             viewers, self._viewers = self._viewers, {}
             self._at_end.update(viewers)
+            try:
+                self.session.say_goodbye()
+            except Exception:
+                logger.exception("%s ends without a word", self._name)
         for ended in viewers.values():
-            ended()
+            try:
+                ended()
+            except Exception:
+                logger.exception("a viewer of %s is not told of its end", self._name)
         return None
+
+    @property
+    def _name(self) -> str:
+        return f"the multicast of {printable(self.session.resource.name, 80)}"
 
 
 class MulticastChannels:

@@ -50,7 +50,7 @@ class Pacer:
 
     def __init__(self) -> None:
         self._changed = threading.Condition()  # guards what follows, up to _closing
-        self._added: list[tuple[Ticket, float]] = []  # not yet in the queue, with their deadlines
+        self._added: list[tuple[Ticket, int]] = []  # not yet in the queue, with their moments
         self._wakes_at = 0.0  # until when the thread waits, unless it is notified
         self._closing = False
         self._thread: threading.Thread | None = None
@@ -87,9 +87,9 @@ class Pacer:
         Raises MessageError 503 when the thread is still to be started, and can't be.
         """
         self.start()
-        ticket = Ticket(send)
+        ticket, moment = Ticket(send), round(deadline * MOMENTS)
         with self._changed:
-            self._added.append((ticket, deadline))
+            self._added.append((ticket, moment))
             if deadline < self._wakes_at or self._wakes_at < time.monotonic():  # it is overdue
                 self._changed.notify()
         return ticket
@@ -119,8 +119,8 @@ class Pacer:
         """Wait until something is due; False when the pacer is closed."""
         with self._changed:
             while not self._closing:
-                for ticket, deadline in self._added:
-                    self._enqueue(ticket, deadline)
+                for ticket, moment in self._added:
+                    self._enqueue(ticket, moment)
                 self._added.clear()
                 self._wakes_at = self._moments[0] / MOMENTS if self._moments else math.inf
                 left = self._wakes_at - time.monotonic()
@@ -129,9 +129,8 @@ class Pacer:
                 self._changed.wait(left if self._moments else None)
         return False
 
-    def _enqueue(self, ticket: Ticket, deadline: float) -> None:
+    def _enqueue(self, ticket: Ticket, moment: int) -> None:
         """Let a stream wait with all that are due at the same moment, in the order they came."""
-        moment = round(deadline * MOMENTS)
         tickets = self._queue[moment]
         if not tickets:
             heapq.heappush(self._moments, moment)
@@ -148,12 +147,14 @@ class Pacer:
                     self._enqueue(ticket, following)
 
 
-def _send(ticket: Ticket) -> float | None:
+def _send(ticket: Ticket) -> int | None:
+    """Have a stream send what is due; return the moment of what follows, if anything does."""
     send = ticket.send
     if send is None:
         return None
     try:
-        return send()
+        deadline = send()
+        return None if deadline is None else round(deadline * MOMENTS)
     except Exception:
         # A fault in one stream must not stop all the others.
         logger.exception("a stream failed and is dropped")

@@ -7,11 +7,14 @@ later what the system grants no thread for.)
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable
 from queue import Empty, SimpleQueue
 
 IDLE_TIME = 1.0  # seconds: those who come while others leave come more often than that
+
+logger = logging.getLogger("rtplab.server")
 
 _Mailbox = SimpleQueue["Task | None"]  # of an idle thread; None tells it to end
 
@@ -71,7 +74,10 @@ class ThreadPool:
     def _work(self, task: Task | None) -> None:
         mailbox: _Mailbox = SimpleQueue()
         while task is not None:
-            task.run()
+            try:
+                task.run()
+            except Exception:  # nobody waits for it: this is the last place where it can be told
+                logger.exception("a client's thread failed")
             task = self._next(mailbox)
 
     def _next(self, mailbox: _Mailbox) -> Task | None:

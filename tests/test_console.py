@@ -1,0 +1,105 @@
+"""Names that the console's encoding has no characters for: escaped, and no reason to end."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from movies import ROOT
+from processes import HOST
+
+LIMIT = 20.0  # seconds that a program may take
+NAMES = ("\u041a\u0438\u043d\u043e", "\u7535\u5f71")  # "cinema" in Russian, "movie" in Chinese
+# What Python takes for an English Windows, whose output goes into a pipe, and for an old Unix.
+CONSOLES = [
+    {"PYTHONIOENCODING": "ascii"},
+    {"PYTHONIOENCODING": "cp1252"},
+    {"LC_ALL": "C"},
+    {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"},
+]
+
+
+@pytest.fixture(params=CONSOLES, ids=lambda console: "-".join(console.values()))
+def environment(request: pytest.FixtureRequest) -> dict[str, str]:
+    return {**os.environ, **request.param}
+
+
+@pytest.fixture(params=NAMES, ids=["Russian", "Chinese"])
+def movie(request: pytest.FixtureRequest, small_movie: Path, tmp_path: Path) -> Path:
+    """A movie and its folder, both called by a name that is not English."""
+    folder = tmp_path / request.param
+    folder.mkdir()
+    return Path(shutil.copy(small_movie, folder / f"{request.param}.Mjpeg"))
+
+
+@contextmanager
+def serving(
+    folder: Path, environment: dict[str, str]
+) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
+    command = [sys.executable, ROOT / "Server.py", "0", "--host", HOST, "--media", folder]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, env=environment, stdout=pipe, stderr=pipe, bufsize=0) as process:
+        assert process.stdout is not None
+        try:
+            found = re.search(rb":(\d+)", process.stdout.readline())
+            assert found, process.communicate()[1]
+            yield process, int(found[1])
+        finally:
+            process.kill()
+
+
+def play(environment: dict[str, str], *arguments: object) -> tuple[int, str, str]:
+    run = subprocess.run(
+        [sys.executable, ROOT / "ClientLauncher.py", *map(str, arguments), "--headless"],
+        env=environment,
+        capture_output=True,
+        timeout=LIMIT,
+    )
+    return (
+        run.returncode,
+        run.stdout.decode("ascii", "replace"),
+        run.stderr.decode(errors="replace"),
+    )
+
+
+def test_such_a_movie_is_listed_and_played(movie: Path, environment: dict[str, str]) -> None:
+    with serving(movie.parent, environment) as (server, port):
+        status, output, errors = play(
+            environment, HOST, port, 0, movie.name, "--frames", 3, "--json"
+        )
+        assert "Traceback" not in errors
+        if "PYTHONUTF8" not in environment:  # there the system itself knows ASCII names only
+            assert (status, json.loads(output)["frames"]) == (0, 3)
+        server.send_signal(signal.SIGTERM)
+        listed, logged = server.communicate(timeout=LIMIT)
+    assert b"Mjpeg: 40 frames" in listed
+    assert b"rror" not in logged
+    assert server.returncode == 0
+
+
+def test_a_folder_without_movies_is_named(movie: Path, environment: dict[str, str]) -> None:
+    movie.unlink()
+    with serving(movie.parent, environment) as (server, _):
+        server.send_signal(signal.SIGTERM)
+        listed, errors = server.communicate(timeout=LIMIT)
+    assert b"no movie in " in listed
+    assert (errors, server.returncode) == (b"", 0)
+
+
+def test_a_player_that_tells_such_a_name(movie: Path, environment: dict[str, str]) -> None:
+    with serving(movie.parent, environment) as (_, port):
+        save = movie / "frames"  # a file is no folder
+        arguments = (HOST, port, 0, movie.name, "--frames", 1, "--save", save)
+        status, _, errors = play(environment, *arguments)
+    assert status == 1
+    assert "can't be written" in errors
+    assert "Traceback" not in errors

@@ -1,0 +1,376 @@
+"""Errors that nobody has thought of: each is told, and costs no more than what it happened to."""
+
+from __future__ import annotations
+
+import errno
+import logging
+import socket
+import sys
+import threading
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from movies import frames_of, write_movie
+from raw_rtsp import HOST, LIMIT, Peer, running_server
+from rtsp_viewer import RtspViewer
+from test_multicast import GROUP, free_even_port, group_member
+from test_recoding import scene
+
+from rtplab.serving import exposition
+from rtplab.serving.connection import RtspConnection
+from rtplab.serving.exposition import MetricsServer, open_metrics_listeners
+from rtplab.serving.limits import Limits
+from rtplab.serving.media import MediaStore, RtpJpeg
+from rtplab.serving.metrics import Metrics
+from rtplab.serving.multicast import MulticastChannels, parse_group
+from rtplab.serving.pacer import Pacer
+from rtplab.serving.session import Session
+from rtplab.serving.sinks import InterleavedSink
+from ServerWorker import ServerWorker
+
+TCP = "Transport: RTP/AVP/TCP;unicast;interleaved=0-1"
+PROGRESSIVE = scene((384, 288), progressive=True)
+SECRET = "what nobody outside should read"
+
+
+class Unforeseen(Exception):
+    """Of no kind that anybody catches by name."""
+
+
+KINDS = [Unforeseen, ZeroDivisionError, RuntimeError, KeyError]
+
+
+def failing(kind: type[Exception] = Unforeseen) -> Callable[..., None]:
+    def fail(*arguments: object, **named: object) -> None:
+        raise kind(SECRET)
+
+    return fail
+
+
+@pytest.fixture(autouse=True)
+def log(caplog: pytest.LogCaptureFixture) -> Iterator[pytest.LogCaptureFixture]:
+    yield caplog
+    caplog.get_records("call").clear()  # they hold errors, and those hold what failed
+
+
+def told(log: pytest.LogCaptureFixture) -> list[str]:
+    """What the log says of our own faults."""
+    return [record.getMessage() for record in log.records if record.levelno >= logging.WARNING]
+
+
+@pytest.fixture
+def port(small_movie: Path) -> Iterator[int]:
+    with running_server(small_movie.parent, fps=100.0, limits=Limits(sessions=1)) as port:
+        yield port
+
+
+# --- In a request --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("method", ServerWorker.METHODS)
+def test_a_method_that_fails_is_answered_and_the_connection_lives_on(
+    port: int,
+    method: str,
+    kind: type[Exception],
+    monkeypatch: pytest.MonkeyPatch,
+    log: pytest.LogCaptureFixture,
+) -> None:
+    with RtspViewer(port) as viewer:
+        viewer.set_up()
+        with monkeypatch.context() as patched:
+            patched.setattr(ServerWorker, f"do_{method}", failing(kind))
+            reply = viewer.ask(method)
+        assert reply.status == 500
+        assert SECRET not in reply.head + reply.body
+        assert viewer.ask("OPTIONS").status == 200
+        viewer.play()
+        assert viewer.next_packet().payloadType() == 26
+    assert [method in line for line in told(log)] == [True]
+
+
+@pytest.mark.parametrize(
+    ("method", "owner", "name"),
+    [
+        ("DESCRIBE", MediaStore, "rtp_jpeg"),
+        ("SETUP", MediaStore, "rtp_jpeg"),
+        ("PLAY", Session, "go_to"),
+        ("PLAY", Session, "play_headers"),
+        ("PLAY", RtpJpeg, "prepare"),
+        ("TEARDOWN", Session, "say_goodbye"),
+        ("TEARDOWN", InterleavedSink, "close"),
+    ],
+)
+def test_what_fails_below_a_method_can_be_asked_for_again(
+    port: int, method: str, owner: type, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with RtspViewer(port) as viewer:
+        if method != "SETUP":
+            viewer.set_up()
+        headers = [TCP] if method == "SETUP" else []
+        with monkeypatch.context() as patched:
+            patched.setattr(owner, name, failing())
+            assert viewer.ask(method, *headers, track=bool(headers)).status == 500
+        if method in ("SETUP", "TEARDOWN"):
+            viewer._session = ""
+            viewer.set_up()
+        assert not viewer.packets, "refused, and played all the same"
+        viewer.play()
+        assert viewer.next_packet().payloadType() == 26
+
+
+# --- In a stream ---------------------------------------------------------------------------------
+
+
+def fails_at(count: int, monkeypatch: pytest.MonkeyPatch, owner: type, name: str) -> None:
+    """Have a method do its work a few times, fail once, and then work again."""
+    real, left = getattr(owner, name), [count]
+
+    def method(*arguments: object) -> object:
+        left[0] -= 1
+        if left[0] == 0:
+            raise Unforeseen(SECRET)
+        return real(*arguments)
+
+    monkeypatch.setattr(owner, name, method)
+
+
+@pytest.mark.parametrize("frame", [1, 3])
+@pytest.mark.parametrize(
+    ("owner", "name"),
+    [(Session, "send_next"), (RtpJpeg, "payloads"), (InterleavedSink, "send")],
+)
+def test_a_frame_that_fails_ends_the_stream_with_bye_and_one_line(
+    port: int,
+    frame: int,
+    owner: type,
+    name: str,
+    monkeypatch: pytest.MonkeyPatch,
+    log: pytest.LogCaptureFixture,
+) -> None:
+    fails_at(frame, monkeypatch, owner, name)
+    with RtspViewer(port) as viewer:
+        viewer.set_up()
+        viewer.play()
+        viewer.wait_for_goodbye()
+        assert ["is sent no more" in line for line in told(log)] == [True]
+        viewer.packets.clear()
+        viewer.play()
+        viewer.next_packet()
+
+
+def test_the_rest_of_a_frame_that_fails_does_not_keep_pause_from_its_work(
+    port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with RtspViewer(port) as viewer:
+        viewer.set_up()
+        viewer.play()
+        monkeypatch.setattr(Session, "finish_frame", failing())
+        assert viewer.ask("PAUSE").status == 200
+        monkeypatch.undo()
+        viewer.play()
+
+
+def test_a_multicast_that_fails_ends_for_all_its_viewers_and_can_begin_again(
+    small_movie: Path, monkeypatch: pytest.MonkeyPatch, log: pytest.LogCaptureFixture
+) -> None:
+    group_port = free_even_port()
+    channels = MulticastChannels(parse_group(f"{GROUP}:{group_port}"))
+    fails_at(2, monkeypatch, Session, "send_next")
+    with (
+        running_server(small_movie.parent, multicast=channels) as port,
+        group_member(group_port) as member,
+        RtspViewer(port) as first,
+        RtspViewer(port) as second,
+    ):
+        for viewer in (first, second):
+            viewer.set_up("RTP/AVP;multicast")
+        first.play()
+        second.play()
+        deadline = time.monotonic() + LIMIT
+        while not told(log) and time.monotonic() < deadline:
+            time.sleep(0.01)
+        assert ["is sent no more" in line for line in told(log)] == [True]
+        member.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            while True:
+                member.recv(2048)
+        member.settimeout(LIMIT)
+        for viewer in (first, second):
+            viewer.play()
+        member.recv(2048)
+
+
+def test_a_deadline_that_is_no_time_drops_one_stream_only(log: pytest.LogCaptureFixture) -> None:
+    pacer, done = Pacer(), threading.Event()
+
+    def finish() -> None:
+        done.set()
+
+    with closing(pacer):
+        with pytest.raises(ValueError):
+            pacer.add(finish, float("nan"))
+        pacer.add(lambda: float("nan"), time.monotonic())
+        pacer.add(finish, time.monotonic() + 0.05)
+        assert done.wait(LIMIT)
+    assert len(told(log)) == 1
+
+
+# --- In a client's thread ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["messages", "_receive", "send"])
+def test_a_control_thread_that_fails_is_told_and_all_is_freed(
+    port: int, name: str, monkeypatch: pytest.MonkeyPatch, log: pytest.LogCaptureFixture
+) -> None:
+    with RtspViewer(port) as viewer:
+        if name != "messages":
+            viewer.set_up()  # there is room for one
+        with monkeypatch.context() as patched:
+            patched.setattr(RtspConnection, name, failing())
+            with pytest.raises((EOFError, OSError)):
+                viewer.ask("OPTIONS")
+                viewer.ask("OPTIONS")
+        assert "is dropped" in told(log)[0]
+    with RtspViewer(port) as viewer:
+        viewer.set_up()
+
+
+def test_a_session_that_can_not_be_closed_frees_the_rest(
+    port: int, monkeypatch: pytest.MonkeyPatch, log: pytest.LogCaptureFixture
+) -> None:
+    with monkeypatch.context() as patched, RtspViewer(port) as viewer:
+        viewer.set_up()
+        patched.setattr(Session, "say_goodbye", failing())
+        viewer.control.shutdown(socket.SHUT_WR)
+        assert viewer.control.recv(100) == b""
+    assert told(log)
+    with RtspViewer(port) as viewer:
+        viewer.set_up()
+
+
+# --- Between accept and the worker ---------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", [OSError, Unforeseen])
+@pytest.mark.parametrize("name", ["__init__", "run"])
+def test_a_client_that_can_not_be_taken_in_is_dropped_alone(
+    port: int, kind: type[Exception], name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patched:
+        patched.setattr(ServerWorker, name, failing(kind))
+        with Peer(port) as peer:
+            assert peer.is_hung_up()
+    with RtspViewer(port) as viewer:
+        viewer.set_up()
+
+
+@pytest.mark.parametrize("name", ["setsockopt", "getsockname"])
+def test_what_the_system_refuses_for_a_client_s_socket(
+    port: int, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Options are a help, and not needed. Without a name, as on macOS, it has gone already."""
+
+    def refuse(*arguments: object) -> None:
+        raise OSError(errno.EINVAL, "Invalid argument")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(socket.socket, name, refuse)
+        with Peer(port) as peer:
+            if name == "setsockopt":
+                assert peer.ask("OPTIONS", "*").status == 200
+            else:
+                assert peer.is_hung_up()
+    with Peer(port) as peer:
+        assert peer.ask("OPTIONS", "*").status == 200
+
+
+# --- In the thread of the metrics ----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("error", [OSError(errno.EMFILE, "Too many"), Unforeseen(SECRET)], ids=type)
+def test_metrics_that_can_not_be_asked_for_cost_no_time_and_come_back(
+    error: Exception, monkeypatch: pytest.MonkeyPatch, log: pytest.LogCaptureFixture
+) -> None:
+    pytest.importorskip("prometheus_client")
+    tries: list[float] = []
+
+    def fail(server: object) -> None:
+        tries.append(time.monotonic())
+        raise error
+
+    (listener,) = open_metrics_listeners((HOST, 0), 1)
+    url = f"http://{HOST}:{listener.getsockname()[1]}/metrics"
+    with closing(MetricsServer(Metrics(Pacer()), listener, 0)):
+        with monkeypatch.context() as patched:
+            patched.setattr(exposition.TCPServer, "get_request", fail)
+            with socket.create_connection((HOST, listener.getsockname()[1])):
+                time.sleep(2.5 * exposition.PAUSE)
+        assert 2 <= len(tries) <= 4
+        with urllib.request.urlopen(url, timeout=LIMIT) as answer:
+            assert answer.status == 200
+    assert len(told(log)) == 1
+
+
+# --- Without Pillow ------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def without_pillow(monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in [name for name in sys.modules if name.partition(".")[0] == "PIL"]:
+        monkeypatch.setitem(sys.modules, module, None)
+    for module in ("rtplab.serving.conversion", "rtplab.serving.recoding"):
+        monkeypatch.delitem(sys.modules, module, raising=False)
+    monkeypatch.setitem(sys.modules, "PIL", None)
+
+
+def test_a_movie_that_must_be_converted_is_refused(
+    tmp_path: Path, without_pillow: None, log: pytest.LogCaptureFixture
+) -> None:
+    write_movie(tmp_path / "movie.Mjpeg", [PROGRESSIVE] * 3)
+    log.set_level(logging.INFO)
+    with running_server(tmp_path) as port, RtspViewer(port) as viewer:
+        assert viewer.ask("DESCRIBE").status == 415
+        viewer.set_up()
+        for _ in range(2):
+            assert viewer.ask("PLAY").status == 415
+        assert viewer.ask("OPTIONS").status == 200
+        assert not viewer.packets
+        log.set_level(logging.WARNING)
+    refusals = [line for line in log.messages if " 415: " in line]
+    assert refusals and all("pip install Pillow" in line for line in refusals)
+
+
+def test_a_picture_that_must_be_converted_amid_others_ends_the_stream(
+    tmp_path: Path, small_movie: Path, without_pillow: None, log: pytest.LogCaptureFixture
+) -> None:
+    frames = frames_of(small_movie)
+    write_movie(tmp_path / "movie.Mjpeg", [*frames[:3], PROGRESSIVE, *frames[3:6]])
+    with running_server(tmp_path) as port, RtspViewer(port) as viewer:
+        assert viewer.ask("DESCRIBE").status == 200
+        viewer.set_up()
+        viewer.play()
+        viewer.wait_for_goodbye()
+        assert sum(packet.marker() for packet in viewer.packets) == 3
+    assert ["pip install Pillow" in line for line in told(log)] == [True]
+
+
+def test_a_movie_whose_conversion_is_given_up_ends_with_bye(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, log: pytest.LogCaptureFixture
+) -> None:
+    from rtplab.serving import conversion
+
+    write_movie(tmp_path / "movie.Mjpeg", [PROGRESSIVE] * 40)
+    monkeypatch.setattr(conversion, "MAX_CACHE_BYTES", 1)  # room for one
+    with running_server(tmp_path) as port, RtspViewer(port) as viewer:
+        viewer.set_up()
+        began = time.monotonic()
+        viewer.play()
+        viewer.wait_for_goodbye()
+        assert time.monotonic() - began < 1.8, "that is the end of the movie"
+        assert sum(packet.marker() for packet in viewer.packets) == 1
+    assert len(told(log)) == 2
