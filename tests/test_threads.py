@@ -115,14 +115,16 @@ def test_a_thread_keeps_nothing_of_what_it_has_done(pool: ThreadPool) -> None:
         gc.enable()
 
 
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
-def test_a_task_that_fails_has_ended_too(pool: ThreadPool) -> None:
+def test_a_task_that_fails_is_told_and_has_ended_too(
+    pool: ThreadPool, caplog: pytest.LogCaptureFixture
+) -> None:
     def fail() -> None:
         raise LookupError
 
     failed = pool.start(fail)
     failed.join()
     assert not failed.is_alive()
+    assert settles(lambda: "LookupError" in caplog.text)
     pool.start(lambda: None).join()
 
 

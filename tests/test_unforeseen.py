@@ -223,13 +223,12 @@ def test_a_deadline_that_is_no_time_drops_one_stream_only(log: pytest.LogCapture
 # --- In a client's thread ------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", ["messages", "_receive", "send"])
+@pytest.mark.parametrize("name", ["_receive", "send"])
 def test_a_control_thread_that_fails_is_told_and_all_is_freed(
     port: int, name: str, monkeypatch: pytest.MonkeyPatch, log: pytest.LogCaptureFixture
 ) -> None:
     with RtspViewer(port) as viewer:
-        if name != "messages":
-            viewer.set_up()  # there is room for one
+        viewer.set_up()  # there is room for one
         with monkeypatch.context() as patched:
             patched.setattr(RtspConnection, name, failing())
             with pytest.raises((EOFError, OSError)):
