@@ -62,6 +62,13 @@ def told(log: pytest.LogCaptureFixture) -> list[str]:
     return [record.getMessage() for record in log.records if record.levelno >= logging.WARNING]
 
 
+def wait_until_told(log: pytest.LogCaptureFixture) -> None:
+    deadline = time.monotonic() + LIMIT
+    while not told(log):
+        assert time.monotonic() < deadline, "the log says nothing"
+        time.sleep(0.01)
+
+
 @pytest.fixture
 def port(small_movie: Path) -> Iterator[int]:
     with running_server(small_movie.parent, fps=100.0, limits=Limits(sessions=1)) as port:
@@ -191,9 +198,7 @@ def test_a_multicast_that_fails_ends_for_all_its_viewers_and_can_begin_again(
             viewer.set_up("RTP/AVP;multicast")
         first.play()
         second.play()
-        deadline = time.monotonic() + LIMIT
-        while not told(log) and time.monotonic() < deadline:
-            time.sleep(0.01)
+        wait_until_told(log)
         assert ["is sent no more" in line for line in told(log)] == [True]
         member.setblocking(False)
         with pytest.raises(BlockingIOError):
@@ -247,7 +252,7 @@ def test_a_session_that_can_not_be_closed_frees_the_rest(
         patched.setattr(Session, "say_goodbye", failing())
         viewer.control.shutdown(socket.SHUT_WR)
         assert viewer.control.recv(100) == b""
-    assert told(log)
+    wait_until_told(log)
     with RtspViewer(port) as viewer:
         viewer.set_up()
 
