@@ -16,9 +16,11 @@ from display import Display, running_display
 from hypothesis import settings
 from movies import MOVIE, frames_of, write_movie
 
-# A busy machine may stop any test for longer than an example may take by default.
-settings.register_profile("patient", deadline=None)
-settings.load_profile("patient")
+# A busy machine may stop any test for longer than an example may take by default. `make fuzz`
+# looks thoroughly; what others wait for has a few new examples each time.
+settings.register_profile("quick", deadline=None, max_examples=40)
+settings.register_profile("thorough", deadline=None, max_examples=1000)
+settings.load_profile("quick")
 
 SMALL_MOVIE_FRAMES = 40
 LEAK_WAIT = 3.0

@@ -23,6 +23,8 @@ from rtplab.receiving.frames import Frame, LabAssembler
 from rtplab.receiving.headless import FOR_EVER, HeadlessOptions, HeadlessRun
 from rtplab.receiving.reception import Reception
 
+pytestmark = pytest.mark.long
+
 FPS = 100
 LIMIT = 15.0  # seconds that anything may take
 WITHOUT_DISPLAY = {
@@ -64,6 +66,7 @@ def receive(server, *options, movie="movie.Mjpeg"):
 # --- What comes out ------------------------------------------------------------------------------
 
 
+@pytest.mark.alone
 def test_report(server, frames):
     run = receive(server, "--json", "--frames", 25)
     assert (run.status, run.stderr) == (0, "")

@@ -22,6 +22,8 @@ from standard_servers import StandardServer, jpeg_payloads
 from Client import Client
 from rtplab.receiving import timelimits
 
+pytestmark = pytest.mark.long
+
 COUNT = 3
 CLIENT_LIMIT = 30.0
 

@@ -26,6 +26,8 @@ from rtplab.protocol.rtsp import InterleavedFrame
 from rtplab.serving.access import MAX_WAITING
 from rtplab.serving.limits import Limits
 
+pytestmark = pytest.mark.alone
+
 HEAD = b"OPTIONS * RTSP/1.0\r\nCSeq: 1\r\n"
 FLOOD_TIME = 1.0
 """Seconds that a flood lasts."""

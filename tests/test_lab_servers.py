@@ -30,6 +30,8 @@ from processes import HOST, ClientRun, free_udp_port, run_client
 from Client import Client
 from rtplab.protocol.errors import SessionError
 
+pytestmark = pytest.mark.long
+
 COUNT = 10
 """Frames that a run takes; the servers have two more."""
 

@@ -8,6 +8,8 @@ import pytest
 from movies import MOVIE, frames_of, write_movie
 from processes import HOST, ServerProcess, run_client
 
+pytestmark = pytest.mark.alone
+
 CLIENTS = 10
 FRAMES = 240
 FPS = 40  # twice the usual: 6 s

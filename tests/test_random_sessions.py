@@ -51,6 +51,8 @@ from rtplab.protocol.serial import timestamp_delta
 from rtplab.receiving.frames import RtpJpegFrames
 from RtpPacket import RtpPacket
 
+pytestmark = pytest.mark.long
+
 # The same examples every time: the server is to be judged, not luck.
 SETTINGS = settings(
     max_examples=60,

@@ -278,8 +278,17 @@ class TestFuzzTask:
     ) -> None:
         installer = Installer(monkeypatch)
         assert setup_tasks.main(["fuzz", "5", "url"]) == 0
-        assert installer.groups == ["dependencies", "fuzz"]
+        assert installer.groups == ["dependencies", "test", "fuzz"]
         assert started == ["tests/fuzz/run.py", "5", "url"]
+
+    @pytest.mark.parametrize(("status", "command"), [(0, ["tests/fuzz/run.py", "60"]), (1, [])])
+    def test_has_hypothesis_look_first(
+        self, started: list[str], monkeypatch: pytest.MonkeyPatch, status: int, command: list[str]
+    ) -> None:
+        Installer(monkeypatch)
+        monkeypatch.setattr(setup_tasks, "call", lambda arguments: status)
+        assert setup_tasks.main(["fuzz"]) == status
+        assert started == command
 
     def test_says_where_atheris_is_to_be_had(
         self,
@@ -289,7 +298,7 @@ class TestFuzzTask:
     ) -> None:
         Installer(monkeypatch)
         monkeypatch.setattr(setup_venv, "install", lambda group, *options: group != "fuzz")
-        assert setup_tasks.main(["fuzz"]) == 1
+        assert setup_tasks.main(["fuzz", "60", "url"]) == 1
         assert "Linux on x86-64 has it" in capsys.readouterr().out
         assert not started
 
@@ -366,11 +375,13 @@ class TestAllTests:
     @pytest.mark.parametrize(
         ("runs", "failed", "status", "end"),
         [
-            ([0], [], 0, ""),
-            ([1, 0], ["a", "b"], 0, "Failed at first, to be mended: a, b\n"),
-            ([1, 1], ["a"], 1, "Failed: pytest --last-failed.\n"),
-            ([1], ["a", "b", "c", "d"], 1, "Failed: pytest.\n"),
-            ([2], ["a"], 1, "Failed: pytest.\n"),
+            ([0, 0], [], 0, ""),
+            ([1, 0, 0], ["a", "b"], 0, "Failed at first, to be mended: a, b\n"),
+            ([0, 1, 0], ["a"], 0, "Failed at first, to be mended: a\n"),
+            ([1, 1, 1], ["a"], 1, "Failed: pytest --last-failed.\n"),
+            ([1, 0], ["a", "b", "c", "d"], 1, "Failed: pytest.\n"),
+            ([2, 0], ["a"], 1, "Failed: pytest.\n"),
+            ([1, 5], ["a"], 1, "Failed: pytest.\n"),
         ],
     )
     def test_few_failures_are_looked_at_again(
@@ -394,7 +405,21 @@ class TestAllTests:
     ) -> None:
         monkeypatch.chdir(tmp_path)
         assert setup_tasks.failed_tests() == []
-        Path("test_some.py").write_text("def test_good(): pass\ndef test_bad(): assert 0\n")
-        run = [sys.executable, "-m", *setup_tasks.ALL_TESTS]
-        subprocess.run(run, stdout=subprocess.DEVNULL)
-        assert setup_tasks.failed_tests() == ["test_some.py::test_bad"]
+        Path("pytest.ini").write_text("[pytest]\nmarkers = alone\n")
+        Path("test_some.py").write_text(
+            "import pytest\n"
+            "def test_good(): pass\n"
+            "def test_bad(): assert 0\n"
+            "@pytest.mark.alone\n"
+            "def test_worse(): assert 0\n"
+            "@pytest.mark.alone\n"
+            "def test_better(): pass\n"
+        )
+        for tests in setup_tasks.ALL_TESTS:
+            run = [sys.executable, "-m", *tests]
+            done = subprocess.run(run, stdout=subprocess.PIPE, text=True)
+            assert "1 failed, 1 passed" in done.stdout
+        assert setup_tasks.failed_tests() == ["test_some.py::test_bad", "test_some.py::test_worse"]
+        run = [sys.executable, "-m", *setup_tasks.FAILED_TESTS]
+        done = subprocess.run(run, stdout=subprocess.PIPE, text=True)
+        assert "2 failed in" in done.stdout

@@ -16,6 +16,7 @@ MINUTES = 0.2
 PATIENT = Limits(reply=10.0, frame=10.0, late_share=0.5, growth=1.0, few=20)
 
 
+@pytest.mark.alone
 @pytest.mark.peers  # too long for `make check`
 def test_viewers_of_all_kinds_come_and_go_and_leave_nothing_behind():
     need(shutil.which("openssl"), "openssl")

@@ -390,6 +390,7 @@ def test_no_scale_asked_none_answered(client) -> None:
     assert (reply["Scale"], reply["Speed"]) == ("", "")
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize(
     ("header", "numbers", "step", "interval"),
     [
@@ -418,6 +419,7 @@ def test_scale_and_speed(long_client, frames, header, numbers, step, interval) -
 # --- RTCP ----------------------------------------------------------------------------------------
 
 
+@pytest.mark.alone
 @BOTH
 def test_sender_reports(long_client, monkeypatch, transport) -> None:
     monkeypatch.setattr("rtplab.protocol.rtcp.MIN_REPORT_INTERVAL", 0.4)
@@ -504,6 +506,7 @@ def impatient(folder: Path) -> Iterator[int]:
         yield port
 
 
+@pytest.mark.alone
 @BOTH
 def test_a_silent_session_expires(impatient, transport) -> None:
     with StandardClient(impatient, "long.Mjpeg") as client:
@@ -518,6 +521,7 @@ def test_a_silent_session_expires(impatient, transport) -> None:
         assert goodbyes(client)
 
 
+@pytest.mark.alone
 @BOTH
 def test_receiver_reports_keep_a_session(impatient, transport) -> None:
     with StandardClient(impatient, "long.Mjpeg") as client:
@@ -528,6 +532,7 @@ def test_receiver_reports_keep_a_session(impatient, transport) -> None:
             assert not client.wait(lambda: client.closed, 0.4)
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("method", ["OPTIONS", "GET_PARAMETER", "SET_PARAMETER", "PLAY"])
 def test_requests_keep_a_session(impatient, method) -> None:
     with StandardClient(impatient, "long.Mjpeg") as client:
@@ -924,6 +929,7 @@ def test_a_body_too_large_ends_the_connection(client) -> None:
 # --- Clients that behave badly -------------------------------------------------------------------
 
 
+@pytest.mark.alone
 def test_a_reader_that_stops_disturbs_nobody_and_finds_its_way_again(tmp_path) -> None:
     kinds = [jpeg_of_size(60_000, seed) for seed in range(5)]
     large = [kinds[number % len(kinds)] for number in range(250)]  # 15 MB: no buffer takes it

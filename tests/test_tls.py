@@ -24,6 +24,8 @@ from rtplab.serving import connection
 from rtplab.serving.access import Access, Users
 from rtplab.serving.limits import Limits
 
+pytestmark = pytest.mark.long
+
 PATH = "movie.Mjpeg"
 
 

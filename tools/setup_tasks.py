@@ -18,8 +18,20 @@ from setup_machine import Machine
 RUFF_FORMAT = ("ruff", "format", "--check")
 RUFF_LINT = ("ruff", "check")
 MYPY = ("mypy",)
-UNIT_TESTS = ("pytest", "-m", "not peers", "--ignore=tests/interop", "--ignore=tests/faults")
-ALL_TESTS = ("pytest", "--cache-clear")
+CPUS = os.cpu_count() or 1
+UNIT_TESTS = (
+    *("pytest", "-n", str(min(12, 4 * CPUS)), "--dist", "worksteal"),
+    *("-m", "not (peers or alone or long)", "--ignore=tests/interop", "--ignore=tests/faults"),
+)
+"""Most tests wait most of the time, and not for a CPU, so that four may share one."""
+SIDE_BY_SIDE = ("-n", str(min(8, 2 * CPUS)), "--dist", "worksteal")
+"""Real players and the window need more of it."""
+ALL_TESTS = (
+    ("pytest", "--cache-clear", *SIDE_BY_SIDE, "-m", "not alone"),
+    ("pytest", "-q", "-m", "alone"),
+)
+"""First what may meet; then, one by one, what would judge the others, or disturb them."""
+PROPERTIES = ("pytest", *SIDE_BY_SIDE, "-m", "hypothesis", "--hypothesis-profile=thorough")
 FAILED_TESTS = ("pytest", "--last-failed")
 FAILURES = ".pytest_cache/v/cache/lastfailed"
 """Where pytest notes which tests have failed: a JSON object, keyed by their names."""
@@ -81,8 +93,13 @@ def bench() -> int:
 
 
 def fuzz(seconds: str = "60", *targets: str) -> int:
-    """Look for input that breaks our code: so many seconds for each target, or for those named."""
-    set_up(machines.this_machine(), "dependencies")
+    """Look for input that breaks our code: so many seconds for each target, or for those named.
+
+    If none is named, hypothesis looks first, for longer than it does in the tests.
+    """
+    set_up(machines.this_machine(), "dependencies", "test")
+    if not targets and outcome(PROPERTIES):
+        return 1
     if not venv.install("fuzz", "--only-binary=:all:"):
         raise SetupError(
             "Fuzzing needs atheris, which is not to be had ready-made for this system and Python: "
@@ -183,11 +200,11 @@ def all_tests() -> int:
 
     A test that passes only then is named: it is a fault to be mended, in the code or in the test.
     """
-    status = call(["-m", *ALL_TESTS])
-    if not status:
+    statuses = {call(["-m", *tests]) for tests in ALL_TESTS}
+    if statuses == {0}:
         return 0
     failed = failed_tests()
-    if status != TESTS_FAILED or len(failed) > FEW:
+    if not statuses <= {0, TESTS_FAILED} or len(failed) > FEW:
         say("Failed: pytest.")
         return 1
     say(f"Once more, by themselves: {', '.join(failed)}")

@@ -17,7 +17,10 @@ from processes import HOST
 from programs import Server, wait_until
 from raw_rtsp import Peer
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
+pytestmark = [
+    pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc"),
+    pytest.mark.alone,
+]
 
 CROWD = 200
 SOON = 1.0
