@@ -16,7 +16,7 @@ pytestmark = pytest.mark.peers
 FRAMES = 40
 VERIFYING = ["OpenCV", "PyAV"]
 """The players that take `tls_verify` and `ca_file` for an RTSP server."""
-if ffmpeg_has("-tls_verify", "demuxer=rtsp"):  # as it has from FFmpeg 8 on
+if ffmpeg_has("-tls_verify", "demuxer=rtsp"):  # version 7 has not, 9 has
     VERIFYING.append("ffmpeg")
 
 
