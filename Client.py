@@ -13,27 +13,27 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from rtplab.protocol.auth import hide_password
 from rtplab.protocol.errors import MessageError, SessionError
-from rtplab.protocol.parser import ResponseParser
-from rtplab.protocol.rtsp import Dialect, InterleavedFrame, Request, Response
-from rtplab.protocol.states import State, transition
-from rtplab.receiving import timelimits
-from rtplab.receiving.capture import Endpoints, LiveCapture
-from rtplab.receiving.connection import ClientConnection
-from rtplab.receiving.destination import Destination
-from rtplab.receiving.frames import Frame, LabAssembler, RtpJpegFrames
-from rtplab.receiving.impairment import Conditions, Impairment
-from rtplab.receiving.login import LoginNeeded
-from rtplab.receiving.pcap import Endpoint
-from rtplab.receiving.playout import PlayoutBuffer
-from rtplab.receiving.receiver import MediaReceiver, Observer
-from rtplab.receiving.reception import Reception
-from rtplab.receiving.rtpsocket import RtpSocket
-from rtplab.receiving.source import SourceChoice
-from rtplab.receiving.standarddialogue import Redirected, StandardDialogue, says_end
-from rtplab.receiving.timelimits import AwaitedReply, KeepAlive, Silence, is_past
-from rtplab.receiving.trust import Trust
+from rtplab.protocol.rtsp.auth import hide_password
+from rtplab.protocol.rtsp.messages import Dialect, InterleavedFrame, Request, Response
+from rtplab.protocol.rtsp.parser import ResponseParser
+from rtplab.protocol.rtsp.states import State, transition
+from rtplab.receiving.files.capture import Endpoints, LiveCapture
+from rtplab.receiving.files.pcap import Endpoint
+from rtplab.receiving.rtp.frames import Frame, LabAssembler, RtpJpegFrames
+from rtplab.receiving.rtp.impairment import Conditions, Impairment
+from rtplab.receiving.rtp.playout import PlayoutBuffer
+from rtplab.receiving.rtp.receiver import MediaReceiver, Observer
+from rtplab.receiving.rtp.reception import Reception
+from rtplab.receiving.rtp.rtpsocket import RtpSocket
+from rtplab.receiving.rtp.source import SourceChoice
+from rtplab.receiving.rtsp import timelimits
+from rtplab.receiving.rtsp.connection import ClientConnection
+from rtplab.receiving.rtsp.destination import Destination
+from rtplab.receiving.rtsp.login import LoginNeeded
+from rtplab.receiving.rtsp.standarddialogue import Redirected, StandardDialogue, says_end
+from rtplab.receiving.rtsp.timelimits import AwaitedReply, KeepAlive, Silence, is_past
+from rtplab.receiving.rtsp.trust import Trust
 
 TEARDOWN_TIMEOUT = 1.0  # seconds that a server may take to answer TEARDOWN: then we go anyway
 MAX_REDIRECTIONS = 5  # in a row: more is a loop

@@ -18,17 +18,17 @@ from typing import Any
 
 from Client import Client
 from rtplab import __version__
+from rtplab.console import write_every_name
 from rtplab.protocol.errors import MessageError
-from rtplab.protocol.urls import parse_url
-from rtplab.receiving.capture import LiveCapture
+from rtplab.protocol.rtsp.urls import parse_url
+from rtplab.receiving.files.capture import LiveCapture
 from rtplab.receiving.headless import HeadlessOptions, HeadlessRun
-from rtplab.receiving.impairment import Conditions, parse_conditions
-from rtplab.receiving.playout import DEFAULT_LATENCY
-from rtplab.receiving.standarddialogue import TRANSPORTS
-from rtplab.receiving.trust import Trust
-from rtplab.serving.console import write_every_name
-from rtplab.serving.library import MovieLibrary
-from rtplab.serving.service import Service
+from rtplab.receiving.rtp.impairment import Conditions, parse_conditions
+from rtplab.receiving.rtp.playout import DEFAULT_LATENCY
+from rtplab.receiving.rtsp.standarddialogue import TRANSPORTS
+from rtplab.receiving.rtsp.trust import Trust
+from rtplab.serving.media.library import MovieLibrary
+from rtplab.serving.rtsp.service import Service
 from Server import Server
 
 DEMONSTRATION_MOVIE = "movie.Mjpeg"
@@ -104,7 +104,7 @@ def _play_on(root: Any, options: argparse.Namespace) -> None:
 
 
 def _address(options: argparse.Namespace) -> Any:
-    from rtplab.player.history import Address
+    from rtplab.player.model.history import Address
 
     if "://" in options.movie:
         return Address(url=options.movie)

@@ -96,7 +96,7 @@ class RtpPacket:
         """Cut a packet at byte 12: what stands before is its header, what follows its payload.
 
         Sources, extension and padding, if the header tells of any, are within the payload;
-        `rtplab.protocol.rtp.payload_of` takes them off. Raises PacketError when a packet has not
+        `rtplab.protocol.rtp.packet.payload_of` takes them off. Raises PacketError when a packet has not
         even the 12 bytes.
         """
         if len(byteStream) < HEADER_SIZE:

@@ -21,25 +21,25 @@ from contextlib import ExitStack, closing, contextmanager
 from types import FrameType
 from typing import Any
 
-from rtplab.serving.connection import refuse
-from rtplab.serving.console import write_every_name
-from rtplab.serving.descriptors import (
+from rtplab.console import write_every_name
+from rtplab.serving.admission.descriptors import (
     RESERVE,
     are_exhausted,
     most_descriptors,
     raise_descriptor_limit,
 )
-from rtplab.serving.exposition import MetricsServer, open_metrics_listeners
-from rtplab.serving.library import MovieLibrary
-from rtplab.serving.listing import describe_movies
-from rtplab.serving.media import MediaStore
-from rtplab.serving.metrics import StatusReporter
-from rtplab.serving.multicast import MulticastChannels
-from rtplab.serving.options import host_and_port, parse_arguments
-from rtplab.serving.proxies import TrustedProxies
-from rtplab.serving.securityoptions import security_settings
-from rtplab.serving.service import Service, max_payload
-from rtplab.serving.supervisor import Supervisor, open_listeners
+from rtplab.serving.media.library import MovieLibrary
+from rtplab.serving.media.listing import describe_movies
+from rtplab.serving.media.payloads import MediaStore
+from rtplab.serving.process.options import host_and_port, parse_arguments
+from rtplab.serving.process.securityoptions import security_settings
+from rtplab.serving.rtp.multicast import MulticastChannels
+from rtplab.serving.rtsp.connection import refuse
+from rtplab.serving.rtsp.service import Service, max_payload
+from rtplab.serving.scaling.exposition import MetricsServer, open_metrics_listeners
+from rtplab.serving.scaling.metrics import StatusReporter
+from rtplab.serving.scaling.proxies import TrustedProxies
+from rtplab.serving.scaling.supervisor import Supervisor, open_listeners
 from ServerWorker import ServerWorker
 
 # Seconds to wait before accepting again when the process has no descriptor left for a connection.

@@ -14,11 +14,10 @@ import time
 from contextlib import ExitStack
 from typing import Any
 
-from rtplab.protocol import lab
 from rtplab.protocol.errors import MessageError, PeerError, RtpLabError
-from rtplab.protocol.headers import parse_range, parse_transports
-from rtplab.protocol.parser import split_lines
-from rtplab.protocol.rtsp import (
+from rtplab.protocol.rtsp import lab
+from rtplab.protocol.rtsp.headers import parse_range, parse_transports
+from rtplab.protocol.rtsp.messages import (
     Dialect,
     Form,
     Headers,
@@ -27,22 +26,23 @@ from rtplab.protocol.rtsp import (
     Response,
     printable,
 )
-from rtplab.protocol.states import State, transition
-from rtplab.protocol.urls import without_password
-from rtplab.serving.access import Gate
-from rtplab.serving.connection import RtspConnection
-from rtplab.serving.descriptors import are_exhausted
-from rtplab.serving.multicast import MulticastChannel
-from rtplab.serving.pacer import Ticket
-from rtplab.serving.proxies import read_client_address
-from rtplab.serving.resources import resource_of
-from rtplab.serving.service import Service
-from rtplab.serving.session import Session, new_session_id
-from rtplab.serving.sessionmaker import SessionMaker
-from rtplab.serving.sinks import UdpSink, ViewerGone
-from rtplab.serving.stream import CLOCK_RATE, MJPEG
-from rtplab.serving.threads import Task
-from rtplab.serving.transports import Viewer
+from rtplab.protocol.rtsp.parser import split_lines
+from rtplab.protocol.rtsp.states import State, transition
+from rtplab.protocol.rtsp.urls import without_password
+from rtplab.serving.admission.access import Gate
+from rtplab.serving.admission.descriptors import are_exhausted
+from rtplab.serving.rtp.multicast import MulticastChannel
+from rtplab.serving.rtp.pacer import Ticket
+from rtplab.serving.rtp.sinks import UdpSink, ViewerGone
+from rtplab.serving.rtp.stream import CLOCK_RATE, MJPEG
+from rtplab.serving.rtsp.connection import RtspConnection
+from rtplab.serving.rtsp.resources import resource_of
+from rtplab.serving.rtsp.service import Service
+from rtplab.serving.rtsp.session import Session, new_session_id
+from rtplab.serving.rtsp.setup import SessionMaker
+from rtplab.serving.rtsp.threads import Task
+from rtplab.serving.rtsp.transports import Viewer
+from rtplab.serving.scaling.proxies import read_client_address
 from RtpPacket import RtpPacket
 
 MAX_BAD_REQUESTS = 10  # in a row: by then the peer speaks something else

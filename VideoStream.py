@@ -22,11 +22,12 @@ import os
 import threading
 from weakref import WeakValueDictionary, finalize
 
-from rtplab.protocol import jpeg, mistakes
-from rtplab.protocol.baremovie import index_bare_movie
+from rtplab.movies import mistakes
+from rtplab.movies.bare import index_bare_movie
+from rtplab.movies.index import START_OF_PICTURE, Index, counted_from
+from rtplab.movies.lab import LENGTH_DIGITS, digits_of_length, index_lab_movie
 from rtplab.protocol.errors import MovieError
-from rtplab.protocol.labmovie import LENGTH_DIGITS, digits_of_length, index_lab_movie
-from rtplab.protocol.moviefile import START_OF_PICTURE, Index, counted_from
+from rtplab.protocol.rtp import jpeg
 
 PAGE = 4096  # bytes: the least that is read of a disk
 LEADING = 64 << 10  # bytes of anything else that may stand before the first frame

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from hypothesis import strategies as st
 
-from rtplab.protocol.parser import QUIET_PERIOD, REPEAT_PERIOD, SILENCE_TIMEOUT, USELESS_PERIOD
-from rtplab.protocol.rtsp import Form, InterleavedFrame, Request, Response
+from rtplab.protocol.rtsp.messages import Form, InterleavedFrame, Request, Response
+from rtplab.protocol.rtsp.parser import QUIET_PERIOD, REPEAT_PERIOD, SILENCE_TIMEOUT, USELESS_PERIOD
 
 
 def drain(parser, now=0.0):

@@ -11,10 +11,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from rtplab.protocol.parser import ResponseParser
-from rtplab.protocol.rtsp import Dialect, InterleavedFrame, Response
-from rtplab.serving.library import MovieLibrary
-from rtplab.serving.service import Service
+from rtplab.protocol.rtsp.messages import Dialect, InterleavedFrame, Response
+from rtplab.protocol.rtsp.parser import ResponseParser
+from rtplab.serving.media.library import MovieLibrary
+from rtplab.serving.rtsp.service import Service
 from Server import Server
 
 HOST = "127.0.0.1"

@@ -9,7 +9,7 @@ from types import TracebackType
 
 from processes import HOST
 
-from rtplab.protocol.rtcp import Bye, parse_compound
+from rtplab.protocol.rtp.rtcp import Bye, parse_compound
 from RtpPacket import RtpPacket
 
 LIMIT = 10.0

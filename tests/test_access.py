@@ -1,4 +1,4 @@
-"""rtplab.serving.access: users, nonces that grow old, replays, and delays for guessers."""
+"""rtplab.serving.admission.access: users, nonces that grow old, replays, and delays for guessers."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from rtplab.protocol.auth import (
+from rtplab.protocol.errors import MessageError
+from rtplab.protocol.rtsp.auth import (
     MD5,
     SHA_256,
     BasicCredentials,
@@ -16,10 +17,9 @@ from rtplab.protocol.auth import (
     parse_challenges,
     secret_of,
 )
-from rtplab.protocol.errors import MessageError
-from rtplab.protocol.rtsp import Headers, Request, Response
-from rtplab.serving import access
-from rtplab.serving.access import (
+from rtplab.protocol.rtsp.messages import Headers, Request, Response
+from rtplab.serving.admission import access
+from rtplab.serving.admission.access import (
     FIRST_DELAY,
     LONGEST_DELAY,
     MAX_WAITING,

@@ -1,4 +1,4 @@
-"""rtplab.protocol.auth: challenges and credentials, by the examples of the RFCs and by nonsense."""
+"""rtplab.protocol.rtsp.auth: challenges and credentials, by the examples of the RFCs and by nonsense."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rtplab.protocol.auth import (
+from rtplab.protocol.errors import MessageError
+from rtplab.protocol.rtsp.auth import (
     MAX_PARAMETER,
     MAX_VALUE,
     MD5,
@@ -22,7 +23,6 @@ from rtplab.protocol.auth import (
     parse_challenges,
     secret_of,
 )
-from rtplab.protocol.errors import MessageError
 
 # RFC 7616 section 3.9.1, and RFC 2617 section 3.5 without its qop.
 NONCE = "7ypf/xlj9XXwfDPEoM4URrv/xwf94BcCAzFZH4GiTo0v"

@@ -12,7 +12,7 @@ from strip import frame_number_of_jpeg
 from test_reception import INTERVAL, Receiver, packet
 
 from Client import Client
-from rtplab.receiving.reception import MAX_MISORDER, REORDER_PATIENCE
+from rtplab.receiving.rtp.reception import MAX_MISORDER, REORDER_PATIENCE
 
 
 def receiver(first_number):

@@ -19,10 +19,10 @@ from threads import no_thread_for
 
 from Client import Client
 from rtplab.protocol.errors import MessageError
-from rtplab.receiving import connection as connection_module
-from rtplab.receiving import timelimits
-from rtplab.serving.library import MovieLibrary
-from rtplab.serving.service import Service
+from rtplab.receiving.rtsp import connection as connection_module
+from rtplab.receiving.rtsp import timelimits
+from rtplab.serving.media.library import MovieLibrary
+from rtplab.serving.rtsp.service import Service
 from Server import Server
 
 HOST = "127.0.0.1"

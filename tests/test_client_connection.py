@@ -7,8 +7,8 @@ import time
 
 import pytest
 
-from rtplab.protocol.rtsp import Dialect, InterleavedFrame
-from rtplab.receiving.connection import ClientConnection
+from rtplab.protocol.rtsp.messages import Dialect, InterleavedFrame
+from rtplab.receiving.rtsp.connection import ClientConnection
 
 HOST = "127.0.0.1"
 LIMIT = 10.0

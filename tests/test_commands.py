@@ -10,7 +10,7 @@ from collections import Counter
 import pytest
 from movies import ROOT
 
-from rtplab.player.commands import (
+from rtplab.player.model.commands import (
     BY_NAME,
     COMMANDS,
     LAB_COMMANDS,
@@ -20,8 +20,8 @@ from rtplab.player.commands import (
     next_speed,
     tooltip,
 )
-from rtplab.player.status import Situation
-from rtplab.protocol.states import State
+from rtplab.player.model.status import Situation
+from rtplab.protocol.rtsp.states import State
 
 NEED_NO_TK = (
     "commands decoding history icons modifiers palette plotdata reconnecting statediagram status "

@@ -17,10 +17,10 @@ from PIL import Image
 from test_recoding import scene
 from threads import no_thread_for
 
-from rtplab.protocol import jpeg
-from rtplab.protocol.rtpjpeg import carriable
-from rtplab.serving import conversion
-from rtplab.serving.conversion import ConvertedMovie
+from rtplab.protocol.rtp import jpeg
+from rtplab.protocol.rtp.rtpjpeg import carriable
+from rtplab.serving.media import conversion
+from rtplab.serving.media.conversion import ConvertedMovie
 from VideoStream import Movie
 
 FRAMES = 12
@@ -289,7 +289,7 @@ def test_the_bound_on_the_total_size(converted, caplog, monkeypatch):
 
 CUT_SHORT = """
 import resource, sys, logging
-from rtplab.serving.conversion import ConvertedMovie
+from rtplab.serving.media.conversion import ConvertedMovie
 from VideoStream import Movie
 logging.basicConfig(format="%(message)s")
 movie = ConvertedMovie(Movie(sys.argv[1]))

@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from processes import HOST
 
-from rtplab.serving import datagrams
-from rtplab.serving.datagrams import DatagramSender, evenly, kernel_can_segment
-from rtplab.serving.sinks import MAX_BURST, SEND_BUFFER
+from rtplab.serving.rtp import datagrams
+from rtplab.serving.rtp.datagrams import DatagramSender, evenly, kernel_can_segment
+from rtplab.serving.rtp.sinks import MAX_BURST, SEND_BUFFER
 
 needs_kernel = pytest.mark.skipif(
     not kernel_can_segment(), reason="this kernel does not segment UDP"

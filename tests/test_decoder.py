@@ -10,7 +10,7 @@ from movies import MOVIE, frames_of
 from strip import frame_number
 from threads import no_thread_for
 
-from rtplab.player.decoder import Decoder
+from rtplab.player.picture.decoder import Decoder
 
 FRAMES = frames_of(MOVIE)[:20]
 

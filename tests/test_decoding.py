@@ -17,7 +17,7 @@ from pictures import lossless
 from PIL import Image, ImageFile
 from strip import frame_number
 
-from rtplab.player.decoding import MAX_PIXELS, FrameDecoder, decode, fitted, picture_size
+from rtplab.player.picture.decoding import MAX_PIXELS, FrameDecoder, decode, fitted, picture_size
 from rtplab.protocol.errors import PacketError
 
 FRAMES = frames_of(MOVIE)
@@ -40,7 +40,7 @@ def test_a_frame_is_decoded_to_the_size_shown(size):
 
 BOMB = """
 import resource, sys
-from rtplab.player.decoding import decode
+from rtplab.player.picture.decoding import decode
 from rtplab.protocol.errors import PacketError
 peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 bomb, before = sys.stdin.buffer.read(), peak()

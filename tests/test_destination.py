@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from rtplab.protocol.errors import MessageError
-from rtplab.protocol.urls import parse_url
-from rtplab.receiving.destination import Destination
-from rtplab.receiving.labdialogue import LabDialogue
-from rtplab.receiving.standarddialogue import StandardDialogue
+from rtplab.protocol.rtsp.urls import parse_url
+from rtplab.receiving.rtsp.destination import Destination
+from rtplab.receiving.rtsp.labdialogue import LabDialogue
+from rtplab.receiving.rtsp.standarddialogue import StandardDialogue
 
 HERE = "rtsp://ann:secret@here/movie.Mjpeg"
 

@@ -6,10 +6,10 @@ import pytest
 from test_sdp import GOLDEN
 
 from rtplab.protocol.errors import SessionError
-from rtplab.protocol.rtsp import Headers, Response
-from rtplab.protocol.urls import parse_url
-from rtplab.receiving.frames import Frame
-from rtplab.receiving.standarddialogue import StandardDialogue
+from rtplab.protocol.rtsp.messages import Headers, Response
+from rtplab.protocol.rtsp.urls import parse_url
+from rtplab.receiving.rtp.frames import Frame
+from rtplab.receiving.rtsp.standarddialogue import StandardDialogue
 
 LATER = Frame(b"", 7, 180_000, 0.0, 0.0)
 SET_UP = {"Session": "1", "Transport": "RTP/AVP/TCP;unicast;interleaved=0-1"}

@@ -19,7 +19,7 @@ from standard_servers import StandardServer, jpeg_payloads, rtp, timestamp_of
 from strip import frame_number_of_jpeg
 
 from Client import Client
-from rtplab.receiving import timelimits
+from rtplab.receiving.rtsp import timelimits
 
 HOST = "127.0.0.1"
 LIMIT = 15.0

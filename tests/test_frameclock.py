@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rtplab.serving.frameclock import LONGEST_BEAT, MAX_LATENESS, PATIENCE, FrameClock
+from rtplab.serving.rtp.frameclock import LONGEST_BEAT, MAX_LATENESS, PATIENCE, FrameClock
 
 FRAME = 0.05  # seconds: one beat
 

@@ -9,9 +9,9 @@ from lab_servers import rtp
 from movies import MOVIE, frames_of
 from strip import frame_number_of_jpeg
 
-from rtplab.protocol import rtpjpeg
-from rtplab.receiving import frames as module
-from rtplab.receiving.frames import LabAssembler, RtpJpegFrames
+from rtplab.protocol.rtp import rtpjpeg
+from rtplab.receiving.rtp import frames as module
+from rtplab.receiving.rtp.frames import LabAssembler, RtpJpegFrames
 from RtpPacket import RtpPacket
 
 FRAME = b"\xff\xd8" + b"abcdefgh" + b"\xff\xd9"

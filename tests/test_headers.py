@@ -7,7 +7,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from rtplab.protocol.errors import MessageError
-from rtplab.protocol.headers import (
+from rtplab.protocol.rtsp.headers import (
     MAX_TRANSPORTS,
     Range,
     RtpInfo,

@@ -17,11 +17,11 @@ from standard_servers import StandardServer, jpeg_payloads
 from strip import frame_number_of_jpeg
 
 import ClientLauncher
-from rtplab.protocol.states import State
-from rtplab.receiving import timelimits
-from rtplab.receiving.frames import Frame, LabAssembler
+from rtplab.protocol.rtsp.states import State
 from rtplab.receiving.headless import FOR_EVER, HeadlessOptions, HeadlessRun
-from rtplab.receiving.reception import Reception
+from rtplab.receiving.rtp.frames import Frame, LabAssembler
+from rtplab.receiving.rtp.reception import Reception
+from rtplab.receiving.rtsp import timelimits
 
 pytestmark = pytest.mark.long
 

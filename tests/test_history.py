@@ -8,8 +8,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from rtplab.player import history
-from rtplab.player.history import Address, Settings, parse_address, parse_url
+from rtplab.player.model import history
+from rtplab.player.model.history import Address, Settings, parse_address, parse_url
 
 
 @pytest.fixture

@@ -6,9 +6,9 @@ import statistics
 
 import pytest
 
-from rtplab.receiving.frames import LabAssembler
-from rtplab.receiving.impairment import Conditions, Impairment, parse_conditions
-from rtplab.receiving.reception import Reception
+from rtplab.receiving.rtp.frames import LabAssembler
+from rtplab.receiving.rtp.impairment import Conditions, Impairment, parse_conditions
+from rtplab.receiving.rtp.reception import Reception
 from RtpPacket import pack_header
 
 PACKETS = 20_000

@@ -11,9 +11,9 @@ from contextlib import contextmanager
 
 import pytest
 
-from rtplab.serving.connection import RtspConnection
-from rtplab.serving.limits import Limits
-from rtplab.serving.sinks import InterleavedSink
+from rtplab.serving.admission.limits import Limits
+from rtplab.serving.rtp.sinks import InterleavedSink
+from rtplab.serving.rtsp.connection import RtspConnection
 
 HOST = "127.0.0.1"
 LIMIT = 10.0  # seconds that anything may take

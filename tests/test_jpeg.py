@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from rtplab.protocol import jpeg
 from rtplab.protocol.errors import MovieError
-from rtplab.protocol.jpeg import Component, dimensions, end_of_image, parse
+from rtplab.protocol.rtp import jpeg
+from rtplab.protocol.rtp.jpeg import Component, dimensions, end_of_image, parse
 
 QUANT = bytes(range(1, 65))
 

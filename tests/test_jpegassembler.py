@@ -8,15 +8,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from rtplab.protocol import jpeg, jpegassembler
-from rtplab.protocol.jpegassembler import (
+from rtplab.protocol.rtp import jpeg, jpegassembler
+from rtplab.protocol.rtp.jpegassembler import (
     LATE_TICKS,
     MAX_FRAME_BYTES,
     JpegAssembler,
     jpeg_headers,
     quant_tables,
 )
-from rtplab.protocol.rtpjpeg import JpegFragment, carriable, packetize, parse_payload
+from rtplab.protocol.rtp.rtpjpeg import JpegFragment, carriable, packetize, parse_payload
 
 TABLES = bytes(range(1, 129))
 

@@ -20,7 +20,7 @@ from raw_rtsp import HOST, LIMIT
 from standard_servers import StandardServer, jpeg_payloads
 
 from Client import Client
-from rtplab.receiving import timelimits
+from rtplab.receiving.rtsp import timelimits
 
 pytestmark = pytest.mark.long
 

@@ -21,10 +21,10 @@ from processes import ServerProcess
 from raw_rtsp import HOST, LIMIT, SOON, Peer, running_server, seconds_to_be_served
 from threads import no_thread_for
 
-from rtplab.protocol.auth import MD5, answer, parse_challenges
-from rtplab.protocol.rtsp import InterleavedFrame
-from rtplab.serving.access import MAX_WAITING
-from rtplab.serving.limits import Limits
+from rtplab.protocol.rtsp.auth import MD5, answer, parse_challenges
+from rtplab.protocol.rtsp.messages import InterleavedFrame
+from rtplab.serving.admission.access import MAX_WAITING
+from rtplab.serving.admission.limits import Limits
 
 pytestmark = pytest.mark.alone
 

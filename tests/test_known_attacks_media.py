@@ -27,8 +27,8 @@ from standard_servers import StandardServer, jpeg_payloads, rtp, taken_apart, ti
 from strip import frame_number
 
 from Client import Client
-from rtplab.player.decoder import Decoder
-from rtplab.player.decoding import MAX_PIXELS, FrameDecoder
+from rtplab.player.picture.decoder import Decoder
+from rtplab.player.picture.decoding import MAX_PIXELS, FrameDecoder
 from rtplab.protocol.errors import PacketError
 
 COUNT = 8

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from movies import MOVIE, frames_of, write_movie
 
 from rtplab.protocol.errors import MessageError
-from rtplab.serving import library as library_module
-from rtplab.serving.library import MAX_FOLDERS, MovieLibrary
+from rtplab.serving.media import library as library_module
+from rtplab.serving.media.library import MAX_FOLDERS, MovieLibrary
 
 FILES = (
     "movie.Mjpeg",

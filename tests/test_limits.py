@@ -15,12 +15,12 @@ from pathlib import Path
 import pytest
 from raw_rtsp import HOST, LIMIT, SOON, Peer, running_server, seconds_to_be_served
 
-from rtplab.protocol.rtsp import Request
-from rtplab.serving.connection import RtspConnection
-from rtplab.serving.limits import BOUNDS, Admission, Limits, Pace, option_of
-from rtplab.serving.options import parse_arguments
-from rtplab.serving.securityoptions import security_settings
-from rtplab.serving.service import SESSION_TIMEOUT
+from rtplab.protocol.rtsp.messages import Request
+from rtplab.serving.admission.limits import BOUNDS, Admission, Limits, Pace, option_of
+from rtplab.serving.process.options import parse_arguments
+from rtplab.serving.process.securityoptions import security_settings
+from rtplab.serving.rtsp.connection import RtspConnection
+from rtplab.serving.rtsp.service import SESSION_TIMEOUT
 
 TRANSPORT = "Transport: RTP/AVP/TCP;unicast;interleaved=0-1"
 

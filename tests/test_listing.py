@@ -13,9 +13,10 @@ from movies import frames_of, jpeg_of_size, write_movie
 from processes import ServerProcess, run_client
 
 import VideoStream as video_module
-from rtplab.serving import descriptors, listing
-from rtplab.serving.library import MovieLibrary
-from rtplab.serving.listing import describe_movies
+from rtplab.serving.admission import descriptors
+from rtplab.serving.media import listing
+from rtplab.serving.media.library import MovieLibrary
+from rtplab.serving.media.listing import describe_movies
 from VideoStream import PAGE, index_cost, open_movie
 
 LIMIT = 10.0  # seconds that a thread may take to get somewhere

@@ -13,16 +13,16 @@ from processes import ServerProcess, run_client
 from raw_rtsp import HOST, LIMIT, Peer, running_server
 
 from Client import Client
-from rtplab.protocol.auth import MD5, BasicCredentials, answer, parse_challenges
 from rtplab.protocol.errors import SessionError
-from rtplab.protocol.rtsp import Headers, Request, Response
-from rtplab.protocol.urls import parse_url
-from rtplab.receiving.destination import Destination
-from rtplab.receiving.login import Login
-from rtplab.receiving.standarddialogue import StandardDialogue
-from rtplab.receiving.trust import Trust
-from rtplab.serving import access
-from rtplab.serving.access import Access, Gate, Users, Verdict
+from rtplab.protocol.rtsp.auth import MD5, BasicCredentials, answer, parse_challenges
+from rtplab.protocol.rtsp.messages import Headers, Request, Response
+from rtplab.protocol.rtsp.urls import parse_url
+from rtplab.receiving.rtsp.destination import Destination
+from rtplab.receiving.rtsp.login import Login
+from rtplab.receiving.rtsp.standarddialogue import StandardDialogue
+from rtplab.receiving.rtsp.trust import Trust
+from rtplab.serving.admission import access
+from rtplab.serving.admission.access import Access, Gate, Users, Verdict
 
 PASSWORD = "pa:ss word/%41"
 IN_URL = "pa%3Ass%20word%2F%2541"

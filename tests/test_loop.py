@@ -10,8 +10,8 @@ from processes import HOST, ServerProcess
 from rtsp_viewer import RtspViewer
 
 from rtplab.protocol.errors import MessageError
-from rtplab.protocol.headers import Range
-from rtplab.serving.playback import Playback
+from rtplab.protocol.rtsp.headers import Range
+from rtplab.serving.media.playback import Playback
 from RtpPacket import RtpPacket
 from VideoStream import VideoStream, open_movie
 

@@ -17,12 +17,18 @@ import pytest
 from processes import HOST, ServerProcess, _content
 from rtsp_viewer import RtspViewer
 
-from rtplab.protocol.rtcp import ReceiverReport, ReportBlock, build_compound
-from rtplab.serving import metrics as metrics_module
-from rtplab.serving import options
-from rtplab.serving.exposition import MetricsServer, open_metrics_listeners
-from rtplab.serving.metrics import Metrics, Snapshot, StatusReporter, resident_bytes, status_line
-from rtplab.serving.pacer import LATENESS_KEPT, ROUNDING, Pacer
+from rtplab.protocol.rtp.rtcp import ReceiverReport, ReportBlock, build_compound
+from rtplab.serving.process import options
+from rtplab.serving.rtp.pacer import LATENESS_KEPT, ROUNDING, Pacer
+from rtplab.serving.scaling import metrics as metrics_module
+from rtplab.serving.scaling.exposition import MetricsServer, open_metrics_listeners
+from rtplab.serving.scaling.metrics import (
+    Metrics,
+    Snapshot,
+    StatusReporter,
+    resident_bytes,
+    status_line,
+)
 from Server import Server
 
 LIMIT = 15.0  # seconds that anything may take

@@ -12,13 +12,13 @@ import pytest
 from movies import frames_of, write_movie
 from processes import HOST
 
-from rtplab.protocol.jpegassembler import JpegAssembler
-from rtplab.protocol.rtcp import Bye, parse_compound
-from rtplab.protocol.rtpjpeg import parse_payload
-from rtplab.serving.library import MovieLibrary
-from rtplab.serving.multicast import MulticastChannels, parse_group
-from rtplab.serving.pacer import Pacer, Ticket
-from rtplab.serving.service import Service
+from rtplab.protocol.rtp.jpegassembler import JpegAssembler
+from rtplab.protocol.rtp.rtcp import Bye, parse_compound
+from rtplab.protocol.rtp.rtpjpeg import parse_payload
+from rtplab.serving.media.library import MovieLibrary
+from rtplab.serving.rtp.multicast import MulticastChannels, parse_group
+from rtplab.serving.rtp.pacer import Pacer, Ticket
+from rtplab.serving.rtsp.service import Service
 from RtpPacket import RtpPacket
 from Server import Server
 

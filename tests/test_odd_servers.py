@@ -34,7 +34,7 @@ from test_standard_client import (
 )
 
 from Client import Client
-from rtplab.receiving import timelimits
+from rtplab.receiving.rtsp import timelimits
 
 COUNT = 8
 OTHER = 0x0BAD5EED
@@ -218,7 +218,7 @@ def as_forged(picture: Picture) -> Picture:
 
 @BOTH
 def test_reports_are_about_the_source_that_is_followed(pictures, transport, monkeypatch) -> None:
-    monkeypatch.setattr("rtplab.protocol.rtcp.MIN_REPORT_INTERVAL", 0.1)
+    monkeypatch.setattr("rtplab.protocol.rtp.rtcp.MIN_REPORT_INTERVAL", 0.1)
     server = Hints(pictures, 0.1)
     server.hint = "DEADBEEF"
     with server, watching(server, transport) as watcher:

@@ -15,16 +15,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import ClientLauncher
-from rtplab.player import history
+from rtplab.player.model import history
 from rtplab.protocol.errors import MessageError
-from rtplab.protocol.rtsp import Request
-from rtplab.receiving.impairment import Conditions, parse_conditions
-from rtplab.serving import options, securityoptions
-from rtplab.serving.access import Users, UsersError, address_key, parse_user
-from rtplab.serving.limits import BOUNDS
-from rtplab.serving.multicast import MulticastGroup, parse_group
-from rtplab.serving.playback import RATES, nearest_rate
-from rtplab.serving.resources import resource_of
+from rtplab.protocol.rtsp.messages import Request
+from rtplab.receiving.rtp.impairment import Conditions, parse_conditions
+from rtplab.serving.admission.access import Users, UsersError, address_key, parse_user
+from rtplab.serving.admission.limits import BOUNDS
+from rtplab.serving.media.playback import RATES, nearest_rate
+from rtplab.serving.process import options, securityoptions
+from rtplab.serving.rtp.multicast import MulticastGroup, parse_group
+from rtplab.serving.rtsp.resources import resource_of
 
 NUMBERS = ["", "0", "1", "-1", "65536", "1e3", "nan", "inf", "0x10", "1_0", "²", "9" * 500]
 PARTS = [

@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from rtplab.serving.pacer import Pacer
+from rtplab.serving.rtp.pacer import Pacer
 
 LIMIT = 5.0  # seconds that anything may take
 

@@ -23,8 +23,17 @@ from parsing import (
     words,
 )
 
-from rtplab.protocol import lab
-from rtplab.protocol.parser import (
+from rtplab.protocol.rtsp import lab
+from rtplab.protocol.rtsp.messages import (
+    STANDARD_FORM,
+    Dialect,
+    Form,
+    Headers,
+    InterleavedFrame,
+    Request,
+    Response,
+)
+from rtplab.protocol.rtsp.parser import (
     MAX_BODY,
     MAX_HEAD,
     MAX_HEADERS,
@@ -35,15 +44,6 @@ from rtplab.protocol.parser import (
     SILENCE_TIMEOUT,
     USELESS_PERIOD,
     RequestParser,
-)
-from rtplab.protocol.rtsp import (
-    STANDARD_FORM,
-    Dialect,
-    Form,
-    Headers,
-    InterleavedFrame,
-    Request,
-    Response,
 )
 
 LAB, STANDARD = Dialect.LAB, Dialect.STANDARD

@@ -9,8 +9,8 @@ import pytest
 from PIL import Image
 
 from rtplab.protocol.errors import MessageError
-from rtplab.protocol.headers import Range, parse_range
-from rtplab.serving.playback import Playback
+from rtplab.protocol.rtsp.headers import Range, parse_range
+from rtplab.serving.media.playback import Playback
 from VideoStream import VideoStream
 
 FRAMES = 300

@@ -6,8 +6,8 @@ import random
 
 import pytest
 
-from rtplab.receiving.frames import Frame
-from rtplab.receiving.playout import MAX_WAITING, OFFSET_WINDOW, PlayoutBuffer
+from rtplab.receiving.rtp.frames import Frame
+from rtplab.receiving.rtp.playout import MAX_WAITING, OFFSET_WINDOW, PlayoutBuffer
 
 
 def frame(number: int, arrival: float, interval: float = 0.05) -> Frame:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from rtplab.receiving.frames import Frame
-from rtplab.receiving.position import MAX_LEAD, MoviePosition
-from rtplab.receiving.timeline import CLOCK_RATE
+from rtplab.receiving.rtp.frames import Frame
+from rtplab.receiving.rtp.timeline import CLOCK_RATE
+from rtplab.receiving.rtsp.position import MAX_LEAD, MoviePosition
 
 RATE = 20
 STEP = CLOCK_RATE // RATE

@@ -17,8 +17,9 @@ from rtsp_viewer import RtspViewer
 
 from rtplab.protocol.errors import PeerError
 from rtplab.protocol.proxy import MAX_V1, MAX_V2, missing, parse
-from rtplab.serving import options, proxies
-from rtplab.serving.proxies import TrustedProxies, read_client_address
+from rtplab.serving.process import options
+from rtplab.serving.scaling import proxies
+from rtplab.serving.scaling.proxies import TrustedProxies, read_client_address
 
 LIMIT = 10.0  # seconds that anything may take
 

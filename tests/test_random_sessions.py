@@ -44,11 +44,11 @@ from session_model import (
     Model,
 )
 
-from rtplab.protocol.jpegassembler import JpegAssembler
-from rtplab.protocol.rtpjpeg import packetize, parse_payload
-from rtplab.protocol.rtsp import InterleavedFrame, Response
-from rtplab.protocol.serial import timestamp_delta
-from rtplab.receiving.frames import RtpJpegFrames
+from rtplab.protocol.rtp.jpegassembler import JpegAssembler
+from rtplab.protocol.rtp.rtpjpeg import packetize, parse_payload
+from rtplab.protocol.rtp.serial import timestamp_delta
+from rtplab.protocol.rtsp.messages import InterleavedFrame, Response
+from rtplab.receiving.rtp.frames import RtpJpegFrames
 from RtpPacket import RtpPacket
 
 pytestmark = pytest.mark.long

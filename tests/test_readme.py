@@ -22,12 +22,12 @@ from processes import HOST, ServerProcess, run_client
 
 import ClientLauncher
 from Client import Client
-from rtplab.protocol import rtpjpeg
-from rtplab.protocol.jpeg import parse
-from rtplab.serving.library import MovieLibrary
-from rtplab.serving.listing import describe_movies
-from rtplab.serving.options import parse_arguments
-from rtplab.serving.service import Service
+from rtplab.protocol.rtp import rtpjpeg
+from rtplab.protocol.rtp.jpeg import parse
+from rtplab.serving.media.library import MovieLibrary
+from rtplab.serving.media.listing import describe_movies
+from rtplab.serving.process.options import parse_arguments
+from rtplab.serving.rtsp.service import Service
 from RtpPacket import RtpPacket
 from Server import Server
 from ServerWorker import ServerWorker

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import time
 
-from rtplab.protocol.rtcp import Bye, ReceiverReport, build_compound
-from rtplab.receiving.frames import LabAssembler
-from rtplab.receiving.receiver import MediaReceiver
-from rtplab.receiving.reception import Reception
-from rtplab.receiving.rtpsocket import Batch
+from rtplab.protocol.rtp.rtcp import Bye, ReceiverReport, build_compound
+from rtplab.receiving.rtp.frames import LabAssembler
+from rtplab.receiving.rtp.receiver import MediaReceiver
+from rtplab.receiving.rtp.reception import Reception
+from rtplab.receiving.rtp.rtpsocket import Batch
 from RtpPacket import pack_header
 
 PATIENCE = 0.2

@@ -7,14 +7,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from lab_servers import IMPAIRED, RTP_KINDS, fragment_lost, frames_lost, rtp
 
-from rtplab.receiving.frames import LabAssembler
-from rtplab.receiving.reception import (
+from rtplab.receiving.rtp.frames import LabAssembler
+from rtplab.receiving.rtp.reception import (
     MAX_DROPOUT,
     MAX_MISORDER,
     REORDER_PATIENCE,
     Reception,
 )
-from rtplab.receiving.source import SOURCE_SILENCE, SourceChoice
+from rtplab.receiving.rtp.source import SOURCE_SILENCE, SourceChoice
 
 INTERVAL = 0.02  # seconds between frames
 TICKS = 1800  # of 90 kHz

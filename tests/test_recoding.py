@@ -10,12 +10,12 @@ import pytest
 from movies import MOVIE, frames_of
 from PIL import Image, ImageChops, ImageStat
 
-from rtplab.protocol import jpeg
 from rtplab.protocol.errors import MovieError
-from rtplab.protocol.jpegassembler import JpegAssembler
-from rtplab.protocol.rtpjpeg import carriable, packetize, parse_payload
-from rtplab.serving import recoding
-from rtplab.serving.recoding import convert, padded_size
+from rtplab.protocol.rtp import jpeg
+from rtplab.protocol.rtp.jpegassembler import JpegAssembler
+from rtplab.protocol.rtp.rtpjpeg import carriable, packetize, parse_payload
+from rtplab.serving.media import transcoding as recoding
+from rtplab.serving.media.transcoding import convert, padded_size
 
 SCENE = frames_of(MOVIE)[100]
 CLOSE = 35.0

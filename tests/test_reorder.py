@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rtplab.receiving.reorder import MAX_HELD, ReorderBuffer, Verdict
+from rtplab.receiving.rtp.reorder import MAX_HELD, ReorderBuffer, Verdict
 from RtpPacket import RtpPacket
 
 PATIENCE = 0.1

@@ -21,14 +21,14 @@ from parsing import (
 )
 
 from rtplab.protocol.errors import MessageError
-from rtplab.protocol.parser import (
+from rtplab.protocol.rtsp.messages import Dialect, Headers, InterleavedFrame, Request, Response
+from rtplab.protocol.rtsp.parser import (
     MAX_BODY,
     MAX_HEAD,
     MAX_REQUEST_LINE,
     QUIET_PERIOD,
     ResponseParser,
 )
-from rtplab.protocol.rtsp import Dialect, Headers, InterleavedFrame, Request, Response
 
 LAB, STANDARD = Dialect.LAB, Dialect.STANDARD
 

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rtplab.protocol.errors import PacketError
-from rtplab.protocol.rtcp import (
+from rtplab.protocol.rtp.rtcp import (
     Bye,
     ReceiverReport,
     ReportBlock,

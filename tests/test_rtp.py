@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rtplab.protocol.errors import PacketError
-from rtplab.protocol.rtp import payload_of
-from rtplab.receiving.frames import LabAssembler
-from rtplab.receiving.reception import Reception
+from rtplab.protocol.rtp.packet import payload_of
+from rtplab.receiving.rtp.frames import LabAssembler
+from rtplab.receiving.rtp.reception import Reception
 
 PAYLOAD = b"\xff\xd8payload\xff\xd9"
 

@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from rtplab.protocol import jpeg
 from rtplab.protocol.errors import MovieError, PacketError
-from rtplab.protocol.rtpjpeg import (
+from rtplab.protocol.rtp import jpeg
+from rtplab.protocol.rtp.rtpjpeg import (
     WHOLE_FRAME,
     carriable,
     fits,

@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from rtplab.receiving.rtpsocket import READINGS, Batch, RtpSocket
+from rtplab.receiving.rtp.rtpsocket import READINGS, Batch, RtpSocket
 
 HOST = "127.0.0.1"
 LIMIT = 10.0

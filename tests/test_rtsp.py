@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rtplab.protocol.errors import MessageError
-from rtplab.protocol.rtsp import (
+from rtplab.protocol.rtsp.messages import (
     Dialect,
     Form,
     Headers,

@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rtplab.protocol.errors import MessageError
-from rtplab.protocol.headers import Range
-from rtplab.protocol.sdp import MAX_LINES, MAX_MEDIA, MediaDescription, describe, parse
+from rtplab.protocol.rtsp.headers import Range
+from rtplab.protocol.rtsp.sdp import MAX_LINES, MAX_MEDIA, MediaDescription, describe, parse
 
 MOVIE = {
     "name": "movie.Mjpeg",

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rtplab.protocol.serial import (
+from rtplab.protocol.rtp.serial import (
     SequenceUnwrapper,
     seq_add,
     seq_delta,

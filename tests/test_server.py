@@ -21,8 +21,8 @@ from processes import HOST, PYTHON, ServerProcess
 
 import Server as module
 from rtplab import __version__
-from rtplab.serving.library import MovieLibrary
-from rtplab.serving.service import Service
+from rtplab.serving.media.library import MovieLibrary
+from rtplab.serving.rtsp.service import Service
 from Server import Server
 
 pytestmark = pytest.mark.long

@@ -16,15 +16,16 @@ from lab_clients import JAVA, LF_BLANK, USUAL, PythonLabClient, lab_client
 from movies import MOVIE, ROOT, frames_of, write_movie
 
 from rtplab.protocol.errors import MovieError
-from rtplab.protocol.parser import RequestParser
-from rtplab.protocol.rtsp import Headers, Request
-from rtplab.serving import sessionmaker, sinks
-from rtplab.serving.frameclock import LONGEST_BEAT, FrameClock
-from rtplab.serving.library import MovieLibrary
-from rtplab.serving.pacer import Ticket
-from rtplab.serving.service import Service
-from rtplab.serving.session import Session
-from rtplab.serving.sinks import ViewerGone
+from rtplab.protocol.rtsp.messages import Headers, Request
+from rtplab.protocol.rtsp.parser import RequestParser
+from rtplab.serving.media.library import MovieLibrary
+from rtplab.serving.rtp import sinks
+from rtplab.serving.rtp.frameclock import LONGEST_BEAT, FrameClock
+from rtplab.serving.rtp.pacer import Ticket
+from rtplab.serving.rtp.sinks import ViewerGone
+from rtplab.serving.rtsp import setup as sessionmaker
+from rtplab.serving.rtsp.service import Service
+from rtplab.serving.rtsp.session import Session
 from RtpPacket import RtpPacket
 from ServerWorker import MAX_BAD_REQUESTS, ServerWorker
 

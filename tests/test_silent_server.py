@@ -7,7 +7,7 @@ from movies import MOVIE, frames_of
 from standard_servers import StandardServer, jpeg_payloads
 
 from Client import Client
-from rtplab.receiving import timelimits
+from rtplab.receiving.rtsp import timelimits
 
 LIMIT = 10.0
 SILENCE = 0.3  # seconds

@@ -7,9 +7,9 @@ import time
 
 import pytest
 
-from rtplab.serving import sinks as module
-from rtplab.serving.connection import RtspConnection
-from rtplab.serving.sinks import InterleavedSink, UdpSink, ViewerGone
+from rtplab.serving.rtp import sinks as module
+from rtplab.serving.rtp.sinks import InterleavedSink, UdpSink, ViewerGone
+from rtplab.serving.rtsp.connection import RtspConnection
 
 HOST = "127.0.0.1"
 HEADER = b"\x80\x1a\x00\x01" + bytes(8)

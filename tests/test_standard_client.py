@@ -38,10 +38,10 @@ from strip import frame_number_of_jpeg
 
 import Client as client_module
 from Client import Client
-from rtplab.receiving import timelimits
-from rtplab.receiving.frames import RtpJpegFrames
-from rtplab.receiving.reception import Reception
-from rtplab.receiving.reports import ReceiverReporter
+from rtplab.receiving.rtp.frames import RtpJpegFrames
+from rtplab.receiving.rtp.reception import Reception
+from rtplab.receiving.rtp.reports import ReceiverReporter
+from rtplab.receiving.rtsp import timelimits
 
 COUNT = 12
 LIMIT = 10.0
@@ -756,7 +756,7 @@ class Reports(StandardServer):
 
 @BOTH
 def test_a_receiver_report_tells_what_came(pictures, transport, monkeypatch) -> None:
-    monkeypatch.setattr("rtplab.protocol.rtcp.MIN_REPORT_INTERVAL", 1.0)
+    monkeypatch.setattr("rtplab.protocol.rtp.rtcp.MIN_REPORT_INTERVAL", 1.0)
     with Reports(pictures) as server, watching(server, transport) as watcher:
         watcher.set_up()
         watcher.client.playMovie()
@@ -821,7 +821,7 @@ def test_reports_against_the_arithmetic_of_rfc_3550(seed) -> None:
 
 def test_the_first_report_comes_at_once_and_the_next_within_bounds(pictures, monkeypatch) -> None:
     """RFC 3550 section 6.3.1: half to one and a half of the interval."""
-    monkeypatch.setattr("rtplab.protocol.rtcp.MIN_REPORT_INTERVAL", 0.4)
+    monkeypatch.setattr("rtplab.protocol.rtp.rtcp.MIN_REPORT_INTERVAL", 0.4)
     server = StandardServer(pictures, 0.2)
     with server, watching(server, "udp") as watcher:
         watcher.set_up()
@@ -853,7 +853,7 @@ def test_goodbye_ends_the_movie_and_play_begins_another(pictures, transport) -> 
 
 
 def test_a_report_that_can_not_be_sent_is_one_sentence(pictures, monkeypatch) -> None:
-    monkeypatch.setattr("rtplab.protocol.rtcp.MIN_REPORT_INTERVAL", 0.1)
+    monkeypatch.setattr("rtplab.protocol.rtp.rtcp.MIN_REPORT_INTERVAL", 0.1)
 
     def break_pipe(data):
         raise BrokenPipeError(32, "Broken pipe")

@@ -25,8 +25,8 @@ from standard_clients import (
 )
 from standard_servers import Picture, interleaved, report_blocks, rtcp_packets, taken_apart
 
-from rtplab.serving.library import MovieLibrary
-from rtplab.serving.service import Service
+from rtplab.serving.media.library import MovieLibrary
+from rtplab.serving.rtsp.service import Service
 from Server import Server
 
 FPS = 50
@@ -422,7 +422,7 @@ def test_scale_and_speed(long_client, frames, header, numbers, step, interval) -
 @pytest.mark.alone
 @BOTH
 def test_sender_reports(long_client, monkeypatch, transport) -> None:
-    monkeypatch.setattr("rtplab.protocol.rtcp.MIN_REPORT_INTERVAL", 0.4)
+    monkeypatch.setattr("rtplab.protocol.rtp.rtcp.MIN_REPORT_INTERVAL", 0.4)
     client = long_client
     ssrc = int(client.set_up(transport).transport["ssrc"], 16)
     client.play()
@@ -472,7 +472,7 @@ def sender_report_of(compound: bytes) -> dict:
 
 def test_the_interval_is_five_seconds_within_bounds(monkeypatch) -> None:
     """RFC 3550 section 6.3.1: 2.5 to 7.5 seconds, however fast the stream is."""
-    from rtplab.protocol.rtcp import report_interval
+    from rtplab.protocol.rtp.rtcp import report_interval
 
     assert [report_interval(2, 100, 1e6, uniform) for uniform in (0.0, 0.5, 1.0)] == [2.5, 5, 7.5]
 

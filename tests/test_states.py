@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from rtplab.protocol.errors import MessageError, StateError
-from rtplab.protocol.states import STATE_CHANGING_METHODS, State, transition
+from rtplab.protocol.rtsp.states import STATE_CHANGING_METHODS, State, transition
 
 INIT, READY, PLAYING = State.INIT, State.READY, State.PLAYING
 

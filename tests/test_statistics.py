@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rtplab.receiving.statistics import HISTORY, Statistics
+from rtplab.receiving.rtp.statistics import HISTORY, Statistics
 
 START = 100.0  # seconds
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from rtplab.player.status import NOTHING, Situation, Tone, clock, message_for, time_line
-from rtplab.protocol.states import State
+from rtplab.player.model.status import NOTHING, Situation, Tone, clock, message_for, time_line
+from rtplab.protocol.rtsp.states import State
 
 MOVIE = "movie.Mjpeg"
 

@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from movies import MOVIE, jpeg_of_size, write_movie
 
-from rtplab.protocol import rtcp
-from rtplab.protocol.rtpjpeg import parse_payload
-from rtplab.serving.media import MAX_LAB_FRAME, FrameCache, RtpJpeg, WholeFrames
-from rtplab.serving.stream import RtpStream
+from rtplab.protocol.rtp import rtcp
+from rtplab.protocol.rtp.rtpjpeg import parse_payload
+from rtplab.serving.media.payloads import MAX_LAB_FRAME, FrameCache, RtpJpeg, WholeFrames
+from rtplab.serving.rtp.stream import RtpStream
 from RtpPacket import RtpPacket
 from VideoStream import Movie
 
@@ -231,7 +231,7 @@ def test_a_damaged_frame_is_left_out_for_all_when_it_is_due_and_said_once(partly
 @contextmanager
 def without_pillow():
     """A conversion can't be imported."""
-    name = "rtplab.serving.conversion"
+    name = "rtplab.serving.media.conversion"
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(sys.modules, name, None)
         yield

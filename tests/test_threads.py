@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterator
 import pytest
 from threads import no_thread_for
 
-from rtplab.serving import threads
-from rtplab.serving.threads import ThreadPool
+from rtplab.serving.rtsp import threads
+from rtplab.serving.rtsp.threads import ThreadPool
 
 LIMIT = 5.0  # seconds that anything may take
 NAME = "client"

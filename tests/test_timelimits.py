@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 
 from rtplab.protocol.errors import SessionError
-from rtplab.protocol.rtsp import Dialect, Headers, Request, Response
-from rtplab.protocol.urls import parse_url
-from rtplab.receiving.labdialogue import LabDialogue
-from rtplab.receiving.standarddialogue import StandardDialogue
-from rtplab.receiving.timelimits import (
+from rtplab.protocol.rtsp.messages import Dialect, Headers, Request, Response
+from rtplab.protocol.rtsp.urls import parse_url
+from rtplab.receiving.rtsp.labdialogue import LabDialogue
+from rtplab.receiving.rtsp.standarddialogue import StandardDialogue
+from rtplab.receiving.rtsp.timelimits import (
     GAPS,
     HELD_UP,
     LONGEST_SILENCE,

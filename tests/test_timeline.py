@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rtplab.receiving.timeline import CLOCK_RATE, MediaTimeline
+from rtplab.receiving.rtp.timeline import CLOCK_RATE, MediaTimeline
 
 FRAME = 0.04  # seconds
 TICKS = int(FRAME * CLOCK_RATE)

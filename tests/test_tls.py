@@ -17,12 +17,12 @@ from hypothesis import strategies as st
 from processes import ServerProcess, run_client
 from raw_rtsp import HOST, LIMIT, Peer, running_server
 
-from rtplab.protocol.auth import BasicCredentials
-from rtplab.protocol.rtsp import InterleavedFrame
+from rtplab.protocol.rtsp.auth import BasicCredentials
+from rtplab.protocol.rtsp.messages import InterleavedFrame
 from rtplab.protocol.tls import TlsChannel
-from rtplab.serving import connection
-from rtplab.serving.access import Access, Users
-from rtplab.serving.limits import Limits
+from rtplab.serving.admission.access import Access, Users
+from rtplab.serving.admission.limits import Limits
+from rtplab.serving.rtsp import connection
 
 pytestmark = pytest.mark.long
 

@@ -7,13 +7,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from movies import MOVIE, frames_of
 
-from rtplab.player.plotdata import INTERVAL, SPAN, PlotData, totals
-from rtplab.player.statediagram import ARROWS, last_arrow
+from rtplab.player.panel.plotdata import INTERVAL, SPAN, PlotData, totals
+from rtplab.player.panel.statediagram import ARROWS, last_arrow
 from rtplab.protocol.errors import PacketError
-from rtplab.protocol.explain import explain_message, jpeg_fields, rtp_fields
-from rtplab.protocol.rtpjpeg import packetize
-from rtplab.protocol.states import State, transition
-from rtplab.receiving.statistics import Statistics
+from rtplab.protocol.rtp.rtpjpeg import packetize
+from rtplab.protocol.rtsp.explain import explain_message, jpeg_fields, rtp_fields
+from rtplab.protocol.rtsp.states import State, transition
+from rtplab.receiving.rtp.statistics import Statistics
 from RtpPacket import pack_header
 
 

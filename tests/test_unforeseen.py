@@ -20,16 +20,16 @@ from rtsp_viewer import RtspViewer
 from test_multicast import GROUP, free_even_port, group_member
 from test_recoding import scene
 
-from rtplab.serving import exposition
-from rtplab.serving.connection import RtspConnection
-from rtplab.serving.exposition import MetricsServer, open_metrics_listeners
-from rtplab.serving.limits import Limits
-from rtplab.serving.media import MediaStore, RtpJpeg
-from rtplab.serving.metrics import Metrics
-from rtplab.serving.multicast import MulticastChannels, parse_group
-from rtplab.serving.pacer import Pacer
-from rtplab.serving.session import Session
-from rtplab.serving.sinks import InterleavedSink
+from rtplab.serving.admission.limits import Limits
+from rtplab.serving.media.payloads import MediaStore, RtpJpeg
+from rtplab.serving.rtp.multicast import MulticastChannels, parse_group
+from rtplab.serving.rtp.pacer import Pacer
+from rtplab.serving.rtp.sinks import InterleavedSink
+from rtplab.serving.rtsp.connection import RtspConnection
+from rtplab.serving.rtsp.session import Session
+from rtplab.serving.scaling import exposition
+from rtplab.serving.scaling.exposition import MetricsServer, open_metrics_listeners
+from rtplab.serving.scaling.metrics import Metrics
 from ServerWorker import ServerWorker
 
 TCP = "Transport: RTP/AVP/TCP;unicast;interleaved=0-1"
@@ -328,7 +328,7 @@ def test_metrics_that_can_not_be_asked_for_cost_no_time_and_come_back(
 def without_pillow(monkeypatch: pytest.MonkeyPatch) -> None:
     for module in [name for name in sys.modules if name.partition(".")[0] == "PIL"]:
         monkeypatch.setitem(sys.modules, module, None)
-    for module in ("rtplab.serving.conversion", "rtplab.serving.recoding"):
+    for module in ("rtplab.serving.media.conversion", "rtplab.serving.media.transcoding"):
         monkeypatch.delitem(sys.modules, module, raising=False)
     monkeypatch.setitem(sys.modules, "PIL", None)
 
@@ -367,7 +367,7 @@ def test_a_picture_that_must_be_converted_amid_others_ends_the_stream(
 def test_a_movie_whose_conversion_is_given_up_ends_with_bye(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, log: pytest.LogCaptureFixture
 ) -> None:
-    from rtplab.serving import conversion
+    from rtplab.serving.media import conversion
 
     write_movie(tmp_path / "movie.Mjpeg", [PROGRESSIVE] * 40)
     monkeypatch.setattr(conversion, "MAX_CACHE_BYTES", 1)  # room for one

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from raw_rtsp import Peer, running_server
 
 from rtplab.protocol.errors import MessageError
-from rtplab.protocol.urls import (
+from rtplab.protocol.rtsp.urls import (
     DEFAULT_PORTS,
     MAX_URL,
     RtspUrl,

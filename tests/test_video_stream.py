@@ -18,8 +18,10 @@ from hypothesis import strategies as st
 from movies import MOVIE, ROOT, frames_of, jpeg_of_size, write_movie
 
 import VideoStream as module
-from rtplab.protocol import jpeg, mistakes, moviefile
+from rtplab.movies import index as moviefile
+from rtplab.movies import mistakes
 from rtplab.protocol.errors import MovieError
+from rtplab.protocol.rtp import jpeg
 from VideoStream import Movie, VideoStream, open_movie
 
 SMALL = [jpeg_of_size(size, seed) for seed, size in enumerate((900, 800, 1500))]

@@ -9,11 +9,11 @@ import pytest
 from processes import HOST, ServerProcess
 
 from Client import Client
-from rtplab.player.reconnecting import DELAYS, Backoff
-from rtplab.player.viewing import DAMAGE, STALL, Viewing, short_name
-from rtplab.protocol.states import State
-from rtplab.receiving.frames import Frame
-from rtplab.receiving.playout import PlayoutBuffer
+from rtplab.player.model.reconnecting import DELAYS, Backoff
+from rtplab.player.model.viewing import DAMAGE, STALL, Viewing, short_name
+from rtplab.protocol.rtsp.states import State
+from rtplab.receiving.rtp.frames import Frame
+from rtplab.receiving.rtp.playout import PlayoutBuffer
 from VideoStream import VideoStream
 
 JPEG = b"\xff\xd8picture\xff\xd9"

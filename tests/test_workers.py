@@ -15,8 +15,8 @@ from movies import ROOT
 from processes import HOST, PYTHON, ServerProcess
 from rtsp_viewer import RtspViewer
 
-from rtplab.serving import options
-from rtplab.serving.supervisor import can_share_a_port, open_listeners
+from rtplab.serving.process import options
+from rtplab.serving.scaling.supervisor import can_share_a_port, open_listeners
 
 pytestmark = pytest.mark.skipif(
     not (can_share_a_port() and os.path.exists("/proc/thread-self/children")),
@@ -166,7 +166,7 @@ def test_listeners_share_one_port():
 ALWAYS_DYING = f"""
 import sys
 sys.path.insert(0, {str(ROOT)!r})
-from rtplab.serving.supervisor import Supervisor, open_listeners
+from rtplab.serving.scaling.supervisor import Supervisor, open_listeners
 supervisor = Supervisor(open_listeners("127.0.0.1", 0, 2)[:1], lambda *_: print("x"))
 sys.exit(supervisor.run(lambda: print("up", flush=True)))
 """
@@ -193,7 +193,7 @@ def test_a_worker_that_dies_at_once_is_not_started_at_once():
 ENDED_AT_A_BURIAL = f"""
 import os, signal, sys
 sys.path.insert(0, {str(ROOT)!r})
-from rtplab.serving.supervisor import Supervisor, open_listeners
+from rtplab.serving.scaling.supervisor import Supervisor, open_listeners
 wait = os.waitpid
 def wait_and_be_told_to_end(process, options):
     ended = wait(process, options)

@@ -20,10 +20,10 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from Client import Client  # noqa: E402
-from rtplab.receiving.impairment import Conditions  # noqa: E402
-from rtplab.serving.access import Access, Users  # noqa: E402
-from rtplab.serving.library import MovieLibrary  # noqa: E402
-from rtplab.serving.service import Service  # noqa: E402
+from rtplab.receiving.rtp.impairment import Conditions  # noqa: E402
+from rtplab.serving.admission.access import Access, Users  # noqa: E402
+from rtplab.serving.media.library import MovieLibrary  # noqa: E402
+from rtplab.serving.rtsp.service import Service  # noqa: E402
 from Server import Server  # noqa: E402
 
 PICTURES = ROOT / "docs" / "pictures"

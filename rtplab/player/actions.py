@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING
 
 from PIL import Image
 
-from rtplab.player import history
-from rtplab.player.commands import LARGE_STEP, SMALL_STEP, next_speed
-from rtplab.player.menu import build_menu, speed_label
+from rtplab.player.controls.menu import build_menu, speed_label
+from rtplab.player.look.palette import DARK, LIGHT
+from rtplab.player.model import history
+from rtplab.player.model.commands import LARGE_STEP, SMALL_STEP, next_speed
+from rtplab.player.model.viewing import short_name
 from rtplab.player.opendialog import OpenDialog
-from rtplab.player.palette import DARK, LIGHT
-from rtplab.player.viewing import short_name
-from rtplab.receiving.wholefile import write_whole
+from rtplab.receiving.files.wholefile import write_whole
 
 if TYPE_CHECKING:
     from rtplab.player.window import PlayerWindow

@@ -6,7 +6,7 @@ import tkinter as tk
 from collections.abc import Callable
 from tkinter import ttk
 
-from rtplab.player.dialog import Dialog
+from rtplab.player.dialogs import Dialog
 
 
 class LoginDialog(Dialog):

@@ -6,8 +6,8 @@ import tkinter as tk
 from collections.abc import Callable
 from tkinter import ttk
 
-from rtplab.player.dialog import Dialog
-from rtplab.player.history import Address, parse_address, parse_url
+from rtplab.player.dialogs import Dialog
+from rtplab.player.model.history import Address, parse_address, parse_url
 
 _FIELDS = (("host", "Server"), ("port", "Port"), ("rtp_port", "RTP port"), ("movie", "Movie"))
 _EXAMPLE = Address("localhost", 5678, 0, "movie.Mjpeg")

@@ -12,23 +12,23 @@ from collections.abc import Callable
 from tkinter import messagebox, ttk
 from typing import Any
 
-from rtplab.player import history
 from rtplab.player.actions import Actions
-from rtplab.player.commands import Command
-from rtplab.player.controlbar import ControlBar
-from rtplab.player.fullscreen import FullScreen
-from rtplab.player.history import Address
-from rtplab.player.keyboard import bind_keys, windowing_system
-from rtplab.player.labrow import LabRow
+from rtplab.player.controls.controlbar import ControlBar
+from rtplab.player.controls.fullscreen import FullScreen
+from rtplab.player.controls.keyboard import bind_keys, windowing_system
+from rtplab.player.controls.labrow import LabRow
 from rtplab.player.logindialog import LoginDialog
-from rtplab.player.palette import PALETTES, SURROUND
+from rtplab.player.look.palette import PALETTES, SURROUND
+from rtplab.player.look.theme import Theme
+from rtplab.player.model import history
+from rtplab.player.model.commands import Command
+from rtplab.player.model.history import Address
+from rtplab.player.model.status import Situation, message_for
+from rtplab.player.model.traffic import Traffic
+from rtplab.player.model.viewing import Viewing
 from rtplab.player.panel import Panel
-from rtplab.player.picture import PictureArea
-from rtplab.player.status import Situation, message_for
-from rtplab.player.theme import Theme
-from rtplab.player.traffic import Traffic
-from rtplab.player.viewing import Viewing
-from rtplab.protocol.states import State
+from rtplab.player.picture.area import PictureArea
+from rtplab.protocol.rtsp.states import State
 
 POLL_INTERVAL = 0.015  # seconds between two looks for a frame, while playing and none waits
 DECODING_INTERVAL = 4  # milliseconds between two looks for a large picture that is being decoded

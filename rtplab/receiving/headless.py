@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from rtplab.protocol.states import State
-from rtplab.receiving.frames import Frame
-from rtplab.receiving.reception import Reception
-from rtplab.receiving.wholefile import write_whole
+from rtplab.protocol.rtsp.states import State
+from rtplab.receiving.files.wholefile import write_whole
+from rtplab.receiving.rtp.frames import Frame
+from rtplab.receiving.rtp.reception import Reception
 
 FOR_EVER = 30.0 * 24 * 3600  # seconds: Windows waits for at most 49 days
 

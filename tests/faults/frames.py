@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from rtplab.protocol import jpeg
+from rtplab.protocol.rtp import jpeg
 
 NEARLY_ALL = 0.9
 

@@ -13,8 +13,9 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent.parent))
 
-from rtplab.serving import connection, session, sinks
-from rtplab.serving.stream import CLOCK_RATE, RtpStream
+from rtplab.serving.rtp import sinks
+from rtplab.serving.rtp.stream import CLOCK_RATE, RtpStream
+from rtplab.serving.rtsp import connection, session
 from Server import Server
 
 FIRST_SEQUENCE_NUMBER = 65_536 - 50

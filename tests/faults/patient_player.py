@@ -14,8 +14,8 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent.parent))
 
 from Client import Client
-from rtplab.player.status import message_for
-from rtplab.player.viewing import Viewing
+from rtplab.player.model.status import message_for
+from rtplab.player.model.viewing import Viewing
 
 TICK = 0.02  # seconds
 

@@ -20,7 +20,7 @@ from collections.abc import Callable
 from processes import HOST
 from scripted import PortPair
 
-from rtplab.receiving.impairment import Conditions, Impairment
+from rtplab.receiving.rtp.impairment import Conditions, Impairment
 
 LARGEST_DATAGRAM = 65_535
 _CLIENT_PORT = re.compile(rb"(client_port *[=:] *)(\d+)(-\d+)?", re.IGNORECASE)

@@ -179,7 +179,7 @@ def test_movies_cut_at_every_moment(tmp_path):
 
 HOLD_AND_CUT = """
 import os, sys
-from rtplab.serving.media import MediaStore
+from rtplab.serving.media.payloads import MediaStore
 from VideoStream import VideoStream
 video = VideoStream(sys.argv[1])
 media = MediaStore(1400).rtp_jpeg(video.movie)

@@ -13,7 +13,7 @@ from disks import SmallDisk, small_disk
 from movies import MOVIE, frames_of, write_movie
 from programs import Player, Server
 
-from rtplab.receiving.recording import Recording
+from rtplab.receiving.files.recording import Recording
 from VideoStream import VideoStream
 
 FRAMES = 60

@@ -16,7 +16,7 @@ from namespaces import Network
 from peers import TCP, UDP
 from remote import LAB, RemoteServer
 
-from rtplab.receiving.frames import RtpJpegFrames
+from rtplab.receiving.rtp.frames import RtpJpegFrames
 
 pytestmark = pytest.mark.peers  # needs root, or user namespaces
 

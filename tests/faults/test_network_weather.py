@@ -22,7 +22,7 @@ from processes import HOST, ClientRun, ServerProcess, run_client
 from relay import Relay, Way
 from strip import frame_number
 
-from rtplab.receiving.impairment import Conditions
+from rtplab.receiving.rtp.impairment import Conditions
 
 FRAMES = 100
 FPS = 20  # a socket then holds more than a second, in which a busy machine may not come to read it

@@ -25,8 +25,8 @@ from raw_rtsp import running_server
 from strip import frame_number_of_jpeg
 
 from Client import Client
-from rtplab.player.status import Message
-from rtplab.protocol.states import State
+from rtplab.player.model.status import Message
+from rtplab.protocol.rtsp.states import State
 from VideoStream import VideoStream
 
 pytestmark = [pytest.mark.peers, pytest.mark.alone]

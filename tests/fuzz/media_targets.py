@@ -6,12 +6,13 @@ import struct
 import tempfile
 from contextlib import suppress
 
-from rtplab.protocol import jpeg, rtcp, rtp, rtpjpeg
 from rtplab.protocol.errors import MovieError, PacketError
-from rtplab.protocol.explain import jpeg_fields, rtp_fields
-from rtplab.protocol.jpegassembler import MAX_FRAME_BYTES, JpegAssembler
-from rtplab.receiving.frames import MAX_FRAME, LabAssembler, RtpJpegFrames
-from rtplab.receiving.reception import REORDER_PATIENCE, Reception
+from rtplab.protocol.rtp import jpeg, rtcp, rtpjpeg
+from rtplab.protocol.rtp import packet as rtp
+from rtplab.protocol.rtp.jpegassembler import MAX_FRAME_BYTES, JpegAssembler
+from rtplab.protocol.rtsp.explain import jpeg_fields, rtp_fields
+from rtplab.receiving.rtp.frames import MAX_FRAME, LabAssembler, RtpJpegFrames
+from rtplab.receiving.rtp.reception import REORDER_PATIENCE, Reception
 from RtpPacket import RtpPacket, pack_header
 from VideoStream import VideoStream, index_cost, open_movie
 

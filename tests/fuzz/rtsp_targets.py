@@ -7,17 +7,19 @@ import socket
 import ssl
 from contextlib import suppress
 
-from rtplab.protocol import auth, proxy, sdp
+from rtplab.protocol import proxy
 from rtplab.protocol.errors import MessageError, PeerError, SessionError
-from rtplab.protocol.explain import explain_message
-from rtplab.protocol.headers import (
+from rtplab.protocol.rtsp import auth, sdp
+from rtplab.protocol.rtsp.explain import explain_message
+from rtplab.protocol.rtsp.headers import (
     MAX_TRANSPORTS,
     parse_range,
     parse_rtp_info,
     parse_session,
     parse_transports,
 )
-from rtplab.protocol.parser import (
+from rtplab.protocol.rtsp.messages import Dialect, InterleavedFrame, Request, Response, printable
+from rtplab.protocol.rtsp.parser import (
     MAX_BODY,
     MAX_HEAD,
     QUIET_PERIOD,
@@ -27,15 +29,14 @@ from rtplab.protocol.parser import (
     RequestParser,
     ResponseParser,
 )
-from rtplab.protocol.rtsp import Dialect, InterleavedFrame, Request, Response, printable
-from rtplab.protocol.urls import MAX_URL, parse_url, resolve, without_password
-from rtplab.receiving.frames import Frame
-from rtplab.receiving.labdialogue import LabDialogue
-from rtplab.receiving.login import Login
-from rtplab.receiving.standarddialogue import Redirected, StandardDialogue
-from rtplab.serving.connection import RtspConnection
-from rtplab.serving.limits import Limits
-from rtplab.serving.resources import resource_of
+from rtplab.protocol.rtsp.urls import MAX_URL, parse_url, resolve, without_password
+from rtplab.receiving.rtp.frames import Frame
+from rtplab.receiving.rtsp.labdialogue import LabDialogue
+from rtplab.receiving.rtsp.login import Login
+from rtplab.receiving.rtsp.standarddialogue import Redirected, StandardDialogue
+from rtplab.serving.admission.limits import Limits
+from rtplab.serving.rtsp.connection import RtspConnection
+from rtplab.serving.rtsp.resources import resource_of
 
 MAX_PIECES = 50  # of one input: more would take time and show nothing new
 

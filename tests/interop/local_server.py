@@ -6,7 +6,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from rtplab.serving.service import Service
+from rtplab.serving.rtsp.service import Service
 from Server import Server
 
 

@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 
 from strip import frame_number_of_jpeg
 
-from rtplab.protocol.jpegassembler import JpegAssembler
-from rtplab.protocol.rtpjpeg import parse_payload
+from rtplab.protocol.rtp.jpegassembler import JpegAssembler
+from rtplab.protocol.rtp.rtpjpeg import parse_payload
 
 HOST = "127.0.0.1"
 PATIENCE = 5.0  # seconds for a reply, and between two packets

@@ -16,8 +16,8 @@ from movies import MOVIE, frames_of, write_movie
 from processes import ServerProcess
 from scripted import HOST, SENDER_REPORT, ScriptedClient, receiver_report
 
-from rtplab.serving.library import MovieLibrary
-from rtplab.serving.service import Service
+from rtplab.serving.media.library import MovieLibrary
+from rtplab.serving.rtsp.service import Service
 
 FRAMES = 120
 FPS = 20

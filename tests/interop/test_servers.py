@@ -17,8 +17,8 @@ from strip import frame_number_of_jpeg
 from vlc_server import server_name, vlc_server
 
 from Client import Client
-from rtplab.protocol import jpeg
-from rtplab.protocol.jpegassembler import quant_tables
+from rtplab.protocol.rtp import jpeg
+from rtplab.protocol.rtp.jpegassembler import quant_tables
 
 pytestmark = pytest.mark.peers
 

@@ -16,8 +16,8 @@ from peers import TCP, TRANSPORTS, UDP, need_command
 from processes import run_client
 from real_servers import need
 
-from rtplab.serving.library import MovieLibrary
-from rtplab.serving.service import Service
+from rtplab.serving.media.library import MovieLibrary
+from rtplab.serving.rtsp.service import Service
 
 pytestmark = pytest.mark.peers
 
@@ -104,7 +104,7 @@ def session(request, tmp_path_factory):
     write_movie(folder / "movie.Mjpeg", frames_of(MOVIE)[:FRAMES])
     with pytest.MonkeyPatch.context() as patch:
         # On the loopback interface a capture would show several datagrams as one large one.
-        patch.setattr("rtplab.serving.sinks._SEGMENTING", False)
+        patch.setattr("rtplab.serving.rtp.sinks._SEGMENTING", False)
         path = folder / "session.pcapng"
         with local_server(Service(MovieLibrary(folder)), HOST) as port, captured(path):
             url = f"rtsp://{HOST}:{port}/movie.Mjpeg"

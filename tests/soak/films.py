@@ -11,7 +11,7 @@ from movies import MOVIE, frames_of, write_movie
 from PIL import Image, ImageChops, ImageStat
 from standard_servers import Picture, taken_apart
 
-from rtplab.protocol.jpegassembler import jpeg_headers
+from rtplab.protocol.rtp.jpegassembler import jpeg_headers
 
 FPS = 20
 SHORT = 50  # frames: 2.5 s, so that many viewers see its end

@@ -7,8 +7,8 @@ from display import pump
 from processes import HOST
 from windows import answer, asked, clients_of, dialogs_of, entries_of, focus, middle_of, words
 
-from rtplab.player import history
-from rtplab.player.history import Address
+from rtplab.player.model import history
+from rtplab.player.model.history import Address
 
 pytestmark = pytest.mark.peers
 

@@ -15,7 +15,7 @@ from processes import HOST
 from windows import clients_of, enabled, focus, is_closed, play, window_named
 
 from Client import Client
-from rtplab.player.history import Address
+from rtplab.player.model.history import Address
 
 pytestmark = pytest.mark.peers
 

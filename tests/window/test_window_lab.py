@@ -13,7 +13,7 @@ from strip import frame_number_of_jpeg
 from windows import LAB_BUTTONS, enabled, middle_of, play, set_up, shown_number, words
 
 from Client import Client
-from rtplab.player.status import Situation
+from rtplab.player.model.status import Situation
 
 pytestmark = pytest.mark.peers
 

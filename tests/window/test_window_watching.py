@@ -10,7 +10,7 @@ from strip import frame_number_of_jpeg
 from windows import drawn_on, enabled, focus, picture_box, position, shown_number, words
 
 from Client import Client
-from rtplab.player import viewing
+from rtplab.player.model import viewing
 
 pytestmark = pytest.mark.peers
 

@@ -8,11 +8,11 @@ from collections import deque
 from collections.abc import Callable
 from tkinter import ttk
 
-from rtplab.player.theme import Theme
-from rtplab.player.traffic import Traffic
-from rtplab.protocol.explain import explain_message
-from rtplab.protocol.rtsp import printable
-from rtplab.receiving.capture import Message
+from rtplab.player.look.theme import Theme
+from rtplab.player.model.traffic import Traffic
+from rtplab.protocol.rtsp.explain import explain_message
+from rtplab.protocol.rtsp.messages import printable
+from rtplab.receiving.files.capture import Message
 
 MAX_LINE = 400  # characters of a line that are shown
 MAX_LINES = 200  # of a message that are shown: a head has 100 at the most

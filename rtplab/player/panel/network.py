@@ -6,8 +6,8 @@ import tkinter as tk
 from tkinter import ttk
 from typing import Any
 
-from rtplab.player.theme import Theme
-from rtplab.receiving.impairment import Conditions
+from rtplab.player.look.theme import Theme
+from rtplab.receiving.rtp.impairment import Conditions
 
 # Name, label, largest value on the slider, unit, and how many of the unit are 1 in Conditions.
 _SLIDERS = (

@@ -6,12 +6,12 @@ import time
 import tkinter as tk
 from tkinter import ttk
 
-from rtplab.player.theme import Theme
-from rtplab.player.traffic import Traffic
+from rtplab.player.look.theme import Theme
+from rtplab.player.model.traffic import Traffic
 from rtplab.protocol.errors import PacketError
-from rtplab.protocol.explain import Field, jpeg_fields, rtp_fields
-from rtplab.protocol.rtp import payload_of
-from rtplab.receiving.capture import Packet
+from rtplab.protocol.rtp.packet import payload_of
+from rtplab.protocol.rtsp.explain import Field, jpeg_fields, rtp_fields
+from rtplab.receiving.files.capture import Packet
 
 _WORD = 32  # bits of a row
 _MARGIN = 14

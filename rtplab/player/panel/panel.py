@@ -6,14 +6,14 @@ from pathlib import Path
 from tkinter import ttk
 from typing import TYPE_CHECKING
 
-from rtplab.player.commands import PAGES
+from rtplab.player.model.commands import PAGES
 from rtplab.player.panel.messages import MessagesPage
 from rtplab.player.panel.network import NetworkPage
 from rtplab.player.panel.packet import PacketPage
 from rtplab.player.panel.state import StatePage
 from rtplab.player.panel.statistics import StatisticsPage
-from rtplab.receiving.capture import Message, Packet, write_capture
-from rtplab.receiving.wholefile import WholeFile
+from rtplab.receiving.files.capture import Message, Packet, write_capture
+from rtplab.receiving.files.wholefile import WholeFile
 
 if TYPE_CHECKING:
     from rtplab.player.window import PlayerWindow

@@ -6,12 +6,12 @@ import tkinter as tk
 from tkinter import ttk
 from typing import Any, NamedTuple
 
-from rtplab.player.statediagram import ARROWS, PLACES, Arrow, last_arrow
-from rtplab.player.theme import Theme
-from rtplab.player.traffic import Traffic
-from rtplab.player.viewing import Viewing
-from rtplab.protocol.rtsp import printable
-from rtplab.protocol.states import State
+from rtplab.player.look.theme import Theme
+from rtplab.player.model.traffic import Traffic
+from rtplab.player.model.viewing import Viewing
+from rtplab.player.panel.statediagram import ARROWS, PLACES, Arrow, last_arrow
+from rtplab.protocol.rtsp.messages import printable
+from rtplab.protocol.rtsp.states import State
 
 _BOX = (116, 48)  # at 1x
 _MAX_TEXT = 300  # characters of a message's first line

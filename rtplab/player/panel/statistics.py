@@ -8,8 +8,8 @@ from tkinter import font as tkfont
 from tkinter import ttk
 from typing import Any
 
-from rtplab.player.plotdata import SPAN, Figures, PlotData, totals
-from rtplab.player.theme import Theme
+from rtplab.player.look.theme import Theme
+from rtplab.player.panel.plotdata import SPAN, Figures, PlotData, totals
 
 # Attribute of Figures, title, unit, and the smallest value at the top of the plot.
 _PLOTS = (

@@ -1,0 +1,44 @@
+"""The format of bare movies: JPEGs one after the other, as `ffmpeg -f mjpeg` writes them.
+
+    <JPEG> <JPEG> <padding> <JPEG> ...
+
+Each frame ends at its EOI marker. Cameras leave bytes between them: the Raspberry Pi fills up to a
+multiple of 4, the ESP32 sends what else was in its memory.
+"""
+
+from __future__ import annotations
+
+from rtplab.movies.index import START_OF_PICTURE, Index, Pictures, Read
+from rtplab.protocol.errors import MovieError
+from rtplab.protocol.rtp import jpeg
+
+
+def index_bare_movie(read: Read, size: int) -> Index:
+    """Find the good pictures in a file of `size` bytes. Raises OSError from `read` only."""
+    index, pictures, position = Index(), Pictures(read, size), 0
+    while position < pictures.size and not index.has_too_much_damage(position, size):
+        start = pictures.find(position)
+        if start > position and not _is_cut_off(index, read, position, start, size):
+            index.left_out.add(position, start, "no picture begins there")
+        if start >= pictures.size:
+            break
+        end, problem = pictures.measure(start)
+        if problem is None:
+            index.frames.append((start, end - start))
+        elif problem.offset >= pictures.size and pictures.find(end) >= pictures.size:
+            index.cut(problem)
+            break
+        else:
+            index.leave_out(start, end, problem)
+        position = end
+    return index
+
+
+def _is_cut_off(index: Index, read: Read, position: int, start: int, size: int) -> bool:
+    """Tell if the file ends just where a picture begins."""
+    if start < size or size - position >= len(START_OF_PICTURE):
+        return False
+    if not jpeg.START_OF_IMAGE.startswith(read(position, size - position)):
+        return False
+    index.cut(MovieError(f"byte {size}: the picture is cut short", size))
+    return True

@@ -1,0 +1,154 @@
+"""What all formats of movie files share: an index of the frames, and how they are looked for.
+
+A file is read through a function, so that nothing here opens, waits or knows where it lies.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from rtplab.protocol.errors import MovieError
+from rtplab.protocol.rtp import jpeg
+
+# Gives `length` bytes from `offset` on, or up to the end of the file. May raise OSError.
+Read = Callable[[int, int], bytes]
+
+START_OF_PICTURE = jpeg.START_OF_IMAGE + b"\xff"  # and the first byte of the marker that follows
+
+# Bytes that are read at once to walk through a file: a picture that goes beyond is walked again.
+CHUNK = 1 << 20
+# Bytes of one picture, which must be in memory as a whole: many times what a camera makes of one.
+MAX_PICTURE = 32 << 20
+# Damaged pictures in one file, after which the rest of it is left out. A movie with so many is
+# none, and junk may pretend to have one every few bytes; so many take about half a second.
+MAX_DAMAGED = 50_000
+
+
+@dataclass
+class LeftOut:
+    """What of a file is not played: how many bytes, in how many places.
+
+    `first` is the offset in bytes of the first place, `problem` is what was wrong there.
+    """
+
+    places: int = 0
+    bytes: int = 0
+    first: int = 0
+    problem: str = ""
+    _end: int = -1  # of the last place
+
+    def add(self, start: int, end: int, problem: str) -> None:
+        """Leave out what is from `start` to `end`; what adjoins the place before is one with it."""
+        if end <= start:
+            return
+        if not self.places or start < self.first:
+            self.first, self.problem = start, problem
+        self.places += start != self._end
+        self.bytes += end - start
+        self._end = end
+
+    def __str__(self) -> str:
+        if not self.places:
+            return ""
+        places = "1 place" if self.places == 1 else f"{self.places:,} places, the first"
+        return f"left out {self.bytes:,} bytes in {places} at byte {self.first}: {self.problem}"
+
+
+@dataclass
+class Index:
+    """The frames of a file as (offset, length) in bytes, and what is wrong with the rest.
+
+    `heads` has what stands before a frame in the lab's format, by its offset, where that is not its
+    length in five digits. `cut_off` says that the last frame is not whole. `error` is the first
+    thing that was wrong, to be raised if there is no frame at all.
+    """
+
+    frames: list[tuple[int, int]] = field(default_factory=list)
+    heads: dict[int, bytes] = field(default_factory=dict)
+    left_out: LeftOut = field(default_factory=LeftOut)
+    cut_off: str = ""
+    error: MovieError | None = None
+    damaged: int = 0
+
+    def leave_out(self, start: int, end: int, error: MovieError) -> None:
+        """Note that what is from `start` to `end` is no frame."""
+        self.error = self.error or error
+        self.damaged += 1
+        self.left_out.add(start, end, _problem(error))
+
+    def cut(self, error: MovieError) -> None:
+        """Note that the file ends within a frame."""
+        self.error = self.error or error
+        self.cut_off = f"cut off in frame {len(self.frames) + 1}: {error}"
+
+    def has_too_much_damage(self, position: int, size: int) -> bool:
+        """Tell if there is so much damage that the file is left out from `position` on."""
+        if self.damaged < MAX_DAMAGED:
+            return False
+        problem = f"more than {MAX_DAMAGED:,} damaged pictures"
+        self.leave_out(position, size, MovieError(f"byte {position}: {problem}", position))
+        return True
+
+
+class Pictures:
+    """Looks for JPEGs in a file, of which it keeps one piece of at most MAX_PICTURE in memory."""
+
+    def __init__(self, read: Read, size: int) -> None:
+        self._read = read
+        self.size = size  # bytes of the file: less, once it is found to have been cut shorter
+        self._data = b""
+        self._start = 0  # where in the file the data is from
+
+    def find(self, position: int, what: bytes = START_OF_PICTURE) -> int:
+        """Return where `what` is next, from `position` on; `size` if it isn't there. OSError."""
+        while position < self.size:
+            if not self._start <= position < self._end:
+                self._load(position, CHUNK)
+            found = self._data.find(what, position - self._start)
+            if found >= 0:
+                return self._start + found
+            if self._end >= self.size:
+                break
+            position = max(position, self._end - len(what) + 1)
+            self._load(position, CHUNK)
+        return self.size
+
+    def measure(self, start: int) -> tuple[int, MovieError | None]:
+        """As `jpeg.measure`, by offsets in the file. Raises OSError."""
+        if not self._start <= start < self._end:
+            self._load(start, CHUNK)
+        while True:
+            end, problem = jpeg.measure(self._data, start - self._start)
+            if problem is None:
+                return self._start + end, None
+            if problem.offset < len(self._data) or self._end >= self.size:
+                return self._start + end, counted_from(self._start, problem)
+            if self._start < start:
+                self._load(start, CHUNK)
+            elif len(self._data) < MAX_PICTURE:
+                self._load(start, min(4 * len(self._data), MAX_PICTURE))
+            else:
+                text = f"byte {start}: a picture of more than {MAX_PICTURE:,} bytes"
+                return self._start + end, MovieError(text, start)
+
+    @property
+    def _end(self) -> int:
+        return self._start + len(self._data)
+
+    def _load(self, start: int, length: int) -> None:
+        self._data = b""  # so that there are never two in memory
+        self._data = self._read(start, length)
+        self._start = start
+        if len(self._data) < length:
+            self.size = min(self.size, self._end)
+
+
+def counted_from(start: int, error: MovieError) -> MovieError:
+    """Return an error about the data at `start` with its place in the file."""
+    offset = start + error.offset
+    return MovieError(f"byte {offset}: {_problem(error)}", offset)
+
+
+def _problem(error: MovieError) -> str:
+    return str(error).partition(": ")[2]

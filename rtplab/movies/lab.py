@@ -1,0 +1,180 @@
+"""The format of the lab's movies: each frame is preceded by its length in 5 ASCII digits.
+
+    00009 <9 bytes of JPEG> 00012 <12 bytes of JPEG> ...
+
+A length from 100,000 bytes on has 6 digits: that is what `str(length).zfill(5)` makes of it. The
+sixth is told from the frame by the FFD8 behind it.
+"""
+
+from __future__ import annotations
+
+import re
+
+from rtplab.movies.index import START_OF_PICTURE, Index, Pictures, Read
+from rtplab.protocol.errors import MovieError
+from rtplab.protocol.rtp import jpeg
+
+LENGTH_DIGITS = 5
+MOST_DIGITS = 6
+_SOI = jpeg.START_OF_IMAGE
+_HEAD = MOST_DIGITS + len(_SOI)  # bytes in which a length and the beginning of its frame are seen
+_TAIL = len(jpeg.END_OF_IMAGE)
+
+# Where all is as it should be: a length, and the beginning of its frame; before both, the end of
+# the frame before (of one that need be no JPEG: anything).
+_FIRST = re.compile(rb"(\d{5}|[1-9]\d{5})\xff\xd8")
+_NEXT = re.compile(rb"\xff\xd9" + _FIRST.pattern)
+_NEXT_OF_ANY = re.compile(rb".." + _FIRST.pattern, re.DOTALL)
+
+
+def digits_of_length(head: bytes) -> int:
+    """Return how many digits the length has with which `head` begins; 0 if there is none."""
+    if head[:MOST_DIGITS].isdigit() and head[MOST_DIGITS:_HEAD] == _SOI:
+        return MOST_DIGITS
+    return LENGTH_DIGITS if len(head) >= LENGTH_DIGITS and head[:LENGTH_DIGITS].isdigit() else 0
+
+
+def index_lab_movie(read: Read, size: int, any_frame: bool = False) -> Index:
+    """Find the good pictures in a file of `size` bytes; with `any_frame` whatever is announced.
+
+    A frame that begins and ends as a JPEG does is taken for good, and not read for that. Raises
+    OSError from `read` only.
+    """
+    return _LabIndexer(read, size, any_frame).index()
+
+
+class _LabIndexer:
+    """Goes from length to length, and looks closer where they lead to something else."""
+
+    def __init__(self, read: Read, size: int, any_frame: bool) -> None:
+        self._read = read
+        self._size = size
+        self._any_frame = any_frame
+        self._pictures = Pictures(read, size)
+        self._index = Index()
+
+    def index(self) -> Index:
+        index, size, position = self._index, self._size, 0
+        while position < size and not index.has_too_much_damage(position, size):
+            position = self._follow(position)
+            head = self._read(position, _HEAD)
+            digits = digits_of_length(head)
+            if not digits:
+                position = self._skip(position, head)
+                continue
+            start = position + digits
+            end = start + int(head[:digits])
+            # The end of this frame and the head of the next one.
+            ahead = self._read(end - _TAIL, _TAIL + _HEAD) if end <= size else b""
+            is_chained = end == size or digits_of_length(ahead[_TAIL:]) > 0
+            if is_chained and self._seems_good(head[digits:], ahead[:_TAIL]):
+                self._take(position, start, end, end)
+                position = end
+            else:
+                position = self._look_at(position, start, end, is_chained)
+        return index
+
+    def _follow(self, position: int) -> int:
+        """Take frames as long as all is as it should be; return where it no longer is.
+
+        One read a frame: the end of one together with the beginning of the next.
+        """
+        first = _FIRST.match(self._read(position, _HEAD))
+        if first is None:
+            return position
+        read, frames = self._read, self._index.frames
+        match = (_NEXT_OF_ANY if self._any_frame else _NEXT).match
+        start = position + first.end(1)
+        end = start + int(first[1])
+        while following := match(read(end - _TAIL, _TAIL + _HEAD)):
+            frames.append((start, end - start))
+            position = end
+            start = end + following.end(1) - _TAIL
+            end = start + int(following[1])
+        return position
+
+    def _seems_good(self, beginning: bytes, tail: bytes) -> bool:
+        return self._any_frame or (beginning.startswith(_SOI) and tail == jpeg.END_OF_IMAGE)
+
+    def _take(self, position: int, start: int, end: int, announced_end: int) -> None:
+        if end == start:  # to whoever reads it, an empty frame would be the end of the movie
+            self._leave_out(position, end, start, "a frame of 0 bytes")
+            return
+        self._index.frames.append((start, end - start))
+        digits = self._usual(end - start)
+        if announced_end != end or start - position != len(digits):
+            self._index.heads[start] = self._read(position, start - position)
+
+    @staticmethod
+    def _usual(length: int) -> bytes:
+        return b"%05d" % length
+
+    def _look_at(self, position: int, start: int, end: int, is_chained: bool) -> int:
+        """Judge a frame that isn't as it should be; return where to go on."""
+        if self._any_frame:
+            if end > self._size:
+                return self._cut_or_damaged(position, start)
+            self._take(position, start, end, end)
+            return end
+        beginning = self._read(start, len(_SOI))
+        if beginning != _SOI:
+            if end > self._size:
+                return self._cut_or_damaged(position, start)
+            found = f"expected a JPEG (FFD8), found {beginning!r}"
+            go_on = end if is_chained else start
+            self._leave_out(position, go_on, start, found)
+            return go_on
+        picture_end, problem = self._pictures.measure(start)
+        if problem is None and (picture_end <= end or not is_chained):
+            self._take(position, start, picture_end, end)
+            if is_chained:
+                self._index.left_out.add(picture_end, end, "bytes after the end of a picture")
+                return end
+            return picture_end
+        if is_chained:
+            text = "the picture is longer than its announced length" if problem is None else ""
+            error = problem or MovieError(f"byte {end}: {text}", end)
+            self._index.leave_out(position, end, error)
+            return end
+        if end > self._size:
+            return self._cut_or_damaged(position, start)
+        assert problem is not None
+        self._index.leave_out(position, start, problem)
+        return start
+
+    def _cut_or_damaged(self, position: int, start: int) -> int:
+        """The frame goes beyond the end of the file, unless its length is wrong."""
+        following = self._next_head(start)
+        if following < self._size:
+            self._leave_out(position, following, position, "a length that goes beyond the end")
+            return following
+        size = self._size
+        text = f"byte {size}: expected the rest of a frame, found the end"
+        self._index.cut(MovieError(text, size))
+        return size
+
+    def _skip(self, position: int, head: bytes) -> int:
+        """Return where the next length stands that a JPEG follows."""
+        size = self._size
+        if head.isdigit() and position + len(head) >= size:
+            text = f"byte {size}: expected the rest of a frame, found the end"
+            self._index.cut(MovieError(text, size))
+            return size
+        following = self._next_head(position)
+        found = f"expected the length of a frame in 5 ASCII digits, found {head[:LENGTH_DIGITS]!r}"
+        self._leave_out(position, following, position, found)
+        return following
+
+    def _next_head(self, position: int) -> int:
+        start = position
+        while (start := self._pictures.find(start, START_OF_PICTURE)) < self._size:
+            first = max(position, start - MOST_DIGITS)
+            before = self._read(first, start - first)
+            digits = len(before) - len(before.rstrip(b"0123456789"))
+            if digits >= LENGTH_DIGITS:
+                return start - min(digits, MOST_DIGITS)
+            start += len(START_OF_PICTURE)
+        return self._size
+
+    def _leave_out(self, start: int, end: int, offset: int, problem: str) -> None:
+        self._index.leave_out(start, end, MovieError(f"byte {offset}: {problem}", offset))

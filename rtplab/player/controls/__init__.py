@@ -1,0 +1,1 @@
+"""What the user clicks and types."""

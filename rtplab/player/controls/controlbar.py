@@ -1,0 +1,126 @@
+"""The bar under the picture: play, seek, speed, snapshot, record, full screen."""
+
+from __future__ import annotations
+
+import tkinter as tk
+from collections.abc import Callable
+from tkinter import ttk
+
+from rtplab.player.controls.keyboard import windowing_system
+from rtplab.player.controls.menu import build_speed_menu, speed_label
+from rtplab.player.controls.slider import SeekSlider
+from rtplab.player.controls.tooltip import Tooltip
+from rtplab.player.look.theme import Theme
+from rtplab.player.model.commands import BY_NAME, Command, tooltip
+from rtplab.player.model.status import Situation, clock
+
+_TIME_WIDTH = 5  # characters, enough for an hour: a longer time takes more room once
+_SPEEDS = ("slower", "faster", "normal_speed")
+_BUTTONS = ("record", "snapshot", "panel", "fullscreen", "menu")
+_DISPENSABLE = ("snapshot", "record")  # where there is no room; the menu has them, too
+
+
+class ControlBar(ttk.Frame):
+    """The widgets of the bar; what they do is told by the command table."""
+
+    def __init__(
+        self,
+        master: tk.Misc,
+        theme: Theme,
+        run: Callable[[Command], None],
+        seek: Callable[[float], None],
+        choose_speed: Callable[[float], None],
+    ) -> None:
+        super().__init__(master)
+        self._theme = theme
+        self._run = run
+        self._choose_speed = choose_speed
+        self._now = Situation()
+        self.buttons: dict[str, ttk.Button] = {}
+        self._add_button("toggle", 0)
+        self.elapsed = ttk.Label(self, style="Muted.TLabel", width=_TIME_WIDTH, anchor="e")
+        self.elapsed.grid(row=0, column=1, padx=theme.px(4))
+        self.slider = SeekSlider(self, theme, seek)
+        self.slider.configure(width=theme.px(120))
+        self.slider.grid(row=0, column=2, sticky="ew")
+        self.total = ttk.Label(self, style="Muted.TLabel", width=_TIME_WIDTH, anchor="w")
+        self.total.grid(row=0, column=3, padx=theme.px(4))
+        self.speed = ttk.Button(self, style="Flat.TButton", width=4, command=self._offer_speeds)
+        self.speed.grid(row=0, column=4)
+        system = windowing_system(self)
+        speeds = ", ".join(tooltip(BY_NAME[name], system) for name in _SPEEDS)
+        Tooltip(self.speed, f"Speed: {speeds}")
+        for column, name in enumerate(_BUTTONS, start=5):
+            self._add_button(name, column)
+        self.columnconfigure(2, weight=1)
+        self.bind("<<ThemeChanged>>", lambda event: self._draw_icons())
+        self.bind("<Configure>", lambda event: self.fit(event.width))
+        self.show(self._now)
+
+    def _add_button(self, name: str, column: int) -> None:
+        command = BY_NAME[name]
+        button = ttk.Button(self, style="Flat.TButton", command=lambda: self._run(command))
+        button.grid(row=0, column=column)
+        Tooltip(button, tooltip(command, windowing_system(self)))
+        self.buttons[name] = button
+
+    @property
+    def narrowest(self) -> int:
+        """Pixels that the bar needs without what can be done without."""
+        return self._needed - sum(self.buttons[name].winfo_reqwidth() for name in _DISPENSABLE)
+
+    @property
+    def _needed(self) -> int:
+        widgets = (*self.buttons.values(), self.elapsed, self.slider, self.total, self.speed)
+        return sum(widget.winfo_reqwidth() for widget in widgets) + 4 * self._theme.px(4)
+
+    def fit(self, width: int) -> None:
+        """Leave out what there is no room for in so many pixels."""
+        needed = self._needed
+        for name in _DISPENSABLE:
+            button = self.buttons[name]
+            has_room = needed <= width
+            if has_room and not button.winfo_manager():
+                button.grid()
+            elif not has_room:
+                needed -= button.winfo_reqwidth()
+                button.grid_remove()
+
+    def show(self, now: Situation) -> None:
+        """Bring the buttons in line with the session."""
+        self._now = now
+        for name, button in self.buttons.items():
+            button.state(["!disabled" if BY_NAME[name].enabled(now) else "disabled"])
+        can_change_speed = BY_NAME["faster"].enabled(now)
+        self.speed.state(["!disabled" if can_change_speed else "disabled"])
+        self.speed.configure(text=speed_label(now.speed))
+        self._draw_icons()
+
+    def show_position(self, position: float, duration: float | None) -> None:
+        """Show where the movie stands, in seconds."""
+        self.slider.show(position, duration)
+        _write(self.elapsed, clock(self.slider.shown_position))
+        _write(self.total, "" if duration is None else clock(duration))
+
+    def _draw_icons(self) -> None:
+        palette = self._theme.palette
+        shapes = {
+            "toggle": "pause" if self._now.wants_to_play else "play",
+            "record": "stop" if self._now.recording else "record",
+        }
+        for name, button in self.buttons.items():
+            shape = shapes.get(name, name)
+            colour = palette.bad if name == "record" and self._now.recording else palette.text
+            normal = self._theme.icon(shape, colour)
+            grey = self._theme.icon(shape, palette.disabled)
+            button.configure(image=(normal, "disabled", grey))  # type: ignore[call-overload]
+
+    def _offer_speeds(self) -> None:
+        menu = build_speed_menu(self, self._now.speed, self._choose_speed)
+        menu.update_idletasks()
+        menu.tk_popup(self.speed.winfo_rootx(), self.speed.winfo_rooty() - menu.winfo_reqheight())
+
+
+def _write(label: ttk.Label, text: str) -> None:
+    if str(label.cget("text")) != text:
+        label.configure(text=text)

@@ -1,0 +1,67 @@
+"""Binds the keys of the command table."""
+
+from __future__ import annotations
+
+import tkinter as tk
+from collections.abc import Callable
+
+from rtplab.player.controls.modifiers import is_meant, sequences
+from rtplab.player.model.commands import COMMANDS, Command
+
+# Widgets that need keys themselves, by their class.
+_TYPED_INTO = ("TEntry", "Entry", "TSpinbox")
+_PRESSED_WITH_SPACE = ("TButton", "TCheckbutton", "TRadiobutton")
+_MOVED_WITH_ARROWS = ("TScale", "Treeview", "TNotebook", "Text", "TRadiobutton")
+_ARROWS = ("Left", "Right", "Up", "Down", "Home")
+
+
+def bind_keys(window: tk.Misc, picture: tk.Misc, run: Callable[[Command], None]) -> None:
+    """Have every key of the table run its command, wherever the focus is in the window."""
+    system = windowing_system(window)
+    bound: dict[str, list[tuple[str, Command]]] = {}
+    for command in COMMANDS:
+        for key in command.keys:
+            for sequence in sequences(key, system):
+                bound.setdefault(sequence, []).append((key, command))
+    for sequence, meanings in bound.items():
+        window.bind(sequence, _handler(meanings, system, picture, run))
+
+
+def windowing_system(widget: tk.Misc) -> str:
+    """What Tk draws on: x11, win32 or aqua."""
+    return str(widget.tk.call("tk", "windowingsystem"))
+
+
+def _handler(
+    meanings: list[tuple[str, Command]],
+    system: str,
+    picture: tk.Misc,
+    run: Callable[[Command], None],
+) -> Callable[[tk.Event[tk.Misc]], str | None]:
+    """What a sequence does that, by its modifiers, is one key of the table or another."""
+
+    def handle(event: tk.Event[tk.Misc]) -> str | None:
+        for key, command in meanings:
+            if is_meant(key, system, int(event.state)):
+                if _belongs_to_widget(key, event.widget, picture):
+                    return None
+                run(command)
+                return "break"
+        return None
+
+    return handle
+
+
+def _belongs_to_widget(key: str, widget: tk.Misc, picture: tk.Misc) -> bool:
+    if isinstance(widget, str):
+        return False  # one that tkinter does not know, such as a menu's
+    kind = widget.winfo_class()
+    if widget.winfo_toplevel() is not picture.winfo_toplevel():
+        return True  # a dialog's
+    if key in ("Tab", "Shift-Tab"):  # from anywhere else they move the focus as ever
+        return widget not in (picture, picture.winfo_toplevel())
+    return (
+        (kind in _TYPED_INTO and key != "Escape")
+        or (key == "space" and kind in _PRESSED_WITH_SPACE)
+        or (key in _ARROWS and kind in _MOVED_WITH_ARROWS)
+    )

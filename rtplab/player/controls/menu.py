@@ -1,0 +1,98 @@
+"""The menu, made from the command table."""
+
+from __future__ import annotations
+
+import tkinter as tk
+from collections.abc import Callable
+from typing import Any
+
+from rtplab.player.controls.keyboard import windowing_system
+from rtplab.player.look.theme import Theme
+from rtplab.player.model.commands import COMMANDS, MENUS, SPEEDS, Command, key_label
+from rtplab.player.model.history import Address
+from rtplab.player.model.status import Situation
+
+Run = Callable[[Command], None]
+# Told by the key itself, or of no use in a menu that is open.
+_NOT_IN_MENU = ("menu", "controls", "leave_fullscreen")
+
+
+def build_menu(
+    master: tk.Misc,
+    now: Situation,
+    run: Run,
+    recent: list[Address],
+    reopen: Callable[[Address], None],
+) -> tk.Menu:
+    """The whole menu as it stands at this moment; what can't be done now is grey."""
+    menu = tk.Menu(master, tearoff=False)
+    for title in MENUS:
+        submenu = _colour(tk.Menu(menu, tearoff=False))
+        for command in COMMANDS:
+            if command.menu == title and command.name not in _NOT_IN_MENU:
+                _add(submenu, command, now, run)
+            if command.menu == title and command.name == "open" and recent:
+                _add_recent(submenu, recent, reopen)
+        menu.add_cascade(label=title, menu=submenu, underline=0, **_padding(menu))
+    return _colour(menu)
+
+
+def build_speed_menu(master: tk.Misc, speed: float, choose: Callable[[float], None]) -> tk.Menu:
+    """The speeds to choose from."""
+    menu = tk.Menu(master, tearoff=False)
+    for other in reversed(SPEEDS):
+        mark = "●" if other == speed else "   "
+        menu.add_command(
+            label=f"{mark} {speed_label(other)}",
+            command=lambda other=other: choose(other),  # type: ignore[misc]
+            **_padding(menu),
+        )
+    return _colour(menu)
+
+
+def speed_label(speed: float) -> str:
+    return f"{speed:g}×"
+
+
+def _add(menu: tk.Menu, command: Command, now: Situation, run: Run) -> None:
+    system = windowing_system(menu)
+    menu.add_command(
+        label=command.label,
+        accelerator=f"{key_label(command.keys[0], system)}  " if command.keys else "",
+        command=lambda: run(command),
+        state="normal" if command.enabled(now) else "disabled",
+        **_padding(menu),
+    )
+
+
+def _add_recent(menu: tk.Menu, recent: list[Address], reopen: Callable[[Address], None]) -> None:
+    submenu = _colour(tk.Menu(menu, tearoff=False))
+    for address in recent:
+        submenu.add_command(
+            label=address.title,
+            command=lambda address=address: reopen(address),  # type: ignore[misc]
+            **_padding(menu),
+        )
+    menu.add_cascade(label="Open again", menu=submenu, **_padding(menu))
+
+
+def _padding(menu: tk.Menu) -> dict[str, Any]:
+    return {"image": Theme.of(menu).spacer(8, 24), "compound": "left"}
+
+
+def _colour(menu: tk.Menu) -> tk.Menu:
+    """A menu is no ttk widget."""
+    theme = Theme.of(menu)
+    p = theme.palette
+    menu.configure(
+        background=p.raised,
+        foreground=p.text,
+        activebackground=p.accent,
+        activeforeground=p.on_accent,
+        disabledforeground=p.disabled,
+        relief="flat",
+        borderwidth=theme.px(1),
+        activeborderwidth=0,  # Tk can only draw a bevel with it
+        font=theme.font,
+    )
+    return menu

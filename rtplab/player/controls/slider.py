@@ -1,0 +1,109 @@
+"""The seek slider: where the movie stands, and where the viewer wants it."""
+
+from __future__ import annotations
+
+import tkinter as tk
+from collections.abc import Callable
+
+from rtplab.player.look.theme import Theme
+
+_HEIGHT = 24
+_LINE = 4
+_KNOB = 14
+
+
+class SeekSlider(tk.Canvas):
+    """A line from the beginning to the end; a click or a drag says where to go."""
+
+    def __init__(self, master: tk.Misc, theme: Theme, seek: Callable[[float], None]) -> None:
+        """`seek` is called with seconds when the viewer has chosen a position."""
+        super().__init__(
+            master, height=theme.px(_HEIGHT), highlightthickness=0, borderwidth=0, takefocus=False
+        )
+        self._theme = theme
+        self._seek = seek
+        self._position = 0.0
+        self._duration: float | None = None
+        self._dragging: float | None = None  # seconds
+        self._hovered = self._focused = False
+        self._drawn: tuple[object, ...] = ()
+        self.bind("<Configure>", lambda event: self._draw())
+        self.bind("<Button-1>", self._press)
+        self.bind("<B1-Motion>", self._drag)
+        self.bind("<ButtonRelease-1>", self._release)
+        for sequence, hovered in (("<Enter>", True), ("<Leave>", False)):
+            self.bind(sequence, lambda event, hovered=hovered: self._hover(hovered))  # type: ignore[misc]
+        for sequence, focused in (("<FocusIn>", True), ("<FocusOut>", False)):
+            self.bind(sequence, lambda event, focused=focused: self._focus(focused))  # type: ignore[misc]
+        self.bind("<<ThemeChanged>>", lambda event: self._draw(), add=True)
+
+    def show(self, position: float, duration: float | None) -> None:
+        """Show a position, in seconds; without a duration there is nothing to choose."""
+        self._position = position
+        if duration != self._duration:
+            self._duration = duration
+            self.configure(takefocus=bool(duration))
+        self._draw()
+
+    @property
+    def shown_position(self) -> float:
+        """Seconds: where the viewer drags the knob to, or where the movie stands."""
+        return self._position if self._dragging is None else self._dragging
+
+    def x_of(self, seconds: float) -> int:
+        """Where on the slider a position is, in pixels."""
+        left, right = self._ends()
+        share = seconds / self._duration if self._duration else 0.0
+        return round(left + min(max(share, 0.0), 1.0) * (right - left))
+
+    def _ends(self) -> tuple[int, int]:
+        margin = self._theme.px(_KNOB) // 2 + 1
+        return margin, max(margin + 1, self.winfo_width() - margin)
+
+    def _seconds_at(self, x: int) -> float:
+        left, right = self._ends()
+        return min(max((x - left) / (right - left), 0.0), 1.0) * (self._duration or 0.0)
+
+    def _press(self, event: tk.Event[tk.Misc]) -> None:
+        if self._duration:
+            self._dragging = self._seconds_at(event.x)
+            self._draw()
+
+    def _drag(self, event: tk.Event[tk.Misc]) -> None:
+        if self._dragging is not None:
+            self._dragging = self._seconds_at(event.x)
+            self._draw()
+
+    def _release(self, event: tk.Event[tk.Misc]) -> None:
+        if self._dragging is not None:
+            target, self._dragging = self._seconds_at(event.x), None
+            self._seek(target)
+
+    def _hover(self, hovered: bool) -> None:
+        self._hovered = hovered
+        self._draw()
+
+    def _focus(self, focused: bool) -> None:
+        self._focused = focused
+        self._draw()
+
+    def _draw(self) -> None:
+        p, px = self._theme.palette, self._theme.px
+        x = self.x_of(self.shown_position)
+        active = self._hovered or self._focused or self._dragging is not None
+        size = self.winfo_width(), self.winfo_height()
+        state = (x, size, active, self._focused, bool(self._duration), p.name)
+        if state == self._drawn:
+            return
+        self._drawn = state
+        self.delete("all")
+        self.configure(background=p.window)
+        left, right = self._ends()
+        middle, half = self.winfo_height() // 2, px(_LINE) / 2
+        if not self._duration:
+            return  # nobody knows how long it is: nothing to choose
+        self.create_rectangle(left, middle - half, right, middle + half, fill=p.trough, width=0)
+        self.create_rectangle(left, middle - half, x, middle + half, fill=p.accent, width=0)
+        if active:
+            colour = p.text if self._focused else p.accent
+            self.create_image(x, middle, image=self._theme.icon("knob", colour, _KNOB))

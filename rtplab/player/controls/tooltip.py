@@ -1,0 +1,48 @@
+"""Tooltips: what a button does, when the mouse rests upon it."""
+
+from __future__ import annotations
+
+import tkinter as tk
+from tkinter import ttk
+
+from rtplab.player.look.theme import Theme
+
+DELAY = 600  # milliseconds that the mouse rests first
+
+
+class Tooltip:
+    """The tooltip of one widget."""
+
+    def __init__(self, widget: tk.Misc, text: str) -> None:
+        self._widget = widget
+        self.text = text
+        self._timer = ""
+        self._window: tk.Toplevel | None = None
+        widget.bind("<Enter>", self._wait, add=True)
+        for event in ("<Leave>", "<Button>", "<Destroy>", "<Key>"):
+            widget.bind(event, self._hide, add=True)
+
+    def _wait(self, event: tk.Event[tk.Misc]) -> None:
+        self._timer = self._widget.after(DELAY, self._show)
+
+    def _show(self) -> None:
+        self._timer = ""
+        theme = Theme.of(self._widget)
+        palette, px = theme.palette, theme.px
+        self._window = window = tk.Toplevel(self._widget, background=palette.border)
+        window.wm_overrideredirect(True)
+        label = ttk.Label(window, text=self.text, padding=(px(8), px(4)), font=theme.small_font)
+        label.pack(padx=px(1), pady=px(1))
+        width, height = label.winfo_reqwidth(), label.winfo_reqheight()
+        x = self._widget.winfo_rootx() + (self._widget.winfo_width() - width) // 2
+        x = max(0, min(x, self._widget.winfo_screenwidth() - width - px(2)))
+        y = self._widget.winfo_rooty() - height - px(8)
+        window.wm_geometry(f"+{x}+{max(0, y)}")
+
+    def _hide(self, event: tk.Event[tk.Misc]) -> None:
+        if self._timer:
+            self._widget.after_cancel(self._timer)
+            self._timer = ""
+        if self._window is not None:
+            self._window.destroy()
+            self._window = None

@@ -1,0 +1,265 @@
+"""Dresses ttk in our palette: flat, rounded, and sharp at every scale of the screen."""
+
+from __future__ import annotations
+
+import tkinter as tk
+from tkinter import font as tkfont
+from tkinter import ttk
+from typing import Any
+
+from PIL import Image, ImageDraw, ImageTk
+
+from rtplab.player.look import icons
+from rtplab.player.look.palette import DARK, PALETTES, Palette
+
+_OVERSAMPLING = 4  # curves are drawn so many times larger and then reduced
+_UNSCALED = 96 / 72  # `tk scaling`, pixels per point, of a screen at 1x
+_RADIUS = 6
+_NAME = "rtplab"
+
+
+class Theme:
+    """The looks of all windows of one Tk interpreter; sizes are given at 1x."""
+
+    def __init__(self, root: tk.Misc) -> None:
+        self.palette = DARK
+        self.scale = max(1.0, float(root.tk.call("tk", "scaling")) / _UNSCALED)
+        self._root = root
+        self._style = ttk.Style(root)
+        self._images: list[ImageTk.PhotoImage] = []  # Tk itself keeps no reference
+        self._icons: dict[tuple[str, str, int], ImageTk.PhotoImage] = {}
+        self._make_fonts()
+        for palette in PALETTES.values():
+            self._create(palette)
+        self.use(DARK)
+
+    @staticmethod
+    def of(widget: tk.Misc) -> Theme:
+        """The theme of the interpreter that `widget` belongs to."""
+        root = widget._root()  # type: ignore[attr-defined]
+        if not hasattr(root, "_rtplab_theme"):
+            root._rtplab_theme = Theme(root)
+        theme = root._rtplab_theme
+        assert isinstance(theme, Theme)
+        return theme
+
+    def use(self, palette: Palette) -> None:
+        """Change the colours; whoever draws by itself hears of it by <<ThemeChanged>>."""
+        self.palette = palette
+        self._style.theme_use(f"{_NAME}-{palette.name}")
+        self._colour_classic_widgets()
+
+    def px(self, length: float) -> int:
+        """A length of the design at 1x in pixels of this screen."""
+        return round(length * self.scale)
+
+    def icon(self, name: str, colour: str = "", size: int = 18) -> ImageTk.PhotoImage:
+        """An icon of icons.py, `size` at 1x, in a colour; by default that of text."""
+        key = (name, colour or self.palette.text, self.px(size))
+        if key not in self._icons:
+            self._icons[key] = ImageTk.PhotoImage(icons.draw(*key), master=self._root)
+        return self._icons[key]
+
+    def spacer(self, width: int, height: int) -> ImageTk.PhotoImage:
+        """Nothing to see, of a size at 1x: what a menu, which knows no padding, is padded with."""
+        key = ("", "", self.px(width) << 16 | self.px(height))
+        if key not in self._icons:
+            nothing = Image.new("RGBA", (self.px(width), self.px(height)))
+            self._icons[key] = ImageTk.PhotoImage(nothing, master=self._root)
+        return self._icons[key]
+
+    def _make_fonts(self) -> None:
+        base = tkfont.nametofont("TkDefaultFont", root=self._root)
+        family = str(base.actual("family"))
+        fixed = str(tkfont.nametofont("TkFixedFont", root=self._root).actual("family"))
+        # In pixels, so that text grows with everything else and with nothing but that.
+        make = self._make_font
+        base.configure(size=-self.px(13))
+        self.font = make(family, 13)
+        self.small_font = make(family, 12)
+        self.bold_font = make(family, 13, "bold")
+        self.caption_font = make(family, 15)
+        self.headline_font = make(family, 20, "bold")
+        self.fixed_font = make(fixed, 12)
+
+    def _make_font(self, family: str, size: int, weight: str = "normal") -> tkfont.Font:
+        # typeshed wants the weight as a literal
+        return tkfont.Font(self._root, family=family, size=-self.px(size), weight=weight)  # type: ignore[arg-type]
+
+    def _create(self, palette: Palette) -> None:
+        name = f"{_NAME}-{palette.name}"
+        self._style.theme_create(name, parent="clam")
+        self._style.theme_use(name)
+        style, p = self._style, palette
+        style.configure(
+            ".",
+            background=p.window,
+            foreground=p.text,
+            font=self.font,
+            bordercolor=p.border,
+            lightcolor=p.window,
+            darkcolor=p.window,
+            troughcolor=p.trough,
+            selectbackground=p.accent,
+            selectforeground=p.on_accent,
+            insertcolor=p.text,
+            focuscolor=p.accent,
+        )
+        style.map(".", foreground=[("disabled", p.disabled)])
+        style.configure("Muted.TLabel", foreground=p.muted)
+        style.configure("Bold.TLabel", font=self.bold_font)
+        style.configure("Bad.TLabel", foreground=p.bad)
+        style.configure("Rule.TFrame", background=p.border)
+        self._create_buttons(palette)
+        self._create_fields(palette)
+
+    def _create_buttons(self, p: Palette) -> None:
+        self._style.element_create(
+            "Rounded.button",
+            "image",
+            self._rounded(p.raised, p.border),
+            ("disabled", self._rounded(p.window, p.border)),
+            ("pressed", self._rounded(p.pressed, p.border)),
+            ("focus", "active", self._rounded(p.hover, p.accent)),
+            ("focus", self._rounded(p.raised, p.accent)),
+            ("active", self._rounded(p.hover, p.border)),
+            border=self.px(_RADIUS),
+            padding=0,
+            sticky="nsew",
+        )
+        self._style.element_create(
+            "Flat.button",
+            "image",
+            self._rounded(p.window, p.window),
+            ("disabled", self._rounded(p.window, p.window)),
+            ("pressed", self._rounded(p.pressed, p.pressed)),
+            ("focus", "active", self._rounded(p.hover, p.accent)),
+            ("focus", self._rounded(p.window, p.accent)),
+            ("active", self._rounded(p.hover, p.hover)),
+            ("selected", self._rounded(p.raised, p.raised)),
+            border=self.px(_RADIUS),
+            padding=0,
+            sticky="nsew",
+        )
+        for widget, element in (("TButton", "Rounded"), ("Flat.TButton", "Flat")):
+            self._style.layout(widget, _button_layout(f"{element}.button"))
+        self._style.configure("TButton", padding=(self.px(13), self.px(8)), anchor="center")
+        self._style.configure("Flat.TButton", padding=self.px(9))
+
+    def _create_fields(self, p: Palette) -> None:
+        style, px = self._style, self.px
+        flat = {"lightcolor": p.raised, "darkcolor": p.raised}
+        style.configure("TEntry", fieldbackground=p.raised, padding=px(5), **flat)
+        style.map("TEntry", bordercolor=[("focus", p.accent)], lightcolor=[("focus", p.raised)])
+        self._create_indicators(p)
+        style.configure("TNotebook", borderwidth=0, tabmargins=(px(8), px(6), px(8), 0))
+        style.configure("TNotebook.Tab", padding=(px(9), px(6)), foreground=p.muted, borderwidth=0)
+        style.map(
+            "TNotebook.Tab",
+            foreground=[("selected", p.text)],
+            background=[("selected", p.raised), ("active", p.hover), ("", p.window)],
+            lightcolor=[("selected", p.raised), ("", p.window)],
+            bordercolor=[("", p.window)],
+            focuscolor=[("selected", p.raised)],
+        )
+        self._create_scale(p)
+        style.configure(
+            "TScrollbar",
+            background=p.border,
+            troughcolor=p.window,
+            bordercolor=p.window,
+            lightcolor=p.border,
+            darkcolor=p.border,
+            arrowcolor=p.muted,
+            arrowsize=px(12),
+            gripcount=0,
+        )
+        style.map("TScrollbar", background=[("active", p.muted), ("disabled", p.window)])
+        style.configure(
+            "Treeview", background=p.raised, fieldbackground=p.raised, foreground=p.text,
+            rowheight=px(24), bordercolor=p.border, **flat,
+        )  # fmt: skip
+        style.map(
+            "Treeview",
+            background=[("selected", p.accent)],
+            foreground=[("selected", p.on_accent)],
+        )
+
+    def _create_scale(self, p: Palette) -> None:
+        style = self._style
+        style.element_create("Line.trough", "image", self._line(p), sticky="ew", border=self.px(2))
+        knob = self.icon("knob", p.accent, 16)
+        lit = self.icon("knob", p.text, 16)
+        style.element_create("Knob.slider", "image", knob, ("active", lit), ("focus", lit))
+        slider = ("Knob.slider", {"side": "left", "sticky": ""})
+        layout: Any = [("Line.trough", {"sticky": "ew", "children": [slider]})]
+        style.layout("Horizontal.TScale", layout)
+
+    def _line(self, p: Palette) -> ImageTk.PhotoImage:
+        """A thin line in the middle of the height that the knob needs."""
+        image = Image.new("RGBA", (self.px(16), self.px(16)))
+        top = self.px(6)
+        ImageDraw.Draw(image).rectangle((0, top, self.px(16), top + self.px(4) - 1), p.trough)
+        photo = ImageTk.PhotoImage(image, master=self._root)
+        self._images.append(photo)
+        return photo
+
+    def _create_indicators(self, p: Palette) -> None:
+        """Check and radio marks, drawn as the icons are."""
+        for kind, shapes in (("Check", ("box", "checked")), ("Radio", ("ring", "chosen"))):
+            off, lit, on = (
+                self.icon(shapes[0], p.muted, 16),
+                self.icon(shapes[0], p.text, 16),
+                self.icon(shapes[1], p.accent, 16),
+            )
+            name = f"{kind}.indicator"
+            self._style.element_create(
+                name, "image", off, ("selected", on), ("active", lit), sticky="w",
+                width=self.px(22),
+            )  # fmt: skip
+            indicator = (f"{kind}.indicator", {"side": "left", "sticky": ""})
+            label = (f"{kind}button.label", {"side": "left", "sticky": "nswe"})
+            focus = (f"{kind}button.focus", {"side": "left", "sticky": "", "children": [label]})
+            layout: Any = [(f"{kind}button.padding", {"children": [indicator, focus]})]
+            self._style.layout(f"T{kind}button", layout)
+            self._style.configure(f"T{kind}button", padding=self.px(2))
+            self._style.map(f"T{kind}button", background=[("active", p.window)])
+
+    def _rounded(self, fill: str, outline: str) -> ImageTk.PhotoImage:
+        """A rounded square that ttk stretches in its middle."""
+        side, line = self.px(4 * _RADIUS), max(1, self.px(1))
+        n = _OVERSAMPLING
+        image = Image.new("RGBA", (side * n, side * n))
+        ImageDraw.Draw(image).rounded_rectangle(
+            (0, 0, side * n - 1, side * n - 1), self.px(_RADIUS) * n, fill, outline, line * n
+        )
+        photo = ImageTk.PhotoImage(
+            image.resize((side, side), Image.Resampling.BOX), master=self._root
+        )
+        self._images.append(photo)
+        return photo
+
+    def _colour_classic_widgets(self) -> None:
+        """Menus and the like are no ttk widgets: they take their colours from the options."""
+        p, add = self.palette, self._root.option_add
+        for pattern, value in (
+            ("*Menu.background", p.raised),
+            ("*Menu.foreground", p.text),
+            ("*Menu.activeBackground", p.accent),
+            ("*Menu.activeForeground", p.on_accent),
+            ("*Menu.disabledForeground", p.disabled),
+            ("*Menu.selectColor", p.text),
+            ("*Menu.relief", "flat"),
+            ("*Menu.borderWidth", str(self.px(1))),
+            ("*Menu.activeBorderWidth", "0"),
+            ("*Toplevel.background", p.window),
+            ("*Dialog.background", p.window),
+            ("*Dialog.msg.font", str(self.font)),
+        ):
+            add(pattern, value, "widgetDefault")
+
+
+def _button_layout(element: str) -> Any:
+    label = ("Button.label", {"sticky": "nswe"})
+    padding = ("Button.padding", {"sticky": "nswe", "children": [label]})
+    return [(element, {"sticky": "nswe", "children": [padding]})]

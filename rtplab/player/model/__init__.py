@@ -1,0 +1,1 @@
+"""What the player knows and wants. No Tk."""

@@ -1,0 +1,116 @@
+"""What the player says about its session, in words. Needs no Tk."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from enum import Enum, auto
+from typing import NamedTuple
+
+from rtplab.protocol.rtsp.messages import printable
+from rtplab.protocol.rtsp.states import State
+
+
+class Tone(Enum):
+    """How a message is meant."""
+
+    CALM = auto()
+    BAD = auto()
+
+
+@dataclass(frozen=True)
+class Message:
+    """Words for the picture area; no headline, nothing to say."""
+
+    headline: str
+    detail: str = ""
+    tone: Tone = Tone.CALM
+
+
+NOTHING = Message("")
+
+
+class Situation(NamedTuple):
+    """All that the window's words and buttons depend on. Times are seconds."""
+
+    movie: str = ""
+    state: State = State.INIT
+    waiting: bool = False  # for a connection, or a reply
+    needs_password: bool = False
+    error: str = ""
+    notice: str = ""
+    has_picture: bool = False
+    seekable: bool = False
+    ended: bool = False
+    silence: int = 0  # whole seconds without a picture while playing, once that is too long
+    damage: str = ""  # why no frame could be decoded, once that has been so for too long
+    reconnecting_in: float | None = None
+    attempt: int = 0  # of reconnecting, from 1
+    recording: bool = False
+    speed: float = 1.0
+    wants_to_play: bool = False  # what the viewer wants, whatever has come of it yet
+
+
+def message_for(now: Situation) -> Message:
+    """What is to be said in the picture area."""
+    if now.reconnecting_in is not None:
+        return _reconnecting(now)
+    if now.needs_password:
+        return Message("Log in", f"{now.error}\nPress Setup to be asked again.")
+    if now.error:
+        return Message(_trouble(now), now.error + _way_out(now), Tone.BAD)
+    if now.ended and now.state is not State.PLAYING:
+        return Message("The end", "Press Play to watch it again.")
+    if now.notice:
+        return Message("Stalled", now.notice)
+    if now.waiting:
+        return NOTHING if now.has_picture else Message("Asking the server …", now.movie)
+    return _by_state(now)
+
+
+def _by_state(now: Situation) -> Message:
+    if now.state is State.INIT:
+        return Message("No session", f"Press Setup to ask the server for {now.movie}.")
+    if now.state is State.PLAYING and now.damage:
+        why = printable(now.damage, 120)
+        return Message("No picture", f"Frames come, but can't be decoded: {why}.", Tone.BAD)
+    if now.state is State.PLAYING and now.silence:
+        return Message("Stalled", f"No picture for {now.silence} s.")
+    if now.has_picture:
+        return NOTHING
+    if now.state is State.PLAYING:
+        return Message("Buffering …", now.movie)
+    return Message("Ready to play", f"{now.movie} is set up: press Play.")
+
+
+def _way_out(now: Situation) -> str:
+    if now.state is not State.INIT or "press Setup" in now.error:
+        return ""
+    return "\nPress Setup to try again, or o to open something else."
+
+
+def _reconnecting(now: Situation) -> Message:
+    seconds = math.ceil(now.reconnecting_in or 0)
+    when = f"in {seconds} s" if seconds else "now"
+    return Message("Reconnecting …", f"{now.error}\nAttempt {now.attempt}, {when}.", Tone.BAD)
+
+
+def _trouble(now: Situation) -> str:
+    lost = ("closed the connection", "is lost", "is gone")
+    if any(words in now.error for words in lost):
+        return "Connection lost"
+    return "No session" if now.state is State.INIT else "Something is wrong"
+
+
+def clock(seconds: float) -> str:
+    """Minutes and seconds as players show them: 0:05, 12:34, 1:02:03."""
+    whole = max(0, int(seconds))
+    hours, minutes = divmod(whole // 60, 60)
+    if hours:
+        return f"{hours}:{minutes:02}:{whole % 60:02}"
+    return f"{minutes}:{whole % 60:02}"
+
+
+def time_line(position: float, duration: float | None) -> str:
+    """Where the movie stands: `0:05 / 0:25`, or `0:05` when nobody knows how long it is."""
+    return clock(position) if duration is None else f"{clock(position)} / {clock(duration)}"

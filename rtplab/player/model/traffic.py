@@ -1,0 +1,90 @@
+"""Keeps what went over the wire, for the protocol panel and for capture files. Needs no Tk.
+
+RTSP messages are few and are always kept. RTP packets are kept only while somebody watches, so that
+a closed panel costs nothing.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable
+
+from rtplab.protocol.rtsp.states import STATE_CHANGING_METHODS
+from rtplab.receiving.files.capture import Endpoints, Message, Packet, Recorder
+
+MAX_MESSAGES = 500
+MAX_MESSAGE_BYTES = 4 * 1024 * 1024  # of messages: real ones have 300 bytes, but 64 KB are allowed
+# Bytes of packets that are kept: minutes of the demonstration, seconds of 1080p.
+MAX_PACKET_BYTES = 64 * 1024 * 1024
+
+
+class Traffic(Recorder):
+    """The observer of a client: its threads call, the window reads."""
+
+    def __init__(self, endpoints: Callable[[], Endpoints | None]) -> None:
+        super().__init__(endpoints)
+        self._lock = threading.Lock()  # guards all that follows
+        self._messages: deque[Message] = deque()
+        self._message_bytes = 0
+        self._packets: deque[Packet] = deque()
+        self._bytes = 0
+        self.message_count = 0
+        self.watching = False
+
+    def packets_received(
+        self, packets: list[bytes], source_port: int, is_rtcp: bool, when: float
+    ) -> None:
+        if self.watching:
+            super().packets_received(packets, source_port, is_rtcp, when)
+
+    def keep(self, entry: Message | Packet) -> None:
+        with self._lock:
+            if isinstance(entry, Message):
+                self._keep_message(entry)
+                return
+            self._packets.append(entry)
+            self._bytes += len(entry.data)
+            while self._bytes > MAX_PACKET_BYTES:
+                self._bytes -= len(self._packets.popleft().data)
+
+    def _keep_message(self, message: Message) -> None:
+        self._messages.append(message)
+        self.message_count += 1
+        self._message_bytes += len(message.data)
+        while len(self._messages) > MAX_MESSAGES or self._message_bytes > MAX_MESSAGE_BYTES:
+            self._message_bytes -= len(self._messages.popleft().data)
+
+    @property
+    def messages(self) -> list[Message]:
+        """The messages that are kept, oldest first."""
+        with self._lock:
+            return list(self._messages)
+
+    @property
+    def packets(self) -> list[Packet]:
+        """The packets that are kept, oldest first."""
+        with self._lock:
+            return list(self._packets)
+
+    def last_rtp(self) -> Packet | None:
+        """The newest packet that is no RTCP."""
+        with self._lock:
+            return next((packet for packet in reversed(self._packets) if not packet.is_rtcp), None)
+
+    def last_exchange(self) -> tuple[str, str]:
+        """The first lines of the last request that may change the state, and of its reply.
+
+        Each is "" where there is none.
+        """
+        request = reply = ""
+        wanted = False
+        for message in self.messages:
+            line = message.data.split(b"\n", 1)[0].decode("utf-8", "replace").strip()
+            if message.sent:
+                wanted = line.partition(" ")[0] in STATE_CHANGING_METHODS
+            if wanted and message.sent:
+                request, reply = line, ""
+            elif wanted and not reply:
+                reply = line
+        return request, reply

@@ -1,0 +1,390 @@
+"""What a viewer wants of a session, carried out step by step. Needs no Tk.
+
+A request is answered later, and only one is under way at a time. So a wish is kept here, and
+`tick`, called again and again, does what the session's state allows by now.
+"""
+
+from __future__ import annotations
+
+import threading
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from rtplab.player.model.reconnecting import Backoff
+from rtplab.player.model.status import Situation
+from rtplab.protocol.rtsp.states import State
+from rtplab.receiving.files.recording import Recording
+from rtplab.receiving.rtp.frames import Frame
+
+NEAR_THE_END = 1.0  # seconds before the end of a movie: who has come so far has seen it
+JUST_NOW = 5.0  # seconds since the last picture: the viewer has been watching until then
+# Seconds before the end of a movie of unknown frame rate where there surely is a frame yet.
+LAST_MOMENT = 0.1
+SAME_PLACE = 0.001  # seconds that timestamps may be off, in ticks of 1/90000 s
+STALL = 2.0  # seconds without a picture while playing after which the viewer is told
+DAMAGE = 5.0  # seconds of frames none of which could be decoded, likewise
+
+
+def short_name(movie: str) -> str:
+    """A movie's name without its path; of an address without a path, its host."""
+    return movie.rstrip("/").rpartition("/")[2] or movie
+
+
+class Viewing:
+    """One client, from the viewer's side. All in one thread, but for the recording."""
+
+    def __init__(self, client: Any) -> None:
+        self.client = client
+        self.frame: Frame | None = None  # that is shown
+        self.speed = 1.0
+        self._state = self.previous_state = State.INIT  # at the last tick, and before it changed
+        self.loss = ""  # why the session was lost; empty when it was ended by TEARDOWN
+        # Where the viewer wants to be, PLAYING or READY, until the session is there; None: it is.
+        self._goal: State | None = None
+        # The state that a request was sent for, until somebody has looked what came of it.
+        self._asked_for: State | None = None
+        self._wants_to_step = False
+        self._wants_speed = False  # another than the server knows of
+        self._seek_target: float | None = None  # wished, not yet asked for
+        self._sought: float | None = None  # asked for, not yet shown
+        self._sought_at = 0.0
+        self._position = 0.0
+        self._shown_at: float | None = None  # when the last frame was shown, or playing began
+        self._damaged_since: float | None = None  # no frame could be decoded since then
+        self._damage = ""  # why not, once that has been so for too long
+        self._backoff = Backoff()
+        self._attempting = False
+        self._trouble = ""  # why the connection was lost
+        self._recording_lock = threading.Lock()  # guards the recording
+        self._recording: Recording | None = None
+        self.recording_error = ""
+
+    # ------------------------------------------------------------------ the viewer's wishes
+
+    @property
+    def wants_to_play(self) -> bool:
+        """What the viewer wants, whatever has come of it yet."""
+        state = self.client.state
+        if state is State.INIT:
+            is_lost = self._backoff.active
+            return self._goal is State.PLAYING and self.client.isWaiting() and not is_lost
+        if self._goal is not None:
+            return self._goal is State.PLAYING
+        return state is State.PLAYING and not self._wants_to_step  # which plays for one frame
+
+    def toggle(self) -> None:
+        """Pause if the viewer wants it to play, play if not."""
+        if self.wants_to_play:
+            self.pause()
+        else:
+            self.play()
+
+    def play(self) -> None:
+        """Play, from whatever state."""
+        self._goal = State.PLAYING
+        self._wants_to_step = False
+        if self.client.state is State.INIT:
+            self.client.setupMovie()
+        elif self.client.state is State.PLAYING:
+            self.client.playout.release()
+
+    def pause(self) -> None:
+        """Stop at the frame that is shown."""
+        self._goal = State.READY
+        if self.client.state is not State.INIT:
+            self.client.playout.hold()
+        if self.client.state is State.PLAYING and self._has_settled():
+            self._asked_for = State.READY
+            self.client.pauseMovie()
+
+    def tear_down(self) -> None:
+        """End the session, or the attempts to have one again."""
+        self._goal, self._attempting = None, False
+        self._backoff.succeeded()
+        self.client.exitClient()
+
+    def step(self) -> None:
+        """Pause; when paused, show the next frame."""
+        if self.wants_to_play:
+            self.pause()
+        elif self.client.state is not State.INIT:
+            self._wants_to_step = True
+
+    def seek(self, seconds: float) -> None:
+        """Go to a position; more wishes before the server has answered count as one.
+
+        Whoever wants to go beyond the last frame gets there, and from there nowhere.
+        """
+        last = self._last_start()
+        if last is None:
+            return
+        target = min(max(0.0, seconds), last)
+        if target < last or self.position < last - SAME_PLACE:
+            self._seek_target = target
+
+    def _last_start(self) -> float | None:
+        """When the last frame begins, in seconds; None when nobody knows how long the movie is."""
+        duration: float | None = self.client.duration
+        if duration is None:
+            return None
+        rate: float | None = self.client.frameRate
+        if rate is None:
+            return max(0.0, duration - LAST_MOMENT)
+        return max(0.0, (round(duration * rate) - 1) / rate)
+
+    def seek_by(self, seconds: float) -> None:
+        """Go forward, or back."""
+        self.seek(self.position + seconds)
+
+    def set_speed(self, speed: float) -> None:
+        """Play faster or slower."""
+        self.speed = speed
+        self._wants_speed = True
+
+    # ------------------------------------------------------------------ what goes on
+
+    @property
+    def position(self) -> float:
+        """Seconds into the movie; where the viewer wants to be, as soon as he has said it."""
+        wished = self._sought if self._seek_target is None else self._seek_target
+        return self._position if wished is None else wished
+
+    @property
+    def reconnects(self) -> bool:
+        """Tell if a lost session may be begun anew without being asked.
+
+        A lab server may take one connection in its life: there only Setup does it.
+        """
+        return "://" in self.client.fileName
+
+    def tick(self, now: float) -> Frame | None:
+        """Do what can be done by now; return the frame that is to be shown, if there is one."""
+        self._look_at_state(now)
+        self._carry_out(now)
+        frame = self._stepped() if self._wants_to_step else self.client.playout.take(now)
+        if frame is not None:
+            self._take(frame, now)
+        return frame
+
+    def _take(self, frame: Frame, now: float) -> None:
+        self.frame, self._shown_at = frame, now
+        if self._sought is None or frame.arrival >= self._sought_at:
+            self._sought = None
+            self._position = self.client.positionOf(frame)
+
+    def decoded(self, problem: str, now: float) -> None:
+        """A frame was shown, or, if there is a `problem`, could not be decoded."""
+        if not problem:
+            self._damaged_since, self._damage = None, ""
+        elif self._damaged_since is None:
+            self._damaged_since = now
+        elif now >= self._damaged_since + DAMAGE:
+            self._damage = self._damage or problem
+
+    def situation(self, now: float) -> Situation:
+        """All that words and buttons depend on."""
+        client = self.client
+        return Situation(
+            movie=short_name(client.fileName),
+            state=client.state,
+            waiting=client.isWaiting(),
+            needs_password=client.needsPassword,
+            error=self._trouble if self._backoff.active else client.error,
+            notice=client.notice,
+            has_picture=self.frame is not None,
+            seekable=client.duration is not None,
+            ended=client.ended,
+            silence=self._silence(now),
+            damage=self._damage,
+            reconnecting_in=self._backoff.remaining(now) if self._backoff.active else None,
+            attempt=self._backoff.attempt,
+            recording=self._recording is not None,
+            speed=self.speed,
+            wants_to_play=self.wants_to_play,
+        )
+
+    def next_due(self) -> float | None:
+        """When the next frame is due; None when none waits."""
+        due: float | None = self.client.playout.next_due()
+        return due
+
+    def _silence(self, now: float) -> int:
+        if self.client.state is not State.PLAYING or self._shown_at is None or self.frame is None:
+            return 0
+        seconds = now - self._shown_at
+        return int(seconds) if seconds >= STALL else 0
+
+    def _look_at_state(self, now: float) -> None:
+        if self._state is self.client.state:
+            return
+        before, self._state = self._state, self.client.state
+        self.previous_state = before
+        self.loss = self.client.error if self._state is State.INIT else ""
+        if self._state is State.PLAYING:
+            self._shown_at = now
+            if self.wants_to_play:
+                self.client.playout.release()
+            elif not self._wants_to_step:
+                self.client.playout.hold()
+        elif self._state is State.INIT:
+            self._session_ended(before, now)
+        elif self._backoff.active:
+            self._reconnected()
+
+    def _session_ended(self, before: State, now: float) -> None:
+        was_watching = before is State.PLAYING or self._was_cut_short(now)
+        self.frame = None
+        self.decoded("", now)
+        self._seek_target = self._sought = None
+        self._wants_to_step, self._asked_for = False, None
+        self.client.playout.clear()
+        goal, self._goal = self._goal, None
+        if self.client.error and self.reconnects:
+            self._trouble = self.client.error
+            if goal is State.PLAYING or (was_watching and goal is None):
+                self._goal = State.PLAYING
+            self._backoff.failed(now)
+
+    def _was_cut_short(self, now: float) -> bool:
+        """A server that is stopped says BYE, as at the end of the movie, and then hangs up."""
+        duration, shown_at = self.client.duration, self._shown_at
+        if not self.client.ended or duration is None or shown_at is None:
+            return False
+        return now < shown_at + JUST_NOW and self._position < duration - NEAR_THE_END
+
+    def _carry_out(self, now: float) -> None:
+        client = self.client
+        if not self._has_wishes() or client.isWaiting() or client.state is not self._state:
+            return
+        if client.state is State.INIT:
+            if self._backoff.active:
+                self._reconnect(now)
+        elif self._has_settled():
+            self._look_at_outcome()
+            if client.state is State.PLAYING and self._goal is State.READY:
+                self.pause()
+            elif self._seek_target is not None:
+                self._send_seek(self._seek_target, now)
+            elif self._wants_speed:
+                self._send_speed()
+            elif client.state is State.READY and self._needs_play():
+                self._asked_for = State.PLAYING
+                client.playMovie()
+
+    def _has_wishes(self) -> bool:
+        return (
+            self._goal is not None
+            or self._seek_target is not None
+            or self._asked_for is not None
+            or self._wants_speed
+            or self._wants_to_step
+            or self._backoff.active
+        )
+
+    def _has_settled(self) -> bool:
+        """Tell if nothing is under way: PLAY may follow upon the reply that is just being read."""
+        client = self.client
+        return bool(client.waitFor(lambda: not client.isWaiting(), 0))
+
+    def _look_at_outcome(self) -> None:
+        """Forget the wishes that have come true, and those that could not."""
+        state, playout = self.client.state, self.client.playout
+        asked_for, self._asked_for = self._asked_for, None
+        if asked_for is State.READY and state is State.PLAYING:  # PAUSE was refused
+            playout.release()
+            self._goal = None
+        elif asked_for is State.PLAYING and state is State.READY:
+            # PLAY was refused, or the movie has ended meanwhile.
+            self._goal = None
+            self._wants_to_step = self._wants_to_step and playout.waiting > 0
+            if not self.client.ended:
+                self._sought = None
+        if state is self._goal:
+            self._goal = None
+
+    def _needs_play(self) -> bool:
+        """To watch, or for one frame when none is left."""
+        if self._goal is State.PLAYING:
+            return True
+        return self._wants_to_step and not self.client.playout.waiting
+
+    def _send_seek(self, target: float, now: float) -> None:
+        self._sought, self._sought_at, self._seek_target = target, now, None
+        if self.client.state is State.READY:
+            self.client.playout.clear()
+            self._wants_to_step = self._goal is not State.PLAYING  # to see where it went
+        self._play_anew()
+        self.client.seekMovie(target)
+
+    def _send_speed(self) -> None:
+        self._wants_speed = False
+        self._play_anew()
+        self.client.setSpeed(self.speed)
+
+    def _play_anew(self) -> None:
+        """What plays is about to be paused and played again, which is no wish of the viewer's."""
+        if self.client.state is State.PLAYING and not self._wants_to_step:
+            self._goal = self._asked_for = State.PLAYING
+
+    def _reconnect(self, now: float) -> None:
+        """RFC 2326 knows no way to take up a session on another connection: it begins anew."""
+        if self.client.needsPassword:
+            self._attempting = False
+            self._backoff.succeeded()  # so far as the network goes: now it is the viewer's turn
+        elif self._attempting and self.client.error:
+            self._attempting = False
+            self._backoff.failed(now)
+        elif not self._attempting and self._backoff.remaining(now) == 0:
+            self._attempting = True
+            self.client.error = ""
+            self.client.setupMovie()
+
+    def _reconnected(self) -> None:
+        self._attempting = False
+        self._backoff.succeeded()
+        if self.client.duration is not None:
+            self._seek_target = self._position
+
+    def _stepped(self) -> Frame | None:
+        if not self._wants_to_step:
+            return None
+        frame: Frame | None = self.client.playout.step()
+        if frame is not None:
+            self._wants_to_step = False
+            self.pause()
+        return frame
+
+    # ------------------------------------------------------------------ recording
+
+    def record(self, path: Path) -> None:
+        """Write all frames that come from now on into a movie file. Raises OSError."""
+        self.recording_error = ""
+        self._recording = Recording(path)
+        self.client.onFrame = self._keep
+
+    def stop_recording(self) -> Recording | None:
+        """End the recording, if there is one, and return it. Raises OSError."""
+        self.client.onFrame = None
+        with self._recording_lock:
+            recording, self._recording = self._recording, None
+            if recording is not None:
+                recording.close()
+        return recording
+
+    def _keep(self, frame: Frame) -> None:
+        """Runs in the thread that receives RTP."""
+        with self._recording_lock:
+            recording = self._recording
+            if recording is None:
+                return
+            try:
+                recording.add(frame.data)
+            except OSError as error:
+                self._recording = self.client.onFrame = None
+                with suppress(OSError):
+                    recording.close()
+                self.recording_error = (
+                    f"The recording has failed ({error.strerror}): "
+                    f"{recording.frames} frames saved in {recording.path}"
+                )

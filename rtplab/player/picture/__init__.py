@@ -1,0 +1,1 @@
+"""The picture: decoded, drawn, and what lies over it."""

@@ -1,0 +1,228 @@
+"""The picture area: the movie, scaled to the room there is, and what there is to say in words."""
+
+from __future__ import annotations
+
+import tkinter as tk
+
+from PIL import Image, ImageDraw, ImageTk
+
+from rtplab.player.look import palette
+from rtplab.player.look.theme import Theme
+from rtplab.player.model.status import Message, Tone
+from rtplab.player.picture.decoder import LARGE, Decoder, Picture
+from rtplab.player.picture.decoding import FrameDecoder, Size, fitted
+from rtplab.player.picture.memory import keep_freed_memory
+from rtplab.player.picture.overlay import KeysOverlay
+from rtplab.protocol.errors import PacketError
+
+REDRAW_DELAY = 60  # milliseconds: longer than from one frame to the next
+TOAST_TIME = 2000  # milliseconds, and
+READING_TIME = 50  # milliseconds for each character
+_CARD_OPACITY = 205  # of 255: words must be legible on any picture
+
+
+class PictureArea(tk.Canvas):
+    """Shows JPEGs and messages. All in the thread that runs Tk."""
+
+    def __init__(self, master: tk.Misc, theme: Theme) -> None:
+        super().__init__(
+            master, background=palette.SURROUND, highlightthickness=0, borderwidth=0, takefocus=True
+        )
+        keep_freed_memory()
+        self._theme = theme
+        self._room: Size = (1, 1)  # pixels there are for the picture
+        self._jpeg = b""
+        self._photo: ImageTk.PhotoImage | None = None
+        self._frames = FrameDecoder()  # of small pictures, and
+        self._decoder = Decoder()  # of large ones
+        self._item = self.create_image(0, 0, anchor="nw")
+        self._message = Message("", "", Tone.CALM)
+        self._card: ImageTk.PhotoImage | None = None
+        self._toast = ""
+        self._toast_card: ImageTk.PhotoImage | None = None
+        self._toast_timer = ""
+        self._redraw_timer = ""
+        self.keys_overlay = KeysOverlay(self, theme)
+        self.broken = 0  # frames that could not be decoded, and
+        self.problem = ""  # why the last one could not; "" after one that could
+        self.picture: Size | None = None  # pixels of the picture as it was sent
+        self.bind("<Configure>", self._resized)
+        self.bind("<Destroy>", self._destroyed)
+
+    @property
+    def box(self) -> tuple[int, int, int, int]:
+        """Left, top, right and bottom of the picture within the area, in pixels."""
+        left, top = (round(position) for position in self.coords(self._item))
+        width, height = (self._photo.width(), self._photo.height()) if self._photo else (0, 0)
+        return left, top, left + width, top + height
+
+    @property
+    def jpeg(self) -> bytes:
+        """The frame that is shown, as it was received."""
+        return self._jpeg
+
+    def show(self, jpeg: bytes) -> bool:
+        """Show a frame, a large one when it is decoded (see `poll`); tell if it is a JPEG.
+
+        A damaged one is counted and passed over: the last good one stays.
+        """
+        try:
+            self.picture = self._frames.picture_size(jpeg)
+            size = fitted(self.picture, self._room)
+            if self.picture[0] * self.picture[1] >= LARGE:
+                self._decoder.submit(jpeg, size)
+            else:
+                self._show(Picture(jpeg, self._frames.decode(jpeg, size)))
+        except PacketError as error:
+            self._pass_over(str(error))
+            return False
+        return True
+
+    def _pass_over(self, problem: str) -> None:
+        self.broken += 1
+        self.problem = problem
+
+    def poll(self) -> bool:
+        """Show what has been decoded meanwhile; tell if there is more to come."""
+        busy = self._decoder.busy  # asked first: what is ready by now is taken below
+        picture = self._decoder.take()
+        if picture is not None:
+            self._show(picture)
+        return busy
+
+    def _show(self, picture: Picture) -> None:
+        if picture.image is None:
+            self._pass_over(picture.problem)
+            return
+        self.problem = ""
+        self._jpeg = picture.jpeg
+        self._paste(picture.image)
+        # One that was decoded for the room there was before leaves the redrawing to come.
+        if self._redraw_timer and self._fits(picture.image.size):
+            self.after_cancel(self._redraw_timer)
+            self._redraw_timer = ""
+
+    def _fits(self, size: Size) -> bool:
+        return self.picture is not None and size == fitted(self.picture, self._room)
+
+    def clear(self) -> None:
+        """Show no picture any more."""
+        self._decoder.forget()
+        self._jpeg, self._photo = b"", None
+        self.itemconfigure(self._item, image="")
+
+    def say(self, message: Message) -> None:
+        """Say something in the middle of the area, until something else is said."""
+        if message != self._message:
+            self._message = message
+            self._draw_message()
+
+    def _paste(self, image: Image.Image) -> None:
+        """A new PhotoImage a frame costs 3 to 6 times as much as to paste into the old one."""
+        photo = self._photo
+        if photo is not None and (photo.width(), photo.height()) == image.size:
+            photo.paste(image)
+            return
+        self._photo = ImageTk.PhotoImage(image.convert("RGB"), master=self)
+        self.itemconfigure(self._item, image=self._photo)
+        self._centre()
+
+    def _centre(self) -> None:
+        if self._photo is not None:
+            width, height = self._room
+            left, top = (width - self._photo.width()) // 2, (height - self._photo.height()) // 2
+            self.coords(self._item, left, top)
+
+    def _resized(self, event: tk.Event[tk.Misc]) -> None:
+        """Scale the picture soon; while it plays, the next frame is there before that."""
+        self._room = event.width, event.height
+        self._centre()
+        self._draw_message()
+        self._draw_toast()
+        self.keys_overlay.draw()
+        if not self._redraw_timer:
+            self._redraw_timer = self.after(REDRAW_DELAY, self._redraw)
+
+    def _redraw(self) -> None:
+        self._redraw_timer = ""
+        if self._jpeg:
+            self.show(self._jpeg)
+
+    def _destroyed(self, event: tk.Event[tk.Misc]) -> None:
+        self._decoder.close()
+        for timer in (self._redraw_timer, self._toast_timer):
+            if timer:
+                self.after_cancel(timer)
+
+    # ------------------------------------------------------------------ words
+
+    def _draw_message(self) -> None:
+        self.delete("message")
+        message, px = self._message, self._theme.px
+        if not message.headline:
+            return
+        width, height = self._room
+        lines = [self._write(message.headline, self._theme.headline_font, palette.CAPTION)]
+        if message.detail:
+            colour = palette.CAPTION_BAD if message.tone is Tone.BAD else palette.CAPTION_MUTED
+            lines.append(self._write(message.detail, self._theme.caption_font, colour))
+        boxes = [self.bbox(line) for line in lines]
+        total = sum(box[3] - box[1] for box in boxes) + px(8) * (len(lines) - 1)
+        top = (height - total) // 2
+        self._draw_card(max(box[2] - box[0] for box in boxes) + px(48), total + px(36))
+        for line, box in zip(lines, boxes, strict=True):
+            self.coords(line, width // 2, top)
+            self.tag_raise(line)
+            top += box[3] - box[1] + px(8)
+
+    def _write(self, text: str, font: object, colour: str) -> int:
+        room = self._room[0] - self._theme.px(72)
+        wrap = max(self._theme.px(120), min(room, self._theme.px(560)))
+        return self.create_text(
+            0, 0, text=text, font=str(font), fill=colour, width=wrap, anchor="n", justify="center",
+            tags=("message",),
+        )  # fmt: skip
+
+    def _draw_card(self, width: int, height: int) -> None:
+        """A translucent plate behind the words, when they lie upon a picture."""
+        if self._jpeg:
+            self._card = self._plate(width, height, 12)
+            middle = (self._room[0] // 2, self._room[1] // 2)
+            self.create_image(*middle, image=self._card, tags=("message",))
+
+    def _plate(self, width: int, height: int, radius: int) -> ImageTk.PhotoImage:
+        plate = Image.new("RGBA", (width, height))
+        fill = (*_rgb(palette.SURROUND), _CARD_OPACITY)
+        corners = (0, 0, width - 1, height - 1)
+        ImageDraw.Draw(plate).rounded_rectangle(corners, self._theme.px(radius), fill)
+        return ImageTk.PhotoImage(plate, master=self)
+
+    def toast(self, text: str) -> None:
+        """Say something in the corner for a moment."""
+        self._toast = text
+        self._draw_toast()
+        if self._toast_timer:
+            self.after_cancel(self._toast_timer)
+        self._toast_timer = self.after(TOAST_TIME + READING_TIME * len(text), self._end_toast)
+
+    def _end_toast(self) -> None:
+        self._toast = self._toast_timer = ""
+        self._draw_toast()
+
+    def _draw_toast(self) -> None:
+        self.delete("toast")
+        if not self._toast:
+            return
+        px = self._theme.px
+        text = self.create_text(
+            px(24), px(20), text=self._toast, font=self._theme.font, fill=palette.CAPTION,
+            anchor="nw", tags=("toast",), width=max(px(120), self._room[0] - px(48)),
+        )  # fmt: skip
+        left, top, right, bottom = self.bbox(text)
+        self._toast_card = self._plate(right - left + px(24), bottom - top + px(16), 8)
+        self.create_image(px(12), px(12), image=self._toast_card, anchor="nw", tags=("toast",))
+        self.tag_raise(text)
+
+
+def _rgb(colour: str) -> tuple[int, int, int]:
+    return int(colour[1:3], 16), int(colour[3:5], 16), int(colour[5:7], 16)

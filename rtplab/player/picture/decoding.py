@@ -1,0 +1,131 @@
+"""JPEGs decoded for display: bounded, and no larger than they are shown. Needs no Tk."""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+from PIL import Image
+from PIL.JpegImagePlugin import JpegImageFile
+
+from rtplab.protocol.errors import MovieError, PacketError
+from rtplab.protocol.rtp.jpeg import SOF0, SOF1, SOF2, frame_header
+
+# Pixels of a picture that is decoded: 8K video. A JPEG of 631 bytes can claim to be 13000 pixels
+# high and wide, and decoding it takes 663 MB.
+MAX_PIXELS = 7680 * 4320
+
+# Scans of a picture that is decoded: a progressive one has about ten, each a pass over all of its
+# pixels. 16 MB could hold 300,000, which would keep the decoder busy for a quarter of an hour.
+MAX_SCANS = 100
+_START_OF_SCAN = b"\xff\xda"
+
+# Baseline, extended and progressive: no movie has others. Of a lossless picture libjpeg writes
+# whole rows even if halved ones were asked for, and Pillow up to 12 has room for those only.
+_CODINGS = (SOF0, SOF1, SOF2)
+
+Size = tuple[int, int]
+
+
+def picture_size(jpeg: bytes) -> Size:
+    """Width and height of a JPEG in pixels.
+
+    Raises PacketError when it has none or too many, or is coded as no movie is.
+    """
+    try:
+        sof, width, height = frame_header(jpeg)
+    except MovieError as error:
+        raise PacketError(f"not a JPEG: {error}") from error
+    if sof not in _CODINGS:
+        raise PacketError(f"a picture coded as 0xFF{sof:02X} is not decoded")
+    if width * height > MAX_PIXELS:
+        raise PacketError(f"a picture of {width} x {height} pixels is not decoded")
+    return width, height
+
+
+class FrameDecoder:
+    """Decodes the frames of one stream, one after the other.
+
+    All of them mostly have the same headers, byte for byte. Those are parsed once, and the frames
+    are decoded into the same memory.
+    """
+
+    def __init__(self) -> None:
+        self._headers = b""  # of the frame that was parsed last, up to its last scan's
+        self._picture: Size = (0, 0)  # pixels, as those headers say
+        self._target: Size = (0, 0)  # pixels that were asked for
+        self._image = Image.new("L", (1, 1))
+        self._arguments: tuple[object, ...] = ()  # of Pillow's decoder
+
+    def picture_size(self, jpeg: bytes) -> Size:
+        """As the function of this name; known headers are not parsed again."""
+        return self._picture if self._knows(jpeg) else picture_size(jpeg)
+
+    def decode(self, jpeg: bytes, size: Size) -> Image.Image:
+        """Decode a JPEG to `size`; the image is good until the next one.
+
+        Raises PacketError when it is damaged or too large.
+        """
+        scans = jpeg.count(_START_OF_SCAN)
+        if scans > MAX_SCANS:
+            raise PacketError(f"a picture of {scans} scans is not decoded")
+        try:
+            if size != self._target or not self._knows(jpeg):
+                self._prepare(jpeg, size)
+            image = self._image
+            image.frombytes(jpeg, "jpeg", self._arguments)
+            return image if image.size == size else image.resize(size, _filter(image.size, size))
+        except PacketError:
+            raise
+        except Exception as error:  # Pillow passes on whatever its parsers stumble over
+            raise PacketError(f"a damaged JPEG: {error}") from error
+
+    def _knows(self, jpeg: bytes) -> bool:
+        return bool(self._headers) and jpeg.startswith(self._headers)
+
+    def _prepare(self, jpeg: bytes, size: Size) -> None:
+        """Have Pillow parse the headers.
+
+        What it makes of them, the image's size first of all, holds for every JPEG that begins with
+        the same bytes: nothing that comes after the first scan's marker can change it.
+        """
+        picture = picture_size(jpeg)
+        # Not Image.open: this can only be taken for a JPEG, and nobody warns of its size but we.
+        parsed = JpegImageFile(io.BytesIO(jpeg))
+        if parsed.size != picture:
+            raise PacketError(f"it also claims to have {parsed.width} x {parsed.height} pixels")
+        if picture != size:
+            parsed.draft(parsed.mode, size)  # the decoder halves what will be reduced anyway
+        arguments: Any = parsed.tile[0][3]
+        headers = jpeg[: jpeg.rindex(_START_OF_SCAN) + len(_START_OF_SCAN)]
+        if (self._image.mode, self._image.size) != (parsed.mode, parsed.size):
+            self._image = _in_one_piece(parsed.mode, parsed.size)
+        self._arguments = *arguments, *parsed.decoderconfig
+        self._headers, self._picture, self._target = headers, picture, size
+
+
+def _in_one_piece(mode: str, size: Size) -> Image.Image:
+    """An image in one piece of memory, as ImageTk wants it: it would copy every other one first."""
+    try:
+        memory = Image.core.new_block(mode, size)  # type: ignore[attr-defined]
+        return Image.Image()._new(memory)
+    except AttributeError:  # Pillow promises nobody that it will always have this
+        return Image.new(mode, size)
+
+
+def decode(jpeg: bytes, size: Size) -> Image.Image:
+    """Decode one JPEG to `size`. Raises PacketError when it is damaged or too large."""
+    return FrameDecoder().decode(jpeg, size)
+
+
+def fitted(picture: Size, room: Size) -> Size:
+    """The largest size of the picture's aspect that fits the room."""
+    factor = min(room[0] / picture[0], room[1] / picture[1])
+    return max(1, round(picture[0] * factor)), max(1, round(picture[1] * factor))
+
+
+def _filter(source: Size, target: Size) -> Image.Resampling:
+    """A whole multiple stays sharp; anything else is interpolated."""
+    if target[0] % source[0] == 0 and target[1] % source[1] == 0:
+        return Image.Resampling.NEAREST
+    return Image.Resampling.BILINEAR

@@ -1,0 +1,1 @@
+"""RTP, RTCP and JPEG over RTP: packets to objects and back."""

@@ -1,0 +1,1 @@
+"""RTSP: messages and their parsers, headers, addresses, states, session descriptions."""

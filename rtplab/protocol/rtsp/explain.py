@@ -1,0 +1,176 @@
+"""Words for what goes over the wire: RTSP headers, and the fields of RTP and RTP/JPEG packets."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from rtplab.protocol.errors import PacketError
+from rtplab.protocol.rtp import rtpjpeg
+from rtplab.protocol.rtsp.messages import REASONS
+
+_RFC = "RFC 2326 §"
+
+# Header: what it is for, and the section that defines it (of RFC 2326 where no RFC is named).
+_HEADERS = {
+    "accept": ("descriptions that the client understands", "12.1"),
+    "accept-encoding": ("compressions that the client understands", "12.2"),
+    "accept-language": ("languages that the client's user reads", "12.3"),
+    "allow": ("the methods that are allowed here", "12.4"),
+    "authorization": ("proves who the client is", "12.5"),
+    "bandwidth": ("bits a second that the client can take", "12.6"),
+    "blocksize": ("bytes of media in a packet that the client wants at the most", "12.7"),
+    "cache-control": ("how long the answer may be kept", "12.8"),
+    "conference": ("the conference that this belongs to", "12.9"),
+    "connection": ("what becomes of the TCP connection", "12.10"),
+    "content-base": ("where relative addresses start from", "12.11"),
+    "content-encoding": ("how the body is compressed", "12.12"),
+    "content-language": ("what language the body is in", "12.13"),
+    "content-length": ("bytes of body that follow the blank line", "12.14"),
+    "content-location": ("the address of what the body describes", "12.15"),
+    "content-type": ("what kind of body follows", "12.16"),
+    "cseq": ("numbers the request and its answer", "12.17"),
+    "date": ("when the message was written", "12.18"),
+    "expires": ("until when the description holds", "12.19"),
+    "last-modified": ("when the movie or its description was changed", "12.24"),
+    "location": ("where the movie has gone", "12.25"),
+    "proxy-authenticate": ("how the client may prove to a proxy who it is", "12.26"),
+    "proxy-require": ("options that proxies must know", "12.27"),
+    "public": ("the methods that the server knows", "12.28"),
+    "range": ("the part of the movie, in seconds (npt)", "12.29"),
+    "retry-after": ("when to try again", "12.31"),
+    "require": ("options that the server must know", "12.32"),
+    "rtp-info": ("first sequence number and timestamp", "12.33"),
+    "scale": ("speed: 2 is twice as fast, -1 backwards", "12.34"),
+    "session": ("names the session that SETUP began", "12.37"),
+    "server": ("the server's software", "12.36"),
+    "speed": ("how much faster than in real time data is to be sent", "12.35"),
+    "timestamp": ("when the request was sent, for measuring the round trip", "12.38"),
+    "transport": ("how RTP is to travel: protocol, ports or channels", "12.39"),
+    "unsupported": ("options that the server does not know", "12.40"),
+    "user-agent": ("the client's software", "12.41"),
+    "via": ("the proxies that this has gone through", "12.43"),
+    "www-authenticate": ("how the client may prove who it is", "12.44"),
+}
+_METHODS = {
+    "OPTIONS": ("asks what the server can do", "10.1"),
+    "DESCRIBE": ("asks what the movie is made of", "10.2"),
+    "SETUP": ("asks for a session and says how RTP is to travel", "10.4"),
+    "PLAY": ("has the sending begin", "10.5"),
+    "PAUSE": ("has the sending stop for now; the session stays", "10.6"),
+    "TEARDOWN": ("ends the session", "10.7"),
+    "GET_PARAMETER": ("asks for values; empty, it keeps the session alive", "10.8"),
+    "SET_PARAMETER": ("sets values; empty, it keeps the session alive", "10.9"),
+}
+_REASONS = {str(status): reason.lower() for status, reason in REASONS.items()}
+
+_END_NAMES = {"\r": "CR", "\n": "LF"}
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line of a message, its end of line, and what it means (empty: nothing to explain)."""
+
+    text: str
+    end: str
+    meaning: str = ""
+
+    @property
+    def visible_end(self) -> str:
+        """The end of line by the names of its characters: `CR LF`, `LF`, or nothing."""
+        return " ".join(_END_NAMES[character] for character in self.end)
+
+
+def explain_message(data: bytes) -> list[Line]:
+    """Take a message apart into lines; each header is explained with its RFC section."""
+    lines: list[Line] = []
+    in_body = False
+    for raw in data.decode("utf-8", "replace").splitlines(keepends=True):
+        text = raw.rstrip("\r\n")
+        meaning = "" if in_body else _explain_start(text) if not lines else _explain_header(text)
+        in_body = in_body or (bool(lines) and not text)
+        lines.append(Line(text, raw[len(text) :], meaning))
+    return lines
+
+
+def _explain_start(text: str) -> str:
+    words = text.split()
+    if text.startswith("RTSP/"):
+        status = words[1] if len(words) > 1 else ""
+        meaning = "done" if status == "200" else _REASONS.get(status, "an answer")
+        return f"{meaning} ({_RFC}7.1.1)"
+    if words and words[0] in _METHODS:
+        meaning, section = _METHODS[words[0]]
+        return f"{meaning} ({_RFC}{section})"
+    return ""
+
+
+def _explain_header(text: str) -> str:
+    name = text.partition(":")[0].strip().lower()
+    if name not in _HEADERS:
+        return "the end of the head" if not text else ""
+    meaning, section = _HEADERS[name]
+    return f"{meaning} ({_RFC}{section})"
+
+
+@dataclass(frozen=True)
+class Field:
+    """One field of a packet header: its name, width in bits, value, and what that means."""
+
+    name: str
+    bits: int
+    value: int
+    meaning: str = ""
+
+
+def rtp_fields(packet: bytes) -> list[Field]:
+    """The RTP header in the order of RFC 3550 section 5.1. Raises PacketError when it is short."""
+    if len(packet) < 12:
+        raise PacketError(f"{len(packet)} bytes are no RTP packet: its header has 12")
+    first, second = packet[0], packet[1]
+    timestamp = int.from_bytes(packet[4:8], "big")
+    fields = [
+        Field("V", 2, first >> 6, "version"),
+        Field("P", 1, first >> 5 & 1, "padding"),
+        Field("X", 1, first >> 4 & 1, "extension"),
+        Field("CC", 4, first & 15, "contributing sources"),
+        Field("M", 1, second >> 7, "marker: last of its frame"),
+        Field("PT", 7, second & 127, "JPEG" if second & 127 == 26 else "payload type"),
+        Field("sequence number", 16, int.from_bytes(packet[2:4], "big")),
+        Field("timestamp", 32, timestamp, f"{timestamp / 90_000:.3f} s at 90 kHz"),
+        Field("SSRC", 32, int.from_bytes(packet[8:12], "big"), "synchronization source"),
+    ]
+    sources = packet[12 : 12 + 4 * (first & 15)]
+    for start in range(0, len(sources) - 3, 4):
+        fields.append(Field("CSRC", 32, int.from_bytes(sources[start : start + 4], "big")))
+    return fields
+
+
+def jpeg_fields(payload: bytes) -> list[Field]:
+    """The RFC 2435 header of an RTP payload; none when the payload is a whole JPEG, as the lab has.
+
+    Raises PacketError when it is neither.
+    """
+    if payload[:2] == b"\xff\xd8":
+        return []
+    rtpjpeg.parse_payload(payload)
+    kind, quality, width, height = payload[4:8]
+    fields = [
+        Field("type-specific", 8, payload[0], "0: progressive scan"),
+        Field("fragment offset", 24, int.from_bytes(payload[1:4], "big"), "bytes into the frame"),
+        Field("type", 8, kind, "4:2:0" if kind & 63 == 1 else "4:2:2"),
+        Field("Q", 8, quality, "tables in band" if quality > 127 else "tables by formula"),
+        Field("width", 8, width, f"{width * 8} pixels"),
+        Field("height", 8, height, f"{height * 8} pixels"),
+    ]
+    return fields + _restart_fields(payload) if 64 <= kind <= 127 else fields
+
+
+def _restart_fields(payload: bytes) -> list[Field]:
+    """RFC 2435 section 3.1.7."""
+    count = int.from_bytes(payload[10:12], "big")
+    return [
+        Field("restart interval", 16, int.from_bytes(payload[8:10], "big"), "MCUs"),
+        Field("F", 1, count >> 15, "first"),
+        Field("L", 1, count >> 14 & 1, "last"),
+        Field("restart count", 14, count & 0x3FFF),
+    ]

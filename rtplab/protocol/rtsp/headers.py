@@ -1,0 +1,297 @@
+"""The values of RTSP headers: Transport, Range, RTP-Info, Session (RFC 2326 section 12)."""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass, replace
+
+from rtplab.protocol.errors import MessageError
+from rtplab.protocol.rtsp.messages import printable
+
+MAX_TRANSPORTS = 16  # alternatives in one Transport header: real clients offer at most three
+# Microseconds that a sum of floats may be above what is meant: not to be rounded up.
+_FLOAT_DUST = 0.0001
+_LOWEST_PORT = 1024  # below are services of the system: no media goes there
+
+_CHANNELS = re.compile(r"(\d{1,3})(?:-(\d{1,3}))?\Z", re.ASCII)
+_PORTS = re.compile(r"(\d{1,5})(?:-(\d{1,5}))?\Z", re.ASCII)
+_NPT_SECONDS = re.compile(r"\d{1,9}(?:\.\d{0,9})?\Z", re.ASCII)
+_NPT_CLOCK = re.compile(r"(\d{1,5}):([0-5]?\d):([0-5]?\d(?:\.\d{0,9})?)\Z", re.ASCII)
+_SMPTE = re.compile(r"(\d{1,5}):([0-5]?\d):([0-5]?\d)(?::(\d{1,2})(?:\.(\d{1,2}))?)?\Z", re.ASCII)
+_SMPTE_RATES = {"smpte": 30.0, "smpte-30-drop": 30000 / 1001, "smpte-25": 25.0}
+
+
+@dataclass(frozen=True)
+class Transport:
+    """One alternative of a Transport header (RFC 2326 section 12.39).
+
+    Pairs are those of RTP and RTCP: UDP ports, or channels of the RTSP connection.
+    """
+
+    lower: str = "UDP"
+    multicast: bool = False
+    client_port: tuple[int, int] | None = None
+    server_port: tuple[int, int] | None = None
+    interleaved: tuple[int, int] | None = None
+    destination: str = ""
+    source: str = ""
+    ttl: int | None = None
+    ssrc: int | None = None
+
+    def serialise(self) -> str:
+        """Return the header value, in the standard's spelling."""
+        parts = ["RTP/AVP/TCP" if self.lower == "TCP" else "RTP/AVP"]
+        parts.append("multicast" if self.multicast else "unicast")
+        for name, value in (("destination", self.destination), ("source", self.source)):
+            if value:
+                parts.append(f"{name}={value}")
+        pairs = {
+            "port" if self.multicast else "client_port": self.client_port,
+            "server_port": self.server_port,
+            "interleaved": self.interleaved,
+        }
+        parts += [f"{name}={pair[0]}-{pair[1]}" for name, pair in pairs.items() if pair]
+        if self.ttl is not None:
+            parts.append(f"ttl={self.ttl}")
+        if self.ssrc is not None:
+            parts.append(f"ssrc={self.ssrc:08X}")
+        return ";".join(parts)
+
+
+def parse_transports(value: str) -> list[Transport]:
+    """Return the alternatives of a Transport header that we understand, in the client's order.
+
+    Raises MessageError 400 when one is malformed, 461 when none is understood.
+    """
+    alternatives = value.split(",")
+    if len(alternatives) > MAX_TRANSPORTS:
+        raise MessageError(f"{len(alternatives)} transports are over {MAX_TRANSPORTS}")
+    if not value.strip():
+        raise MessageError("the Transport header is missing or empty")
+    transports = [t for t in map(_parse_transport, alternatives) if t]
+    if not transports:
+        raise MessageError(f"no transport that is known here: {printable(value, 80)}", 461)
+    return transports
+
+
+def parse_chosen_transport(value: str, asked: Transport) -> Transport:
+    """Return what a server has chosen, by its reply to SETUP, where we `asked` for one transport.
+
+    Servers write these as they like: what makes no sense counts as absent. Without the header,
+    we get what we asked for. Raises MessageError 461 when it names no transport that we know.
+    """
+    if not value.strip():
+        return asked
+    for alternative in value.split(",")[:MAX_TRANSPORTS]:
+        chosen = _parse_transport(alternative, is_lenient=True)
+        if chosen is None:
+            continue
+        if asked.lower == "TCP" and (chosen.lower == "TCP" or chosen.interleaved):
+            return replace(chosen, lower="TCP", interleaved=chosen.interleaved or asked.interleaved)
+        return chosen
+    raise MessageError(f"no transport that is known here: {printable(value, 80)}", 461)
+
+
+def _parse_transport(text: str, is_lenient: bool = False) -> Transport | None:
+    pair = _lenient_pair if is_lenient else _pair
+    specifier, *fields = (part.strip() for part in text.split(";"))
+    lower = _lower_transport(specifier)
+    if lower is None:
+        return None
+    parameters = _parameters(fields)
+    ports = parameters.get("client_port") or parameters.get("port")
+    return Transport(
+        lower=lower,
+        multicast="multicast" in parameters,
+        client_port=pair(_PORTS, ports, _LOWEST_PORT, 65535),
+        server_port=pair(_PORTS, parameters.get("server_port"), 1, 65535),
+        interleaved=pair(_CHANNELS, parameters.get("interleaved"), 0, 255),
+        destination=parameters.get("destination", ""),
+        source=parameters.get("source", ""),
+        ttl=_number(parameters.get("ttl", ""), 255),
+        ssrc=_ssrc(parameters.get("ssrc", "")),
+    )
+
+
+def _lower_transport(specifier: str) -> str | None:
+    """Return UDP or TCP for a transport that carries RTP as we do, None for any other."""
+    known = {
+        "RTP/AVP": "UDP",
+        "RTP/AVP/UDP": "UDP",
+        "RTP/AVP/TCP": "TCP",
+        "RTP/UDP": "UDP",
+        "RTP/UPD": "UDP",  # so spelt by the Java lab of HTW Dresden
+        "TCP/UDP": "UDP",
+    }
+    return known.get(specifier.upper())
+
+
+def _parameters(fields: list[str]) -> dict[str, str]:
+    """Return the parameters by lower-case name; of a repeated one the first counts."""
+    parameters: dict[str, str] = {}
+    for field in fields:
+        name, _, value = field.partition("=")
+        parameters.setdefault(name.strip().lower(), value.strip().strip('"'))
+    return parameters
+
+
+def _pair(
+    pattern: re.Pattern[str], text: str | None, lowest: int, highest: int
+) -> tuple[int, int] | None:
+    """Return the pair that `a-b` or `a` (then b is a + 1) names."""
+    if text is None:
+        return None
+    match = pattern.match(text)
+    if not match:
+        raise MessageError(f"not a pair of numbers in Transport: {printable(text, 40)}")
+    first = int(match.group(1))
+    second = int(match.group(2)) if match.group(2) else min(first + 1, highest)
+    if not (lowest <= first <= highest and lowest <= second <= highest):
+        raise MessageError(f"{printable(text, 40)} in Transport is not from {lowest} to {highest}")
+    return first, second
+
+
+def _lenient_pair(
+    pattern: re.Pattern[str], text: str | None, lowest: int, highest: int
+) -> tuple[int, int] | None:
+    try:
+        return _pair(pattern, text, lowest, highest)
+    except MessageError:
+        return None
+
+
+def _ssrc(text: str) -> int | None:
+    """RFC 2326 section 12.39 says eight hex digits; cameras write 0x before, or a decimal number.
+
+    Up to eight digits are read as the RFC has them.
+    """
+    match = re.fullmatch(r"(?:0[xX])?([0-9A-Fa-f]{1,8})", text)
+    return int(match.group(1), 16) if match else _number(text, 0xFFFFFFFF)
+
+
+@dataclass(frozen=True)
+class Range:
+    """A span of presentation time in seconds (RFC 2326 section 12.29).
+
+    `start` None is "now", where the session stands; `end` None is the end of the movie.
+    """
+
+    start: float | None = None
+    end: float | None = None
+
+    def serialise(self) -> str:
+        """Return the header value in normal play time."""
+        start = "now" if self.start is None else _seconds(self.start)
+        return f"npt={start}-" + ("" if self.end is None else _seconds(self.end))
+
+
+def _seconds(value: float) -> str:
+    """Write a time with the microseconds that it needs, three decimals at least.
+
+    It is rounded up: a server that looks which frame is shown at the start of a frame as we wrote
+    it must not find the one before.
+    """
+    whole, fraction = divmod(math.ceil(value * 1_000_000 - _FLOAT_DUST), 1_000_000)
+    digits = f"{fraction:06}"
+    return f"{whole}.{digits[:3]}{digits[3:].rstrip('0')}"
+
+
+def parse_range(value: str) -> Range:
+    """Read a Range in npt or smpte form. Raises MessageError 457 for any other, as for clock."""
+    units, equals, span = value.partition(";")[0].strip().partition("=")
+    start, dash, end = span.partition("-")
+    units = units.strip().lower()
+    if not equals or not dash or not (start.strip() or end.strip()):
+        raise _invalid_range(value)
+    if units == "npt":
+        return _ordered(_npt(start.strip(), value), _npt(end.strip(), value), value)
+    if units in _SMPTE_RATES:
+        rate = _SMPTE_RATES[units]
+        return _ordered(_smpte(start.strip(), rate, value), _smpte(end.strip(), rate, value), value)
+    raise _invalid_range(value)
+
+
+def _ordered(start: float | None, end: float | None, value: str) -> Range:
+    if start is not None and end is not None and end < start:
+        raise _invalid_range(value)
+    return Range(start, end)
+
+
+def _invalid_range(value: str) -> MessageError:
+    return MessageError(f"a range that is not served here: {printable(value, 60)}", 457)
+
+
+def _npt(text: str, value: str) -> float | None:
+    """RFC 2326 section 3.6: seconds, h:m:s, or "now"."""
+    if text in ("", "now"):
+        return None
+    if _NPT_SECONDS.match(text):
+        return float(text)
+    match = _NPT_CLOCK.match(text)
+    if not match:
+        raise _invalid_range(value)
+    hours, minutes, seconds = match.groups()
+    return int(hours) * 3600 + int(minutes) * 60 + float(seconds)
+
+
+def _smpte(text: str, rate: float, value: str) -> float | None:
+    """RFC 2326 section 3.5: h:m:s[:frames[.subframes]], subframes in hundredths of a frame."""
+    if not text:
+        return None
+    match = _SMPTE.match(text)
+    if not match:
+        raise _invalid_range(value)
+    hours, minutes, seconds, frames, subframes = (int(part or 0) for part in match.groups())
+    return hours * 3600 + minutes * 60 + seconds + (frames + subframes / 100) / rate
+
+
+@dataclass(frozen=True)
+class RtpInfo:
+    """Where a stream's RTP begins after PLAY (RFC 2326 section 12.33)."""
+
+    url: str
+    seq: int | None = None
+    rtptime: int | None = None
+
+    def serialise(self) -> str:
+        """Return the header value for this one stream."""
+        parameters = (("url", self.url), ("seq", self.seq), ("rtptime", self.rtptime))
+        return ";".join(f"{name}={value}" for name, value in parameters if value is not None)
+
+
+def parse_rtp_info(value: str) -> list[RtpInfo]:
+    """Read RTP-Info as leniently as servers write it: a field that is no number is absent."""
+    infos = []
+    for entry in value.split(",")[:MAX_TRANSPORTS]:
+        parameters = _parameters(entry.split(";"))
+        infos.append(
+            RtpInfo(
+                parameters.get("url", ""),
+                _number(parameters.get("seq", ""), 0xFFFF),
+                _number(parameters.get("rtptime", ""), 0xFFFFFFFF),
+            )
+        )
+    return infos
+
+
+def _number(text: str, highest: int) -> int | None:
+    if not re.fullmatch(r"\d{1,10}", text, re.ASCII):
+        return None
+    return int(text) if int(text) <= highest else None
+
+
+@dataclass(frozen=True)
+class SessionHeader:
+    """A session id and the seconds after which a silent session ends (RFC 2326 section 12.37)."""
+
+    session_id: str
+    timeout: float = 60.0
+
+
+def parse_session(value: str) -> SessionHeader:
+    """Read a Session header; a timeout that is no number counts as the default of 60 s."""
+    session_id, _, parameters = value.partition(";")
+    match = re.search(r"timeout\s*=\s*(\d{1,6})", parameters, re.ASCII | re.IGNORECASE)
+    timeout = float(match.group(1)) if match and int(match.group(1)) > 0 else 60.0
+    return SessionHeader(session_id.strip(), timeout)

@@ -1,0 +1,568 @@
+"""The incremental RTSP parsers: bytes and `now` in, messages and interleaved frames out.
+
+A message of the standard ends at its blank line. A lab message often has none: it ends when its
+lines say all that its method needs and nothing more has come for QUIET_PERIOD, or when what it
+lacks has not come for REPEAT_PERIOD or USELESS_PERIOD. So a parser is asked for its next message,
+and tells by `deadline()` when to ask again although nothing arrived.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TypeVar
+
+from rtplab.protocol.errors import MessageError
+from rtplab.protocol.rtsp import lab
+from rtplab.protocol.rtsp.messages import (
+    VERSION,
+    Dialect,
+    Form,
+    Headers,
+    InterleavedFrame,
+    Request,
+    Response,
+    printable,
+)
+
+# How long a lab message that could be complete must have been silent, in seconds: 25 of 44 public
+# clients end their last line with nothing. Longer than the gap between two TCP segments of one
+# message, shorter than anyone notices.
+QUIET_PERIOD = 0.020
+# The same of a lab request that can be carried out but lacks its number or its session. They may
+# be in a second segment, and if that is lost, TCP repeats it after 0.2 to 1 s.
+REPEAT_PERIOD = 1.0
+# The same of one that can't be carried out: it is refused. Whatever was lost has been repeated by
+# then, and the client's user still waits for an answer. A request whose lines have come over more
+# than REPEAT_PERIOD is typed by a person, who has until SILENCE_TIMEOUT for the next line.
+USELESS_PERIOD = 3.0
+# An incomplete head is given up after so much silence, and so long after its first byte, in
+# seconds: a person who types it by hand keeps within both; a peer that dribbles must not hold a
+# thread for ever.
+SILENCE_TIMEOUT = 10.0
+REQUEST_TIMEOUT = 60.0
+# The largest head, in bytes: real ones have less than 1,000; a long Authorization fits.
+MAX_HEAD = 16 * 1024
+MAX_REQUEST_LINE = 4096  # bytes: the longest file name (255) in any encoding, with its folders
+MAX_HEADERS = 100  # header fields; real clients send less than 15
+MAX_BODY = 64 * 1024  # bytes: GET_PARAMETER lists and session descriptions are below 4 KB
+
+_BLANK_LINE = re.compile(rb"\n[ \t]*\r?\n")  # a CR before it stays with the last line of the head
+_LINE_END = re.compile(rb"\r?\n")
+_METHOD = re.compile(lab.METHOD + r"\Z")
+_LONE_CR = re.compile(rb"\r(?=[^\r\n])")  # a line end of its own
+_LINE_START = 80  # bytes: enough of a line to see what it is
+# How an answer in HTTP begins: with a status line or, where the server does not know the version it
+# was asked in, as in the oldest version, with the page.
+_HTTP = re.compile(rb"HTTP/\d|<(?:!doctype )?html\b", re.IGNORECASE)
+# What a server of the standard may begin beside a reply: an interleaved frame, or a request.
+_OTHER_MESSAGE = re.compile(rb"\$|[A-Z_]{1,32} [^\x00-\x1f]* RTSP/\d\.\d *\r?\n")
+_HALF_REQUEST_LINE = re.compile(rb"[A-Z_]{1,32}(?: [^\x00-\x1f]{0,4096}\r?)?\Z")
+# The head of either ends at its blank line, or where the next frame begins. What is neither ends
+# with its line, or there.
+_HEAD_END = re.compile(rb"\n(?:[ \t]*\r?\n|(?=\$))")
+_LINE_OR_FRAME = re.compile(rb"\n|(?=\$)")
+_INTERLEAVED = 0x24  # "$"
+_EMPTY_LINE_BYTES = b"\r\n"
+
+_Message = TypeVar("_Message", Request, Response)
+
+
+class _MessageParser:
+    """What both parsers share: the buffer, interleaved frames, heads and bodies."""
+
+    def __init__(self) -> None:
+        self._buffer = bytearray()
+        self._first_arrival = 0.0
+        self._last_arrival = 0.0
+
+    def feed(self, data: bytes, now: float) -> None:
+        """Take bytes that arrived at `now` (seconds on any steady clock)."""
+        if not self._buffer:
+            self._first_arrival = now
+        self._last_arrival = now
+        self._buffer += data
+
+    def _take(self, length: int) -> bytes:
+        taken = bytes(self._buffer[:length])
+        del self._buffer[:length]
+        self._first_arrival = self._last_arrival
+        return taken
+
+    def _skip_empty_lines(self) -> None:
+        if self._buffer and self._buffer[0] in _EMPTY_LINE_BYTES:
+            self._take(len(self._buffer) - len(self._buffer.lstrip(_EMPTY_LINE_BYTES)))
+
+    def _take_interleaved(self) -> InterleavedFrame | None:
+        """RFC 2326 section 10.12: "$", one byte of channel, two bytes of length, the packet."""
+        if len(self._buffer) < 4:
+            return None
+        length = 4 + int.from_bytes(self._buffer[2:4], "big")
+        if len(self._buffer) < length:
+            return None
+        frame = self._take(length)
+        return InterleavedFrame(frame[1], frame[4:])
+
+
+def split_lines(head: bytes) -> tuple[list[str], str]:
+    """Return the lines of a head, folded ones joined (RFC 2326 section 4.2), and its line end.
+
+    There is always a first line, if need be an empty one.
+    """
+    match = _LINE_END.search(head)
+    eol = match.group().decode() if match else "\n"
+    lines: list[str] = []
+    for raw in head.decode("utf-8", "surrogateescape").split("\n"):
+        line = raw.rstrip("\r")
+        folded = line[:1] in (" ", "\t") and len(lines) > 1 and ":" in lines[-1]
+        if folded:
+            lines[-1] += " " + line.strip()
+        elif line.strip():
+            lines.append(line)
+    return lines or [""], eol
+
+
+def parse_headers(lines: list[str]) -> Headers:
+    """Read `Name: value` lines; one without a colon is not a header and is left out."""
+    fields = []
+    for line in lines:
+        name, colon, value = line.partition(":")
+        if colon:
+            fields.append((name.strip(), value.strip()))
+    return Headers(fields)
+
+
+def content_length(headers: Headers, most: int = MAX_BODY) -> int:
+    """Return the length of the body in bytes. Raises MessageError; framing is then lost."""
+    text = headers.get("Content-Length", "0")
+    if not (text.isascii() and text.isdigit() and len(text) <= 9):
+        raise MessageError(f"Content-Length is no number: {printable(text, 20)}", 400, fatal=True)
+    if int(text) > most:
+        raise MessageError(f"a body of {text} bytes is over {most}", 413, fatal=True)
+    return int(text)
+
+
+@dataclass
+class _Head:
+    """What is known of the head at the beginning of the buffer, so that nothing is read twice."""
+
+    looked: int = 0  # bytes in which line ends have been looked for
+    line_start: int = 0  # where the line begins that is not ended yet
+    lines: int = 0  # that are ended
+    is_nonsense: bool = False  # its first line is no request line
+    may_be_lab: bool = False  # by its first line
+    may_be_two: bool = True  # another request may begin within it
+    # Where it ends, where what follows begins, and if a blank line is between.
+    end: tuple[int, int, bool] | None = None
+    judged: int = 0  # bytes for which `patience` holds: see RequestParser._patience
+    patience: float | None = None
+    request: Request | None = None  # once it is whole, while the body is waited for
+    body_start: int = 0
+    length: int = 0  # with the body
+
+
+class RequestParser(_MessageParser):
+    """Requests of both dialects, out of whatever pieces TCP delivers."""
+
+    def __init__(
+        self,
+        request_timeout: float = REQUEST_TIMEOUT,
+        max_head: int = MAX_HEAD,
+        max_body: int = MAX_BODY,
+    ) -> None:
+        """A request may take so many seconds to come, and its parts have so many bytes."""
+        super().__init__()
+        self._speaks_lab = False
+        self._ends_lines_by_cr = False
+        self._drops_fields = False  # they come late, for a lab request that was taken as it stood
+        self._request_timeout = request_timeout
+        self._max_head, self._max_body = max_head, max_body
+        self._head = _Head()
+
+    def feed(self, data: bytes, now: float) -> None:
+        """Take bytes that arrived at `now` (seconds on any steady clock)."""
+        super().feed(data.replace(b"\r", b"\n") if self._ends_lines_by_cr else data, now)
+
+    def deadline(self) -> float | None:
+        """When to call `next` again although nothing arrived, in seconds; None: never.
+
+        Single bytes must be cheap: what they add up to is judged once they stop coming.
+        """
+        if not self._buffer:
+            return None
+        overdue = self._overdue_at()
+        if self._has_late_field():
+            return self._last_arrival + REPEAT_PERIOD
+        if not self._may_end_unmarked():
+            return overdue
+        is_judged = self._head.judged == len(self._buffer)
+        patience = self._head.patience if is_judged else QUIET_PERIOD
+        return overdue if patience is None else min(self._last_arrival + patience, overdue)
+
+    def next(self, now: float) -> Request | InterleavedFrame | None:
+        """Return the next message that is complete at `now`, or None.
+
+        A request that can't be obeyed comes with its `problem`; after a fatal one, stop reading.
+        """
+        self._skip_empty_lines()
+        self._drop_late_fields(now)
+        if not self._buffer:
+            return None
+        if self._buffer[0] == _INTERLEAVED:
+            return self._take_interleaved() or self._overdue(now)
+        if self._head.request is None:
+            end = self._head_end() or self._unmarked_end(now)
+            if end is None:
+                return self._too_long() or self._overdue(now)
+            self._read_head(*end)
+        return self._complete() or self._overdue(now)
+
+    def _take(self, length: int) -> bytes:
+        self._head = _Head()
+        return super()._take(length)
+
+    def _head_end(self) -> tuple[int, int, bool] | None:
+        """Look on for the end of the head, where that has been left off."""
+        head = self._head
+        self._look_for_lone_cr()
+        while head.end is None:
+            line_end = self._buffer.find(b"\n", head.looked, self._max_head)
+            if line_end < 0:
+                head.looked = len(self._buffer)
+                break
+            self._line_ended(line_end)
+        return head.end
+
+    def _line_ended(self, line_end: int) -> None:
+        head, start = self._head, self._head.line_start
+        head.looked = head.line_start = line_end + 1
+        head.lines += 1
+        line = self._buffer[start:line_end].decode("utf-8", "replace")
+        if start == 0:
+            head.is_nonsense = not lab.is_request_line(line)
+            may_say_so_below = line[:5].upper() == "SETUP"  # by its transport
+            head.may_be_lab = self._speaks_lab or lab.has_bare_name(line) or may_say_so_below
+        elif not line.strip(" \t\r"):
+            head.end = start - 1, line_end + 1, True
+        elif head.may_be_two and lab.begins_next_request(line):
+            head.may_be_two = False
+            if self._is_lab(split_lines(bytes(self._buffer[: start - 1]))[0]):
+                # Two requests of a client that sends no blank lines.
+                head.end = start - 1, start, False
+
+    def _look_for_lone_cr(self) -> None:
+        """Notice a lab client that ends its lines by CR alone; it does so with all of them."""
+        head = self._head
+        if self._ends_lines_by_cr or head.lines:
+            return
+        lone = _LONE_CR.search(self._buffer, max(0, head.looked - 1), self._max_head)
+        if lone and self._buffer.find(b"\n", 0, lone.start()) < 0:
+            line = self._buffer[: lone.start()].decode("utf-8", "replace")
+            if lab.has_bare_name(line):
+                self._ends_lines_by_cr = True
+                self._buffer[:] = self._buffer.replace(b"\r", b"\n")
+
+    def _is_lab(self, lines: list[str]) -> bool:
+        return self._speaks_lab or lab.is_lab_head(lines)
+
+    # ------------------------------------------------------------------ heads that nothing ends
+
+    def _unmarked_end(self, now: float) -> tuple[int, int, bool] | None:
+        """Return the end of a head that nothing marks: all that there is, once that is enough."""
+        length = len(self._buffer)
+        if length > self._max_head:
+            return None
+        is_over = self._head.is_nonsense
+        if not is_over and now >= self._last_arrival + QUIET_PERIOD and self._may_end_unmarked():
+            patience = self._patience()
+            is_over = patience is not None and now >= self._last_arrival + patience
+        return (length, length, False) if is_over else None
+
+    def _may_end_unmarked(self) -> bool:
+        """Tell if it is worth while to read the lines, without reading them."""
+        head = self._head
+        if head.end is not None or len(self._buffer) > self._max_head:
+            return False
+        if not head.lines:  # half a request line is no request
+            return lab.ends_in_version(self._buffer[-_LINE_START:].decode("utf-8", "replace"))
+        return head.may_be_lab and head.lines <= MAX_HEADERS
+
+    def _patience(self) -> float | None:
+        """How long there must have been silence for the lines to be a request, in seconds.
+
+        None if only their end makes them one.
+        """
+        head = self._head
+        if head.judged != len(self._buffer):
+            head.judged = len(self._buffer)
+            head.patience = self._judge(split_lines(bytes(self._buffer))[0])
+        return head.patience
+
+    def _judge(self, lines: list[str]) -> float | None:
+        if not self._is_lab(lines):
+            return None
+        if lab.is_complete(lines):
+            return QUIET_PERIOD
+        if not lab.has_bare_name(lines[0]):
+            return None
+        if self._head.lines and lab.is_executable(lines):
+            return REPEAT_PERIOD
+        is_typed = self._last_arrival - self._first_arrival >= REPEAT_PERIOD
+        return None if is_typed else USELESS_PERIOD
+
+    def _has_late_field(self) -> bool:
+        """Tell if the buffer begins with what belongs to a request that is answered already."""
+        start = self._buffer[:_LINE_START].partition(b"\n")[0]
+        return self._drops_fields and lab.is_field_line(start.decode("utf-8", "replace"))
+
+    def _drop_late_fields(self, now: float) -> None:
+        while self._has_late_field():
+            line_end = self._buffer.find(b"\n")
+            if line_end < 0 and now < self._last_arrival + REPEAT_PERIOD:
+                return
+            self._take(line_end + 1 if line_end >= 0 else len(self._buffer))
+            self._skip_empty_lines()
+
+    # ------------------------------------------------------------------ whole requests
+
+    def _read_head(self, head_end: int, body_start: int, blank_line: bool) -> None:
+        head = self._head
+        head.request = request = self._parse_head(bytes(self._buffer[:head_end]), blank_line)
+        head.body_start = head.length = body_start
+        self._drops_fields = not blank_line and bool(request.method)
+        if blank_line:  # without one there is nowhere for a body to begin
+            try:
+                head.length += content_length(request.headers, self._max_body)
+            except MessageError as problem:
+                request.problem = problem
+
+    def _complete(self) -> Request | None:
+        """Take the request whose head has been read, unless its body is still on its way."""
+        head = self._head
+        if head.request is None or len(self._buffer) < head.length:
+            return None
+        head.request.body = self._take(head.length)[head.body_start :]
+        return head.request
+
+    def _parse_head(self, data: bytes, blank_line: bool) -> Request:
+        lines, eol = split_lines(data)
+        form = Form(eol, blank_line)
+        if self._is_lab(lines):
+            request = lab.parse_request(lines, form)
+            self._speaks_lab = self._speaks_lab or request.method == "SETUP"
+            if not blank_line and request.problem is None and not lab.is_executable(lines):
+                request.problem = MessageError("SETUP says no client_port")
+        else:
+            request = _parse_standard(lines, form)
+        if len(lines) > MAX_HEADERS:
+            request.problem = MessageError(f"{len(lines)} header lines are over {MAX_HEADERS}")
+        elif len(lines[0]) > MAX_REQUEST_LINE:
+            request.problem = MessageError("the request line is too long", 414)
+        return request
+
+    def _too_long(self) -> Request | None:
+        if len(self._buffer) <= self._max_head:
+            return None
+        return self._give_up(
+            MessageError(f"no end of the head in {self._max_head} bytes", fatal=True)
+        )
+
+    def _overdue_at(self) -> float:
+        silence_ends = self._last_arrival + SILENCE_TIMEOUT
+        return min(silence_ends, self._first_arrival + self._request_timeout)
+
+    def _overdue(self, now: float) -> Request | None:
+        if now < self._overdue_at():
+            return None
+        return self._give_up(MessageError("the request was never completed", 408, fatal=True))
+
+    def _give_up(self, problem: MessageError) -> Request:
+        head = self._take(len(self._buffer))[:MAX_REQUEST_LINE]
+        lines, eol = split_lines(head)
+        dialect = Dialect.LAB if self._is_lab(lines) else Dialect.STANDARD
+        return Request("", "", dialect=dialect, form=Form(eol, True), problem=problem)
+
+
+def _parse_standard(lines: list[str], form: Form) -> Request:
+    """Read a head of the standard dialect (RFC 2326 section 6)."""
+    method, _, rest = lines[0].partition(" ")
+    uri, _, version = rest.rpartition(" ")
+    request = Request(method, uri.strip(), parse_headers(lines[1:]), form=form)
+    request.cseq = _checked_cseq(request.headers.get("CSeq"))
+    if not _METHOD.match(method) or not uri or not version.startswith("RTSP/"):
+        request.problem = MessageError(f"not a request line: {printable(lines[0], 80)}")
+    elif version != VERSION:
+        request.problem = MessageError(f"version {printable(version, 20)} is not {VERSION}", 505)
+    elif not request.cseq:
+        request.problem = MessageError("a request needs a CSeq (RFC 2326 section 12.17)")
+    return request
+
+
+def _checked_cseq(text: str) -> str:
+    return text if text.isascii() and text.isdigit() and len(text) <= 10 else ""
+
+
+class ResponseParser(_MessageParser):
+    """Responses of both dialects, as a client reads them, and what servers of the standard ask."""
+
+    def __init__(self, dialect: Dialect) -> None:
+        super().__init__()
+        self._dialect = dialect
+        self._has_message = False
+        self._first_skipped = b""
+
+    @property
+    def has_more(self) -> bool:
+        """Tell if there are bytes that no message has taken yet."""
+        return bool(self._buffer)
+
+    @property
+    def foreign_line(self) -> bytes:
+        """The first line of what has come from a server that speaks no RTSP; empty: nothing."""
+        if self._has_message:
+            return b""
+        pending = b"" if self._begins_message() else _first_line(self._buffer)
+        line = self._first_skipped or pending
+        return b"" if b"RTSP/" in line else line  # a server may ask, too
+
+    @property
+    def speaks_http(self) -> bool:
+        """Tell if that line is one of HTTP."""
+        return bool(_HTTP.match(self.foreign_line))
+
+    def deadline(self) -> float | None:
+        """When to call `next` again although nothing arrived, in seconds; None: never."""
+        lab_pending = self._dialect is Dialect.LAB and self._could_be_complete()
+        return self._last_arrival + QUIET_PERIOD if lab_pending else None
+
+    def next(self, now: float) -> Response | Request | InterleavedFrame | None:
+        """Return the next message or interleaved frame that is complete at `now`, or None.
+
+        What is none is skipped. Raises MessageError when framing is lost.
+        """
+        if self._dialect is Dialect.LAB:
+            return self._next_lab(now)
+        self._skip_to_message()
+        if self._buffer[:1] == b"$":
+            return self._take_interleaved()
+        if not self._begins_message():
+            return None
+        end = _HEAD_END.search(self._buffer, 0, MAX_HEAD)
+        if end:
+            return self._complete(end.start(), end.end(), end.end() - end.start() > 1)
+        self._check_head()
+        return None
+
+    def _next_lab(self, now: float) -> Response | None:
+        self._skip_empty_lines()
+        self._skip_to_status_line()
+        blank = _BLANK_LINE.search(self._buffer, 0, MAX_HEAD)
+        if blank:
+            return self._complete_response(blank.start(), blank.end(), True)
+        if self._is_quiet(now):
+            return self._complete_response(len(self._buffer), len(self._buffer), False)
+        self._check_head()
+        return None
+
+    def _check_head(self) -> None:
+        """A head whose end has not come yet may not be longer than any real one."""
+        if len(self._buffer) > MAX_HEAD:
+            raise MessageError(f"no end of the reply in {MAX_HEAD} bytes", fatal=True)
+
+    def rest(self) -> Response | None:
+        """Return what a lab server has meant by the bytes so far, or None.
+
+        In the standard dialect they may be the beginning of an interleaved frame: they stay.
+        """
+        if self._dialect is not Dialect.LAB:
+            return None
+        self._skip_to_status_line()
+        if not self._buffer.startswith(b"RTSP/"):
+            return None
+        return self._complete_response(len(self._buffer), len(self._buffer), False)
+
+    def _skip_to_status_line(self) -> None:
+        """Drop whole lines until one begins with RTSP/: what an earlier reply had too much."""
+        while self._buffer and not self._begins_response():
+            line_end = self._buffer.find(b"\n")
+            if line_end < 0:
+                self._check_line()
+                return
+            self._skip(line_end + 1)
+
+    def _skip_to_message(self) -> None:
+        """Drop what begins no message, line by line, but nothing from a "$" on."""
+        self._skip_empty_lines()
+        while self._buffer and not self._begins_message():
+            end = _LINE_OR_FRAME.search(self._buffer)
+            if not end or _HALF_REQUEST_LINE.match(self._buffer):
+                self._check_line()
+                return
+            self._skip(end.end())
+            self._skip_empty_lines()
+
+    def _skip(self, length: int) -> None:
+        self._first_skipped = self._first_skipped or _first_line(self._buffer)
+        self._take(length)
+
+    def _check_line(self) -> None:
+        """A line whose end has not come yet may not be longer than any real one."""
+        if len(self._buffer) > MAX_REQUEST_LINE:
+            raise MessageError("what the server sent is no RTSP", fatal=True)
+
+    def _begins_response(self) -> bool:
+        return b"RTSP/".startswith(bytes(self._buffer[:5]))
+
+    def _begins_message(self) -> bool:
+        if self._begins_response():
+            return True
+        return self._dialect is Dialect.STANDARD and bool(_OTHER_MESSAGE.match(self._buffer))
+
+    def _could_be_complete(self) -> bool:
+        if not self._buffer.startswith(b"RTSP/") or _BLANK_LINE.search(self._buffer):
+            return False  # no status line yet, or its body is still on its way
+        return lab.is_complete_response(split_lines(bytes(self._buffer))[0])
+
+    def _is_quiet(self, now: float) -> bool:
+        return self._could_be_complete() and now >= self._last_arrival + QUIET_PERIOD
+
+    def _complete(
+        self, head_end: int, body_start: int, blank_line: bool
+    ) -> Response | Request | None:
+        if self._buffer.startswith(b"RTSP/"):
+            return self._complete_response(head_end, body_start, blank_line)
+        lines, eol = split_lines(bytes(self._buffer[:head_end]))
+        request = _parse_standard(lines, Form(eol, blank_line))
+        return self._with_body(request, body_start, blank_line)
+
+    def _complete_response(
+        self, head_end: int, body_start: int, blank_line: bool
+    ) -> Response | None:
+        lines, _ = split_lines(bytes(self._buffer[:head_end]))
+        return self._with_body(_parse_response(lines), body_start, blank_line)
+
+    def _with_body(self, message: _Message, body_start: int, blank_line: bool) -> _Message | None:
+        """Take the message whose head has been read, unless its body is still on its way."""
+        length = content_length(message.headers) if blank_line else 0
+        if len(self._buffer) < body_start + length:
+            return None
+        self._has_message = True
+        message.raw = self._take(body_start + length)
+        message.body = message.raw[body_start:]
+        return message
+
+
+def _first_line(data: bytearray) -> bytes:
+    """The first line that is not empty, as far as it goes."""
+    return bytes(data[:MAX_REQUEST_LINE]).strip().partition(b"\n")[0].rstrip()
+
+
+def _parse_response(lines: list[str]) -> Response:
+    """Read a status line and headers (RFC 2326 section 7), however sloppy the rest is."""
+    words = lines[0].split(None, 2)
+    if len(words) < 2 or not re.fullmatch(r"[1-9]\d\d", words[1], re.ASCII):
+        raise MessageError(f"not a status line: {printable(lines[0], 80)}", fatal=True)
+    headers = parse_headers(lines[1:])
+    session = headers.get("Session").partition(";")[0].strip()
+    reason = words[2] if len(words) > 2 else ""
+    return Response(int(words[1]), headers, b"", headers.get("CSeq"), session, reason)

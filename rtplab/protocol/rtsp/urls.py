@@ -1,0 +1,99 @@
+"""RTSP URLs (RFC 2326 section 3.2): taken apart, resolved, and made safe to show."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from urllib.parse import unquote_to_bytes, urlsplit
+
+from rtplab.protocol.errors import MessageError
+from rtplab.protocol.rtsp.messages import printable
+
+DEFAULT_PORTS = {"rtsp": 554, "rtsps": 322}
+MAX_URL = 4096  # characters: the longest file name in any encoding, with its folders
+
+# RFC 3986 section 2 knows none of these. Python leaves some out, others would get into replies.
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_USER_INFO = re.compile(r"(?<=://)[^/@]*@")
+
+
+@dataclass(frozen=True)
+class RtspUrl:
+    """The parts of an absolute RTSP URL. `path` begins with a slash and keeps its escapes."""
+
+    scheme: str
+    host: str
+    port: int
+    path: str
+    user: str = ""
+    password: str = field(default="", repr=False)
+
+    @property
+    def name(self) -> str:
+        """The path without its outer slashes, escapes resolved: what a file may be called."""
+        return _unescaped(self.path).strip(b"/").decode("utf-8", "surrogateescape")
+
+    @property
+    def is_private(self) -> bool:
+        """Tell if the server is to be spoken to inside TLS."""
+        return self.scheme == "rtsps"
+
+    def __str__(self) -> str:
+        """The URL as it is sent: without user and password."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        port = "" if self.port == DEFAULT_PORTS[self.scheme] else f":{self.port}"
+        return f"{self.scheme}://{host}{port}{self.path}"
+
+
+def parse_url(text: str) -> RtspUrl:
+    """Take an absolute rtsp:// or rtsps:// URL apart. Raises MessageError 400."""
+    try:
+        parts = urlsplit(text)
+        scheme, host, port = parts.scheme.lower(), parts.hostname, parts.port
+    except ValueError as error:
+        raise MessageError(
+            f"not an RTSP address: {printable(without_password(text), 80)}"
+        ) from error
+    is_strange = len(text) > MAX_URL or port == 0 or _CONTROL.search(text)
+    if scheme not in DEFAULT_PORTS or not host or is_strange:
+        raise MessageError(f"not an RTSP address: {printable(without_password(text), 80)}")
+    path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    user = _unescaped(parts.username or "").decode("utf-8", "replace")
+    password = _unescaped(parts.password or "").decode("utf-8", "replace")
+    return RtspUrl(scheme, host, port or DEFAULT_PORTS[scheme], path, user, password)
+
+
+def _unescaped(text: str) -> bytes:
+    """Resolve escapes; bytes that are no UTF-8 came as surrogates and become themselves again."""
+    return unquote_to_bytes(text.encode("utf-8", "surrogateescape"))
+
+
+def resolve(base: str, control: str) -> str:
+    """Return the URL that an SDP's `control` names (RFC 2326 appendix C.1.1).
+
+    `base` is Content-Base, Content-Location or the request URL. Servers mean a relative control
+    as what to append to all of it, its query included, whether or not it ends with a slash: RFC
+    3986, which would drop the query, is not what cameras go by. Raises MessageError 400 for what
+    can't be put together.
+    """
+    if control in ("", "*"):
+        return base
+    if re.match(r"rtsps?://", control, re.IGNORECASE):
+        return control
+    try:
+        root = urlsplit(base)
+        if control.startswith("//"):
+            urlsplit(control)  # only to find what is none
+            return f"{root.scheme}:{control}"
+    except ValueError as error:  # such as brackets around what is no IPv6 address
+        raise MessageError(f"not a control address: {printable(control, 80)}") from error
+    if control.startswith("/"):
+        return f"{root.scheme}://{root.netloc}{control}"
+    if control.startswith("?"):
+        return base + control
+    return f"{base.rstrip('/')}/{control}"
+
+
+def without_password(text: str) -> str:
+    """Return a URL, or a text with one in it, safe to log: user and password cut out."""
+    return _USER_INFO.sub("", text)

@@ -1,0 +1,1 @@
+"""What a client writes into files: recordings and captures."""

@@ -1,0 +1,179 @@
+"""What went over the wire, written into a capture file."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from rtplab.receiving.files.pcap import Endpoint, PcapWriter
+from rtplab.receiving.files.wholefile import WholeFile
+from rtplab.receiving.rtp.receiver import Observer
+
+
+@dataclass(frozen=True)
+class Endpoints:
+    """Who talks to whom in a session."""
+
+    server: Endpoint
+    client: Endpoint
+    rtp_port: int  # ours; RTCP has the one above it
+
+
+@dataclass(frozen=True)
+class Message:
+    """One RTSP request or reply as it went over the wire; `when` is Unix time in seconds."""
+
+    sent: bool
+    data: bytes
+    when: float
+    ends: Endpoints
+
+
+@dataclass(frozen=True)
+class Packet:
+    """One RTP or RTCP packet as it came; `when` is Unix time in seconds.
+
+    `source_port` is the server's, or 0 for a packet on the RTSP connection.
+    """
+
+    data: bytes
+    source_port: int
+    is_rtcp: bool
+    when: float
+    ends: Endpoints
+
+
+def write_entry(writer: PcapWriter, entry: Message | Packet) -> None:
+    """Write one message or packet. Raises OSError."""
+    ends = entry.ends
+    if isinstance(entry, Message):
+        path = (ends.client, ends.server) if entry.sent else (ends.server, ends.client)
+        writer.tcp(*path, entry.data, entry.when)
+    elif entry.source_port:
+        source = Endpoint(ends.server.host, entry.source_port)
+        target = Endpoint(ends.client.host, ends.rtp_port + entry.is_rtcp)
+        writer.udp(source, target, entry.data, entry.when)
+    else:  # RFC 2326 section 10.12: on the RTSP connection, framed by $, channel and length
+        frame = b"$%c%b%b" % (entry.is_rtcp, len(entry.data).to_bytes(2, "big"), entry.data)
+        writer.tcp(ends.server, ends.client, frame, entry.when)
+
+
+def write_capture(file: BinaryIO, entries: list[Message | Packet]) -> None:
+    """Write a whole capture file, by time. Raises OSError."""
+    writer = PcapWriter(file)
+    for entry in sorted(entries, key=lambda entry: entry.when):
+        write_entry(writer, entry)
+
+
+class Recorder:
+    """An observer that makes an entry of all it is told. The client's threads call it."""
+
+    def __init__(self, endpoints: Callable[[], Endpoints | None]) -> None:
+        """`endpoints` tells who talks to whom at the moment."""
+        self._endpoints = endpoints
+
+    def message_sent(self, data: bytes, when: float) -> None:
+        self._message(True, data, when)
+
+    def message_received(self, data: bytes, when: float) -> None:
+        self._message(False, data, when)
+
+    def _message(self, sent: bool, data: bytes, when: float) -> None:
+        ends = self._endpoints()
+        if ends is not None:
+            self.keep(Message(sent, data, when, ends))
+
+    def packets_received(
+        self, packets: list[bytes], source_port: int, is_rtcp: bool, when: float
+    ) -> None:
+        ends = self._endpoints()
+        if ends is not None:
+            for packet in packets:
+                self.keep(Packet(packet, source_port, is_rtcp, when, ends))
+
+    def keep(self, entry: Message | Packet) -> None:
+        """Do with an entry what the class is for."""
+        raise NotImplementedError
+
+
+class LiveCapture:
+    """A capture file that grows with all that is observed for it, until it is closed.
+
+    When the disk is full it stops; `error` then says so, and what was written is a valid capture.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Raises OSError."""
+        self.error = ""
+        self._file = WholeFile(path)
+        try:
+            self._writer = PcapWriter(self._file)
+        except OSError:
+            self._file.close()
+            raise
+        self._lock = threading.Lock()  # guards the file
+
+    def observe(
+        self, endpoints: Callable[[], Endpoints | None], also: Observer | None = None
+    ) -> Observer:
+        """Return an observer for one client; `also` is told everything, too."""
+        return _CapturingObserver(self, endpoints, also)
+
+    def keep(self, entry: Message | Packet) -> None:
+        """Write an entry. Any thread may call."""
+        with self._lock:
+            if self._file.closed:
+                return
+            try:
+                write_entry(self._writer, entry)
+            except OSError as error:
+                self._give_up(error)
+
+    def close(self) -> None:
+        """Finish the file. May be called twice."""
+        with self._lock:
+            try:
+                self._file.close()
+            except OSError as error:
+                self._give_up(error)
+
+    def _give_up(self, error: OSError) -> None:
+        self.error = f"The capture could not be written ({error.strerror})."
+        self._file.close()
+
+
+class _CapturingObserver(Recorder):
+    """Puts what one client's threads tell it into a capture, and passes it on."""
+
+    def __init__(
+        self,
+        capture: LiveCapture,
+        endpoints: Callable[[], Endpoints | None],
+        also: Observer | None,
+    ) -> None:
+        super().__init__(endpoints)
+        self._capture = capture
+        self._also = also
+
+    def message_sent(self, data: bytes, when: float) -> None:
+        super().message_sent(data, when)
+        if self._also is not None:
+            self._also.message_sent(data, when)
+
+    def message_received(self, data: bytes, when: float) -> None:
+        super().message_received(data, when)
+        if self._also is not None:
+            self._also.message_received(data, when)
+
+    def packets_received(
+        self, packets: list[bytes], source_port: int, is_rtcp: bool, when: float
+    ) -> None:
+        super().packets_received(packets, source_port, is_rtcp, when)
+        if self._also is not None:
+            self._also.packets_received(packets, source_port, is_rtcp, when)
+
+    def keep(self, entry: Message | Packet) -> None:
+        self._capture.keep(entry)

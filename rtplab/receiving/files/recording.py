@@ -1,0 +1,37 @@
+"""Writes received frames into a movie file that VideoStream, and so our server, reads."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from rtplab.receiving.files.wholefile import WholeFile
+
+# The lab's format tells a frame's length in 5 digits: no larger frame can be written.
+MAX_PREFIXED_FRAME = 99_999  # bytes
+
+
+class Recording:
+    """One movie file that grows: the lab's format, or a bare row of JPEGs."""
+
+    def __init__(self, path: Path) -> None:
+        """Begin the file anew; a name that ends in .mjpeg, in small letters, is a bare one.
+
+        Raises OSError.
+        """
+        self.path = path
+        self.frames = 0
+        self.left_out = 0  # frames that the format can't hold
+        self._prefixed = path.suffix != ".mjpeg"
+        self._file = WholeFile(path)
+
+    def add(self, jpeg: bytes) -> None:
+        """Append a frame. Raises OSError when the disk is full; what came before stays valid."""
+        if self._prefixed and len(jpeg) > MAX_PREFIXED_FRAME:
+            self.left_out += 1
+            return
+        self._file.write((b"%05d" % len(jpeg) if self._prefixed else b"") + jpeg)
+        self.frames += 1
+
+    def close(self) -> None:
+        """Finish the file. May be called twice. Raises OSError."""
+        self._file.close()

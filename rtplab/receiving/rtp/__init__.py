@@ -1,0 +1,1 @@
+"""The media side of the client: from datagrams to frames that are due."""

@@ -1,0 +1,207 @@
+"""RTP payloads put together to JPEG frames, as lab servers and as RFC 2435 send them."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from rtplab.protocol.errors import MovieError, PacketError
+from rtplab.protocol.rtp import rtpjpeg
+from rtplab.protocol.rtp.jpeg import END_OF_IMAGE, START_OF_IMAGE, end_of_image
+from rtplab.protocol.rtp.jpegassembler import JpegAssembler
+from rtplab.protocol.rtp.serial import timestamp_delta
+from RtpPacket import RtpPacket
+
+# Bytes of one frame that is put together from many packets: a 4K JPEG of high quality is 4 MB.
+MAX_FRAME = 16 * 1024 * 1024
+# Packets of one frame: as many as there are sequence numbers. Empty ones would have no end.
+MAX_PARTS = 1 << 16
+
+# How often one frame is walked through for an end that is not its last byte: the picture within its
+# headers has one too, and a peer may send one in every packet.
+MAX_LOOKS = 4
+
+_SOI, _EOI = START_OF_IMAGE, END_OF_IMAGE
+
+
+class Frame(NamedTuple):
+    """One JPEG as it was received.
+
+    `number` counts frames from 1 (lost ones too where that can be known), `media_time` is when it
+    is due and `arrival` when its last packet came, both in seconds.
+    """
+
+    data: bytes
+    number: int
+    timestamp: int
+    media_time: float
+    arrival: float
+
+
+class LabAssembler:
+    """Frames of a lab server: a JPEG a packet, or one in several, however they are marked.
+
+    A JPEG begins with FFD8, or with the 5 or 6 digits that stand before it in the movie file, and
+    ends with FFD9. Neither marker nor timestamp tells: there are servers that mark every piece, and
+    those that stamp whole seconds change them within a frame. All pieces have the payload type of
+    the first. A frame of which a packet is missing, or its end, is dropped and counted; `problem`
+    says why the last one was, and is "" after a frame.
+    """
+
+    def __init__(self) -> None:
+        self._parts: list[bytes] = []
+        self._size = 0
+        self._looks = 0  # at the frame so far, for its end
+        self._payload_type = 0
+        self._sequence = 0
+        self._continuations = 0  # packets so far that did not begin a frame
+        self.dropped = 0
+        self.problem = ""
+
+    def add(self, sequence: int, packet: RtpPacket) -> list[tuple[int, bytes]]:
+        """Take the next packet; return the frames that it completes, each with its number."""
+        payload, frames = packet.payload, []
+        start = _start_of_jpeg(payload)
+        if self._parts:
+            if sequence - self._sequence not in (0, 1):
+                self._drop("packets are missing")  # or the numbers begin anew
+            elif start is not None:
+                frames = self._finish()
+        if start is not None:
+            self._payload_type = packet.payloadType()
+            payload = payload[start:]
+        elif self._parts and sequence != self._sequence:
+            self._continuations += 1
+        if sequence < self._sequence:
+            self._continuations = 0  # the numbers begin anew
+        self._sequence = sequence
+        if start is None and not self._parts:
+            self.problem = self.problem or "none of them begins with a JPEG (FFD8)"
+        elif packet.payloadType() == self._payload_type:
+            self._append(payload)
+            if self._parts and self._may_be_whole(payload):
+                frames += self._whole()
+        return frames
+
+    def _append(self, payload: bytes) -> None:
+        self._size += len(payload)
+        if self._size > MAX_FRAME or len(self._parts) >= MAX_PARTS:
+            self._drop(f"a picture has more than {MAX_FRAME} bytes or {MAX_PARTS} packets")
+        else:
+            self._parts.append(payload)
+
+    def _may_be_whole(self, payload: bytes) -> bool:
+        """Tell if the last piece may hold the end, and it is not looked for too often.
+
+        If bytes follow the end, all pieces but the last are as long as the first.
+        """
+        if payload[-2:] == _EOI:
+            return True
+        if len(self._parts) == 1:
+            is_likely = _EOI in payload
+        else:
+            is_likely = len(payload) < len(self._parts[0])
+        self._looks += is_likely
+        return is_likely and self._looks <= MAX_LOOKS
+
+    def _whole(self) -> list[tuple[int, bytes]]:
+        """Return the frame and its number if it has its end. What follows that is cut off.
+
+        A lab server numbers frames, not packets.
+        """
+        data = b"".join(self._parts)
+        if not data.endswith(_EOI):
+            try:
+                data = data[: end_of_image(data)]
+            except MovieError:
+                return []
+        self._reset()
+        self.problem = ""
+        return [(self._sequence - self._continuations, data)]
+
+    def _finish(self) -> list[tuple[int, bytes]]:
+        """No more of this frame will come: return it if it is whole, and else drop it."""
+        frames = self._whole()
+        if not frames:
+            self._drop("pictures have no end (FFD9)")
+        return frames
+
+    def _drop(self, why: str) -> None:
+        self.dropped += 1
+        self.problem = why
+        self._reset()
+
+    def _reset(self) -> None:
+        self._parts = []
+        self._size = self._looks = 0
+
+
+def _start_of_jpeg(payload: bytes) -> int | None:
+    """Where in a packet a JPEG begins; None if none does."""
+    if payload[:2] == _SOI:
+        return 0
+    for digits in (5, 6):
+        if payload[digits : digits + 2] == _SOI and payload[:digits].isdigit():
+            return digits
+    return None
+
+
+class RtpJpegFrames:
+    """Frames of RFC 2435. Packets of another payload type are ignored."""
+
+    def __init__(self, payload_type: int) -> None:
+        self.malformed = 0
+        self._payload_type = payload_type
+        self._assembler = JpegAssembler()
+        self._timestamp: int | None = None  # of the last packet, and
+        self._ended_frame = False  # its marker
+        self._number = 0
+        self._fault = ""  # of the last payload that could not be read, since the last frame
+        self._other_type: int | None = None  # of the last packet of another type, likewise
+
+    @property
+    def dropped(self) -> int:
+        """Pictures that never became whole."""
+        return self._assembler.dropped
+
+    @property
+    def problem(self) -> str:
+        """Why packets since the last frame have made none; "" as long as nothing is wrong."""
+        why = self._fault or self._assembler.problem
+        if not why and self._other_type is not None:
+            why = f"their payload type is {self._other_type}, not {self._payload_type} as announced"
+        return why
+
+    def add(self, sequence: int, packet: RtpPacket) -> list[tuple[int, bytes]]:
+        """Take the next packet; return the frame that it completes, counted from 1."""
+        if packet.payloadType() != self._payload_type:
+            self._other_type = packet.payloadType()
+            return []
+        try:
+            fragment = rtpjpeg.parse_payload(packet.payload)
+        except PacketError as error:
+            self.malformed += 1
+            self._fault = str(error)
+            return []
+        timestamp, marker = packet.timestamp(), bool(packet.marker())
+        self._follow(timestamp, marker)
+        data = self._assembler.add(fragment, timestamp, marker)
+        if data is None:
+            return []
+        self._number += 1
+        self._fault, self._other_type = "", None
+        return [(self._number, data)]
+
+    def _follow(self, timestamp: int, marker: bool) -> None:
+        """Packets come in order here, so one with an older timestamp is not late.
+
+        After a seek, gst-rtsp-server counts its timestamps from where they began at first, although
+        RFC 2326 appendix B has them go on.
+        """
+        if timestamp == self._timestamp:
+            begins_anew = self._ended_frame
+        else:
+            before = timestamp if self._timestamp is None else self._timestamp
+            begins_anew = timestamp_delta(timestamp, before) < 0
+        self._timestamp, self._ended_frame = timestamp, marker
+        if begins_anew:
+            self._assembler.begin_anew()

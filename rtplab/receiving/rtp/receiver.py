@@ -1,0 +1,167 @@
+"""The RTP and RTCP of one session, from the server's packets to frames."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Protocol
+
+from rtplab.protocol.rtsp.headers import Transport
+from rtplab.protocol.rtsp.messages import InterleavedFrame
+from rtplab.receiving.rtp.frames import Frame
+from rtplab.receiving.rtp.impairment import Conditions, Impairment
+from rtplab.receiving.rtp.reception import Reception
+from rtplab.receiving.rtp.reports import ReceiverReporter
+from rtplab.receiving.rtp.rtpsocket import Batch, RtpSocket
+from RtpPacket import pack_header
+
+
+class Observer(Protocol):
+    """Whoever wants to see all that goes over the wire. Called in the threads that send and
+    receive; `when` is Unix time in seconds."""
+
+    def message_sent(self, data: bytes, when: float) -> None: ...
+    def message_received(self, data: bytes, when: float) -> None: ...
+    def packets_received(
+        self, packets: list[bytes], source_port: int, is_rtcp: bool, when: float
+    ) -> None:
+        """`source_port` is the server's, or 0 for packets on the RTSP connection."""
+
+
+class MediaReceiver:
+    """Receives one stream, by UDP ports of its own or by channels of the RTSP connection.
+
+    One thread calls `listen` (UDP), or `take_interleaved` and `report_if_due` (TCP).
+    """
+
+    def __init__(
+        self,
+        reception: Reception,
+        deliver: Callable[[list[Frame]], None],
+        said_goodbye: Callable[[], None],
+    ) -> None:
+        """`deliver` is called with frames as they come, `said_goodbye` at the server's BYE."""
+        self.reception = reception
+        self.reporter = ReceiverReporter(time.monotonic())
+        self.observer: Observer | None = None
+        self.impairment = Impairment(Conditions())
+        self.transport = Transport()  # as the server answered SETUP
+        self.stray = ""  # where packets came from that were not taken, as the end of a sentence
+        self._deliver = deliver
+        self._said_goodbye = said_goodbye
+
+    def listen(self, ports: RtpSocket, with_rtcp: bool) -> None:
+        """Receive by UDP until `ports` are woken up; then close them."""
+        try:
+            while (batches := ports.receive(self._deadline(with_rtcp))) is not None:
+                self._take(batches)
+                if with_rtcp and self.transport.server_port and self._report_is_due():
+                    self._send_report(ports, self.transport.server_port)
+        finally:
+            if with_rtcp and self.transport.server_port:
+                ports.send_rtcp(self.reporter.goodbye(), self.transport.server_port[1])
+            ports.close()
+
+    def _send_report(self, ports: RtpSocket, server_ports: tuple[int, int]) -> None:
+        """Until media has come, open the way for it through a firewall, too."""
+        if self.reception.ssrc is None:
+            ports.send_rtp(pack_header(0, 0, 0, 0, self.reporter.ssrc), server_ports[0])
+        ports.send_rtcp(self._report(), server_ports[1])
+
+    def take_interleaved(self, frame: InterleavedFrame) -> None:
+        """Take a packet off the RTSP connection; one on an unknown channel is ignored."""
+        channels = self.transport.interleaved
+        if channels is not None and frame.channel in channels:
+            self._take([Batch([frame.payload], 0, frame.channel == channels[1])])
+        elif channels is not None:
+            self.stray = f"packets come on channel {frame.channel}, which SETUP has not named"
+
+    def interleaved_report(self) -> bytes | None:
+        """Return the receiver report that is due, framed for the RTSP connection.
+
+        Not before PLAY is answered: until then live555 reads the connection as text, and gortsplib
+        and go2rtc hang up.
+        """
+        if self.transport.interleaved is None or not self._report_is_due():
+            return None
+        report = self._report()
+        channel = self.transport.interleaved[1]
+        return b"$" + bytes([channel]) + len(report).to_bytes(2, "big") + report
+
+    def _take(self, batches: list[Batch]) -> None:
+        now = time.monotonic()
+        batches = [batch for batch in batches if self._is_from_stream(batch)]
+        self._show(batches)
+        rtp = [packet for batch in batches if not batch.is_rtcp for packet in batch.datagrams]
+        frames = self._frames(rtp, now)
+        if frames:
+            self._deliver(frames)
+        for batch in batches:
+            if batch.is_rtcp:
+                self._take_reports(batch.datagrams, now)
+        self._pass_goodbye_on()
+
+    def _frames(self, packets: list[bytes], now: float) -> list[Frame]:
+        """The frames that are complete with these packets, or by now."""
+        if not self.impairment.idle:
+            for packet in packets:
+                self.impairment.add(packet, now)
+            packets = self.impairment.due(now)
+        return self.reception.receive(packets, now)
+
+    def _show(self, batches: list[Batch]) -> None:
+        if self.observer is not None:
+            when = time.time()
+            for datagrams, source_port, is_rtcp in batches:
+                self.observer.packets_received(datagrams, source_port, is_rtcp, when)
+
+    def _is_from_stream(self, batch: Batch) -> bool:
+        """Tell if datagrams came from the port that SETUP named, where it named one."""
+        ports = self.transport.server_port
+        if not ports or not batch.source_port or batch.source_port in ports:
+            return True
+        self.stray = f"packets come from port {batch.source_port}, which SETUP has not named"
+        return False
+
+    def _take_reports(self, packets: list[bytes], now: float) -> None:
+        reception = self.reception
+        sender = self.transport.ssrc or None if reception.ssrc is None else reception.ssrc
+        for packet in packets:
+            self.reporter.take(packet, now, sender)
+        if self.reporter.sender_said_goodbye:
+            reception.source_left()
+
+    def end(self) -> None:
+        """The server has said otherwise than by BYE that the stream has ended.
+
+        By UDP, have `listen` look up afterwards.
+        """
+        self.reporter.sender_said_goodbye = True
+        if self.transport.interleaved:
+            self._pass_goodbye_on()
+
+    def _pass_goodbye_on(self) -> None:
+        """Tell that the stream has ended, once nothing that came before BYE is held back.
+
+        By TCP nothing is, but by the impairment, for which nobody comes back.
+        """
+        if not self.reporter.sender_said_goodbye:
+            return
+        held = self.reception.deadline() is not None or self.impairment.deadline() is not None
+        if not held or self.transport.interleaved:
+            self.reporter.sender_said_goodbye = False
+            self._said_goodbye()
+
+    def _deadline(self, with_rtcp: bool) -> float | None:
+        """When `listen` has something to do although nothing arrived."""
+        deadlines = [self.reception.deadline(), self.impairment.deadline()]
+        if with_rtcp and self.transport.server_port:
+            deadlines.append(self.reporter.deadline())
+        return min((moment for moment in deadlines if moment is not None), default=None)
+
+    def _report_is_due(self) -> bool:
+        return time.monotonic() >= self.reporter.deadline()
+
+    def _report(self) -> bytes:
+        reception = self.reception
+        return self.reporter.report(reception.statistics, reception.ssrc, time.monotonic())

@@ -1,0 +1,62 @@
+"""Which of several sources is the stream: what RTP says of itself, not what SETUP said of it."""
+
+from __future__ import annotations
+
+from rtplab.protocol.rtp.serial import seq_delta
+from RtpPacket import RtpPacket
+
+# So many packets in a row make another source believed (RFC 3550 appendix A.1),
+IN_A_ROW = 3
+# and the one before must have been silent for so many seconds, unless it has said BYE: pictures of
+# two that send at the same time would be mixed, and one that only stutters is still there.
+SOURCE_SILENCE = 1.0
+
+
+class SourceChoice:
+    """Whether to follow a source whose packets come, given the one that is followed now.
+
+    Transport's `ssrc` is a hint (RFC 2326 section 12.39): servers write 0 there, or a number of
+    their own, and some change the source in the middle.
+    """
+
+    def __init__(self, hint: int | None = None, at_once: bool = False) -> None:
+        """`at_once`: whatever comes is the stream's, as on a channel of the RTSP connection."""
+        self._hint = hint or None
+        self._at_once = at_once
+        self._has_chosen = False
+        self._has_left = False  # the one that is followed
+        self._candidates: list[RtpPacket] = []  # packets in a row of another one
+
+    def left(self) -> None:
+        """The source that is followed has said BYE, or stands still."""
+        self._has_left = True
+
+    def followed(self, packet: RtpPacket, silence: float) -> list[RtpPacket]:
+        """Take a packet of a source that is not followed; return what is to be received.
+
+        That is nothing, or all that is at hand of a source that is followed from now on.
+        `silence` is how long the one before has sent nothing, in seconds.
+        """
+        is_first = not self._has_chosen and self._hint in (None, packet.ssrc())
+        if self._at_once or is_first:
+            return self._follow([packet])
+        self._keep(packet)
+        is_free = not self._has_chosen or self._has_left or silence >= SOURCE_SILENCE
+        if len(self._candidates) < IN_A_ROW or not is_free:
+            return []
+        return self._follow(self._candidates)
+
+    def _keep(self, packet: RtpPacket) -> None:
+        kept = self._candidates
+        if kept and kept[-1].ssrc() == packet.ssrc():
+            step = seq_delta(packet.seqNum(), kept[-1].seqNum())
+            if step == 0:
+                return  # doubled on its way
+            if step == 1:
+                self._candidates = [*kept[1 - IN_A_ROW :], packet]
+                return
+        self._candidates = [packet]
+
+    def _follow(self, packets: list[RtpPacket]) -> list[RtpPacket]:
+        self._has_chosen, self._has_left, self._candidates = True, False, []
+        return packets

@@ -1,0 +1,115 @@
+"""What a receiver counts: loss (RFC 3550 appendix A.3), jitter (A.8), duplicates, bytes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from rtplab.protocol.rtp.serial import timestamp_delta
+from rtplab.receiving.rtp.timeline import CLOCK_RATE, LARGEST_STEP
+
+# Packets of which we remember whether they came: what is older counts as having come.
+HISTORY = 4096
+
+
+@dataclass
+class Statistics:
+    """One stream's reception, counted packet by packet. Times are seconds, sizes bytes."""
+
+    packets: int = 0
+    bytes: int = 0
+    duplicates: int = 0
+    late: int = 0  # came after what they belong to had been given up
+    reordered: int = 0  # came after a packet with a higher number
+    frames: int = 0
+    jitter: float = 0.0  # interarrival jitter, seconds
+    first_arrival: float | None = None
+    last_arrival: float | None = None
+    highest_sequence: int = 0  # with its cycles above it (RFC 3550 section 6.4.1)
+    _first_sequence: int | None = None
+    _distinct: int = 0
+    _expected_before_restart: int = 0
+    _received: set[int] = field(default_factory=set)
+    _transit: float | None = None
+    _timestamp: int | None = None  # of the last packet
+    _stamped_time: float = 0.0  # seconds, by the timestamps
+
+    @property
+    def expected(self) -> int:
+        """Packets that were sent, by their sequence numbers (A.3)."""
+        if self._first_sequence is None:
+            return self._expected_before_restart
+        span = self.highest_sequence - self._first_sequence + 1
+        return self._expected_before_restart + span
+
+    @property
+    def lost(self) -> int:
+        """Packets that were sent and never came. A duplicate makes up for none of them."""
+        return max(0, self.expected - self._distinct)
+
+    @property
+    def loss_rate(self) -> float:
+        """Lost packets as a part of those expected, 0 to 1."""
+        return self.lost / self.expected if self.expected else 0.0
+
+    @property
+    def seconds(self) -> float:
+        """From the first packet's arrival to the last's."""
+        if self.first_arrival is None or self.last_arrival is None:
+            return 0.0
+        return self.last_arrival - self.first_arrival
+
+    def arrived(self, sequence: int, size: int, now: float) -> bool:
+        """Count a packet of `size` bytes; `sequence` has its cycles above it.
+
+        Return if it is the first of this number, as far as we remember.
+        """
+        self.packets += 1
+        self.bytes += size
+        self.last_arrival = now
+        if self.first_arrival is None:
+            self.first_arrival = now
+        if self._first_sequence is None:
+            self._first_sequence = self.highest_sequence = sequence
+        is_new = sequence not in self._received
+        if is_new and sequence > self.highest_sequence - HISTORY:
+            self._distinct += 1
+            self.reordered += sequence < self.highest_sequence
+            self._remember(sequence)
+        if sequence > self.highest_sequence:
+            self.highest_sequence = sequence
+        elif sequence < self._first_sequence:
+            self._first_sequence = sequence
+        return is_new
+
+    def stamped(self, timestamp: int, now: float) -> None:
+        """Take a packet's timestamp, in 90 kHz ticks, and its arrival into the jitter (A.8)."""
+        if self._timestamp is not None and self._timestamp != timestamp:
+            step = timestamp_delta(timestamp, self._timestamp) / CLOCK_RATE
+            # A lab server's garbage, before it is known as such, is no jitter of hours.
+            self._stamped_time += step if abs(step) < LARGEST_STEP else 0.0
+        self._timestamp = timestamp
+        self.timed(self._stamped_time, now)
+
+    def timed(self, media_time: float, now: float) -> None:
+        """Take something due at `media_time` that arrived at `now` into the jitter (A.8)."""
+        transit, before = now - media_time, self._transit  # another thread may have it forgotten
+        if before is not None:
+            self.jitter += (abs(transit - before) - self.jitter) / 16
+        self._transit = transit
+
+    def restarted(self) -> None:
+        """The sender numbers anew: what was expected and what came so far stays counted."""
+        self._expected_before_restart = self.expected
+        self._first_sequence = None
+        self._received.clear()
+        self.paused()
+
+    def paused(self) -> None:
+        """The stream stands still: the time until it goes on is no jitter."""
+        self._transit = None
+
+    def _remember(self, sequence: int) -> None:
+        self._received.add(sequence)
+        if len(self._received) > 2 * HISTORY:
+            oldest = self.highest_sequence - HISTORY
+            self._received = {number for number in self._received if number > oldest}

@@ -1,0 +1,1 @@
+"""The control side of the client: what is said to a server, and what its replies mean."""

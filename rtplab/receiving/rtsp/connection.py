@@ -1,0 +1,169 @@
+"""The client's end of one RTSP connection: requests out, replies and their deadlines in."""
+
+from __future__ import annotations
+
+import selectors
+import socket
+import ssl
+import threading
+import time
+
+from rtplab.protocol.errors import MessageError, SessionError
+from rtplab.protocol.rtsp.messages import Dialect, InterleavedFrame, Request, Response, printable
+from rtplab.protocol.rtsp.parser import ResponseParser
+from rtplab.protocol.tls import ALERT
+from rtplab.receiving.files.pcap import Endpoint
+from rtplab.receiving.rtsp.trust import TlsSocket, Trust
+
+CONNECT_TIMEOUT = 5.0  # seconds
+RECEIVE_SIZE = 64 * 1024  # bytes per recv
+# What OpenSSL says, in its versions, to an answer that is no TLS.
+_NO_TLS = {"WRONG_VERSION_NUMBER", "HTTP_REQUEST", "PACKET_LENGTH_TOO_LONG", "RECORD_LAYER_FAILURE"}
+
+
+class ClientConnection:
+    """A connection to a server. One thread receives; any may send, expect, or hang up."""
+
+    def __init__(self, host: str, port: int, dialect: Dialect, trust: Trust | None = None) -> None:
+        """Connect; with `trust`, by TLS. Raises SessionError with a sentence for the user."""
+        context = trust.context() if trust is not None else None
+        try:
+            self._socket = socket.create_connection((host, port), CONNECT_TIMEOUT)
+        except (OSError, UnicodeError) as error:
+            raise SessionError(_explain(error, host, port)) from error
+        try:
+            self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            self.server = Endpoint(*self._socket.getpeername()[:2])
+            self.local = Endpoint(*self._socket.getsockname()[:2])  # as the server sees us
+        except OSError as error:  # the server has hung up already
+            self._socket.close()
+            raise SessionError(_explain(error, host, port)) from error
+        self._stream: socket.socket | TlsSocket = self._socket
+        if context is not None:
+            self._stream = self._shake_hands(context, host, port)
+        self._wake_reader, self._wake_writer = socket.socketpair()
+        self._wake_writer.setblocking(False)
+        self._parser = ResponseParser(dialect)
+        self._place = f"{host} port {port}"
+        self._selector = selectors.DefaultSelector()
+        self._selector.register(self._socket, selectors.EVENT_READ)
+        self._selector.register(self._wake_reader, selectors.EVENT_READ)
+        self._closing = threading.Event()
+        self._has_received = False
+        self._end = ""  # why nothing more will come, as a sentence
+
+    def _shake_hands(self, context: ssl.SSLContext, host: str, port: int) -> TlsSocket:
+        try:
+            return TlsSocket(self._socket, context, host, CONNECT_TIMEOUT)
+        except (OSError, ValueError) as error:
+            self._socket.close()
+            raise SessionError(_explain_tls(error, host, port)) from error
+
+    def send(self, data: bytes) -> None:
+        """Send a request at once, and have `receive` look at its deadline anew. Raises OSError."""
+        self._stream.sendall(data)
+        self._wake()
+
+    def receive(self, deadline: float | None) -> Response | Request | InterleavedFrame | None:
+        """Return the next message, or None at the deadline or when another thread called `send`.
+
+        At the deadline, what a lab server has said so far counts as its reply.
+        Raises SessionError when the connection has ended or is no RTSP.
+        """
+        try:
+            message = self._parser.next(time.monotonic())
+            if message is None and not self._end:
+                self._wait(deadline)
+                message = self._parser.next(time.monotonic())
+            overdue = deadline is not None and time.monotonic() >= deadline
+            if message is None and (overdue or self._end):
+                message = self._parser.rest()
+        except MessageError as error:
+            sentence = f"The server's answer can't be understood: {error}."
+            raise SessionError(self._foreign_language() or sentence) from error
+        if message is None and (overdue or self._end or self._parser.speaks_http):
+            self._end = self._foreign_language() or self._end
+        if message is None and self._end:
+            raise SessionError(self._end)
+        return message
+
+    def has_more(self) -> bool:
+        """Tell if something that has come is still to be read."""
+        ready = [key.fileobj for key, _ in self._selector.select(0)]
+        return self._parser.has_more or self._socket in ready
+
+    def _foreign_language(self) -> str:
+        """Say that what answers speaks no RTSP; "" when it does, or has said nothing."""
+        line = self._parser.foreign_line
+        if not line:
+            return ""
+        said = f'no RTSP (it says "{printable(line, 40)}")'
+        what = "HTTP, not RTSP" if self._parser.speaks_http else said
+        return f"{self._place} speaks {what}: give the port of the RTSP server, as a rule 554."
+
+    def _wait(self, deadline: float | None) -> None:
+        """Feed the parser with what comes before `deadline` or the parser's own."""
+        deadlines = [moment for moment in (deadline, self._parser.deadline()) if moment is not None]
+        timeout = max(0.0, min(deadlines) - time.monotonic()) if deadlines else None
+        ready = {key.fileobj for key, _ in self._selector.select(timeout)}
+        if self._wake_reader in ready:
+            self._wake_reader.recv(4096)
+        if self._closing.is_set():
+            self._end = "The connection has been closed."
+        elif self._socket in ready:
+            self._feed()
+
+    def _feed(self) -> None:
+        try:
+            data = self._stream.recv(RECEIVE_SIZE)
+        except OSError as error:
+            self._end = f"The connection to the server is lost ({error.strerror})."
+            return
+        if not data:
+            self._end = "The server has closed the connection." if data == b"" else ""
+        elif self._stream is self._socket and data[0] == ALERT and not self._has_received:
+            self._end = "The server speaks TLS on this port: use an rtsps:// address."
+        else:
+            self._has_received = True
+            self._parser.feed(data, time.monotonic())
+
+    def hang_up(self) -> None:
+        """Make `receive` raise, from any thread."""
+        self._closing.set()
+        self._wake()
+
+    def _wake(self) -> None:
+        try:
+            self._wake_writer.send(b"x")
+        except BlockingIOError:
+            pass  # it has been told often enough: a server's many questions are answered in a row
+
+    def close(self) -> None:
+        """Free the sockets; the receiving thread has ended."""
+        self._selector.close()
+        for end in (self._socket, self._wake_reader, self._wake_writer):
+            end.close()
+
+
+def _explain_tls(error: Exception, host: str, port: int) -> str:
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return (
+            f"The certificate of {host} is not trusted ({error.verify_message}): name its "
+            "authority with --ca, or use --insecure."
+        )
+    if isinstance(error, ssl.SSLError) and error.reason in _NO_TLS:
+        return f"{host} port {port} speaks no TLS: use an rtsp:// address, or check the port."
+    if isinstance(error, TimeoutError):
+        return f"{host} port {port} does not answer in TLS: use an rtsp:// address."
+    reason = getattr(error, "reason", None) or getattr(error, "strerror", None) or error
+    return f"TLS with {host} port {port} has failed ({reason})."
+
+
+def _explain(error: Exception, host: str, port: int) -> str:
+    if isinstance(error, ConnectionRefusedError):
+        return f"No server listens on {host} port {port}: start it, or check the port."
+    if isinstance(error, TimeoutError):
+        return f"{host} port {port} does not answer: check the address and the firewall."
+    if isinstance(error, (socket.gaierror, UnicodeError)):
+        return f"There is no host named {host}: check its spelling."
+    return f"Can't connect to {host} port {port}: {getattr(error, 'strerror', error)}."

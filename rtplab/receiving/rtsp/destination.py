@@ -1,0 +1,65 @@
+"""Which movie of which server a client is to play, by which transport, and as whom."""
+
+from __future__ import annotations
+
+from rtplab.protocol.rtsp.urls import RtspUrl, parse_url
+from rtplab.receiving.rtsp.connection import ClientConnection
+from rtplab.receiving.rtsp.labdialogue import LabDialogue
+from rtplab.receiving.rtsp.login import Login
+from rtplab.receiving.rtsp.standarddialogue import StandardDialogue
+from rtplab.receiving.rtsp.trust import Trust
+
+
+class Destination:
+    """A movie as its user has named it, then as a server has redirected us.
+
+    A file name is asked for in the lab dialect, of `host` and `port`. An rtsp:// address goes
+    before both and is asked for in the standard one; `name` is then the address without a password.
+    """
+
+    def __init__(
+        self, host: str, port: int, name: str, transport: str = "auto", trust: Trust | None = None
+    ) -> None:
+        """`transport` (auto, udp or tcp) and `trust` are for addresses. Raises MessageError."""
+        self.host, self.port, self.name = host, port, name
+        self.transport = transport
+        self.trust = trust or Trust()
+        self.login = Login()
+        self._url: RtspUrl | None = None
+        if "://" in name:
+            self.redirect(parse_url(name))
+            self.name = str(self._url)
+
+    def redirect(self, url: RtspUrl) -> None:
+        """The movie is at this address. Who we are to one server is no other's business."""
+        is_elsewhere = self._url is None or (url.host, url.port) != (self.host, self.port)
+        self.host, self.port, self._url = url.host, url.port, url
+        if is_elsewhere:
+            self.log_in()
+
+    def log_in(self, user: str = "", password: str = "") -> None:
+        """Be this user, else whom the address names. A lab server knows no users."""
+        if self._url is not None:
+            if not user:
+                user, password = self._url.user, self._url.password
+            self.login = Login(user, password, self._url.is_private and not self.trust.insecure)
+
+    def dialogue(self) -> LabDialogue | StandardDialogue:
+        """Return what is to be said from SETUP on."""
+        if self._url is None:
+            return LabDialogue(self.name)
+        transport = "tcp" if self._url.is_private else self.transport
+        return StandardDialogue(self._url, transport, self.login)
+
+    def connect(self, dialogue: LabDialogue | StandardDialogue) -> ClientConnection:
+        """Connect to the server. Raises SessionError with a sentence for the user."""
+        is_private = self._url is not None and self._url.is_private
+        trust = self.trust if is_private else None
+        return ClientConnection(self.host, self.port, dialogue.dialect, trust)
+
+    def change_to_tcp(self) -> bool:
+        """Have the media come by TCP after all; False when the user, or the lab, wants UDP."""
+        may_change = self._url is not None and self.transport == "auto"
+        if may_change:
+            self.transport = "tcp"
+        return may_change

@@ -1,0 +1,83 @@
+"""What a client says to a lab server: one form of request that nearly every one understands."""
+
+from __future__ import annotations
+
+from rtplab.protocol.errors import SessionError
+from rtplab.protocol.rtsp.headers import Transport
+from rtplab.protocol.rtsp.messages import (
+    REASONS,
+    Dialect,
+    Form,
+    Headers,
+    Request,
+    Response,
+    printable,
+)
+
+# Three lines, each ended by CRLF, no blank line, one space after `client_port=`, one send: of 72
+# lab servers tried, 59 take this form, and no other form is taken by more.
+_FORM = Form("\r\n", False)
+
+
+def refusal(method: str, response: Response, name: str) -> SessionError:
+    """Say why the server did not do what it was asked."""
+    if response.status == 404:
+        return SessionError(f"The server has no movie named {printable(name)}: check the name.")
+    if response.status == 401:
+        return SessionError(
+            "The server asks for a password, which the lab dialect can't give: use its rtsp:// "
+            "address."
+        )
+    reason = printable(response.reason, 60) or REASONS.get(response.status, "")
+    return SessionError(f"The server refused {method}: {response.status} {reason}.")
+
+
+class LabDialogue:
+    """The requests of one session in the lab dialect, and what its replies mean.
+
+    A lab server can be asked for nothing but the movie, so the `duration` and the `position` of
+    frames in it are unknown.
+    """
+
+    dialect = Dialect.LAB
+    uses_udp = True
+    wants_rtcp = False
+    timeout: float | None = None  # seconds; None: the server waits for ever
+    duration: float | None = None
+    position = None
+    first_number: int | None = None
+    refused = ""  # why the server may hang up next, as a sentence
+
+    def __init__(self, filename: str) -> None:
+        self.session_id = ""
+        self.transport = Transport()
+        self._filename = filename
+        self._method = ""
+
+    def setup(self, rtp_port: int) -> Request:
+        """Ask for the movie, to be sent to our `rtp_port`."""
+        return self._request("SETUP", "Transport", f"RTP/UDP; client_port= {rtp_port}")
+
+    def play(self, position: float | None, scale: float) -> Request:
+        """Have it sent from where it stands: a lab server knows of no other place or pace."""
+        return self._request("PLAY", "Session", self.session_id)
+
+    def pause(self) -> Request:
+        """Have the sending stopped."""
+        return self._request("PAUSE", "Session", self.session_id)
+
+    def teardown(self) -> Request:
+        """End the session."""
+        return self._request("TEARDOWN", "Session", self.session_id)
+
+    def received(self, response: Response) -> None:
+        """Take the reply to the last request. Raises SessionError when it is a refusal."""
+        if response.status != 200:
+            raise refusal(self._method, response, self._filename)
+        if self._method == "SETUP":
+            self.session_id = response.session
+
+    def _request(self, method: str, name: str, value: str) -> Request:
+        self._method = method
+        headers = Headers([(name, value)])
+        return Request(method, self._filename, headers, dialect=Dialect.LAB, form=_FORM)

@@ -1,0 +1,305 @@
+"""What a client says to a server of the standard (RFC 2326), and what the replies tell it."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+
+from rtplab.protocol.errors import MessageError, SessionError
+from rtplab.protocol.rtsp import sdp
+from rtplab.protocol.rtsp.headers import (
+    Range,
+    Transport,
+    parse_chosen_transport,
+    parse_range,
+    parse_rtp_info,
+    parse_session,
+)
+from rtplab.protocol.rtsp.messages import Dialect, Headers, Request, Response, printable
+from rtplab.protocol.rtsp.urls import RtspUrl, parse_url, resolve
+from rtplab.receiving.rtsp.labdialogue import refusal
+from rtplab.receiving.rtsp.login import Login
+from rtplab.receiving.rtsp.position import MoviePosition
+
+JPEG = 26  # static payload type (RFC 3551 section 6)
+USER_AGENT = "rtplab"
+TRANSPORTS = ("auto", "udp", "tcp")
+
+_PAYLOAD_TYPE = re.compile(r"\d{1,3}\Z", re.ASCII)
+_SCALE = re.compile(r"[+-]?\d{1,4}(?:\.\d{0,9})?\Z", re.ASCII)
+
+
+class Redirected(Exception):
+    """The server says that the movie is at another address."""
+
+    def __init__(self, url: RtspUrl) -> None:
+        super().__init__(str(url))
+        self.url = url
+
+
+class StandardDialogue:
+    """The requests of one session in the standard dialect, and what its replies mean.
+
+    `duration` is in seconds, None where the server does not say. `position` tells, after PLAY,
+    where in the movie a frame belongs, and `first_number` the sequence number that it begins with.
+    `refused` says, as a sentence, why a server that hangs up now does so, "" where unknown.
+    """
+
+    dialect = Dialect.STANDARD
+    wants_rtcp = True
+
+    def __init__(self, url: RtspUrl, transport: str = "auto", login: Login | None = None) -> None:
+        """`transport` is one of TRANSPORTS; auto is UDP, and TCP where that is refused."""
+        self.url = url
+        self._login = login or Login()
+        self.uses_udp = transport != "tcp"
+        self.session_id = ""
+        self.transport = Transport()
+        self.timeout: float | None = None
+        self.duration: float | None = None
+        self.payload_type = JPEG
+        self.position = MoviePosition()
+        self.first_number: int | None = None
+        self.refused = ""
+        self._may_change_transport = transport == "auto"
+        self._wanted = self.transport  # what we ask for in SETUP
+        self._rtp_port = 0
+        self._method = ""
+        self._last_request: tuple[str, list[tuple[str, str]]] = "", []  # its URL and headers
+        self._aggregate_url = self._track_url = str(url)
+        self._keep_alive_method = "GET_PARAMETER"
+        self._has_refused_keep_alive = False  # that, whatever `Public` says
+        self._keep_alive_repeated = False
+
+    # ------------------------------------------------------------------ requests
+
+    def setup(self, rtp_port: int) -> Request:
+        """Begin with OPTIONS; DESCRIBE and SETUP follow, for our `rtp_port` and the one above."""
+        self._rtp_port = rtp_port
+        return self._request("OPTIONS", str(self.url))
+
+    def play(self, position: float | None, scale: float) -> Request:
+        """Have it sent, from `position` in seconds (None: where it stands), at `scale`."""
+        headers = []
+        if position is not None:
+            headers.append(("Range", Range(position).serialise()))
+        if scale != self.position.scale or scale != 1.0:
+            headers.append(("Scale", f"{scale:g}"))
+        start = self.position.start if position is None else position
+        self.position = replace(self.position, start=start, rtptime=None, scale=scale)
+        return self._request("PLAY", self._aggregate_url, headers)
+
+    def pause(self) -> Request:
+        """Have the sending stopped."""
+        return self._request("PAUSE", self._aggregate_url)
+
+    def teardown(self) -> Request:
+        """End the session."""
+        return self._request("TEARDOWN", self._aggregate_url)
+
+    def keep_alive(self) -> Request:
+        """Tell the server that we are still here; its reply goes to `kept_alive`."""
+        self._keep_alive_repeated = False
+        return self._headed(self._keep_alive_method, self._aggregate_url, [])
+
+    def keep_alive_ignored(self) -> None:
+        """The last keep-alive was never answered: some are silent about what they don't know."""
+        self._has_refused_keep_alive = True
+        self._keep_alive_method = "OPTIONS"
+
+    def kept_alive(self, response: Response) -> Request | None:
+        """Take the reply to `keep_alive`: who knows no GET_PARAMETER is sent OPTIONS.
+
+        Returns the keep-alive that must follow at once, where the nonce was too old.
+        """
+        if response.status == 401 and not self._keep_alive_repeated:
+            self._keep_alive_repeated = True
+            self._login.begin_request()
+            self._login.take(response)
+            return self._headed(self._keep_alive_method, self._aggregate_url, [])
+        if response.status != 200:
+            self.keep_alive_ignored()
+        self._learn_methods(response)
+        return None
+
+    def answer(self, request: Request) -> Response:
+        """Answer what the server asks of us (RFC 2326 section 10)."""
+        if request.problem is not None:
+            return Response(request.problem.status, session=self.session_id)
+        is_question = request.method in ("GET_PARAMETER", "SET_PARAMETER") and not request.body
+        if request.method == "OPTIONS":
+            public = Headers([("Public", "OPTIONS, GET_PARAMETER, SET_PARAMETER, ANNOUNCE")])
+            return Response(200, public, session=self.session_id)
+        is_known = is_question or says_end(request)
+        return Response(200 if is_known else 501, session=self.session_id)
+
+    # ------------------------------------------------------------------ replies
+
+    def received(self, response: Response) -> Request | None:
+        """Take the reply to the last request; return the request that must follow, or None.
+
+        Raises SessionError when the server refuses (LoginNeeded: for want of a password), and
+        Redirected.
+        """
+        self._learn_methods(response)
+        if response.status in (301, 302, 303, 305, 307):
+            raise Redirected(self._redirection(response))
+        self.refused = ""
+        if self._method == "OPTIONS":  # whatever came of it: some refuse it, but not the rest
+            if response.status != 200:
+                self.refused = str(refusal(self._method, response, str(self.url)))
+            return self._request("DESCRIBE", str(self.url), [("Accept", "application/sdp")])
+        if response.status == 461 and self._may_change_transport and self.uses_udp:
+            self.uses_udp = False
+            return self._setup_request()
+        if response.status == 401:
+            self._login.take(response)
+            return self._headed(self._method, *self._last_request)
+        if response.status != 200:
+            raise refusal(self._method, response, str(self.url))
+        try:
+            return self._accepted(response)
+        except MessageError as error:
+            raise SessionError(
+                f"The server's answer to {self._method} makes no sense: {error}."
+            ) from error
+
+    def _learn_methods(self, response: Response) -> None:
+        """RFC 2326 section 12.28: any reply may say which methods the server knows."""
+        public = response.headers.get("Public").upper()
+        if public and not self._has_refused_keep_alive:
+            known = [method.strip() for method in public.split(",")]
+            self._keep_alive_method = "GET_PARAMETER" if "GET_PARAMETER" in known else "OPTIONS"
+
+    def _accepted(self, response: Response) -> Request | None:
+        if self._method == "DESCRIBE":
+            self._described(response)
+            return self._setup_request()
+        if self._method == "SETUP":
+            self._set_up(response)
+        elif self._method == "PLAY":
+            self._playing(response)
+        return None
+
+    def _described(self, response: Response) -> None:
+        description = sdp.parse(response.body)
+        media = self._choose_media(description)
+        headers = response.headers
+        base = headers.get("Content-Base") or headers.get("Content-Location")
+        if not _is_address(base):
+            base = str(self.url)
+        self._aggregate_url = resolve(base, description.control)
+        self._track_url = resolve(base, media.control)
+        span = media.range or description.range
+        self.duration = span.end if span else None
+        self.position.frame_rate = media.framerate
+
+    def _choose_media(self, description: sdp.SessionDescription) -> sdp.MediaDescription:
+        """Return the first MJPEG video. Raises SessionError that names what there is instead."""
+        for media in description.media:
+            for payload_type in media.formats:
+                if media.media == "video" and _is_jpeg(media, payload_type):
+                    self.payload_type = int(payload_type)
+                    return media
+        offered = ", ".join(map(_name_of, description.media)) or "nothing"
+        raise SessionError(f"This player shows MJPEG video; the server offers {offered}.")
+
+    def _setup_request(self) -> Request:
+        ports = (self._rtp_port, self._rtp_port + 1)
+        if self.uses_udp:
+            self._wanted = Transport("UDP", client_port=ports)
+        else:
+            self._wanted = Transport("TCP", interleaved=(0, 1))
+        return self._request("SETUP", self._track_url, [("Transport", self._wanted.serialise())])
+
+    def _set_up(self, response: Response) -> None:
+        self._take_session(response)
+        chosen = response.headers.get("Transport")
+        self.transport = parse_chosen_transport(chosen, self._wanted)
+        self.uses_udp = self.transport.lower == "UDP"
+        if not self.uses_udp and self.transport.interleaved is None:
+            raise MessageError("it names no channels")
+
+    def _take_session(self, response: Response) -> None:
+        """The reply to SETUP names the session; some servers do that only in the one to PLAY."""
+        session = parse_session(response.headers.get("Session"))
+        self.session_id, self.timeout = session.session_id, session.timeout
+
+    def _playing(self, response: Response) -> None:
+        if not self.session_id:
+            self._take_session(response)
+        headers, position = response.headers, self.position
+        span = _lenient_range(headers.get("Range"))
+        start = position.start if span is None or span.start is None else span.start
+        rtptime = self.first_number = None
+        for info in parse_rtp_info(headers.get("RTP-Info")):
+            if info.url in ("", self._track_url) or self._track_url.endswith(info.url):
+                rtptime = info.rtptime
+                self.first_number = info.seq
+        # RFC 2326 section 12.34: a server that says nothing of Scale knows none.
+        scale = _scale(headers.get("Scale")) or 1.0
+        self.position = replace(position, start=start, rtptime=rtptime, scale=scale)
+
+    def _redirection(self, response: Response) -> RtspUrl:
+        try:
+            url = parse_url(response.headers.get("Location"))
+        except MessageError as error:
+            raise SessionError(f"The server sends us on to nowhere: {error}.") from error
+        if url.scheme != self.url.scheme:
+            raise SessionError(f"The server sends us on to {printable(str(url))}: not followed.")
+        return url
+
+    # ------------------------------------------------------------------ building requests
+
+    def _request(
+        self, method: str, url: str, headers: list[tuple[str, str]] | None = None
+    ) -> Request:
+        self._method = method
+        self._last_request = url, headers or []
+        self._login.begin_request()
+        return self._headed(method, *self._last_request)
+
+    def _headed(self, method: str, url: str, headers: list[tuple[str, str]]) -> Request:
+        common = [("User-Agent", USER_AGENT)]
+        if self.session_id:
+            common.append(("Session", self.session_id))
+        common += self._login.authorization(method, url)
+        return Request(method, url, Headers(common + headers))
+
+
+def _is_jpeg(media: sdp.MediaDescription, payload_type: str) -> bool:
+    if not _PAYLOAD_TYPE.match(payload_type) or int(payload_type) > 127:
+        return False
+    mapped = media.rtpmap.get(int(payload_type), "")
+    return mapped.upper().startswith("JPEG/") or (not mapped and int(payload_type) == JPEG)
+
+
+def _name_of(media: sdp.MediaDescription) -> str:
+    """Return what a media section offers, in words: "H264 video"."""
+    encodings = [encoding.partition("/")[0] for encoding in media.rtpmap.values()]
+    return printable(f"{' or '.join(encodings) or media.protocol} {media.media}", 60)
+
+
+def says_end(request: Request) -> bool:
+    """Tell if a server's request says that the movie is over: ANNOUNCE with notice 2101."""
+    headers = request.headers
+    notice = headers.get("X-Notice") or headers.get("Notice")
+    return request.method == "ANNOUNCE" and notice.split(None, 1)[:1] == ["2101"]
+
+
+def _is_address(text: str) -> bool:
+    try:
+        return bool(parse_url(text))
+    except MessageError:
+        return False
+
+
+def _lenient_range(value: str) -> Range | None:
+    try:
+        return parse_range(value)
+    except MessageError:
+        return None  # some servers answer in clock units: then we count from what we asked for
+
+
+def _scale(text: str) -> float | None:
+    return float(text) if _SCALE.match(text) else None

@@ -1,0 +1,1 @@
+"""Movies as the server sends them: found, cut into payloads, converted."""

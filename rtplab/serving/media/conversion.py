@@ -1,0 +1,266 @@
+"""Pictures that RFC 2435 can't carry, made into pictures that it can: once, ahead, for all viewers.
+
+The pacer sends for all sessions and must never wait, while a picture of 1920x1080 takes some 40 ms.
+So one thread per movie converts ahead of its viewers, and what is not ready is not waited for.
+"""
+
+from __future__ import annotations
+
+import errno
+import logging
+import os
+import tempfile
+import threading
+import time
+from collections import deque
+from typing import NamedTuple
+
+from rtplab.protocol.errors import MovieError
+from rtplab.protocol.rtp import jpeg
+from rtplab.protocol.rtsp.messages import printable
+from rtplab.serving.media.transcoding import convert
+from VideoStream import Movie
+
+# Half an hour of 1920x1080. The disk is not ours to fill.
+MAX_CACHE_BYTES = 8 << 30
+
+# Converted frames that a viewer should have in front of it, some seconds. One with less is served
+# before the rest of the movie.
+AHEAD = 100
+
+# Frames that viewers lack and that are to be converted next. When there are more, the oldest are
+# dropped: those viewers have gone on, and ask again.
+MAX_WANTED = 16
+
+# Seconds without a viewer after which the converter ends. It is started again when one comes.
+IDLE_SECONDS = 10.0
+
+logger = logging.getLogger("rtplab.conversion")
+
+
+class _Place(NamedTuple):
+    """Where a picture is in the file, in bytes."""
+
+    offset: int
+    length: int
+
+
+class _PictureFile:
+    """Converted pictures one after the other, in a temporary file that has no name."""
+
+    def __init__(self) -> None:
+        """Open the file. Raises OSError."""
+        # A picture is written to a file of its own first: unbuffered and real, so that Pillow does
+        # it itself, without holding up other threads, and nobody else cares for the position in it.
+        self._one = tempfile.TemporaryFile(buffering=0, prefix="rtplab-")
+        try:
+            self._all = tempfile.TemporaryFile(buffering=0, prefix="rtplab-")
+        except OSError:
+            self._one.close()
+            raise
+        self._size = 0
+        # Keeps the file open while it is read. Where reading moves the position, as on Windows,
+        # it guards that too.
+        self._lock = threading.Lock()
+
+    def append(self, picture: bytes) -> _Place:
+        """Convert a picture and keep it. Raises MovieError if it is damaged, OSError if full.
+
+        Only one thread may do it.
+        """
+        if self._size >= MAX_CACHE_BYTES:
+            raise OSError(errno.EFBIG, f"they have taken {MAX_CACHE_BYTES >> 30} GiB")
+        converted = self._convert(picture)
+        # A write that the disk had no room for may just have been cut short.
+        if not converted.endswith(jpeg.END_OF_IMAGE) or self._write(converted) < len(converted):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        place = _Place(self._size, len(converted))
+        self._size += len(converted)
+        return place
+
+    def _convert(self, picture: bytes) -> bytes:
+        self._one.seek(0)
+        self._one.truncate()
+        convert(picture, self._one)
+        self._one.seek(0)
+        return self._one.read()
+
+    def _write(self, picture: bytes) -> int:
+        if hasattr(os, "pwrite"):
+            return os.pwrite(self._all.fileno(), picture, self._size)
+        with self._lock:
+            self._all.seek(self._size)
+            return self._all.write(picture)
+
+    def read(self, place: _Place) -> bytes:
+        """Return a picture. Raises OSError, also when the file is closed."""
+        with self._lock:
+            if self._all.closed:
+                raise OSError(errno.EBADF, "the converted pictures are closed")
+            if hasattr(os, "pread"):
+                return os.pread(self._all.fileno(), place.length, place.offset)
+            self._all.seek(place.offset)
+            return self._all.read(place.length)
+
+    def close(self) -> None:
+        """Give the disk its space back. The thread that appends has ended."""
+        with self._lock:
+            self._one.close()
+            self._all.close()
+
+
+class ConvertedMovie:
+    """The frames of a movie as RFC 2435 can carry them, counted from 1; its viewers share it."""
+
+    def __init__(self, movie: Movie) -> None:
+        self._movie = movie
+        self._settled = bytearray(len(movie.frames) + 1)  # 1: converted, or can't be
+        self._settled[0] = 1  # there is no frame 0
+        self._places: dict[int, _Place] = {}
+        self._wanted: deque[int] = deque(maxlen=MAX_WANTED)
+        self._last_asked = 0.0
+        self._damage_reported = False
+        self._denial_reported = False
+        self._file: _PictureFile | None = None
+        # Guards what begins and ends the thread, and tells of every frame that is settled. It is
+        # never held for long: the pacer takes it.
+        self._changed = threading.Condition()
+        self._thread: threading.Thread | None = None
+        self._running = False
+        self._stopped = False
+
+    def prepare(self, number: int, count: int, timeout: float) -> bool:
+        """Wait until `count` frames from `number` on are ready, for `timeout` seconds at most.
+
+        Frames that are damaged or beyond the end are not waited for. Not for the pacer.
+        """
+        deadline = time.monotonic() + timeout
+        with self._changed:
+            while (missing := self._settled.find(0, number, number + count)) >= 0:
+                remaining = deadline - time.monotonic()
+                if self._stopped or remaining <= 0:
+                    return False
+                self._ask(missing)
+                if not self._running:  # the system has granted no thread
+                    return False
+                self._changed.wait(remaining)
+        return True
+
+    def frame(self, number: int) -> bytes | None:
+        """Return a frame's JPEG, or None at once if it is not ready or can't be had.
+
+        Also tells the converter that there is a viewer here. Never raises an error.
+        """
+        self._last_asked = time.monotonic()
+        missing = self._settled.find(0, number, number + AHEAD)
+        if missing >= 0:
+            self._ask(missing)
+        place = self._places.get(number)
+        if place is None or self._file is None:
+            return None
+        try:
+            return self._file.read(place)
+        except OSError as error:
+            self._give_up(f"converted pictures can't be kept: {_words(error)}")
+            return None
+
+    def has_lost(self, number: int) -> bool:
+        """Tell if a frame that is not there will not come any more, though it is not damaged."""
+        return self._stopped and (not self._settled[number] or number in self._places)
+
+    def close(self) -> None:
+        """Stop the thread, wait for it and give up the space on disk. May be called twice."""
+        with self._changed:
+            self._stopped = True
+            self._changed.notify_all()
+            thread = self._thread
+        if thread is not None:
+            thread.join()
+        if self._file is not None:
+            self._file.close()
+
+    def _ask(self, number: int) -> None:
+        """Have a frame converted soon."""
+        self._last_asked = time.monotonic()
+        self._wanted.append(number)
+        with self._changed:
+            if not self._running and not self._stopped:
+                self._start()
+
+    def _start(self) -> None:
+        """Start the thread; where the system grants none, whoever asks next tries again."""
+        thread = threading.Thread(target=self._run, name="converter")
+        try:
+            thread.start()
+        except RuntimeError as error:
+            if not self._denial_reported:
+                self._denial_reported = True
+                logger.warning("%s: no picture is converted for now: %s", self._name, str(error))
+        else:
+            self._thread, self._running = thread, True
+
+    def _run(self) -> None:
+        try:
+            number = 1
+            while number := self._next_missing(number):
+                self._convert(number)
+        except Exception as error:
+            logger.debug("%s: the converter has failed", self._name, exc_info=True)
+            self._give_up(f"pictures are converted no more: {_words(error)}")
+
+    def _next_missing(self, last: int) -> int:
+        """Return the frame to convert after `last`; 0 if the thread is to end."""
+        with self._changed:
+            start = self._wanted.popleft() if self._wanted else last
+            missing = self._settled.find(0, start)
+            if missing < 0:
+                missing = self._settled.find(0)
+            idle = time.monotonic() - self._last_asked > IDLE_SECONDS
+            if missing >= 0 and not idle and not self._stopped:
+                return missing
+            self._running = False  # under the lock, so that whoever asks next starts another
+            return 0
+
+    def _convert(self, number: int) -> None:
+        place = None
+        try:
+            if self._file is None:
+                self._file = _PictureFile()
+            place = self._file.append(bytes(self._movie.frame(number)))
+        except MovieError as error:
+            self._report_damage(number, error)
+        except OSError as error:
+            self._give_up(f"converted pictures can't be kept: {_words(error)}")
+            return
+        except Exception as error:  # others may still do
+            logger.debug("%s: frame %d", self._name, number, exc_info=True)
+            self._report_damage(number, error)
+        with self._changed:
+            if place is not None:
+                self._places[number] = place
+            self._settled[number] = 1
+            self._changed.notify_all()
+
+    def _report_damage(self, number: int, error: Exception) -> None:
+        if not self._damage_reported:
+            self._damage_reported = True
+            logger.warning(
+                "%s: frame %d, and maybe more, is left out: %s", self._name, number, _words(error)
+            )
+
+    def _give_up(self, why: str) -> None:
+        """Convert no more; what there is stays."""
+        with self._changed:
+            if self._stopped:
+                return
+            self._stopped = True
+            self._changed.notify_all()
+        logger.error("%s: %s", self._name, why)
+
+    @property
+    def _name(self) -> str:
+        return printable(os.path.basename(self._movie.path), 80)
+
+
+def _words(error: Exception) -> str:
+    return str(error) or type(error).__name__

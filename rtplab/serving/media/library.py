@@ -1,0 +1,144 @@
+"""The movies of one folder: which there are, and which file a client's name means.
+
+Nothing but a movie inside the folder is ever opened. A name is matched part by part against what
+the folders really contain, so `..`, absolute paths and NUL bytes simply match nothing.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+from rtplab.protocol.errors import MessageError
+from rtplab.protocol.rtsp.messages import printable
+from rtplab.serving.admission.descriptors import are_exhausted
+
+MOVIE_SUFFIXES = (".mjpeg", ".mjpg")
+MAX_FOLDERS = 16  # in one name: more is not a path that anyone made
+MAX_KNOWN = 1000  # names remembered: beyond that, they are looked for anew
+# A name that can't lead anywhere else on any system, nor means a hidden file.
+_PLAIN_NAME = re.compile(r"\w[\w.-]*\Z")
+
+
+class MovieLibrary:
+    """The folder whose movies are served."""
+
+    def __init__(self, folder: str | os.PathLike[str]) -> None:
+        self.folder = Path(os.path.realpath(folder))
+        # Files found directly in the folder under exactly that name, and what they were then: to
+        # look for one again, link by link, takes ten times as long. For all threads.
+        self._known: dict[str, tuple[Path, _Status]] = {}
+
+    def movies(self) -> list[Path]:
+        """Return the movies directly in the folder, by name. Raises OSError."""
+        return sorted(
+            path
+            for path in self.folder.iterdir()
+            if _may_be_seen(path.name)
+            and _is_movie(path)
+            and self._is_inside(os.path.realpath(path))
+        )
+
+    def find(self, name: str) -> Path:
+        """Return the file that `name` means. Raises MessageError 404 when there is none.
+
+        Raises OSError when there is no descriptor to look for it.
+        """
+        known = self._known.get(name)
+        if known is not None and _status(known[0]) == known[1]:
+            return known[0]
+        return self._look_for(name)
+
+    def find_meant(self, name: str) -> Path:
+        """Return the file that a lab client means by `name`, which a person has written.
+
+        Beside its own name this may be `/movie.Mjpeg`, `"movie.Mjpeg"`, `.\\movie.Mjpeg`, or
+        `videos/movie.Mjpeg` where only `movie.Mjpeg` is there. Raises as `find` does.
+        """
+        for candidate in (name, *_other_spellings(name)):
+            try:
+                return self.find(candidate)
+            except MessageError:
+                continue
+        raise _not_found(name)
+
+    def _look_for(self, name: str) -> Path:
+        path = self.folder
+        parts = [part for part in name.split("/") if part != "."]
+        for part in parts[: MAX_FOLDERS + 1]:
+            entry = _entry(path, part)
+            if entry is None:
+                raise _not_found(name)
+            path = path / entry
+        real = os.path.realpath(path)
+        if len(parts) > MAX_FOLDERS or not _is_movie(path) or not self._is_inside(real):
+            raise _not_found(name)
+        if name == path.name:
+            self._remember(path, real)
+        return path
+
+    def _remember(self, path: Path, real: str) -> None:
+        status = _status(real, follow_symlinks=False)  # of what was looked at, and nothing else
+        if len(self._known) >= MAX_KNOWN:
+            self._known.clear()
+        if status is not None:
+            self._known[path.name] = path, status
+
+    def _is_inside(self, real: str) -> bool:
+        """Tell if a file is in the folder, by its path without symbolic links."""
+        return Path(real).is_relative_to(self.folder)
+
+
+# Which file it is (device, number in it), when it has changed last, and how large it is: a name
+# that still leads to the very same file needs no second look.
+_Status = tuple[int, int, int, int]
+
+
+def _status(path: str | Path, follow_symlinks: bool = True) -> _Status | None:
+    try:
+        status = os.stat(path, follow_symlinks=follow_symlinks)
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino, status.st_ctime_ns, status.st_size
+
+
+def _entry(folder: Path, name: str) -> str | None:
+    """Return the folder's entry `name`: exactly, or regardless of case if just one fits."""
+    if _PLAIN_NAME.match(name) and os.path.lexists(folder / name):
+        return name  # without reading through the folder
+    try:
+        names = [entry for entry in os.listdir(folder) if _may_be_seen(entry)]
+    except OSError as error:
+        if are_exhausted(error):
+            raise
+        return None
+    if name in names:
+        return name
+    fitting = [entry for entry in names if entry.casefold() == name.casefold()]
+    return fitting[0] if len(fitting) == 1 else None
+
+
+def _other_spellings(name: str) -> list[str]:
+    """Return what else could be meant by a name that no file has; always paths in the folder."""
+    path = name.strip("\"'").replace("\\", "/")
+    *folders, file = path.split("/")
+    spellings = [path.lstrip("/")]
+    # A path that leads out of the folder, or to what is hidden in it, means no other file.
+    is_inside = not path.startswith("/") and ":" not in path
+    if is_inside and all(_may_be_seen(part) for part in folders if part != "."):
+        spellings.append(file)
+    return [spelling for spelling in spellings if spelling != name]
+
+
+def _may_be_seen(name: str) -> bool:
+    return not name.startswith(".")
+
+
+def _is_movie(path: Path) -> bool:
+    # Not path.is_file, which raises where a link leads into a folder that may not be entered.
+    return path.suffix.lower() in MOVIE_SUFFIXES and os.path.isfile(path)
+
+
+def _not_found(name: str) -> MessageError:
+    return MessageError(f"no movie {printable(name, 80)} in the folder that is served", 404)

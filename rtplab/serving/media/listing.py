@@ -1,0 +1,82 @@
+"""What the server says of its movies when it starts."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from rtplab.protocol.errors import MovieError
+from rtplab.protocol.rtsp.messages import printable
+from rtplab.serving.media.library import MovieLibrary
+from RtpPacket import HEADER_SIZE
+from VideoStream import Movie, index_cost, open_movie
+
+# Bytes of movies that are read for the list: half a second from a slow disk. Beyond, a movie is
+# listed by name and size; a folder of a thousand must not delay the start.
+LISTING_BUDGET = 64 << 20
+
+# Bytes of one datagram that lab clients receive: 16 of 17 public ones in Java, and 46 of 49 in
+# Python. What is longer the system cuts off, and they are not told.
+JAVA_BUFFER = 15_000
+PYTHON_BUFFER = 20_480
+
+
+def describe_movies(library: MovieLibrary, fps: float, budget: int = LISTING_BUDGET) -> list[str]:
+    """Return a line about each movie, and about each file that should be one. Raises OSError.
+
+    What is wrong with a movie, and whom its frames are too large for, has lines of its own.
+    """
+    lines = []
+    for path in library.movies():
+        cost = _cost(path)
+        if cost <= budget:
+            budget -= cost
+            summary, *notes = _details(path, fps)
+            lines.append(f"  {_name(path)}: {summary}")
+            lines += [f"    {note}" for note in notes]
+        else:
+            lines.append(f"  {_name(path)}: {_size(path)}, indexed when first asked for")
+    return lines or [f"  no movie in {library.folder}: put one there, or use --media"]
+
+
+def _name(path: Path) -> str:
+    """A file may be called anything, even escape sequences for the terminal."""
+    return printable(path.name)
+
+
+def _cost(path: Path) -> int:
+    try:
+        return index_cost(path)
+    except OSError:
+        return 0  # to open it says why
+
+
+def _details(path: Path, fps: float) -> list[str]:
+    try:
+        movie = open_movie(path)
+    except MovieError as error:
+        return [f"can't be played: {error}"]
+    except OSError as error:
+        return [f"can't be opened: {error.strerror}"]
+    frames = len(movie.frames)
+    summary = f"{frames} frames, {movie.width}x{movie.height}, {frames / fps:.1f} s"
+    return [summary, *filter(None, (movie.damage, _too_large_for(movie)))]
+
+
+def _too_large_for(movie: Movie) -> str:
+    """Say which lab clients don't receive the movie's largest frames whole, if any."""
+    largest = max(length for _, length in movie.frames)
+    if largest + HEADER_SIZE > PYTHON_BUFFER:
+        clients = "lab clients in Python and Java"
+    elif largest + HEADER_SIZE > JAVA_BUFFER:
+        clients = "lab clients in Java"
+    else:
+        return ""
+    return f"frames of up to {largest:,} bytes: most {clients} cut them off; make them smaller"
+
+
+def _size(path: Path) -> str:
+    try:
+        return f"{os.path.getsize(path) / 1e6:.1f} MB"
+    except OSError as error:  # gone since we looked
+        return error.strerror or "gone"

@@ -1,0 +1,120 @@
+"""Where a session stands in its movie, and how fast it goes through it."""
+
+from __future__ import annotations
+
+from rtplab.protocol.errors import MessageError
+from rtplab.protocol.rtsp.headers import Range
+from VideoStream import VideoStream
+
+# What Scale and Speed may be; any other value is answered with the one that is used instead.
+RATES = (0.5, 1.0, 2.0, 4.0)
+# Players write times with three decimals, and ffmpeg and mpv cut off what comes after: so many
+# seconds before a frame begins, that frame is meant.
+TIME_UNIT = 0.001
+
+
+class Playback:
+    """A viewer's way through a movie, at `fps` frames a second.
+
+    Scale 2 shows every second frame, scale 0.5 each for twice as long (RFC 2326 section 12.34);
+    speed 2 sends all frames in half the time (section 12.35). With `loop` the movie begins again
+    after its last frame, unless PLAY has named an end.
+    """
+
+    __slots__ = (
+        "video",
+        "fps",
+        "scale",
+        "speed",
+        "frame_duration",
+        "_loop",
+        "_is_endless",
+        "_last_frame",
+        "_step",
+    )
+
+    def __init__(self, video: VideoStream, fps: float, loop: bool = False) -> None:
+        self.video = video
+        self.fps = fps
+        self._loop = loop
+        self._is_endless = loop
+        self._last_frame = self._frame_count
+        self.set_pace(1.0, 1.0)
+
+    @property
+    def _frame_count(self) -> int:
+        return len(self.video.movie.frames)
+
+    @property
+    def duration(self) -> float:
+        """The length of the movie in seconds."""
+        return self._frame_count / self.fps
+
+    @property
+    def range(self) -> Range:
+        """What is still to be played."""
+        end = None if self._is_endless else self._last_frame / self.fps
+        return Range(self.video.frameNbr() / self.fps, end)
+
+    @property
+    def interval(self) -> float:
+        """Seconds from one frame that is sent to the next."""
+        return self.frame_duration / self.speed
+
+    @property
+    def at_end(self) -> bool:
+        """Tell if the last frame that was asked for has been given."""
+        return not self._is_endless and self.video.frameNbr() >= self._last_frame
+
+    def set_pace(self, scale: float, speed: float) -> None:
+        """Go on at this scale and speed, each one of RATES."""
+        self.scale = scale
+        self.speed = speed
+        self.frame_duration = max(1.0, 1 / scale) / self.fps  # how long each is shown, in seconds
+        self._step = max(1, int(scale))  # from one frame that is sent to the next
+
+    def select(self, span: Range) -> None:
+        """Go where `span` begins and end where it ends. Raises MessageError 457 if it can't be."""
+        start, end = span.start, span.end
+        if start is None:
+            start = self.video.frameNbr() / self.fps
+        first = self._frame_at(start)
+        last = self._frame_count if end is None else self._frame_at(end)
+        is_empty = end is not None and end <= start
+        if self._loop:  # a player that counts on, round after round, means the place in the movie
+            rounds = first // self._frame_count * self._frame_count
+            first, last = first - rounds, last if end is None else last - rounds
+        if is_empty or (start >= self.duration and not self._loop):
+            raise MessageError(f"{span.serialise()} is not in 0-{self.duration:.3f}", 457)
+        self.video.seek(min(first, self._frame_count - 1) + 1)
+        self._is_endless = self._loop and end is None
+        self._last_frame = max(min(last, self._frame_count), self.video.frameNbr() + 1)
+
+    def rewind_at_end(self) -> None:
+        """Begin again if all has been played."""
+        if self.at_end:
+            self.video.seek(1)
+            self._last_frame = self._frame_count
+
+    def advance(self) -> int | None:
+        """Return the number of the frame to be sent now, and go on; None at the end."""
+        number = self.video.frameNbr() + 1
+        if number > self._last_frame:
+            if not self._is_endless:
+                return None
+            number = 1
+        self.video.seek(number + self._step)
+        return number
+
+    def _frame_at(self, seconds: float) -> int:
+        """Return how many frames have begun and ended before `seconds`, as players write them."""
+        return int((seconds + min(TIME_UNIT, 0.5 / self.fps)) * self.fps)
+
+
+def nearest_rate(text: str) -> float:
+    """Return the rate that serves a Scale or Speed header best; the normal one for nonsense."""
+    try:
+        wanted = float(text.partition("-")[0])
+    except ValueError:
+        return 1.0
+    return wanted if wanted in RATES else 1.0

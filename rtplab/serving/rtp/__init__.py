@@ -1,0 +1,1 @@
+"""The media side of the server: when frames are sent, and how."""

@@ -1,0 +1,230 @@
+"""Where the packets of a stream go: to UDP ports, or into the RTSP connection."""
+
+from __future__ import annotations
+
+import socket
+import struct
+import sys
+import time
+from typing import Protocol
+
+from rtplab.protocol.errors import RtpLabError
+from rtplab.serving.rtp.datagrams import (
+    TOO_LARGE,
+    DatagramSender,
+    Packet,
+    kernel_can_segment,
+    packet_size,
+    path_mtu,
+)
+from rtplab.serving.rtsp.connection import RtspConnection
+from RtpPacket import HEADER_SIZE
+
+# A lab client may open its port only after PLAY; one whose port has stayed closed so long, in
+# seconds, is gone.
+REFUSAL_PATIENCE = 5.0
+# Reports of a closed port come about one per frame; after so long without one, in seconds, the
+# port is open.
+REFUSAL_MEMORY = 1.0
+# Bytes. macOS sends no datagram larger than its send buffer, which is 9,216 by default.
+SEND_BUFFER = 256 * 1024
+PAIR_TRIES = 64  # even and odd port side by side: even if half of all fail, all fail never
+LARGEST_DATAGRAM = 65_535
+_UDP_HEADER = 8  # bytes
+_SEGMENTING = kernel_can_segment()
+
+_INTERLEAVED = struct.Struct("!cBH")
+
+# Packets sent at once, at the most: a viewer's socket takes 212,992 bytes by default, of which
+# Linux counts about 2,300 for a packet of Ethernet's size. A larger frame goes in several bursts.
+MAX_BURST = 64
+
+
+class ViewerGone(RtpLabError):
+    """Nobody listens any more where the packets go."""
+
+
+class Sink(Protocol):
+    """What takes the packets of a stream. Nothing of it ever blocks."""
+
+    max_burst: int  # packets that may be sent at once
+    max_payload: int  # bytes of RTP payload that the way takes in one piece
+
+    def send(self, packets: list[Packet]) -> None:
+        """Send packets of one frame. Raises ViewerGone."""
+
+    def send_report(self, report: bytes) -> None:
+        """Send an RTCP compound packet, as far as the sink has a way for it."""
+
+    def close(self) -> None:
+        """Free what the sink holds. May be called twice."""
+
+
+class UdpSink:
+    """Connected UDP sockets to one viewer's RTP port and, in the standard dialect, RTCP port."""
+
+    __slots__ = (
+        "rtcp_socket",
+        "server_port",
+        "max_payload",
+        "_socket",
+        "_sender",
+        "_first_refusal",
+        "_last_refusal",
+    )
+
+    max_burst = MAX_BURST
+
+    def __init__(
+        self, local_host: str, host: str, rtp_port: int, rtcp_port: int | None = None
+    ) -> None:
+        """Open the sockets on `local_host`, which the client knows us by. Raises OSError."""
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        self.rtcp_socket: socket.socket | None = None
+        self.server_port: tuple[int, int] | None = None  # ours for RTP and RTCP, if there are both
+        if rtcp_port is None:
+            self._socket = _bound_socket(family, local_host, 0)
+        else:
+            self._socket, self.rtcp_socket, first = _bound_pair(family, local_host)
+            self.server_port = first, first + 1
+        try:
+            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
+            self._socket.connect((host, rtp_port))
+            if self.rtcp_socket is not None:
+                self.rtcp_socket.connect((host, rtcp_port))
+        except OSError:
+            self.close()
+            raise
+        self.max_payload = self._path_payload()
+        self._sender = DatagramSender(self._socket, _SEGMENTING, self._refused)
+        self._first_refusal = self._last_refusal = 0.0
+
+    @property
+    def sockets(self) -> list[socket.socket]:
+        """The sockets that send: for RTP, and for RTCP where there is one."""
+        return [self._socket] + ([self.rtcp_socket] if self.rtcp_socket else [])
+
+    def send(self, packets: list[Packet]) -> None:
+        """Send packets of one frame. Raises ViewerGone when they have long been refused."""
+        self._sender.send(packets)
+
+    @property
+    def dropped(self) -> int:
+        """How many packets the full send buffer did not take."""
+        return self._sender.dropped
+
+    def _path_payload(self) -> int:
+        """Return what the path to the viewer takes, as far as it is known by now."""
+        ip_header = 40 if self._socket.family == socket.AF_INET6 else 20
+        return path_mtu(self._socket) - ip_header - _UDP_HEADER - HEADER_SIZE
+
+    def _refused(self, error: OSError) -> None:
+        """Count how long the network has refused. Raises ViewerGone."""
+        if error.errno in TOO_LARGE:
+            self.max_payload = self._path_payload()
+            return
+        now = time.monotonic()
+        if now - self._last_refusal > REFUSAL_MEMORY:
+            self._first_refusal = now
+        self._last_refusal = now
+        if now - self._first_refusal > REFUSAL_PATIENCE:
+            raise ViewerGone(f"its RTP port can't be reached: {error.strerror}")
+
+    def send_report(self, report: bytes) -> None:
+        """Send an RTCP compound packet; one that does not get through is soon followed."""
+        if self.rtcp_socket is not None:
+            try:
+                self.rtcp_socket.send(report)
+            except OSError:
+                pass  # the port may be closed: many players open it late or never
+
+    def receive_report(self) -> bytes:
+        """Return a datagram that waits at the RTCP port; b"" when there is none after all."""
+        try:
+            return self.rtcp_socket.recv(LARGEST_DATAGRAM) if self.rtcp_socket else b""
+        except OSError:
+            return b""
+
+    def close(self) -> None:
+        """Free the sockets. May be called twice."""
+        self._socket.close()
+        if self.rtcp_socket is not None:
+            self.rtcp_socket.close()
+
+
+class InterleavedSink:
+    """Two channels of the viewer's RTSP connection (RFC 2326 section 10.12)."""
+
+    __slots__ = ("_connection", "_rtp_channel", "_rtcp_channel")
+
+    max_burst = sys.maxsize  # TCP has its own flow control, and frames go whole or not at all
+    max_payload = LARGEST_DATAGRAM - HEADER_SIZE  # the length field has 16 bits
+
+    def __init__(self, connection: RtspConnection, channels: tuple[int, int]) -> None:
+        """Send by these channels, for RTP and RTCP. In the control thread. Raises OSError."""
+        connection.expect_frames()
+        self._connection = connection
+        self._rtp_channel, self._rtcp_channel = channels
+
+    def send(self, packets: list[Packet]) -> None:
+        """Send all packets of one frame, or none of them. Raises ViewerGone."""
+        pieces: list[bytes] = []
+        for packet in packets:
+            pieces.append(_interleaved_header(self._rtp_channel, packet_size(packet)))
+            pieces += packet
+        try:
+            self._connection.offer(b"".join(pieces))
+        except OSError as error:
+            raise _gone(error) from error
+
+    def send_report(self, report: bytes) -> None:
+        """Send an RTCP compound packet on its channel: never dropped, as BYE comes only once.
+
+        Raises ViewerGone.
+        """
+        try:
+            self._connection.send(_interleaved_header(self._rtcp_channel, len(report)) + report)
+        except OSError as error:
+            raise _gone(error) from error
+
+    def close(self) -> None:
+        """Nothing to free: the connection is not the sink's own."""
+
+
+def _gone(error: OSError) -> ViewerGone:
+    return ViewerGone(f"its connection is lost: {error.strerror or error}")
+
+
+def _interleaved_header(channel: int, length: int) -> bytes:
+    """ "$", the channel in one byte, the packet's length in two."""
+    return _INTERLEAVED.pack(b"$", channel, length)
+
+
+def _bound_socket(family: socket.AddressFamily, host: str, port: int) -> socket.socket:
+    bound = socket.socket(family, socket.SOCK_DGRAM)
+    try:
+        bound.setblocking(False)
+        bound.bind((host, port))
+    except OSError:
+        bound.close()
+        raise
+    return bound
+
+
+def _bound_pair(
+    family: socket.AddressFamily, host: str
+) -> tuple[socket.socket, socket.socket, int]:
+    """Return sockets on an even port and the odd one above it (RFC 3550 section 11), and the port.
+
+    Raises OSError.
+    """
+    for _ in range(PAIR_TRIES):
+        first = _bound_socket(family, host, 0)
+        port = first.getsockname()[1]
+        try:
+            second = _bound_socket(family, host, port ^ 1)
+        except OSError:
+            first.close()  # somebody else has the other one
+        else:
+            return (first, second, port) if port % 2 == 0 else (second, first, port - 1)
+    raise OSError("no pair of UDP ports is free")

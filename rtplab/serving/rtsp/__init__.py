@@ -1,0 +1,1 @@
+"""The control side of the server: connections, requests, sessions."""
