@@ -31,27 +31,6 @@ _CC_MASK = 0x0F
 _PT_MASK = 0x7F
 
 
-def pack_header(marker: int, pt: int, seqnum: int, timestamp: int, ssrc: int) -> bytes:
-    """Return the 12 bytes of a plain header: version 2, no padding, extension or sources."""
-    return _HEADER.pack(0x80, (marker << 7) | pt, seqnum, timestamp, ssrc)
-
-
-def pack_headers(
-    count: int, marker: int, pt: int, seqnum: int, timestamp: int, ssrc: int
-) -> list[bytes]:
-    """Return the headers of `count` packets of one frame; `marker` is the last one's.
-
-    They are numbered from `seqnum`, which wraps around.
-    """
-    pack = _HEADER.pack
-    headers = [
-        pack(0x80, pt, number & 0xFFFF, timestamp, ssrc)
-        for number in range(seqnum, seqnum + count - 1)
-    ]
-    headers.append(pack_header(marker, pt, (seqnum + count - 1) & 0xFFFF, timestamp, ssrc))
-    return headers
-
-
 class RtpPacket:
     """One RTP packet: `encode` fills it from fields, `decode` from bytes off the wire."""
 
@@ -95,9 +74,9 @@ class RtpPacket:
     def decode(self, byteStream: bytes) -> None:
         """Cut a packet at byte 12: what stands before is its header, what follows its payload.
 
-        Sources, extension and padding, if the header tells of any, are within the payload;
-        `rtplab.protocol.rtp.packet.payload_of` takes them off. Raises PacketError when a packet has not
-        even the 12 bytes.
+        Sources, extension and padding, if the header tells of any, stay within the payload;
+        `parse_packet` of rtplab.protocol.rtp.packet takes them off. Raises PacketError if a packet
+        is shorter than 12 bytes.
         """
         if len(byteStream) < HEADER_SIZE:
             raise PacketError(f"{len(byteStream)} bytes are no RTP packet: its header has 12")

@@ -44,6 +44,7 @@ from rtplab.serving.rtsp.threads import Task
 from rtplab.serving.rtsp.transports import Viewer
 from rtplab.serving.scaling.proxies import read_client_address
 from RtpPacket import RtpPacket
+from VideoStream import VideoStream
 
 MAX_BAD_REQUESTS = 10  # in a row: by then the peer speaks something else
 # Seconds from the last frame to BYE: a busy player may see RTCP before the RTP that came first, and
@@ -333,7 +334,7 @@ class ServerWorker:
             self.state = new_state
             headers = session.play_headers(request)
         try:
-            session.media.prepare(session.playback.video.frameNbr() + 1)
+            session.media.prepare(session.playback.cursor.number + 1)
         except Exception:
             with self._lock:
                 self._stop_sending()
@@ -439,7 +440,8 @@ class ServerWorker:
         self._service.metrics.session_began(session)
         if channel is None:
             self._service.metrics.stream_began(session.stream)
-        self.clientInfo["videoStream"] = session.playback.video
+        cursor = session.playback.cursor
+        self.clientInfo["videoStream"] = VideoStream(cursor.movie.path, cursor)
         self.clientInfo["session"] = session.session_id
         if session.transport.client_port:
             self.clientInfo["rtpPort"] = session.transport.client_port[0]

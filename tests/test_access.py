@@ -1,4 +1,4 @@
-"""rtplab.serving.admission.access: users, nonces that grow old, replays, and delays for guessers."""
+"""rtplab.serving.admission.access: users, nonces, replays, and delays for guessers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""rtplab.protocol.rtsp.auth: challenges and credentials, by the examples of the RFCs and by nonsense."""
+"""rtplab.protocol.rtsp.auth: challenges and credentials, by the RFCs' examples and nonsense."""
 
 from __future__ import annotations
 

@@ -15,10 +15,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rtplab.player.model.traffic import MAX_MESSAGE_BYTES, MAX_MESSAGES, MAX_PACKET_BYTES, Traffic
+from rtplab.protocol.rtp.packet import pack_header
 from rtplab.receiving.files.capture import Endpoints, LiveCapture, Message, Packet, write_capture
 from rtplab.receiving.files.pcap import Endpoint, PcapWriter
 from rtplab.receiving.files.wholefile import WholeFile
-from RtpPacket import pack_header
 
 ENDS = Endpoints(Endpoint("127.0.0.1", 554), Endpoint("127.0.0.1", 40000), 5004)
 ENDS6 = Endpoints(Endpoint("::1", 554), Endpoint("::1", 40000), 5004)

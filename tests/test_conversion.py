@@ -17,11 +17,11 @@ from PIL import Image
 from test_recoding import scene
 from threads import no_thread_for
 
+from rtplab.movies.movie import Movie
 from rtplab.protocol.rtp import jpeg
 from rtplab.protocol.rtp.rtpjpeg import carriable
 from rtplab.serving.media import conversion
 from rtplab.serving.media.conversion import ConvertedMovie
-from VideoStream import Movie
 
 FRAMES = 12
 LIMIT = 20.0
@@ -290,7 +290,7 @@ def test_the_bound_on_the_total_size(converted, caplog, monkeypatch):
 CUT_SHORT = """
 import resource, sys, logging
 from rtplab.serving.media.conversion import ConvertedMovie
-from VideoStream import Movie
+from rtplab.movies.movie import Movie
 logging.basicConfig(format="%(message)s")
 movie = ConvertedMovie(Movie(sys.argv[1]))
 resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]), resource.RLIM_INFINITY))

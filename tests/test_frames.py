@@ -10,9 +10,9 @@ from movies import MOVIE, frames_of
 from strip import frame_number_of_jpeg
 
 from rtplab.protocol.rtp import rtpjpeg
+from rtplab.protocol.rtp.packet import parse_packet
 from rtplab.receiving.rtp import frames as module
 from rtplab.receiving.rtp.frames import LabAssembler, RtpJpegFrames
-from RtpPacket import RtpPacket
 
 FRAME = b"\xff\xd8" + b"abcdefgh" + b"\xff\xd9"
 OTHER = b"\xff\xd8" + b"ABCDEFGH" + b"\xff\xd9"
@@ -27,9 +27,8 @@ class Assembly:
         self.frames = []
 
     def add(self, sequence, payload, timestamp=0, marker=False, payload_type=26):
-        packet = RtpPacket()
-        packet.decode(rtp(payload, sequence, timestamp, marker=marker, payload_type=payload_type))
-        frames = self.assembler.add(sequence, packet)
+        data = rtp(payload, sequence, timestamp, marker=marker, payload_type=payload_type)
+        frames = self.assembler.add(sequence, parse_packet(data))
         self.frames += frames
         return frames
 

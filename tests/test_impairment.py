@@ -6,10 +6,10 @@ import statistics
 
 import pytest
 
+from rtplab.protocol.rtp.packet import pack_header
 from rtplab.receiving.rtp.frames import LabAssembler
 from rtplab.receiving.rtp.impairment import Conditions, Impairment, parse_conditions
 from rtplab.receiving.rtp.reception import Reception
-from RtpPacket import pack_header
 
 PACKETS = 20_000
 INTERVAL = 0.005  # seconds

@@ -12,12 +12,11 @@ import pytest
 from movies import frames_of, jpeg_of_size, write_movie
 from processes import ServerProcess, run_client
 
-import VideoStream as video_module
+from rtplab.movies.movie import PAGE, Movie, index_cost, open_movie
 from rtplab.serving.admission import descriptors
 from rtplab.serving.media import listing
 from rtplab.serving.media.library import MovieLibrary
 from rtplab.serving.media.listing import describe_movies
-from VideoStream import PAGE, index_cost, open_movie
 
 LIMIT = 10.0  # seconds that a thread may take to get somewhere
 COUNT = 1000
@@ -187,7 +186,7 @@ class SlowIndex:
     def __init__(self, monkeypatch, slow):
         self.begun, self.go_on = threading.Event(), threading.Event()
         self.indexed = []
-        original = video_module.Movie._index
+        original = Movie._index
 
         def index(movie, any_frame):
             self.indexed.append(os.path.basename(movie.path))
@@ -196,7 +195,7 @@ class SlowIndex:
                 assert self.go_on.wait(LIMIT)
             return original(movie, any_frame)
 
-        monkeypatch.setattr(video_module.Movie, "_index", index)
+        monkeypatch.setattr(Movie, "_index", index)
 
 
 @pytest.fixture

@@ -9,11 +9,12 @@ from movies import frames_of, write_movie
 from processes import HOST, ServerProcess
 from rtsp_viewer import RtspViewer
 
+from rtplab.movies.cursor import MovieCursor
+from rtplab.movies.movie import open_movie
 from rtplab.protocol.errors import MessageError
 from rtplab.protocol.rtsp.headers import Range
 from rtplab.serving.media.playback import Playback
 from RtpPacket import RtpPacket
-from VideoStream import VideoStream, open_movie
 
 FRAMES = 7
 FPS = 50
@@ -38,7 +39,7 @@ def numbers(playback, count):
 
 @pytest.fixture
 def endless(short_movie):
-    return Playback(VideoStream(short_movie, open_movie(short_movie)), 1.0, loop=True)
+    return Playback(MovieCursor(open_movie(short_movie)), 1.0, loop=True)
 
 
 def test_the_first_frame_follows_the_last(endless):
@@ -93,14 +94,14 @@ def test_an_end_before_the_beginning_is_refused(endless):
 
 
 def test_without_loop_the_end_is_the_end(short_movie):
-    playback = Playback(VideoStream(short_movie), 1.0)
+    playback = Playback(MovieCursor(open_movie(short_movie)), 1.0)
     assert numbers(playback, FRAMES + 2)[-3:] == [FRAMES, None, None]
     assert playback.range == Range(7.0, 7.0)
 
 
 @pytest.mark.parametrize(("loop", "frame"), [(False, FRAMES), (True, 1)])
 def test_a_time_a_hair_before_the_end_is_the_next_frame_that_there_is(short_movie, loop, frame):
-    playback = Playback(VideoStream(short_movie), 1.0, loop)
+    playback = Playback(MovieCursor(open_movie(short_movie)), 1.0, loop)
     playback.select(Range(6.9999999, None))
     assert playback.advance() == frame
 

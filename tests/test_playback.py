@@ -8,10 +8,11 @@ import math
 import pytest
 from PIL import Image
 
+from rtplab.movies.cursor import MovieCursor
+from rtplab.movies.movie import open_movie
 from rtplab.protocol.errors import MessageError
 from rtplab.protocol.rtsp.headers import Range, parse_range
 from rtplab.serving.media.playback import Playback
-from VideoStream import VideoStream
 
 FRAMES = 300
 RATES = (0.5, 24.0, 30000 / 1001, 29.97, 30.0, 60.0, 240.0)
@@ -36,7 +37,7 @@ def movie(tmp_path_factory):
 @pytest.mark.parametrize("fps", RATES)
 @pytest.mark.parametrize("loop", [False, True])
 def test_the_start_of_every_frame_leads_to_that_frame(movie, fps, way, loop):
-    playback = Playback(VideoStream(movie), fps, loop)
+    playback = Playback(MovieCursor(open_movie(movie)), fps, loop)
     wrong = []
     for number in range(1, FRAMES + 1):
         playback.select(parse_range(WAYS[way]((number - 1) / fps)))
@@ -55,16 +56,16 @@ def test_our_times_lead_to_the_frame_on_a_server_that_only_cuts_off(fps):
 
 @pytest.mark.parametrize("fps", RATES)
 def test_what_the_server_says_of_its_place_leads_back_to_it(movie, fps):
-    playback = Playback(VideoStream(movie), fps)
+    playback = Playback(MovieCursor(open_movie(movie)), fps)
     for number in range(FRAMES):
-        playback.video.seek(number + 1)
+        playback.cursor.seek(number + 1)
         playback.select(parse_range(playback.range.serialise()))
-        assert playback.video.frameNbr() == number
+        assert playback.cursor.number == number
 
 
 @pytest.mark.parametrize("fps", RATES)
 def test_the_middle_of_a_frame_leads_to_it_and_the_end_is_refused(movie, fps):
-    playback = Playback(VideoStream(movie), fps)
+    playback = Playback(MovieCursor(open_movie(movie)), fps)
     playback.select(Range(17.5 / fps))
     assert playback.advance() == 18
     with pytest.raises(MessageError) as refusal:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import time
 
+from rtplab.protocol.rtp.packet import pack_header
 from rtplab.protocol.rtp.rtcp import Bye, ReceiverReport, build_compound
 from rtplab.receiving.rtp.frames import LabAssembler
 from rtplab.receiving.rtp.receiver import MediaReceiver
 from rtplab.receiving.rtp.reception import Reception
 from rtplab.receiving.rtp.rtpsocket import Batch
-from RtpPacket import pack_header
 
 PATIENCE = 0.2
 SSRC = 7

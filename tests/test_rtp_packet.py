@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 import RtpPacket as module
 from rtplab.protocol.errors import PacketError
-from RtpPacket import HEADER_SIZE, RtpPacket, pack_header
+from rtplab.protocol.rtp.packet import pack_header
+from RtpPacket import HEADER_SIZE, RtpPacket
 
 PAYLOAD = b"\xff\xd8payload\xff\xd9"
 

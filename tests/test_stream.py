@@ -10,12 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from movies import MOVIE, jpeg_of_size, write_movie
 
+from rtplab.movies.movie import Movie
 from rtplab.protocol.rtp import rtcp
 from rtplab.protocol.rtp.rtpjpeg import parse_payload
 from rtplab.serving.media.payloads import MAX_LAB_FRAME, FrameCache, RtpJpeg, WholeFrames
 from rtplab.serving.rtp.stream import RtpStream
 from RtpPacket import RtpPacket
-from VideoStream import Movie
 
 FRAME = 0.05  # seconds
 TICKS = 4500

@@ -10,11 +10,11 @@ from movies import MOVIE, frames_of
 from rtplab.player.panel.plotdata import INTERVAL, SPAN, PlotData, totals
 from rtplab.player.panel.statediagram import ARROWS, last_arrow
 from rtplab.protocol.errors import PacketError
+from rtplab.protocol.rtp.packet import pack_header
 from rtplab.protocol.rtp.rtpjpeg import packetize
 from rtplab.protocol.rtsp.explain import explain_message, jpeg_fields, rtp_fields
 from rtplab.protocol.rtsp.states import State, transition
 from rtplab.receiving.rtp.statistics import Statistics
-from RtpPacket import pack_header
 
 
 def test_each_line_is_explained_with_its_section():

@@ -17,12 +17,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from movies import MOVIE, ROOT, frames_of, jpeg_of_size, write_movie
 
-import VideoStream as module
 from rtplab.movies import index as moviefile
 from rtplab.movies import mistakes
+from rtplab.movies import movie as module
+from rtplab.movies.cursor import MovieCursor
+from rtplab.movies.movie import Movie, open_movie
 from rtplab.protocol.errors import MovieError
 from rtplab.protocol.rtp import jpeg
-from VideoStream import Movie, VideoStream, open_movie
+from VideoStream import VideoStream
 
 SMALL = [jpeg_of_size(size, seed) for seed, size in enumerate((900, 800, 1500))]
 
@@ -661,7 +663,7 @@ def test_open_movie_is_what_a_stream_has(movie):
     shared = open_movie(movie, any_frame=True)
     assert VideoStream(movie).movie is shared
     pictures = open_movie(movie)
-    assert VideoStream(movie, pictures).movie is pictures is not shared
+    assert VideoStream(movie, MovieCursor(pictures)).movie is pictures is not shared
     assert [length for _, length in shared.frames] == [len(jpeg) for jpeg in SMALL]
 
 

@@ -6,15 +6,17 @@ import struct
 import tempfile
 from contextlib import suppress
 
+from rtplab.movies.cursor import MovieCursor
+from rtplab.movies.movie import index_cost, open_movie
 from rtplab.protocol.errors import MovieError, PacketError
 from rtplab.protocol.rtp import jpeg, rtcp, rtpjpeg
-from rtplab.protocol.rtp import packet as rtp
 from rtplab.protocol.rtp.jpegassembler import MAX_FRAME_BYTES, JpegAssembler
+from rtplab.protocol.rtp.packet import pack_header, parse_packet
 from rtplab.protocol.rtsp.explain import jpeg_fields, rtp_fields
 from rtplab.receiving.rtp.frames import MAX_FRAME, LabAssembler, RtpJpegFrames
 from rtplab.receiving.rtp.reception import REORDER_PATIENCE, Reception
-from RtpPacket import RtpPacket, pack_header
-from VideoStream import VideoStream, index_cost, open_movie
+from RtpPacket import RtpPacket
+from VideoStream import VideoStream
 
 MAX_HEADERS = 1024  # bytes before the scan of a picture that RTP/JPEG carried: there are 623
 PAYLOAD = 300  # bytes of an RTP/JPEG payload: small, so that small pictures have many
@@ -40,7 +42,7 @@ def packet(data: bytes) -> None:
     try:
         read.decode(data)
         assert read.getPacket() == data
-        payload = rtp.payload_of(data)
+        payload = parse_packet(data).payload
     except PacketError:
         return
     assert payload in data
@@ -129,7 +131,7 @@ def movie(data: bytes) -> None:
                 assert 0 <= error.offset <= len(data)
                 continue
             assert index_cost(file.name) <= len(data)
-            _look_through(VideoStream(file.name, movie), data, any_frame)
+            _look_through(VideoStream(file.name, MovieCursor(movie)), data, any_frame)
 
 
 def _look_through(video: VideoStream, data: bytes, any_frame: bool) -> None:

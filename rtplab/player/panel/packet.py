@@ -9,7 +9,7 @@ from tkinter import ttk
 from rtplab.player.look.theme import Theme
 from rtplab.player.model.traffic import Traffic
 from rtplab.protocol.errors import PacketError
-from rtplab.protocol.rtp.packet import payload_of
+from rtplab.protocol.rtp.packet import parse_packet
 from rtplab.protocol.rtsp.explain import Field, jpeg_fields, rtp_fields
 from rtplab.receiving.files.capture import Packet
 
@@ -83,7 +83,7 @@ class PacketPage(ttk.Frame):
             self._write(0, theme.px(10), "No packet has come since the panel was opened.")
             return
         try:
-            payload = payload_of(packet.data)
+            payload = parse_packet(packet.data).payload
             y = self._draw_header("RTP header (RFC 3550 section 5.1)", rtp_fields(packet.data), 4)
         except PacketError as error:
             self._write(0, theme.px(10), f"No RTP packet: {error}.")

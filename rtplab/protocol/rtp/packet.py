@@ -1,61 +1,94 @@
-"""The payload of an RTP packet as real senders make it (RFC 3550 sections 5.1 and 5.3.1).
+"""RTP packets as they go over the wire (RFC 3550 sections 5.1 and 5.3.1).
 
-    12 bytes | CC sources | with X: profile (16), count (16), words | payload | with P: padding
+    12 bytes of header | CC sources | with X: an extension | payload | with P: padding
 
-FFmpeg and cameras use all of it, which the lab's own `RtpPacket.decode` does not look at.
+     0                   1                   2                   3
+     0 1 2 3 4 5 6 7 8 9 0 1 2 3 4 5 6 7 8 9 0 1 2 3 4 5 6 7 8 9 0 1
+    |V=2|P|X|  CC   |M|     PT      |       sequence number         |
+    |                           timestamp                           |
+    |           synchronization source (SSRC) identifier            |
+
+FFmpeg and cameras use all of it, while the lab cuts a packet at byte 12.
 """
 
 from __future__ import annotations
 
 import struct
+from typing import NamedTuple
 
 from rtplab.protocol.errors import PacketError
 
-# Bits of the first byte: those that tell of more than the 12 bytes and the payload.
-MORE_MASK = 0x3F
+HEADER_SIZE = 12  # bytes, without contributing sources and extension
+
+_HEADER = struct.Struct("!BBHII")
+_EXTENSION = struct.Struct("!HH")
+_MORE_MASK = 0x3F  # bits of the first byte that tell of more than header and payload
 _PADDING_BIT = 0x20
 _EXTENSION_BIT = 0x10
 _CC_MASK = 0x0F
-_VERSION_MASK = 0xC0
-_VERSION_2 = 0x80
-_HEADER_SIZE = 12  # bytes, without contributing sources and extension
-_EXTENSION = struct.Struct("!HH")
+_PT_MASK = 0x7F
 
 
-def payload_of(packet: bytes) -> bytes:
-    """Return what a packet carries, without sources, extension and padding.
+def pack_header(marker: int, pt: int, seqnum: int, timestamp: int, ssrc: int) -> bytes:
+    """Return the 12 bytes of a plain header: version 2, no padding, extension or sources."""
+    return _HEADER.pack(0x80, (marker << 7) | pt, seqnum, timestamp, ssrc)
 
-    Of another version than 2, which is a lab server's garbage, it is all that follows 12 bytes.
+
+def pack_headers(
+    count: int, marker: int, pt: int, seqnum: int, timestamp: int, ssrc: int
+) -> list[bytes]:
+    """Return the headers of `count` packets of one frame; `marker` is the last one's.
+
+    They are numbered from `seqnum`, which wraps around.
+    """
+    pack = _HEADER.pack
+    headers = [
+        pack(0x80, pt, number & 0xFFFF, timestamp, ssrc)
+        for number in range(seqnum, seqnum + count - 1)
+    ]
+    headers.append(pack_header(marker, pt, (seqnum + count - 1) & 0xFFFF, timestamp, ssrc))
+    return headers
+
+
+class ReceivedPacket(NamedTuple):
+    """One RTP packet off the wire. `timestamp` is in ticks of its sender's clock."""
+
+    payload: bytes  # without sources, extension and padding
+    sequence_number: int
+    timestamp: int
+    ssrc: int
+    payload_type: int
+    marker: bool
+    version: int
+
+
+def parse_packet(datagram: bytes) -> ReceivedPacket:
+    """Take a packet apart.
+
+    Any other version than 2 is a lab server's garbage: then all that follows 12 bytes is payload.
     Raises PacketError when the packet is shorter than its own fields say.
     """
-    if len(packet) < _HEADER_SIZE:
-        raise PacketError(f"{len(packet)} bytes are no RTP packet: its header has {_HEADER_SIZE}")
-    if packet[0] & _VERSION_MASK != _VERSION_2 or not packet[0] & MORE_MASK:
-        return bytes(packet[_HEADER_SIZE:])
-    start = _payload_start(packet)
-    return bytes(packet[start : len(packet) - _padding_length(packet, start)])
+    if len(datagram) < HEADER_SIZE:
+        raise PacketError(f"{len(datagram)} bytes are no RTP packet: its header has {HEADER_SIZE}")
+    first, second, number, timestamp, ssrc = _HEADER.unpack_from(datagram)
+    version = first >> 6
+    has_more = first & _MORE_MASK and version == 2
+    payload = _payload(datagram, first, number) if has_more else datagram[HEADER_SIZE:]
+    return ReceivedPacket(
+        payload, number, timestamp, ssrc, second & _PT_MASK, second > _PT_MASK, version
+    )
 
 
-def _payload_start(packet: bytes) -> int:
-    start = _HEADER_SIZE + 4 * (packet[0] & _CC_MASK)
-    if packet[0] & _EXTENSION_BIT and start + _EXTENSION.size <= len(packet):
+def _payload(packet: bytes, first: int, number: int) -> bytes:
+    start = HEADER_SIZE + 4 * (first & _CC_MASK)
+    if first & _EXTENSION_BIT and start + _EXTENSION.size <= len(packet):
         _, words = _EXTENSION.unpack_from(packet, start)  # RFC 3550 section 5.3.1
         start += _EXTENSION.size + 4 * words
-    elif packet[0] & _EXTENSION_BIT:
+    elif first & _EXTENSION_BIT:
         start = len(packet) + 1
     if start > len(packet):
-        raise PacketError(f"packet {_number(packet)}: its sources and extension end beyond it")
-    return start
-
-
-def _padding_length(packet: bytes, start: int) -> int:
-    if not packet[0] & _PADDING_BIT:
-        return 0
-    length = packet[-1]
-    if not 0 < length <= len(packet) - start:
-        raise PacketError(f"packet {_number(packet)}: {length} bytes of padding do not fit")
-    return length
-
-
-def _number(packet: bytes) -> int:
-    return int.from_bytes(packet[2:4], "big")
+        raise PacketError(f"packet {number}: its sources and extension end beyond it")
+    padding = packet[-1] if first & _PADDING_BIT else 0
+    if first & _PADDING_BIT and not 0 < padding <= len(packet) - start:
+        raise PacketError(f"packet {number}: {padding} bytes of padding do not fit")
+    return packet[start : len(packet) - padding]

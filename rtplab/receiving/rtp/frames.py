@@ -8,8 +8,8 @@ from rtplab.protocol.errors import MovieError, PacketError
 from rtplab.protocol.rtp import rtpjpeg
 from rtplab.protocol.rtp.jpeg import END_OF_IMAGE, START_OF_IMAGE, end_of_image
 from rtplab.protocol.rtp.jpegassembler import JpegAssembler
+from rtplab.protocol.rtp.packet import ReceivedPacket
 from rtplab.protocol.rtp.serial import timestamp_delta
-from RtpPacket import RtpPacket
 
 # Bytes of one frame that is put together from many packets: a 4K JPEG of high quality is 4 MB.
 MAX_FRAME = 16 * 1024 * 1024
@@ -57,7 +57,7 @@ class LabAssembler:
         self.dropped = 0
         self.problem = ""
 
-    def add(self, sequence: int, packet: RtpPacket) -> list[tuple[int, bytes]]:
+    def add(self, sequence: int, packet: ReceivedPacket) -> list[tuple[int, bytes]]:
         """Take the next packet; return the frames that it completes, each with its number."""
         payload, frames = packet.payload, []
         start = _start_of_jpeg(payload)
@@ -67,7 +67,7 @@ class LabAssembler:
             elif start is not None:
                 frames = self._finish()
         if start is not None:
-            self._payload_type = packet.payloadType()
+            self._payload_type = packet.payload_type
             payload = payload[start:]
         elif self._parts and sequence != self._sequence:
             self._continuations += 1
@@ -76,7 +76,7 @@ class LabAssembler:
         self._sequence = sequence
         if start is None and not self._parts:
             self.problem = self.problem or "none of them begins with a JPEG (FFD8)"
-        elif packet.payloadType() == self._payload_type:
+        elif packet.payload_type == self._payload_type:
             self._append(payload)
             if self._parts and self._may_be_whole(payload):
                 frames += self._whole()
@@ -171,10 +171,10 @@ class RtpJpegFrames:
             why = f"their payload type is {self._other_type}, not {self._payload_type} as announced"
         return why
 
-    def add(self, sequence: int, packet: RtpPacket) -> list[tuple[int, bytes]]:
+    def add(self, sequence: int, packet: ReceivedPacket) -> list[tuple[int, bytes]]:
         """Take the next packet; return the frame that it completes, counted from 1."""
-        if packet.payloadType() != self._payload_type:
-            self._other_type = packet.payloadType()
+        if packet.payload_type != self._payload_type:
+            self._other_type = packet.payload_type
             return []
         try:
             fragment = rtpjpeg.parse_payload(packet.payload)
@@ -182,7 +182,7 @@ class RtpJpegFrames:
             self.malformed += 1
             self._fault = str(error)
             return []
-        timestamp, marker = packet.timestamp(), bool(packet.marker())
+        timestamp, marker = packet.timestamp, packet.marker
         self._follow(timestamp, marker)
         data = self._assembler.add(fragment, timestamp, marker)
         if data is None:

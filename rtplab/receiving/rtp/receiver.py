@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from typing import Protocol
 
+from rtplab.protocol.rtp.packet import pack_header
 from rtplab.protocol.rtsp.headers import Transport
 from rtplab.protocol.rtsp.messages import InterleavedFrame
 from rtplab.receiving.rtp.frames import Frame
@@ -13,7 +14,6 @@ from rtplab.receiving.rtp.impairment import Conditions, Impairment
 from rtplab.receiving.rtp.reception import Reception
 from rtplab.receiving.rtp.reports import ReceiverReporter
 from rtplab.receiving.rtp.rtpsocket import Batch, RtpSocket
-from RtpPacket import pack_header
 
 
 class Observer(Protocol):

@@ -5,14 +5,13 @@ from __future__ import annotations
 from typing import Protocol
 
 from rtplab.protocol.errors import PacketError
-from rtplab.protocol.rtp.packet import MORE_MASK, payload_of
+from rtplab.protocol.rtp.packet import ReceivedPacket, parse_packet
 from rtplab.protocol.rtp.serial import SequenceUnwrapper, seq_delta
 from rtplab.receiving.rtp.frames import Frame
 from rtplab.receiving.rtp.reorder import ReorderBuffer, Verdict
 from rtplab.receiving.rtp.source import SourceChoice
 from rtplab.receiving.rtp.statistics import Statistics
 from rtplab.receiving.rtp.timeline import MediaTimeline
-from RtpPacket import RtpPacket
 
 # A number so far ahead of or behind the last is believed only when its successor follows: then
 # the sender has begun to count anew (RFC 3550 appendix A.1).
@@ -27,7 +26,7 @@ class Assembler(Protocol):
 
     @property
     def problem(self) -> str: ...
-    def add(self, sequence: int, packet: RtpPacket) -> list[tuple[int, bytes]]: ...
+    def add(self, sequence: int, packet: ReceivedPacket) -> list[tuple[int, bytes]]: ...
 
 
 class Reception:
@@ -58,7 +57,7 @@ class Reception:
         self._last_frame: float | None = None  # when it was whole
         self._successor: int | None = None  # of a number that was too far off to be believed
         self._last_sequence_number: int | None = None
-        self._last_packet: RtpPacket | None = None
+        self._last_packet: ReceivedPacket | None = None
         self._mixed_timestamp: int | None = None  # of a picture that two sources have sent
 
     def receive(self, datagrams: list[bytes], now: float) -> list[Frame]:
@@ -74,7 +73,7 @@ class Reception:
         frames = []
         for sequence, packet in self._reorder.release(now):
             for number, data in self.assembler.add(sequence, packet):
-                frames.append(self._frame(number, data, packet.timestamp(), now))
+                frames.append(self._frame(number, data, packet.timestamp, now))
         return frames
 
     def deadline(self) -> float | None:
@@ -111,42 +110,39 @@ class Reception:
             self.choice.left()
 
     def _take(self, datagram: bytes, now: float) -> None:
-        packet = RtpPacket()
         try:
-            packet.decode(datagram)
-            if datagram[0] & MORE_MASK:
-                packet.payload = payload_of(datagram)
+            packet = parse_packet(datagram)
         except PacketError as error:
             self.malformed += 1
             self._refuse(f"they are not RTP ({error})")
             return
-        ssrc = packet.ssrc()
-        if self.expected_version not in (None, packet.version()):
+        ssrc = packet.ssrc
+        if self.expected_version not in (None, packet.version):
             self.malformed += 1
-            self._refuse(f"they are not RTP (version {packet.version()}, not 2)")
+            self._refuse(f"they are not RTP (version {packet.version}, not 2)")
         elif self.choice is None or ssrc == self.ssrc:
             self.ssrc = ssrc
             self._count_in(packet, len(datagram), now)
         else:
             self._choose(self.choice, packet, len(datagram), now)
 
-    def _choose(self, choice: SourceChoice, packet: RtpPacket, size: int, now: float) -> None:
+    def _choose(self, choice: SourceChoice, packet: ReceivedPacket, size: int, now: float) -> None:
         """Take a packet of a source that is not the one we follow."""
         silence = now - (self.statistics.last_arrival or 0.0)
         packets = choice.followed(packet, silence)
         self.malformed += 1 - len(packets)  # the others had been counted when they came
         if not packets:
-            self._refuse(f"their SSRC is {packet.ssrc():08X}, which is not the stream's")
+            self._refuse(f"their SSRC is {packet.ssrc:08X}, which is not the stream's")
         if packets and self._last_packet is not None:
-            self._mixed_timestamp = self._last_packet.timestamp()
+            self._mixed_timestamp = self._last_packet.timestamp
             self._last_sequence_number = None
             self._restart()
         for followed in packets:
-            self.ssrc = followed.ssrc()
+            self.ssrc = followed.ssrc
             self._count_in(followed, size, now)
 
-    def _count_in(self, packet: RtpPacket, size: int, now: float) -> None:
-        number, last = packet.seqNum(), self._last_sequence_number
+    def _count_in(self, packet: ReceivedPacket, size: int, now: float) -> None:
+        number, last = packet.sequence_number, self._last_sequence_number
         is_near = last is None or -MAX_MISORDER < seq_delta(number, last) < MAX_DROPOUT
         if not is_near and not self._begins_anew(number):
             self._refuse("their sequence numbers are in no order")
@@ -158,7 +154,7 @@ class Reception:
             self._wait_for_beginning(number, sequence)
         is_new = self.statistics.arrived(sequence, size, now)
         if self._timeline.trusts_timestamps:
-            self.statistics.stamped(packet.timestamp(), now)
+            self.statistics.stamped(packet.timestamp, now)
         if self._mixed_timestamp is not None and self._is_mixed(packet):
             return
         verdict = self._reorder.add(sequence, packet, now)
@@ -169,13 +165,13 @@ class Reception:
         self._refused += 1
         self._refusal = why
 
-    def _is_mixed(self, packet: RtpPacket) -> bool:
+    def _is_mixed(self, packet: ReceivedPacket) -> bool:
         """Tell if a packet would go into the picture that the source before has begun.
 
         Its timestamp says so; where that is always the same, the marker is the end.
         """
-        is_mixed = packet.timestamp() == self._mixed_timestamp
-        if not is_mixed or packet.marker():
+        is_mixed = packet.timestamp == self._mixed_timestamp
+        if not is_mixed or packet.marker:
             self._mixed_timestamp = None
         return is_mixed
 

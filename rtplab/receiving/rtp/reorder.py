@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import Enum, auto
 
-from RtpPacket import RtpPacket
+from rtplab.protocol.rtp.packet import ReceivedPacket
 
 # Packets held back at the most, while one before them is missing: two frames of 1080p. Of one
 # number, so many are remembered when they have gone out.
@@ -29,9 +29,9 @@ class ReorderBuffer:
     def __init__(self, patience: float) -> None:
         self._patience = patience
         self._next: int | None = None  # the sequence number whose turn it is
-        self._in_turn: list[tuple[int, RtpPacket]] = []  # may be released
-        self._last: list[RtpPacket] = []  # the newest of the number before _next
-        self._held: dict[int, list[RtpPacket]] = {}  # of numbers beyond _next
+        self._in_turn: list[tuple[int, ReceivedPacket]] = []  # may be released
+        self._last: list[ReceivedPacket] = []  # the newest of the number before _next
+        self._held: dict[int, list[ReceivedPacket]] = {}  # of numbers beyond _next
         self._held_count = 0  # packets in _held
         self._arrivals: dict[int, float] = {}  # of the first packet of each number in _held
 
@@ -47,7 +47,7 @@ class ReorderBuffer:
         """Say which number is the first, before any packet has been added."""
         self._next = sequence
 
-    def add(self, sequence: int, packet: RtpPacket, now: float) -> Verdict:
+    def add(self, sequence: int, packet: ReceivedPacket, now: float) -> Verdict:
         """Take a packet that arrived at `now`; `sequence` has its cycles above it."""
         if self._next is None:
             self._next = sequence
@@ -67,7 +67,7 @@ class ReorderBuffer:
             return Verdict.LATE
         return Verdict.ACCEPTED
 
-    def release(self, now: float) -> list[tuple[int, RtpPacket]]:
+    def release(self, now: float) -> list[tuple[int, ReceivedPacket]]:
         """Return, in order, the packets for which nothing is waited any more."""
         while self._held and (self._held_count > MAX_HELD or now >= self._give_up_at()):
             first = min(self._held)
@@ -82,7 +82,7 @@ class ReorderBuffer:
     def _give_up_at(self) -> float:
         return min(self._arrivals.values()) + self._patience
 
-    def _pass_on(self, sequence: int, packets: list[RtpPacket]) -> None:
+    def _pass_on(self, sequence: int, packets: list[ReceivedPacket]) -> None:
         """Let out the packets of this number, and those that waited for them only."""
         while packets:
             self._in_turn += [(sequence, packet) for packet in packets]
@@ -91,12 +91,12 @@ class ReorderBuffer:
             packets = self._take(sequence)
         self._next = sequence
 
-    def _hold(self, sequence: int, packet: RtpPacket, now: float) -> None:
+    def _hold(self, sequence: int, packet: ReceivedPacket, now: float) -> None:
         self._held.setdefault(sequence, []).append(packet)
         self._held_count += 1
         self._arrivals.setdefault(sequence, now)
 
-    def _take(self, sequence: int) -> list[RtpPacket]:
+    def _take(self, sequence: int) -> list[ReceivedPacket]:
         packets = self._held.pop(sequence, [])
         if packets:
             self._held_count -= len(packets)

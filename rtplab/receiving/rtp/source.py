@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from rtplab.protocol.rtp.packet import ReceivedPacket
 from rtplab.protocol.rtp.serial import seq_delta
-from RtpPacket import RtpPacket
 
 # So many packets in a row make another source believed (RFC 3550 appendix A.1),
 IN_A_ROW = 3
@@ -25,19 +25,19 @@ class SourceChoice:
         self._at_once = at_once
         self._has_chosen = False
         self._has_left = False  # the one that is followed
-        self._candidates: list[RtpPacket] = []  # packets in a row of another one
+        self._candidates: list[ReceivedPacket] = []  # packets in a row of another one
 
     def left(self) -> None:
         """The source that is followed has said BYE, or stands still."""
         self._has_left = True
 
-    def followed(self, packet: RtpPacket, silence: float) -> list[RtpPacket]:
+    def followed(self, packet: ReceivedPacket, silence: float) -> list[ReceivedPacket]:
         """Take a packet of a source that is not followed; return what is to be received.
 
         That is nothing, or all that is at hand of a source that is followed from now on.
         `silence` is how long the one before has sent nothing, in seconds.
         """
-        is_first = not self._has_chosen and self._hint in (None, packet.ssrc())
+        is_first = not self._has_chosen and self._hint in (None, packet.ssrc)
         if self._at_once or is_first:
             return self._follow([packet])
         self._keep(packet)
@@ -46,10 +46,10 @@ class SourceChoice:
             return []
         return self._follow(self._candidates)
 
-    def _keep(self, packet: RtpPacket) -> None:
+    def _keep(self, packet: ReceivedPacket) -> None:
         kept = self._candidates
-        if kept and kept[-1].ssrc() == packet.ssrc():
-            step = seq_delta(packet.seqNum(), kept[-1].seqNum())
+        if kept and kept[-1].ssrc == packet.ssrc:
+            step = seq_delta(packet.sequence_number, kept[-1].sequence_number)
             if step == 0:
                 return  # doubled on its way
             if step == 1:
@@ -57,6 +57,6 @@ class SourceChoice:
                 return
         self._candidates = [packet]
 
-    def _follow(self, packets: list[RtpPacket]) -> list[RtpPacket]:
+    def _follow(self, packets: list[ReceivedPacket]) -> list[ReceivedPacket]:
         self._has_chosen, self._has_left, self._candidates = True, False, []
         return packets

@@ -15,11 +15,11 @@ import time
 from collections import deque
 from typing import NamedTuple
 
+from rtplab.movies.movie import Movie
 from rtplab.protocol.errors import MovieError
 from rtplab.protocol.rtp import jpeg
 from rtplab.protocol.rtsp.messages import printable
 from rtplab.serving.media.transcoding import convert
-from VideoStream import Movie
 
 # Half an hour of 1920x1080. The disk is not ours to fill.
 MAX_CACHE_BYTES = 8 << 30

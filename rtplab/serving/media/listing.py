@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from rtplab.movies.movie import Movie, index_cost, open_movie
 from rtplab.protocol.errors import MovieError
+from rtplab.protocol.rtp.packet import HEADER_SIZE
 from rtplab.protocol.rtsp.messages import printable
 from rtplab.serving.media.library import MovieLibrary
-from RtpPacket import HEADER_SIZE
-from VideoStream import Movie, index_cost, open_movie
 
 # Bytes of movies that are read for the list: half a second from a slow disk. Beyond, a movie is
 # listed by name and size; a folder of a thousand must not delay the start.

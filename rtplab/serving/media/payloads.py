@@ -10,11 +10,11 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Protocol
 from weakref import WeakSet
 
+from rtplab.movies.movie import Movie
 from rtplab.protocol.errors import MessageError, MovieError
 from rtplab.protocol.rtp import jpeg, rtpjpeg
+from rtplab.protocol.rtp.packet import HEADER_SIZE
 from rtplab.protocol.rtsp.messages import printable
-from RtpPacket import HEADER_SIZE
-from VideoStream import Movie
 
 if TYPE_CHECKING:
     from rtplab.serving.media.conversion import ConvertedMovie

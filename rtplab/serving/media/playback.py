@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from rtplab.movies.cursor import MovieCursor
 from rtplab.protocol.errors import MessageError
 from rtplab.protocol.rtsp.headers import Range
-from VideoStream import VideoStream
 
 # What Scale and Speed may be; any other value is answered with the one that is used instead.
 RATES = (0.5, 1.0, 2.0, 4.0)
@@ -22,7 +22,7 @@ class Playback:
     """
 
     __slots__ = (
-        "video",
+        "cursor",
         "fps",
         "scale",
         "speed",
@@ -33,8 +33,8 @@ class Playback:
         "_step",
     )
 
-    def __init__(self, video: VideoStream, fps: float, loop: bool = False) -> None:
-        self.video = video
+    def __init__(self, cursor: MovieCursor, fps: float, loop: bool = False) -> None:
+        self.cursor = cursor
         self.fps = fps
         self._loop = loop
         self._is_endless = loop
@@ -43,7 +43,7 @@ class Playback:
 
     @property
     def _frame_count(self) -> int:
-        return len(self.video.movie.frames)
+        return len(self.cursor.movie.frames)
 
     @property
     def duration(self) -> float:
@@ -54,7 +54,7 @@ class Playback:
     def range(self) -> Range:
         """What is still to be played."""
         end = None if self._is_endless else self._last_frame / self.fps
-        return Range(self.video.frameNbr() / self.fps, end)
+        return Range(self.cursor.number / self.fps, end)
 
     @property
     def interval(self) -> float:
@@ -64,7 +64,7 @@ class Playback:
     @property
     def at_end(self) -> bool:
         """Tell if the last frame that was asked for has been given."""
-        return not self._is_endless and self.video.frameNbr() >= self._last_frame
+        return not self._is_endless and self.cursor.number >= self._last_frame
 
     def set_pace(self, scale: float, speed: float) -> None:
         """Go on at this scale and speed, each one of RATES."""
@@ -77,7 +77,7 @@ class Playback:
         """Go where `span` begins and end where it ends. Raises MessageError 457 if it can't be."""
         start, end = span.start, span.end
         if start is None:
-            start = self.video.frameNbr() / self.fps
+            start = self.cursor.number / self.fps
         first = self._frame_at(start)
         last = self._frame_count if end is None else self._frame_at(end)
         is_empty = end is not None and end <= start
@@ -86,24 +86,24 @@ class Playback:
             first, last = first - rounds, last if end is None else last - rounds
         if is_empty or (start >= self.duration and not self._loop):
             raise MessageError(f"{span.serialise()} is not in 0-{self.duration:.3f}", 457)
-        self.video.seek(min(first, self._frame_count - 1) + 1)
+        self.cursor.seek(min(first, self._frame_count - 1) + 1)
         self._is_endless = self._loop and end is None
-        self._last_frame = max(min(last, self._frame_count), self.video.frameNbr() + 1)
+        self._last_frame = max(min(last, self._frame_count), self.cursor.number + 1)
 
     def rewind_at_end(self) -> None:
         """Begin again if all has been played."""
         if self.at_end:
-            self.video.seek(1)
+            self.cursor.seek(1)
             self._last_frame = self._frame_count
 
     def advance(self) -> int | None:
         """Return the number of the frame to be sent now, and go on; None at the end."""
-        number = self.video.frameNbr() + 1
+        number = self.cursor.number + 1
         if number > self._last_frame:
             if not self._is_endless:
                 return None
             number = 1
-        self.video.seek(number + self._step)
+        self.cursor.seek(number + self._step)
         return number
 
     def _frame_at(self, seconds: float) -> int:

@@ -94,7 +94,7 @@ class MulticastChannel:
             if not self._viewers and self._ticket is not None:
                 self._ticket.cancel()
                 self._ticket = None
-                self.session.playback.video.seek(1)
+                self.session.playback.cursor.seek(1)
 
     def has_ended_for(self, viewer: str) -> bool:
         """Tell if the movie has ended while this viewer watched, and it has not left since."""

@@ -9,6 +9,7 @@ import time
 from typing import Protocol
 
 from rtplab.protocol.errors import RtpLabError
+from rtplab.protocol.rtp.packet import HEADER_SIZE
 from rtplab.serving.rtp.datagrams import (
     TOO_LARGE,
     DatagramSender,
@@ -18,7 +19,6 @@ from rtplab.serving.rtp.datagrams import (
     path_mtu,
 )
 from rtplab.serving.rtsp.connection import RtspConnection
-from RtpPacket import HEADER_SIZE
 
 # A lab client may open its port only after PLAY; one whose port has stayed closed so long, in
 # seconds, is gone.

@@ -5,10 +5,10 @@ from __future__ import annotations
 import random
 
 from rtplab.protocol.rtp import rtcp
+from rtplab.protocol.rtp.packet import pack_headers
 from rtplab.serving.media.payloads import Payloads
 from rtplab.serving.rtp.datagrams import Packet, evenly
 from rtplab.serving.rtp.sinks import Sink
-from RtpPacket import pack_headers
 
 MJPEG = 26  # payload type: JPEG (RFC 3551 section 6)
 CLOCK_RATE = 90_000  # ticks a second of every video payload (RFC 3551 section 5)

@@ -7,6 +7,7 @@ import ssl
 import threading
 from dataclasses import dataclass, field
 
+from rtplab.protocol.rtp.packet import HEADER_SIZE
 from rtplab.serving.admission.access import Access
 from rtplab.serving.admission.limits import Admission, Limits
 from rtplab.serving.media.library import MovieLibrary
@@ -16,7 +17,6 @@ from rtplab.serving.rtp.pacer import Pacer
 from rtplab.serving.rtsp.threads import ThreadPool
 from rtplab.serving.scaling.metrics import Metrics
 from rtplab.serving.scaling.proxies import TrustedProxies
-from RtpPacket import HEADER_SIZE
 
 DEFAULT_FPS = 20.0  # frames a second: the movie files of the lab do not say
 DEFAULT_MTU = 1500  # bytes of an IP packet: Ethernet's

@@ -1,0 +1,1 @@
+"""Movie files: opened, indexed, and read frame by frame."""
