@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from lab_servers import PythonLabServer
 from movies import MOVIE, frames_of, write_movie
 from pictures import lossless
 from PIL import Image
@@ -418,10 +419,11 @@ def peak_memory(process: int | str) -> int:
     return int(re.findall(r"VmHWM:\s+(\d+)", Path(f"/proc/{process}/status").read_text())[0])
 
 
-# The lab dialect sends every frame as it is in the file: each that has an end comes to the player.
-def test_pictures_that_are_none_in_the_player(mixed_server: ServerProcess, frames) -> None:
+# A lab server sends every frame as it is in the file: each that has an end comes to the player.
+def test_pictures_that_are_none_in_the_player(mixed: Path, frames) -> None:
     whole = [name for name in PICTURES if PICTURES[name](frames[0]).endswith(b"\xff\xd9")]
-    received = play("movie.Mjpeg", port=mixed_server.port, count=len(PICTURES) + len(whole) + 1)
+    with PythonLabServer(frames_of(mixed), fps=200) as server:
+        received = play("movie.Mjpeg", port=server.port, count=len(PICTURES) + len(whole) + 1)
     memory, started = peak_memory("self"), time.process_time()
     decoder = FrameDecoder()
     numbers = [shown(jpeg, decoder) for jpeg in received]
