@@ -33,6 +33,8 @@ from lab_servers import reset
 from movies import MOVIE, frames_of, jpeg_of_size, write_movie
 from processes import ServerProcess, free_udp_port
 
+pytestmark = pytest.mark.long
+
 FPS = 100
 LARGEST_SESSION_ID = 2**31 - 1
 LARGEST_WHOLE_FRAME = 65495

@@ -400,6 +400,7 @@ class TestAllTests:
         assert statuses == []
         assert capsys.readouterr().out.endswith(end)
 
+    @pytest.mark.long
     def test_pytest_notes_where_the_failures_are_read(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:

@@ -43,6 +43,8 @@ from rtplab.receiving.rtp.reception import Reception
 from rtplab.receiving.rtp.reports import ReceiverReporter
 from rtplab.receiving.rtsp import timelimits
 
+pytestmark = pytest.mark.long
+
 COUNT = 12
 LIMIT = 10.0
 TRANSPORTS = ("udp", "tcp")

@@ -29,6 +29,8 @@ from rtplab.serving.media.library import MovieLibrary
 from rtplab.serving.rtsp.service import Service
 from Server import Server
 
+pytestmark = pytest.mark.long
+
 FPS = 50
 COUNT = 20
 LONG = 400

@@ -18,14 +18,12 @@ from setup_machine import Machine
 RUFF_FORMAT = ("ruff", "format", "--check")
 RUFF_LINT = ("ruff", "check")
 MYPY = ("mypy",)
-CPUS = os.cpu_count() or 1
+SIDE_BY_SIDE = ("-n", str(min(8, 2 * (os.cpu_count() or 1))), "--dist", "worksteal")
+"""Most tests wait most of the time, and not for a CPU, so that two may share one."""
 UNIT_TESTS = (
-    *("pytest", "-n", str(min(12, 4 * CPUS)), "--dist", "worksteal"),
-    *("-m", "not (peers or alone or long)", "--ignore=tests/interop", "--ignore=tests/faults"),
+    *("pytest", *SIDE_BY_SIDE, "-m", "not (peers or alone or long)"),
+    *("--ignore=tests/interop", "--ignore=tests/faults"),
 )
-"""Most tests wait most of the time, and not for a CPU, so that four may share one."""
-SIDE_BY_SIDE = ("-n", str(min(8, 2 * CPUS)), "--dist", "worksteal")
-"""Real players and the window need more of it."""
 ALL_TESTS = (
     ("pytest", "--cache-clear", *SIDE_BY_SIDE, "-m", "not alone"),
     ("pytest", "-q", "-m", "alone"),
