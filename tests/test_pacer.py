@@ -10,6 +10,8 @@ import pytest
 
 from rtplab.serving.rtp.pacer import Pacer
 
+pytestmark = pytest.mark.alone
+
 LIMIT = 5.0  # seconds that anything may take
 
 
@@ -83,7 +85,6 @@ def test_one_that_is_due_sooner_wakes_the_pacer(pacer):
     assert not later.times
 
 
-@pytest.mark.alone
 def test_one_that_is_due_when_the_pacer_wakes_anyway_does_not_wake_it(pacer):
     waits = []
     pacer._changed = CountedCondition(waits)
@@ -218,7 +219,6 @@ def test_after_close_nothing_is_called():
     assert not late.times
 
 
-@pytest.mark.alone
 def test_waiting_costs_no_time(pacer):
     pacer.add(Stream().send, time.monotonic() + 3600)
     started = time.process_time()

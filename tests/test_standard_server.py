@@ -222,6 +222,7 @@ def test_starts_are_random_per_session(port: int) -> None:
     assert all(len(set(column)) == 3 for column in zip(*starts, strict=True))
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("mtu", [576, 1500, 9000])
 def test_the_mtu_bounds_every_packet(folder, frames, mtu) -> None:
     """`--mtu` counts the headers of IP, 40 bytes at most, and UDP, 8."""
