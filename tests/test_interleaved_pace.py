@@ -104,6 +104,7 @@ def wait_for(condition: Callable[[], object], limit: float = LIMIT) -> float:
     return time.monotonic() - began
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("megabits", [20, 31, 47])
 def test_a_client_that_reads_faster_than_it_is_sent_gets_every_frame_in_time(megabits: int) -> None:
     packets, size = frame_of(int(megabits * 1e6 / 8 / FPS))

@@ -22,8 +22,9 @@ from rtplab.serving.rtsp.service import Service
 pytestmark = pytest.mark.peers
 
 FRAMES = 60
-HOST = "127.0.0.77"
-"""A loopback address that nobody else uses: all that is captured belongs to our sessions."""
+HOST = f"127.77.{os.getpid() >> 8 & 255}.{os.getpid() & 255}"
+"""A loopback address that nobody else uses, not even the same test in another process: all that is
+captured belongs to our sessions."""
 LIMIT = 15.0
 DISCARD = 9  # a port that nobody listens on
 FIRST_PROBE, LAST_PROBE = b"the first", b"the very last one"
