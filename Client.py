@@ -769,6 +769,8 @@ class Client:
         self._capture = capture
         self.observer = capture.observe(lambda: self.endpoints, self.observer)
 
+    capture_to = captureTo
+
 
 def _response_from_text(data: str | bytes) -> Response:
     """Read one lab reply that is known to be whole. Raises MessageError when it is none."""

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-import ClientLauncher
+from rtplab import launcher
 from rtplab.player.model import history
 from rtplab.protocol.errors import MessageError
 from rtplab.protocol.rtsp.messages import Request
@@ -60,11 +60,11 @@ OF_THE_COMMAND_LINE: dict[str, Callable[[str], Any]] = {
     "multicast": options._group,
     "fps": options._fps,
     "user": securityoptions._user,
-    "client's port": ClientLauncher._port,
-    "frames": ClientLauncher._count,
-    "delay": ClientLauncher._milliseconds,
-    "seconds": ClientLauncher._seconds,
-    "conditions": ClientLauncher._conditions,
+    "client's port": launcher._port,
+    "frames": launcher._count,
+    "delay": launcher._milliseconds,
+    "seconds": launcher._seconds,
+    "conditions": launcher._conditions,
 }
 
 

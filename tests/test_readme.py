@@ -22,6 +22,7 @@ from processes import HOST, ServerProcess, run_client
 
 import ClientLauncher
 from Client import Client
+from rtplab.launcher import parse_arguments as parse_arguments_of_the_player
 from rtplab.protocol.rtp import rtpjpeg
 from rtplab.protocol.rtp.jpeg import parse
 from rtplab.serving.media.library import MovieLibrary
@@ -118,7 +119,7 @@ def test_the_commands_are_accepted():
     for arguments in servers:
         parse_arguments(arguments)
     for arguments in players:
-        ClientLauncher._parse_arguments(arguments)
+        parse_arguments_of_the_player(arguments, "ClientLauncher.py")
 
 
 def test_the_tasks_of_make_and_of_setup_exist():

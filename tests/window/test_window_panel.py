@@ -13,6 +13,7 @@ from standard_servers import StandardServer, jpeg_payloads
 from windows import drawn_on, focus
 
 import ClientLauncher
+from rtplab.launcher import client_for, parse_arguments
 from rtplab.player.panel.messages import MAX_PAGE_CHARACTERS, MAX_PAGE_LINES
 
 pytestmark = pytest.mark.peers
@@ -127,7 +128,8 @@ def impaired(root, small_movie):
     pictures = [jpeg_payloads(jpeg) for jpeg in frames_of(small_movie)]
     with StandardServer(pictures * 5, interval=0.002) as server:
         arguments = [server.url, "--transport", "tcp", "--impair", "loss=5%,seed=1"]
-        player = ClientLauncher._client(root, ClientLauncher._parse_arguments(arguments))
+        options = parse_arguments(arguments, "ClientLauncher.py")
+        player, _ = client_for(options, root, ClientLauncher.make_client)
         root.geometry("+0+0")
         player.window.play()
         assert pump(root, lambda: bool(player.window.picture.jpeg)), player.error

@@ -1,0 +1,343 @@
+"""The player as a program: its command line, and what it starts.
+
+Without arguments it is the demonstration: it starts a server inside the process and plays
+movie.Mjpeg from it. With --headless it receives without a window.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from rtplab import __version__
+from rtplab.console import write_every_name
+from rtplab.protocol.errors import MessageError
+from rtplab.protocol.rtsp.urls import parse_url
+from rtplab.receiving.files.capture import LiveCapture
+from rtplab.receiving.headless import HeadlessClient, HeadlessOptions, HeadlessRun
+from rtplab.receiving.rtp.impairment import Conditions, Impairment, parse_conditions
+from rtplab.receiving.rtp.playout import DEFAULT_LATENCY, PlayoutBuffer
+from rtplab.receiving.rtsp.standarddialogue import TRANSPORTS
+from rtplab.receiving.rtsp.trust import Trust
+
+if TYPE_CHECKING:
+    from rtplab.player.model.history import Address
+    from rtplab.player.window import PlayerWindow
+    from rtplab.serving.rtsp.service import Service
+
+DEMONSTRATION_MOVIE = Path(__file__).resolve().parent.parent / "movie.Mjpeg"
+TITLE = "RTPClient"
+
+
+class PlayerClient(HeadlessClient, Protocol):
+    """What is needed of a client: RtspClient, or the lab's Client."""
+
+    @property
+    def playout(self) -> PlayoutBuffer: ...
+    @property
+    def impairment(self) -> Impairment: ...
+    def capture_to(self, capture: LiveCapture) -> None: ...
+    def close(self) -> None: ...
+
+
+class DemonstrationServer(Protocol):
+    """What is needed of a server: RtspServer, or the lab's Server."""
+
+    def listen(self) -> tuple[str, int]: ...
+    def serve(self) -> None: ...
+    def stop(self) -> None: ...
+
+
+# Makes a client, and its window in the Tk root or toplevel that comes first; None: without one.
+# Then as RtspClient takes them: host, port, RTP port, movie, transport and trust.
+MakeClient = Callable[
+    [Any, str, int, int, str, str, Trust], "tuple[PlayerClient, PlayerWindow | None]"
+]
+MakeServer = Callable[["Service"], DemonstrationServer]
+
+
+def rtsp_client(master: Any, *what: Any) -> tuple[PlayerClient, PlayerWindow | None]:
+    """Make the package's client, as MakeClient says."""
+    from rtplab.receiving.rtsp.client import RtspClient
+
+    client = RtspClient(*what)
+    if master is None:
+        return client, None
+    from rtplab.player.window import PlayerWindow
+
+    return client, PlayerWindow(master, client)
+
+
+def rtsp_server(service: Service) -> DemonstrationServer:
+    """Make the package's server."""
+    from rtplab.serving.process.server import RtspServer
+
+    return RtspServer(service)
+
+
+def main(
+    argv: list[str] | None = None,
+    prog: str = "rtplab play",
+    make_client: MakeClient = rtsp_client,
+    make_server: MakeServer = rtsp_server,
+) -> int:
+    """Play as the command line says; return the exit status: 0 fine, 1 failed, 2 usage.
+
+    `prog` is what the program calls itself in its help and its sentences.
+    """
+    write_every_name()
+    options = parse_arguments(argv, prog)
+    if options.server is not None:
+        return _play(options, make_client)
+    if not DEMONSTRATION_MOVIE.exists():
+        print(
+            f"There is no movie for a demonstration: name one, as in `{prog} rtsp://HOST/MOVIE`.",
+            file=sys.stderr,
+        )
+        return 2
+    with _demonstration_server(make_server) as port:
+        options.movie = f"rtsp://127.0.0.1:{port}/{DEMONSTRATION_MOVIE.name}"
+        return _play(options, make_client)
+
+
+@contextmanager
+def _demonstration_server(make_server: MakeServer) -> Iterator[int]:
+    """Run a server inside this process on a free loopback port; yield the port."""
+    from rtplab.serving.media.library import MovieLibrary
+    from rtplab.serving.rtsp.service import Service
+
+    server = make_server(Service(MovieLibrary(DEMONSTRATION_MOVIE.parent)))
+    _, port = server.listen()
+    thread = threading.Thread(target=server.serve, name="server")
+    thread.start()
+    try:
+        yield port
+    finally:
+        server.stop()
+        thread.join()
+
+
+def _play(options: argparse.Namespace, make_client: MakeClient) -> int:
+    if options.headless:
+        return _play_headless(options, make_client)
+    return _play_in_window(options, make_client)
+
+
+def _play_headless(options: argparse.Namespace, make_client: MakeClient) -> int:
+    client, _ = client_for(options, None, make_client)
+    capture = _capture(client, options)
+    if capture is None and options.pcap:
+        client.close()
+        return 1
+    what = HeadlessOptions(options.frames, options.duration, options.save, options.json)
+    try:
+        return HeadlessRun(client, what).run()
+    finally:
+        _finish(capture)
+
+
+def _play_in_window(options: argparse.Namespace, make_client: MakeClient) -> int:
+    try:
+        import tkinter
+    except ImportError:
+        return _no_window("Python has no tkinter here")
+    try:
+        root = tkinter.Tk()
+    except tkinter.TclError:
+        return _no_window("there is no display")
+    root.title(TITLE)
+    _play_on(root, options, make_client)
+    # Now, in this thread: Tcl aborts when another happens to collect what is left of the window.
+    del root
+    gc.collect()
+    return 0
+
+
+def _no_window(reason: str) -> int:
+    print(f"No window can be opened: {reason}. Use --headless.", file=sys.stderr)
+    return 1
+
+
+def _play_on(root: Any, options: argparse.Namespace, make_client: MakeClient) -> None:
+    """Play in a window until it and all that were opened from it are closed."""
+    from rtplab.player.window import close_clients
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        # Tk would only report a KeyboardInterrupt, and forget a `quit` before its main loop.
+        signal.signal(number, lambda *_: root.after(0, root.quit))
+    client, window = client_for(options, root, make_client)
+    capture = _capture(client, options)
+    if window is not None and options.server is not None:
+        window.remember(_address(options))
+    if window is not None and "://" in options.movie:
+        window.play()  # whoever names an address wants to see it; the lab presses Setup
+    try:
+        root.mainloop()
+    finally:
+        client.close()
+        close_clients()
+        _finish(capture)
+
+
+def client_for(
+    options: argparse.Namespace, master: Any, make_client: MakeClient
+) -> tuple[PlayerClient, PlayerWindow | None]:
+    """Make the client that the options ask for, and its window unless `master` is None."""
+    client, window = make_client(
+        master,
+        options.server,
+        options.server_port or 0,
+        options.rtp_port or 0,
+        options.movie,
+        options.transport,
+        Trust(options.ca, options.insecure),
+    )
+    client.playout.latency = options.latency / 1000
+    client.impairment.conditions = options.impair
+    return client, window
+
+
+def _address(options: argparse.Namespace) -> Address:
+    from rtplab.player.model.history import Address
+
+    if "://" in options.movie:
+        return Address(url=options.movie)
+    return Address(options.server, options.server_port, options.rtp_port, options.movie)
+
+
+def _capture(client: PlayerClient, options: argparse.Namespace) -> LiveCapture | None:
+    """Begin the capture that --pcap asks for."""
+    if options.pcap is None:
+        return None
+    try:
+        capture = LiveCapture(options.pcap)
+    except OSError as error:
+        print(f"{options.pcap} can't be written ({error.strerror}).", file=sys.stderr)
+        return None
+    client.capture_to(capture)
+    return capture
+
+
+def _finish(capture: LiveCapture | None) -> None:
+    if capture is not None:
+        capture.close()
+        if capture.error:
+            print(capture.error, file=sys.stderr)
+
+
+def parse_arguments(argv: list[str] | None, prog: str) -> argparse.Namespace:
+    """Return the options; end the program with a sentence and status 2 when one is wrong."""
+    parser = argparse.ArgumentParser(
+        prog=prog,
+        description="Play an MJPEG movie from an RTSP server; without arguments, a demonstration.",
+    )
+    parser.add_argument(
+        "server", nargs="?", metavar="Server_name", help="host of the server, or an rtsp:// address"
+    )
+    parser.add_argument("server_port", nargs="?", type=_port, metavar="Server_port")
+    parser.add_argument(
+        "rtp_port", nargs="?", type=_port, metavar="RTP_port", help="0 takes a free one"
+    )
+    parser.add_argument("movie", nargs="?", metavar="Video_file")
+    parser.add_argument(
+        "--transport",
+        choices=TRANSPORTS,
+        default="auto",
+        help="how the media of an rtsp:// address comes (default: UDP, TCP where that fails)",
+    )
+    parser.add_argument(
+        "--ca", metavar="FILE", help="rtsps: trust the authorities in this file (PEM)"
+    )
+    parser.add_argument(
+        "--insecure", action="store_true", help="rtsps: take any certificate, whoever has made it"
+    )
+    parser.add_argument(
+        "--latency",
+        type=_milliseconds,
+        default=DEFAULT_LATENCY * 1000,
+        metavar="MS",
+        help="how long frames wait for those that are late (default: 100)",
+    )
+    parser.add_argument(
+        "--impair",
+        type=_conditions,
+        default=Conditions(),
+        metavar="WHAT",
+        help="a bad network: "
+        "loss=5%%,delay=30ms,jitter=10ms,reorder=1%%,duplicate=1%%,rate=2M,seed=1",
+    )
+    parser.add_argument(
+        "--pcap", type=Path, metavar="FILE", help="write RTSP and RTP into a capture file"
+    )
+    parser.add_argument("--headless", action="store_true", help="receive without a window")
+    parser.add_argument("--frames", type=_count, metavar="N", help="headless: stop after N frames")
+    parser.add_argument(
+        "--duration", type=_seconds, metavar="S", help="headless: stop S seconds after PLAY"
+    )
+    parser.add_argument(
+        "--save", type=Path, metavar="DIR", help="headless: write numbered JPEGs into DIR"
+    )
+    parser.add_argument(
+        "--json", action="store_true", help="headless: end with one JSON object on stdout"
+    )
+    parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
+    options = parser.parse_args(argv)
+    if options.server is not None and "://" in options.server:
+        if options.server_port is not None:
+            parser.error("an rtsp:// address stands alone")
+        try:
+            parse_url(options.server)
+        except MessageError as error:
+            parser.error(str(error))
+        options.movie = options.server
+    elif options.server is not None and options.movie is None:
+        parser.error("name Server_name, Server_port, RTP_port and Video_file, or none of them")
+    if not options.headless and (
+        options.frames or options.duration or options.save or options.json
+    ):
+        parser.error("--frames, --duration, --save and --json go with --headless")
+    return options
+
+
+def _port(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and int(text) <= 65535):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a port from 0 to 65535")
+    return int(text)
+
+
+def _count(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and 0 < int(text) < 10**9):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of frames")
+    return int(text)
+
+
+def _milliseconds(text: str) -> float:
+    if not (text.isascii() and text.isdigit() and int(text) <= 10_000):
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not a number of milliseconds from 0 to 10000"
+        )
+    return float(text)
+
+
+def _conditions(text: str) -> Conditions:
+    try:
+        return parse_conditions(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+
+
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
+    if not 0 < seconds < 10**7:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds")
+    return seconds
