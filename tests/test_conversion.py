@@ -19,7 +19,7 @@ from threads import no_thread_for
 
 from rtplab.movies.movie import Movie
 from rtplab.protocol.rtp import jpeg
-from rtplab.protocol.rtp.rtpjpeg import carriable
+from rtplab.protocol.rtp.rtpjpeg import unsupported_reason
 from rtplab.serving.media import conversion
 from rtplab.serving.media.conversion import ConvertedMovie
 
@@ -114,7 +114,7 @@ def test_prepared_frames_are_there_each_in_its_place(converted):
     assert converted.prepare(1, FRAMES, LIMIT)
     for number, original in enumerate(frames(), 1):
         header = jpeg.parse(converted.frame(number))
-        assert carriable(header) is None
+        assert unsupported_reason(header) is None
         assert (header.width, header.height) == (104, 80)
         assert header.quantization_tables[0] == jpeg.parse(original).quantization_tables[0]
 

@@ -12,6 +12,7 @@ from PIL import Image
 from rtplab.protocol.errors import MovieError
 from rtplab.protocol.rtp import jpeg
 from rtplab.protocol.rtp.jpeg import Component, dimensions, end_of_image, parse
+from rtplab.protocol.rtp.jpegtables import STANDARD_CHROMA_QUANT, STANDARD_LUMA_QUANT
 
 QUANT = bytes(range(1, 65))
 
@@ -278,7 +279,7 @@ def test_any_buffer_will_do(tmp_path):
 def test_standard_tables_are_those_that_encoders_write():
     header = parse(pillow_jpeg(quality=50))
     assert header.quantization_tables == {
-        0: jpeg.STANDARD_LUMA_QUANT,
-        1: jpeg.STANDARD_CHROMA_QUANT,
+        0: STANDARD_LUMA_QUANT,
+        1: STANDARD_CHROMA_QUANT,
     }
     assert header.standard_huffman

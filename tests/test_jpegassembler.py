@@ -16,7 +16,7 @@ from rtplab.protocol.rtp.jpegassembler import (
     jpeg_headers,
     quant_tables,
 )
-from rtplab.protocol.rtp.rtpjpeg import JpegFragment, carriable, packetize, parse_payload
+from rtplab.protocol.rtp.rtpjpeg import JpegFragment, packetize, parse_payload, unsupported_reason
 
 TABLES = bytes(range(1, 129))
 
@@ -57,7 +57,7 @@ def test_golden_headers():
 def test_headers_say_what_they_were_told(type):
     interval = 5 if type >= 64 else 0
     header = jpeg.parse(jpeg_headers(type, 2040, 8, TABLES, interval) + b"\x12\xff\xd9")
-    assert carriable(header) is None
+    assert unsupported_reason(header) is None
     assert (header.width, header.height, header.restart_interval) == (2040, 8, interval)
     assert header.components[0].vertical == (2 if type & 1 else 1)
     assert header.quantization_tables == {0: TABLES[:64], 1: TABLES[64:]}

@@ -208,7 +208,7 @@ def test_the_ffmpeg_command_makes_a_movie_that_is_sent_as_it_is(tmp_path):
     movie = VideoStream(tmp_path / "film.mjpeg").movie
     assert (movie.width, movie.height) == (384, 288)
     assert 19 <= len(movie.frames) <= 22
-    assert rtpjpeg.carriable(parse(movie.frame(1))) is None
+    assert rtpjpeg.unsupported_reason(parse(movie.frame(1))) is None
     assert max(length for _, length in movie.frames) < 15_000
 
 

@@ -13,7 +13,7 @@ from PIL import Image, ImageChops, ImageStat
 from rtplab.protocol.errors import MovieError
 from rtplab.protocol.rtp import jpeg
 from rtplab.protocol.rtp.jpegassembler import JpegAssembler
-from rtplab.protocol.rtp.rtpjpeg import carriable, packetize, parse_payload
+from rtplab.protocol.rtp.rtpjpeg import packetize, parse_payload, unsupported_reason
 from rtplab.serving.media import transcoding as recoding
 from rtplab.serving.media.transcoding import convert, padded_size
 
@@ -70,10 +70,14 @@ def psnr(one, other):
 def test_every_kind_of_picture_becomes_carriable_and_stays_as_it_was(kind, size):
     mode, options = KINDS[kind]
     original = scene(size, mode, **options)
-    assert carriable(jpeg.parse(original)) is not None or kind == "optimised" and size == (1, 1)
+    assert (
+        unsupported_reason(jpeg.parse(original)) is not None
+        or kind == "optimised"
+        and size == (1, 1)
+    )
     result = converted(original)
     header = jpeg.parse(result)
-    assert carriable(header) is None
+    assert unsupported_reason(header) is None
     assert (header.width, header.height) == padded_size(*size)
     assert psnr(pixels(result).crop((0, 0, *size)), pixels(original)) > CLOSE
 
@@ -110,7 +114,7 @@ def test_a_progressive_picture_of_4_2_0_hardly_changes_and_hardly_grows():
 def test_tables_that_are_the_finest_of_both_chroma_components():
     tables = [[9] * 64, [16] * 32 + [40] * 32, [40] * 32 + [16] * 32]
     original = scene((384, 288), qtables=tables, **AS_THEY_ARE)
-    assert "different quantization tables" in carriable(jpeg.parse(original))
+    assert "different quantization tables" in unsupported_reason(jpeg.parse(original))
     result = jpeg.parse(converted(original))
     assert result.quantization_tables == {0: bytes([9] * 64), 1: bytes([16] * 64)}
 
@@ -201,7 +205,7 @@ def test_junk_is_refused_or_converted_and_nothing_else_happens():
         except MovieError:
             assert not file.getvalue()
         else:
-            assert carriable(jpeg.parse(file.getvalue())) is None
+            assert unsupported_reason(jpeg.parse(file.getvalue())) is None
 
 
 def _frame_header(picture):

@@ -13,10 +13,10 @@ from rtplab.protocol.errors import MovieError, PacketError
 from rtplab.protocol.rtp import jpeg
 from rtplab.protocol.rtp.rtpjpeg import (
     WHOLE_FRAME,
-    carriable,
     fits,
     packetize,
     parse_payload,
+    unsupported_reason,
 )
 
 LUMA, CHROMA = bytes(range(1, 65)), bytes(range(101, 165))
@@ -129,7 +129,7 @@ WIDE_TABLES = {0: LUMA + LUMA, 1: CHROMA}
     ],
 )
 def test_what_can_be_carried(changes, reason):
-    assert carriable(replace(HEADER, **changes)) == reason
+    assert unsupported_reason(replace(HEADER, **changes)) == reason
 
 
 @pytest.mark.parametrize(
@@ -158,7 +158,7 @@ def test_fits(size, fit):
 )
 def test_what_of_pillows_pictures_can_be_carried(options, reason):
     picture = pillow_jpeg(**options)
-    problem = carriable(jpeg.parse(picture))
+    problem = unsupported_reason(jpeg.parse(picture))
     if reason is None:
         assert problem is None
     else:

@@ -290,10 +290,6 @@ def test_packets_do_not_overtake_the_reply_to_play(port: int) -> None:
         ("npt=-3", "npt=0.000-3.000", 1),
         ("npt=1-2", "npt=1.000-2.000", 51),
         ("npt=1-100", "npt=1.000-8.000", 51),
-        ("smpte=0:00:02-", "npt=2.000-8.000", 101),
-        ("smpte=00:00:02:15-", "npt=2.500-8.000", 126),
-        ("smpte-25=0:00:02:05-0:00:03", "npt=2.200-3.000", 111),
-        ("smpte-30-drop=0:00:01:00-", "npt=1.000-8.000", 51),
         ("npt=2-;time=19970123T143720Z", "npt=2.000-8.000", 101),
         ("NPT = 2 - 3", "npt=2.000-3.000", 101),
     ],
@@ -307,29 +303,29 @@ def test_ranges_that_are_served(long_client, frames, wanted, answered, first) ->
 
 
 @pytest.mark.parametrize(
-    "wanted",
+    ("wanted", "status"),
     [
-        "clock=19961108T142300Z-19961108T143520Z",
-        "npt=8-",
-        "npt=3-2",
-        "npt=2-2",
-        "npt=-",
-        "npt=",
-        "npt=x-",
-        "npt=-0",
-        "npt=1e3-",
-        "bananas=1-2",
-        "2-3",
-        "smpte=9-",
-        "npt=" + "9" * 400 + "-",
+        ("clock=19961108T142300Z-19961108T143520Z", 501),
+        ("smpte=0:00:02-", 501),
+        ("bananas=1-2", 501),
+        ("npt=8-", 457),
+        ("npt=3-2", 457),
+        ("npt=2-2", 457),
+        ("npt=-", 457),
+        ("npt=", 457),
+        ("npt=x-", 457),
+        ("npt=-0", 457),
+        ("npt=1e3-", 457),
+        ("2-3", 457),
+        ("npt=" + "9" * 400 + "-", 457),
     ],
 )
-def test_ranges_that_are_refused_change_nothing(long_client, frames, wanted) -> None:
+def test_ranges_that_are_refused_change_nothing(long_client, frames, wanted, status) -> None:
     long_client.set_up("tcp")
-    assert long_client.play(f"Range: {wanted}").status == 457
+    assert long_client.play(f"Range: {wanted}").status == status
     assert long_client.play().status == 200
     long_client.wait_for_pictures(2)
-    assert long_client.play(f"Range: {wanted}").status == 457
+    assert long_client.play(f"Range: {wanted}").status == status
     seen = long_client.pictures
     long_client.wait_for_pictures(seen + 3)
     shown = numbers_seen(long_client, frames)

@@ -102,7 +102,7 @@ def picture(data: bytes) -> None:
         assert (header.width, header.height) == jpeg.dimensions(data)
         end = jpeg.end_of_image(data)
         assert header.scan_start < header.scan_end < end <= len(data)
-        if rtpjpeg.carriable(header) is None:
+        if rtpjpeg.unsupported_reason(header) is None:
             _carry(data[:end], header)
 
 

@@ -13,9 +13,7 @@ from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from rtplab.protocol.errors import MovieError
-from rtplab.protocol.rtp.jpegtables import STANDARD_CHROMA_QUANT as STANDARD_CHROMA_QUANT
-from rtplab.protocol.rtp.jpegtables import STANDARD_HUFFMAN as STANDARD_HUFFMAN
-from rtplab.protocol.rtp.jpegtables import STANDARD_LUMA_QUANT as STANDARD_LUMA_QUANT
+from rtplab.protocol.rtp.jpegtables import STANDARD_HUFFMAN
 
 Buffer = bytes | bytearray | memoryview
 

@@ -95,7 +95,7 @@ class Bye:
     reason: str = ""
 
 
-Packet = SenderReport | ReceiverReport | SourceDescription | Bye
+RtcpPacket = SenderReport | ReceiverReport | SourceDescription | Bye
 
 
 def build_compound(
@@ -155,14 +155,14 @@ def _text(text: str) -> bytes:
     return bytes([len(encoded)]) + encoded
 
 
-def parse_compound(data: bytes | bytearray | memoryview) -> list[Packet]:
+def parse_compound(data: bytes | bytearray | memoryview) -> list[RtcpPacket]:
     """The packets of a compound packet, without those of types not known here.
 
     Checks what RFC 3550 appendix A.2 asks for and raises PacketError. A CNAME is not insisted on:
     ffmpeg opens ports with an empty receiver report alone.
     """
     data = bytes(data)
-    packets: list[Packet] = []
+    packets: list[RtcpPacket] = []
     offset = 0
     while True:
         packet_type, count, body, end = _split(data, offset)
@@ -202,7 +202,7 @@ def _without_padding(body: bytes) -> bytes:
     return body[:-padding]
 
 
-def _parse_packet(packet_type: int, count: int, body: bytes) -> Packet | None:
+def _parse_packet(packet_type: int, count: int, body: bytes) -> RtcpPacket | None:
     if packet_type == SENDER_REPORT:
         return _parse_sender_report(count, body)
     if packet_type == RECEIVER_REPORT:

@@ -1,7 +1,7 @@
 """JPEG over RTP (RFC 2435): a picture cut into payloads, and one payload taken apart.
 
-The JPEG headers are not sent: a receiver makes them anew from eight bytes in every packet and from
-the quantization tables in the first. So only certain pictures can be carried: see `carriable`.
+The JPEG headers are not sent: a receiver makes them from eight bytes in every packet and from the
+quantization tables in the first. So not every picture can be sent: see `unsupported_reason`.
 How a receiver puts fragments together is in jpegassembler.py.
 """
 
@@ -54,7 +54,7 @@ def fits(width: int, height: int) -> bool:
     return 0 < width <= MAX_SIDE and 0 < height <= MAX_SIDE
 
 
-def carriable(header: JpegHeader) -> str | None:
+def unsupported_reason(header: JpegHeader) -> str | None:
     """Why RFC 2435 can't carry this picture as it is, or None when it can."""
     return _coding_problem(header) or _size_problem(header) or _table_problem(header)
 
@@ -107,13 +107,13 @@ def packetize(jpeg: Buffer, max_payload: int, header: JpegHeader | None = None) 
     """The payloads of one picture's packets: RFC 2435 headers, and a piece of its scan.
 
     Every payload but the last has exactly `max_payload` bytes, so that UDP segmentation offload
-    can cut them. Who has parsed the picture and found it `carriable` gives its `header`. Raises
-    MovieError for a damaged picture, ValueError for one that is not `carriable` and for a
-    `max_payload` that leaves no room beside the headers.
+    can cut them. A caller that has parsed the picture, and found no `unsupported_reason`, gives its
+    `header`. Raises MovieError for a damaged picture, ValueError for one that can't be sent and for
+    a `max_payload` that leaves no room for more than the headers.
     """
     if header is None:
         header = parse(jpeg)
-        problem = carriable(header)
+        problem = unsupported_reason(header)
         if problem is not None:
             raise ValueError(f"RTP/JPEG can't carry this picture: {problem}")
     scan = memoryview(jpeg)[header.scan_start : header.scan_end]

@@ -1,39 +1,25 @@
 """Arithmetic on counters that wrap around (RFC 1982): RTP sequence numbers and timestamps.
 
-A sequence number has 16 bits, a timestamp 32. "Greater" means less than half the circle ahead.
+A sequence number has 16 bits, a timestamp 32. Of two numbers, the one that is less than half the
+circle ahead is the later one.
 """
 
 from __future__ import annotations
 
-SEQ_MODULUS = 1 << 16
-TIMESTAMP_MODULUS = 1 << 32
-_HALF_SEQ = SEQ_MODULUS // 2
-_HALF_TIMESTAMP = TIMESTAMP_MODULUS // 2
+_SEQ_MODULUS = 1 << 16
+_TIMESTAMP_MODULUS = 1 << 32
+_HALF_SEQ = _SEQ_MODULUS // 2
+_HALF_TIMESTAMP = _TIMESTAMP_MODULUS // 2
 
 
 def seq_delta(a: int, b: int) -> int:
     """How far `a` is ahead of `b` in packets, -32768..32767; negative when it is behind."""
-    return (a - b + _HALF_SEQ) % SEQ_MODULUS - _HALF_SEQ
-
-
-def seq_greater(a: int, b: int) -> bool:
-    """Whether `a` comes after `b`. At exactly half the circle, which RFC 1982 leaves open, no."""
-    return seq_delta(a, b) > 0
-
-
-def seq_add(a: int, n: int) -> int:
-    """The sequence number `n` packets after `a` (before it when `n` is negative)."""
-    return (a + n) % SEQ_MODULUS
+    return (a - b + _HALF_SEQ) % _SEQ_MODULUS - _HALF_SEQ
 
 
 def timestamp_delta(a: int, b: int) -> int:
     """How far `a` is ahead of `b` in clock ticks, -2**31..2**31-1; negative when it is behind."""
-    return (a - b + _HALF_TIMESTAMP) % TIMESTAMP_MODULUS - _HALF_TIMESTAMP
-
-
-def timestamp_add(a: int, ticks: int) -> int:
-    """The timestamp `ticks` after `a` (before it when `ticks` is negative)."""
-    return (a + ticks) % TIMESTAMP_MODULUS
+    return (a - b + _HALF_TIMESTAMP) % _TIMESTAMP_MODULUS - _HALF_TIMESTAMP
 
 
 class SequenceUnwrapper:

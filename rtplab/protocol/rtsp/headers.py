@@ -18,8 +18,6 @@ _CHANNELS = re.compile(r"(\d{1,3})(?:-(\d{1,3}))?\Z", re.ASCII)
 _PORTS = re.compile(r"(\d{1,5})(?:-(\d{1,5}))?\Z", re.ASCII)
 _NPT_SECONDS = re.compile(r"\d{1,9}(?:\.\d{0,9})?\Z", re.ASCII)
 _NPT_CLOCK = re.compile(r"(\d{1,5}):([0-5]?\d):([0-5]?\d(?:\.\d{0,9})?)\Z", re.ASCII)
-_SMPTE = re.compile(r"(\d{1,5}):([0-5]?\d):([0-5]?\d)(?::(\d{1,2})(?:\.(\d{1,2}))?)?\Z", re.ASCII)
-_SMPTE_RATES = {"smpte": 30.0, "smpte-30-drop": 30000 / 1001, "smpte-25": 25.0}
 
 
 @dataclass(frozen=True)
@@ -198,21 +196,17 @@ def _seconds(value: float) -> str:
 
 
 def parse_range(value: str) -> Range:
-    """Read a Range in npt or smpte form. Raises MessageError 457 for any other, as for clock."""
+    """Read a Range in normal play time. Raises MessageError 457 if it is malformed.
+
+    A range in other units, as smpte or clock, raises MessageError 501 (RFC 2326 section 12.29).
+    """
     units, equals, span = value.partition(";")[0].strip().partition("=")
-    start, dash, end = span.partition("-")
-    units = units.strip().lower()
-    if not equals or not dash or not (start.strip() or end.strip()):
+    if equals and units.strip().lower() != "npt":
+        raise MessageError(f"a range in units that are not known here: {printable(value, 60)}", 501)
+    first, dash, last = span.partition("-")
+    if not dash or not (first.strip() or last.strip()):
         raise _invalid_range(value)
-    if units == "npt":
-        return _ordered(_npt(start.strip(), value), _npt(end.strip(), value), value)
-    if units in _SMPTE_RATES:
-        rate = _SMPTE_RATES[units]
-        return _ordered(_smpte(start.strip(), rate, value), _smpte(end.strip(), rate, value), value)
-    raise _invalid_range(value)
-
-
-def _ordered(start: float | None, end: float | None, value: str) -> Range:
+    start, end = _npt(first.strip(), value), _npt(last.strip(), value)
     if start is not None and end is not None and end < start:
         raise _invalid_range(value)
     return Range(start, end)
@@ -233,17 +227,6 @@ def _npt(text: str, value: str) -> float | None:
         raise _invalid_range(value)
     hours, minutes, seconds = match.groups()
     return int(hours) * 3600 + int(minutes) * 60 + float(seconds)
-
-
-def _smpte(text: str, rate: float, value: str) -> float | None:
-    """RFC 2326 section 3.5: h:m:s[:frames[.subframes]], subframes in hundredths of a frame."""
-    if not text:
-        return None
-    match = _SMPTE.match(text)
-    if not match:
-        raise _invalid_range(value)
-    hours, minutes, seconds, frames, subframes = (int(part or 0) for part in match.groups())
-    return hours * 3600 + minutes * 60 + seconds + (frames + subframes / 100) / rate
 
 
 @dataclass(frozen=True)

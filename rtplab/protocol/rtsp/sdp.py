@@ -22,7 +22,6 @@ MAX_LINES = 2_000  # a camera with every option on describes itself in about 100
 MAX_MEDIA = 64  # audio, video and metadata of several channels
 
 _NUMBER = re.compile(r"\d{1,6}(?:\.\d{1,9})?\Z", re.ASCII)
-_SIZE = re.compile(r"([1-9]\d{0,4}) *[-,] *([1-9]\d{0,4})\Z", re.ASCII)
 
 
 def describe(
@@ -34,29 +33,26 @@ def describe(
     frame_rate: float,
     width: int,
     height: int,
-    control: str = "trackID=0",
-    connection: str = "0.0.0.0",
-    ttl: int = 1,
-    port: int = 0,
+    control: str,
 ) -> str:
     """The session description of one MJPEG movie, with CRLF at the end of every line.
 
     `origin` is this server's address, `session_id` a number that changes with the movie,
     `duration` in seconds (None: without end), `frame_rate` in frames a second, `width` and
-    `height` in pixels, `control` the track's name below the movie's URL. `connection` is "0.0.0.0"
-    or "::" for unicast, else a multicast group, with its `port` and, which IPv6 has not, its `ttl`.
-    Raises ValueError for an address that is none.
+    `height` in pixels, `control` the track's name below the movie's URL. Address and port of the
+    media are left to SETUP (RFC 2326 sections C.1.2 and C.1.7). Raises ValueError if `origin` is
+    not an address.
     """
     end = "" if duration is None else f"{duration:.3f}"
     lines = [
         "v=0",
         f"o=- {session_id} 1 {_address(origin)}",
         f"s={_clean(name)}",
-        f"c={_connection(connection, ttl)}",
+        "c=IN IP4 0.0.0.0",
         "t=0 0",
         "a=control:*",
         f"a=range:npt=0-{end}",
-        f"m=video {port} RTP/AVP {JPEG_PAYLOAD_TYPE}",
+        f"m=video 0 RTP/AVP {JPEG_PAYLOAD_TYPE}",
         f"a=rtpmap:{JPEG_PAYLOAD_TYPE} JPEG/{JPEG_CLOCK_RATE}",
         f"a=control:{_clean(control)}",
         f"a=framerate:{frame_rate:g}",
@@ -78,44 +74,28 @@ def _address(text: str) -> str:
     return f"IN IP{address.version} {address}"
 
 
-@lru_cache(maxsize=64)
-def _connection(text: str, ttl: int) -> str:
-    """RFC 8866 section 5.7: a multicast group of IPv4 must have a TTL, one of IPv6 must not."""
-    address = ipaddress.ip_address(text)
-    if address.is_multicast and address.version == 4:
-        return f"{_address(text)}/{ttl}"
-    return _address(text)
-
-
 @dataclass
 class MediaDescription:
     """One m= section: its media type, and what its attributes say.
 
-    `connection` is an address without TTL, the session's own where the section has none. `rtpmap`
-    and `fmtp` are by payload type. `framerate` is in frames a second, `dimensions` in pixels.
+    `rtpmap` is by payload type, `framerate` in frames a second.
     """
 
     media: str
-    port: int
     protocol: str
     formats: tuple[str, ...]
     rtpmap: dict[int, str] = field(default_factory=dict)
-    fmtp: dict[int, str] = field(default_factory=dict)
     control: str = ""
     range: Range | None = None
     framerate: float | None = None
-    dimensions: tuple[int, int] | None = None
-    connection: str = ""
 
 
 @dataclass
 class SessionDescription:
     """A session, and its media in order."""
 
-    name: str = ""
     control: str = ""
     range: Range | None = None
-    connection: str = ""
     media: list[MediaDescription] = field(default_factory=list)
 
 
@@ -142,33 +122,24 @@ def _read_line(session: SessionDescription, line: str) -> None:
     kind, _, value = line.partition("=")
     section = session.media[-1] if session.media else session
     if kind == "m":
-        session.media.append(_media(value, session))
-    elif kind == "s":
-        session.name = value.strip()
-    elif kind == "c":
-        section.connection = _connection_address(value)
+        if len(session.media) == MAX_MEDIA:
+            raise MessageError(f"a session description of over {MAX_MEDIA} media")
+        session.media.append(_media(value))
     elif kind == "a":
         name, _, value = value.partition(":")
         _read_attribute(section, name.strip().lower(), value.strip())
 
 
-def _media(value: str, session: SessionDescription) -> MediaDescription:
-    """RFC 8866 section 5.14: media, port[/number of ports], protocol, formats."""
+def _media(value: str) -> MediaDescription:
+    """RFC 8866 section 5.14: media, port[/number of ports], protocol, formats.
+
+    SETUP will name the ports. One that is out of range still shows that this is no media line.
+    """
     parts = value.split()
     port = parts[1].partition("/")[0] if len(parts) > 3 else ""
     if not re.fullmatch(r"\d{1,5}", port, re.ASCII) or int(port) > 65535:
         raise MessageError(f"not a media line: m={printable(value, 60)}")
-    if len(session.media) == MAX_MEDIA:
-        raise MessageError(f"a session description of over {MAX_MEDIA} media")
-    return MediaDescription(
-        parts[0], int(port), parts[2], tuple(parts[3:]), connection=session.connection
-    )
-
-
-def _connection_address(value: str) -> str:
-    """The address of `IN IP4 address[/ttl[/number of addresses]]`."""
-    parts = value.split()
-    return parts[2].partition("/")[0] if len(parts) == 3 else ""
+    return MediaDescription(parts[0], parts[2], tuple(parts[3:]))
 
 
 def _read_attribute(section: SessionDescription | MediaDescription, name: str, value: str) -> None:
@@ -176,26 +147,14 @@ def _read_attribute(section: SessionDescription | MediaDescription, name: str, v
         section.control = value
     elif name == "range":
         section.range = _range(value)
-    elif isinstance(section, MediaDescription):
-        _read_media_attribute(section, name, value)
-
-
-def _read_media_attribute(media: MediaDescription, name: str, value: str) -> None:
-    if name in ("rtpmap", "fmtp"):
-        payload_type, _, text = value.partition(" ")
+    elif isinstance(section, SessionDescription):
+        return  # the others are of one medium only
+    elif name == "rtpmap":
+        payload_type, _, encoding = value.partition(" ")
         if re.fullmatch(r"\d{1,3}", payload_type, re.ASCII):
-            (media.rtpmap if name == "rtpmap" else media.fmtp)[int(payload_type)] = text.strip()
+            section.rtpmap[int(payload_type)] = encoding.strip()
     elif name == "framerate" and _NUMBER.match(value):
-        media.framerate = float(value) or None
-    elif name == "framesize":
-        media.dimensions = _dimensions(value.partition(" ")[2])
-    elif name == "x-dimensions":
-        media.dimensions = _dimensions(value)
-
-
-def _dimensions(text: str) -> tuple[int, int] | None:
-    match = _SIZE.match(text.strip())
-    return (int(match.group(1)), int(match.group(2))) if match else None
+        section.framerate = float(value) or None
 
 
 def _range(value: str) -> Range | None:

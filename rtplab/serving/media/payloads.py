@@ -214,7 +214,7 @@ class RtpJpeg:
         """Return the frame's header if RFC 2435 can carry it; note why when it can't."""
         try:
             header = jpeg.parse(frame)
-            self._problems[number] = rtpjpeg.carriable(header)
+            self._problems[number] = rtpjpeg.unsupported_reason(header)
         except MovieError as error:
             self._problems[number] = str(error)
             self._damaged.add(number)

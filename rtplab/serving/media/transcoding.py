@@ -10,7 +10,7 @@ from PIL.JpegImagePlugin import JpegImageFile
 
 from rtplab.protocol.errors import MovieError
 from rtplab.protocol.rtp import jpeg
-from rtplab.protocol.rtp.rtpjpeg import carriable, fits
+from rtplab.protocol.rtp.rtpjpeg import fits, unsupported_reason
 
 # For pictures whose own quantization tables can't be used. On the demonstration movie it leaves
 # 46 dB of the original at half the bytes that RGB or CMYK took.
@@ -33,7 +33,7 @@ def convert(picture: bytes, file: IO[bytes]) -> None:
     OSError comes from `file`.
     """
     header = jpeg.parse(picture)
-    if carriable(header) is None:
+    if unsupported_reason(header) is None:
         file.write(picture[: jpeg.end_of_image(picture)])
         return
     image, own_tables = _decoded(picture, header)
