@@ -4,9 +4,12 @@ The file of the lab has a frame's length in 5 ASCII digits before each:
 
     00009 <9 bytes of JPEG> 00012 <12 bytes of JPEG> ...
 
-Bare JPEGs one after the other, as `ffmpeg -f mjpeg` writes them, are read as well. A VideoStream
-gives any frame that the five digits announce, JPEG or not. How a server judges pictures, and shares
-a file among its viewers, is in rtplab/movies/.
+So a frame is read in two steps: five bytes, which are a number, and then as many bytes as that. A
+VideoStream gives any frame that the five digits announce, JPEG or not. Bare JPEGs one after the
+other, as `ffmpeg -f mjpeg` writes them, are read as well.
+
+The steps are done in rtplab/movies/lab.py, once for all frames of a file: then many viewers can
+share it, and each can go to any frame. How a server judges pictures is there, too.
 """
 
 from __future__ import annotations

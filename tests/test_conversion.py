@@ -47,7 +47,7 @@ def opened(tmp_path):
     yield open_it
     for movie, converted in movies:
         converted.close()
-        movie._close()
+        movie._read.__self__.close()  # the file's
 
 
 def enlarged(picture):

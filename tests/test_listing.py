@@ -12,7 +12,8 @@ import pytest
 from movies import frames_of, jpeg_of_size, write_movie
 from processes import ServerProcess, run_client
 
-from rtplab.movies.movie import PAGE, Movie, index_cost, open_movie
+from rtplab.movies.index import PAGE
+from rtplab.movies.movie import Movie, index_cost, open_movie
 from rtplab.serving.admission import descriptors
 from rtplab.serving.media import listing
 from rtplab.serving.media.library import MovieLibrary
@@ -186,16 +187,16 @@ class SlowIndex:
     def __init__(self, monkeypatch, slow):
         self.begun, self.go_on = threading.Event(), threading.Event()
         self.indexed = []
-        original = Movie._index
+        original = Movie.__init__
 
-        def index(movie, any_frame):
-            self.indexed.append(os.path.basename(movie.path))
+        def index(movie, path, any_frame=False):
+            self.indexed.append(os.path.basename(path))
             if self.indexed[-1] == slow:
                 self.begun.set()
                 assert self.go_on.wait(LIMIT)
-            return original(movie, any_frame)
+            original(movie, path, any_frame)
 
-        monkeypatch.setattr(Movie, "_index", index)
+        monkeypatch.setattr(Movie, "__init__", index)
 
 
 @pytest.fixture

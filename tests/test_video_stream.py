@@ -17,11 +17,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from movies import MOVIE, ROOT, frames_of, jpeg_of_size, write_movie
 
-from rtplab.movies import index as moviefile
+from rtplab.movies import index as index_module
 from rtplab.movies import mistakes
 from rtplab.movies import movie as module
 from rtplab.movies.cursor import MovieCursor
 from rtplab.movies.movie import Movie, open_movie
+from rtplab.movies.moviefile import MovieFile
 from rtplab.protocol.errors import MovieError
 from rtplab.protocol.rtp import jpeg
 from VideoStream import VideoStream
@@ -332,18 +333,18 @@ def test_a_bare_picture_of_megabytes(tmp_path):
 
 
 def test_a_picture_of_no_end_is_left_out_in_bounded_memory(tmp_path, monkeypatch):
-    monkeypatch.setattr(moviefile, "MAX_PICTURE", 2 << 20)
+    monkeypatch.setattr(index_module, "MAX_PICTURE", 2 << 20)
     reads = []
     path = tmp_path / "movie.mjpeg"
     endless = SMALL[1][:-2] + bytes(5 << 20)
     path.write_bytes(SMALL[0] + endless + SMALL[2])
-    original = Movie._read
+    original = MovieFile.read
 
-    def noted(movie, offset, length):
+    def noted(file, offset, length):
         reads.append(length)
-        return original(movie, offset, length)
+        return original(file, offset, length)
 
-    monkeypatch.setattr(Movie, "_read", noted)
+    monkeypatch.setattr(MovieFile, "read", noted)
     movie, found = pictures(path, path.read_bytes())
     assert found == [SMALL[0], SMALL[2]]
     assert told(movie) == (1, len(endless), len(SMALL[0]))
@@ -376,14 +377,14 @@ def test_a_large_file_of_junk_is_refused_soon(tmp_path, monkeypatch, kind, any_f
     path = tmp_path / "junk.mjpeg"
     path.write_bytes(JUNK[kind])
     read = []
-    original = Movie._read
+    original = MovieFile.read
 
-    def noted(movie, offset, length):
-        data = original(movie, offset, length)
+    def noted(file, offset, length):
+        data = original(file, offset, length)
         read.append(len(data))
         return data
 
-    monkeypatch.setattr(Movie, "_read", noted)
+    monkeypatch.setattr(MovieFile, "read", noted)
     started = time.process_time()
     try:
         movie = Movie(path, any_frame)
@@ -396,7 +397,7 @@ def test_a_large_file_of_junk_is_refused_soon(tmp_path, monkeypatch, kind, any_f
 
 
 def test_after_very_much_damage_the_rest_is_left_out(tmp_path, monkeypatch):
-    monkeypatch.setattr(moviefile, "MAX_DAMAGED", 5)
+    monkeypatch.setattr(index_module, "MAX_DAMAGED", 5)
     data = BARE + 5 * (SMALL[0][:-2] + b"\xff\x02") + BARE
     movie, found = pictures(tmp_path / "movie.mjpeg", data)
     assert found == SMALL

@@ -8,13 +8,17 @@ multiple of 4, the ESP32 sends what else was in its memory.
 
 from __future__ import annotations
 
-from rtplab.movies.index import START_OF_PICTURE, Index, Pictures, Read
+from rtplab.movies.index import START_OF_PICTURE, Format, Index, Pictures, Read
 from rtplab.protocol.errors import MovieError
 from rtplab.protocol.rtp import jpeg
 
 
-def index_bare_movie(read: Read, size: int) -> Index:
-    """Find the good pictures in a file of `size` bytes. Raises OSError from `read` only."""
+def _recognises(beginning: bytes) -> bool:
+    return beginning.startswith(jpeg.START_OF_IMAGE)
+
+
+def _find_frames(read: Read, size: int, any_frame: bool) -> Index:
+    """Find the good pictures; none is announced, so that there are no others."""
     index, pictures, position = Index(), Pictures(read, size), 0
     while position < pictures.size and not index.has_too_much_damage(position, size):
         start = pictures.find(position)
@@ -42,3 +46,10 @@ def _is_cut_off(index: Index, read: Read, position: int, start: int, size: int) 
         return False
     index.cut(MovieError(f"byte {size}: the picture is cut short", size))
     return True
+
+
+def _cost(beginning: bytes, size: int) -> int:
+    return size  # it is walked through
+
+
+FORMAT = Format(_recognises, _find_frames, _cost)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from rtplab.protocol.errors import MovieError
 from rtplab.protocol.rtp import jpeg
@@ -15,6 +16,8 @@ from rtplab.protocol.rtp import jpeg
 Read = Callable[[int, int], bytes]
 
 START_OF_PICTURE = jpeg.START_OF_IMAGE + b"\xff"  # and the first byte of the marker that follows
+
+PAGE = 4096  # bytes: the least that is read of a disk
 
 # Bytes that are read at once to walk through a file: a picture that goes beyond is walked again.
 CHUNK = 1 << 20
@@ -59,12 +62,16 @@ class LeftOut:
 class Index:
     """The frames of a file as (offset, length) in bytes, and what is wrong with the rest.
 
-    `heads` has what stands before a frame in the lab's format, by its offset, where that is not its
-    length in five digits. `cut_off` says that the last frame is not whole. `error` is the first
-    thing that was wrong, to be raised if there is no frame at all.
+    A frame begins with `start`. If its length stands before it, `head_of` writes that as usual, and
+    `heads` has what stands there otherwise, by the frame's offset: so it can be seen later whether
+    the file is still the same.
+    `cut_off` says that the last frame is not whole. `error` is the first thing that was wrong, to
+    be raised if there is no frame at all.
     """
 
     frames: list[tuple[int, int]] = field(default_factory=list)
+    start: bytes = jpeg.START_OF_IMAGE
+    head_of: Callable[[int], bytes] | None = None
     heads: dict[int, bytes] = field(default_factory=dict)
     left_out: LeftOut = field(default_factory=LeftOut)
     cut_off: str = ""
@@ -89,6 +96,20 @@ class Index:
         problem = f"more than {MAX_DAMAGED:,} damaged pictures"
         self.leave_out(position, size, MovieError(f"byte {position}: {problem}", position))
         return True
+
+
+class Format(NamedTuple):
+    """What Movie needs to know of a format.
+
+    `recognises` tells by the beginning of a file whether it has the format. `find_frames` finds the
+    good pictures by a Read and the file's size in bytes, or with a third argument of True all
+    frames that are announced; it raises OSError only from Read. `cost` estimates how many bytes it
+    will read, by the first PAGE bytes of the file and its size.
+    """
+
+    recognises: Callable[[bytes], bool]
+    find_frames: Callable[[Read, int, bool], Index]
+    cost: Callable[[bytes, int], int]
 
 
 class Pictures:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 
-from rtplab.movies.index import START_OF_PICTURE, Index, Pictures, Read
+from rtplab.movies.index import PAGE, START_OF_PICTURE, Format, Index, Pictures, Read
 from rtplab.protocol.errors import MovieError
 from rtplab.protocol.rtp import jpeg
 
@@ -34,13 +34,30 @@ def digits_of_length(head: bytes) -> int:
     return LENGTH_DIGITS if len(head) >= LENGTH_DIGITS and head[:LENGTH_DIGITS].isdigit() else 0
 
 
-def index_lab_movie(read: Read, size: int, any_frame: bool = False) -> Index:
-    """Find the good pictures in a file of `size` bytes; with `any_frame` whatever is announced.
+def _recognises(beginning: bytes) -> bool:
+    return beginning[:LENGTH_DIGITS].isdigit()
 
-    A frame that begins and ends as a JPEG does is taken for good, and not read for that. Raises
-    OSError from `read` only.
+
+def _find_frames(read: Read, size: int, any_frame: bool) -> Index:
+    """Find the good pictures, or with `any_frame` whatever is announced.
+
+    A frame that begins and ends as a JPEG does is taken for good, and not read for that.
     """
     return _LabIndexer(read, size, any_frame).index()
+
+
+def _cost(beginning: bytes, size: int) -> int:
+    """Expect a page of the disk to be read for each frame, all of them as long as the first."""
+    digits = digits_of_length(beginning)
+    if not digits:
+        return size
+    return min(size, size * PAGE // (digits + int(beginning[:digits])))
+
+
+FORMAT = Format(_recognises, _find_frames, _cost)
+
+
+_five_digits = b"%05d".__mod__  # of a length in bytes
 
 
 class _LabIndexer:
@@ -51,7 +68,7 @@ class _LabIndexer:
         self._size = size
         self._any_frame = any_frame
         self._pictures = Pictures(read, size)
-        self._index = Index()
+        self._index = Index(start=b"" if any_frame else _SOI, head_of=_five_digits)
 
     def index(self) -> Index:
         index, size, position = self._index, self._size, 0
@@ -101,13 +118,8 @@ class _LabIndexer:
             self._leave_out(position, end, start, "a frame of 0 bytes")
             return
         self._index.frames.append((start, end - start))
-        digits = self._usual(end - start)
-        if announced_end != end or start - position != len(digits):
+        if announced_end != end or start - position != len(_five_digits(end - start)):
             self._index.heads[start] = self._read(position, start - position)
-
-    @staticmethod
-    def _usual(length: int) -> bytes:
-        return b"%05d" % length
 
     def _look_at(self, position: int, start: int, end: int, is_chained: bool) -> int:
         """Judge a frame that isn't as it should be; return where to go on."""
