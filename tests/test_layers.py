@@ -1,6 +1,6 @@
 """The layers of the package (docs/ARCHITECTURE.md): who may import what.
 
-Every import counts: those inside functions and those for the type checker alone, too.
+Every import counts, also one inside a function, and one for the type checker alone.
 """
 
 from __future__ import annotations
@@ -19,37 +19,50 @@ OPTIONAL = {"prometheus_client"}
 """For --metrics: imported inside a function, when that is asked for."""
 
 LAYERS = {
-    "": ["*"],
-    "player": ["player/panel", "player/controls", "player/picture", "player/look", "player/model"],
-    "player/panel": ["player/controls", "player/look", "player/model"],
-    "player/controls": ["player/look", "player/model"],
-    "player/picture": ["player/look", "player/model"],
-    "player/look": [],
-    "player/model": [],
-    "serving/process": ["serving/scaling", "serving/rtsp", "serving/rtp", "serving/media"],
-    "serving/scaling": ["serving/rtsp", "serving/rtp", "serving/media"],
-    "serving/rtsp": ["serving/rtp", "serving/media"],
-    "serving/rtp": ["serving/media"],
-    "serving/media": [],
-    "serving/admission": [],
-    "receiving": ["receiving/rtsp", "receiving/rtp", "receiving/files"],
-    "receiving/rtsp": ["receiving/rtp", "receiving/files"],
-    "receiving/rtp": ["receiving/files"],
-    "receiving/files": [],
-    "movies": [],
-    "protocol/rtsp": ["protocol/rtp", "protocol"],
-    "protocol/rtp": ["protocol"],
+    "player": [
+        ["player"],
+        ["player/panel", "player/controls", "player/picture"],
+        ["player/look", "player/model"],
+    ],
+    "serving": [
+        ["serving"],
+        ["serving/process"],
+        ["serving/scaling"],
+        ["serving/rtsp"],
+        ["serving/rtp"],
+        ["serving/media"],
+        ["serving/admission"],
+    ],
+    "receiving": [
+        ["receiving"],
+        ["receiving/rtsp"],
+        ["receiving/rtp"],
+        ["receiving/files"],
+    ],
+    "movies": [["movies"]],
+    "protocol": [["protocol/rtsp"], ["protocol/rtp"], ["protocol"]],
+}
+"""The parts of the package, each from its top layer to its lowest.
+
+A module may import from its own folder, from the layers below, and from what its part stands on;
+so not from another folder in its layer.
+"""
+
+PROTOCOL = ["protocol/rtsp", "protocol/rtp", "protocol"]
+STANDS_ON = {
+    "player": ["receiving/rtsp", "receiving/rtp", "receiving/files", *PROTOCOL],
+    "serving": ["movies", *PROTOCOL],
+    "receiving": PROTOCOL,
+    "movies": ["protocol/rtp", "protocol"],
     "protocol": [],
 }
-"""Each folder of rtplab with the folders that it may import besides itself and GROUND."""
+"""The folders of other parts that a part may import from, whatever the layer."""
 
-GROUND = {
-    "player": {"receiving/rtsp", "receiving/rtp", "receiving/files", "protocol"},
-    "serving": {"serving/admission", "movies", "protocol"},
-    "receiving": {"protocol"},
-    "movies": {"protocol/rtp", "protocol"},
-}
-"""What all folders of a part may import; `protocol` with all that is in it but for movies."""
+PROGRAMS = ""
+"""The package's own folder: the commands and the library. It may import everything."""
+
+FOR_ALL = {"rtplab", "rtplab.console"}
+"""The version, and how a program prints: they import nothing of ours."""
 
 
 def modules() -> dict[str, Path]:
@@ -92,33 +105,44 @@ def imports_of(path: Path) -> Iterator[tuple[str, bool]]:
     yield from visit(ast.parse(path.read_text(encoding="utf-8")), lazy=False)
 
 
+def roots_of(path: Path) -> set[str]:
+    """The imported modules and packages, each by the first part of its name."""
+    return {name.partition(".")[0] for name, _ in imports_of(path)}
+
+
 def own_imports(module: str) -> set[str]:
     return {name for name, _ in imports_of(MODULES[module]) if name in MODULES} - {module}
 
 
-def may_import(folder: str, other: str) -> bool:
-    if folder == other or LAYERS[folder] == ["*"]:
-        return True
-    ground = GROUND.get(folder.partition("/")[0], set())
-    if "protocol" in ground and folder != "movies" and other.startswith("protocol/"):
-        return True
-    return other in LAYERS[folder] or other in ground
+def importable_from(folder: str) -> set[str]:
+    """The folders that a module of this one may import from."""
+    if folder == PROGRAMS:
+        return {*map(folder_of, PACKAGE)}
+    part = folder.partition("/")[0]
+    layers = LAYERS[part]
+    (own,) = (number for number, layer in enumerate(layers) if folder in layer)
+    below = [other for layer in layers[own + 1 :] for other in layer]
+    return {folder, *below, *STANDS_ON[part]}
 
 
 PACKAGE = sorted(name for name in MODULES if name.startswith("rtplab."))
 
 
-def test_every_folder_is_a_layer_that_is_known() -> None:
-    folders = {folder_of(name) for name in PACKAGE}
-    bare = {"serving"}  # it has nothing but its docstring
-    assert folders - bare == set(LAYERS)
+def test_every_folder_has_its_layer() -> None:
+    known = [folder for part in LAYERS.values() for layer in part for folder in layer]
+    assert sorted(known) == sorted({folder_of(name) for name in PACKAGE} - {PROGRAMS})
 
 
 @pytest.mark.parametrize("module", PACKAGE)
 def test_imports_go_down(module: str) -> None:
-    folder = folder_of(module)
-    up = {other for other in own_imports(module) if not may_import(folder, folder_of(other))}
+    allowed = importable_from(folder_of(module))
+    up = {other for other in own_imports(module) - FOR_ALL if folder_of(other) not in allowed}
     assert not up
+
+
+@pytest.mark.parametrize("module", sorted(FOR_ALL))
+def test_what_all_may_import_imports_nothing_of_ours(module: str) -> None:
+    assert not own_imports(module)
 
 
 @pytest.mark.parametrize("module", ["rtplab", *PACKAGE])
@@ -130,29 +154,22 @@ def test_no_modules_import_each_other_in_a_circle() -> None:
     graph = {name: own_imports(name) for name in MODULES}
     while leaves := {name for name, needs in graph.items() if not needs & graph.keys()}:
         graph = {name: needs for name, needs in graph.items() if name not in leaves}
-    assert not graph
+    assert not {name: needs & graph.keys() for name, needs in graph.items()}
 
 
 def test_tkinter_is_the_window_s_alone() -> None:
-    tk = {"tkinter", "_tkinter"}
-    users = {
-        name
-        for name, path in MODULES.items()
-        if any(module.partition(".")[0] in tk for module, _ in imports_of(path))
-    }
-    beyond = {name for name in users if not name.startswith("rtplab.player.")}
-    assert beyond <= {"rtplab.launcher", "ClientLauncher"}  # they open the first window
-    assert not {name for name in users if name.startswith("rtplab.player.model")}
+    for name, path in MODULES.items():
+        if {"tkinter", "_tkinter"} & roots_of(path) and name != "rtplab.launcher":
+            assert name.startswith("rtplab.player.") and folder_of(name) != "player/model", name
 
 
 def test_protocol_is_bytes_and_objects_alone() -> None:
     """No socket, no thread, no clock, no file."""
     shell = {"socket", "socketserver", "selectors", "select", "threading", "queue", "asyncio"}
-    shell |= {"time", "datetime", "sched", "subprocess", "os", "PIL"}
+    shell |= {"time", "datetime", "sched", "subprocess", "os", "io", "pathlib", "PIL"}
     for name in PACKAGE:
         if name.startswith("rtplab.protocol"):
-            roots = {module.partition(".")[0] for module, _ in imports_of(MODULES[name])}
-            assert not shell & roots, name
+            assert not shell & roots_of(MODULES[name]), name
 
 
 def test_pillow_is_the_only_run_time_dependency() -> None:
