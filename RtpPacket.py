@@ -19,16 +19,11 @@
 
 from __future__ import annotations
 
-import struct
 from time import time
 
 from rtplab.protocol.errors import PacketError
 
 HEADER_SIZE = 12  # bytes, without contributing sources and extension
-
-_HEADER = struct.Struct("!BBHII")
-_CC_MASK = 0x0F
-_PT_MASK = 0x7F
 
 
 class RtpPacket:
@@ -56,19 +51,25 @@ class RtpPacket:
     ) -> None:
         """Fill the packet. `timestamp` None is the wall clock in seconds, as the lab has it.
 
-        Sequence number, timestamp and SSRC wrap around at their width.
+        Sequence number, timestamp and SSRC wrap around at their width. Each is sent with its
+        highest byte first, which is the order of the network ("big endian").
         """
         if timestamp is None:
             timestamp = int(time())
-        self.header = bytearray(
-            _HEADER.pack(
-                (version & 3) << 6 | (padding & 1) << 5 | (extension & 1) << 4 | (cc & _CC_MASK),
-                (marker & 1) << 7 | (pt & _PT_MASK),
-                seqnum & 0xFFFF,
-                timestamp & 0xFFFFFFFF,
-                ssrc & 0xFFFFFFFF,
-            )
-        )
+        header = bytearray(HEADER_SIZE)
+        header[0] = (version & 3) << 6 | (padding & 1) << 5 | (extension & 1) << 4 | (cc & 0x0F)
+        header[1] = (marker & 1) << 7 | (pt & 0x7F)
+        header[2] = seqnum >> 8 & 0xFF
+        header[3] = seqnum & 0xFF
+        header[4] = timestamp >> 24 & 0xFF
+        header[5] = timestamp >> 16 & 0xFF
+        header[6] = timestamp >> 8 & 0xFF
+        header[7] = timestamp & 0xFF
+        header[8] = ssrc >> 24 & 0xFF
+        header[9] = ssrc >> 16 & 0xFF
+        header[10] = ssrc >> 8 & 0xFF
+        header[11] = ssrc & 0xFF
+        self.header = header
         self.payload = payload
 
     def decode(self, byteStream: bytes) -> None:
@@ -94,7 +95,7 @@ class RtpPacket:
         return int.from_bytes(self.header[4:8], "big")
 
     def payloadType(self) -> int:
-        return self.header[1] & _PT_MASK
+        return self.header[1] & 0x7F
 
     def marker(self) -> int:
         return self.header[1] >> 7

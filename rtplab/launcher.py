@@ -36,7 +36,7 @@ DEMONSTRATION_MOVIE = Path(__file__).resolve().parent.parent / "movie.Mjpeg"
 TITLE = "RTPClient"
 
 
-class PlayerClient(HeadlessClient, Protocol):
+class LaunchedClient(HeadlessClient, Protocol):
     """What is needed of a client: RtspClient, or the lab's Client."""
 
     @property
@@ -58,12 +58,12 @@ class DemonstrationServer(Protocol):
 # Makes a client, and its window in the Tk root or toplevel that comes first; None: without one.
 # Then as RtspClient takes them: host, port, RTP port, movie, transport and trust.
 MakeClient = Callable[
-    [Any, str, int, int, str, str, Trust], "tuple[PlayerClient, PlayerWindow | None]"
+    [Any, str, int, int, str, str, Trust], "tuple[LaunchedClient, PlayerWindow | None]"
 ]
 MakeServer = Callable[["Service"], DemonstrationServer]
 
 
-def rtsp_client(master: Any, *what: Any) -> tuple[PlayerClient, PlayerWindow | None]:
+def rtsp_client(master: Any, *what: Any) -> tuple[LaunchedClient, PlayerWindow | None]:
     """Make the package's client, as MakeClient says."""
     from rtplab.receiving.rtsp.client import RtspClient
 
@@ -188,7 +188,7 @@ def _play_on(root: Any, options: argparse.Namespace, make_client: MakeClient) ->
 
 def client_for(
     options: argparse.Namespace, master: Any, make_client: MakeClient
-) -> tuple[PlayerClient, PlayerWindow | None]:
+) -> tuple[LaunchedClient, PlayerWindow | None]:
     """Make the client that the options ask for, and its window unless `master` is None."""
     client, window = make_client(
         master,
@@ -212,7 +212,7 @@ def _address(options: argparse.Namespace) -> Address:
     return Address(options.server, options.server_port, options.rtp_port, options.movie)
 
 
-def _capture(client: PlayerClient, options: argparse.Namespace) -> LiveCapture | None:
+def _capture(client: LaunchedClient, options: argparse.Namespace) -> LiveCapture | None:
     """Begin the capture that --pcap asks for."""
     if options.pcap is None:
         return None
