@@ -84,7 +84,8 @@ class _LabIndexer:
             # The end of this frame and the head of the next one.
             ahead = self._read(end - _TAIL, _TAIL + _HEAD) if end <= size else b""
             is_chained = end == size or digits_of_length(ahead[_TAIL:]) > 0
-            if is_chained and self._seems_good(head[digits:], ahead[:_TAIL]):
+            has_ends = head[digits:].startswith(_SOI) and ahead[:_TAIL] == jpeg.END_OF_IMAGE
+            if is_chained and (has_ends or self._any_frame):
                 self._take(position, start, end, end)
                 position = end
             else:
@@ -109,9 +110,6 @@ class _LabIndexer:
             start = end + following.end(1) - _TAIL
             end = start + int(following[1])
         return position
-
-    def _seems_good(self, beginning: bytes, tail: bytes) -> bool:
-        return self._any_frame or (beginning.startswith(_SOI) and tail == jpeg.END_OF_IMAGE)
 
     def _take(self, position: int, start: int, end: int, announced_end: int) -> None:
         if end == start:  # to whoever reads it, an empty frame would be the end of the movie

@@ -55,11 +55,7 @@ def fits(width: int, height: int) -> bool:
 
 
 def unsupported_reason(header: JpegHeader) -> str | None:
-    """Why RFC 2435 can't carry this picture as it is, or None when it can."""
-    return _coding_problem(header) or _size_problem(header) or _table_problem(header)
-
-
-def _coding_problem(header: JpegHeader) -> str | None:
+    """Why RFC 2435 can't carry this picture as it is, or None if it can."""
     if header.sof not in (SOF0, SOF1):
         return "its coding is not baseline"
     if header.precision != 8:
@@ -72,20 +68,12 @@ def _coding_problem(header: JpegHeader) -> str | None:
         return "its colours are sampled neither 4:2:0 nor 4:2:2"
     if header.scans != 1:
         return f"it has {header.scans} scans, not 1"
-    return None
-
-
-def _size_problem(header: JpegHeader) -> str | None:
     if not fits(header.width, header.height):
         return f"a side of {header.width}x{header.height} is over {MAX_SIDE} pixels"
     if header.width % 8 or header.height % 8:
         return f"a side of {header.width}x{header.height} is no multiple of 8 pixels"
     if header.scan_end - header.scan_start > MAX_SCAN:
         return f"it has more than {MAX_SCAN} bytes"
-    return None
-
-
-def _table_problem(header: JpegHeader) -> str | None:
     luma, chroma, other_chroma = (
         header.quantization_tables[component.quantization_table] for component in header.components
     )
@@ -191,10 +179,15 @@ def parse_payload(payload: bytes | bytearray | memoryview) -> JpegFragment:
     tables = b""
     # ESP32-RTSPServer puts a whole JPEG file here, and any type and Q before it.
     if offset or view[:2] != START_OF_IMAGE:
-        if offset == 0:
-            _check_picture(kind, width, height)
+        if offset == 0:  # it must describe a picture
+            if kind & ~RESTART_TYPE not in (TYPE_422, TYPE_420):
+                raise PacketError(f"RTP/JPEG type {kind} is unknown")
+            if width == 0 or height == 0:
+                raise PacketError(f"an RTP/JPEG picture of {width * 8}x{height * 8} pixels")
         if RESTART_TYPE <= kind < 2 * RESTART_TYPE:
-            interval, count = _parse_restart_header(view)
+            if len(view) < _RESTART.size:
+                raise PacketError("an RTP/JPEG restart header is cut short")
+            interval, count = _RESTART.unpack_from(view)
             view = view[_RESTART.size :]
         if q >= FIRST_IN_BAND_Q and offset == 0:
             tables, view = _parse_quantization_header(view, q)
@@ -203,21 +196,6 @@ def parse_payload(payload: bytes | bytearray | memoryview) -> JpegFragment:
     return JpegFragment(
         word >> 24, offset, kind, q, width * 8, height * 8, interval, count, tables, view
     )
-
-
-def _check_picture(kind: int, width: int, height: int) -> None:
-    """What the first fragment says must describe a picture."""
-    if kind & ~RESTART_TYPE not in (TYPE_422, TYPE_420):
-        raise PacketError(f"RTP/JPEG type {kind} is unknown")
-    if width == 0 or height == 0:
-        raise PacketError(f"an RTP/JPEG picture of {width * 8}x{height * 8} pixels")
-
-
-def _parse_restart_header(view: memoryview) -> tuple[int, int]:
-    if len(view) < _RESTART.size:
-        raise PacketError("an RTP/JPEG restart header is cut short")
-    interval, count = _RESTART.unpack_from(view)
-    return interval, count
 
 
 def _parse_quantization_header(view: memoryview, q: int) -> tuple[bytes, memoryview]:

@@ -278,7 +278,11 @@ def _schemes(value: str) -> list[tuple[str, dict[str, str]]]:
         raise MessageError(f"an authentication header of {len(value)} characters")
     entries: list[tuple[str, dict[str, str]]] = []
     position = count = 0
-    while (position := _skip(value, position)) < len(value):
+    while True:
+        if separator := _SEPARATOR.match(value, position):
+            position = separator.end()
+        if position >= len(value):
+            return entries
         if parameter := _PARAMETER.match(value, position):
             count += 1
             _add_parameter(entries, parameter, count)
@@ -288,12 +292,6 @@ def _schemes(value: str) -> list[tuple[str, dict[str, str]]]:
             position = scheme.end()
         else:
             raise MessageError("an authentication header that can't be read")
-    return entries
-
-
-def _skip(value: str, position: int) -> int:
-    match = _SEPARATOR.match(value, position)
-    return match.end() if match else position
 
 
 def _add_parameter(

@@ -162,15 +162,12 @@ def jpeg_fields(payload: bytes) -> list[Field]:
         Field("width", 8, width, f"{width * 8} pixels"),
         Field("height", 8, height, f"{height * 8} pixels"),
     ]
-    return fields + _restart_fields(payload) if 64 <= kind <= 127 else fields
-
-
-def _restart_fields(payload: bytes) -> list[Field]:
-    """RFC 2435 section 3.1.7."""
-    count = int.from_bytes(payload[10:12], "big")
-    return [
-        Field("restart interval", 16, int.from_bytes(payload[8:10], "big"), "MCUs"),
-        Field("F", 1, count >> 15, "first"),
-        Field("L", 1, count >> 14 & 1, "last"),
-        Field("restart count", 14, count & 0x3FFF),
-    ]
+    if 64 <= kind <= 127:  # RFC 2435 section 3.1.7
+        count = int.from_bytes(payload[10:12], "big")
+        fields += [
+            Field("restart interval", 16, int.from_bytes(payload[8:10], "big"), "MCUs"),
+            Field("F", 1, count >> 15, "first"),
+            Field("L", 1, count >> 14 & 1, "last"),
+            Field("restart count", 14, count & 0x3FFF),
+        ]
+    return fields

@@ -388,7 +388,8 @@ def _parse_standard(lines: list[str], form: Form) -> Request:
     method, _, rest = lines[0].partition(" ")
     uri, _, version = rest.rpartition(" ")
     request = Request(method, uri.strip(), parse_headers(lines[1:]), form=form)
-    request.cseq = _checked_cseq(request.headers.get("CSeq"))
+    number = request.headers.get("CSeq")
+    request.cseq = number if number.isascii() and number.isdigit() and len(number) <= 10 else ""
     if not _METHOD.match(method) or not uri or not version.startswith("RTSP/"):
         request.problem = MessageError(f"not a request line: {printable(lines[0], 80)}")
     elif version != VERSION:
@@ -396,10 +397,6 @@ def _parse_standard(lines: list[str], form: Form) -> Request:
     elif not request.cseq:
         request.problem = MessageError("a request needs a CSeq (RFC 2326 section 12.17)")
     return request
-
-
-def _checked_cseq(text: str) -> str:
-    return text if text.isascii() and text.isdigit() and len(text) <= 10 else ""
 
 
 class ResponseParser(_MessageParser):
@@ -459,7 +456,7 @@ class ResponseParser(_MessageParser):
         blank = _BLANK_LINE.search(self._buffer, 0, MAX_HEAD)
         if blank:
             return self._complete_response(blank.start(), blank.end(), True)
-        if self._is_quiet(now):
+        if self._could_be_complete() and now >= self._last_arrival + QUIET_PERIOD:
             return self._complete_response(len(self._buffer), len(self._buffer), False)
         self._check_head()
         return None
@@ -522,9 +519,6 @@ class ResponseParser(_MessageParser):
         if not self._buffer.startswith(b"RTSP/") or _BLANK_LINE.search(self._buffer):
             return False  # no status line yet, or its body is still on its way
         return lab.is_complete_response(split_lines(bytes(self._buffer))[0])
-
-    def _is_quiet(self, now: float) -> bool:
-        return self._could_be_complete() and now >= self._last_arrival + QUIET_PERIOD
 
     def _complete(
         self, head_end: int, body_start: int, blank_line: bool
