@@ -22,6 +22,9 @@ class State(IntEnum):
     PLAYING = 2
 
 
+# Not a method: the movie is over, or nothing more of it can be sent.
+END = "END"
+
 TRANSITIONS: dict[State, dict[str, State]] = {
     State.INIT: {
         "SETUP": State.READY,
@@ -41,6 +44,7 @@ TRANSITIONS: dict[State, dict[str, State]] = {
         "PLAY": State.PLAYING,
         "PAUSE": State.READY,
         "TEARDOWN": State.INIT,
+        END: State.READY,
     },
 }
 
@@ -57,5 +61,6 @@ def transition(state: State, method: str) -> State:
         return state
     allowed = TRANSITIONS[state]
     if method not in allowed:
-        raise StateError(f"{method} is not valid in state {state.name}: only {', '.join(allowed)}")
+        methods = ", ".join(name for name in allowed if name != END)
+        raise StateError(f"{method} is not valid in state {state.name}: only {methods}")
     return allowed[method]
