@@ -24,10 +24,9 @@ from rtplab.serving.admission.access import (
     LONGEST_DELAY,
     MAX_WAITING,
     NONCE_LIFETIME,
-    Access,
+    Authenticator,
     FailedTries,
-    Gate,
-    Users,
+    UserDatabase,
     UsersError,
     address_key,
     parse_user,
@@ -37,17 +36,19 @@ URI = "rtsp://host/movie.Mjpeg/trackID=0"
 
 
 class Viewer:
-    """Answers the challenges of a gate."""
+    """Answers the challenges of a server."""
 
-    def __init__(self, gate: Gate, password: str = "secret", user: str = "ann") -> None:
-        self.gate, self.user, self.password = gate, user, password
+    def __init__(
+        self, authenticator: Authenticator, password: str = "secret", user: str = "ann"
+    ) -> None:
+        self.authenticator, self.user, self.password = authenticator, user, password
         self.count = 0
         self.challenge: Challenge | None = None
 
     def ask(self, now: float, *, algorithm: str = MD5, qop: bool = True, uri: str = URI) -> str:
         """What comes of a request: in, out, stale; then the delay, where there is one."""
         if self.challenge is None:
-            self.take(self.gate.check(Request("PLAY", URI), now).refusal, algorithm)
+            self.take(self.authenticator.check(Request("PLAY", URI), now).refusal, algorithm)
         assert self.challenge is not None
         challenge = Challenge(
             "Digest", self.challenge.realm, self.challenge.nonce, algorithm, has_qop=qop
@@ -57,13 +58,15 @@ class Viewer:
         return self.present(made.serialise(), now)
 
     def present(self, value: str, now: float) -> str:
-        verdict = self.gate.check(Request("PLAY", URI, Headers([("Authorization", value)])), now)
-        if verdict.refusal is None:
+        result = self.authenticator.check(
+            Request("PLAY", URI, Headers([("Authorization", value)])), now
+        )
+        if result.refusal is None:
             return "in"
-        assert verdict.refusal.status == 401
-        self.take(verdict.refusal, MD5)
+        assert result.refusal.status == 401
+        self.take(result.refusal, MD5)
         assert self.challenge is not None
-        return "stale" if self.challenge.stale else f"out {verdict.delay:g}"
+        return "stale" if self.challenge.stale else f"out {result.delay:g}"
 
     def take(self, refusal: Response | None, algorithm: str) -> None:
         assert refusal is not None
@@ -72,25 +75,25 @@ class Viewer:
         self.count = 0
 
 
-def new_gate(is_private: bool = False, users: Users | None = None) -> Gate:
-    return Gate(Access(users or Users([("ann", "secret")])), "192.0.2.1", is_private)
+def new_authenticator(users: UserDatabase | None = None) -> Authenticator:
+    return Authenticator(users or UserDatabase([("ann", "secret")]), "192.0.2.1")
 
 
 @pytest.mark.parametrize("algorithm", [MD5, SHA_256])
 @pytest.mark.parametrize("qop", [True, False])
 def test_the_right_password_lets_in(algorithm: str, qop: bool) -> None:
-    viewer = Viewer(new_gate())
+    viewer = Viewer(new_authenticator())
     assert viewer.ask(0.0, algorithm=algorithm, qop=qop) == "in"
     assert viewer.ask(1.0, algorithm=algorithm, qop=qop) == "in"
 
 
 def test_a_name_of_the_movie_does_for_its_track_and_no_other() -> None:
-    assert Viewer(new_gate()).ask(0.0, uri="rtsp://host/movie.Mjpeg/") == "in"
-    assert Viewer(new_gate()).ask(0.0, uri="rtsp://host/movie.Mj") == "out 0.25"
+    assert Viewer(new_authenticator()).ask(0.0, uri="rtsp://host/movie.Mjpeg/") == "in"
+    assert Viewer(new_authenticator()).ask(0.0, uri="rtsp://host/movie.Mj") == "out 0.25"
 
 
 def test_an_answer_for_another_realm_is_wrong() -> None:
-    viewer = Viewer(new_gate())
+    viewer = Viewer(new_authenticator())
     assert viewer.ask(0.0) == "in"
     assert viewer.challenge is not None
     right = answer(viewer.challenge, "ann", "secret", "PLAY", URI, 2, "c").serialise()
@@ -100,9 +103,9 @@ def test_an_answer_for_another_realm_is_wrong() -> None:
 @pytest.mark.parametrize(
     "viewer",
     [
-        Viewer(new_gate(), "wrong"),
-        Viewer(new_gate(), user="bob"),
-        Viewer(new_gate(), "wrong", user="bob"),
+        Viewer(new_authenticator(), "wrong"),
+        Viewer(new_authenticator(), user="bob"),
+        Viewer(new_authenticator(), "wrong", user="bob"),
     ],
     ids=["password", "user", "both"],
 )
@@ -112,7 +115,7 @@ def test_whoever_is_wrong_stays_out_and_waits_longer_each_time(viewer: Viewer) -
 
 
 def test_a_nonce_grows_stale_and_the_next_one_lets_in() -> None:
-    viewer = Viewer(new_gate())
+    viewer = Viewer(new_authenticator())
     assert viewer.ask(0.0) == "in"
     assert viewer.ask(NONCE_LIFETIME - 1) == "in"
     assert viewer.ask(NONCE_LIFETIME) == "stale"
@@ -120,20 +123,20 @@ def test_a_nonce_grows_stale_and_the_next_one_lets_in() -> None:
 
 
 def test_a_wrong_password_with_an_old_nonce_is_wrong_and_not_stale() -> None:
-    viewer = Viewer(new_gate(), "wrong")
+    viewer = Viewer(new_authenticator(), "wrong")
     viewer.ask(0.0)
     assert viewer.ask(2 * NONCE_LIFETIME).startswith("out")
 
 
 def test_a_nonce_is_good_on_no_other_connection() -> None:
-    viewer = Viewer(new_gate())
+    viewer = Viewer(new_authenticator())
     assert viewer.ask(0.0) == "in"
-    viewer.gate = new_gate()
+    viewer.authenticator = new_authenticator()
     assert viewer.ask(0.0) == "stale"
 
 
 def test_what_was_overheard_can_not_be_said_again() -> None:
-    viewer = Viewer(new_gate())
+    viewer = Viewer(new_authenticator())
     assert viewer.ask(0.0) == "in"
     assert viewer.challenge is not None
     overheard = answer(viewer.challenge, "ann", "secret", "PLAY", URI, 5, "c").serialise()
@@ -142,27 +145,24 @@ def test_what_was_overheard_can_not_be_said_again() -> None:
     assert viewer.present(overheard, 1.0) == "stale"
 
 
-def test_basic_lets_in_only_where_nobody_reads_along() -> None:
-    right = BasicCredentials("ann", "secret").serialise()
-    assert Viewer(new_gate(is_private=True)).present(right, 0.0) == "in"
-    assert Viewer(new_gate(is_private=False)).present(right, 0.0) == "out 0.25"
-    wrong = BasicCredentials("ann", "secret ").serialise()
-    assert Viewer(new_gate(is_private=True)).present(wrong, 0.0) == "out 0.25"
+def test_basic_lets_nobody_in() -> None:
+    """It sends the password itself; whoever knows it is asked for a digest of it."""
+    viewer = Viewer(new_authenticator())
+    assert viewer.present(BasicCredentials("ann", "secret").serialise(), 0.0) == "out 0.25"
+    assert viewer.challenge is not None and viewer.challenge.scheme == "Digest"
 
 
-@pytest.mark.parametrize("is_private", [True, False])
-def test_offers_every_way_in_the_weaker_later(is_private: bool) -> None:
-    refusal = new_gate(is_private).check(Request("PLAY", URI), 0.0).refusal
+def test_offers_every_algorithm_the_weaker_later() -> None:
+    refusal = new_authenticator().check(Request("PLAY", URI), 0.0).refusal
     assert refusal is not None
     words = [re.findall(r"^\w+|algorithm=[\w-]+", value) for _, value in refusal.headers]
-    digest = [["Digest", "algorithm=SHA-256"], ["Digest", "algorithm=MD5"]]
-    assert words == digest + [["Basic"]] * is_private
+    assert words == [["Digest", "algorithm=SHA-256"], ["Digest", "algorithm=MD5"]]
 
 
 def test_two_authorizations_are_refused() -> None:
     headers = Headers([("Authorization", "Basic QTpC"), ("authorization", "Basic QTpC")])
     with pytest.raises(MessageError) as caught:
-        new_gate(is_private=True).check(Request("PLAY", URI, headers), 0.0)
+        new_authenticator().check(Request("PLAY", URI, headers), 0.0)
     assert caught.value.status == 400
 
 
@@ -174,17 +174,15 @@ def test_passwords_are_compared_in_constant_time(monkeypatch: pytest.MonkeyPatch
         return given == known
 
     monkeypatch.setattr("hmac.compare_digest", note)
-    rules = Access(Users([("ann", "secret")]))
+    rules = UserDatabase([("ann", "secret")])
     for user, password, said in (
         ("ann", "secret", "in"),
         ("ann", "wrong", "out 0.25"),
         ("bob", "secret", "out 0.5"),
     ):
-        digest = Viewer(Gate(rules, "192.0.2.1", False), password, user)
+        digest = Viewer(Authenticator(rules, "192.0.2.1"), password, user)
         assert digest.ask(0.0) == said
-    basic = BasicCredentials("bob", "secret").serialise()
-    assert Viewer(Gate(rules, "192.0.2.1", True)).present(basic, 0.0) == "out 1"
-    assert len(compared) == 4 and all(map(len, next(zip(*compared, strict=True))))
+    assert len(compared) == 3 and all(map(len, next(zip(*compared, strict=True))))
 
 
 # --- users ---------------------------------------------------------------------------------------
@@ -195,20 +193,19 @@ def test_reads_what_htdigest_writes(tmp_path: Path) -> None:
     lines = ["# viewers", ""]
     lines += [f"ann:films:{secret_of('ann', 'films', 'secret', MD5).upper()}"]
     file.write_text("\n".join(lines))
-    users = Users([("bob", "hush")], file)
+    users = UserDatabase([("bob", "hush")], file)
     assert (users.realm, users.algorithms) == ("films", [MD5])
     for user, password in (("ann", "secret"), ("bob", "hush")):
-        assert Viewer(new_gate(users=users), password, user).ask(0.0) == "in"
-        assert users.is_password(BasicCredentials(user, password))
+        assert Viewer(new_authenticator(users=users), password, user).ask(0.0) == "in"
 
 
 def test_reads_sha_256_beside_md5(tmp_path: Path) -> None:
     file = tmp_path / "users"
     lines = [f"ann:films:{secret_of('ann', 'films', 'secret', name)}" for name in (MD5, SHA_256)]
     file.write_text("\n".join(lines))
-    users = Users([], file)
+    users = UserDatabase([], file)
     assert users.algorithms == [SHA_256, MD5]
-    assert Viewer(new_gate(users=users)).ask(0.0, algorithm=SHA_256) == "in"
+    assert Viewer(new_authenticator(users=users)).ask(0.0, algorithm=SHA_256) == "in"
 
 
 WRONG_FILES = {
@@ -226,7 +223,7 @@ WRONG_FILES = {
 def test_refuses_files_in_one_sentence_that_shows_no_secret(text: str, tmp_path: Path) -> None:
     (tmp_path / "users").write_text(text)
     with pytest.raises(UsersError) as caught:
-        Users([], tmp_path / "users")
+        UserDatabase([], tmp_path / "users")
     sentence = str(caught.value)
     assert sentence.endswith(".") and "\n" not in sentence
     assert "secret" not in sentence and "000" not in sentence
@@ -280,15 +277,15 @@ def test_only_so_many_wrong_tries_of_an_address_wait_at_once() -> None:
 
 
 def test_a_guesser_on_many_connections_disturbs_nobody_who_has_logged_in() -> None:
-    rules = Access(Users([("ann", "secret")]))
-    viewer = Viewer(Gate(rules, "192.0.2.1", False))
+    rules = UserDatabase([("ann", "secret")])
+    viewer = Viewer(Authenticator(rules, "192.0.2.1"))
     assert viewer.ask(0.0) == "in"
     for _ in range(MAX_WAITING):
-        assert Viewer(Gate(rules, "192.0.2.1", False), "wrong").ask(0.0).startswith("out")
+        assert Viewer(Authenticator(rules, "192.0.2.1"), "wrong").ask(0.0).startswith("out")
     right = Headers([("Authorization", BasicCredentials("ann", "secret").serialise())])
-    late = Gate(rules, "192.0.2.1", True).check(Request("PLAY", URI, right), 0.0)
+    late = Authenticator(rules, "192.0.2.1").check(Request("PLAY", URI, right), 0.0)
     assert late.refusal is not None and (late.refusal.status, late.delay) == (503, 0.0)
-    assert Viewer(Gate(rules, "192.0.2.2", False)).ask(0.0) == "in"
+    assert Viewer(Authenticator(rules, "192.0.2.2")).ask(0.0) == "in"
     assert viewer.ask(0.0) == "in"
 
 

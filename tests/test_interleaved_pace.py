@@ -69,6 +69,7 @@ class Served:
             self.reader = PacedReader(listener.getsockname(), frame_size)
             accepted, _ = listener.accept()
         self.connection = RtspConnection(accepted, limits=limits)
+        self.connection.expect_frames()
         self.sink = InterleavedSink(self.connection, (0, 1))
         self.control = threading.Thread(target=self._listen, name="control")
         self.control.start()
@@ -190,5 +191,5 @@ def test_no_descriptor_for_the_way_to_wake_is_an_os_error_and_leaves_nothing(
     with theirs, monkeypatch.context() as patched:
         patched.setattr(socket, "socketpair", refuse)
         with pytest.raises(OSError, match="Too many"):
-            InterleavedSink(connection, (0, 1))
+            connection.expect_frames()
     connection.close()

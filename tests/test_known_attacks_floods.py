@@ -38,7 +38,7 @@ linux = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 @pytest.fixture(scope="module")
 def server(small_movie: Path) -> Iterator[ServerProcess]:
     """A server that gives up slow requests after a second."""
-    with ServerProcess(small_movie.parent, "--request-timeout", "1") as server:
+    with ServerProcess(small_movie.parent, "--limit", "request-timeout=1") as server:
         yield server
 
 
@@ -57,8 +57,8 @@ def uri(peer: Peer) -> str:
 # --- requests ------------------------------------------------------------------------------------
 
 
-# CWE-400: requests without end. They are answered in order, and no faster than --max-requests-
-# per-second; test_limits.py shows that this delays nobody.
+# CWE-400: requests without end. They are answered in order, and no faster than --limit
+# requests-per-second; test_limits.py shows that this delays nobody.
 def test_a_flood_of_pipelined_requests(peer: Peer) -> None:
     count = 120
     peer.socket.sendall(

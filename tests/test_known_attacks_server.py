@@ -31,7 +31,7 @@ FLOOD_TIME = 1.0
 def server(small_movie: Path) -> Iterator[ServerProcess]:
     """A server that gives up slow requests after a second, and says all that happens."""
     (small_movie.parent.parent / "secret.Mjpeg").write_bytes(small_movie.read_bytes())
-    options = ("--log-level", "debug", "--fps", "40", "--request-timeout", "1")
+    options = ("--log-level", "debug", "--fps", "40", "--limit", "request-timeout=1")
     with ServerProcess(small_movie.parent, *options) as server:
         yield server
 

@@ -16,9 +16,8 @@ import pytest
 from raw_rtsp import HOST, LIMIT, SOON, Peer, running_server, seconds_to_be_served
 
 from rtplab.protocol.rtsp.messages import Request
-from rtplab.serving.admission.limits import BOUNDS, Admission, Limits, Pace, option_of
-from rtplab.serving.process.options import parse_arguments
-from rtplab.serving.process.securityoptions import security_settings
+from rtplab.serving.admission.limits import BOUNDS, Admission, Limits, Pace, name_of
+from rtplab.serving.process.options import OPTION_LIMITS, parse_arguments, service_from
 from rtplab.serving.rtsp.connection import RtspConnection
 from rtplab.serving.rtsp.service import SESSION_TIMEOUT
 
@@ -48,11 +47,14 @@ def test_all_connections_of_an_address_share_its_pace() -> None:
     admission = Admission(Limits(requests_per_address=10))
     for host in ("192.0.2.1", "192.0.2.1", "192.0.2.2"):
         admission.enter(host)
-    delays = [admission.delay("192.0.2.1", 0.0) for _ in range(12)]
+    quick, slow = Pace(1000), Pace(5)
+    delays = [admission.delay("192.0.2.1", quick, 0.0) for _ in range(12)]
     assert delays == pytest.approx([0.0] * 10 + [0.1, 0.2])
-    assert admission.delay("192.0.2.2", 0.0) == 0.0
+    assert admission.delay("192.0.2.2", quick, 0.0) == 0.0
     admission.leave("192.0.2.1")
-    assert admission.delay("192.0.2.1", 0.0) == pytest.approx(0.3)
+    assert admission.delay("192.0.2.1", quick, 0.0) == pytest.approx(0.3)
+    delays = [admission.delay("192.0.2.2", slow, 1.0) for _ in range(7)]
+    assert delays == pytest.approx([0.0] * 5 + [0.2, 0.4]), "its own pace counts too"
 
 
 def test_a_seconds_worth_at_once_and_the_rest_evenly() -> None:
@@ -62,31 +64,65 @@ def test_a_seconds_worth_at_once_and_the_rest_evenly() -> None:
     assert pace.delay(100.0) == 0.0
 
 
-def test_every_limit_has_an_option() -> None:
+def written(name: str, number: int | str) -> str:
+    """How a limit is set on the command line."""
+    option = {name: option for option, name in OPTION_LIMITS.items()}.get(name)
+    return f"{option}={number}" if option else f"--limit={name_of(name)}={number}"
+
+
+def test_every_limit_can_be_set() -> None:
     names = list(BOUNDS)
-    chosen = [f"{option_of(name)}={number}" for number, name in enumerate(names, 777)]
-    settings = security_settings(parse_arguments([*chosen, "--session-timeout=9"]))
-    assert [getattr(settings["limits"], name) for name in names] == [*range(777, 777 + len(names))]
+    chosen = [written(name, number) for number, name in enumerate(names, 777)]
+    service = service_from(parse_arguments([*chosen, "--session-timeout=9"]))
+    service.close()
+    assert [getattr(service.limits, name) for name in names] == [*range(777, 777 + len(names))]
     assert [field.name for field in fields(Limits)] == names
-    assert settings["session_timeout"] == 9.0
-    settings = security_settings(parse_arguments([]))
-    assert (settings["limits"], settings["session_timeout"]) == (Limits(), SESSION_TIMEOUT)
+    assert service.session_timeout == 9.0
+    service = service_from(parse_arguments([]))
+    service.close()
+    assert (service.limits, service.session_timeout) == (Limits(), SESSION_TIMEOUT)
+
+
+def test_help_lists_every_limit_that_has_no_option(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        parse_arguments(["--limit", "help"])
+    assert caught.value.code == 0
+    lines = capsys.readouterr().out.splitlines()[1:]
+    others = [name for name in BOUNDS if name not in OPTION_LIMITS.values()]
+    assert [line.split()[0] for line in lines] == [name_of(name) for name in others]
+    for name, line in zip(others, lines, strict=True):
+        bound = BOUNDS[name]
+        numbers = f"default: {getattr(Limits(), name)}, {bound.lowest} to {bound.highest}"
+        assert bound.meaning in line and numbers in line
+
+
+@pytest.mark.parametrize(
+    "text", ["", "x=1", "sessions=5", "mtu", "max-queue=70", "=", "header_size=9"]
+)
+def test_a_limit_that_is_not_known_is_refused(
+    text: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as caught:
+        parse_arguments(["--limit", text])
+    assert caught.value.code == 2
+    assert "--limit" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
     ("option", "values", "sentence"),
     [
         (
-            "--max-connections",
+            "--limit=connections",
             ["0", "-1", "1.5", "many", "1000001", "", "\u0665", "9" * 5000],
             "is not a number from 1 to 1000000",
         ),
         ("--max-sessions", ["0"], "is not a number from 1 to 1000000"),
-        ("--request-timeout", ["0"], "is not a number of seconds from 1 to 1000000"),
+        ("--limit=request-timeout", ["0"], "is not a number of seconds from 1 to 1000000"),
         ("--session-timeout", ["4"], "is not a number of seconds from 5 to 1000000"),
-        ("--max-header-size", ["511"], "is not a number of bytes from 512 to 1000000"),
-        ("--max-body-size", ["-1"], "is not a number of bytes from 0 to 1000000"),
-        ("--max-queue", ["63"], "is not a number of KiB from 64 to 1000000"),
+        ("--limit=header-size", ["511"], "is not a number of bytes from 512 to 1000000"),
+        ("--limit=body-size", ["-1"], "is not a number of bytes from 0 to 1000000"),
+        ("--limit=queue", ["63"], "is not a number of KiB from 64 to 1000000"),
+        ("--limit=mtu", ["299", "65536", "x"], "is not a number of bytes from 300 to 65535"),
     ],
 )
 def test_an_absurd_limit_is_refused_in_one_sentence(
@@ -326,6 +362,8 @@ def test_whoever_never_reads_its_replies_is_cut_off() -> None:
 
 def test_readme_tells_the_defaults() -> None:
     text = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
+    options = {name: f"{option} N" for option, name in OPTION_LIMITS.items()}
     for name in BOUNDS:
-        [row] = re.findall(rf"^\| `{option_of(name)} N` \| (.*) \|$", text, re.MULTILINE)
+        shown = options.get(name, name_of(name))
+        [row] = re.findall(rf"^\| `{shown}` \| (.*) \|$", text, re.MULTILINE)
         assert f"{getattr(Limits(), name)} if not given" in row

@@ -22,7 +22,7 @@ from rtplab.receiving.rtsp.login import Login
 from rtplab.receiving.rtsp.standarddialogue import StandardDialogue
 from rtplab.receiving.rtsp.trust import Trust
 from rtplab.serving.admission import access
-from rtplab.serving.admission.access import Access, Gate, Users, Verdict
+from rtplab.serving.admission.access import Authenticator, AuthResult, UserDatabase
 
 PASSWORD = "pa:ss word/%41"
 IN_URL = "pa%3Ass%20word%2F%2541"
@@ -31,8 +31,8 @@ METHODS = "DESCRIBE SETUP PLAY PAUSE TEARDOWN GET_PARAMETER SET_PARAMETER RECORD
 
 @pytest.fixture
 def port(small_movie: Path) -> Iterator[int]:
-    users = Users([("ann", PASSWORD)])
-    with running_server(small_movie.parent, access=Access(users), fps=100) as port:
+    users = UserDatabase([("ann", PASSWORD)])
+    with running_server(small_movie.parent, users=users, fps=100) as port:
         yield port
 
 
@@ -73,7 +73,7 @@ def test_the_lab_dialect_gets_401_in_its_own_form(port: int) -> None:
         assert lab.recv(1024) == b"RTSP/1.0 401 Unauthorized\nCSeq: 1\nSession: 0\n\n"
 
 
-def test_basic_is_not_taken_where_others_can_read_it(port: int) -> None:
+def test_basic_is_not_taken(port: int) -> None:
     with Peer(port) as peer:
         right = "Authorization: " + BasicCredentials("ann", PASSWORD).serialise()
         response = peer.ask("DESCRIBE", f"{peer.base}/movie.Mjpeg", right)
@@ -102,8 +102,8 @@ def test_the_server_ends_at_once_while_a_guesser_waits(
 ) -> None:
     monkeypatch.setattr(access, "FIRST_DELAY", 60.0)
     monkeypatch.setattr(access, "LONGEST_DELAY", 60.0)
-    rules = Access(Users([("ann", PASSWORD)]))
-    with running_server(small_movie.parent, access=rules) as port, Peer(port) as guesser:
+    rules = UserDatabase([("ann", PASSWORD)])
+    with running_server(small_movie.parent, users=rules) as port, Peer(port) as guesser:
         right_but_open = "Authorization: " + BasicCredentials("ann", PASSWORD).serialise()
         guesser.send("DESCRIBE", f"{guesser.base}/movie.Mjpeg", right_but_open)
         while not rules.failed_tries._tries:
@@ -181,16 +181,16 @@ def test_a_stale_nonce_is_answered_in_the_middle_of_a_session(
     port: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[str] = []
-    check = Gate.check
+    check = Authenticator.check
 
-    def forgetful(gate: Gate, request: Request, now: float) -> Verdict:
+    def forgetful(gate: Authenticator, request: Request, now: float) -> AuthResult:
         if request.method == "PLAY" and "PLAY" not in asked:
             gate._expires = now
         if request.method != "DESCRIBE":
             asked.append(request.method)
         return check(gate, request, now)
 
-    monkeypatch.setattr(Gate, "check", forgetful)
+    monkeypatch.setattr(Authenticator, "check", forgetful)
     client = Client(None, "", 0, 0, f"rtsp://ann:{IN_URL}@{HOST}:{port}/movie.Mjpeg", "tcp")
     try:
         client.setupMovie()

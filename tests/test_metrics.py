@@ -19,16 +19,11 @@ from rtsp_viewer import RtspViewer
 
 from rtplab.protocol.rtp.rtcp import ReceiverReport, ReportBlock, build_compound
 from rtplab.serving.process import options
+from rtplab.serving.process.status import StatusReporter, status_line
 from rtplab.serving.rtp.pacer import LATENESS_KEPT, ROUNDING, Pacer
 from rtplab.serving.scaling import metrics as metrics_module
 from rtplab.serving.scaling.exposition import MetricsServer, open_metrics_listeners
-from rtplab.serving.scaling.metrics import (
-    Metrics,
-    Snapshot,
-    StatusReporter,
-    resident_bytes,
-    status_line,
-)
+from rtplab.serving.scaling.metrics import Metrics, Snapshot, resident_bytes
 from Server import Server
 
 LIMIT = 15.0  # seconds that anything may take
@@ -49,11 +44,12 @@ def stream(frames, packets, payload):
     return SimpleNamespace(frames_sent=frames, packets_sent=packets, bytes_sent=payload)
 
 
-def session(fraction_lost=None, jitter=0):
+def session(fraction_lost=None, jitter=0, of=None):
     report = None
     if fraction_lost is not None:
         report = ReportBlock(1, fraction_lost, 0, 0, jitter, 0, 0)
-    return SimpleNamespace(last_report=report)
+    delivery = SimpleNamespace(last_report=report, stream=of or stream(0, 0, 0))
+    return SimpleNamespace(delivery=delivery)
 
 
 @pytest.fixture
@@ -68,26 +64,27 @@ def test_at_first_there_is_nothing(metrics):
 
 
 def test_the_counts_of_streams_that_have_ended_are_kept(metrics):
-    first, second = stream(1, 10, 100), stream(2, 20, 200)
-    metrics.stream_began(first)
-    metrics.stream_began(second)
-    metrics.stream_ended(first)
-    metrics.stream_ended(first)
-    second.frames_sent = 3
+    ended, playing = session(of=stream(1, 10, 100)), session(of=stream(2, 20, 200))
+    metrics.session_began(ended)
+    metrics.session_began(playing)
+    metrics.session_ended(ended)
+    metrics.session_ended(ended)
+    playing.delivery.stream.frames_sent = 3
     now = metrics.snapshot()
     assert (now.frames, now.packets, now.payload) == (4, 30, 300)
 
 
 def test_viewers_of_one_multicast_stream_are_many_sessions_and_one_stream(metrics):
     shared = stream(5, 5, 5)
-    metrics.stream_began(shared)
-    metrics.stream_began(shared)
-    viewers = [session(), session()]
+    viewers = [session(of=shared), session(of=shared)]
     for viewer in viewers:
         metrics.session_began(viewer)
     metrics.session_ended(viewers[0])
     now = metrics.snapshot()
     assert (now.sessions, now.frames) == (1, 5)
+    metrics.session_ended(viewers[1])
+    now = metrics.snapshot()
+    assert (now.sessions, now.frames) == (0, 5)
 
 
 def test_loss_and_jitter_are_those_of_the_viewers_that_report(metrics):
@@ -242,9 +239,8 @@ def figures(port):
 @pytest.mark.parametrize(("worker", "labels"), [(0, {}), (3, {"worker": "3"})])
 def test_all_figures_are_there(metrics, worker, labels):
     pytest.importorskip("prometheus_client")
-    metrics.stream_began(stream(5, 50, 500))
-    metrics.session_began(session(64, 2700))
-    metrics._pacer.say_left_out(7)
+    metrics.session_began(session(64, 2700, stream(5, 50, 500)))
+    metrics._pacer.log_skipped(7)
     (listener,) = open_metrics_listeners((HOST, 0), 1)
     port = listener.getsockname()[1]
     with closing(MetricsServer(metrics, listener, worker)):
@@ -257,7 +253,7 @@ def test_all_figures_are_there(metrics, worker, labels):
         "rtplab_frames_total": 5,
         "rtplab_packets_total": 50,
         "rtplab_payload_bytes_total": 500,
-        "rtplab_left_out_frames_total": 7,
+        "rtplab_skipped_frames_total": 7,
         "rtplab_sessions": 1,
         "rtplab_reporting_sessions": 1,
         "rtplab_loss_ratio": 0.25,

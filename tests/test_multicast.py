@@ -12,12 +12,13 @@ import pytest
 from movies import frames_of, write_movie
 from processes import HOST
 
+from rtplab.movies.movie import open_movie
 from rtplab.protocol.rtp.jpegassembler import JpegAssembler
 from rtplab.protocol.rtp.rtcp import Bye, parse_compound
 from rtplab.protocol.rtp.rtpjpeg import parse_payload
 from rtplab.serving.media.library import MovieLibrary
 from rtplab.serving.rtp.multicast import MulticastChannels, parse_group
-from rtplab.serving.rtp.pacer import Pacer, Ticket
+from rtplab.serving.rtp.pacer import Pacer, ScheduledStream
 from rtplab.serving.rtsp.service import Service
 from RtpPacket import RtpPacket
 from Server import Server
@@ -154,7 +155,7 @@ class StillPacer(Pacer):
     """Calls nothing by itself: whoever holds the `ticket` does."""
 
     def add(self, send, deadline):
-        self.ticket = Ticket(send)
+        self.ticket = ScheduledStream(send)
         return self.ticket
 
 
@@ -181,17 +182,19 @@ def test_requests_at_the_very_end_of_the_movie(tmp_path, small_movie, methods, p
             for method in (*methods, "OPTIONS"):  # by its answer, all is done that was asked for
                 assert "200 OK" in viewer.ask(method, viewer.base)
 
-        channels.channel(str(path), None).join("another", lambda: ask(*methods))
+        another = channels.seat(open_movie(path), None)
+        another.start(another.send_next, lambda is_gone: ask(*methods))
         ask("PLAY")
         show = pacer.ticket
         while show.send() is not None:
             pass
-        assert (pacer.ticket is not show) is plays_again
+        sends_frames = another.channel._send
+        assert (pacer.ticket.send == sends_frames) is plays_again
         if plays_again:
             ask("PAUSE")
             assert pacer.ticket.send is None, "nobody watches any more"
         ask("PLAY")
-        assert pacer.ticket is not show and pacer.ticket.send is not None
+        assert pacer.ticket is not show and pacer.ticket.send == sends_frames
         viewer.control.close()
 
 

@@ -19,12 +19,12 @@ from rtplab.player.model import history
 from rtplab.protocol.errors import MessageError
 from rtplab.protocol.rtsp.messages import Request
 from rtplab.receiving.rtp.impairment import Conditions, parse_conditions
-from rtplab.serving.admission.access import Users, UsersError, address_key, parse_user
+from rtplab.serving.admission.access import UserDatabase, UsersError, address_key, parse_user
 from rtplab.serving.admission.limits import BOUNDS
 from rtplab.serving.media.playback import RATES, nearest_rate
-from rtplab.serving.process import options, securityoptions
+from rtplab.serving.process import options
 from rtplab.serving.rtp.multicast import MulticastGroup, parse_group
-from rtplab.serving.rtsp.resources import resource_of
+from rtplab.serving.rtsp.session import resource_of
 
 NUMBERS = ["", "0", "1", "-1", "65536", "1e3", "nan", "inf", "0x10", "1_0", "²", "9" * 500]
 PARTS = [
@@ -56,10 +56,9 @@ OF_THE_COMMAND_LINE: dict[str, Callable[[str], Any]] = {
     "status": options._seconds,
     "metrics": options._address,
     "trusted proxy": options._network,
-    "mtu": options._mtu,
-    "multicast": options._group,
+    "multicast": options._sentence(parse_group),
     "fps": options._fps,
-    "user": securityoptions._user,
+    "user": options._sentence(parse_user),
     "client's port": launcher._port,
     "frames": launcher._count,
     "delay": launcher._milliseconds,
@@ -174,7 +173,7 @@ def test_any_file_of_users_is_one_or_a_sentence(
     for content in (data, b"ann:films:" + secret + b"\n" + data, data + b":" + secret):
         path.write_bytes(content)
         try:
-            users = Users([], path)
+            users = UserDatabase([], path)
         except UsersError as error:
             assert str(error).endswith(".") and secret.decode() not in str(error)
         else:

@@ -226,15 +226,15 @@ def test_waiting_costs_no_time(pacer):
     assert time.process_time() - started < 0.05
 
 
-def test_what_is_left_out_is_said_once_a_second(pacer, caplog):
+def test_what_is_skipped_is_logged_once_a_second(pacer, caplog):
     with caplog.at_level(logging.WARNING, "rtplab.pacer"):
         for frames in (3, 4, 5):
-            pacer.say_left_out(frames)
+            pacer.log_skipped(frames)
         time.sleep(1.05)
-        pacer.say_left_out(6)
+        pacer.log_skipped(6)
     said = [record.getMessage() for record in caplog.records]
     assert said == [
-        "3 frames left out: more is asked for than can be sent",
-        "15 frames left out: more is asked for than can be sent",
+        "3 frames skipped: more is asked for than can be sent",
+        "15 frames skipped: more is asked for than can be sent",
     ]
-    assert pacer.left_out == 18
+    assert pacer.skipped == 18

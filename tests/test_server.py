@@ -22,6 +22,8 @@ from processes import HOST, PYTHON, ServerProcess
 import Server as module
 from rtplab import __version__
 from rtplab.serving.media.library import MovieLibrary
+from rtplab.serving.process import server as server_module
+from rtplab.serving.process.signals import ending_signals
 from rtplab.serving.rtsp.service import Service
 from Server import Server
 
@@ -147,7 +149,7 @@ def test_without_a_port_it_is_5678(monkeypatch):
         wanted.append((options.port, options.host, options.media, options.fps))
         raise ValueError("that is all this test wants to know")
 
-    monkeypatch.setattr(module, "_service", note)
+    monkeypatch.setattr(server_module, "service_from", note)
     assert Server().main([]) == 1
     assert wanted == [(5678, "0.0.0.0", ".", 20.0)]
 
@@ -204,7 +206,7 @@ def test_an_address_that_is_not_ours(small_movie, host):
         ("0", "--fps", "nan"),
         ("0", "--fps", "1e9"),
         ("0", "--log-level", "loud"),
-        ("0", "--mtu", "10"),
+        ("0", "--limit", "mtu=10"),
         ("0", "--media"),
         ("0", "--no-such-option"),
     ],
@@ -296,9 +298,9 @@ def test_a_signal_ends_a_server_whose_main_thread_it_does_not_interrupt(small_mo
 
 def test_ctrl_break_ends_it_where_there_is_such_a_key(monkeypatch):
     monkeypatch.delattr(signal, "SIGBREAK", raising=False)
-    assert module._ending_signals() == (signal.SIGINT, signal.SIGTERM)
+    assert ending_signals() == (signal.SIGINT, signal.SIGTERM)
     monkeypatch.setattr(signal, "SIGBREAK", 21, raising=False)
-    assert module._ending_signals()[2:] == (21,)
+    assert ending_signals()[2:] == (21,)
 
 
 # --- What it costs to leave it on ----------------------------------------------------------------

@@ -21,13 +21,14 @@ from rtplab.protocol.rtsp.parser import RequestParser
 from rtplab.serving.media.library import MovieLibrary
 from rtplab.serving.rtp import sinks
 from rtplab.serving.rtp.frameclock import LONGEST_BEAT, FrameClock
-from rtplab.serving.rtp.pacer import Ticket
+from rtplab.serving.rtp.pacer import ScheduledStream
 from rtplab.serving.rtp.sinks import ViewerGone
-from rtplab.serving.rtsp import setup as sessionmaker
+from rtplab.serving.rtp.transmission import Transmission
+from rtplab.serving.rtsp import setup
 from rtplab.serving.rtsp.service import Service
-from rtplab.serving.rtsp.session import Session
+from rtplab.serving.rtsp.worker import MAX_BAD_REQUESTS
 from RtpPacket import RtpPacket
-from ServerWorker import MAX_BAD_REQUESTS, ServerWorker
+from ServerWorker import ServerWorker
 
 HOST = "127.0.0.1"
 FPS = 100
@@ -159,9 +160,10 @@ class NoPacer:
         pass
 
     def add(self, send, deadline):
-        return Ticket(send)
+        self.last = ScheduledStream(send)
+        return self.last
 
-    def say_left_out(self, frames):
+    def log_skipped(self, frames):
         raise AssertionError("nothing comes too late here")
 
     def close(self):
@@ -309,8 +311,8 @@ def test_frames_that_come_too_late_are_left_out_of_the_movie_but_not_of_its_time
     by_hand, frames, monkeypatch
 ):
     by_hand.ask("SETUP")
-    session, told = by_hand.worker._session, []
-    session.left_out = told.append
+    told = []
+    monkeypatch.setattr(NoPacer, "log_skipped", lambda pacer, frames: told.append(frames))
     monkeypatch.setattr(FrameClock, "missed", lambda self, now: missed.pop(0))
     missed = [0, 3, 0]
     by_hand.ask("PLAY", 2)
@@ -343,12 +345,12 @@ def test_who_has_hung_up_is_not_listened_to_again(by_hand):
 def test_no_time_passes_over_frames_beyond_the_end(by_hand, frames, monkeypatch):
     by_hand.ask("SETUP")
     by_hand.ask("PLAY", 2)
-    session, told = by_hand.worker._session, []
-    session.left_out = told.append
+    told = []
+    monkeypatch.setattr(NoPacer, "log_skipped", lambda pacer, frames: told.append(frames))
     monkeypatch.setattr(FrameClock, "missed", lambda self, now: len(frames) + 7)
     by_hand.worker.sendRtp()
     assert told == [len(frames) - 1]  # the first has been sent
-    assert session.stream.timestamp == len(frames) * 90_000 // FPS
+    assert by_hand.worker._session.delivery.info().timestamp == len(frames) * 90_000 // FPS
     assert by_hand.worker.state == by_hand.worker.READY
 
 
@@ -428,7 +430,7 @@ def test_a_movie_that_is_locked_is_not_said_to_be_missing(by_hand, monkeypatch, 
     def fail(path):
         raise error
 
-    monkeypatch.setattr(sessionmaker, "open_movie", fail)
+    monkeypatch.setattr(setup, "open_movie", fail)
     assert by_hand.ask("SETUP").startswith(f"RTSP/1.0 {status} ")
 
 
@@ -454,14 +456,21 @@ def test_the_movie_is_cut_while_it_plays(tmp_path, frames, caplog):
 def test_what_fails_at_the_first_frame_ends_the_stream_and_not_the_thread(
     by_hand, monkeypatch, caplog, error, arguments
 ):
-    def fail(session, now):
+    def fail(transmission, now):
         raise error(*arguments)
 
-    monkeypatch.setattr(Session, "send_next", fail)
-    by_hand.ask("SETUP")
-    assert by_hand.ask("PLAY", 2).startswith("RTSP/1.0 200 ")
+    monkeypatch.setattr(Transmission, "send_due", fail)
+    tcp = "RTP/AVP/TCP;unicast;interleaved=0-1"
+    uri = "rtsp://h/movie.Mjpeg"
+    setup = Request("SETUP", f"{uri}/trackID=0", Headers([("Transport", tcp)]), "1")
+    assert by_hand.worker.processRtspRequest(setup) == 200
+    session = by_hand.client.recv(1024).decode().partition("Session: ")[2].partition(";")[0]
+    play = Request("PLAY", uri, Headers([("Session", session)]), "2")
+    assert by_hand.worker.processRtspRequest(play) == 200
     assert by_hand.worker.state == by_hand.worker.READY
-    assert by_hand.worker._ticket.send == by_hand.worker._end_stream
+    assert b"$\x01" not in by_hand.client.recv(1024)
+    by_hand.worker._service.pacer.last.send()
+    assert error is ViewerGone or by_hand.client.recv(1024).startswith(b"$\x01"), "no BYE"
     caplog.clear()  # its records hold the error, that holds the movie
 
 

@@ -225,8 +225,8 @@ def test_starts_are_random_per_session(port: int) -> None:
 @pytest.mark.alone
 @pytest.mark.parametrize("mtu", [576, 1500, 9000])
 def test_the_mtu_bounds_every_packet(folder, frames, mtu) -> None:
-    """`--mtu` counts the headers of IP, 40 bytes at most, and UDP, 8."""
-    with ServerProcess(folder, "--mtu", str(mtu), "--fps", "100") as server:
+    """`--limit mtu` counts the headers of IP, 40 bytes at most, and UDP, 8."""
+    with ServerProcess(folder, "--limit", f"mtu={mtu}", "--fps", "100") as server:
         with StandardClient(server.port) as client:
             client.set_up("udp")
             client.play()

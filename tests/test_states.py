@@ -51,7 +51,9 @@ def test_forbidden(state, method):
     assert isinstance(caught.value, MessageError)
     assert (caught.value.status, caught.value.fatal) == (455, False)
     assert message.startswith(f"{method} is not valid in state {state.name}: only ")
-    allowed = {method for other, method in ALLOWED if other is state} - {"END"}  # nobody asks for it
+    allowed = {method for other, method in ALLOWED if other is state} - {
+        "END"
+    }  # nobody asks for it
     assert set(message.partition(": only ")[2].split(", ")) == allowed
 
 

@@ -14,6 +14,7 @@ from rtplab.movies.movie import Movie
 from rtplab.protocol.rtp import rtcp
 from rtplab.protocol.rtp.rtpjpeg import parse_payload
 from rtplab.serving.media.payloads import MAX_LAB_FRAME, FrameCache, RtpJpeg, WholeFrames
+from rtplab.serving.rtp.reports import SenderReports
 from rtplab.serving.rtp.stream import RtpStream
 from RtpPacket import RtpPacket
 
@@ -159,10 +160,10 @@ def test_a_report_says_what_was_sent():
     sink = Sink()
     stream = new_stream(sink)
     send(stream, [b"abc", b"de"])
-    assert stream.report_is_due(now=100.0)
-    stream.report("name", now=100.0, wall_clock=1_700_000_000.5)
-    assert not stream.report_is_due(now=100.1)
-    assert stream.report_is_due(now=110.0)
+    reports = SenderReports(stream, "name")
+    for now, sent in ((100.0, 1), (100.1, 1), (102.4, 1), (110.0, 2)):
+        reports.send_if_due(now)
+        assert len(sink.reports) == sent
     report = next(
         part for part in rtcp.parse_compound(sink.reports[0]) if isinstance(part, rtcp.SenderReport)
     )

@@ -20,7 +20,7 @@ from raw_rtsp import HOST, LIMIT, Peer, running_server
 from rtplab.protocol.rtsp.auth import BasicCredentials
 from rtplab.protocol.rtsp.messages import InterleavedFrame
 from rtplab.protocol.tls import TlsChannel
-from rtplab.serving.admission.access import Access, Users
+from rtplab.serving.admission.access import UserDatabase
 from rtplab.serving.admission.limits import Limits
 from rtplab.serving.rtsp import connection
 
@@ -134,16 +134,17 @@ def test_udp_is_refused_because_it_would_be_readable(port: int, trusting: ssl.SS
         assert response.headers.get("Transport").startswith("RTP/AVP/TCP;")
 
 
-def test_basic_lets_in_inside_tls(
+def test_one_can_log_in_inside_tls(
     small_movie: Path, good: Certificate, trusting: ssl.SSLContext
 ) -> None:
-    settings = {"tls": server_context(good), "access": Access(Users([("ann", "secret")]))}
+    settings = {"tls": server_context(good), "users": UserDatabase([("ann", "secret")])}
     with running_server(small_movie.parent, **settings) as port, Peer(port, trusting) as peer:
         uri = f"{peer.base}/{PATH}"
-        refusal = peer.ask("DESCRIBE", uri)
-        assert 'Basic realm="rtplab"' in [value for _, value in refusal.headers]
         right = BasicCredentials("ann", "secret").serialise()
-        assert peer.ask("DESCRIBE", uri, f"Authorization: {right}").status == 200
+        refusal = peer.ask("DESCRIBE", uri, f"Authorization: {right}")
+        assert refusal.status == 401
+        schemes = {value.split()[0] for name, value in refusal.headers if name[:3] == "WWW"}
+        assert schemes == {"Digest"}
         address = f"rtsps://ann:secret@{HOST}:{port}/{PATH}"
         assert play(address, "--ca", good.certificate) == (0, "")
 

@@ -25,6 +25,8 @@ from rtplab.serving.media.payloads import MediaStore, RtpJpeg
 from rtplab.serving.rtp.multicast import MulticastChannels, parse_group
 from rtplab.serving.rtp.pacer import Pacer
 from rtplab.serving.rtp.sinks import InterleavedSink
+from rtplab.serving.rtp.stream import RtpStream
+from rtplab.serving.rtp.transmission import Transmission
 from rtplab.serving.rtsp.connection import RtspConnection
 from rtplab.serving.rtsp.session import Session
 from rtplab.serving.scaling import exposition
@@ -108,7 +110,7 @@ def test_a_method_that_fails_is_answered_and_the_connection_lives_on(
         ("PLAY", Session, "go_to"),
         ("PLAY", Session, "play_headers"),
         ("PLAY", RtpJpeg, "prepare"),
-        ("TEARDOWN", Session, "say_goodbye"),
+        ("TEARDOWN", Transmission, "say_goodbye"),
         ("TEARDOWN", InterleavedSink, "close"),
     ],
 )
@@ -149,7 +151,7 @@ def fails_at(count: int, monkeypatch: pytest.MonkeyPatch, owner: type, name: str
 @pytest.mark.parametrize("frame", [1, 3])
 @pytest.mark.parametrize(
     ("owner", "name"),
-    [(Session, "send_next"), (RtpJpeg, "payloads"), (InterleavedSink, "send")],
+    [(Transmission, "send_due"), (RtpJpeg, "payloads"), (InterleavedSink, "send")],
 )
 def test_a_frame_that_fails_ends_the_stream_with_bye_and_one_line(
     port: int,
@@ -176,7 +178,7 @@ def test_the_rest_of_a_frame_that_fails_does_not_keep_pause_from_its_work(
     with RtspViewer(port) as viewer:
         viewer.set_up()
         viewer.play()
-        monkeypatch.setattr(Session, "finish_frame", failing())
+        monkeypatch.setattr(RtpStream, "is_within_frame", property(failing()))
         assert viewer.ask("PAUSE").status == 200
         monkeypatch.undo()
         viewer.play()
@@ -187,7 +189,7 @@ def test_a_multicast_that_fails_ends_for_all_its_viewers_and_can_begin_again(
 ) -> None:
     group_port = free_even_port()
     channels = MulticastChannels(parse_group(f"{GROUP}:{group_port}"))
-    fails_at(2, monkeypatch, Session, "send_next")
+    fails_at(2, monkeypatch, Transmission, "send_due")
     with (
         running_server(small_movie.parent, multicast=channels) as port,
         group_member(group_port) as member,
@@ -250,7 +252,7 @@ def test_a_session_that_can_not_be_closed_frees_the_rest(
 ) -> None:
     with monkeypatch.context() as patched, RtspViewer(port) as viewer:
         viewer.set_up()
-        patched.setattr(Session, "say_goodbye", failing())
+        patched.setattr(Transmission, "say_goodbye", failing())
         viewer.control.shutdown(socket.SHUT_WR)
         assert viewer.control.recv(100) == b""
     wait_until_told(log)

@@ -21,7 +21,7 @@ sys.path.insert(0, str(ROOT))
 
 from Client import Client  # noqa: E402
 from rtplab.receiving.rtp.impairment import Conditions  # noqa: E402
-from rtplab.serving.admission.access import Access, Users  # noqa: E402
+from rtplab.serving.admission.access import UserDatabase  # noqa: E402
 from rtplab.serving.media.library import MovieLibrary  # noqa: E402
 from rtplab.serving.rtsp.service import Service  # noqa: E402
 from Server import Server  # noqa: E402
@@ -54,8 +54,8 @@ def display(dpi: int) -> Iterator[None]:
 @contextmanager
 def server(*users: tuple[str, str]) -> Iterator[int]:
     """Serve the demonstration movie, to these users only where there are any; yield the port."""
-    access = Access(Users(list(users))) if users else None
-    running = Server(Service(MovieLibrary(ROOT), access=access))
+    access = UserDatabase(list(users)) if users else None
+    running = Server(Service(MovieLibrary(ROOT), users=access))
     _, port = running.listen()
     thread = threading.Thread(target=running.serve, name="server")
     thread.start()

@@ -13,9 +13,9 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent.parent))
 
-from rtplab.serving.rtp import sinks
+from rtplab.serving.rtp import sinks, stream
 from rtplab.serving.rtp.stream import CLOCK_RATE, RtpStream
-from rtplab.serving.rtsp import connection, session
+from rtplab.serving.rtsp import connection
 from Server import Server
 
 FIRST_SEQUENCE_NUMBER = 65_536 - 50
@@ -29,8 +29,7 @@ def near_wrap() -> None:
             numbers |= {"first_timestamp": FIRST_TIMESTAMP}
             super().__init__(*arguments, **numbers)
 
-    assert session.RtpStream is RtpStream
-    session.RtpStream = NearWrap
+    stream.RtpStream = NearWrap
 
 
 def no_segmentation() -> None:

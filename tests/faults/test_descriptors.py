@@ -184,7 +184,7 @@ def test_slow_headers(media: Path) -> None:
     Pass: a newcomer and the viewers are served within a second; nobody is hung up on before the
     time limit of a request, and all are soon after; then no descriptor or thread is left of them.
     """
-    options = ("--request-timeout", str(REQUEST_TIMEOUT), "--log-level", "error")
+    options = ("--limit", f"request-timeout={REQUEST_TIMEOUT}", "--log-level", "error")
     with Server(media, *options) as server:
         with Audience(server.port, (LAB, UDP, TCP)) as audience:
             before = server.open_files(), server.threads()

@@ -36,7 +36,7 @@ from rtplab.receiving.rtsp.login import Login
 from rtplab.receiving.rtsp.standarddialogue import Redirected, StandardDialogue
 from rtplab.serving.admission.limits import Limits
 from rtplab.serving.rtsp.connection import RtspConnection
-from rtplab.serving.rtsp.resources import resource_of
+from rtplab.serving.rtsp.session import resource_of
 
 MAX_PIECES = 50  # of one input: more would take time and show nothing new
 

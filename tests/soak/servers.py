@@ -27,7 +27,7 @@ _EXPECTED = re.compile(
     r"|is sent no more: its (RTP port can't be reached|connection is lost): .*"
     r"|has tried a wrong user name or password"
     r"|reports [0-9.]+ % of its last packets lost, .*)"
-    rf"|{_TIME} WARNING (?P<left_out>\d+) frames left out: more is asked for than can be sent"
+    rf"|{_TIME} WARNING (?P<skipped>\d+) frames skipped: more is asked for than can be sent"
 )
 
 
@@ -114,7 +114,7 @@ class Watched:
             if match is None:
                 self.unexpected_lines.append(line)
             else:
-                self.left_out += int(match["left_out"] or 0)
+                self.left_out += int(match["skipped"] or 0)
 
     def _cpu(self) -> float:
         fields = Path(f"/proc/{self._server.pid}/stat").read_text().rpartition(")")[2].split()

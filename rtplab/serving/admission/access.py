@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hmac
 import ipaddress
 import re
 import secrets
@@ -16,8 +15,8 @@ from rtplab.protocol.rtsp.auth import (
     ALGORITHMS,
     MD5,
     SHA_256,
-    BasicCredentials,
     Challenge,
+    Credentials,
     DigestCredentials,
     parse_authorization,
     secret_of,
@@ -43,17 +42,18 @@ _HEX_DIGITS = {MD5: 32, SHA_256: 64}
 
 
 class UsersError(ValueError):
-    """Users that make no sense, in one sentence."""
+    """UserDatabase that make no sense, in one sentence."""
 
 
-class Users:
-    """The users and, for each, what stands for the password in each algorithm."""
+class UserDatabase:
+    """The users, the hash of each one's password in each algorithm, and who fails to log in."""
 
     def __init__(self, passwords: list[tuple[str, str]], file: Path | None = None) -> None:
         """Take users with their passwords, and those of an htdigest file.
 
         Raises UsersError, and OSError when the file can't be read.
         """
+        self.failed_tries = FailedTries()
         self.realm = REALM
         self._secrets: dict[str, dict[str, str]] = {}
         if file is not None:
@@ -102,14 +102,8 @@ class Users:
         return realm
 
     def secret(self, user: str, algorithm: str) -> str:
-        """Return what stands for the user's password; for nobody's, what no password fits."""
+        """Return the user's HA1, or one that matches no password if the user is unknown."""
         return self._secrets.get(user, {}).get(algorithm, self._nobody)
-
-    def is_password(self, credentials: BasicCredentials) -> bool:
-        """Tell if Basic credentials are right; in constant time."""
-        algorithm = self.algorithms[0]
-        given = secret_of(credentials.user, self.realm, credentials.password, algorithm)
-        return hmac.compare_digest(given, self.secret(credentials.user, algorithm))
 
 
 def parse_user(text: str) -> tuple[str, str]:
@@ -144,7 +138,7 @@ class _Tries:
 
 
 class FailedTries:
-    """How often each address has failed of late. For all control threads."""
+    """How often each address has failed to log in recently. For all control threads."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()  # guards the table
@@ -175,92 +169,73 @@ class FailedTries:
 
 
 @dataclass
-class Verdict:
-    """What a gate says to one request: nothing, or the refusal, and how long that is to wait."""
+class AuthResult:
+    """The answer to one request's login: none if it may pass, else a refusal and its delay."""
 
     refusal: Response | None = None
     delay: float = 0.0  # seconds
 
 
-@dataclass
-class Access:
-    """What all connections share of it."""
+class Authenticator:
+    """The challenge of one connection: its nonce is good on no other. In the control thread.
 
-    users: Users
-    failed_tries: FailedTries = field(default_factory=FailedTries)
+    Digest only: Basic would send the password itself.
+    """
 
-
-class Gate:
-    """The challenge of one connection: its nonce is good on no other. In the control thread."""
-
-    def __init__(self, access: Access, host: str, is_private: bool) -> None:
-        """`is_private` says that nobody can read along, so that Basic does no harm."""
-        self._access = access
+    def __init__(self, users: UserDatabase, host: str) -> None:
+        self._users = users
         self._host = host
-        self._is_private = is_private
         self._nonce = ""
         self._expires = 0.0
         self._count = 0  # the highest nc that came with the nonce
         self._is_known = False  # has logged in once: guessers at its address do not disturb it
 
-    def check(self, request: Request, now: float) -> Verdict:
+    def check(self, request: Request, now: float) -> AuthResult:
         """Let a request in or not; `now` in seconds. Raises MessageError 400."""
         values = [value for name, value in request.headers if name.lower() == "authorization"]
         if len(values) > 1:
             raise MessageError("more than one Authorization header")
         if not values:
-            return Verdict(self._challenge(now))
-        if not self._is_known and not self._access.failed_tries.may_try(self._host, now):
-            return Verdict(Response(503))
-        credentials = parse_authorization(values[0])
-        if isinstance(credentials, BasicCredentials):
-            verdict = self._check_basic(credentials, now)
-        else:
-            verdict = self._check_digest(credentials, request, now)
-        self._is_known |= verdict.refusal is None
-        return verdict
+            return AuthResult(self._challenge(now))
+        if not self._is_known and not self._users.failed_tries.may_try(self._host, now):
+            return AuthResult(Response(503))
+        result = self._check_digest(parse_authorization(values[0]), request, now)
+        self._is_known |= result.refusal is None
+        return result
 
-    def _check_basic(self, credentials: BasicCredentials, now: float) -> Verdict:
-        allowed = self._is_private and self._access.users.is_password(credentials)
-        return Verdict() if allowed else self._failed(now)
-
-    def _check_digest(
-        self, credentials: DigestCredentials, request: Request, now: float
-    ) -> Verdict:
-        users = self._access.users
+    def _check_digest(self, credentials: Credentials, request: Request, now: float) -> AuthResult:
+        users = self._users
+        if not isinstance(credentials, DigestCredentials):
+            return self._failed(now)
         secret = users.secret(credentials.user, credentials.algorithm)
         fits = credentials.realm == users.realm and _is_about(credentials.uri, request.uri)
         if not credentials.is_proof(secret, request.method) or not fits:
             return self._failed(now)
         if credentials.nonce != self._nonce or now >= self._expires:
-            return Verdict(self._challenge(now, stale=True))
+            return AuthResult(self._challenge(now, stale=True))
         if credentials.count:
             if credentials.count <= self._count:  # RFC 7616 section 3.4: it is a replay
                 self._expires = now
-                return Verdict(self._challenge(now, stale=True))
+                return AuthResult(self._challenge(now, stale=True))
             self._count = credentials.count
-        return Verdict()
+        return AuthResult()
 
-    def _failed(self, now: float) -> Verdict:
-        return Verdict(self._challenge(now), self._access.failed_tries.add(self._host, now))
+    def _failed(self, now: float) -> AuthResult:
+        return AuthResult(self._challenge(now), self._users.failed_tries.add(self._host, now))
 
     def _challenge(self, now: float, stale: bool = False) -> Response:
-        """RFC 7616 section 3.3: 401, with every way in; the weaker later.
+        """RFC 7616 section 3.3: 401 with a challenge for each algorithm; the weaker later.
 
-        Players that know only MD5 take the last Digest challenge.
+        Players that know only MD5 take the last one.
         """
         if now >= self._expires:
             self._nonce, self._expires = secrets.token_hex(16), now + NONCE_LIFETIME
             self._count = 0
-        realm = self._access.users.realm
-        challenges = [
-            Challenge("Digest", realm, self._nonce, algorithm, has_qop=True, stale=stale)
-            for algorithm in self._access.users.algorithms
-        ]
-        if self._is_private:
-            challenges.append(Challenge("Basic", realm))
         response = Response(401)
-        for challenge in challenges:
+        for algorithm in self._users.algorithms:
+            challenge = Challenge(
+                "Digest", self._users.realm, self._nonce, algorithm, has_qop=True, stale=stale
+            )
             response.headers.add("WWW-Authenticate", challenge.serialise())
         return response
 

@@ -42,6 +42,6 @@ def most_descriptors() -> float:
     return math.inf if soft == resource.RLIM_INFINITY else soft
 
 
-def are_exhausted(error: OSError) -> bool:
+def is_resource_exhaustion(error: OSError) -> bool:
     """Tell if something failed because there is no descriptor, or no memory, for it now."""
     return error.errno in _EXHAUSTED

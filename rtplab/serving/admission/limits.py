@@ -12,7 +12,7 @@ from rtplab.serving.admission.access import address_key
 
 @dataclass(frozen=True)
 class Limits:
-    """The bounds of one server process; each has an option of the server's command line."""
+    """The bounds of one server process; each can be set on the server's command line."""
 
     # A thread and up to three descriptors each; one core was measured to serve 2,000 viewers.
     connections: int = 4096
@@ -36,6 +36,8 @@ class Limits:
     # KiB that may wait for a client that does not read; a quarter of it for frames, which are
     # dropped beyond that. 256 KiB are half a second of a 4 Mbit/s stream.
     queue: int = 1024
+    # Bytes of an IP packet, in the standard dialect: what Ethernet carries.
+    mtu: int = 1500
 
     @property
     def queue_bytes(self) -> int:
@@ -67,10 +69,10 @@ class Bound(NamedTuple):
 
 BOUNDS = {
     "connections": Bound("connections at once"),
-    "connections_per_address": Bound("of one address"),
+    "connections_per_address": Bound("connections of one address at once"),
     "sessions": Bound("sessions at once"),
-    "requests_per_second": Bound("of one connection; more are slowed down"),
-    "requests_per_address": Bound("a second, of one address; more are slowed down"),
+    "requests_per_second": Bound("requests of one connection a second; more are slowed down"),
+    "requests_per_address": Bound("requests of one address a second; more are slowed down"),
     "request_timeout": Bound("that one request may take to arrive", "seconds"),
     "idle_timeout": Bound("without a request before SETUP", "seconds"),
     # Less, and a request of the lab with a long path would not fit.
@@ -78,12 +80,14 @@ BOUNDS = {
     "body_size": Bound("of a request's body", "bytes", lowest=0),
     # Less, and a quarter of it would hold no two frames of the demonstration movie.
     "queue": Bound("that may wait for a client that does not read", "KiB", lowest=64),
+    # Less, and the headers of RTP/JPEG's first packet, 212 bytes, would leave too little.
+    "mtu": Bound("of the largest IP packet, standard dialect only", "bytes", 300, 65_535),
 }
 
 
-def option_of(name: str) -> str:
-    """Return the command line's name of a limit."""
-    return "--" + ("" if "timeout" in name else "max-") + name.replace("_", "-")
+def name_of(field: str) -> str:
+    """Return a limit's name on the command line."""
+    return field.replace("_", "-")
 
 
 class Pace:
@@ -126,10 +130,14 @@ class Admission:
             self._addresses[key] = address
             return True
 
-    def delay(self, host: str, now: float) -> float:
-        """Count a request of an address that has entered; return how many seconds it must wait."""
+    def delay(self, host: str, pace: Pace, now: float) -> float:
+        """Count a request of a connection that has entered; return how many seconds it must wait.
+
+        `pace` is the connection's own; that of its address counts as well.
+        """
+        own = pace.delay(now)
         with self._lock:
-            return self._addresses[address_key(host)].pace.delay(now)
+            return max(own, self._addresses[address_key(host)].pace.delay(now))
 
     def leave(self, host: str) -> None:
         """Undo an `enter` that was granted."""

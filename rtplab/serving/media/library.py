@@ -12,7 +12,7 @@ from pathlib import Path
 
 from rtplab.protocol.errors import MessageError
 from rtplab.protocol.rtsp.messages import printable
-from rtplab.serving.admission.descriptors import are_exhausted
+from rtplab.serving.admission.descriptors import is_resource_exhaustion
 
 MOVIE_SUFFIXES = (".mjpeg", ".mjpg")
 MAX_FOLDERS = 16  # in one name: more is not a path that anyone made
@@ -110,7 +110,7 @@ def _entry(folder: Path, name: str) -> str | None:
     try:
         names = [entry for entry in os.listdir(folder) if _may_be_seen(entry)]
     except OSError as error:
-        if are_exhausted(error):
+        if is_resource_exhaustion(error):
             raise
         return None
     if name in names:

@@ -81,13 +81,13 @@ class FrameCache:
                 self._bytes -= sum(map(len, oldest))
 
 
-_said_to_be_damaged: WeakSet[Movie] = WeakSet()
+_logged_as_damaged: WeakSet[Movie] = WeakSet()
 
 
-def _say_damaged(movie: Movie, number: int, error: MovieError) -> None:
+def _log_damaged(movie: Movie, number: int, error: MovieError) -> None:
     """Log, once for each movie, that a frame is left out: the index doesn't look into all."""
-    if movie not in _said_to_be_damaged:
-        _said_to_be_damaged.add(movie)
+    if movie not in _logged_as_damaged:
+        _logged_as_damaged.add(movie)
         name = printable(os.path.basename(movie.path), 80)
         logger.warning("%s: frame %d, and maybe more, is left out: %s", name, number, str(error))
 
@@ -116,7 +116,7 @@ class WholeFrames:
             frame = self._movie.frame(number)
             end, problem = jpeg.measure(frame)
             if problem is not None:
-                _say_damaged(self._movie, number, problem)
+                _log_damaged(self._movie, number, problem)
                 end = 0
             starts = range(0, end, MAX_LAB_FRAME)
             payloads = [bytes(frame[start : min(start + MAX_LAB_FRAME, end)]) for start in starts]
@@ -218,7 +218,7 @@ class RtpJpeg:
         except MovieError as error:
             self._problems[number] = str(error)
             self._damaged.add(number)
-            _say_damaged(self.movie, number, error)
+            _log_damaged(self.movie, number, error)
         return header if self._problems[number] is None else None
 
     def _conversion(self) -> ConvertedMovie:

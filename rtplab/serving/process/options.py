@@ -1,26 +1,40 @@
-"""The command line of the server: which options there are, and what they may be."""
+"""The command line of the server: its options, their values, and the Service they ask for."""
 
 from __future__ import annotations
 
 import argparse
 import ipaddress
+import ssl
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
 
 from rtplab import __version__
-from rtplab.serving.process.securityoptions import add_security_options
-from rtplab.serving.rtp.multicast import MulticastGroup, parse_group
-from rtplab.serving.rtsp.service import DEFAULT_FPS, DEFAULT_MTU
-from rtplab.serving.scaling.proxies import Network
+from rtplab.serving.admission.access import UserDatabase, parse_user
+from rtplab.serving.admission.limits import BOUNDS, Bound, Limits, name_of
+from rtplab.serving.media.library import MovieLibrary
+from rtplab.serving.rtp.multicast import MulticastChannels, MulticastGroup, parse_group
+from rtplab.serving.rtsp.service import DEFAULT_FPS, SESSION_TIMEOUT, Service
+from rtplab.serving.scaling.proxies import Network, TrustedProxies
 from rtplab.serving.scaling.supervisor import MAX_WORKERS, can_share_a_port
 
 DEFAULT_PORT = 5678
 MAX_STATUS_INTERVAL = 86_400.0  # seconds: a day
-MIN_MTU = 300  # bytes: the headers of RTP/JPEG's first packet take 212 of them
+# These limits have options of their own; the others are given by --limit.
+OPTION_LIMITS = {
+    "--max-sessions": "sessions",
+    "--max-connections-per-address": "connections_per_address",
+}
+# A player gives a sign of life at half the time, and may be late by a lost packet.
+_SESSION_TIMEOUT = Bound("of silence that end a session of the standard", "seconds", lowest=5)
+
+_T = TypeVar("_T")
 
 
-def parse_arguments(argv: list[str] | None) -> argparse.Namespace:
+def parse_arguments(argv: list[str] | None, prog: str = "Server.py") -> argparse.Namespace:
     """Return the options; end the program with a sentence and status 2 when one is wrong."""
     parser = argparse.ArgumentParser(
-        prog="Server.py", description="Serve the MJPEG movies of a folder by RTSP and RTP."
+        prog=prog, description="Serve the MJPEG movies of a folder by RTSP and RTP."
     )
     parser.add_argument(
         "port", nargs="?", type=_port, default=DEFAULT_PORT, help="TCP port (default: %(default)s)"
@@ -35,16 +49,10 @@ def parse_arguments(argv: list[str] | None) -> argparse.Namespace:
         "--marker", action="store_true", help="set the RTP marker on every frame for lab clients"
     )
     parser.add_argument(
-        "--mtu",
-        type=_mtu,
-        default=DEFAULT_MTU,
-        help="largest IP packet in bytes, standard dialect only (default: %(default)s)",
-    )
-    parser.add_argument(
         "--multicast",
-        type=_group,
+        type=_sentence(parse_group),
         metavar="GROUP:PORT",
-        help="serve multicast too, such as 239.1.2.3:5004; off unless asked for",
+        help="also serve by multicast, such as 239.1.2.3:5004 (off by default)",
     )
     parser.add_argument(
         "--workers",
@@ -57,7 +65,7 @@ def parse_arguments(argv: list[str] | None) -> argparse.Namespace:
         "--status",
         type=_seconds,
         metavar="SECONDS",
-        help="print a line of figures so often; SIGUSR1 asks for one at any time",
+        help="print a status line every SECONDS seconds (send SIGUSR1 for one now)",
     )
     parser.add_argument(
         "--metrics",
@@ -81,12 +89,36 @@ def parse_arguments(argv: list[str] | None) -> argparse.Namespace:
         metavar="ADDRESS",
         help="address or network of a proxy; may be given several times",
     )
-    add_security_options(parser)
+    _add_login_options(parser)
+    _add_limit_options(parser)
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     options = parser.parse_args(argv)
     if problem := _problem(options):
         parser.error(problem)
     return options
+
+
+def service_from(options: argparse.Namespace) -> Service:
+    """Return what the options ask for. Raises ValueError with a sentence, OSError for --media."""
+    multicast: MulticastGroup | None = options.multicast
+    proxies = TrustedProxies(tuple(options.trusted_proxy)) if options.proxy_protocol else None
+    try:
+        users = _user_database(options.user, options.users)
+        tls = _tls_context(*options.tls) if options.tls is not None else None
+    except OSError as error:
+        raise ValueError(f"{error.filename} can't be read ({error.strerror}).") from error
+    return Service(
+        MovieLibrary(options.media),
+        fps=options.fps,
+        loop=options.loop,
+        marker=options.marker,
+        multicast=MulticastChannels(multicast) if multicast is not None else None,
+        users=users,
+        tls=tls,
+        session_timeout=float(options.session_timeout),
+        limits=Limits(**options.limit),
+        client_address=proxies.client_address if proxies is not None else None,
+    )
 
 
 def _problem(options: argparse.Namespace) -> str:
@@ -100,6 +132,144 @@ def _problem(options: argparse.Namespace) -> str:
     if options.trusted_proxy and not options.proxy_protocol:
         return "--trusted-proxy is of use with --proxy-protocol only"
     return ""
+
+
+# --- who gets in ---------------------------------------------------------------------------------
+
+
+def _add_login_options(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("who gets in")
+    group.add_argument(
+        "--user",
+        action="append",
+        default=[],
+        type=_sentence(parse_user),
+        metavar="NAME:PASSWORD",
+        help="let in only this user; may be given several times",
+    )
+    group.add_argument(
+        "--users", type=Path, metavar="FILE", help="let in the users of a file as of htdigest"
+    )
+    group.add_argument(
+        "--tls",
+        nargs=2,
+        type=Path,
+        metavar=("CERT", "KEY"),
+        help="speak RTSP inside TLS only, with this certificate and key (PEM files)",
+    )
+
+
+def _user_database(users: list[tuple[str, str]], file: Path | None) -> UserDatabase | None:
+    return UserDatabase(users, file) if users or file is not None else None
+
+
+def _tls_context(certificate: Path, key: Path) -> ssl.SSLContext:
+    for path in (certificate, key):
+        path.open("rb").close()  # ssl would not say which of them it can't read
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2  # RFC 8996: the older ones are broken
+    context.options |= ssl.OP_NO_RENEGOTIATION  # a client could have us compute without end
+    try:
+        # An encrypted key is refused, not asked for: nobody may be there to answer.
+        context.load_cert_chain(certificate, key, password="")
+    except (ssl.SSLError, ValueError) as error:
+        raise ValueError(
+            f"{certificate} and {key} are no certificate in PEM and its unencrypted key "
+            f"({getattr(error, 'reason', None) or error})."
+        ) from error
+    return context
+
+
+# --- how much ------------------------------------------------------------------------------------
+
+
+class _Limit(argparse.Action):
+    """Collects limits in one dictionary, by the names of the fields of Limits."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: str | Sequence[Any] | None,
+        option_string: str | None = None,
+    ) -> None:
+        text = str(values)
+        if option_string in OPTION_LIMITS:
+            name, number = OPTION_LIMITS[option_string], text
+        elif text == "help":
+            print(_limits_help())
+            parser.exit()
+        else:
+            written, _, number = text.partition("=")
+            name = next((name for name in _OTHERS if name_of(name) == written), "")
+            if not name:
+                raise argparse.ArgumentError(
+                    self, f"{written!r} is not a limit: --limit help lists them"
+                )
+        try:
+            limits = {**namespace.limit, name: BOUNDS[name].parse(number)}
+        except ValueError as error:
+            raise argparse.ArgumentError(self, str(error)) from error
+        namespace.limit = limits
+
+
+_OTHERS = [name for name in BOUNDS if name not in OPTION_LIMITS.values()]
+
+
+def _add_limit_options(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("limits, safe as they are; each worker counts for itself")
+    for option, name in OPTION_LIMITS.items():
+        group.add_argument(
+            option,
+            action=_Limit,
+            dest="limit",
+            default={},
+            metavar="N",
+            help=f"{BOUNDS[name].meaning} (default: {getattr(Limits, name)})",
+        )
+    group.add_argument(
+        "--session-timeout",
+        type=_sentence(_SESSION_TIMEOUT.parse),
+        default=SESSION_TIMEOUT,
+        metavar="N",
+        help=f"seconds {_SESSION_TIMEOUT.meaning} (default: {SESSION_TIMEOUT:g})",
+    )
+    group.add_argument(
+        "--limit",
+        action=_Limit,
+        default={},
+        metavar="NAME=N",
+        help="any other limit; may be given several times. `--limit help` lists them",
+    )
+
+
+def _limits_help() -> str:
+    """Return a line for each limit that --limit takes."""
+    width = max(len(name_of(name)) for name in _OTHERS)
+    lines = ["Limits for --limit NAME=N:"]
+    for name in _OTHERS:
+        bound = BOUNDS[name]
+        meaning = f"{bound.unit} {bound.meaning}".strip()
+        default, lowest, highest = getattr(Limits, name), bound.lowest, bound.highest
+        lines.append(
+            f"  {name_of(name):{width}}  {meaning} (default: {default}, {lowest} to {highest})"
+        )
+    return "\n".join(lines)
+
+
+# --- values --------------------------------------------------------------------------------------
+
+
+def _sentence(parse: Callable[[str], _T]) -> Callable[[str], _T]:
+    """Have argparse show the sentence of a ValueError: its own would name our function."""
+
+    def parsed(text: str) -> _T:
+        try:
+            return parse(text)
+        except ValueError as error:
+            raise argparse.ArgumentTypeError(str(error)) from error
+
+    return parsed
 
 
 def _port(text: str) -> int:
@@ -134,19 +304,6 @@ def _network(text: str) -> Network:
         return ipaddress.ip_network(text)
     except ValueError as error:
         raise argparse.ArgumentTypeError(f"{error}, as in 10.0.0.7 or 10.0.0.0/24") from error
-
-
-def _mtu(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and MIN_MTU <= int(text) <= 65535):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a size from {MIN_MTU} to 65535 bytes")
-    return int(text)
-
-
-def _group(text: str) -> MulticastGroup:
-    try:
-        return parse_group(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from error
 
 
 def _fps(text: str) -> float:

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from itertools import chain
 
 # One RTP packet in two pieces, to be gathered: its header, and the payload that viewers share.
-Packet = tuple[bytes, bytes]
+PacketParts = tuple[bytes, bytes]
 
 _SOL_UDP = 17
 _UDP_SEGMENT = 103  # from linux/udp.h: Python's socket module has no name for it
@@ -51,13 +51,13 @@ def path_mtu(connected: socket.socket) -> int:
         return _LARGEST_PACKET  # there is no path at the moment
 
 
-def packet_size(packet: Packet) -> int:
+def packet_size(packet: PacketParts) -> int:
     """Return how many bytes a packet has."""
     header, payload = packet
     return len(header) + len(payload)
 
 
-def evenly(packets: list[Packet], most: int) -> list[list[Packet]]:
+def evenly(packets: list[PacketParts], most: int) -> list[list[PacketParts]]:
     """Return the packets in as few parts of at most `most` as can be; the last may be shorter."""
     if len(packets) <= most:
         return [packets]
@@ -82,7 +82,7 @@ class DatagramSender:
         self._refused = refused
         self.dropped = 0  # packets that were not taken, most often by a full send buffer
 
-    def send(self, packets: list[Packet]) -> None:
+    def send(self, packets: list[PacketParts]) -> None:
         """Send the packets in order. Raises what `refused` raises."""
         if not self._segmenting or len(packets) == 1:
             self._send_singly(packets)
@@ -91,7 +91,7 @@ class DatagramSender:
         for batch in evenly(packets, min(_MAX_SEGMENTS, _MAX_BYTES // size)):
             self._send_together(batch, size)
 
-    def _send_together(self, packets: list[Packet], size: int) -> None:
+    def _send_together(self, packets: list[PacketParts], size: int) -> None:
         pieces = list(chain.from_iterable(packets))
         segments = [(_SOL_UDP, _UDP_SEGMENT, _SEGMENT_SIZE.pack(size))]
         try:
@@ -100,7 +100,7 @@ class DatagramSender:
             self._segmenting = error.is_for_now
             self._send_singly(packets)
 
-    def _send_singly(self, packets: list[Packet]) -> None:
+    def _send_singly(self, packets: list[PacketParts]) -> None:
         for packet in packets:
             self._send_or_drop([b"".join(packet)], [], 1)
 

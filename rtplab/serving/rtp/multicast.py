@@ -6,18 +6,20 @@ import ipaddress
 import logging
 import socket
 import threading
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 
-from rtplab.protocol.errors import MessageError, RtpLabError
-from rtplab.protocol.rtsp.headers import Transport
-from rtplab.protocol.rtsp.messages import printable
-from rtplab.serving.rtp.pacer import Pacer, Ticket
+from rtplab.movies.cursor import MovieCursor
+from rtplab.movies.movie import Movie
+from rtplab.protocol.errors import MessageError
+from rtplab.protocol.rtsp.headers import Range, Transport
+from rtplab.serving.rtp.delivery import PlayInfo
 from rtplab.serving.rtp.sinks import UdpSink
-from rtplab.serving.rtsp.session import Session
+from rtplab.serving.rtp.stream import RtpStream
+from rtplab.serving.rtp.transmission import Transmission
 
 TTL = 1  # the local network, and no further
+LAST_PORT = 65_534  # the last even one
 
 logger = logging.getLogger("rtplab.server")
 
@@ -60,108 +62,178 @@ def multicast_transport(group: str, port: int, ssrc: int) -> Transport:
 
 
 class MulticastChannel:
-    """A movie's one sender. It begins with the first viewer and stops after the last."""
+    """A movie's one sender. It begins with the first viewer who plays and stops after the last."""
 
-    def __init__(self, session: Session, pacer: Pacer) -> None:
-        """Send as `session` says, which no client has for itself."""
-        self.session = session
-        self._pacer = pacer
-        self._lock = threading.Lock()  # guards what follows
-        self._viewers: dict[str, Callable[[], None]] = {}
-        self._at_end: set[str] = set()  # who has seen the end, and not left since
-        self._ticket: Ticket | None = None
+    def __init__(self, transmission: Transmission, transport: Transport) -> None:
+        """Send to the group; SETUP answers each of its viewers with `transport`."""
+        self.transmission = transmission
+        self.transport = transport
+        self.seats = 0  # sessions that are set up; guarded by the lock of MulticastChannels
+        self._lock = threading.Lock()  # guards who watches, from the start of sending to its end
+        self._watching: dict[Seat, None] = {}  # in the order in which they came
 
-    def join(self, viewer: str, ended: Callable[[], None]) -> None:
-        """Send for this viewer too, unless the movie has ended for it and it has not left since.
-
-        `ended` is called soon after the end: by then the viewer may have left, and joined again.
-        """
+    def select(self) -> None:
+        """Begin the movie again if it has ended, and nobody watches. All see the same."""
         with self._lock:
-            if viewer in self._at_end:
+            if not self._watching:
+                self.transmission.playback.rewind_at_end()
+
+    def join(self, seat: Seat) -> None:
+        """Send for this seat too, unless it has seen the end and not been stopped since."""
+        with self._lock:
+            if seat.has_ended:
                 return
-            self._viewers[viewer] = ended
-            if self._ticket is None:
-                self.session.playback.rewind_at_end()
-                now = time.monotonic()
-                self.session.start_clock(now)
-                self._ticket = self._pacer.add(self._send, now)
+            self._watching[seat] = None
+            if not self.transmission.is_sending:
+                self.transmission.stop()  # BYE need not be repeated any more
+                self.transmission.playback.rewind_at_end()
+                self.transmission.start_soon(self._send, lambda is_gone: None)
 
-    def leave(self, viewer: str) -> None:
-        """Send no longer for this viewer. May be called twice."""
+    def leave(self, seat: Seat) -> None:
+        """Send no longer for this seat. May be called twice."""
         with self._lock:
-            self._viewers.pop(viewer, None)
-            self._at_end.discard(viewer)
-            if not self._viewers and self._ticket is not None:
-                self._ticket.cancel()
-                self._ticket = None
-                self.session.playback.cursor.seek(1)
-
-    def has_ended_for(self, viewer: str) -> bool:
-        """Tell if the movie has ended while this viewer watched, and it has not left since."""
-        with self._lock:
-            return viewer in self._at_end
-
-    def close(self) -> None:
-        """Free the sockets; no viewer is left."""
-        self.session.say_goodbye()
-        self.session.stream.sink.close()
+            seat.has_ended = False
+            self._watching.pop(seat, None)
+            if not self._watching and self.transmission.is_sending:
+                self.transmission.stop()
+                self.transmission.playback.cursor.seek(1)
 
     def _send(self) -> float | None:
         """Send the next frame; return when the one after it is due. The pacer calls this."""
         with self._lock:
-            if self._ticket is None:
-                return None
-            try:
-                due = self.session.send_next(time.monotonic())
-                if due is not None:
-                    return due
-            except (RtpLabError, OSError) as error:  # the file was cut, or the network is gone
-                logger.warning("%s is sent no more: %s", self._name, error)
-            except Exception:
-                logger.exception("%s is sent no more: the server has failed", self._name)
-            self._ticket = None
-            viewers, self._viewers = self._viewers, {}
-            self._at_end.update(viewers)
-            try:
-                self.session.say_goodbye()
-            except Exception:
-                logger.exception("%s ends without a word", self._name)
-        for ended in viewers.values():
-            try:
-                ended()
-            except Exception:
-                logger.exception("a viewer of %s is not told of its end", self._name)
+            due = self.transmission.send_next()
+            if not self.transmission.has_ended:
+                return due
+            watched, self._watching = self._watching, {}
+            for seat in watched:
+                seat.has_ended = True
+        for seat in watched:  # without the lock: their sessions have locks of their own
+            seat.tell()
         return None
 
+
+class Seat:
+    """One viewer's place in a channel. It is a Delivery."""
+
+    report_socket = None  # reports go to the group
+
+    def __init__(self, channel: MulticastChannel, free: Callable[[MulticastChannel], None]) -> None:
+        """`free` is called once, when the seat is given up."""
+        self.channel = channel
+        self.has_ended = False  # while this viewer watched, and it has not been stopped since
+        self._free: Callable[[MulticastChannel], None] | None = free
+        self._ended: Callable[[bool], None] | None = None
+
     @property
-    def _name(self) -> str:
-        return f"the multicast of {printable(self.session.resource.name, 80)}"
+    def stream(self) -> RtpStream:
+        """The channel's stream."""
+        return self.channel.transmission.stream
+
+    @property
+    def cursor(self) -> MovieCursor:
+        """Where the channel stands in its movie."""
+        return self.channel.transmission.cursor
+
+    @property
+    def last_report(self) -> None:
+        """There is none."""
+
+    def select(self, span: Range, scale: float, speed: float) -> None:
+        """Stay where the channel is: all its viewers see the same."""
+        self.channel.select()
+
+    def info(self) -> PlayInfo:
+        """Return what a reply to PLAY says."""
+        return self.channel.transmission.info()
+
+    def prepare(self) -> None:
+        """Get the next frames ready. Raises MessageError 415."""
+        self.channel.transmission.prepare()
+
+    def start(self, send: Callable[[], float | None], ended: Callable[[bool], None]) -> None:
+        """Watch; the channel has its own `send`."""
+        self._ended = ended
+        self.channel.join(self)
+
+    def tell(self) -> None:
+        """Tell the session of the end. By then it may have stopped, and started again."""
+        ended = self._ended
+        try:
+            if ended is not None:
+                ended(False)
+        except Exception:
+            logger.exception("a viewer of a multicast is not told of its end")
+
+    def send_next(self) -> float | None:
+        """Nothing: the channel sends by itself."""
+        return None
+
+    def stop(self) -> None:
+        """Watch no longer. May be called twice."""
+        self._ended = None
+        self.channel.leave(self)
+
+    def take_report(self, data: bytes) -> bool:
+        """Nothing of it is used."""
+        return False
+
+    def receive_report(self) -> bool:
+        """There is none."""
+        return False
+
+    def close(self) -> None:
+        """Give the seat up; the others go on. May be called twice."""
+        self.stop()
+        free, self._free = self._free, None
+        if free is not None:
+            free(self.channel)
 
 
 class MulticastChannels:
-    """The channels of a server's movies, made when the first viewer asks."""
+    """The channels of a server's movies, each made for its first viewer and freed after the last.
+
+    A movie is known by the identity of its file: once that is replaced, new viewers get a new one.
+    """
 
     def __init__(self, group: MulticastGroup) -> None:
         self._group = group
-        self._channels: dict[str, MulticastChannel] = {}  # by the movie's path
-        self._lock = threading.Lock()  # guards _channels
+        self._channels: dict[Hashable, MulticastChannel] = {}  # by the identity of the movie
+        self._lock = threading.Lock()  # guards _channels and their seats
 
-    def channel(self, path: str, make: Callable[[str, int], MulticastChannel]) -> MulticastChannel:
-        """Return the movie's channel; `make` is called with group and port for a new one.
+    def seat(self, movie: Movie, make: Callable[[str, int], MulticastChannel]) -> Seat:
+        """Return a seat in the movie's channel; `make` is called with group and port for a new one.
 
-        Raises MessageError 453 when there are no ports left for another.
+        Raises MessageError 453 when there are no ports left for another, and what `make` raises.
         """
         with self._lock:
-            if path not in self._channels:
-                port = self._group.port + 2 * len(self._channels)
-                if port > 65534:
-                    raise MessageError("too many movies for one multicast group", 453)
-                self._channels[path] = make(self._group.group, port)
-            return self._channels[path]
+            channel = self._channels.get(movie.identity)
+            if channel is None:
+                channel = make(self._group.group, self._free_port())
+                self._channels[movie.identity] = channel
+            channel.seats += 1
+        return Seat(channel, self._give_up)
+
+    def _free_port(self) -> int:
+        taken = {channel.transport.client_port for channel in self._channels.values()}
+        for port in range(self._group.port, LAST_PORT + 1, 2):
+            if (port, port + 1) not in taken:
+                return port
+        raise MessageError("too many movies for one multicast group", 453)
+
+    def _give_up(self, channel: MulticastChannel) -> None:
+        """Free the channel after its last viewer."""
+        with self._lock:
+            channel.seats -= 1
+            if channel.seats:
+                return
+            for identity in [key for key, one in self._channels.items() if one is channel]:
+                del self._channels[identity]
+        channel.transmission.close()
 
     def close(self) -> None:
         """Close all channels. May be called twice."""
         with self._lock:
-            for channel in self._channels.values():
-                channel.close()
+            channels = list(self._channels.values())
             self._channels.clear()
+        for channel in channels:
+            channel.transmission.close()

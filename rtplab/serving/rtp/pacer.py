@@ -29,7 +29,7 @@ LATENESS_KEPT = 10_000
 logger = logging.getLogger("rtplab.pacer")
 
 
-class Ticket:
+class ScheduledStream:
     """A stream's place in the queue; `cancel` takes it out."""
 
     __slots__ = ("send",)
@@ -50,15 +50,17 @@ class Pacer:
 
     def __init__(self) -> None:
         self._changed = threading.Condition()  # guards what follows, up to _closing
-        self._added: list[tuple[Ticket, int]] = []  # not yet in the queue, with their moments
+        self._added: list[
+            tuple[ScheduledStream, int]
+        ] = []  # not yet in the queue, with their moments
         self._wakes_at = 0.0  # until when the thread waits, unless it is notified
         self._closing = False
         self._thread: threading.Thread | None = None
         self._latenesses: deque[float] = deque(maxlen=LATENESS_KEPT)  # below 0: went with others
         # What follows is used by the thread alone.
         self._moments: list[int] = []  # at which something is due: a heap
-        self._queue: defaultdict[int, list[Ticket]] = defaultdict(list)  # by moment
-        self.left_out = 0  # frames of all streams so far
+        self._queue: defaultdict[int, list[ScheduledStream]] = defaultdict(list)  # by moment
+        self.skipped = 0  # frames of all streams so far
         self._unsaid = 0
         self._silent_until = 0.0
 
@@ -81,26 +83,26 @@ class Pacer:
                     raise MessageError(f"no stream can be sent: {error}", 503) from error
                 self._thread = thread
 
-    def add(self, send: Callable[[], float | None], deadline: float) -> Ticket:
+    def add(self, send: Callable[[], float | None], deadline: float) -> ScheduledStream:
         """Call `send` at `deadline`, and then as often as it asks to be called.
 
         Raises MessageError 503 when the thread is still to be started, and can't be.
         """
         self.start()
-        ticket, moment = Ticket(send), round(deadline * MOMENTS)
+        ticket, moment = ScheduledStream(send), round(deadline * MOMENTS)
         with self._changed:
             self._added.append((ticket, moment))
             if deadline < self._wakes_at or self._wakes_at < time.monotonic():  # it is overdue
                 self._changed.notify()
         return ticket
 
-    def say_left_out(self, frames: int) -> None:
+    def log_skipped(self, frames: int) -> None:
         """Count frames that a stream leaves out, and say so once a second. For a `send` to call."""
-        self.left_out += frames
+        self.skipped += frames
         self._unsaid += frames
         now = time.monotonic()
         if now >= self._silent_until:
-            logger.warning("%d frames left out: more is asked for than can be sent", self._unsaid)
+            logger.warning("%d frames skipped: more is asked for than can be sent", self._unsaid)
             self._unsaid, self._silent_until = 0, now + 1.0
 
     def close(self) -> None:
@@ -129,7 +131,7 @@ class Pacer:
                 self._changed.wait(left if self._moments else None)
         return False
 
-    def _enqueue(self, ticket: Ticket, moment: int) -> None:
+    def _enqueue(self, ticket: ScheduledStream, moment: int) -> None:
         """Let a stream wait with all that are due at the same moment, in the order they came."""
         tickets = self._queue[moment]
         if not tickets:
@@ -147,7 +149,7 @@ class Pacer:
                     self._enqueue(ticket, following)
 
 
-def _send(ticket: Ticket) -> int | None:
+def _send(ticket: ScheduledStream) -> int | None:
     """Have a stream send what is due; return the moment of what follows, if anything does."""
     send = ticket.send
     if send is None:

@@ -13,12 +13,11 @@ from rtplab.protocol.rtp.packet import HEADER_SIZE
 from rtplab.serving.rtp.datagrams import (
     TOO_LARGE,
     DatagramSender,
-    Packet,
+    PacketParts,
     kernel_can_segment,
     packet_size,
     path_mtu,
 )
-from rtplab.serving.rtsp.connection import RtspConnection
 
 # A lab client may open its port only after PLAY; one whose port has stayed closed so long, in
 # seconds, is gone.
@@ -44,17 +43,35 @@ class ViewerGone(RtpLabError):
     """Nobody listens any more where the packets go."""
 
 
+class Connection(Protocol):
+    """What a sink knows of the RTSP connection. Both send at once or queue; both raise OSError."""
+
+    def offer(self, frame: bytes) -> None:
+        """Send a frame, or drop it whole if too much is queued."""
+
+    def send(self, data: bytes) -> None:
+        """Send what must not be dropped."""
+
+
 class Sink(Protocol):
     """What takes the packets of a stream. Nothing of it ever blocks."""
 
     max_burst: int  # packets that may be sent at once
     max_payload: int  # bytes of RTP payload that the way takes in one piece
+    is_lossy: bool  # the network may lose what is sent
 
-    def send(self, packets: list[Packet]) -> None:
+    @property
+    def report_socket(self) -> socket.socket | None:
+        """Where the viewer's reports arrive; None if that is the RTSP connection."""
+
+    def send(self, packets: list[PacketParts]) -> None:
         """Send packets of one frame. Raises ViewerGone."""
 
     def send_report(self, report: bytes) -> None:
         """Send an RTCP compound packet, as far as the sink has a way for it."""
+
+    def receive_report(self) -> bytes:
+        """Return a datagram that waits at `report_socket`; b"" if there is none after all."""
 
     def close(self) -> None:
         """Free what the sink holds. May be called twice."""
@@ -64,7 +81,7 @@ class UdpSink:
     """Connected UDP sockets to one viewer's RTP port and, in the standard dialect, RTCP port."""
 
     __slots__ = (
-        "rtcp_socket",
+        "report_socket",
         "server_port",
         "max_payload",
         "_socket",
@@ -74,24 +91,25 @@ class UdpSink:
     )
 
     max_burst = MAX_BURST
+    is_lossy = True
 
     def __init__(
         self, local_host: str, host: str, rtp_port: int, rtcp_port: int | None = None
     ) -> None:
         """Open the sockets on `local_host`, which the client knows us by. Raises OSError."""
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        self.rtcp_socket: socket.socket | None = None
+        self.report_socket: socket.socket | None = None
         self.server_port: tuple[int, int] | None = None  # ours for RTP and RTCP, if there are both
         if rtcp_port is None:
             self._socket = _bound_socket(family, local_host, 0)
         else:
-            self._socket, self.rtcp_socket, first = _bound_pair(family, local_host)
+            self._socket, self.report_socket, first = _bound_pair(family, local_host)
             self.server_port = first, first + 1
         try:
             self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
             self._socket.connect((host, rtp_port))
-            if self.rtcp_socket is not None:
-                self.rtcp_socket.connect((host, rtcp_port))
+            if self.report_socket is not None:
+                self.report_socket.connect((host, rtcp_port))
         except OSError:
             self.close()
             raise
@@ -102,9 +120,9 @@ class UdpSink:
     @property
     def sockets(self) -> list[socket.socket]:
         """The sockets that send: for RTP, and for RTCP where there is one."""
-        return [self._socket] + ([self.rtcp_socket] if self.rtcp_socket else [])
+        return [self._socket] + ([self.report_socket] if self.report_socket else [])
 
-    def send(self, packets: list[Packet]) -> None:
+    def send(self, packets: list[PacketParts]) -> None:
         """Send packets of one frame. Raises ViewerGone when they have long been refused."""
         self._sender.send(packets)
 
@@ -132,24 +150,24 @@ class UdpSink:
 
     def send_report(self, report: bytes) -> None:
         """Send an RTCP compound packet; one that does not get through is soon followed."""
-        if self.rtcp_socket is not None:
+        if self.report_socket is not None:
             try:
-                self.rtcp_socket.send(report)
+                self.report_socket.send(report)
             except OSError:
                 pass  # the port may be closed: many players open it late or never
 
     def receive_report(self) -> bytes:
         """Return a datagram that waits at the RTCP port; b"" when there is none after all."""
         try:
-            return self.rtcp_socket.recv(LARGEST_DATAGRAM) if self.rtcp_socket else b""
+            return self.report_socket.recv(LARGEST_DATAGRAM) if self.report_socket else b""
         except OSError:
             return b""
 
     def close(self) -> None:
         """Free the sockets. May be called twice."""
         self._socket.close()
-        if self.rtcp_socket is not None:
-            self.rtcp_socket.close()
+        if self.report_socket is not None:
+            self.report_socket.close()
 
 
 class InterleavedSink:
@@ -159,14 +177,15 @@ class InterleavedSink:
 
     max_burst = sys.maxsize  # TCP has its own flow control, and frames go whole or not at all
     max_payload = LARGEST_DATAGRAM - HEADER_SIZE  # the length field has 16 bits
+    is_lossy = False
+    report_socket = None
 
-    def __init__(self, connection: RtspConnection, channels: tuple[int, int]) -> None:
-        """Send by these channels, for RTP and RTCP. In the control thread. Raises OSError."""
-        connection.expect_frames()
+    def __init__(self, connection: Connection, channels: tuple[int, int]) -> None:
+        """Send by these channels, for RTP and RTCP."""
         self._connection = connection
         self._rtp_channel, self._rtcp_channel = channels
 
-    def send(self, packets: list[Packet]) -> None:
+    def send(self, packets: list[PacketParts]) -> None:
         """Send all packets of one frame, or none of them. Raises ViewerGone."""
         pieces: list[bytes] = []
         for packet in packets:
@@ -186,6 +205,10 @@ class InterleavedSink:
             self._connection.send(_interleaved_header(self._rtcp_channel, len(report)) + report)
         except OSError as error:
             raise _gone(error) from error
+
+    def receive_report(self) -> bytes:
+        """There is none: reports arrive with the requests."""
+        return b""
 
     def close(self) -> None:
         """Nothing to free: the connection is not the sink's own."""

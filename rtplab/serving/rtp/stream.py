@@ -1,13 +1,13 @@
-"""The RTP stream of one session: how its packets are numbered, stamped and reported."""
+"""The RTP stream of one session: how its packets are numbered, stamped and counted."""
 
 from __future__ import annotations
 
-import random
+import secrets
 
 from rtplab.protocol.rtp import rtcp
 from rtplab.protocol.rtp.packet import pack_headers
 from rtplab.serving.media.payloads import Payloads
-from rtplab.serving.rtp.datagrams import Packet, evenly
+from rtplab.serving.rtp.datagrams import PacketParts, evenly
 from rtplab.serving.rtp.sinks import Sink
 
 MJPEG = 26  # payload type: JPEG (RFC 3551 section 6)
@@ -32,7 +32,6 @@ class RtpStream:
         "_media_time",
         "_last_timestamp",
         "_mark_single_packets",
-        "_next_report",
         "_bursts",
         "_burst_share",
     )
@@ -56,8 +55,7 @@ class RtpStream:
         self.frames_sent = 0
         self.packets_sent = 0
         self.bytes_sent = 0  # of payload
-        self._next_report = 0.0  # with the first frame: players set their clocks by it
-        self._bursts: list[list[Packet]] = []  # of the frame under way, still to be sent
+        self._bursts: list[list[PacketParts]] = []  # of the frame under way, still to be sent
         self._burst_share = 1.0
 
     @property
@@ -93,7 +91,7 @@ class RtpStream:
         """Tell if a part of the frame is still to be sent."""
         return bool(self._bursts)
 
-    def _packets(self, payloads: Payloads) -> list[Packet]:
+    def _packets(self, payloads: Payloads) -> list[PacketParts]:
         """Number and stamp the packets of one frame."""
         self._last_timestamp = timestamp = self.timestamp
         if not payloads:
@@ -107,32 +105,39 @@ class RtpStream:
         self.frames_sent += 1
         return list(zip(headers, payloads, strict=True))
 
-    def report_is_due(self, now: float) -> bool:
-        """Tell if it is time for a sender report; `now` in seconds of time.monotonic."""
-        return now >= self._next_report
-
-    def report(self, cname: str, now: float, wall_clock: float, bye: bool = False) -> None:
-        """Send a sender report (RFC 3550 section 6.4.1), with BYE at the end of the stream.
-
-        `wall_clock` is Unix time. Raises ViewerGone.
-        """
-        interval = rtcp.report_interval(2, 100, self._bandwidth(), random.random())
-        self._next_report = now + interval
-        report = rtcp.SenderReport(
+    def sender_report(self, wall_clock: float) -> rtcp.SenderReport:
+        """Return what is to be reported (RFC 3550 section 6.4.1); `wall_clock` is Unix time."""
+        return rtcp.SenderReport(
             self.ssrc,
             rtcp.ntp_timestamp(wall_clock),
             self._last_timestamp,
             self.packets_sent,
             self.bytes_sent,
         )
-        goodbye = rtcp.Bye((self.ssrc,)) if bye else None
-        self.sink.send_report(rtcp.build_compound(report, cname, goodbye))
-
-    def _bandwidth(self) -> float:
-        """Bytes a second so far; with our few short reports the five seconds' minimum rules."""
-        return max(1000.0, self.bytes_sent / max(1.0, self._media_time))
 
 
 def _size(payloads: Payloads) -> int:
     """Return how many bytes a frame's payloads have: all but the last have the same."""
     return (len(payloads) - 1) * len(payloads[0]) + len(payloads[-1])
+
+
+def lab_stream(sink: Sink, marker: bool) -> RtpStream:
+    """Return a stream numbered as lab clients need it: from 1, a number a frame."""
+    return RtpStream(
+        sink,
+        ssrc=secrets.randbits(32),
+        sequence_number=1,
+        first_timestamp=0,
+        mark_single_packets=marker,
+    )
+
+
+def standard_stream(sink: Sink) -> RtpStream:
+    """Return a stream that begins at random numbers (RFC 3550 section 5.1)."""
+    return RtpStream(
+        sink,
+        ssrc=secrets.randbits(32),
+        sequence_number=secrets.randbits(16),
+        first_timestamp=secrets.randbits(32),
+        mark_single_packets=True,
+    )

@@ -51,7 +51,6 @@ class RtspConnection:
     ) -> None:
         """Take a socket over. With `tls`, all that goes over it is inside TLS."""
         self._limits = limits or Limits()
-        self._pace = Pace(self._limits.requests_per_second)
         # We look as often as requests may come, and no more: single bytes, empty lines and reports
         # cost as much as requests, and what comes meanwhile is then read at once.
         self._reading_pace = Pace(self._limits.requests_per_second)
@@ -80,7 +79,12 @@ class RtspConnection:
         self.dropped_frames = 0
 
     @property
-    def is_private(self) -> bool:
+    def rtsp_socket(self) -> socket.socket:
+        """The client's socket, for what is read before the first request."""
+        return self._socket
+
+    @property
+    def is_encrypted(self) -> bool:
         """Tell if nobody on the way can read along."""
         return self._tls is not None
 
@@ -102,7 +106,6 @@ class RtspConnection:
             while message := self._parser.next(now if open_for_more else now + USELESS_PERIOD):
                 if self._misunderstanding is not None and isinstance(message, Request):
                     message.problem = self._misunderstanding
-                self.wait(self._pace.delay(time.monotonic()))
                 yield message
             if moment is not None and now >= moment:
                 yield None

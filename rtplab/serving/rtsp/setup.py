@@ -11,7 +11,7 @@ from rtplab.protocol.errors import MessageError, MovieError
 from rtplab.protocol.rtsp import sdp
 from rtplab.protocol.rtsp.headers import Transport
 from rtplab.protocol.rtsp.messages import Dialect, printable
-from rtplab.serving.admission.descriptors import are_exhausted
+from rtplab.serving.admission.descriptors import is_resource_exhaustion
 from rtplab.serving.media.payloads import Media
 from rtplab.serving.media.playback import Playback
 from rtplab.serving.rtp.multicast import (
@@ -19,13 +19,62 @@ from rtplab.serving.rtp.multicast import (
     multicast_transport,
     open_multicast_sink,
 )
-from rtplab.serving.rtp.stream import RtpStream
-from rtplab.serving.rtsp.resources import TRACK, Resource
+from rtplab.serving.rtp.sinks import InterleavedSink, Sink, UdpSink
+from rtplab.serving.rtp.stream import RtpStream, lab_stream, standard_stream
+from rtplab.serving.rtp.transmission import Transmission
+from rtplab.serving.rtsp.connection import RtspConnection
 from rtplab.serving.rtsp.service import Service
-from rtplab.serving.rtsp.session import Session, lab_stream, standard_stream
-from rtplab.serving.rtsp.transports import Viewer, choose_transport
+from rtplab.serving.rtsp.session import TRACK, Resource, Session
 
-logger = logging.getLogger("rtplab.sessionmaker")
+logger = logging.getLogger("rtplab.setup")
+
+
+@dataclass(frozen=True)
+class ClientEndpoint:
+    """Where a client can be reached: by its connection, or from our address at its own."""
+
+    connection: RtspConnection
+    local_host: str  # "" if we are not known by one address
+    host: str
+    name: str  # in the log
+
+
+def choose_transport(
+    offered: list[Transport], dialect: Dialect, *, multicast: bool, encrypted: bool
+) -> Transport:
+    """Return the first of the offered ways that can be served (RFC 2326 section 12.39).
+
+    By `multicast` if the server does; on an `encrypted` connection inside it alone, as everybody
+    could read what leaves it. Raises MessageError 461 when there is none.
+    """
+    for transport in offered:
+        if transport.lower == "TCP":
+            possible = dialect is Dialect.STANDARD and not transport.multicast
+        elif encrypted:
+            possible = False
+        else:
+            possible = multicast if transport.multicast else transport.client_port is not None
+        if possible:
+            return transport
+    raise MessageError("no transport that can be served", 461)
+
+
+def open_sink(
+    client: ClientEndpoint, dialect: Dialect, chosen: Transport
+) -> tuple[Sink, Transport]:
+    """Open a unicast way to the client; return it, and what SETUP answers. Raises OSError.
+
+    Media goes to the host that asked, wherever else `destination` may point.
+    """
+    ports = chosen.client_port
+    if chosen.lower == "TCP" or ports is None:
+        channels = chosen.interleaved or (0, 1)
+        client.connection.expect_frames()
+        sink = InterleavedSink(client.connection, channels)
+        return sink, Transport("TCP", interleaved=channels)
+    rtcp_port = ports[1] if dialect is Dialect.STANDARD else None
+    udp_sink = UdpSink(client.local_host, client.host, ports[0], rtcp_port)
+    return udp_sink, Transport("UDP", client_port=ports, server_port=udp_sink.server_port)
 
 
 @dataclass(frozen=True)
@@ -33,8 +82,7 @@ class SessionMaker:
     """Makes the sessions of one client."""
 
     service: Service
-    viewer: Viewer
-    name: str  # the client's, in the log
+    client: ClientEndpoint
 
     def open_movie(self, name: str, dialect: Dialect) -> Movie:
         """Open a movie by the name the client gave.
@@ -48,7 +96,7 @@ class SessionMaker:
         except MovieError as error:
             raise MessageError(f"{printable(path.name)} can't be played: {error}", 415) from error
         except OSError as error:
-            if are_exhausted(error):
+            if is_resource_exhaustion(error):
                 raise
             reason = error.strerror or "it is no file"
             # It is there, but another program has locked it, or the server may not read it.
@@ -63,7 +111,7 @@ class SessionMaker:
         width, height = self.service.media.rtp_jpeg(movie).size()
         return sdp.describe(
             name=resource.name,
-            origin=self.viewer.local_host or "127.0.0.1",
+            origin=self.client.local_host or "127.0.0.1",
             session_id=movie.modified,
             duration=None if self.service.loop else self._playback(movie).duration,
             frame_rate=self.service.fps,
@@ -74,78 +122,52 @@ class SessionMaker:
 
     def make(
         self, session_id: str, dialect: Dialect, resource: Resource, offered: list[Transport]
-    ) -> tuple[Session, MulticastChannel | None]:
-        """Open the movie and a way to the client; a session by multicast has a channel.
+    ) -> Session:
+        """Open the movie and a way to the client.
 
         Raises MessageError 404, 415 or 461, OSError when no port is free.
         """
+        service, client = self.service, self.client
         movie = self.open_movie(resource.name, dialect)
         if movie.damage:
             name = printable(resource.name, 80)
-            logger.warning("%s watches %s: %s", self.name, name, movie.damage)
-        chosen = choose_transport(offered, dialect, self.service.multicast is not None)
-        if not chosen.multicast:
-            return self._unicast(session_id, dialect, resource, movie, chosen), None
-        channel = self._channel(resource, movie)
-        return replace(channel.session, session_id=session_id, resource=resource), channel
-
-    def _unicast(
-        self,
-        session_id: str,
-        dialect: Dialect,
-        resource: Resource,
-        movie: Movie,
-        chosen: Transport,
-    ) -> Session:
-        media = self._media(dialect, movie)  # first: it may refuse, when nothing is open yet
-        sink, transport = self.viewer.open_sink(dialect, chosen)
-        is_lab = dialect is Dialect.LAB
-        stream = lab_stream(sink, self.service.marker) if is_lab else standard_stream(sink)
-        transport = replace(transport, ssrc=stream.ssrc)
-        return self._session(session_id, dialect, resource, transport, movie, media, stream)
-
-    def _channel(self, resource: Resource, movie: Movie) -> MulticastChannel:
-        """Return the movie's one multicast sender, made for the first viewer."""
-
-        def make(group: str, port: int) -> MulticastChannel:
-            media = self._media(Dialect.STANDARD, movie)
-            stream = standard_stream(open_multicast_sink(self.viewer.local_host, group, port))
-            self.service.metrics.stream_began(stream)
-            transport = multicast_transport(group, port, stream.ssrc)
-            session = self._session("", Dialect.STANDARD, resource, transport, movie, media, stream)
-            return MulticastChannel(session, self.service.pacer)
-
-        assert self.service.multicast is not None
-        return self.service.multicast.channel(movie.path, make)
-
-    def _session(
-        self,
-        session_id: str,
-        dialect: Dialect,
-        resource: Resource,
-        transport: Transport,
-        movie: Movie,
-        media: Media,
-        stream: RtpStream,
-    ) -> Session:
-        playback = self._playback(movie)
-        return Session(
-            session_id,
+            logger.warning("%s watches %s: %s", client.name, name, movie.damage)
+        chosen = choose_transport(
+            offered,
             dialect,
-            resource,
-            transport,
-            playback,
-            media,
-            stream,
-            cname=self.service.cname,
-            viewer=self.name,
-            left_out=self.service.pacer.say_left_out,
+            multicast=service.multicast is not None,
+            encrypted=client.connection.is_encrypted,
         )
-
-    def _media(self, dialect: Dialect, movie: Movie) -> Media:
+        if chosen.multicast and service.multicast is not None:
+            seat = service.multicast.seat(
+                movie, lambda group, port: self._channel(resource, movie, group, port)
+            )
+            return Session(session_id, dialect, resource, seat.channel.transport, seat)
         if dialect is Dialect.LAB:
-            return self.service.media.whole_frames(movie)
-        return self.service.media.rtp_jpeg(movie)
+            media: Media = service.media.whole_frames(movie)
+        else:
+            media = service.media.rtp_jpeg(movie)  # it may refuse, while nothing is open yet
+        sink, transport = open_sink(client, dialect, chosen)
+        is_lab = dialect is Dialect.LAB
+        stream = lab_stream(sink, service.marker) if is_lab else standard_stream(sink)
+        transmission = self._transmission(movie, media, stream, client.name, has_rtcp=not is_lab)
+        transport = replace(transport, ssrc=stream.ssrc)
+        return Session(session_id, dialect, resource, transport, transmission)
+
+    def _channel(self, resource: Resource, movie: Movie, group: str, port: int) -> MulticastChannel:
+        """Return a sender of the movie to all who join the group."""
+        media = self.service.media.rtp_jpeg(movie)
+        stream = standard_stream(open_multicast_sink(self.client.local_host, group, port))
+        name = f"the multicast of {printable(resource.name, 80)}"
+        transmission = self._transmission(movie, media, stream, name, has_rtcp=True)
+        return MulticastChannel(transmission, multicast_transport(group, port, stream.ssrc))
+
+    def _transmission(
+        self, movie: Movie, media: Media, stream: RtpStream, viewer: str, has_rtcp: bool
+    ) -> Transmission:
+        service = self.service
+        cname = service.cname if has_rtcp else None
+        return Transmission(self._playback(movie), media, stream, service.pacer, viewer, cname)
 
     def _playback(self, movie: Movie) -> Playback:
         return Playback(MovieCursor(movie), self.service.fps, self.service.loop)

@@ -15,7 +15,7 @@ from types import ModuleType
 from typing import Any
 
 from rtplab.protocol.errors import RtpLabError
-from rtplab.serving.admission.descriptors import are_exhausted
+from rtplab.serving.admission.descriptors import is_resource_exhaustion
 from rtplab.serving.scaling.metrics import Metrics, Snapshot
 
 # Seconds that a client may take for its request and our answer: the next one has to wait for it,
@@ -33,7 +33,7 @@ _COUNTERS = (
     ("rtplab_frames", "Frames sent", "frames"),
     ("rtplab_packets", "RTP packets sent", "packets"),
     ("rtplab_payload_bytes", "Bytes of RTP payload sent", "payload"),
-    ("rtplab_left_out_frames", "Frames not sent, as they came too late", "left_out"),
+    ("rtplab_skipped_frames", "Frames not sent, as they came too late", "skipped"),
 )
 _GAUGES = (
     ("rtplab_sessions", "Sessions that are set up", "sessions"),
@@ -138,7 +138,7 @@ class _HttpServer(TCPServer):
         try:
             return super().get_request()
         except OSError as error:
-            if are_exhausted(error):
+            if is_resource_exhaustion(error):
                 raise _NotTaken(error.strerror) from error
             raise  # the client has gone again: the base class passes over it
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import sys
 import threading
 import time
+from collections import Counter
 from dataclasses import dataclass
 
 from rtplab.serving.rtp.pacer import Pacer
@@ -25,7 +26,7 @@ _STATM = "/proc/self/statm"
 
 @dataclass(frozen=True)
 class Snapshot:
-    """The figures of one moment. `frames`, `packets`, `payload` and `left_out` are counted from the
+    """The figures of one moment. `frames`, `packets`, `payload` and `skipped` are counted from the
     start; the last are frames that were not sent, as they came too late.
 
     `when` is in seconds of time.monotonic, `payload` in bytes of RTP payload, as RTCP counts them.
@@ -46,38 +47,37 @@ class Snapshot:
     worst_jitter: float = 0.0
     lateness: float = 0.0
     memory: int = 0
-    left_out: int = 0
+    skipped: int = 0
 
 
 class Metrics:
-    """Knows the sessions and the streams of a server. For all threads."""
+    """Knows the sessions of a server, and so its streams. For all threads. It is an Observer."""
 
     def __init__(self, pacer: Pacer) -> None:
         self._pacer = pacer
         self._lock = threading.Lock()  # guards what follows
         self._sessions: dict[int, Session] = {}
         self._streams: dict[int, RtpStream] = {}
+        self._shares: Counter[int] = Counter()  # sessions of each stream: several by multicast
         self._ended = (0, 0, 0)  # frames, packets and payload of the streams that are no more
 
     def session_began(self, session: Session) -> None:
-        """Count a viewer."""
+        """Count a viewer, and what its stream sends; a stream that several share counts once."""
+        stream = session.delivery.stream
         with self._lock:
             self._sessions[id(session)] = session
+            self._streams[id(stream)] = stream
+            self._shares[id(stream)] += 1
 
     def session_ended(self, session: Session) -> None:
-        """Count a viewer no longer."""
+        """Count a viewer no longer; keep the counts of a stream that has no other."""
+        stream = session.delivery.stream
         with self._lock:
-            self._sessions.pop(id(session), None)
-
-    def stream_began(self, stream: RtpStream) -> None:
-        """Count what a stream sends; one of multicast is counted once."""
-        with self._lock:
-            self._streams[id(stream)] = stream
-
-    def stream_ended(self, stream: RtpStream) -> None:
-        """Keep the counts of a stream that sends no more."""
-        with self._lock:
-            if self._streams.pop(id(stream), None) is not None:
+            if self._sessions.pop(id(session), None) is None:
+                return
+            self._shares[id(stream)] -= 1
+            if not self._shares[id(stream)]:
+                del self._shares[id(stream)], self._streams[id(stream)]
                 self._ended = _sums([self._ended, _counts(stream)])
 
     def snapshot(self) -> Snapshot:
@@ -85,7 +85,7 @@ class Metrics:
         with self._lock:
             sessions = list(self._sessions.values())
             sums = _sums([self._ended, *map(_counts, self._streams.values())])
-        reports = [session.last_report for session in sessions if session.last_report]
+        reports = [report for one in sessions if (report := one.delivery.last_report)]
         losses = [report.fraction_lost / 256 for report in reports]
         jitters = [report.jitter / CLOCK_RATE for report in reports]
         return Snapshot(
@@ -97,7 +97,7 @@ class Metrics:
             *_mean_and_worst(jitters),
             self._pacer.lateness(0.99),
             resident_bytes(),
-            self._pacer.left_out,
+            self._pacer.skipped,
         )
 
 
@@ -132,54 +132,3 @@ def _peak_bytes() -> int:
         return 0
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else peak * 1024
-
-
-def status_line(before: Snapshot, now: Snapshot) -> str:
-    """Say in one line what has been done since `before`, and how it is now."""
-    seconds = max(now.when - before.when, 1e-3)
-    parts = [
-        f"{now.sessions} sessions",
-        f"{(now.frames - before.frames) / seconds:.1f} frames/s",
-        f"{(now.payload - before.payload) * 8 / seconds / 1e6:.2f} Mbit/s",
-        _reception(now),
-        f"pacer p99 {now.lateness * 1000:.1f} ms late",
-    ]
-    return ", ".join(parts) + (f", {now.memory / 1e6:.0f} MB" if now.memory else "")
-
-
-def _reception(now: Snapshot) -> str:
-    if not now.reporting:
-        return "no reports of loss"
-    return (
-        f"loss {now.loss:.1%} (worst {now.worst_loss:.1%}), jitter {now.jitter * 1000:.1f} ms "
-        f"(worst {now.worst_jitter * 1000:.1f}) by {now.reporting} reports"
-    )
-
-
-class StatusReporter:
-    """Prints the status line every `interval` seconds (None: never), and when it is asked to."""
-
-    def __init__(self, metrics: Metrics, interval: float | None, label: str) -> None:
-        self._metrics = metrics
-        self._interval = interval
-        self._label = label
-        self._before = metrics.snapshot()
-        self._asked = False
-
-    def ask(self) -> None:
-        """Have the line printed soon. May be called from a signal handler."""
-        self._asked = True
-
-    def seconds_left(self) -> float | None:
-        """Return how long it is until the next line; None if that is not known."""
-        if self._interval is None:
-            return None
-        return max(0.0, self._before.when + self._interval - time.monotonic())
-
-    def print_if_due(self) -> None:
-        """Print the line, if it is time or somebody has asked."""
-        if self._asked or self.seconds_left() == 0.0:
-            self._asked = False
-            now = self._metrics.snapshot()
-            print(f"{self._label}: {status_line(self._before, now)}", flush=True)
-            self._before = now

@@ -68,10 +68,9 @@ class Supervisor:
     def __init__(
         self, listeners: list[socket.socket], work: Callable[[int, socket.socket, int], None]
     ) -> None:
-        """`work(number, listener, lifeline)`, with numbers from 1, serves until SIGTERM.
+        """`work(number, listener, parent_alive_fd)`, with numbers from 1, serves until SIGTERM.
 
-        Or until the descriptor `lifeline` can be read: then the supervisor is gone, however it
-        went.
+        Or until the descriptor `parent_alive_fd` can be read: then the supervisor is gone.
         """
         self._listeners = listeners
         self._work = work
@@ -86,7 +85,7 @@ class Supervisor:
         """
         self._wake_reader, wake_writer = socket.socketpair()
         # Nothing is written to it. Its writing end closes when the supervisor ends.
-        self._lifeline_reader, self._lifeline_writer = os.pipe()
+        self._parent_alive_reader, self._parent_alive_writer = os.pipe()
         try:
             with self._wake_reader, wake_writer:
                 for end in (self._wake_reader, wake_writer):
@@ -95,8 +94,8 @@ class Supervisor:
                 ready()
                 self._keep_running()
         finally:
-            os.close(self._lifeline_reader)
-            os.close(self._lifeline_writer)
+            os.close(self._parent_alive_reader)
+            os.close(self._parent_alive_writer)
             _close(self._listeners)
         return 0 if self._signals_obeyed == 1 else 1
 
@@ -107,7 +106,7 @@ class Supervisor:
                 self._start_due()
                 if selector.select(self._seconds_to_next_start()):
                     self._wake_reader.recv(4096)
-                self._bury_the_dead()
+                self._reap_children()
 
     # ------------------------------------------------------------------ starting
 
@@ -144,7 +143,7 @@ class Supervisor:
         status = 1
         try:
             self._leave_supervision()
-            self._work(number, self._listeners[number - 1], self._lifeline_reader)
+            self._work(number, self._listeners[number - 1], self._parent_alive_reader)
             status = 0
         except Exception:
             logger.exception("worker %d failed", number)
@@ -162,7 +161,7 @@ class Supervisor:
             signal.signal(number, signal.SIG_IGN)
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, _ENDING | _RELAYED)
-        os.close(self._lifeline_writer)
+        os.close(self._parent_alive_writer)
 
     # ------------------------------------------------------------------ ending
 
@@ -187,7 +186,7 @@ class Supervisor:
         for process in list(self._numbers):
             os.kill(process, signal_number)  # one that is dead stays ours until it is buried
 
-    def _bury_the_dead(self) -> None:
+    def _reap_children(self) -> None:
         for process, number in list(self._numbers.items()):
             with _signals_wait():  # else it could be sent to a process that is no more
                 ended, status = os.waitpid(process, os.WNOHANG)

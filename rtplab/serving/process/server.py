@@ -1,0 +1,212 @@
+"""The RTSP server: a listening socket, and the program that serves the movies of a folder."""
+
+from __future__ import annotations
+
+import argparse
+import errno
+import logging
+import selectors
+import signal
+import socket
+import sys
+import threading
+from collections.abc import Callable
+from contextlib import ExitStack, closing
+
+from rtplab.console import write_every_name
+from rtplab.serving.admission.descriptors import is_resource_exhaustion, raise_descriptor_limit
+from rtplab.serving.media.listing import describe_movies
+from rtplab.serving.process.options import host_and_port, parse_arguments, service_from
+from rtplab.serving.process.signals import ending_signals, obey, woken_by_signals
+from rtplab.serving.process.status import StatusReporter
+from rtplab.serving.process.workers import MakeWorker, Workers
+from rtplab.serving.rtsp.service import Service
+from rtplab.serving.rtsp.worker import RtspWorker
+from rtplab.serving.scaling.exposition import MetricsServer, open_metrics_listeners
+from rtplab.serving.scaling.metrics import Metrics
+from rtplab.serving.scaling.supervisor import Supervisor, open_listeners
+
+# Seconds to wait before accepting again when the process has no descriptor left for a connection.
+ACCEPT_PAUSE = 0.2
+WAKE_SIZE = 4096  # bytes: more than there are calls to wake up at one time
+
+logger = logging.getLogger("rtplab.server")
+
+
+class RtspServer:
+    """A listening socket and the workers of the clients that came in by it."""
+
+    def __init__(
+        self, service: Service | None = None, make_worker: MakeWorker = RtspWorker
+    ) -> None:
+        """Serve what `service` has; without one, the movies of the current folder."""
+        self.service = service or Service()
+        self._make_worker = make_worker
+        self._workers = Workers(make_worker)  # used by the accepting thread alone
+        self._listener: socket.socket | None = None
+        self._wake_reader, self._wake_writer = socket.socketpair()
+        for end in (self._wake_reader, self._wake_writer):
+            end.setblocking(False)
+        self._closing = False
+
+    def listen(self, host: str = "127.0.0.1", port: int = 0) -> tuple[str, int]:
+        """Bind and listen; return the address. Port 0 takes a free one. Raises OSError."""
+        (listener,) = open_listeners(host, port, 1)
+        self._adopt(listener)
+        host, port = listener.getsockname()[:2]
+        return host, port
+
+    def _adopt(self, listener: socket.socket) -> None:
+        listener.setblocking(False)
+        self._listener = listener
+
+    def serve(
+        self, status: StatusReporter | None = None, parent_alive_fd: int | None = None
+    ) -> None:
+        """Accept clients until `stop`; then end all sessions and free the port.
+
+        Print `status` whenever it is due. Stop as well when `parent_alive_fd` can be read.
+        """
+        assert self._listener is not None, "listen() comes first"
+        with ExitStack() as stack:
+            stack.callback(self.close)
+            stack.enter_context(woken_by_signals(self._wake_writer))
+            with selectors.DefaultSelector() as selector:
+                selector.register(self._listener, selectors.EVENT_READ)
+                selector.register(self._wake_reader, selectors.EVENT_READ)
+                if parent_alive_fd is not None:
+                    selector.register(parent_alive_fd, selectors.EVENT_READ)
+                while not self._closing:
+                    for key, _ in selector.select(status.seconds_left() if status else None):
+                        if key.fileobj is self._wake_reader:
+                            self._wake_reader.recv(WAKE_SIZE)
+                        self._closing |= key.fileobj == parent_alive_fd
+                    if status:
+                        status.print_if_due()
+                    self._accept()
+
+    def _accept(self) -> None:
+        assert self._listener is not None
+        try:
+            rtsp_socket, address = self._listener.accept()
+        except OSError as error:
+            if is_resource_exhaustion(error):  # let some client go before the next is accepted
+                self._workers.log_full(f"can't be accepted for now: {error.strerror}")
+                threading.Event().wait(ACCEPT_PAUSE)
+            return  # or the client has gone again, or it was the wake-up call
+        try:
+            self._workers.take_in(rtsp_socket, address, self.service)
+        except OSError as error:  # as on macOS when it has hung up already
+            rtsp_socket.close()
+            logger.info("a client is lost: %s", error)
+        except Exception:  # it must not take the server along
+            rtsp_socket.close()
+            logger.exception("a client is dropped: the server has failed")
+
+    def stop(self) -> None:
+        """Make `serve` return soon. May be called twice, from any thread and a signal handler."""
+        self._closing = True
+        try:
+            self._wake_writer.send(b"x")
+        except OSError:
+            pass  # it has returned already
+
+    def close(self) -> None:
+        """Free the port and end every session. May be called twice."""
+        if self._listener is not None:
+            self._listener.close()
+        self._workers.close()
+        self.service.close()
+        self._wake_reader.close()
+        self._wake_writer.close()
+
+    # ------------------------------------------------------------------ as a program
+
+    def main(self, argv: list[str] | None = None, prog: str = "Server.py") -> int:
+        """Serve as the command line says until a signal comes; return the exit status."""
+        write_every_name()
+        with ExitStack() as stack:
+            stack.callback(self.close)
+            options = parse_arguments(argv, prog)
+            logging.basicConfig(
+                level=options.log_level.upper(), format="%(asctime)s %(levelname)s %(message)s"
+            )
+            raise_descriptor_limit()
+            metrics_listeners: list[socket.socket] = []
+            try:
+                self.service = service_from(options)
+                movies = describe_movies(self.service.library, options.fps)
+                if options.metrics:
+                    metrics_listeners = open_metrics_listeners(options.metrics, options.workers)
+                    for listener in metrics_listeners:
+                        stack.callback(listener.close)
+                listeners = open_listeners(options.host, options.port, options.workers)
+            except (ValueError, OSError, KeyboardInterrupt) as error:
+                print(_explain(error, options), file=sys.stderr)
+                return 1
+            lines = [f"Listening on {_address(listeners[0])}", *movies]
+            lines += [f"Metrics on http://{_address(own)}/metrics" for own in metrics_listeners]
+
+            def announce() -> None:
+                print(*lines, sep="\n", flush=True)
+
+            def work(number: int, listener: socket.socket, parent_alive_fd: int) -> None:
+                server = RtspServer(self.service, self._make_worker)
+                own = metrics_listeners[number - 1 : number]
+                signals = (signal.SIGTERM,)
+                server.serve_process(
+                    listener, signals, options.status, own, number, parent_alive_fd
+                )
+
+            if len(listeners) > 1:
+                return Supervisor(listeners, work).run(announce)
+            self.serve_process(
+                listeners[0], ending_signals(), options.status, metrics_listeners, ready=announce
+            )
+            return 0
+
+    def serve_process(
+        self,
+        listener: socket.socket,
+        signals: tuple[signal.Signals, ...],
+        status_interval: float | None = None,
+        metrics_listeners: list[socket.socket] | None = None,
+        number: int = 0,
+        parent_alive_fd: int | None = None,
+        ready: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Serve on a socket that listens, until one of the signals comes, and report meanwhile.
+
+        `number` is that of the worker process, 0 for the only one. `ready` is called as soon as
+        signals are obeyed.
+        """
+        self._adopt(listener)
+        metrics = Metrics(self.service.pacer)
+        self.service.observer = metrics
+        label = f"worker {number}" if number else "status"
+        status = StatusReporter(metrics, status_interval, label)
+        obey(signals, self.stop, status.ask)  # `serve` is woken by the signal itself
+        ready()
+        with ExitStack() as stack:
+            for own in metrics_listeners or []:
+                stack.enter_context(closing(MetricsServer(metrics, own, number)))
+            self.serve(status, parent_alive_fd)
+
+
+def _address(listener: socket.socket) -> str:
+    return host_and_port(*listener.getsockname()[:2])
+
+
+def _explain(error: BaseException, options: argparse.Namespace) -> str:
+    """Say what went wrong at the start, and what to do next."""
+    if isinstance(error, KeyboardInterrupt):
+        return "Interrupted while starting."
+    if not isinstance(error, OSError):
+        return str(error)
+    if error.errno == errno.EADDRINUSE:
+        return f"Port {options.port} is in use: stop the program that has it, or name another port."
+    if error.errno == errno.EACCES and error.filename is None:
+        return f"Port {options.port} needs more rights than you have: use one above 1023."
+    if error.filename is not None:
+        return f"The folder {options.media} can't be read ({error.strerror}): check --media."
+    return f"Can't listen on {options.host}: {error.strerror or error}. Check --host."

@@ -1,0 +1,81 @@
+"""What a session starts, stops and hears the end of, wherever its pictures come from."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable
+from typing import NamedTuple, Protocol
+
+from rtplab.movies.cursor import MovieCursor
+from rtplab.protocol.rtp.rtcp import ReportBlock
+from rtplab.protocol.rtsp.headers import Range
+from rtplab.serving.rtp.stream import RtpStream
+
+
+class PlayInfo(NamedTuple):
+    """What the reply to PLAY says: the part still to be played, and the next packet's numbers."""
+
+    range: Range
+    scale: float
+    speed: float
+    sequence_number: int
+    timestamp: int
+
+
+class Delivery(Protocol):
+    """One viewer's stream: a Transmission of its own, or a seat in a multicast channel.
+
+    It is idle, or started; once it has come to its end by itself it must be stopped before it can
+    start again. The control thread calls all of it but `send_next`; nothing blocks but `prepare`.
+    """
+
+    @property
+    def stream(self) -> RtpStream:
+        """The packets as they are numbered; several viewers may share it."""
+
+    @property
+    def report_socket(self) -> socket.socket | None:
+        """Where the viewer's RTCP arrives, if not in the RTSP connection."""
+
+    @property
+    def cursor(self) -> MovieCursor | None:
+        """Where it stands in its movie; None if there is no movie."""
+
+    @property
+    def has_ended(self) -> bool:
+        """Tell if it has come to its end since it was started."""
+
+    @property
+    def last_report(self) -> ReportBlock | None:
+        """What the viewer has last reported of its reception."""
+
+    def select(self, span: Range, scale: float, speed: float) -> None:
+        """Go where `span` says, at this pace; while idle. Raises MessageError 457."""
+
+    def info(self) -> PlayInfo:
+        """Return what a reply to PLAY says."""
+
+    def prepare(self) -> None:
+        """Get the next frames ready; may take a moment. Raises MessageError 415."""
+
+    def start(self, send: Callable[[], float | None], ended: Callable[[bool], None]) -> None:
+        """Begin to send, unless it has begun, or ended and not been stopped.
+
+        `send` is what the pacer is to call, most often `send_next`. `ended` is called once at the
+        end, by any thread; with True if the viewer is gone.
+        """
+
+    def send_next(self) -> float | None:
+        """Send what is due; return when more is, in seconds of time.monotonic, or None."""
+
+    def stop(self) -> None:
+        """Send no more; start goes on with the next frame. May be called twice."""
+
+    def take_report(self, data: bytes) -> bool:
+        """Note what the viewer reports; tell if `data` was RTCP at all."""
+
+    def receive_report(self) -> bool:
+        """Take a report off `report_socket`; tell if it was RTCP at all."""
+
+    def close(self) -> None:
+        """Say BYE, if it is this viewer's alone, and free what it holds."""

@@ -1,0 +1,100 @@
+"""RTCP on the sending side: the sender's own reports, and those of its viewers."""
+
+from __future__ import annotations
+
+import logging
+import random
+import time
+
+from rtplab.protocol.errors import PacketError
+from rtplab.protocol.rtp import rtcp
+from rtplab.serving.rtp.sinks import ViewerGone
+from rtplab.serving.rtp.stream import CLOCK_RATE, RtpStream
+
+LOG_INTERVAL = 30.0  # seconds between two lines about what one viewer reports
+
+logger = logging.getLogger("rtplab.server")
+
+
+class SenderReports:
+    """The reports and the BYE of one stream (RFC 3550 sections 6.4.1 and 6.6)."""
+
+    __slots__ = ("_stream", "_cname", "_epoch", "_next")
+
+    def __init__(self, stream: RtpStream, cname: str) -> None:
+        """Report on `stream`; `cname` is the server's name in RTCP."""
+        self._stream = stream
+        self._cname = cname
+        # Unix time at zero of time.monotonic. Taken once: reports go on evenly if somebody sets the
+        # clock.
+        self._epoch = time.time() - time.monotonic()
+        self._next = 0.0  # with the first frame: players set their clocks by it
+
+    def send_if_due(self, now: float) -> None:
+        """Send a report if it is time for one; `now` in seconds of time.monotonic.
+
+        Raises ViewerGone.
+        """
+        if now >= self._next:
+            self._send(now, None)
+
+    def say_goodbye(self) -> None:
+        """Send a report with BYE, whether or not anybody is left to hear it."""
+        try:
+            self._send(time.monotonic(), rtcp.Bye((self._stream.ssrc,)))
+        except ViewerGone:
+            pass
+
+    def _send(self, now: float, goodbye: rtcp.Bye | None) -> None:
+        # RFC 3550 section 6.2: senders share a quarter of RTCP's bandwidth, however many members
+        # listen. We are the only sender, so the minimum interval is always the longer one.
+        # Section 6.3.1 spreads it over half to one and a half times its length.
+        self._next = now + rtcp.MIN_REPORT_INTERVAL * (0.5 + random.random())
+        report = self._stream.sender_report(self._epoch + now)
+        self._stream.sink.send_report(rtcp.build_compound(report, self._cname, goodbye))
+
+
+class ViewerReports:
+    """What one viewer reports of how it receives a stream."""
+
+    __slots__ = ("viewer", "last", "_ssrc", "_logged_at")
+
+    def __init__(self, viewer: str, ssrc: int) -> None:
+        """Listen to a viewer, by its name in the log, about the stream of this source."""
+        self.viewer = viewer
+        self.last: rtcp.ReportBlock | None = None
+        self._ssrc = ssrc
+        self._logged_at = -LOG_INTERVAL
+
+    @property
+    def may_lose_packets(self) -> bool:
+        """Tell if packets may be lost on their way: unless the viewer reports that none was."""
+        return self.last is None or self.last.cumulative_lost > 0
+
+    def take(self, data: bytes) -> bool:
+        """Note and log what the viewer reports; tell if `data` was RTCP at all."""
+        try:
+            packets = rtcp.parse_compound(data)
+        except PacketError:
+            return False  # players open the way with junk
+        for packet in packets:
+            if isinstance(packet, (rtcp.ReceiverReport, rtcp.SenderReport)):
+                for block in packet.blocks:
+                    if block.ssrc == self._ssrc:
+                        self._note(block)
+        return True
+
+    def _note(self, block: rtcp.ReportBlock) -> None:
+        """Keep the report; log it only now and then, as some players send one every second."""
+        self.last = block
+        now = time.monotonic()
+        if now < self._logged_at + LOG_INTERVAL:
+            return
+        self._logged_at = now
+        logger.info(
+            "%s reports %.1f %% of its last packets lost, %d in all, jitter %.1f ms",
+            self.viewer,
+            block.fraction_lost / 2.56,
+            block.cumulative_lost,
+            block.jitter / CLOCK_RATE * 1000,
+        )

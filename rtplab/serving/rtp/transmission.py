@@ -1,0 +1,289 @@
+"""One stream that is being sent: when its frames go, and how it ends."""
+
+from __future__ import annotations
+
+import logging
+import socket
+import threading
+import time
+from collections.abc import Callable
+from enum import Enum, auto
+
+from rtplab.movies.cursor import MovieCursor
+from rtplab.protocol.errors import RtpLabError
+from rtplab.protocol.rtp.rtcp import ReportBlock
+from rtplab.protocol.rtsp.headers import Range
+from rtplab.serving.media.payloads import Media
+from rtplab.serving.media.playback import Playback
+from rtplab.serving.rtp.delivery import PlayInfo
+from rtplab.serving.rtp.frameclock import FrameClock
+from rtplab.serving.rtp.pacer import Pacer, ScheduledStream
+from rtplab.serving.rtp.reports import SenderReports, ViewerReports
+from rtplab.serving.rtp.sinks import ViewerGone
+from rtplab.serving.rtp.stream import RtpStream
+
+# Seconds from the last frame to BYE, and from one BYE to the next: a busy player may see RTCP
+# before the RTP that came first, and would leave the end unseen.
+BYE_DELAY = 0.5
+# How often BYE is said where it may be lost: without it, ffmpeg and mpv wait until the session
+# times out. Not to viewers who lose nothing: a BYE that they have not read by then, they take for
+# the end of what they play next.
+BYE_REPEATS = 3
+
+logger = logging.getLogger("rtplab.server")
+
+
+class _Phase(Enum):
+    IDLE = auto()
+    SENDING = auto()
+    ENDED = auto()  # by itself, and not stopped since
+
+
+class Transmission:
+    """A movie on its way to one viewer or one multicast group. It is a Delivery.
+
+    Control threads start and stop it; the pacer has it send. Nothing of it blocks but `prepare`.
+    """
+
+    def __init__(
+        self,
+        playback: Playback,
+        media: Media,
+        stream: RtpStream,
+        pacer: Pacer,
+        viewer: str,
+        cname: str | None,
+    ) -> None:
+        """Send `media` in the order of `playback`. Without a `cname` there is no RTCP, as in the
+        lab dialect; `viewer` is whom the log names.
+        """
+        self.playback = playback
+        self.stream = stream
+        self._media = media
+        self._pacer = pacer
+        self._reports = SenderReports(stream, cname) if cname is not None else None
+        self._viewer_reports = ViewerReports(viewer, stream.ssrc)
+        self._lock = threading.RLock()  # guards what follows, playback and stream
+        self._phase = _Phase.IDLE
+        self._clock: FrameClock | None = None  # while frames are being sent
+        self._scheduled: ScheduledStream | None = None  # the next frame, or the next BYE
+        self._ended: Callable[[bool], None] | None = None  # to be told of the end
+        self._byes_left = 0
+
+    # ------------------------------------------------------------------ for PLAY and PAUSE
+
+    @property
+    def cursor(self) -> MovieCursor:
+        """Where it stands in the movie."""
+        return self.playback.cursor
+
+    @property
+    def has_ended(self) -> bool:
+        """Tell if it has come to its end since it was started."""
+        return self._phase is _Phase.ENDED
+
+    @property
+    def is_sending(self) -> bool:
+        """Tell if frames are being sent."""
+        return self._phase is _Phase.SENDING
+
+    def select(self, span: Range, scale: float, speed: float) -> None:
+        """Go where `span` says, at this pace. Raises MessageError 457."""
+        with self._lock:
+            if span.start is None:
+                self.playback.rewind_at_end()
+            self.playback.select(span)
+            self.playback.set_pace(scale, speed)
+
+    def info(self) -> PlayInfo:
+        """Return what is still to be played, and how the next packet is numbered."""
+        with self._lock:
+            playback, stream = self.playback, self.stream
+            return PlayInfo(
+                playback.range,
+                playback.scale,
+                playback.speed,
+                stream.sequence_number,
+                stream.timestamp,
+            )
+
+    def prepare(self) -> None:
+        """Have the next frames converted where they need it. Raises MessageError 415."""
+        self._media.prepare(self.playback.cursor.number + 1)
+
+    def start(self, send: Callable[[], float | None], ended: Callable[[bool], None]) -> None:
+        """Send the first frame now, and have the pacer call `send` for the others.
+
+        The pacer's thread would have to wake up for the first one. Nothing happens unless it is
+        idle. `ended` is called at the end, with True if the viewer is gone.
+        """
+        if not self._begin(ended):
+            return
+        try:
+            due = send()
+            if due is not None:
+                with self._lock:
+                    self._scheduled = self._pacer.add(send, due)
+        except Exception:
+            with self._lock:
+                viewer = self._viewer_reports.viewer
+                logger.exception("%s is sent no more: the server has failed", viewer)
+                tell = self._end()
+            tell(False)
+
+    def start_soon(self, send: Callable[[], float | None], ended: Callable[[bool], None]) -> None:
+        """As `start`, but have the pacer send the first frame too."""
+        if self._begin(ended):
+            with self._lock:
+                self._scheduled = self._pacer.add(send, time.monotonic())
+
+    def _begin(self, ended: Callable[[bool], None]) -> bool:
+        with self._lock:
+            if self._phase is not _Phase.IDLE:
+                return False
+            self._phase, self._ended = _Phase.SENDING, ended
+            self._clock = FrameClock(self.playback.interval, time.monotonic())
+            return True
+
+    def stop(self) -> None:
+        """Send no more, but for the rest of the frame under way. May be called twice."""
+        with self._lock:
+            was_sending = self.is_sending
+            self._phase, self._ended = _Phase.IDLE, None
+            self._unschedule()
+            if was_sending:
+                self._finish_frame()
+
+    def close(self) -> None:
+        """Stop, say BYE and free the sockets."""
+        self.stop()
+        try:
+            self.say_goodbye()
+        finally:
+            self.stream.sink.close()
+
+    # ------------------------------------------------------------------ for the pacer
+
+    def send_next(self) -> float | None:
+        """Send the next frame, or burst of one; return when what follows is due.
+
+        Return None when nothing follows: it has been stopped, or this was the end.
+        """
+        is_gone = False
+        with self._lock:
+            if self._phase is not _Phase.SENDING:
+                return None
+            viewer = self._viewer_reports.viewer
+            try:
+                due = self.send_due(time.monotonic())
+                if due is not None:
+                    return due
+                logger.info("%s has seen the whole movie", viewer)
+            except ViewerGone as error:
+                logger.info("%s is sent no more: %s", viewer, error)
+                is_gone = True
+            except (RtpLabError, OSError) as error:
+                logger.warning("%s is sent no more: %s", viewer, error)
+            except Exception:
+                logger.exception("%s is sent no more: the server has failed", viewer)
+            tell = self._end()
+        tell(is_gone)  # without the lock: whoever is told has one too
+        return None
+
+    def send_due(self, now: float) -> float | None:
+        """Send a frame, or a burst of one, and a sender report if one is due; under the lock.
+
+        Return when what follows is due; None at the end. Raises MovieError, ViewerGone.
+        """
+        assert self._clock is not None
+        stream = self.stream
+        if not stream.is_within_frame and not self._begin_frame(self._clock, now):
+            return None
+        share = stream.send_burst()
+        if self._reports is not None:
+            self._reports.send_if_due(now)
+        return self._clock.next_due(now, share)
+
+    def _begin_frame(self, clock: FrameClock, now: float) -> bool:
+        """Take the next frame whose time is not over yet; False when there is none."""
+        missed = clock.missed(now)
+        if missed:  # skip as many frames, or as many as are left
+            skipped = sum(self.playback.advance() is not None for _ in range(missed))
+            if skipped:
+                self.stream.skip(skipped * self.playback.frame_duration)
+                self._pacer.log_skipped(skipped)
+        number = self.playback.advance()
+        if number is None:
+            return False
+        payloads = self._media.payloads(number, self.stream.sink.max_payload)
+        self.stream.begin_frame(payloads, self.playback.frame_duration)
+        return True
+
+    # ------------------------------------------------------------------ the end
+
+    def _end(self) -> Callable[[bool], None]:
+        """Have BYE said soon; return whom to tell of the end. Under the lock."""
+        tell, self._ended = self._ended or _tell_nobody, None
+        self._phase = _Phase.ENDED
+        self._unschedule()
+        self._finish_frame()
+        if self._reports is not None:
+            may_be_lost = self.stream.sink.is_lossy and self._viewer_reports.may_lose_packets
+            self._byes_left = BYE_REPEATS if may_be_lost else 1
+            farewell = time.monotonic() + BYE_DELAY
+            self._scheduled = self._pacer.add(self._say_goodbye_again, farewell)
+        return tell
+
+    def _say_goodbye_again(self) -> float | None:
+        """Say BYE, as often as it is to be said; return when to say it again."""
+        with self._lock:
+            if self._phase is not _Phase.ENDED:
+                return None
+            self.say_goodbye()
+            self._byes_left -= 1
+            return time.monotonic() + BYE_DELAY if self._byes_left else None
+
+    def say_goodbye(self) -> None:
+        """RFC 3550 section 6.6: BYE at the end of the movie and of the session."""
+        if self._reports is not None:
+            self._reports.say_goodbye()
+
+    def _unschedule(self) -> None:
+        if self._scheduled is not None:
+            self._scheduled.cancel()
+            self._scheduled = None
+
+    def _finish_frame(self) -> None:
+        """Send the rest of the frame under way: half of one would be lost."""
+        try:
+            while self.stream.is_within_frame:
+                self.stream.send_burst()
+        except ViewerGone:
+            pass  # then nobody would miss the rest
+        except Exception:
+            viewer = self._viewer_reports.viewer
+            logger.exception("%s: the rest of a frame can't be sent", viewer)
+
+    # ------------------------------------------------------------------ what the viewer reports
+
+    @property
+    def report_socket(self) -> socket.socket | None:
+        """Where the viewer's reports arrive, if not in the RTSP connection."""
+        return self.stream.sink.report_socket
+
+    @property
+    def last_report(self) -> ReportBlock | None:
+        """What the viewer has last reported."""
+        return self._viewer_reports.last
+
+    def take_report(self, data: bytes) -> bool:
+        """Note and log what the viewer reports; tell if `data` was RTCP at all."""
+        return self._viewer_reports.take(data)
+
+    def receive_report(self) -> bool:
+        """Take a report off `report_socket`; tell if it was RTCP at all."""
+        return self.take_report(self.stream.sink.receive_report())
+
+
+def _tell_nobody(is_gone: bool) -> None:
+    """Nobody waits for the end."""

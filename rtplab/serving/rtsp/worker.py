@@ -1,0 +1,490 @@
+"""One client of the server: its RTSP connection and the session that it has set up.
+
+Control runs in a thread of its own, which reads requests and answers each by the method that
+bears its name. Media runs in the server's pacer, which calls `send_next` whenever a frame is due;
+only the first frame is sent by the control thread itself.
+"""
+
+from __future__ import annotations
+
+import logging
+import socket
+import threading
+import time
+from contextlib import ExitStack
+from typing import Any
+
+from rtplab.protocol.errors import MessageError, PeerError
+from rtplab.protocol.rtsp import lab
+from rtplab.protocol.rtsp.headers import parse_range, parse_transports
+from rtplab.protocol.rtsp.messages import (
+    Dialect,
+    Form,
+    Headers,
+    InterleavedFrame,
+    Request,
+    Response,
+    printable,
+)
+from rtplab.protocol.rtsp.states import END, State, transition
+from rtplab.protocol.rtsp.urls import without_password
+from rtplab.serving.admission.access import Authenticator
+from rtplab.serving.admission.descriptors import is_resource_exhaustion
+from rtplab.serving.admission.limits import Pace
+from rtplab.serving.rtsp.connection import RtspConnection
+from rtplab.serving.rtsp.service import Service
+from rtplab.serving.rtsp.session import Session, new_session_id, resource_of
+from rtplab.serving.rtsp.setup import ClientEndpoint, SessionMaker
+from rtplab.serving.rtsp.threads import Task
+
+MAX_BAD_REQUESTS = 10  # in a row: by then the peer speaks something else
+
+logger = logging.getLogger("rtplab.server")
+
+
+class RtspWorker:
+    """One client. `do_SETUP` and its like answer the requests; `state` is that of the session.
+
+    `receive_requests`, `process_request` and `send_next` are always called by these names, and so
+    are the two methods that do nothing here, for a subclass to have its own.
+    """
+
+    METHODS = (
+        *("OPTIONS", "DESCRIBE", "SETUP", "PLAY", "PAUSE", "TEARDOWN"),
+        *("GET_PARAMETER", "SET_PARAMETER"),
+    )
+    METHODS_OF_THE_SERVER = ("OPTIONS", "GET_PARAMETER", "SET_PARAMETER")  # these need no movie
+
+    state = State.INIT
+
+    def __init__(
+        self, rtsp_socket: socket.socket, address: tuple[Any, ...], service: Service | None = None
+    ) -> None:
+        """Take over a client. Without a `service`, the current folder is served. Raises OSError."""
+        self._owns_service = service is None
+        self._service = service or Service()
+        self._connection = RtspConnection(rtsp_socket, self._service.tls, self._service.limits)
+        self._know_client(address, _host_of(rtsp_socket))
+        self._pace = Pace(self._service.limits.requests_per_second)
+        self._task: Task | None = None  # while it is served, and after
+        self._last_sign_of_life = time.monotonic()
+        self._has_slot = False
+
+        # Guards what follows, as the pacer tells of the end. Nothing blocks under it.
+        self._lock = threading.RLock()
+        self.state = State.INIT
+        self._session: Session | None = None
+
+    def _know_client(self, address: tuple[Any, ...], local_host: str) -> None:
+        """Note who the client is, and by which address of ours it is reached; "" if by any."""
+        name = f"{address[0]}:{address[1]}"
+        self._client = ClientEndpoint(self._connection, local_host, address[0], name)
+        users = self._service.users
+        self._authenticator = Authenticator(users, address[0]) if users is not None else None
+
+    # ------------------------------------------------------------------ for a subclass
+
+    def client_known(self, address: tuple[str, int]) -> None:
+        """A proxy has said that the client is at this address."""
+
+    def session_changed(self, session: Session | None) -> None:
+        """A session has been set up, or is over (None)."""
+
+    # ------------------------------------------------------------------ the control thread
+
+    def run(self) -> None:
+        """Serve this client in a thread of its own, or refuse it when the system grants none."""
+        try:
+            self._task = self._service.threads.start(self.receive_requests)
+        except RuntimeError as error:
+            logger.warning("%s is refused: %s", self._client.name, str(error))
+            self._connection.refuse()
+            self._free()
+
+    def is_alive(self) -> bool:
+        """Tell if the client is still served."""
+        return self._task is not None and self._task.is_alive()
+
+    def close(self) -> None:
+        """Say BYE, hang up and wait until all is freed. May be called twice, from other threads."""
+        self._connection.stop_listening()
+        if self._task is not None:
+            self._task.join()
+        else:
+            self._free()
+
+    def idle_since(self) -> float | None:
+        """When a client without a session has last said something; None when it has one."""
+        if self._session is not None or self._connection.is_hung_up:
+            return None
+        return self._last_sign_of_life
+
+    def make_room(self) -> None:
+        """Hang up on a client that does nothing, so that another can come."""
+        logger.info("%s is hung up on: the server is full", self._client.name)
+        self._connection.hang_up()
+
+    def receive_requests(self) -> None:
+        """Serve the client until it hangs up or falls silent."""
+        try:
+            self._ask_proxy()
+            logger.info("%s connected", self._client.name)
+            self._serve_if_admitted()
+        except (OSError, PeerError) as error:
+            logger.info("%s lost: %s", self._client.name, error)
+        except Exception:
+            logger.exception("%s is dropped: the server has failed", self._client.name)
+        finally:
+            self._free()
+            if dropped := self._connection.dropped_frames:
+                name = self._client.name
+                logger.info("%s: %d frames dropped, as it read too slowly", name, dropped)
+            logger.info("%s gone", self._client.name)
+
+    def _ask_proxy(self) -> None:
+        """Learn from a proxy who the client is that it passes on. Raises OSError, PeerError."""
+        if self._service.client_address is None:
+            return
+        address = self._service.client_address(self._connection.rtsp_socket, self._client.host)
+        if address is not None:
+            # Only the proxy knows us by the address that it has connected to.
+            self._know_client(address, "")
+            self.client_known(address)
+
+    def _serve_if_admitted(self) -> None:
+        admission, host = self._service.admission, self._client.host
+        if not admission.enter(host):
+            logger.info("%s is refused: its address has too many connections", self._client.name)
+            self._connection.refuse()
+            return
+        try:
+            self._serve()
+        finally:
+            admission.leave(host)
+
+    def _serve(self) -> None:
+        bad_requests = 0
+        for message in self._connection.messages(self._session_deadline):
+            if message is None:
+                logger.info("%s has been silent for too long", self._client.name)
+                break
+            now = time.monotonic()
+            if isinstance(message, InterleavedFrame):
+                self._connection.wait(self._pace.delay(now))
+                self._interleaved_arrived(message)
+                continue
+            self._last_sign_of_life = now
+            admission, host = self._service.admission, self._client.host
+            self._connection.wait(admission.delay(host, self._pace, now))
+            status = self.process_request(message)
+            bad_requests = bad_requests + 1 if status == 400 else 0
+            if bad_requests > MAX_BAD_REQUESTS or (message.problem and message.problem.fatal):
+                break
+
+    def _session_deadline(self) -> float | None:
+        """When a silent session ends (RFC 2326 section 12.37); lab clients send no keep-alive.
+
+        A connection that has none yet is not kept for ever either.
+        """
+        if self._session is None:
+            return self._last_sign_of_life + self._service.limits.idle_timeout
+        if self._session.dialect is Dialect.LAB:
+            return None
+        return self._last_sign_of_life + self._service.session_timeout
+
+    def _free(self) -> None:
+        with ExitStack() as stack:  # each is done, whatever becomes of the others; the last first
+            if self._owns_service:
+                stack.callback(self._service.close)
+            stack.callback(self._connection.close)
+            stack.callback(self._leave_slot)
+            stack.callback(self._close_session)
+
+    # ------------------------------------------------------------------ a request and its answer
+
+    def process_request(self, request: Request) -> int:
+        """Obey one request and answer it; return the status of the answer.
+
+        Raises OSError when the answer can't be sent.
+        """
+        response = self._answer(request)
+        if logger.isEnabledFor(logging.DEBUG):
+            asked = printable(f"{request.method} {without_password(request.uri)}")
+            logger.debug("%s < %s > %d", self._client.name, asked, response.status)
+        self._connection.send(response.serialise(request))
+        self._start_if_playing()
+        return response.status
+
+    def reply(self, status: int, cseq: str) -> None:
+        """Send a bare reply in the lab dialect. Raises OSError."""
+        request = Request("", "", cseq=cseq, dialect=Dialect.LAB, form=Form("\n", False))
+        session = self._session.session_id if self._session and status == 200 else ""
+        self._connection.send(Response(status, session=session).serialise(request))
+
+    def _answer(self, request: Request) -> Response:
+        """Find the method that bears the request's name, and turn what it raises into a status."""
+        try:
+            if request.problem:  # not raised: with its traceback, it and the request would stay
+                return self._problem(request.problem)
+            refusal = self._refusal(request)
+            if refusal is not None:
+                return refusal
+            if request.method not in self.METHODS:
+                raise MessageError(f"{printable(request.method)} is not implemented", 501)
+            if request.uri == "*" and request.method not in self.METHODS_OF_THE_SERVER:
+                return Response(405, Headers([("Allow", ", ".join(self.METHODS_OF_THE_SERVER))]))
+            required = request.headers.get("Require") or request.headers.get("Proxy-Require")
+            if required:  # RFC 2326 section 12.32: no option is supported
+                return Response(551, Headers([("Unsupported", printable(required))]))
+            response: Response = getattr(self, f"do_{request.method}")(request)
+            return response
+        except MessageError as error:
+            return self._problem(error)
+        except OSError as error:
+            logger.warning("%s failed: %s", self._client.name, error)
+            return Response(503 if is_resource_exhaustion(error) else 500)
+        except Exception:  # a fault of ours must not cost the client its connection
+            logger.exception("%s: %s failed", self._client.name, printable(request.method))
+            return Response(500)
+
+    def _problem(self, error: MessageError) -> Response:
+        logger.info("%s refused with %d: %s", self._client.name, error.status, error)
+        return Response(error.status, reason=error.reason)
+
+    def _refusal(self, request: Request) -> Response | None:
+        """Return a 401 where a user name and a password are missing or wrong.
+
+        A wrong one waits in this thread, where it holds up nobody else.
+        """
+        if self._authenticator is None or request.method == "OPTIONS":
+            return None
+        if request.dialect is Dialect.LAB:  # which has no words for it
+            return Response(401)
+        result = self._authenticator.check(request, time.monotonic())
+        if result.delay:
+            logger.warning("%s has tried a wrong user name or password", self._client.name)
+            self._connection.wait(result.delay)
+        return result.refusal
+
+    # ------------------------------------------------------------------ the methods of RTSP
+
+    def do_OPTIONS(self, request: Request) -> Response:
+        """RFC 2326 section 10.1: say what we understand."""
+        return self._ok(Headers([("Public", ", ".join(self.METHODS))]))
+
+    def do_DESCRIBE(self, request: Request) -> Response:
+        """RFC 2326 section 10.2: describe the movie in SDP."""
+        accepted = request.headers.get("Accept", "application/sdp")
+        if not any(kind in accepted for kind in ("application/sdp", "application/*", "*/*")):
+            raise MessageError(f"only SDP is offered, not {printable(accepted, 60)}", 406)
+        resource = resource_of(request)
+        maker = SessionMaker(self._service, self._client)
+        description = maker.describe(resource, request.dialect)
+        headers = Headers([("Content-Type", "application/sdp")])
+        if request.dialect is Dialect.STANDARD:
+            headers.add("Content-Base", resource.url)
+        response = self._ok(headers)
+        response.body = description.encode("utf-8", "replace")
+        return response
+
+    def do_SETUP(self, request: Request) -> Response:
+        """RFC 2326 section 10.4: open the movie and the way to the client."""
+        new_state = transition(self.state, request.method)
+        if self._session is not None and request.dialect is Dialect.STANDARD:
+            # One session a connection: another SETUP must name it, as it changes its transport.
+            if "Session" not in request.headers:
+                raise MessageError("this connection has a session already", 455)
+            self._checked_session(request)
+        offered = parse_transports(request.headers.get("Transport"))
+        session_id = self._session.session_id if self._session else new_session_id()
+        resource = resource_of(request)
+        self._take_slot()
+        try:
+            maker = SessionMaker(self._service, self._client)
+            session = maker.make(session_id, request.dialect, resource, offered)
+            self._close_session()
+            self._open_session(session, new_state)
+        finally:
+            self._leave_slot()
+        logger.info("%s set up %s", self._client.name, printable(resource.name))
+        if request.dialect is Dialect.LAB:
+            return self._ok()
+        return self._ok(Headers([("Transport", session.transport.serialise())]))
+
+    def do_PLAY(self, request: Request) -> Response:
+        """RFC 2326 section 10.5: send from where the session stands, or from where Range says."""
+        session, new_state = self._session_and_next_state(request)
+        span = parse_range(request.headers.get("Range", "npt=now-"))
+        self._service.pacer.start()  # once we have said yes, it is too late to find that it can't
+        with self._lock:
+            self._check_end()
+            # Without another place or pace, PLAY while playing is a sign of life.
+            wants_change = any(name in request.headers for name in ("Range", "Scale", "Speed"))
+            if self.state is not State.PLAYING or wants_change:
+                session.go_to(span, request)
+            headers = session.play_headers(request)
+            self.state = new_state
+        try:
+            session.delivery.prepare()
+        except Exception:
+            with self._lock:
+                session.delivery.stop()
+                self.state = transition(self.state, END)
+            raise
+        return self._ok(headers)
+
+    def do_PAUSE(self, request: Request) -> Response:
+        """RFC 2326 section 10.6: stop sending; PLAY goes on with the next frame."""
+        session, new_state = self._session_and_next_state(request)
+        with self._lock:
+            self._check_end()
+            if self.state is State.PLAYING:
+                session.delivery.stop()
+            self.state = new_state
+        return self._ok()
+
+    def do_TEARDOWN(self, request: Request) -> Response:
+        """RFC 2326 section 10.7: end the session; the connection may set up another."""
+        if self._session is not None or request.dialect is Dialect.STANDARD:
+            self._checked_session(request)
+        response = self._ok()
+        self._close_session()
+        self._leave_slot()
+        return response
+
+    def do_GET_PARAMETER(self, request: Request) -> Response:
+        """RFC 2326 section 10.8: without parameters, a sign of life; there are no parameters."""
+        if "Session" in request.headers:
+            self._checked_session(request)
+        if request.body.strip():
+            raise MessageError("there are no parameters here", 451)
+        return self._ok()
+
+    def do_SET_PARAMETER(self, request: Request) -> Response:
+        """RFC 2326 section 10.9: as GET_PARAMETER."""
+        return self.do_GET_PARAMETER(request)
+
+    # ------------------------------------------------------------------ the session
+
+    def _ok(self, headers: Headers | None = None) -> Response:
+        session = ""
+        if self._session is not None:
+            session = self._session.session_id
+            if self._session.dialect is Dialect.STANDARD:
+                session += f";timeout={self._service.session_timeout:g}"
+        return Response(200, headers or Headers(), session=session)
+
+    def _session_and_next_state(self, request: Request) -> tuple[Session, State]:
+        """Return the session, and the state that the request leads to.
+
+        Without a session the standard asks for 454; a lab client is better told about the state.
+        """
+        if self._session is None and request.dialect is Dialect.STANDARD:
+            self._checked_session(request)
+        new_state = transition(self.state, request.method)
+        return self._checked_session(request), new_state
+
+    def _checked_session(self, request: Request) -> Session:
+        """Return the session, which can be used only over the connection that made it.
+
+        The older lab clients do not name it. Raises MessageError 454.
+        """
+        named = request.headers.get("Session").partition(";")[0].strip()
+        if request.dialect is Dialect.LAB:
+            named = lab.named_session(named)
+        if (
+            self._session is None
+            or (named or request.dialect is Dialect.STANDARD)
+            and (named != self._session.session_id)
+        ):
+            raise MessageError(f"no session {printable(named, 40)} on this connection", 454)
+        return self._session
+
+    def _take_slot(self) -> None:
+        """Claim room for a session, unless there is one. Raises MessageError 503."""
+        if not self._has_slot and not self._service.session_slots.acquire(blocking=False):
+            raise MessageError("the session limit has been reached", 503)
+        self._has_slot = True
+
+    def _leave_slot(self) -> None:
+        """Leave the room to others, unless there is a session in it."""
+        if self._has_slot and self._session is None:
+            self._has_slot = False
+            self._service.session_slots.release()
+
+    def _open_session(self, session: Session, new_state: State) -> None:
+        with self._lock:
+            self._session = session
+            self.state = new_state
+        if self._service.observer is not None:
+            self._service.observer.session_began(session)
+        if session.delivery.report_socket is not None:
+            self._connection.watch(session.delivery.report_socket, self._udp_report_arrived)
+        self.session_changed(session)
+
+    def _close_session(self) -> None:
+        """End the session, if there is one. In the control thread, which watches its sockets."""
+        with self._lock:
+            session, self._session = self._session, None
+            self.state = transition(self.state, "TEARDOWN")
+        if session is None:
+            return
+        self.session_changed(None)
+        session.delivery.stop()
+        if session.delivery.report_socket is not None:
+            self._connection.unwatch(session.delivery.report_socket)
+        if self._service.observer is not None:
+            self._service.observer.session_ended(session)
+        session.delivery.close()
+
+    # ------------------------------------------------------------------ media
+
+    def _start_if_playing(self) -> None:
+        """Begin what PLAY asked for, once its reply is out: packets must not overtake it."""
+        with self._lock:
+            if self.state is State.PLAYING and self._session is not None:
+                self._session.delivery.start(self.send_next, self._delivery_ended)
+
+    def send_next(self) -> float | None:
+        """Send the next frame; return when the one after it is due, None when there is none.
+
+        Times are seconds of `time.monotonic`. The pacer calls this; for the first frame PLAY does.
+        """
+        session = self._session
+        return session.delivery.send_next() if session is not None else None
+
+    def _delivery_ended(self, is_gone: bool) -> None:
+        """The pacer tells us. A client that asks for more at once may be faster."""
+        if is_gone:
+            self._connection.hang_up()
+        with self._lock:
+            self._check_end()
+
+    def _check_end(self) -> None:
+        """Go back to READY if the movie is over. Under the lock."""
+        session = self._session
+        if session is not None and self.state is State.PLAYING and session.delivery.has_ended:
+            self.state = transition(self.state, END)
+
+    # ------------------------------------------------------------------ what viewers report
+
+    def _interleaved_arrived(self, frame: InterleavedFrame) -> None:
+        session = self._session
+        channels = session.transport.interleaved if session is not None else None
+        if session is not None and channels is not None and frame.channel == channels[1]:
+            self._note_sign_of_life(session.delivery.take_report(frame.payload))
+
+    def _udp_report_arrived(self) -> None:
+        if self._session is not None:
+            self._note_sign_of_life(self._session.delivery.receive_report())
+
+    def _note_sign_of_life(self, was_report: bool) -> None:
+        """A receiver report is one, too: some players send nothing else."""
+        if was_report:
+            self._last_sign_of_life = time.monotonic()
+
+
+def _host_of(rtsp_socket: socket.socket) -> str:
+    """Return our address as the client sees it; "" where the socket has none."""
+    address = rtsp_socket.getsockname()
+    return str(address[0]) if isinstance(address, tuple) else ""
