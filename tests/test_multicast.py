@@ -146,9 +146,97 @@ def test_the_end_is_said_and_play_begins_again(tmp_path, small_movie):
             assert "200 OK" in viewer.ask("PLAY", viewer.base)
             assembler = JpegAssembler()
             assert len([next_picture(member, assembler) for _ in range(4)]) == 4
-            while not any(isinstance(p, Bye) for p in parse_compound(reports.recv(2048))):
-                pass
+            wait_for_bye(reports)
         viewer.control.close()
+
+
+def wait_for_bye(reports):
+    while not any(isinstance(part, Bye) for part in parse_compound(reports.recv(2048))):
+        pass
+
+
+def rtp_port_of(reply):
+    return int(re.search(r";port=(\d+)-", reply).group(1))
+
+
+def test_play_after_the_end_is_answered_with_the_whole_range(tmp_path, small_movie):
+    write_movie(tmp_path / "movie.Mjpeg", frames_of(small_movie)[:4])
+    rtp_port = free_even_port()
+    channels = MulticastChannels(parse_group(f"{GROUP}:{rtp_port}"))
+    with server_for(tmp_path, channels) as port, group_member(rtp_port + 1) as reports:
+        viewer = Viewer(port)
+        viewer.set_up()
+        for _ in range(2):
+            assert "Range: npt=0.000-0.200\r\n" in viewer.ask("PLAY", viewer.base)
+            wait_for_bye(reports)
+        viewer.control.close()
+
+
+def test_a_replaced_movie_goes_on_and_the_next_viewer_gets_the_new_one(tmp_path, small_movie):
+    old, new = frames_of(small_movie)[:2], frames_of(small_movie)[2:4]
+    write_movie(tmp_path / "movie.Mjpeg", old * 100)
+    rtp_port = free_even_port()
+    channels = MulticastChannels(parse_group(f"{GROUP}:{rtp_port}"))
+    with server_for(tmp_path, channels) as port, group_member(rtp_port) as member:
+        first, second = Viewer(port), Viewer(port)
+        assert rtp_port_of(first.set_up()) == rtp_port
+        first.ask("PLAY", first.base)
+        write_movie(tmp_path / "new", new * 100).replace(tmp_path / "movie.Mjpeg")
+        assert rtp_port_of(second.set_up()) == rtp_port + 2
+        next_picture(member, JpegAssembler())
+        with group_member(rtp_port + 2) as other:
+            second.ask("PLAY", second.base)
+            next_picture(other, JpegAssembler())
+        first.control.close()
+        second.control.close()
+
+
+def test_an_overwritten_movie_ends_with_bye_and_the_next_viewer_gets_the_new_one(
+    tmp_path, small_movie, caplog
+):
+    path = write_movie(tmp_path / "movie.Mjpeg", frames_of(small_movie) * 5)
+    rtp_port = free_even_port()
+    channels = MulticastChannels(parse_group(f"{GROUP}:{rtp_port}"))
+    with server_for(tmp_path, channels) as port, group_member(rtp_port + 1) as reports:
+        first, second = Viewer(port), Viewer(port)
+        first.set_up()
+        first.ask("PLAY", first.base)
+        with path.open("r+b") as file:  # the same file, as an editor or a copy leaves it
+            file.truncate(0)
+            file.write(b"".join(b"%05d" % len(one) + one for one in frames_of(small_movie)[3:6]))
+        wait_for_bye(reports)
+        group_port = rtp_port_of(second.set_up())
+        assert group_port == rtp_port + 2
+        with group_member(group_port) as other:
+            reply = second.ask("PLAY", second.base)
+            assert "Range: npt=0.000-0.150\r\n" in reply
+            next_picture(other, JpegAssembler())
+        first.control.close()
+        second.control.close()
+    caplog.clear()  # its records hold the error, that holds the movie
+
+
+def test_a_movie_that_nobody_watches_frees_its_ports_for_another(tmp_path, small_movie):
+    for name in ("movie.Mjpeg", "other.Mjpeg"):
+        write_movie(tmp_path / name, frames_of(small_movie)[:4])
+    rtp_port = free_even_port()
+    channels = MulticastChannels(parse_group(f"{GROUP}:{rtp_port}"))
+    with server_for(tmp_path, channels) as port, group_member(rtp_port + 1) as reports:
+        first, second, third = Viewer(port), Viewer(port), Viewer(port)
+        for viewer in (first, second):
+            assert rtp_port_of(viewer.set_up()) == rtp_port
+        third.base = third.base.replace("movie", "other")
+        first.ask("TEARDOWN", first.base)
+        assert rtp_port_of(third.set_up()) == rtp_port + 2
+        third.ask("TEARDOWN", third.base)
+        second.ask("TEARDOWN", second.base)
+        wait_for_bye(reports)
+        third.session = ""
+        assert rtp_port_of(third.set_up()) == rtp_port
+        third.ask("TEARDOWN", third.base)
+        assert not channels._channels
+        for viewer in (first, second, third):
+            viewer.control.close()
 
 
 class StillPacer(Pacer):
