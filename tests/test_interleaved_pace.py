@@ -14,6 +14,7 @@ import pytest
 from rtplab.serving.admission.limits import Limits
 from rtplab.serving.rtp.sinks import InterleavedSink
 from rtplab.serving.rtsp.connection import RtspConnection
+from rtplab.serving.rtsp.wire import Wire
 
 HOST = "127.0.0.1"
 LIMIT = 10.0  # seconds that anything may take
@@ -130,7 +131,7 @@ def test_the_end_of_a_frame_does_not_wait_for_the_next_one() -> None:
     packets, size = frame_of(1_400_000)
     with served(size) as one:
         one.sink.send(packets)
-        assert one.connection._waiting, "the frame is too small for this test"
+        assert one.connection._wire._waiting, "the frame is too small for this test"
         one.reader.start()
         assert wait_for(lambda: one.reader.arrivals) < 10 * size / RATE
 
@@ -144,7 +145,7 @@ def test_a_report_gets_through_behind_a_frame_larger_than_the_queue() -> None:
             one.connection.send(b"RTSP/1.0 200 OK\r\n\r\n")
         assert one.connection.dropped_frames == 2
         one.reader.start()
-        wait_for(lambda: one.reader.arrivals and not one.connection._waiting)
+        wait_for(lambda: one.reader.arrivals and not one.connection._wire._waiting)
         assert not one.connection.is_hung_up
 
 
@@ -152,16 +153,16 @@ def test_replies_behind_a_large_frame_are_bounded_all_the_same() -> None:
     packets, size = frame_of(1_400_000)
     with served(size, Limits(queue=64)) as one:
         one.sink.send(packets)
-        waiting = len(one.connection._waiting)
+        waiting = len(one.connection._wire._waiting)
         with pytest.raises(TimeoutError):
             for _ in range(1000):
                 one.connection.send(bytes(1000))
-        assert len(one.connection._waiting) <= waiting + 64 * 1024
+        assert len(one.connection._wire._waiting) <= waiting + 64 * 1024
 
 
 def test_what_the_socket_takes_at_once_wakes_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
     woken: list[None] = []
-    monkeypatch.setattr(RtspConnection, "_wake", lambda connection: woken.append(None))
+    monkeypatch.setattr(Wire, "_wake", lambda wire: woken.append(None))
     packets, size = frame_of(10_000)
     with served(size) as one:
         one.reader.start()

@@ -355,7 +355,7 @@ def test_whoever_never_reads_its_replies_is_cut_off() -> None:
             with pytest.raises(TimeoutError):
                 for _ in range(10_000):
                     connection.send(b"x" * 1000)
-            assert len(connection._waiting) <= 64 * 1024
+            assert len(connection._wire._waiting) <= 64 * 1024
         finally:
             connection.close()
 

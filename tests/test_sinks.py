@@ -232,7 +232,7 @@ class TestInterleaved:
 
     def test_a_slow_client_loses_whole_frames_and_never_its_framing(self, pair):
         connection, client = pair
-        connection._socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 65_536)
+        connection.rtsp_socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 65_536)
         sink = InterleavedSink(connection, (0, 1))
         for number in range(3000):
             sink.send(packets(b"%06d" % number * 200, b"%06d" % number))
@@ -242,7 +242,7 @@ class TestInterleaved:
         try:
             while piece := client.recv(65_536):
                 data += piece
-                connection.flush()
+                connection._wire.flush()
         except TimeoutError:
             pass
         numbers = frames_in(bytes(data))

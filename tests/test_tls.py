@@ -22,7 +22,7 @@ from rtplab.protocol.rtsp.messages import InterleavedFrame
 from rtplab.protocol.tls import TlsChannel
 from rtplab.serving.admission.access import UserDatabase
 from rtplab.serving.admission.limits import Limits
-from rtplab.serving.rtsp import connection
+from rtplab.serving.rtsp import connection, wire
 
 pytestmark = pytest.mark.long
 
@@ -291,7 +291,7 @@ def test_speaks_tls_of_either_good_version(
 def test_a_handshake_that_never_ends_is_ended_and_delays_nobody(
     port: int, trusting: ssl.SSLContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(connection, "HANDSHAKE_TIMEOUT", 1.0)
+    monkeypatch.setattr(wire, "HANDSHAKE_TIMEOUT", 1.0)
     with socket.create_connection((HOST, port), LIMIT) as silent:
         silent.sendall(b"\x16\x03\x01\x02\x00")
         with Peer(port, trusting) as peer:
@@ -352,13 +352,13 @@ def test_who_asks_for_keys_without_end_and_does_not_read_is_cut_off(good: Certif
     ours, theirs = socket.socketpair()
     limits = Limits(queue=64)
     served = connection.RtspConnection(ours, server_context(good), limits)
-    served._tls = AnswersAll()  # type: ignore[assignment]
+    served._wire._tls = AnswersAll()  # type: ignore[assignment]
     with theirs:
         try:
             with pytest.raises(TimeoutError):
                 for _ in range(200):
                     theirs.send(b"\x16")
                     served._wait(None)
-            assert len(served._waiting) <= limits.queue_bytes + 10_000
+            assert len(served._wire._waiting) <= limits.queue_bytes + 10_000
         finally:
             served.close()

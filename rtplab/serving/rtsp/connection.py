@@ -11,13 +11,11 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 
-from rtplab.protocol.errors import MessageError
 from rtplab.protocol.rtsp.messages import InterleavedFrame, Request, Response
 from rtplab.protocol.rtsp.parser import USELESS_PERIOD, RequestParser
-from rtplab.protocol.tls import HANDSHAKE, TlsChannel
 from rtplab.serving.admission.limits import Limits, Pace
+from rtplab.serving.rtsp.wire import Wire
 
-RECEIVE_SIZE = 16 * 1024  # bytes per recv: more than any real request
 WAKE_SIZE = 16  # bytes: more than there are calls to wake up before they are heard
 # Seconds of silence before the system asks if the client is still there, seconds between its
 # questions, and how many may stay unanswered: it is gone after two minutes. And milliseconds that
@@ -31,7 +29,6 @@ KEEPALIVE = {
 # Bytes that the system may keep before it sends them. By itself it would take megabytes, and over a
 # slow line a reply had to wait for them behind frames that are seconds old.
 UNSENT = 64 * 1024
-HANDSHAKE_TIMEOUT = 10.0  # seconds: two round trips and some arithmetic, over the slowest line
 
 _Selector = getattr(selectors, "PollSelector", selectors.SelectSelector)  # Windows has no poll
 
@@ -39,8 +36,7 @@ _Selector = getattr(selectors, "PollSelector", selectors.SelectSelector)  # Wind
 class RtspConnection:
     """A client's connection. The control thread reads it; any thread may write or hang up.
 
-    Nothing here ever blocks but `messages`. What the socket does not take at once waits in a
-    queue, in order, so that framing is never broken.
+    Nothing here ever blocks but `messages` and `wait`.
     """
 
     def __init__(
@@ -50,43 +46,34 @@ class RtspConnection:
         limits: Limits | None = None,
     ) -> None:
         """Take a socket over. With `tls`, all that goes over it is inside TLS."""
-        self._limits = limits or Limits()
+        limits = limits or Limits()
         # We look as often as requests may come, and no more: single bytes, empty lines and reports
         # cost as much as requests, and what comes meanwhile is then read at once.
-        self._reading_pace = Pace(self._limits.requests_per_second)
-        self._tls = TlsChannel(tls) if tls is not None else None
-        self._handshake_deadline = time.monotonic() + HANDSHAKE_TIMEOUT
-        self._is_first = True  # nothing has come yet
-        self._misunderstanding: MessageError | None = None  # one of us speaks TLS
-        self._socket = rtsp_socket
-        self._socket.setblocking(False)
+        self._reading_pace = Pace(limits.requests_per_second)
+        rtsp_socket.setblocking(False)
         _tune(rtsp_socket)
-        self._parser = RequestParser(
-            self._limits.request_timeout, self._limits.header_size, self._limits.body_size
-        )
+        self._wire = Wire(rtsp_socket, tls, limits)
+        self._parser = RequestParser(limits.request_timeout, limits.header_size, limits.body_size)
         self._selector = _Selector()
         self._events = selectors.EVENT_READ
         self._selector.register(rtsp_socket, self._events)
-        # Guards what follows, _tls and the order on the socket.
-        self._write_lock = threading.Lock()
-        self._waiting = bytearray()
-        self._behind_frames = 0  # bytes queued since the last frame; some may have been sent since
-        self._wake_reader: socket.socket | None = None  # with its other end, once frames are sent
-        self._wake_writer: socket.socket | None = None
-        self._must_be_woken = False  # the control thread sleeps, and will miss that there is room
-
+        self._wake_reader: socket.socket | None = None  # once frames are sent
         self._hung_up = threading.Event()
-        self.dropped_frames = 0
 
     @property
     def rtsp_socket(self) -> socket.socket:
         """The client's socket, for what is read before the first request."""
-        return self._socket
+        return self._wire.socket
 
     @property
     def is_encrypted(self) -> bool:
         """Tell if nobody on the way can read along."""
-        return self._tls is not None
+        return self._wire.is_encrypted
+
+    @property
+    def dropped_frames(self) -> int:
+        """How many frames the client did not read fast enough for."""
+        return self._wire.dropped_frames
 
     # ------------------------------------------------------------------ reading
 
@@ -97,15 +84,15 @@ class RtspConnection:
 
         Raises OSError when TLS fails, or is spoken where it is not expected.
         """
-        open_for_more = self._socket.fileno() >= 0
+        open_for_more = self._wire.socket.fileno() >= 0
         while open_for_more:
             moment = deadline()
             open_for_more = self._wait(moment)
             now = time.monotonic()
             # Of a client that has hung up nothing more is waited for.
             while message := self._parser.next(now if open_for_more else now + USELESS_PERIOD):
-                if self._misunderstanding is not None and isinstance(message, Request):
-                    message.problem = self._misunderstanding
+                if self._wire.misunderstanding is not None and isinstance(message, Request):
+                    message.problem = self._wire.misunderstanding
                 yield message
             if moment is not None and now >= moment:
                 yield None
@@ -120,17 +107,20 @@ class RtspConnection:
 
     def _wait(self, deadline: float | None) -> bool:
         """Do what there is to do until then; False when the client has hung up."""
-        moments = (deadline, self._parser.deadline(), self._handshake_ends())
+        moments = (deadline, self._parser.deadline(), self._wire.handshake_deadline())
         deadlines = [moment for moment in moments if moment is not None]
         timeout = max(0.0, min(deadlines) - time.monotonic()) if deadlines else None
-        self._watch_for_room()
+        writing = selectors.EVENT_WRITE if self._wire.wake_for_room() else 0
+        if self._events != selectors.EVENT_READ | writing:
+            self._events = selectors.EVENT_READ | writing
+            self._selector.modify(self._wire.socket, self._events)
         readable = []
         for key, events in self._selector.select(timeout):
             if key.fileobj is self._wake_reader:
                 self._wake_reader.recv(WAKE_SIZE)
                 continue
             if events & selectors.EVENT_WRITE:
-                self.flush()
+                self._wire.flush()
             if events & selectors.EVENT_READ:
                 readable.append(key)
         if not readable:
@@ -138,87 +128,18 @@ class RtspConnection:
         self.wait(self._reading_pace.delay(time.monotonic()))
         open_for_more = True
         for key in readable:
-            if key.fileobj is self._socket:
+            if key.fileobj is self._wire.socket:
                 open_for_more = self._receive()
             else:
                 key.data()
         return open_for_more
 
-    def _watch_for_room(self) -> None:
-        """Wake up when the socket takes more, while something waits for that."""
-        with self._write_lock:
-            is_waiting = bool(self._waiting)
-            self._must_be_woken = not is_waiting
-        writing = selectors.EVENT_WRITE if is_waiting else 0
-        events = selectors.EVENT_READ | writing
-        if events != self._events:
-            self._selector.modify(self._socket, events)
-            self._events = events
-
     def _receive(self) -> bool:
-        try:
-            data = self._socket.recv(RECEIVE_SIZE)
-        except BlockingIOError:
-            return True
-        except OSError:
-            return False
+        """Feed the parser; False when the client says no more."""
+        data = self._wire.receive()
         if data:
-            plain = self._understood(data)
-            if plain:
-                self._parser.feed(plain, time.monotonic())
-        # RFC 8446 section 6.1: who closes TLS says no more, and may wait for us to do the same.
-        return bool(data) and not (self._tls is not None and self._tls.is_closed)
-
-    # ------------------------------------------------------------------ TLS
-
-    def _handshake_ends(self) -> float | None:
-        """When the handshake must be over; None when it is. Raises TimeoutError."""
-        if self._tls is None or self._tls.is_established:
-            return None
-        if time.monotonic() >= self._handshake_deadline:
-            raise TimeoutError("no TLS handshake in time")
-        return self._handshake_deadline
-
-    def _understood(self, data: bytes) -> bytes:
-        """Return the plain text of what came. Raises OSError."""
-        if self._is_first:
-            self._is_first = False
-            self._look_at_first_byte(data[0])
-        if self._tls is None:
-            return data
-        with self._write_lock:
-            try:
-                return self._tls.take(data)
-            except ssl.SSLError as error:
-                raise ConnectionError(f"TLS has failed: {error.reason or error}") from error
-            finally:
-                self._answer_in_tls(self._tls.outgoing())
-
-    def _answer_in_tls(self, data: bytes) -> None:
-        """Send what TLS itself has to say: a peer may ask for new keys without end, and not read.
-
-        Raises TimeoutError.
-        """
-        if data and self._unread() > self._limits.queue_bytes:
-            raise TimeoutError("the client does not read what TLS answers")
-        self._append(data)
-
-    def _look_at_first_byte(self, byte: int) -> None:
-        """Tell in plain words whoever has come to the wrong port. Raises ConnectionError."""
-        if self._tls is None and byte == HANDSHAKE:
-            answer = Response(400, reason="This Port Speaks No TLS: Use rtsp")
-            self.send(answer.serialise(Request("", "")))
-            raise ConnectionError("it speaks TLS, which is served with --tls only")
-        if self._tls is not None and byte != HANDSHAKE:
-            self._tls = None
-            self._misunderstanding = MessageError(
-                "it speaks plain RTSP on a TLS port",
-                fatal=True,
-                reason="This Port Speaks TLS: Use rtsps",
-            )
-
-    def _encrypted(self, data: bytes) -> bytes:
-        return data if self._tls is None else self._tls.encrypt(data)
+            self._parser.feed(data, time.monotonic())
+        return data is not None and not self._wire.is_closed
 
     # ------------------------------------------------------------------ writing
 
@@ -229,78 +150,24 @@ class RtspConnection:
         half a frame would wait for the next one.
         """
         if self._wake_reader is None:
-            self._wake_reader, self._wake_writer = socket.socketpair()
+            self._wake_reader, self._wire.waker = socket.socketpair()
             self._wake_reader.setblocking(False)
-            self._wake_writer.setblocking(False)
+            self._wire.waker.setblocking(False)
             self._selector.register(self._wake_reader, selectors.EVENT_READ)
 
     def send(self, data: bytes) -> None:
         """Send a reply, after what already waits. Raises OSError when the client is gone."""
-        with self._write_lock:
-            if self._unread() + len(data) > self._limits.queue_bytes:
-                raise TimeoutError("the client does not read its replies")
-            self._append(self._encrypted(data))
+        self._wire.send(data)
 
     def offer(self, frame: bytes) -> None:
         """Send an interleaved frame; drop it whole if too much already waits. Raises OSError."""
-        with self._write_lock:
-            if len(self._waiting) > self._limits.frame_bytes:
-                self._write(b"")
-            if len(self._waiting) > self._limits.frame_bytes:
-                self.dropped_frames += 1
-            else:
-                self._write(self._encrypted(frame))
-                self._behind_frames = 0
-
-    def flush(self) -> bool:
-        """Send what waits, as far as the client takes it; tell if nothing waits any more."""
-        with self._write_lock:
-            try:
-                self._write(b"")
-            except OSError:
-                self._waiting.clear()  # the reading side will see that the client is gone
-            return not self._waiting
-
-    def _unread(self) -> int:
-        """How many bytes wait behind the last frame.
-
-        Frames are bounded when they come, and one may be larger than all that may wait: only what
-        has gathered since shows that the client does not read.
-        """
-        return min(self._behind_frames, len(self._waiting))
-
-    def _append(self, data: bytes) -> None:
-        """Send what is no frame."""
-        self._behind_frames = self._unread() + len(data)
-        self._write(data)
-
-    def _write(self, data: bytes) -> None:
-        if self._waiting:
-            self._waiting += data
-            try:
-                del self._waiting[: self._socket.send(self._waiting)]
-            except BlockingIOError:
-                return
-        elif data:
-            try:
-                sent = self._socket.send(data)
-            except BlockingIOError:
-                sent = 0
-            if sent < len(data):
-                self._waiting += memoryview(data)[sent:]
-                self._wake()
-
-    def _wake(self) -> None:
-        """Have the control thread watch for room, unless it does."""
-        if self._must_be_woken and self._wake_writer is not None:
-            self._must_be_woken = False
-            self._wake_writer.send(b"x")
+        self._wire.offer(frame)
 
     # ------------------------------------------------------------------ ending
 
     def refuse(self) -> None:
         """Say that there is no room, as far as it can be said without waiting."""
-        refuse(self._socket, self._tls is not None)
+        refuse(self._wire.socket, self.is_encrypted)
 
     @property
     def is_hung_up(self) -> bool:
@@ -312,35 +179,27 @@ class RtspConnection:
         if seconds > 0:
             self._hung_up.wait(seconds)
 
-    def _say_goodbye(self) -> None:
-        with self._write_lock:
-            try:
-                if self._tls is not None and not self._waiting:
-                    self._socket.send(self._tls.close())
-            except OSError:
-                pass  # the client has not waited for it
-
     def hang_up(self, how: int = socket.SHUT_RDWR) -> None:
         """Make `messages` end, from any thread."""
         self._hung_up.set()
         try:
-            self._socket.shutdown(how)
+            self._wire.socket.shutdown(how)
         except OSError:
             pass  # it is closed already, or the client was faster
 
     def stop_listening(self) -> None:
         """Make `messages` end, from any thread; what is still to be said gets through."""
-        # Windows does not wake up who waits to read unless both ways are shut.
+        # Windows does not wake up a reader unless both ways are shut.
         self.hang_up(socket.SHUT_RD if os.name == "posix" else socket.SHUT_RDWR)
 
     def close(self) -> None:
         """Free the socket. May be called twice."""
-        self._say_goodbye()
+        self._wire.say_goodbye()
         self._selector.close()
-        for end in (self._wake_reader, self._wake_writer):
+        for end in (self._wake_reader, self._wire.waker):
             if end is not None:
                 end.close()
-        self._socket.close()
+        self._wire.socket.close()
 
 
 def _tune(client: socket.socket) -> None:

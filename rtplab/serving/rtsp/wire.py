@@ -1,0 +1,192 @@
+"""The bytes of one RTSP connection: plain or inside TLS, and in a queue until they are taken."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+import threading
+import time
+
+from rtplab.protocol.errors import MessageError
+from rtplab.protocol.rtsp.messages import Request, Response
+from rtplab.protocol.tls import HANDSHAKE, TlsChannel
+from rtplab.serving.admission.limits import Limits
+
+RECEIVE_SIZE = 16 * 1024  # bytes per recv: more than any real request
+HANDSHAKE_TIMEOUT = 10.0  # seconds: two round trips and some arithmetic, over the slowest line
+
+
+class Wire:
+    """What goes over a client's socket. One thread receives; any thread may send.
+
+    Nothing here ever blocks. What the socket does not take at once waits in a queue, in order, so
+    that framing is never broken.
+    """
+
+    def __init__(
+        self, rtsp_socket: socket.socket, tls: ssl.SSLContext | None, limits: Limits
+    ) -> None:
+        """Take a socket over. With `tls`, all that goes over it is inside TLS."""
+        self.socket = rtsp_socket
+        self.misunderstanding: MessageError | None = None  # one of us speaks TLS
+        self.dropped_frames = 0
+        self._limits = limits
+        self._handshake_deadline = time.monotonic() + HANDSHAKE_TIMEOUT
+        self._is_first = True  # nothing has come yet
+        # Gets a byte when something has to wait, after `wake_for_room` has found nothing.
+        self.waker: socket.socket | None = None
+        self._lock = threading.Lock()  # guards what follows, and the order on the socket
+        self._tls = TlsChannel(tls) if tls is not None else None
+        self._waiting = bytearray()
+        self._behind_frames = 0  # bytes queued since the last frame; some may have been sent since
+        self._must_wake = False
+
+    @property
+    def is_encrypted(self) -> bool:
+        """Tell if nobody on the way can read along."""
+        return self._tls is not None
+
+    # ------------------------------------------------------------------ receiving
+
+    def receive(self) -> bytes | None:
+        """Return the plain text of what has come, maybe none of it; None at the end.
+
+        Raises OSError when TLS fails, or is spoken where it is not expected.
+        """
+        try:
+            data = self.socket.recv(RECEIVE_SIZE)
+        except BlockingIOError:
+            return b""
+        except OSError:
+            return None
+        return self._decrypt(data) if data else None
+
+    @property
+    def is_closed(self) -> bool:
+        """Tell if the client has closed TLS.
+
+        RFC 8446 section 6.1: it says no more then, and may wait for us to do the same.
+        """
+        return self._tls is not None and self._tls.is_closed
+
+    def handshake_deadline(self) -> float | None:
+        """When the handshake must be over; None when it is. Raises TimeoutError."""
+        if self._tls is None or self._tls.is_established:
+            return None
+        if time.monotonic() >= self._handshake_deadline:
+            raise TimeoutError("no TLS handshake in time")
+        return self._handshake_deadline
+
+    def _decrypt(self, data: bytes) -> bytes:
+        if self._is_first:
+            self._is_first = False
+            self._check_first_byte(data[0])
+        if self._tls is None:
+            return data
+        with self._lock:
+            try:
+                return self._tls.take(data)
+            except ssl.SSLError as error:
+                raise ConnectionError(f"TLS has failed: {error.reason or error}") from error
+            finally:
+                # A peer may ask for new keys without end, and not read our answers.
+                answer = self._tls.outgoing()
+                if answer and self._unread() > self._limits.queue_bytes:
+                    raise TimeoutError("the client does not read what TLS answers")
+                self._append(answer)
+
+    def _check_first_byte(self, byte: int) -> None:
+        """Tell a client in plain words that this is the wrong port. Raises ConnectionError."""
+        if self._tls is None and byte == HANDSHAKE:
+            answer = Response(400, reason="This Port Speaks No TLS: Use rtsp")
+            self.send(answer.serialise(Request("", "")))
+            raise ConnectionError("it speaks TLS, which is served with --tls only")
+        if self._tls is not None and byte != HANDSHAKE:
+            self._tls = None
+            self.misunderstanding = MessageError(
+                "it speaks plain RTSP on a TLS port",
+                fatal=True,
+                reason="This Port Speaks TLS: Use rtsps",
+            )
+
+    # ------------------------------------------------------------------ sending
+
+    def send(self, data: bytes) -> None:
+        """Send a reply, after what already waits. Raises OSError when the client is gone."""
+        with self._lock:
+            if self._unread() + len(data) > self._limits.queue_bytes:
+                raise TimeoutError("the client does not read its replies")
+            self._append(self._encrypt(data))
+
+    def offer(self, frame: bytes) -> None:
+        """Send an interleaved frame; drop it whole if too much already waits. Raises OSError."""
+        with self._lock:
+            if len(self._waiting) > self._limits.frame_bytes:
+                self._write(b"")
+            if len(self._waiting) > self._limits.frame_bytes:
+                self.dropped_frames += 1
+            else:
+                self._write(self._encrypt(frame))
+                self._behind_frames = 0
+
+    def flush(self) -> bool:
+        """Send what waits, as far as the client takes it; tell if nothing waits any more."""
+        with self._lock:
+            try:
+                self._write(b"")
+            except OSError:
+                self._waiting.clear()  # the reading side will see that the client is gone
+            return not self._waiting
+
+    def wake_for_room(self) -> bool:
+        """Tell if something waits for room. If not, `waker` gets a byte as soon as it does."""
+        with self._lock:
+            self._must_wake = not self._waiting
+            return not self._must_wake
+
+    def say_goodbye(self) -> None:
+        """Close TLS, as far as the client takes it."""
+        with self._lock:
+            try:
+                if self._tls is not None and not self._waiting:
+                    self.socket.send(self._tls.close())
+            except OSError:
+                pass  # the client has not waited for it
+
+    def _encrypt(self, data: bytes) -> bytes:
+        return data if self._tls is None else self._tls.encrypt(data)
+
+    def _unread(self) -> int:
+        """How many bytes wait behind the last frame.
+
+        Frames are bounded when they come, and one may be larger than all that may wait: only what
+        has gathered since shows that the client does not read.
+        """
+        return min(self._behind_frames, len(self._waiting))
+
+    def _append(self, data: bytes) -> None:
+        """Send what is no frame."""
+        self._behind_frames = self._unread() + len(data)
+        self._write(data)
+
+    def _write(self, data: bytes) -> None:
+        if self._waiting:
+            self._waiting += data
+            try:
+                del self._waiting[: self.socket.send(self._waiting)]
+            except BlockingIOError:
+                return
+        elif data:
+            try:
+                sent = self.socket.send(data)
+            except BlockingIOError:
+                sent = 0
+            if sent < len(data):
+                self._waiting += memoryview(data)[sent:]
+                self._wake()
+
+    def _wake(self) -> None:
+        """Have the reading thread watch for room, unless it does."""
+        if self._must_wake and self.waker is not None:
+            self._must_wake = False
+            self.waker.send(b"x")
