@@ -45,11 +45,11 @@ from session_model import (
 )
 
 from rtplab.protocol.rtp.jpegassembler import JpegAssembler
+from rtplab.protocol.rtp.packet import ReceivedPacket, parse_packet
 from rtplab.protocol.rtp.rtpjpeg import packetize, parse_payload
 from rtplab.protocol.rtp.serial import timestamp_delta
 from rtplab.protocol.rtsp.messages import InterleavedFrame, Response
 from rtplab.receiving.rtp.frames import RtpJpegFrames
-from RtpPacket import RtpPacket
 
 pytestmark = pytest.mark.long
 
@@ -169,7 +169,7 @@ class Bystander:
     _session: str = ""
     _kept_alive: float = 0.0
     _frames: RtpJpegFrames = field(default_factory=lambda: RtpJpegFrames(26))
-    _last: RtpPacket | None = None
+    _last: ReceivedPacket | None = None
     _first_timestamp: int = 0
 
     def begin(self) -> None:
@@ -198,17 +198,18 @@ class Bystander:
         return message
 
     def _take(self, datagram: bytes) -> None:
-        packet = RtpPacket()
-        packet.decode(datagram)
+        packet = parse_packet(datagram)
         if self._last is None:
-            self._first_timestamp = packet.timestamp()
+            self._first_timestamp = packet.timestamp
         else:
-            assert packet.seqNum() == (self._last.seqNum() + 1) % 2**16, "a packet is lost"
-            assert timestamp_delta(packet.timestamp(), self._last.timestamp()) > 0
+            assert packet.sequence_number == (self._last.sequence_number + 1) % 2**16, (
+                "a packet is lost"
+            )
+            assert timestamp_delta(packet.timestamp, self._last.timestamp) > 0
         self._last = packet
-        for _, frame in self._frames.add(packet.seqNum(), packet):
+        for _, frame in self._frames.add(packet.sequence_number, packet):
             # A server that can't keep up leaves frames out: the timestamp tells which one is due.
-            due = timestamp_delta(packet.timestamp(), self._first_timestamp) // TICKS
+            due = timestamp_delta(packet.timestamp, self._first_timestamp) // TICKS
             assert frame == self.expected[due % FRAMES], "the bystander sees another frame"
             self.seen += 1
 
