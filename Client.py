@@ -19,21 +19,22 @@ from rtplab.protocol.rtsp.messages import Dialect, InterleavedFrame, Request, Re
 from rtplab.protocol.rtsp.parser import ResponseParser
 from rtplab.protocol.rtsp.states import State, transition
 from rtplab.receiving.files.capture import Endpoints, LiveCapture
+from rtplab.receiving.files.observer import Observer
 from rtplab.receiving.files.pcap import Endpoint
 from rtplab.receiving.rtp.frames import Frame, LabAssembler, RtpJpegFrames
 from rtplab.receiving.rtp.impairment import Conditions, Impairment
 from rtplab.receiving.rtp.playout import PlayoutBuffer
-from rtplab.receiving.rtp.receiver import MediaReceiver, Observer
+from rtplab.receiving.rtp.receiver import MediaReceiver
 from rtplab.receiving.rtp.reception import Reception
 from rtplab.receiving.rtp.rtpsocket import RtpSocket
 from rtplab.receiving.rtp.source import SourceChoice
 from rtplab.receiving.rtsp import timelimits
 from rtplab.receiving.rtsp.connection import ClientConnection
-from rtplab.receiving.rtsp.destination import Destination
 from rtplab.receiving.rtsp.login import LoginNeeded
+from rtplab.receiving.rtsp.moviesource import MovieSource
 from rtplab.receiving.rtsp.standarddialogue import Redirected, StandardDialogue, says_end
 from rtplab.receiving.rtsp.timelimits import AwaitedReply, KeepAlive, Silence, is_past
-from rtplab.receiving.rtsp.trust import Trust
+from rtplab.receiving.rtsp.trust import TlsTrust
 
 TEARDOWN_TIMEOUT = 1.0  # seconds that a server may take to answer TEARDOWN: then we go anyway
 MAX_REDIRECTIONS = 5  # in a row: more is a loop
@@ -68,7 +69,7 @@ class Client:
         rtpport: int | str,
         filename: str,
         transport: str = "auto",
-        trust: Trust | None = None,
+        trust: TlsTrust | None = None,
     ) -> None:
         """Connect to the server; when that fails, `error` says so and SETUP tries again.
 
@@ -78,7 +79,7 @@ class Client:
         certificates are good. Raises MessageError when the address is none.
         """
         self.master = master
-        self._destination = Destination(serveraddr, int(serverport), filename, transport, trust)
+        self._source = MovieSource(serveraddr, int(serverport), filename, transport, trust)
         self.rtpPort = int(rtpport)
         self.error = ""
         self.needsPassword = False  # the server has asked for one: `logIn` gives it
@@ -89,7 +90,7 @@ class Client:
         self._capture: LiveCapture | None = None
         self.playout = PlayoutBuffer()
         self.impairment = Impairment(Conditions())  # what is done on purpose to RTP that arrives
-        self._dialogue = self._destination.dialogue()
+        self._dialogue = self._source.dialogue()
         self._receiver = self._new_receiver()
 
         # Guards what follows, and is notified of every reply, failure and frame: the user's
@@ -192,7 +193,7 @@ class Client:
 
     def logIn(self, user: str, password: str) -> None:
         """Set up as this user: the answer to `needsPassword`. A lab server knows no users."""
-        self._destination.log_in(user, password)
+        self._source.log_in(user, password)
         self.setupMovie()
 
     # ------------------------------------------------------------------ connecting and setting up
@@ -206,7 +207,7 @@ class Client:
         if self._connection is not None:
             return
         try:
-            connection = self._destination.connect(self._dialogue)
+            connection = self._source.connect(self._dialogue)
         except SessionError as error:
             self._fail(str(error))
             return
@@ -224,7 +225,7 @@ class Client:
         with self._command_lock:
             if self.state is not State.INIT or self._awaits_reply():
                 return  # asked for twice while it connected
-            self._dialogue = self._destination.dialogue()
+            self._dialogue = self._source.dialogue()
             self._keep_alive = KeepAlive(self._dialogue, self._send)
             self._connect()
             if self._connection is None:
@@ -426,7 +427,7 @@ class Client:
         if self._redirections > MAX_REDIRECTIONS:
             self._fail("The server sends us from one address to the next: given up.")
         else:
-            self._destination.redirect(redirected.url)
+            self._source.redirect(redirected.url)
             self._begin_anew()
 
     # ------------------------------------------------------------------ RTP
@@ -588,7 +589,7 @@ class Client:
             )
             self._keep_alive.ask_if_still_there(now)
             self._changed.notify_all()
-        elif self._dialogue.uses_udp and self._destination.change_to_tcp():
+        elif self._dialogue.uses_udp and self._source.change_to_tcp():
             self._play_when_ready = True
             self._begin_anew()
         else:
@@ -692,22 +693,22 @@ class Client:
     @property
     def serverAddr(self) -> str:
         """The server's name or address."""
-        return self._destination.host
+        return self._source.host
 
     @property
     def serverPort(self) -> int:
         """The server's RTSP port."""
-        return self._destination.port
+        return self._source.port
 
     @property
     def fileName(self) -> str:
         """The movie's file name or address, without a password."""
-        return self._destination.name
+        return self._source.name
 
     @property
     def userName(self) -> str:
         """Who logs in; "" as long as nobody does."""
-        return self._destination.login.user
+        return self._source.login.user
 
     @property
     def reception(self) -> Reception:
@@ -757,7 +758,7 @@ class Client:
 
     def another(self, master: Any, address: tuple[str, int, int, str]) -> Client:
         """A client for another host, port, RTP port and movie, that is set as this one is."""
-        other = type(self)(master, *address, self._destination.transport, self._destination.trust)
+        other = type(self)(master, *address, self._source.transport, self._source.trust)
         other.playout.latency = self.playout.latency
         other.impairment.conditions = self.impairment.conditions
         if self._capture is not None:

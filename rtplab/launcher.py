@@ -25,7 +25,7 @@ from rtplab.receiving.headless import HeadlessClient, HeadlessOptions, HeadlessR
 from rtplab.receiving.rtp.impairment import Conditions, Impairment, parse_conditions
 from rtplab.receiving.rtp.playout import DEFAULT_LATENCY, PlayoutBuffer
 from rtplab.receiving.rtsp.standarddialogue import TRANSPORTS
-from rtplab.receiving.rtsp.trust import Trust
+from rtplab.receiving.rtsp.trust import TlsTrust
 
 if TYPE_CHECKING:
     from rtplab.player.model.history import Address
@@ -58,7 +58,7 @@ class DemonstrationServer(Protocol):
 # Makes a client, and its window in the Tk root or toplevel that comes first; None: without one.
 # Then as RtspClient takes them: host, port, RTP port, movie, transport and trust.
 MakeClient = Callable[
-    [Any, str, int, int, str, str, Trust], "tuple[LaunchedClient, PlayerWindow | None]"
+    [Any, str, int, int, str, str, TlsTrust], "tuple[LaunchedClient, PlayerWindow | None]"
 ]
 MakeServer = Callable[["Service"], DemonstrationServer]
 
@@ -197,7 +197,7 @@ def client_for(
         options.rtp_port or 0,
         options.movie,
         options.transport,
-        Trust(options.ca, options.insecure),
+        TlsTrust(options.ca, options.insecure),
     )
     client.playout.latency = options.latency / 1000
     client.impairment.conditions = options.impair

@@ -16,7 +16,13 @@ from hypothesis import strategies as st
 
 from rtplab.player.model.traffic import MAX_MESSAGE_BYTES, MAX_MESSAGES, MAX_PACKET_BYTES, Traffic
 from rtplab.protocol.rtp.packet import pack_header
-from rtplab.receiving.files.capture import Endpoints, LiveCapture, Message, Packet, write_capture
+from rtplab.receiving.files.capture import (
+    CapturedMessage,
+    CapturedPacket,
+    Endpoints,
+    LiveCapture,
+    write_capture,
+)
 from rtplab.receiving.files.pcap import Endpoint, PcapWriter
 from rtplab.receiving.files.wholefile import WholeFile
 
@@ -32,14 +38,14 @@ SETUP_OK = (
 )
 
 
-def entries(ends=ENDS, source_port=6000) -> list[Message | Packet]:
+def entries(ends=ENDS, source_port=6000) -> list[CapturedMessage | CapturedPacket]:
     rtp = [
-        Packet(
+        CapturedPacket(
             pack_header(1, 26, 7 + n, 4500 * n, 99) + b"\0" * 20, source_port, False, 3.0 + n, ends
         )
         for n in range(3)
     ]
-    return [*rtp, Message(False, SETUP_OK, 2.000002, ends), Message(True, SETUP, 1.5, ends)]
+    return [*rtp, CapturedMessage(False, SETUP_OK, 2.000002, ends), CapturedMessage(True, SETUP, 1.5, ends)]
 
 
 def test_a_datagram_byte_by_byte():
@@ -125,8 +131,8 @@ def test_tshark_reads_rtp_on_the_rtsp_connection(tmp_path):
     reply = SETUP_OK.replace(
         b"AVP;unicast;client_port=5004-5005;server_port=6000-6001", b"AVP/TCP;interleaved=0-1"
     )
-    packets = [entry for entry in entries(source_port=0) if isinstance(entry, Packet)]
-    messages = [Message(True, setup, 1.0, ENDS), Message(False, reply, 1.1, ENDS)]
+    packets = [entry for entry in entries(source_port=0) if isinstance(entry, CapturedPacket)]
+    messages = [CapturedMessage(True, setup, 1.0, ENDS), CapturedMessage(False, reply, 1.1, ENDS)]
     with open(path, "wb") as file:
         write_capture(file, [*messages, *packets])
     assert tshark(path, "-Y", "rtp", "-T", "fields", "-e", "rtp.seq") == ["7", "8", "9"]

@@ -17,10 +17,10 @@ from rtplab.protocol.errors import SessionError
 from rtplab.protocol.rtsp.auth import MD5, BasicCredentials, answer, parse_challenges
 from rtplab.protocol.rtsp.messages import Headers, Request, Response
 from rtplab.protocol.rtsp.urls import parse_url
-from rtplab.receiving.rtsp.destination import Destination
 from rtplab.receiving.rtsp.login import Login
+from rtplab.receiving.rtsp.moviesource import MovieSource
 from rtplab.receiving.rtsp.standarddialogue import StandardDialogue
-from rtplab.receiving.rtsp.trust import Trust
+from rtplab.receiving.rtsp.trust import TlsTrust
 from rtplab.serving.admission import access
 from rtplab.serving.admission.access import Authenticator, AuthResult, UserDatabase
 
@@ -226,7 +226,7 @@ def test_the_password_is_in_no_log_and_on_no_screen(
         shown = [
             client.fileName,
             repr(client.__dict__),
-            repr(vars(client._destination.login).keys()),
+            repr(vars(client._source.login).keys()),
         ]
         client.exitClient()
         with Peer(port) as peer:
@@ -239,15 +239,15 @@ def test_the_password_is_in_no_log_and_on_no_screen(
 @pytest.mark.parametrize(
     ("address", "trust", "is_sent"),
     [
-        ("rtsp://ann:secret@host/", Trust(), False),
-        ("rtsps://ann:secret@host/", Trust(insecure=True), False),
-        ("rtsps://ann:secret@host/", Trust(), True),
+        ("rtsp://ann:secret@host/", TlsTrust(), False),
+        ("rtsps://ann:secret@host/", TlsTrust(insecure=True), False),
+        ("rtsps://ann:secret@host/", TlsTrust(), True),
     ],
 )
 def test_basic_is_sent_only_to_a_server_that_is_who_it_says(
-    address: str, trust: Trust, is_sent: bool
+    address: str, trust: TlsTrust, is_sent: bool
 ) -> None:
-    login = Destination("", 0, address, trust=trust).login
+    login = MovieSource("", 0, address, trust=trust).login
     refusal = Response(401, Headers([("WWW-Authenticate", 'Basic realm="r"')]))
     if is_sent:
         login.take(refusal)

@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rtplab.protocol.rtp.packet import ReceivedPacket
-from rtplab.receiving.rtp.reorder import MAX_HELD, ReorderBuffer, Verdict
+from rtplab.receiving.rtp.reorder import MAX_HELD, Arrival, ReorderBuffer
 
 PATIENCE = 0.1
-ACCEPTED, DUPLICATE, LATE = Verdict.ACCEPTED, Verdict.DUPLICATE, Verdict.LATE
+ACCEPTED, DUPLICATE, LATE = Arrival.ACCEPTED, Arrival.DUPLICATE, Arrival.LATE
 
 
 def packet(payload):

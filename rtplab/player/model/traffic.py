@@ -11,7 +11,9 @@ from collections import deque
 from collections.abc import Callable
 
 from rtplab.protocol.rtsp.states import STATE_CHANGING_METHODS
-from rtplab.receiving.files.capture import Endpoints, Message, Packet, Recorder
+from rtplab.receiving.files.capture import CapturedMessage as Message
+from rtplab.receiving.files.capture import CapturedPacket as Packet
+from rtplab.receiving.files.capture import Endpoints, Recorder
 
 MAX_MESSAGES = 500
 MAX_MESSAGE_BYTES = 4 * 1024 * 1024  # of messages: real ones have 300 bytes, but 64 KB are allowed

@@ -12,7 +12,7 @@ from rtplab.player.look.theme import Theme
 from rtplab.player.model.traffic import Traffic
 from rtplab.protocol.rtsp.explain import explain_message
 from rtplab.protocol.rtsp.messages import printable
-from rtplab.receiving.files.capture import Message
+from rtplab.receiving.files.capture import CapturedMessage as Message
 
 MAX_LINE = 400  # characters of a line that are shown
 MAX_LINES = 200  # of a message that are shown: a head has 100 at the most

@@ -11,7 +11,7 @@ from rtplab.player.model.traffic import Traffic
 from rtplab.protocol.errors import PacketError
 from rtplab.protocol.rtp.packet import parse_packet
 from rtplab.protocol.rtsp.explain import Field, jpeg_fields, rtp_fields
-from rtplab.receiving.files.capture import Packet
+from rtplab.receiving.files.capture import CapturedPacket as Packet
 
 _WORD = 32  # bits of a row
 _MARGIN = 14

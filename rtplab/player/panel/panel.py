@@ -12,7 +12,9 @@ from rtplab.player.panel.network import NetworkPage
 from rtplab.player.panel.packet import PacketPage
 from rtplab.player.panel.state import StatePage
 from rtplab.player.panel.statistics import StatisticsPage
-from rtplab.receiving.files.capture import Message, Packet, write_capture
+from rtplab.receiving.files.capture import CapturedMessage as Message
+from rtplab.receiving.files.capture import CapturedPacket as Packet
+from rtplab.receiving.files.capture import write_capture
 from rtplab.receiving.files.wholefile import WholeFile
 
 if TYPE_CHECKING:

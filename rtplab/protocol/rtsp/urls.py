@@ -34,7 +34,7 @@ class RtspUrl:
         return _unescaped(self.path).strip(b"/").decode("utf-8", "surrogateescape")
 
     @property
-    def is_private(self) -> bool:
+    def is_encrypted(self) -> bool:
         """Tell if the server is to be spoken to inside TLS."""
         return self.scheme == "rtsps"
 

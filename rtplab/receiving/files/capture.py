@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+from rtplab.receiving.files.observer import Observer
 from rtplab.receiving.files.pcap import Endpoint, PcapWriter
 from rtplab.receiving.files.wholefile import WholeFile
-from rtplab.receiving.rtp.receiver import Observer
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class Endpoints:
 
 
 @dataclass(frozen=True)
-class Message:
+class CapturedMessage:
     """One RTSP request or reply as it went over the wire; `when` is Unix time in seconds."""
 
     sent: bool
@@ -33,7 +33,7 @@ class Message:
 
 
 @dataclass(frozen=True)
-class Packet:
+class CapturedPacket:
     """One RTP or RTCP packet as it came; `when` is Unix time in seconds.
 
     `source_port` is the server's, or 0 for a packet on the RTSP connection.
@@ -46,10 +46,10 @@ class Packet:
     ends: Endpoints
 
 
-def write_entry(writer: PcapWriter, entry: Message | Packet) -> None:
+def write_entry(writer: PcapWriter, entry: CapturedMessage | CapturedPacket) -> None:
     """Write one message or packet. Raises OSError."""
     ends = entry.ends
-    if isinstance(entry, Message):
+    if isinstance(entry, CapturedMessage):
         path = (ends.client, ends.server) if entry.sent else (ends.server, ends.client)
         writer.tcp(*path, entry.data, entry.when)
     elif entry.source_port:
@@ -61,7 +61,7 @@ def write_entry(writer: PcapWriter, entry: Message | Packet) -> None:
         writer.tcp(ends.server, ends.client, frame, entry.when)
 
 
-def write_capture(file: BinaryIO, entries: list[Message | Packet]) -> None:
+def write_capture(file: BinaryIO, entries: list[CapturedMessage | CapturedPacket]) -> None:
     """Write a whole capture file, by time. Raises OSError."""
     writer = PcapWriter(file)
     for entry in sorted(entries, key=lambda entry: entry.when):
@@ -84,7 +84,7 @@ class Recorder:
     def _message(self, sent: bool, data: bytes, when: float) -> None:
         ends = self._endpoints()
         if ends is not None:
-            self.keep(Message(sent, data, when, ends))
+            self.keep(CapturedMessage(sent, data, when, ends))
 
     def packets_received(
         self, packets: list[bytes], source_port: int, is_rtcp: bool, when: float
@@ -92,9 +92,9 @@ class Recorder:
         ends = self._endpoints()
         if ends is not None:
             for packet in packets:
-                self.keep(Packet(packet, source_port, is_rtcp, when, ends))
+                self.keep(CapturedPacket(packet, source_port, is_rtcp, when, ends))
 
-    def keep(self, entry: Message | Packet) -> None:
+    def keep(self, entry: CapturedMessage | CapturedPacket) -> None:
         """Do with an entry what the class is for."""
         raise NotImplementedError
 
@@ -122,7 +122,7 @@ class LiveCapture:
         """Return an observer for one client; `also` is told everything, too."""
         return _CapturingObserver(self, endpoints, also)
 
-    def keep(self, entry: Message | Packet) -> None:
+    def keep(self, entry: CapturedMessage | CapturedPacket) -> None:
         """Write an entry. Any thread may call."""
         with self._lock:
             if self._file.closed:
@@ -175,5 +175,5 @@ class _CapturingObserver(Recorder):
         if self._also is not None:
             self._also.packets_received(packets, source_port, is_rtcp, when)
 
-    def keep(self, entry: Message | Packet) -> None:
+    def keep(self, entry: CapturedMessage | CapturedPacket) -> None:
         self._capture.keep(entry)

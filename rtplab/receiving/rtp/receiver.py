@@ -4,28 +4,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import Protocol
 
 from rtplab.protocol.rtp.packet import pack_header
 from rtplab.protocol.rtsp.headers import Transport
 from rtplab.protocol.rtsp.messages import InterleavedFrame
+from rtplab.receiving.files.observer import Observer
 from rtplab.receiving.rtp.frames import Frame
 from rtplab.receiving.rtp.impairment import Conditions, Impairment
 from rtplab.receiving.rtp.reception import Reception
 from rtplab.receiving.rtp.reports import ReceiverReporter
 from rtplab.receiving.rtp.rtpsocket import Batch, RtpSocket
-
-
-class Observer(Protocol):
-    """Whoever wants to see all that goes over the wire. Called in the threads that send and
-    receive; `when` is Unix time in seconds."""
-
-    def message_sent(self, data: bytes, when: float) -> None: ...
-    def message_received(self, data: bytes, when: float) -> None: ...
-    def packets_received(
-        self, packets: list[bytes], source_port: int, is_rtcp: bool, when: float
-    ) -> None:
-        """`source_port` is the server's, or 0 for packets on the RTSP connection."""
 
 
 class MediaReceiver:

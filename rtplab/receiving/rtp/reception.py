@@ -8,7 +8,7 @@ from rtplab.protocol.errors import PacketError
 from rtplab.protocol.rtp.packet import ReceivedPacket, parse_packet
 from rtplab.protocol.rtp.serial import SequenceUnwrapper, seq_delta
 from rtplab.receiving.rtp.frames import Frame
-from rtplab.receiving.rtp.reorder import ReorderBuffer, Verdict
+from rtplab.receiving.rtp.reorder import Arrival, ReorderBuffer
 from rtplab.receiving.rtp.source import SourceChoice
 from rtplab.receiving.rtp.statistics import Statistics
 from rtplab.receiving.rtp.timeline import MediaTimeline
@@ -157,9 +157,9 @@ class Reception:
             self.statistics.stamped(packet.timestamp, now)
         if self._mixed_timestamp is not None and self._is_mixed(packet):
             return
-        verdict = self._reorder.add(sequence, packet, now)
-        if verdict is not Verdict.ACCEPTED:
-            self._count_useless(verdict, is_new)
+        arrival = self._reorder.add(sequence, packet, now)
+        if arrival is not Arrival.ACCEPTED:
+            self._count_useless(arrival, is_new)
 
     def _refuse(self, why: str) -> None:
         self._refused += 1
@@ -175,9 +175,9 @@ class Reception:
             self._mixed_timestamp = None
         return is_mixed
 
-    def _count_useless(self, verdict: Verdict, is_new: bool) -> None:
+    def _count_useless(self, arrival: Arrival, is_new: bool) -> None:
         self._refuse("they come twice, or after what they belong to was given up")
-        if verdict is Verdict.DUPLICATE or not is_new:
+        if arrival is Arrival.DUPLICATE or not is_new:
             self.statistics.duplicates += 1
         else:
             self.statistics.late += 1

@@ -11,7 +11,7 @@ from rtplab.protocol.rtp.packet import ReceivedPacket
 MAX_HELD = 512
 
 
-class Verdict(Enum):
+class Arrival(Enum):
     """What became of a packet."""
 
     ACCEPTED = auto()
@@ -47,16 +47,16 @@ class ReorderBuffer:
         """Say which number is the first, before any packet has been added."""
         self._next = sequence
 
-    def add(self, sequence: int, packet: ReceivedPacket, now: float) -> Verdict:
+    def add(self, sequence: int, packet: ReceivedPacket, now: float) -> Arrival:
         """Take a packet that arrived at `now`; `sequence` has its cycles above it."""
         if self._next is None:
             self._next = sequence
         if sequence == self._next:
             self._pass_on(sequence, [packet])
-            return Verdict.ACCEPTED
+            return Arrival.ACCEPTED
         known = self._last if sequence == self._next - 1 else self._held.get(sequence, [])
         if any(other.payload == packet.payload for other in known):
-            return Verdict.DUPLICATE
+            return Arrival.DUPLICATE
         if sequence > self._next:
             self._hold(sequence, packet, now)
         elif known:
@@ -64,8 +64,8 @@ class ReorderBuffer:
             self._last.append(packet)
             del self._last[:-MAX_HELD]
         else:
-            return Verdict.LATE
-        return Verdict.ACCEPTED
+            return Arrival.LATE
+        return Arrival.ACCEPTED
 
     def release(self, now: float) -> list[tuple[int, ReceivedPacket]]:
         """Return, in order, the packets for which nothing is waited any more."""

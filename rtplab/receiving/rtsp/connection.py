@@ -13,7 +13,7 @@ from rtplab.protocol.rtsp.messages import Dialect, InterleavedFrame, Request, Re
 from rtplab.protocol.rtsp.parser import ResponseParser
 from rtplab.protocol.tls import ALERT
 from rtplab.receiving.files.pcap import Endpoint
-from rtplab.receiving.rtsp.trust import TlsSocket, Trust
+from rtplab.receiving.rtsp.trust import TlsSocket, TlsTrust
 
 CONNECT_TIMEOUT = 5.0  # seconds
 RECEIVE_SIZE = 64 * 1024  # bytes per recv
@@ -24,7 +24,7 @@ _NO_TLS = {"WRONG_VERSION_NUMBER", "HTTP_REQUEST", "PACKET_LENGTH_TOO_LONG", "RE
 class ClientConnection:
     """A connection to a server. One thread receives; any may send, expect, or hang up."""
 
-    def __init__(self, host: str, port: int, dialect: Dialect, trust: Trust | None = None) -> None:
+    def __init__(self, host: str, port: int, dialect: Dialect, trust: TlsTrust | None = None) -> None:
         """Connect; with `trust`, by TLS. Raises SessionError with a sentence for the user."""
         context = trust.context() if trust is not None else None
         try:

@@ -19,11 +19,11 @@ class LoginNeeded(SessionError):
 class Login:
     """Who we are to one server. It shows the password to nobody, and proves it where it can."""
 
-    def __init__(self, user: str = "", password: str = "", is_private: bool = False) -> None:
-        """`is_private` says that nobody can read along: only then Basic is answered."""
+    def __init__(self, user: str = "", password: str = "", is_encrypted: bool = False) -> None:
+        """`is_encrypted` says that nobody can read along: only then Basic is answered."""
         self.user = user
         self._password = password
-        self._is_private = is_private
+        self._is_encrypted = is_encrypted
         self._challenge: Challenge | None = None
         self._count = 0  # requests that the challenge's nonce has been used for
         self._answers = 0
@@ -70,7 +70,7 @@ class Login:
             raise SessionError(f"The server asks for a password, but in {error}.") from error
         if not challenges:
             raise SessionError("The server asks for a password in no way that is known here.")
-        if challenges[0].scheme == "Basic" and not self._is_private:
+        if challenges[0].scheme == "Basic" and not self._is_encrypted:
             raise SessionError(
                 "The server wants the password in a form that everybody on the way can read "
                 "(Basic without TLS): it was not sent."

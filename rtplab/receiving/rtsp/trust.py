@@ -13,7 +13,7 @@ from rtplab.protocol.tls import TlsChannel
 
 
 @dataclass(frozen=True)
-class Trust:
+class TlsTrust:
     """Which certificates are good: those of the system's authorities, or of those in a file."""
 
     ca: str | None = None  # a file of authorities, in PEM

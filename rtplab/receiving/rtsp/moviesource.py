@@ -7,10 +7,10 @@ from rtplab.receiving.rtsp.connection import ClientConnection
 from rtplab.receiving.rtsp.labdialogue import LabDialogue
 from rtplab.receiving.rtsp.login import Login
 from rtplab.receiving.rtsp.standarddialogue import StandardDialogue
-from rtplab.receiving.rtsp.trust import Trust
+from rtplab.receiving.rtsp.trust import TlsTrust
 
 
-class Destination:
+class MovieSource:
     """A movie as its user has named it, then as a server has redirected us.
 
     A file name is asked for in the lab dialect, of `host` and `port`. An rtsp:// address goes
@@ -18,12 +18,12 @@ class Destination:
     """
 
     def __init__(
-        self, host: str, port: int, name: str, transport: str = "auto", trust: Trust | None = None
+        self, host: str, port: int, name: str, transport: str = "auto", trust: TlsTrust | None = None
     ) -> None:
         """`transport` (auto, udp or tcp) and `trust` are for addresses. Raises MessageError."""
         self.host, self.port, self.name = host, port, name
         self.transport = transport
-        self.trust = trust or Trust()
+        self.trust = trust or TlsTrust()
         self.login = Login()
         self._url: RtspUrl | None = None
         if "://" in name:
@@ -42,19 +42,19 @@ class Destination:
         if self._url is not None:
             if not user:
                 user, password = self._url.user, self._url.password
-            self.login = Login(user, password, self._url.is_private and not self.trust.insecure)
+            self.login = Login(user, password, self._url.is_encrypted and not self.trust.insecure)
 
     def dialogue(self) -> LabDialogue | StandardDialogue:
         """Return what is to be said from SETUP on."""
         if self._url is None:
             return LabDialogue(self.name)
-        transport = "tcp" if self._url.is_private else self.transport
+        transport = "tcp" if self._url.is_encrypted else self.transport
         return StandardDialogue(self._url, transport, self.login)
 
     def connect(self, dialogue: LabDialogue | StandardDialogue) -> ClientConnection:
         """Connect to the server. Raises SessionError with a sentence for the user."""
-        is_private = self._url is not None and self._url.is_private
-        trust = self.trust if is_private else None
+        is_encrypted = self._url is not None and self._url.is_encrypted
+        trust = self.trust if is_encrypted else None
         return ClientConnection(self.host, self.port, dialogue.dialect, trust)
 
     def change_to_tcp(self) -> bool:
