@@ -45,7 +45,11 @@ def entries(ends=ENDS, source_port=6000) -> list[CapturedMessage | CapturedPacke
         )
         for n in range(3)
     ]
-    return [*rtp, CapturedMessage(False, SETUP_OK, 2.000002, ends), CapturedMessage(True, SETUP, 1.5, ends)]
+    return [
+        *rtp,
+        CapturedMessage(False, SETUP_OK, 2.000002, ends),
+        CapturedMessage(True, SETUP, 1.5, ends),
+    ]
 
 
 def test_a_datagram_byte_by_byte():

@@ -20,7 +20,7 @@ from threads import no_thread_for
 from Client import Client
 from rtplab.protocol.errors import MessageError
 from rtplab.receiving.rtsp import connection as connection_module
-from rtplab.receiving.rtsp import timelimits
+from rtplab.receiving.rtsp.watch import TimeLimits
 from rtplab.serving.media.library import MovieLibrary
 from rtplab.serving.rtsp.service import Service
 from Server import Server
@@ -65,9 +65,9 @@ def server(media):
 
 
 @contextmanager
-def client_of(port, movie="movie.Mjpeg", rtp_port=0):
+def client_of(port, movie="movie.Mjpeg", rtp_port=0, **limits):
     """A client that notes the frames it gets in `client.frames`."""
-    client = Client(None, HOST, port, rtp_port, movie)
+    client = Client(None, HOST, port, rtp_port, movie, limits=TimeLimits(**limits))
     client.frames = []
     client.onFrame = lambda frame: client.frames.append(frame.data)
     try:
@@ -173,9 +173,8 @@ def test_frames_wait_in_the_playout_buffer_until_they_are_due(server, frames):
         assert last.data in frames
 
 
-def test_the_end_of_the_movie_is_told_and_play_begins_again(server, frames, monkeypatch):
-    monkeypatch.setattr(timelimits, "SILENCE_TIMEOUT", 0.3)
-    with client_of(server) as client:
+def test_the_end_of_the_movie_is_told_and_play_begins_again(server, frames):
+    with client_of(server, silence=0.3) as client:
         set_up(client)
         play(client, len(frames))
         assert client.waitFor(lambda: client.notice != "", LIMIT)
@@ -329,7 +328,7 @@ def test_a_busy_rtp_port_is_one_sentence_and_the_client_stays_usable(server):
 def test_no_thread_is_one_sentence_and_setup_tries_again(server, monkeypatch, name):
     with client_of(server) as client:
         client.close()  # it has connected when it was made
-        client.master = object() if name == "command" else None  # a window must not wait
+        client.in_background = name == "command"
         with no_thread_for(name, monkeypatch):
             client.setupMovie()
             assert client.error == (
@@ -337,7 +336,7 @@ def test_no_thread_is_one_sentence_and_setup_tries_again(server, monkeypatch, na
                 "then try again."
             )
         assert client.state is Client.INIT
-        client.master = None
+        client.in_background = False
         set_up(client)
         play(client, 1)
 
@@ -390,9 +389,8 @@ def silent_server():
         yield listener
 
 
-def test_a_server_that_does_not_answer_is_one_sentence_after_a_while(monkeypatch):
-    monkeypatch.setattr(timelimits, "REPLY_TIMEOUT", 0.2)
-    with silent_server() as listener, client_of(listener.getsockname()[1]) as client:
+def test_a_server_that_does_not_answer_is_one_sentence_after_a_while():
+    with silent_server() as listener, client_of(listener.getsockname()[1], reply=0.2) as client:
         accepted, _ = listener.accept()
         client.setupMovie()
         assert client.isWaiting()
@@ -409,9 +407,8 @@ def test_a_server_that_does_not_answer_is_one_sentence_after_a_while(monkeypatch
         accepted.close()
 
 
-def test_no_picture_is_one_sentence_after_a_while(monkeypatch):
-    monkeypatch.setattr(timelimits, "SILENCE_TIMEOUT", 0.2)
-    with silent_server() as listener, client_of(listener.getsockname()[1]) as client:
+def test_no_picture_is_one_sentence_after_a_while():
+    with silent_server() as listener, client_of(listener.getsockname()[1], silence=0.2) as client:
         accepted, _ = listener.accept()
         client.setupMovie()
         accepted.sendall(b"RTSP/1.0 200 OK\nCSeq: 1\nSession: 9\n\n")

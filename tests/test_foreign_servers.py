@@ -19,16 +19,17 @@ from standard_servers import StandardServer, jpeg_payloads, rtp, timestamp_of
 from strip import frame_number_of_jpeg
 
 from Client import Client
-from rtplab.receiving.rtsp import timelimits
+from rtplab.receiving.rtsp.watch import TimeLimits
 
 HOST = "127.0.0.1"
 LIMIT = 15.0
 DIALECTS = pytest.mark.parametrize("movie", ["movie.Mjpeg", "rtsp://{host}:{port}/movie.Mjpeg"])
 
 
-def told_by(port: int, movie: str) -> str:
+def told_by(port: int, movie: str, reply: float = 5.0) -> str:
     """What the client tells its user after SETUP."""
-    client = Client(None, HOST, port, 0, movie.format(host=HOST, port=port))
+    address = movie.format(host=HOST, port=port)
+    client = Client(None, HOST, port, 0, address, limits=TimeLimits(reply=reply))
     try:
         client.setupMovie()
         assert client.waitFor(lambda: bool(client.error), LIMIT)
@@ -103,11 +104,9 @@ def test_a_web_server_that_stays_is_told_at_once(movie):
     ids=["ssh", "binary"],
 )
 @pytest.mark.parametrize("hangs_up", [True, False])
-def test_any_other_language_is_shown(movie, said, shown, hangs_up, monkeypatch):
-    if not hangs_up:
-        monkeypatch.setattr(timelimits, "REPLY_TIMEOUT", 1.5)
+def test_any_other_language_is_shown(movie, said, shown, hangs_up):
     with server_that_says(said, hangs_up) as port:
-        assert told_by(port, movie) == (
+        assert told_by(port, movie, reply=1.5) == (
             f'{HOST} port {port} speaks no RTSP (it says "{shown}"): give the port of the RTSP '
             "server, as a rule 554."
         )
@@ -122,7 +121,7 @@ def test_who_says_nothing_has_closed_the_connection(movie):
 # --- Pictures in a way of their own --------------------------------------------------------------
 
 FRAMES = frames_of(MOVIE)[:6]
-WATCHED = 0.4  # seconds without a picture after which it is said
+LIMITS = TimeLimits(silence=0.4)
 TRANSPORTS = pytest.mark.parametrize("transport", ["udp", "tcp"])
 
 
@@ -247,11 +246,10 @@ def _without_tables(payload: bytes) -> bytes:
 
 @pytest.mark.parametrize("why", SPOILT)
 @pytest.mark.parametrize("transport", ["auto", "tcp"])
-def test_packets_that_make_no_picture_are_told(why, transport, monkeypatch):
+def test_packets_that_make_no_picture_are_told(why, transport):
     """And are no reason for TCP: that is for a server of which nothing comes."""
-    monkeypatch.setattr(timelimits, "SILENCE_TIMEOUT", WATCHED)
     with SendsFor(SPOILT[why]) as server:
-        client = Client(None, "", 0, 0, server.url, transport)
+        client = Client(None, "", 0, 0, server.url, transport, limits=LIMITS)
         try:
             play(client)
             assert client.waitFor(lambda: client.error or client.notice, LIMIT)
@@ -262,10 +260,9 @@ def test_packets_that_make_no_picture_are_told(why, transport, monkeypatch):
             client.close()
 
 
-def test_pictures_that_do_not_come_any_more_are_told_until_they_do(monkeypatch):
-    monkeypatch.setattr(timelimits, "SILENCE_TIMEOUT", WATCHED)
+def test_pictures_that_do_not_come_any_more_are_told_until_they_do():
     with SendsFor(SPOILT["fragments are missing"], good=5) as server:
-        client = Client(None, "", 0, 0, server.url, "tcp")
+        client = Client(None, "", 0, 0, server.url, "tcp", limits=LIMITS)
         try:
             play(client)
             assert client.waitFor(lambda: client.error or client.notice, LIMIT)
@@ -277,14 +274,13 @@ def test_pictures_that_do_not_come_any_more_are_told_until_they_do(monkeypatch):
             client.close()
 
 
-def test_a_stream_that_stops_with_a_picture_that_is_not_whole_has_stopped(monkeypatch):
+def test_a_stream_that_stops_with_a_picture_that_is_not_whole_has_stopped():
     """As a movie of a server without BYE whose last packets are lost: that is no error."""
-    monkeypatch.setattr(timelimits, "SILENCE_TIMEOUT", WATCHED)
     pictures = [jpeg_payloads(frame) for frame in FRAMES]
     server = StandardServer([*pictures, pictures[0][1:], pictures[1][1:]])
     server.says_goodbye = False
     with server:
-        client = Client(None, "", 0, 0, server.url, "tcp")
+        client = Client(None, "", 0, 0, server.url, "tcp", limits=LIMITS)
         try:
             play(client)
             assert client.waitFor(lambda: client.error or client.notice, LIMIT)
@@ -316,15 +312,14 @@ LAB_FAULTS = {
 
 
 @pytest.mark.parametrize("why", LAB_FAULTS)
-def test_packets_of_a_lab_server_that_make_no_picture_are_told(why, monkeypatch):
+def test_packets_of_a_lab_server_that_make_no_picture_are_told(why):
     def packets(frames):
         for number, frame in enumerate(frames * 100, 1):
             yield LAB_FAULTS[why](frame, number)
 
-    monkeypatch.setattr(timelimits, "SILENCE_TIMEOUT", WATCHED)
     server: LabServer = PythonLabServer(FRAMES, packets=packets, fps=100)
     with server:
-        client = Client(None, HOST, server.port, 0, "movie.Mjpeg")
+        client = Client(None, HOST, server.port, 0, "movie.Mjpeg", limits=LIMITS)
         try:
             play(client)
             assert client.waitFor(lambda: client.error or client.notice, LIMIT)

@@ -21,7 +21,9 @@ from rtplab.protocol.rtsp.states import State
 from rtplab.receiving.headless import FOR_EVER, HeadlessOptions, HeadlessRun
 from rtplab.receiving.rtp.frames import Frame, LabAssembler
 from rtplab.receiving.rtp.reception import Reception
-from rtplab.receiving.rtsp import timelimits
+from rtplab.receiving.rtsp.client import RtspClient
+from rtplab.receiving.rtsp.moviesource import MovieSource
+from rtplab.receiving.rtsp.watch import TimeLimits
 
 pytestmark = pytest.mark.long
 
@@ -178,22 +180,22 @@ class SlowClient:
 
     state = State.INIT
     error = notice = ""
-    firstFrameDelay = onFrame = None
-    set_up_after = 5 * timelimits.REPLY_TIMEOUT
+    first_frame_delay = on_frame = None
+    set_up_after = 5 * TimeLimits().reply
 
     def __init__(self):
         self.reception = Reception(LabAssembler())
 
-    def setupMovie(self):
+    def set_up(self):
         pass
 
-    def playMovie(self):
-        self.onFrame(Frame(b"", 1, 0, 0.0, 0.0))
+    def play(self):
+        self.on_frame(Frame(b"", 1, 0, 0.0, 0.0))
 
-    def exitClient(self):
+    def tear_down(self):
         self.notice = ""
 
-    def waitFor(self, condition, timeout):
+    def wait_for(self, condition, timeout):
         if timeout >= self.set_up_after:
             self.state = State.READY
         return condition()
@@ -208,7 +210,7 @@ def test_set_up_may_take_as_long_as_its_replies_together(capsys):
 
 def test_no_picture_is_never_without_a_sentence(capsys):
     client = SlowClient()
-    client.playMovie = lambda: None
+    client.play = lambda: None
     assert HeadlessRun(client, HeadlessOptions(json=True, duration=0.1)).run() == 1
     stdout, stderr = capsys.readouterr()
     assert json.loads(stdout)["error"] == stderr.strip() != ""
@@ -219,7 +221,7 @@ def test_ctrl_c_before_a_picture_is_told(capsys):
         raise KeyboardInterrupt
 
     client = SlowClient()
-    client.playMovie = interrupt
+    client.play = interrupt
     assert HeadlessRun(client, HeadlessOptions(json=True)).run() == 1
     assert "interrupted" in json.loads(capsys.readouterr().out)["error"]
 
@@ -236,10 +238,10 @@ def test_the_end_of_the_movie_is_told(small_movie):
 
 @pytest.mark.parametrize("method", ["DESCRIBE", "SETUP", "PLAY"])
 def test_the_request_that_is_not_answered_is_named(method, monkeypatch, capsys):
-    monkeypatch.setattr(timelimits, "REPLY_TIMEOUT", 0.3)
     with StandardServer() as server:
         monkeypatch.setattr(server, f"do_{method}", lambda *_: None, raising=False)
-        assert ClientLauncher.main([server.url, "--headless", "--json"]) == 1
+        client = RtspClient(MovieSource("", 0, server.url), limits=TimeLimits(reply=0.3))
+        assert HeadlessRun(client, HeadlessOptions(json=True)).run() == 1
     assert f"not answered {method} " in json.loads(capsys.readouterr().out)["error"]
 
 

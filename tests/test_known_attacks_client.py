@@ -20,7 +20,7 @@ from raw_rtsp import HOST, LIMIT
 from standard_servers import StandardServer, jpeg_payloads
 
 from Client import Client
-from rtplab.receiving.rtsp import timelimits
+from rtplab.receiving.rtsp.watch import TimeLimits
 
 pytestmark = pytest.mark.long
 
@@ -142,14 +142,14 @@ def pictures() -> list[list[bytes]]:
     return [jpeg_payloads(frame) for frame in frames_of(MOVIE)[:COUNT]]
 
 
-def play(server: StandardServer) -> str:
+def play(server: StandardServer, silence: float = 5.0) -> str:
     """Have a client play the movie; return what it complains of, "" if it has seen all."""
     failures: list[object] = []
     frames: list[object] = []
     hook, threading.excepthook = threading.excepthook, failures.append
     try:
         with server:
-            client = Client(None, "", 0, 0, server.url, "tcp")
+            client = Client(None, "", 0, 0, server.url, "tcp", limits=TimeLimits(silence=silence))
             client.onFrame = frames.append
             client.setupMovie()
             client.waitFor(lambda: client.state is not Client.INIT or bool(client.error), LIMIT)
@@ -160,6 +160,7 @@ def play(server: StandardServer) -> str:
     finally:
         threading.excepthook = hook
     assert not failures
+    assert "The player has failed" not in error
     assert len(frames) == (0 if error else COUNT)
     return error
 
@@ -247,14 +248,13 @@ FLOODS = {
 
 
 @pytest.mark.parametrize("name", FLOODS)
-def test_floods_instead_of_pictures(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_floods_instead_of_pictures(name: str) -> None:
     class Pours(StandardServer):
         def stream(self, viewer):
             while not viewer.stop.is_set():
                 viewer.send(FLOODS[name])
 
-    monkeypatch.setattr(timelimits, "SILENCE_TIMEOUT", 0.5)
-    error = play(Pours())
+    error = play(Pours(), silence=0.5)
     if name in ("empty frames", "RTP that is none"):
         assert error.startswith("Packets have come, but") and "not RTP" in error
     else:

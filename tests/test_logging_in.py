@@ -286,6 +286,7 @@ def test_a_redirection_takes_the_password_nowhere_else() -> None:
 
 def test_a_basic_password_is_hidden_from_who_looks_on(monkeypatch: pytest.MonkeyPatch) -> None:
     class Wire:
+        request_count = 0
         sent = b""
 
         def send(self, data: bytes) -> None:
@@ -300,7 +301,7 @@ def test_a_basic_password_is_hidden_from_who_looks_on(monkeypatch: pytest.Monkey
     monkeypatch.setattr(Client, "connectToServer", lambda client: None)
     client = Client(None, "", 0, 0, f"rtsps://{HOST}/")
     wire, onlooker = Wire(), Onlooker()
-    client._connection, client.observer = wire, onlooker
+    client._workers.connection, client.observer = wire, onlooker
     client._send(Request("PLAY", "*", Headers([("Authorization", "Basic YW5uOnNlY3JldA==")])))
     assert b"YW5uOnNlY3JldA==" in wire.sent
     assert onlooker.seen == wire.sent.replace(b"YW5uOnNlY3JldA==", b"*" * 16)
@@ -312,12 +313,12 @@ def test_a_keep_alive_is_sent_again_when_its_nonce_was_too_old() -> None:
         return Response(401, Headers([("WWW-Authenticate", value)]))
 
     dialogue = StandardDialogue(parse_url("rtsp://host/x"), "tcp", Login("ann", "secret"))
-    assert "Authorization" not in dialogue.keep_alive().headers
+    assert "Authorization" not in dialogue.keep_alive(is_ignored=False).headers
     again = dialogue.kept_alive(refusal("n1"))
     assert again is not None and 'nonce="n1"' in again.headers.get("Authorization")
     assert dialogue.kept_alive(Response(200)) is None
-    assert 'nonce="n1"' in dialogue.keep_alive().headers.get("Authorization")
+    assert 'nonce="n1"' in dialogue.keep_alive(is_ignored=False).headers.get("Authorization")
     again = dialogue.kept_alive(refusal("n2"))
     assert again is not None and 'nonce="n2"' in again.headers.get("Authorization")
     assert dialogue.kept_alive(refusal("n3")) is None  # once is enough
-    assert dialogue.keep_alive().method == "OPTIONS"
+    assert dialogue.keep_alive(is_ignored=False).method == "OPTIONS"

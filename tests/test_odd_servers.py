@@ -34,7 +34,6 @@ from test_standard_client import (
 )
 
 from Client import Client
-from rtplab.receiving.rtsp import timelimits
 
 COUNT = 8
 OTHER = 0x0BAD5EED
@@ -81,7 +80,7 @@ def test_no_report_goes_before_play_is_answered(pictures, frames, pause) -> None
     with server, watching(server, "tcp") as watcher:
         watcher.set_up()
         time.sleep(pause)
-        watcher.client._connection.send(b"")  # has the reply thread look at the clock
+        watcher.client._workers.connection.send(b"")  # has the reply thread look at the clock
         watcher.play()
         server.wait(lambda: server.reports)
         assert not server.was_early
@@ -362,12 +361,8 @@ def test_who_hangs_up_after_refusing_options_has_said_why() -> None:
     assert "503 Too Many Viewers" in sentence
 
 
-def test_an_answer_that_has_come_is_read_before_the_session_is_given_up(
-    pictures, monkeypatch
-) -> None:
+def test_an_answer_that_has_come_is_read_before_the_session_is_given_up(pictures) -> None:
     """It came in time, but behind something that took us long."""
-    monkeypatch.setattr(timelimits, "SILENCE_TIMEOUT", 0.2)
-    monkeypatch.setattr(timelimits, "LOSS_TIMEOUT", 0.3)
 
     class Answers(StandardServer):
         says_goodbye = False
@@ -386,7 +381,7 @@ def test_an_answer_that_has_come_is_read_before_the_session_is_given_up(
             if is_rtcp:
                 time.sleep(0.5)
 
-    with Answers(pictures) as server, watching(server, "tcp") as watcher:
+    with Answers(pictures) as server, watching(server, "tcp", silence=0.2, loss=0.3) as watcher:
         watcher.client.observer = Dawdles()
         watcher.set_up()
         watcher.play(COUNT)

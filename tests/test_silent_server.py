@@ -7,7 +7,7 @@ from movies import MOVIE, frames_of
 from standard_servers import StandardServer, jpeg_payloads
 
 from Client import Client
-from rtplab.receiving.rtsp import timelimits
+from rtplab.receiving.rtsp.watch import TimeLimits
 
 LIMIT = 10.0
 SILENCE = 0.3  # seconds
@@ -32,13 +32,11 @@ def server():
 
 
 @pytest.fixture
-def client(server, monkeypatch):
-    client = Client(None, "", 0, 0, server.url, "tcp")
+def client(server):
+    limits = TimeLimits(silence=SILENCE, reply=REPLY, loss=REPLY)
+    client = Client(None, "", 0, 0, server.url, "tcp", limits=limits)
     client.setupMovie()
     assert client.waitFor(lambda: client.state is Client.READY, LIMIT)
-    monkeypatch.setattr(timelimits, "SILENCE_TIMEOUT", SILENCE)
-    monkeypatch.setattr(timelimits, "REPLY_TIMEOUT", REPLY)
-    monkeypatch.setattr(timelimits, "LOSS_TIMEOUT", REPLY)
     yield client
     client.exitClient()
 

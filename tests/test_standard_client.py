@@ -36,12 +36,12 @@ from standard_servers import (
 )
 from strip import frame_number_of_jpeg
 
-import Client as client_module
 from Client import Client
 from rtplab.receiving.rtp.frames import RtpJpegFrames
 from rtplab.receiving.rtp.reception import Reception
 from rtplab.receiving.rtp.reports import ReceiverReporter
-from rtplab.receiving.rtsp import timelimits
+from rtplab.receiving.rtsp.moviesource import MAX_REDIRECTIONS
+from rtplab.receiving.rtsp.watch import TimeLimits
 
 pytestmark = pytest.mark.long
 
@@ -64,8 +64,8 @@ def pictures(frames: list[bytes]) -> list[list[bytes]]:
 class Watcher:
     """A client in this process, and the frames that it has been given."""
 
-    def __init__(self, url: str, transport: str) -> None:
-        self.client = Client(None, "", 0, 0, url, transport)
+    def __init__(self, url: str, transport: str, **limits: float) -> None:
+        self.client = Client(None, "", 0, 0, url, transport, limits=TimeLimits(**limits))
         self.frames = []
         self.client.onFrame = self.frames.append
 
@@ -94,17 +94,17 @@ class Watcher:
 
 
 @contextmanager
-def watching(server: StandardServer, transport: str = "auto") -> Iterator[Watcher]:
-    watcher = Watcher(server.url, transport)
+def watching(server: StandardServer, transport: str = "auto", **limits: float) -> Iterator[Watcher]:
+    watcher = Watcher(server.url, transport, **limits)
     try:
         yield watcher
     finally:
         watcher.client.exitClient()
 
 
-def play_all(server: StandardServer, transport: str) -> list[bytes]:
+def play_all(server: StandardServer, transport: str, **limits: float) -> list[bytes]:
     """Play the whole movie of a server that is not running yet; return the JPEGs."""
-    with server, watching(server, transport) as watcher:
+    with server, watching(server, transport, **limits) as watcher:
         watcher.set_up()
         watcher.play()
         assert server.faults == []
@@ -115,8 +115,8 @@ def assert_same_pictures(received: list[bytes], originals: list[bytes]) -> None:
     assert list(map(taken_apart, received)) == list(map(taken_apart, originals))
 
 
-def refusal_of(server: StandardServer, transport: str = "auto") -> str:
-    with server, watching(server, transport) as watcher:
+def refusal_of(server: StandardServer, transport: str = "auto", **limits: float) -> str:
+    with server, watching(server, transport, **limits) as watcher:
         watcher.client.setupMovie()
         return watcher.error()
 
@@ -271,30 +271,27 @@ def test_the_transport_that_was_asked_for_or_none(pictures, maker, transport) ->
     assert len(server.of("SETUP")) == 1
 
 
-def test_nothing_by_udp_means_tcp(pictures, frames, monkeypatch) -> None:
-    monkeypatch.setattr(timelimits, "SILENCE_TIMEOUT", 0.4)
+def test_nothing_by_udp_means_tcp(pictures, frames) -> None:
     server = DropsUdp(pictures)
-    assert_same_pictures(play_all(server, "auto"), frames)
+    assert_same_pictures(play_all(server, "auto", silence=0.4), frames)
     assert ["TCP" in request.headers["transport"] for request in server.of("SETUP")] == [
         False,
         True,
     ]
 
 
-def test_nothing_by_udp_is_said_when_nothing_else_is_wanted(pictures, monkeypatch) -> None:
-    monkeypatch.setattr(timelimits, "SILENCE_TIMEOUT", 0.4)
-    with DropsUdp(pictures) as server, watching(server, "udp") as watcher:
+def test_nothing_by_udp_is_said_when_nothing_else_is_wanted(pictures) -> None:
+    with DropsUdp(pictures) as server, watching(server, "udp", silence=0.4) as watcher:
         watcher.set_up()
         watcher.client.playMovie()
         assert "a firewall blocks UDP port" in watcher.error()
         assert len(server.of("SETUP")) == 1
 
 
-def test_nothing_by_tcp_either_is_one_sentence(monkeypatch) -> None:
-    monkeypatch.setattr(timelimits, "SILENCE_TIMEOUT", 0.3)
+def test_nothing_by_tcp_either_is_one_sentence() -> None:
     server = StandardServer()
     server.says_goodbye = False
-    with server, watching(server) as watcher:
+    with server, watching(server, silence=0.3) as watcher:
         watcher.set_up()
         watcher.client.playMovie()
         assert watcher.error().startswith("No picture has come within 0.3 s of PLAY")
@@ -341,7 +338,7 @@ def test_a_circle_is_left() -> None:
     server.location = "{url}/{count}"
     sentence = refusal_of(server)
     assert sentence == "The server sends us from one address to the next: given up."
-    assert len(server.of("DESCRIBE")) == client_module.MAX_REDIRECTIONS + 1
+    assert len(server.of("DESCRIBE")) == MAX_REDIRECTIONS + 1
 
 
 @pytest.mark.parametrize(
@@ -703,7 +700,7 @@ def test_a_session_without_a_timeout_has_a_minute(pictures) -> None:
     server.session = "abc"
     with server, watching(server) as watcher:
         watcher.set_up()
-        assert watcher.client._dialogue.timeout == 60
+        assert watcher.client._watch.session_timeout == 60
         watcher.play()
         assert server.of("PLAY")[0].headers["session"] == "abc"
 
@@ -863,7 +860,7 @@ def test_a_report_that_can_not_be_sent_is_one_sentence(pictures, monkeypatch) ->
     with StandardServer(pictures, 0.2) as server, watching(server, "tcp") as watcher:
         watcher.set_up()
         watcher.play(1)
-        monkeypatch.setattr(watcher.client._connection, "send", break_pipe)
+        monkeypatch.setattr(watcher.client._workers.connection, "send", break_pipe)
         assert watcher.error() == "The server is gone (Broken pipe): press Setup."
         assert watcher.client.state == Client.INIT
 
@@ -1056,11 +1053,10 @@ def test_packets_before_the_reply_to_play_count(pictures, frames, transport) -> 
 
 
 @pytest.mark.parametrize("method", ["DESCRIBE", "SETUP", "PLAY", "PAUSE"])
-def test_a_reply_that_never_comes_is_one_sentence(pictures, monkeypatch, method) -> None:
-    monkeypatch.setattr(timelimits, "REPLY_TIMEOUT", 0.5)
+def test_a_reply_that_never_comes_is_one_sentence(pictures, method) -> None:
     server = StandardServer(pictures, 0.1)
     setattr(server, f"do_{method}", lambda viewer, request: None)
-    with server, watching(server) as watcher:
+    with server, watching(server, reply=0.5) as watcher:
         watcher.client.setupMovie()
         if method in ("PLAY", "PAUSE"):
             watcher.wait(lambda: watcher.client.state == Client.READY)
@@ -1085,7 +1081,7 @@ def test_who_hangs_up_while_a_reply_is_read_sends_no_more(pictures) -> None:
 
             def message_received(self, data, when):
                 closer.start()
-                while client._connection is not None:
+                while client._workers.connection is not None:
                     time.sleep(0.001)
                 hung_up.set()
 
@@ -1098,12 +1094,11 @@ def test_who_hangs_up_while_a_reply_is_read_sends_no_more(pictures) -> None:
         assert server.methods() == ["OPTIONS"]
 
 
-def test_teardown_without_a_reply_takes_no_longer_than_it_may(pictures, monkeypatch) -> None:
-    monkeypatch.setattr(client_module, "TEARDOWN_TIMEOUT", 0.3)
+def test_teardown_without_a_reply_takes_no_longer_than_it_may(pictures) -> None:
     server = StandardServer(pictures)
     server.do_TEARDOWN = lambda viewer, request: None
     with server:
-        with watching(server) as watcher:
+        with watching(server, teardown=0.3) as watcher:
             watcher.set_up()
             begun = time.monotonic()
         assert 0.25 <= time.monotonic() - begun < 2
@@ -1122,14 +1117,12 @@ def test_teardown_without_a_reply_takes_no_longer_than_it_may(pictures, monkeypa
     ],
     ids=["http", "zeros", "status", "length", "huge", "endless", "smtp"],
 )
-def test_garbage_is_one_sentence(garbage, monkeypatch) -> None:
-    monkeypatch.setattr(timelimits, "REPLY_TIMEOUT", 0.5)
-
+def test_garbage_is_one_sentence(garbage) -> None:
     class Garbles(StandardServer):
         def do_DESCRIBE(self, viewer, request):
             viewer.send(garbage)
 
-    sentence = refusal_of(Garbles())
+    sentence = refusal_of(Garbles(), reply=0.5)
     assert sentence.endswith((".", "anew."))
     assert "\n" not in sentence and len(sentence) < 300
 

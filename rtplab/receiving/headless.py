@@ -32,16 +32,16 @@ class HeadlessClient(Protocol):
     state: State
     error: str
     notice: str
-    firstFrameDelay: float | None
-    onFrame: Any
+    on_frame: Any
 
     @property
+    def first_frame_delay(self) -> float | None: ...
+    @property
     def reception(self) -> Reception: ...
-    def setupMovie(self) -> None: ...
-    def playMovie(self) -> None: ...
-    def exitClient(self) -> None: ...
-    def isWaiting(self) -> bool: ...
-    def waitFor(self, condition: Any, timeout: float) -> bool: ...
+    def set_up(self) -> None: ...
+    def play(self) -> None: ...
+    def tear_down(self) -> None: ...
+    def wait_for(self, condition: Any, timeout: float) -> bool: ...
 
 
 class HeadlessRun:
@@ -55,7 +55,7 @@ class HeadlessRun:
 
     def run(self) -> int:
         """Return the exit status: 0 when frames came, else 1."""
-        self._client.onFrame = self._take
+        self._client.on_frame = self._take
         try:
             self._play()
         except KeyboardInterrupt:  # the user has seen enough: what came so far is reported
@@ -63,7 +63,7 @@ class HeadlessRun:
                 self._error = self._error or "It was interrupted before a picture had come."
         report = self._report()
         notice = self._client.notice  # the reply to TEARDOWN takes it away
-        self._client.exitClient()
+        self._client.tear_down()
         for sentence in {report["error"] or "", notice} - {""}:
             print(sentence, file=sys.stderr)
         print(json.dumps(report) if self._options.json else _summary(report))
@@ -77,13 +77,13 @@ class HeadlessRun:
             except OSError as error:
                 self._error = f"{self._options.save} can't be written ({error.strerror})."
                 return
-        client.setupMovie()
+        client.set_up()
         # Each reply has a time limit of its own, which ends as an error: how many there are, with
         # redirections and logging in, nobody knows.
-        client.waitFor(lambda: client.state is not State.INIT or bool(client.error), FOR_EVER)
+        client.wait_for(lambda: client.state is not State.INIT or bool(client.error), FOR_EVER)
         if client.state is State.READY:
-            client.playMovie()
-            client.waitFor(self._is_over, self._options.duration or FOR_EVER)
+            client.play()
+            client.wait_for(self._is_over, self._options.duration or FOR_EVER)
 
     def _is_over(self) -> bool:
         client = self._client
@@ -108,7 +108,7 @@ class HeadlessRun:
     def _report(self) -> dict[str, Any]:
         """Return what was received, under the names that README documents."""
         statistics = self._client.reception.statistics
-        delay, seconds = self._client.firstFrameDelay, statistics.seconds
+        delay, seconds = self._client.first_frame_delay, statistics.seconds
         return {
             "frames": self._frames,
             "packets": statistics.packets,

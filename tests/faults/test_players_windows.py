@@ -230,7 +230,7 @@ def paused_without_keep_alive(
     session = player.client.sessionId
     player.viewing.pause()
     yield Wait(lambda: player.client.state is State.READY, "it is paused")
-    player.client._dialogue.timeout = None  # it knows of no time-out, so it keeps nothing alive
+    player.client._watch.session_timeout = None  # so it keeps nothing alive
     number, paused_at = player.shown, time.monotonic()
     yield Wait(lambda: "Reconnecting …" in player.said, "the loss is told")
     seconds = time.monotonic() - paused_at

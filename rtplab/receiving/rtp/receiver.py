@@ -13,7 +13,7 @@ from rtplab.receiving.rtp.frames import Frame
 from rtplab.receiving.rtp.impairment import Conditions, Impairment
 from rtplab.receiving.rtp.reception import Reception
 from rtplab.receiving.rtp.reports import ReceiverReporter
-from rtplab.receiving.rtp.rtpsocket import Batch, RtpSocket
+from rtplab.receiving.rtp.rtpsocket import Batch, Clock, RtpSocket
 
 
 class MediaReceiver:
@@ -27,10 +27,12 @@ class MediaReceiver:
         reception: Reception,
         deliver: Callable[[list[Frame]], None],
         said_goodbye: Callable[[], None],
+        clock: Clock = time.monotonic,
     ) -> None:
         """`deliver` is called with frames as they come, `said_goodbye` at the server's BYE."""
         self.reception = reception
-        self.reporter = ReceiverReporter(time.monotonic())
+        self.reporter = ReceiverReporter(clock())
+        self._clock = clock
         self.observer: Observer | None = None
         self.impairment = Impairment(Conditions())
         self.transport = Transport()  # as the server answered SETUP
@@ -77,7 +79,7 @@ class MediaReceiver:
         return b"$" + bytes([channel]) + len(report).to_bytes(2, "big") + report
 
     def _take(self, batches: list[Batch]) -> None:
-        now = time.monotonic()
+        now = self._clock()
         batches = [batch for batch in batches if self._is_from_stream(batch)]
         self._show(batches)
         rtp = [packet for batch in batches if not batch.is_rtcp for packet in batch.datagrams]
@@ -148,8 +150,8 @@ class MediaReceiver:
         return min((moment for moment in deadlines if moment is not None), default=None)
 
     def _report_is_due(self) -> bool:
-        return time.monotonic() >= self.reporter.deadline()
+        return self._clock() >= self.reporter.deadline()
 
     def _report(self) -> bytes:
         reception = self.reception
-        return self.reporter.report(reception.statistics, reception.ssrc, time.monotonic())
+        return self.reporter.report(reception.statistics, reception.ssrc, self._clock())

@@ -42,7 +42,7 @@ class Reception:
         self.ssrc: int | None = None  # of the packets that came
         self.choice = choice
         self.first_number: int | None = None  # of the stream, where the server has said it
-        self.expected_version: int | None = None  # RFC 3550 section 5.1: 2; of a lab server any
+        self.expected_version: int | None = None  # of RTP; None: any
         self.statistics = Statistics()
         self.malformed = 0  # datagrams that were no RTP packets of this stream
         self.last_arrival: float | None = None  # of anything, RTP or not
@@ -99,9 +99,14 @@ class Reception:
         self._last_frame, self.longest_gap = None, 0.0
         self.source_left()
 
-    def follow(self, choice: SourceChoice) -> None:
-        """Choose from now on; what has come until now may be of an older stream."""
-        self.choice = choice
+    def expect(
+        self, assembler: Assembler, choice: SourceChoice | None, version: int | None
+    ) -> None:
+        """Receive what SETUP has agreed on; what has come until now may be of an older stream.
+
+        `version` is that of RTP (RFC 3550 section 5.1: 2); None takes any, as of a lab server.
+        """
+        self.assembler, self.choice, self.expected_version = assembler, choice, version
         self.ssrc = None
 
     def source_left(self) -> None:

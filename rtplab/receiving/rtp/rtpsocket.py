@@ -6,9 +6,12 @@ import selectors
 import socket
 import sys
 import time
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from rtplab.protocol.errors import SessionError
+
+Clock = Callable[[], float]  # seconds, steady, as time.monotonic gives them
 
 LARGEST_DATAGRAM = 65_535  # bytes
 # Bytes that may wait in the socket: a burst of several large frames.
@@ -34,12 +37,15 @@ class Batch(NamedTuple):
 class RtpSocket:
     """Bound ports that take datagrams from one host only. One thread receives."""
 
-    def __init__(self, port: int, host: str, with_rtcp: bool) -> None:
+    def __init__(
+        self, port: int, host: str, with_rtcp: bool, clock: Clock = time.monotonic
+    ) -> None:
         """Bind the port, and the one above it for RTCP, for datagrams of `host`, an address.
 
         Port 0 takes a free one. Raises SessionError with a sentence for the user.
         """
         self._host = host
+        self._clock = clock
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         try:
             self._rtp, self._rtcp = _bind(family, port, with_rtcp)
@@ -60,14 +66,14 @@ class RtpSocket:
         self.strangers = 0  # datagrams from other hosts
 
     def receive(self, deadline: float | None) -> list[Batch] | None:
-        """Return the datagrams that have come, RTP first, none at `deadline` (time.monotonic).
+        """Return the datagrams that have come, RTP first, none at `deadline` (of our clock).
 
         `look_up` ends the waiting as well. None means that `wake` was called, and all that
         had come was returned.
         """
         if self._closing:
             return None
-        ready = self._ready(None if deadline is None else max(0.0, deadline - time.monotonic()))
+        ready = self._ready(None if deadline is None else max(0.0, deadline - self._clock()))
         if self._wake_reader in ready:  # what has come by then still counts
             self._closing = _WAKE in self._wake_reader.recv(4096)
         return self._waiting(self._rtp, ready, False) + self._waiting(self._rtcp, ready, True)

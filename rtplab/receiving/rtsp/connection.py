@@ -13,9 +13,9 @@ from rtplab.protocol.rtsp.messages import Dialect, InterleavedFrame, Request, Re
 from rtplab.protocol.rtsp.parser import ResponseParser
 from rtplab.protocol.tls import ALERT
 from rtplab.receiving.files.pcap import Endpoint
+from rtplab.receiving.rtp.rtpsocket import Clock
 from rtplab.receiving.rtsp.trust import TlsSocket, TlsTrust
 
-CONNECT_TIMEOUT = 5.0  # seconds
 RECEIVE_SIZE = 64 * 1024  # bytes per recv
 # What OpenSSL says, in its versions, to an answer that is no TLS.
 _NO_TLS = {"WRONG_VERSION_NUMBER", "HTTP_REQUEST", "PACKET_LENGTH_TOO_LONG", "RECORD_LAYER_FAILURE"}
@@ -24,11 +24,22 @@ _NO_TLS = {"WRONG_VERSION_NUMBER", "HTTP_REQUEST", "PACKET_LENGTH_TOO_LONG", "RE
 class ClientConnection:
     """A connection to a server. One thread receives; any may send, expect, or hang up."""
 
-    def __init__(self, host: str, port: int, dialect: Dialect, trust: TlsTrust | None = None) -> None:
-        """Connect; with `trust`, by TLS. Raises SessionError with a sentence for the user."""
+    def __init__(
+        self,
+        host: str,
+        port: int,
+        dialect: Dialect,
+        trust: TlsTrust | None = None,
+        timeout: float = 5.0,
+        clock: Clock = time.monotonic,
+    ) -> None:
+        """Connect within `timeout` seconds; with `trust`, by TLS, within as many more.
+
+        Raises SessionError with a sentence for the user.
+        """
         context = trust.context() if trust is not None else None
         try:
-            self._socket = socket.create_connection((host, port), CONNECT_TIMEOUT)
+            self._socket = socket.create_connection((host, port), timeout)
         except (OSError, UnicodeError) as error:
             raise SessionError(_explain(error, host, port)) from error
         try:
@@ -38,9 +49,11 @@ class ClientConnection:
         except OSError as error:  # the server has hung up already
             self._socket.close()
             raise SessionError(_explain(error, host, port)) from error
+        self.request_count = 0  # by which requests are numbered
+        self._clock = clock
         self._stream: socket.socket | TlsSocket = self._socket
         if context is not None:
-            self._stream = self._shake_hands(context, host, port)
+            self._stream = self._shake_hands(context, host, port, timeout)
         self._wake_reader, self._wake_writer = socket.socketpair()
         self._wake_writer.setblocking(False)
         self._parser = ResponseParser(dialect)
@@ -52,9 +65,11 @@ class ClientConnection:
         self._has_received = False
         self._end = ""  # why nothing more will come, as a sentence
 
-    def _shake_hands(self, context: ssl.SSLContext, host: str, port: int) -> TlsSocket:
+    def _shake_hands(
+        self, context: ssl.SSLContext, host: str, port: int, timeout: float
+    ) -> TlsSocket:
         try:
-            return TlsSocket(self._socket, context, host, CONNECT_TIMEOUT)
+            return TlsSocket(self._socket, context, host, timeout)
         except (OSError, ValueError) as error:
             self._socket.close()
             raise SessionError(_explain_tls(error, host, port)) from error
@@ -71,11 +86,11 @@ class ClientConnection:
         Raises SessionError when the connection has ended or is no RTSP.
         """
         try:
-            message = self._parser.next(time.monotonic())
+            message = self._parser.next(self._clock())
             if message is None and not self._end:
                 self._wait(deadline)
-                message = self._parser.next(time.monotonic())
-            overdue = deadline is not None and time.monotonic() >= deadline
+                message = self._parser.next(self._clock())
+            overdue = deadline is not None and self._clock() >= deadline
             if message is None and (overdue or self._end):
                 message = self._parser.rest()
         except MessageError as error:
@@ -104,7 +119,7 @@ class ClientConnection:
     def _wait(self, deadline: float | None) -> None:
         """Feed the parser with what comes before `deadline` or the parser's own."""
         deadlines = [moment for moment in (deadline, self._parser.deadline()) if moment is not None]
-        timeout = max(0.0, min(deadlines) - time.monotonic()) if deadlines else None
+        timeout = max(0.0, min(deadlines) - self._clock()) if deadlines else None
         ready = {key.fileobj for key, _ in self._selector.select(timeout)}
         if self._wake_reader in ready:
             self._wake_reader.recv(4096)
@@ -125,7 +140,7 @@ class ClientConnection:
             self._end = "The server speaks TLS on this port: use an rtsps:// address."
         else:
             self._has_received = True
-            self._parser.feed(data, time.monotonic())
+            self._parser.feed(data, self._clock())
 
     def hang_up(self) -> None:
         """Make `receive` raise, from any thread."""

@@ -13,6 +13,8 @@ from rtplab.protocol.rtsp.messages import (
     Response,
     printable,
 )
+from rtplab.receiving.rtp.frames import LabAssembler
+from rtplab.receiving.rtsp.playepoch import PlayStart
 
 # Three lines, each ended by CRLF, no blank line, one space after `client_port=`, one send: of 72
 # lab servers tried, 59 take this form, and no other form is taken by more.
@@ -33,20 +35,18 @@ def refusal(method: str, response: Response, name: str) -> SessionError:
 
 
 class LabDialogue:
-    """The requests of one session in the lab dialect, and what its replies mean.
-
-    A lab server can be asked for nothing but the movie, so the `duration` and the `position` of
-    frames in it are unknown.
-    """
+    """A session in the lab dialect. A lab server can be asked for nothing but the movie."""
 
     dialect = Dialect.LAB
-    uses_udp = True
+    can_seek = False
     wants_rtcp = False
-    timeout: float | None = None  # seconds; None: the server waits for ever
+    rtp_version: int | None = None
+    uses_udp = True
+    timeout: float | None = None
     duration: float | None = None
-    position = None
-    first_number: int | None = None
-    refused = ""  # why the server may hang up next, as a sentence
+    frame_rate: float | None = None
+    start: PlayStart | None = None
+    refused = ""
 
     def __init__(self, filename: str) -> None:
         self.session_id = ""
@@ -76,6 +76,26 @@ class LabDialogue:
             raise refusal(self._method, response, self._filename)
         if self._method == "SETUP":
             self.session_id = response.session
+
+    def keep_alive(self, is_ignored: bool) -> None:
+        """There is no such request: an unknown one kills most lab servers."""
+
+    def kept_alive(self, response: Response) -> None:
+        """There is none."""
+
+    def answer(self, request: Request) -> None:
+        """A lab server asks nothing."""
+
+    def says_end(self, request: Request) -> bool:
+        """It just stops sending."""
+        return False
+
+    def assembler(self) -> LabAssembler:
+        """Frames are put together however they are cut and marked."""
+        return LabAssembler()
+
+    def source(self) -> None:
+        """There is no telling two senders apart: many number their SSRC anew with each packet."""
 
     def _request(self, method: str, name: str, value: str) -> Request:
         self._method = method

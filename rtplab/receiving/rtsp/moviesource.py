@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from rtplab.protocol.errors import SessionError
+from rtplab.protocol.rtsp.messages import Dialect
 from rtplab.protocol.rtsp.urls import RtspUrl, parse_url
+from rtplab.receiving.rtp.rtpsocket import Clock
 from rtplab.receiving.rtsp.connection import ClientConnection
+from rtplab.receiving.rtsp.dialogue import Dialogue
 from rtplab.receiving.rtsp.labdialogue import LabDialogue
 from rtplab.receiving.rtsp.login import Login
 from rtplab.receiving.rtsp.standarddialogue import StandardDialogue
 from rtplab.receiving.rtsp.trust import TlsTrust
+
+MAX_REDIRECTIONS = 5  # in a row: more is a loop
 
 
 class MovieSource:
@@ -18,7 +24,12 @@ class MovieSource:
     """
 
     def __init__(
-        self, host: str, port: int, name: str, transport: str = "auto", trust: TlsTrust | None = None
+        self,
+        host: str,
+        port: int,
+        name: str,
+        transport: str = "auto",
+        trust: TlsTrust | None = None,
     ) -> None:
         """`transport` (auto, udp or tcp) and `trust` are for addresses. Raises MessageError."""
         self.host, self.port, self.name = host, port, name
@@ -26,12 +37,24 @@ class MovieSource:
         self.trust = trust or TlsTrust()
         self.login = Login()
         self._url: RtspUrl | None = None
+        self._redirections = 0  # in a row
         if "://" in name:
-            self.redirect(parse_url(name))
+            self._go_to(parse_url(name))
             self.name = str(self._url)
 
     def redirect(self, url: RtspUrl) -> None:
-        """The movie is at this address. Who we are to one server is no other's business."""
+        """RFC 2326 section 11.3: the movie is at this address. Raises SessionError in a loop."""
+        self._redirections += 1
+        if self._redirections > MAX_REDIRECTIONS:
+            raise SessionError("The server sends us from one address to the next: given up.")
+        self._go_to(url)
+
+    def arrived(self) -> None:
+        """The movie is where we have asked for it: redirections are counted from here."""
+        self._redirections = 0
+
+    def _go_to(self, url: RtspUrl) -> None:
+        """Who we are to one server is no other's business."""
         is_elsewhere = self._url is None or (url.host, url.port) != (self.host, self.port)
         self.host, self.port, self._url = url.host, url.port, url
         if is_elsewhere:
@@ -44,18 +67,18 @@ class MovieSource:
                 user, password = self._url.user, self._url.password
             self.login = Login(user, password, self._url.is_encrypted and not self.trust.insecure)
 
-    def dialogue(self) -> LabDialogue | StandardDialogue:
+    def dialogue(self) -> Dialogue:
         """Return what is to be said from SETUP on."""
         if self._url is None:
             return LabDialogue(self.name)
         transport = "tcp" if self._url.is_encrypted else self.transport
         return StandardDialogue(self._url, transport, self.login)
 
-    def connect(self, dialogue: LabDialogue | StandardDialogue) -> ClientConnection:
+    def connect(self, timeout: float, clock: Clock) -> ClientConnection:
         """Connect to the server. Raises SessionError with a sentence for the user."""
-        is_encrypted = self._url is not None and self._url.is_encrypted
-        trust = self.trust if is_encrypted else None
-        return ClientConnection(self.host, self.port, dialogue.dialect, trust)
+        dialect = Dialect.LAB if self._url is None else Dialect.STANDARD
+        trust = self.trust if self._url is not None and self._url.is_encrypted else None
+        return ClientConnection(self.host, self.port, dialect, trust, timeout, clock)
 
     def change_to_tcp(self) -> bool:
         """Have the media come by TCP after all; False when the user, or the lab, wants UDP."""

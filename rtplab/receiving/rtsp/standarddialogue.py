@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 
 from rtplab.protocol.errors import MessageError, SessionError
 from rtplab.protocol.rtsp import sdp
@@ -17,9 +16,11 @@ from rtplab.protocol.rtsp.headers import (
 )
 from rtplab.protocol.rtsp.messages import Dialect, Headers, Request, Response, printable
 from rtplab.protocol.rtsp.urls import RtspUrl, parse_url, resolve
+from rtplab.receiving.rtp.frames import RtpJpegFrames
+from rtplab.receiving.rtp.source import SourceChoice
 from rtplab.receiving.rtsp.labdialogue import refusal
 from rtplab.receiving.rtsp.login import Login
-from rtplab.receiving.rtsp.position import MoviePosition
+from rtplab.receiving.rtsp.playepoch import PlayStart
 
 JPEG = 26  # static payload type (RFC 3551 section 6)
 USER_AGENT = "rtplab"
@@ -38,15 +39,12 @@ class Redirected(Exception):
 
 
 class StandardDialogue:
-    """The requests of one session in the standard dialect, and what its replies mean.
-
-    `duration` is in seconds, None where the server does not say. `position` tells, after PLAY,
-    where in the movie a frame belongs, and `first_number` the sequence number that it begins with.
-    `refused` says, as a sentence, why a server that hangs up now does so, "" where unknown.
-    """
+    """A session in the standard dialect: OPTIONS, DESCRIBE, SETUP, then PLAY as often as wished."""
 
     dialect = Dialect.STANDARD
+    can_seek = True
     wants_rtcp = True
+    rtp_version: int | None = 2  # RFC 3550 section 5.1
 
     def __init__(self, url: RtspUrl, transport: str = "auto", login: Login | None = None) -> None:
         """`transport` is one of TRANSPORTS; auto is UDP, and TCP where that is refused."""
@@ -58,8 +56,8 @@ class StandardDialogue:
         self.timeout: float | None = None
         self.duration: float | None = None
         self.payload_type = JPEG
-        self.position = MoviePosition()
-        self.first_number: int | None = None
+        self.frame_rate: float | None = None
+        self.start: PlayStart | None = PlayStart()
         self.refused = ""
         self._may_change_transport = transport == "auto"
         self._wanted = self.transport  # what we ask for in SETUP
@@ -83,10 +81,10 @@ class StandardDialogue:
         headers = []
         if position is not None:
             headers.append(("Range", Range(position).serialise()))
-        if scale != self.position.scale or scale != 1.0:
+        before = self.start or PlayStart()
+        if scale != before.scale or scale != 1.0:
             headers.append(("Scale", f"{scale:g}"))
-        start = self.position.start if position is None else position
-        self.position = replace(self.position, start=start, rtptime=None, scale=scale)
+        self.start = PlayStart(before.start if position is None else position, scale=scale)
         return self._request("PLAY", self._aggregate_url, headers)
 
     def pause(self) -> Request:
@@ -97,28 +95,26 @@ class StandardDialogue:
         """End the session."""
         return self._request("TEARDOWN", self._aggregate_url)
 
-    def keep_alive(self) -> Request:
-        """Tell the server that we are still here; its reply goes to `kept_alive`."""
+    def keep_alive(self, is_ignored: bool) -> Request:
+        """GET_PARAMETER, or OPTIONS where that is unknown: some are silent about what they are."""
+        if is_ignored:
+            self._change_keep_alive()
         self._keep_alive_repeated = False
         return self._headed(self._keep_alive_method, self._aggregate_url, [])
 
-    def keep_alive_ignored(self) -> None:
-        """The last keep-alive was never answered: some are silent about what they don't know."""
+    def _change_keep_alive(self) -> None:
         self._has_refused_keep_alive = True
         self._keep_alive_method = "OPTIONS"
 
     def kept_alive(self, response: Response) -> Request | None:
-        """Take the reply to `keep_alive`: who knows no GET_PARAMETER is sent OPTIONS.
-
-        Returns the keep-alive that must follow at once, where the nonce was too old.
-        """
+        """Take the reply to `keep_alive`, which must follow again where its nonce was too old."""
         if response.status == 401 and not self._keep_alive_repeated:
             self._keep_alive_repeated = True
             self._login.begin_request()
             self._login.take(response)
             return self._headed(self._keep_alive_method, self._aggregate_url, [])
         if response.status != 200:
-            self.keep_alive_ignored()
+            self._change_keep_alive()
         self._learn_methods(response)
         return None
 
@@ -130,17 +126,29 @@ class StandardDialogue:
         if request.method == "OPTIONS":
             public = Headers([("Public", "OPTIONS, GET_PARAMETER, SET_PARAMETER, ANNOUNCE")])
             return Response(200, public, session=self.session_id)
-        is_known = is_question or says_end(request)
+        is_known = is_question or self.says_end(request)
         return Response(200 if is_known else 501, session=self.session_id)
+
+    def says_end(self, request: Request) -> bool:
+        """Tell if a server's request says that the movie is over: ANNOUNCE with notice 2101."""
+        headers = request.headers
+        notice = headers.get("X-Notice") or headers.get("Notice")
+        return request.method == "ANNOUNCE" and notice.split(None, 1)[:1] == ["2101"]
+
+    # ------------------------------------------------------------------ media
+
+    def assembler(self) -> RtpJpegFrames:
+        """RFC 2435, in packets of the type that DESCRIBE has named."""
+        return RtpJpegFrames(self.payload_type)
+
+    def source(self) -> SourceChoice:
+        """The SSRC that Transport names is a hint; on a channel of our own there is but one."""
+        return SourceChoice(self.transport.ssrc, at_once=not self.uses_udp)
 
     # ------------------------------------------------------------------ replies
 
     def received(self, response: Response) -> Request | None:
-        """Take the reply to the last request; return the request that must follow, or None.
-
-        Raises SessionError when the server refuses (LoginNeeded: for want of a password), and
-        Redirected.
-        """
+        """Take the reply to the last request; return the request that must follow, or None."""
         self._learn_methods(response)
         if response.status in (301, 302, 303, 305, 307):
             raise Redirected(self._redirection(response))
@@ -192,7 +200,7 @@ class StandardDialogue:
         self._track_url = resolve(base, media.control)
         span = media.range or description.range
         self.duration = span.end if span else None
-        self.position.frame_rate = media.framerate
+        self.frame_rate = media.framerate
 
     def _choose_media(self, description: sdp.SessionDescription) -> sdp.MediaDescription:
         """Return the first MJPEG video. Raises SessionError that names what there is instead."""
@@ -228,17 +236,19 @@ class StandardDialogue:
     def _playing(self, response: Response) -> None:
         if not self.session_id:
             self._take_session(response)
-        headers, position = response.headers, self.position
+        headers = response.headers
         span = _lenient_range(headers.get("Range"))
-        start = position.start if span is None or span.start is None else span.start
-        rtptime = self.first_number = None
+        start = (self.start or PlayStart()).start
+        if span is not None and span.start is not None:
+            start = span.start
+        rtptime = first_number = None
         for info in parse_rtp_info(headers.get("RTP-Info")):
             if info.url in ("", self._track_url) or self._track_url.endswith(info.url):
                 rtptime = info.rtptime
-                self.first_number = info.seq
+                first_number = info.seq
         # RFC 2326 section 12.34: a server that says nothing of Scale knows none.
         scale = _scale(headers.get("Scale")) or 1.0
-        self.position = replace(position, start=start, rtptime=rtptime, scale=scale)
+        self.start = PlayStart(start, rtptime, scale, first_number)
 
     def _redirection(self, response: Response) -> RtspUrl:
         try:
@@ -278,13 +288,6 @@ def _name_of(media: sdp.MediaDescription) -> str:
     """Return what a media section offers, in words: "H264 video"."""
     encodings = [encoding.partition("/")[0] for encoding in media.rtpmap.values()]
     return printable(f"{' or '.join(encodings) or media.protocol} {media.media}", 60)
-
-
-def says_end(request: Request) -> bool:
-    """Tell if a server's request says that the movie is over: ANNOUNCE with notice 2101."""
-    headers = request.headers
-    notice = headers.get("X-Notice") or headers.get("Notice")
-    return request.method == "ANNOUNCE" and notice.split(None, 1)[:1] == ["2101"]
 
 
 def _is_address(text: str) -> bool:

@@ -1,0 +1,649 @@
+"""The RTSP/RTP client: it asks a server for a movie, receives it, and hands its frames on.
+
+Two threads work for it: one reads the server's replies (`receive_replies`), one receives RTP
+(`receive_rtp`). A file name is asked for in the lab dialect, an rtsp:// address in the standard
+one. It opens no window.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from rtplab.protocol.errors import SessionError
+from rtplab.protocol.rtsp.auth import hide_password
+from rtplab.protocol.rtsp.messages import InterleavedFrame, Request, Response, printable
+from rtplab.protocol.rtsp.states import END, State, transition
+from rtplab.receiving.files.capture import Endpoints, LiveCapture
+from rtplab.receiving.files.observer import Observer
+from rtplab.receiving.files.pcap import Endpoint
+from rtplab.receiving.rtp.frames import Frame, LabAssembler
+from rtplab.receiving.rtp.impairment import Conditions, Impairment
+from rtplab.receiving.rtp.playout import PlayoutBuffer
+from rtplab.receiving.rtp.receiver import MediaReceiver
+from rtplab.receiving.rtp.reception import Reception
+from rtplab.receiving.rtp.rtpsocket import Clock, RtpSocket
+from rtplab.receiving.rtsp.login import LoginNeeded
+from rtplab.receiving.rtsp.moviesource import MovieSource
+from rtplab.receiving.rtsp.playepoch import PlayEpoch
+from rtplab.receiving.rtsp.standarddialogue import Redirected
+from rtplab.receiving.rtsp.watch import Answers, Due, Expected, TimeLimits, Watch
+from rtplab.receiving.rtsp.workers import ClientWorkers
+
+logger = logging.getLogger("rtplab.client")
+
+
+@dataclass
+class Wish:
+    """What the next PLAY is to ask for."""
+
+    position: float | None = None  # seconds into the movie; None: where it stands
+    scale: float = 1.0
+    when_ready: bool = False  # without the user's asking, once the session is READY
+
+
+class RtspClient:
+    """One session with one server, and then another.
+
+    More attributes than other classes: those without an underscore are what a user reads and sets,
+    and each of the others is an object that does a part of the work.
+
+    `state` is where the session stands. `error` is the last failure and `notice` what else the
+    user should know, each a sentence, or "". `on_frame` is called in the thread that receives with
+    each Frame, and `observer` is told of all that goes over the wire.
+    """
+
+    state = State.INIT
+
+    def __init__(
+        self,
+        source: MovieSource,
+        rtp_port: int = 0,
+        in_background: bool = False,
+        limits: TimeLimits | None = None,
+        clock: Clock = time.monotonic,
+    ) -> None:
+        """Play `source`, by UDP on `rtp_port` (0: a free one) and the one above.
+
+        `in_background` says that commands must not block; `clock` gives steady seconds.
+        """
+        self.rtp_port = rtp_port
+        self.in_background = in_background
+        self.error = ""
+        self.notice = ""
+        self.needs_password = False  # the server has asked for one: `log_in` gives it
+        self.ended = False  # the server has said that the movie is over
+        self.frame_number = 0  # of the last frame
+        self.on_frame: Callable[[Frame], None] | None = None
+        self.observer: Observer | None = None
+        self.playout = PlayoutBuffer()
+        self._source = source
+        self._limits = limits or TimeLimits()
+        self._clock = clock
+        self._wish = Wish()
+        self._workers = ClientWorkers(self._failed)
+        self._changed = self._workers.changed
+        self._ends: tuple[Endpoint, Endpoint] | None = None  # of the last connection
+        self._dialogue = source.dialogue()
+        self._receiver = self._new_receiver(Conditions())
+        self._epoch = PlayEpoch(self._dialogue.start)
+        self._torn_down = False  # until the next SETUP: TEARDOWN has been answered
+        self._reset_session()
+
+    def _reset_session(self) -> None:
+        self.state = State.INIT
+        self.frame_number = 0
+        self._method = ""  # of the last request of the session's
+        self._complaint = ""  # what was said last about packets that make no picture
+        self._ended_source: int | None = None  # the one that said BYE
+        self._watch = Watch(self._limits)
+        self._epoch.end()
+
+    def _new_receiver(self, conditions: Conditions) -> MediaReceiver:
+        reception = Reception(LabAssembler(), patience=self.playout.latency)
+        receiver = MediaReceiver(reception, self._deliver, self._movie_ended, self._clock)
+        receiver.observer = self.observer
+        # A new one for each session, so that the same is done to its n-th packet every time.
+        receiver.impairment = Impairment(conditions)
+        return receiver
+
+    # ------------------------------------------------------------------ the user's commands
+
+    def set_up(self) -> None:
+        """Ask the server for the movie; connect first where needed. Only in INIT."""
+        if self.state is State.INIT and not self._watch.awaits_reply:
+            self.needs_password = False
+            self.error = ""
+            self._run(self._connect_and_set_up)
+
+    def play(self) -> None:
+        """Have the movie sent. Only in READY."""
+        with self._changed:
+            if self.state is State.READY and not self._watch.awaits_reply:
+                self.send_request("PLAY")
+
+    def pause(self) -> None:
+        """Have the sending stopped for now. Only in PLAYING."""
+        with self._changed:
+            if self.state is State.PLAYING and not self._watch.awaits_reply:
+                self.send_request("PAUSE")
+
+    def tear_down(self) -> None:
+        """End the session and free all that it used. `set_up` can begin another."""
+        self._run(self._tear_down)
+
+    def seek(self, seconds: float) -> None:
+        """Go to another place in the movie, where the server can."""
+        if self._dialogue.can_seek:
+            self._wish.position = max(0.0, seconds)
+            self._play_again()
+
+    def set_speed(self, scale: float) -> None:
+        """Play at `scale` times the normal speed, where the server can."""
+        if self._dialogue.can_seek:
+            self._wish.scale = scale
+            self._play_again()
+
+    def _play_again(self) -> None:
+        """Let a stream that plays go on as wished now: PAUSE first, for servers that queue PLAY."""
+        with self._changed:
+            if self.state is State.PLAYING and not self._watch.awaits_reply:
+                self._wish.when_ready = True
+                self.send_request("PAUSE")
+
+    def log_in(self, user: str, password: str) -> None:
+        """Set up as this user: the answer to `needs_password`. A lab server knows no users."""
+        self._source.log_in(user, password)
+        self.set_up()
+
+    def _run(self, command: Callable[[], None]) -> None:
+        """Run a command that may block, here or in the background."""
+        if self.in_background:
+            self._run_in_background(command)
+        else:
+            command()
+
+    def _run_in_background(self, command: Callable[[], None]) -> None:
+        try:
+            self._workers.run(command)
+        except SessionError as error:
+            self._fail(str(error))
+
+    # ------------------------------------------------------------------ connecting and setting up
+
+    def connect(self) -> None:
+        """Connect, unless connected; a failure is told in `error`. Blocks."""
+        with self._workers.command_lock:
+            self._connect()
+
+    def _connect(self) -> None:
+        if self._workers.connection is not None:
+            return
+        try:
+            connection = self._source.connect(self._limits.connect, self._clock)
+            with self._changed:
+                self._ends = connection.server, connection.local
+                self._workers.read_connection(connection, self.receive_replies)
+        except SessionError as error:
+            self._fail(str(error))
+
+    def _connect_and_set_up(self) -> None:
+        with self._workers.command_lock:
+            if self.state is not State.INIT or self._watch.awaits_reply:
+                return  # asked for twice while it connected
+            self._dialogue = self._source.dialogue()
+            self._watch.begin_session()
+            self._connect()
+            if self._workers.connection is None:
+                return
+            self._workers.free_rtp_port()
+            self._receiver = self._new_receiver(self.impairment.conditions)
+            try:
+                self.open_rtp_port()
+            except SessionError as error:
+                self._fail(str(error))
+                return
+            self.send_request("SETUP")
+
+    def open_rtp_port(self) -> None:
+        """Open the RTP port and start to receive. Raises SessionError when that can't be."""
+        with self._changed:
+            self.playout.clear()
+            workers, connection = self._workers, self._workers.connection
+            if workers.rtp_socket is None and connection is not None and self._dialogue.uses_udp:
+                rtp_socket = RtpSocket(
+                    self.rtp_port, connection.server.host, self._dialogue.wants_rtcp, self._clock
+                )
+                self.rtp_port = rtp_socket.port
+                workers.read_rtp(rtp_socket, self.receive_rtp)
+
+    def _begin_again(self) -> None:
+        """Give up the connection and set up on another: somewhere else, or by TCP."""
+        self._workers.hang_up()
+        self._reset_session()
+        self._run_in_background(self._connect_and_set_up)
+
+    def _tear_down(self) -> None:
+        with self._workers.command_lock:
+            if self.state is not State.INIT:
+                self.send_request("TEARDOWN")
+                self.wait_for(lambda: not self._watch.awaits_reply, self._limits.teardown)
+        self.close()
+
+    def close(self) -> None:
+        """End all threads and free all sockets. May be called twice."""
+        self._workers.close()
+        with self._changed:
+            self._reset_session()
+
+    # ------------------------------------------------------------------ requests
+
+    def send_request(self, method: str) -> None:
+        """Send SETUP, PLAY, PAUSE or TEARDOWN; what comes of it shows in `state` or `error`."""
+        with self._changed:
+            if self._workers.connection is None:
+                self._fail("There is no connection to a server: press Setup.")
+                return
+            self._method = method
+            dialogue = self._dialogue
+            if method == "SETUP":
+                self._torn_down = False
+                request = dialogue.setup(self.rtp_port)
+            elif method == "PLAY":
+                request = self._play_request()
+            else:
+                request = dialogue.pause() if method == "PAUSE" else dialogue.teardown()
+            self._ask(request)
+
+    def _play_request(self) -> Request:
+        now = self._clock()
+        self.ended = False
+        self._watch.begin_playing(now)
+        self.reception.begin()
+        self.reception.paused()  # packets may have come after the reply to PAUSE
+        position, self._wish.position = self._wish.position, None
+        request = self._dialogue.play(position, self._wish.scale)
+        self._epoch = PlayEpoch(self._dialogue.start, self._dialogue.frame_rate, now)
+        return request
+
+    def _ask(self, request: Request) -> None:
+        """Send a request whose reply is awaited."""
+        self._watch.expect_reply(request, self._clock())
+        self._send(request)
+
+    def _send(self, request: Request) -> None:
+        """Number a request and send it, unless somebody has hung up meanwhile."""
+        connection = self._workers.connection
+        if connection is None:
+            return
+        connection.request_count += 1
+        request.cseq = str(connection.request_count)
+        self._watch.sent(self._clock())
+        data = request.serialise()
+        if self.observer is not None:
+            self.observer.message_sent(hide_password(data), time.time())
+        self._transmit(data)
+
+    def _transmit(self, data: bytes) -> None:
+        """Send bytes, if there is still a connection; without one, the session is lost."""
+        try:
+            if self._workers.connection is not None:
+                self._workers.connection.send(data)
+        except OSError as error:
+            self._lose(f"The server is gone ({error.strerror}): press Setup.")
+
+    # ------------------------------------------------------------------ what the server says
+
+    def receive_replies(self) -> None:
+        """Read what the server says until the connection ends. Runs in a thread of its own."""
+        connection = self._workers.connection
+        try:
+            while connection is not None and self._workers.connection is connection:
+                message = connection.receive(self._next_deadline())
+                if isinstance(message, Response):
+                    self.take_reply(message)
+                elif isinstance(message, InterleavedFrame):
+                    self._receiver.take_interleaved(message)
+                elif isinstance(message, Request):
+                    self._answer(message)
+                self._check_deadlines()
+        except SessionError as error:
+            with self._changed:
+                if self._workers.connection is connection:
+                    self._lose(str(error))
+
+    def take_reply(self, response: Response) -> None:
+        """Act on a reply of the server's, to the last request as a rule."""
+        if self.observer is not None:
+            self.observer.message_received(response.raw, time.time())
+        with self._changed:
+            answers = self._watch.take(response)
+            try:
+                if answers is Answers.REQUEST:
+                    self._take_answer(response)
+                elif answers is Answers.KEEP_ALIVE:
+                    again = self._dialogue.kept_alive(response)
+                    if again is not None:
+                        self._send_keep_alive(again)
+            except SessionError as error:
+                self._fail(str(error))
+            self._changed.notify_all()
+
+    def _take_answer(self, response: Response) -> None:
+        """Go on after the reply to a request of the session's. Raises SessionError on refusal."""
+        try:
+            follow_up = self._dialogue.received(response)
+        except Redirected as redirected:
+            self._source.redirect(redirected.url)
+            self._begin_again()
+        except SessionError as error:
+            self._wish.when_ready = False
+            self._epoch.give_up()
+            self.needs_password = isinstance(error, LoginNeeded)
+            raise
+        else:
+            if follow_up is None:
+                self._succeed()
+            else:
+                self._ask(follow_up)
+
+    def _succeed(self) -> None:
+        """The server has done what the last request asked for."""
+        self.error = self.notice = ""
+        self.needs_password = False
+        self.state = transition(self.state, self._method)
+        self._watch.session_timeout = self._dialogue.timeout
+        if self._method == "SETUP":
+            self._begin_session()
+        elif self._method == "PLAY":
+            start = self._dialogue.start
+            if start is not None and self._dialogue.uses_udp:  # over TCP nothing is overtaken
+                self.reception.first_number = start.first_number
+            self._hand_on(self._epoch.begin(start))
+        elif self._method == "PAUSE":
+            self.reception.paused()
+        elif self._method == "TEARDOWN":
+            self._torn_down = True
+        if self.state is State.READY and self._wish.when_ready:
+            self._wish.when_ready = False
+            self.playout.clear()
+            self.send_request("PLAY")
+
+    def _begin_session(self) -> None:
+        """Take over what the server said about the session and its transport."""
+        dialogue = self._dialogue
+        self._source.arrived()
+        self._epoch = PlayEpoch(dialogue.start, dialogue.frame_rate)
+        self.reception.expect(dialogue.assembler(), dialogue.source(), dialogue.rtp_version)
+        self._receiver.transport = dialogue.transport
+        if not dialogue.uses_udp:
+            self._workers.end_rtp()
+        elif self._workers.rtp_socket is not None:
+            self._workers.rtp_socket.look_up()  # to open the way through a firewall at once
+
+    def _answer(self, request: Request) -> None:
+        """Answer a request of the server's. One that says that the movie is over ends it."""
+        if self.observer is not None:
+            self.observer.message_received(request.raw, time.time())
+        with self._changed:
+            self._watch.is_alive()
+            answer = self._dialogue.answer(request)
+            if answer is not None:
+                reply = answer.serialise(request)
+                if self.observer is not None:
+                    self.observer.message_sent(reply, time.time())
+                self._transmit(reply)
+            if self._dialogue.says_end(request) and self.state is State.PLAYING:
+                self._receiver.end()
+                if self._workers.rtp_socket is not None:
+                    self._workers.rtp_socket.look_up()
+
+    # ------------------------------------------------------------------ frames
+
+    def receive_rtp(self) -> None:
+        """Receive RTP until the port is closed. Runs in a thread of its own."""
+        rtp_socket = self._workers.rtp_socket
+        if rtp_socket is not None:
+            self._receiver.listen(rtp_socket, self._dialogue.wants_rtcp)
+
+    def _deliver(self, frames: list[Frame]) -> None:
+        """Take frames as they come, in the thread that receives."""
+        with self._changed:
+            frames = self._epoch.admit(frames)
+            if self.ended and self.state is State.READY and not self._watch.awaits_reply:
+                self._go_on()
+        self._hand_on(frames)
+
+    def _hand_on(self, frames: list[Frame]) -> None:
+        """Hand frames of this PLAY on to the window, and to whoever asked for them."""
+        for frame in frames:
+            self.playout.put(frame)
+            on_frame = self.on_frame  # the user's thread may take it away at any moment
+            if on_frame is not None:
+                on_frame(frame)
+            with self._changed:
+                self.frame_number = frame.number
+                self.notice = ""
+                self._watch.picture(frame.arrival)
+                # A last frame after the session was lost must not wipe out why.
+                if self.state is State.INIT:
+                    pass
+                elif self._epoch.arrived(frame) or self.error == self._complaint:
+                    self.error = ""
+                self._changed.notify_all()
+
+    def _movie_ended(self) -> None:
+        """The server has said BYE: it stands in READY, and so do we."""
+        with self._changed:
+            if self.state is State.PLAYING:
+                self.state = transition(self.state, END)
+                self.ended = True
+                self._ended_source = self.reception.ssrc
+                if self.first_frame_delay is None and self.reception.unshown:
+                    self._report_unshown()
+                else:
+                    self.notice = "The movie has ended."
+                self.reception.paused()
+                self._changed.notify_all()
+
+    def _go_on(self) -> None:
+        """Frames after the end: where they are of another source, only that one had ended."""
+        if self.reception.ssrc != self._ended_source:
+            self.state = transition(self.state, "PLAY")
+            self.ended = False
+
+    # ------------------------------------------------------------------ when nothing comes
+
+    def _expected(self) -> Expected:
+        gap, rate = self.reception.longest_gap, self._dialogue.frame_rate
+        is_told = self.notice or self.error
+        is_playing = self.state is State.PLAYING and not self._watch.awaits_reply
+        return Expected(
+            session=self.state is not State.INIT,
+            pictures=is_playing and not is_told,
+            longest_gap=max(gap, 1 / rate) if rate else gap,
+        )
+
+    def _next_deadline(self) -> float | None:
+        """When the reply thread has something to do although nothing arrived."""
+        deadline = self._watch.deadline(self._expected())
+        if self._receiver.transport.interleaved and self.state is State.PLAYING:
+            report = self._receiver.reporter.deadline()
+            return report if deadline is None else min(deadline, report)
+        return deadline
+
+    def _check_deadlines(self) -> None:
+        now = self._clock()
+        with self._changed:
+            connection = self._workers.connection
+            if connection is None:
+                return
+            for due in self._watch.check(now, self._expected(), connection.has_more):
+                if due is Due.NO_REPLY:
+                    self._report_no_reply()
+                elif due is Due.NO_PICTURE:
+                    self._report_no_picture(now)
+                elif due is Due.KEEP_ALIVE:
+                    self._keep_alive(now)
+                else:
+                    self._lose("The connection is lost: the server answers no more.")
+            report = self._receiver.interleaved_report() if self.state is State.PLAYING else None
+            if report is not None:
+                self._transmit(report)
+
+    def _keep_alive(self, now: float) -> bool:
+        """Tell the server that we are here; False when it knows no way to be told."""
+        request = self._dialogue.keep_alive(self._watch.keep_alive_is_ignored(now))
+        if request is not None:
+            self._send_keep_alive(request)
+        return request is not None
+
+    def _send_keep_alive(self, request: Request) -> None:
+        self._send(request)
+        self._watch.keep_alive_sent(request, self._clock())
+
+    def _report_no_reply(self) -> None:
+        self._wish.when_ready = False
+        self._epoch.give_up()
+        self._fail(
+            f"The server has not answered {self._watch.unanswered_method} within "
+            f"{self._limits.reply:g} s: try again, or tear down and set up anew."
+        )
+
+    def _report_no_picture(self, now: float) -> None:
+        """Packets that make no picture, the end, a lost server, or a firewall that blocks UDP."""
+        reception = self.reception
+        limit = self._watch.silence_limit(self._expected().longest_gap)
+        seconds = f"{limit:.3g} s"
+        # A stream that stopped in the middle of a picture has stopped; one that goes on has not.
+        has_stopped = reception.last_arrival is None or now - reception.last_arrival > limit / 2
+        is_unshown = reception.unshown and (self.first_frame_delay is None or not has_stopped)
+        if is_unshown or self._epoch.misplaced:
+            self._report_unshown()
+        elif self.first_frame_delay is not None:
+            what = "picture" if reception.unshown else "packet"
+            self.notice = (
+                f"No {what} for {seconds}: the movie has ended, or the server has stopped sending."
+            )
+            if self._watch.is_asking(now) or self._keep_alive(now):
+                self._watch.expect_sign_of_life(now)
+            self._changed.notify_all()
+        elif self._dialogue.uses_udp and self._source.change_to_tcp():
+            self._wish.when_ready = True
+            self._begin_again()
+        else:
+            udp = f", or a firewall blocks UDP port {self.rtp_port}"
+            why = self._receiver.stray or (
+                f"the server may not have {self.movie_name}{udp if self._dialogue.uses_udp else ''}"
+            )
+            self._fail(f"No picture has come within {seconds} of PLAY: {why}.")
+
+    def _report_unshown(self) -> None:
+        """Packets have come since the last picture, if there was one, and have made none."""
+        why = self.reception.problem or "none is complete"
+        if self._epoch.misplaced:
+            why = "by their timestamps they lie before the place that was asked for"
+        self._complaint = f"Packets have come, but no picture can be made of them: {why}."
+        self._fail(self._complaint)
+
+    # ------------------------------------------------------------------ failures
+
+    def _fail(self, sentence: str) -> None:
+        with self._changed:
+            self.error = sentence
+            self._changed.notify_all()
+
+    def _lose(self, sentence: str) -> None:
+        """The connection is no more: the session is over, and SETUP can begin another."""
+        with self._changed:
+            torn_down = self._torn_down or self._method == "TEARDOWN"
+            # A server that refuses a session may then hang up; the refusal says more than that.
+            is_refused = self.error and self.state is State.INIT and not self._watch.awaits_reply
+            self._workers.hang_up()
+            self._reset_session()
+            if not torn_down and not is_refused:
+                self._fail(self._dialogue.refused or sentence)
+            self._changed.notify_all()
+
+    def _failed(self, error: BaseException) -> None:
+        """One of our threads has failed: without it, the session is over."""
+        logger.error("The client has failed.", exc_info=error)
+        why = printable(f"{type(error).__name__}: {error}", 80)
+        with self._changed:
+            self._workers.hang_up()
+            self._reset_session()
+            self._fail(f"The player has failed ({why}): press Setup to begin again.")
+
+    # ------------------------------------------------------------------ what the user can ask
+
+    @property
+    def movie_name(self) -> str:
+        """The movie's file name or address, without a password."""
+        return self._source.name
+
+    @property
+    def server_host(self) -> str:
+        """The server's name or address."""
+        return self._source.host
+
+    @property
+    def server_port(self) -> int:
+        """The server's RTSP port."""
+        return self._source.port
+
+    @property
+    def user_name(self) -> str:
+        """Who logs in; "" as long as nobody does."""
+        return self._source.login.user
+
+    @property
+    def reception(self) -> Reception:
+        """The reception of the current or last session, with its statistics."""
+        return self._receiver.reception
+
+    @property
+    def impairment(self) -> Impairment:
+        """What is done on purpose to RTP that arrives. Another one for each session."""
+        return self._receiver.impairment
+
+    @property
+    def first_frame_delay(self) -> float | None:
+        """Seconds from PLAY to its first frame; None until that has come."""
+        return self._epoch.first_frame_delay
+
+    @property
+    def duration(self) -> float | None:
+        """The length of the movie in seconds, where the server says it."""
+        return self._dialogue.duration
+
+    @property
+    def frame_rate(self) -> float | None:
+        """Frames a second of the movie, where the server says it."""
+        return self._dialogue.frame_rate
+
+    @property
+    def endpoints(self) -> Endpoints | None:
+        """Who talks to whom in the current or last session; None before the first."""
+        return None if self._ends is None else Endpoints(*self._ends, self.rtp_port)
+
+    def position_of(self, frame: Frame) -> float:
+        """Return how far into the movie a frame is, in seconds.
+
+        A lab server does not say where it is: there it is the time since the first frame.
+        """
+        return self._epoch.position_of(frame)
+
+    def is_waiting(self) -> bool:
+        """Tell if a request is still unanswered, or the connection is still being made."""
+        return self._workers.command_lock.locked() or self._watch.awaits_reply
+
+    def wait_for(self, condition: Callable[[], bool], timeout: float) -> bool:
+        """Wait until `condition` holds, `timeout` seconds at the most; return if it does."""
+        with self._changed:
+            return self._changed.wait_for(condition, timeout)
+
+    def capture_to(self, capture: LiveCapture) -> None:
+        """Have all that goes over the wire captured, from the next SETUP on."""
+        self.observer = capture.observe(lambda: self.endpoints, self.observer)

@@ -1,0 +1,144 @@
+"""From one PLAY to the next: which frames belong to it, and where in the movie each one is."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+
+from rtplab.protocol.rtp.serial import timestamp_delta
+from rtplab.receiving.rtp.frames import MAX_FRAME, Frame
+from rtplab.receiving.rtp.timeline import CLOCK_RATE
+
+# Seconds between RTP-Info's rtptime and the first frame within which it is believed: some servers
+# name one of another stream, or of another clock.
+MAX_LEAD = 5.0
+# Bytes of frames that wait for the reply to PLAY: two of the largest, or what 50 Mbit/s bring in
+# the 5 s that a reply may take. Beyond it the oldest are forgotten. Small frames cost more than
+# their bytes.
+MAX_EARLY = 2 * MAX_FRAME
+FRAME_OVERHEAD = 256
+
+
+@dataclass(frozen=True)
+class PlayStart:
+    """Where a stream begins: what the server said in its reply to PLAY, or what we asked for.
+
+    `rtptime` stands for `start` seconds into the movie (RTP-Info, Range), and time goes `scale`
+    times as fast. `first_number` is the sequence number of the first packet. What the server did
+    not say is None.
+    """
+
+    start: float = 0.0
+    rtptime: int | None = None
+    scale: float = 1.0
+    first_number: int | None = None
+
+
+class PlayEpoch:
+    """The frames of one PLAY. Those that come before its reply wait here for what that says.
+
+    `start` is None for a lab server, which does not say where it is: all frames are then of this
+    PLAY, numbered as they came. Where a server did not say `rtptime`, or one that can't be, the
+    first frame gives it. `frame_rate` in frames a second is None where unknown.
+    """
+
+    def __init__(
+        self,
+        start: PlayStart | None = None,
+        frame_rate: float | None = None,
+        asked_at: float | None = None,
+    ) -> None:
+        """`asked_at` is when PLAY was sent, whose reply is still to come; None: there is none."""
+        self.start = start
+        self.frame_rate = frame_rate
+        self.first_frame_delay: float | None = None  # seconds from PLAY to the first frame
+        self.misplaced = False  # the last frames were left out, as they lie before the start
+        self._asked_at = asked_at or 0.0
+        self._awaits_reply = asked_at is not None
+        self._early: deque[Frame] = deque()
+        self._early_size = 0  # bytes
+        self._last: tuple[int, int] | None = None  # timestamp, ticks since the start
+        self._before: int | None = None  # ticks, of the last frame that was misplaced
+        self._has_begun = False  # a frame of this PLAY has come
+
+    def begin(self, start: PlayStart | None) -> list[Frame]:
+        """PLAY was answered: return those early frames that belong to it."""
+        early = list(self._early)
+        self.give_up()
+        self.start, self._last = start, None
+        return self.admit(early)
+
+    def give_up(self) -> None:
+        """PLAY was refused, or not answered: what came early is not wanted."""
+        self._awaits_reply = False
+        self._early.clear()
+        self._early_size = 0
+
+    def end(self) -> None:
+        """The session is over. Frames that still wait to be shown keep their positions."""
+        self.give_up()
+        self.first_frame_delay, self.misplaced = None, False
+
+    def admit(self, frames: list[Frame]) -> list[Frame]:
+        """Return the frames that belong to this PLAY, each with its number in the movie."""
+        if self._awaits_reply:
+            self._keep(frames)
+            return []
+        if self.start is None:
+            return frames
+        ours = [self._numbered(frame) for frame in frames if not self._is_before(frame)]
+        if frames:
+            self.misplaced = len(ours) < len(frames)
+        return ours
+
+    def arrived(self, frame: Frame) -> bool:
+        """Note when a frame came that was admitted; tell if it is the first."""
+        is_first = self.first_frame_delay is None
+        if is_first:
+            self.first_frame_delay = frame.arrival - self._asked_at
+        return is_first
+
+    def position_of(self, frame: Frame) -> float:
+        """Return how far into the movie a frame is, in seconds.
+
+        Of a lab server's movie that is the time since its first frame.
+        """
+        if self.start is None:
+            return frame.media_time
+        return self.start.start + self._ticks(frame.timestamp) / CLOCK_RATE * self.start.scale
+
+    def _keep(self, frames: list[Frame]) -> None:
+        for frame in frames:
+            self._early.append(frame)
+            self._early_size += len(frame.data) + FRAME_OVERHEAD
+        while self._early_size > MAX_EARLY:
+            self._early_size -= len(self._early.popleft().data) + FRAME_OVERHEAD
+
+    def _numbered(self, frame: Frame) -> Frame:
+        """The frame with its number in the movie, or in the stream where the rate is unknown."""
+        self._last = frame.timestamp, self._ticks(frame.timestamp)
+        if self.frame_rate is None:
+            return frame
+        number = round(self.position_of(frame) * self.frame_rate) + 1
+        return frame if number == frame.number else frame._replace(number=number)
+
+    def _is_before(self, frame: Frame) -> bool:
+        """Tell if a frame was still under way when PLAY began somewhere else.
+
+        Once one was not, no later one was: timestamps wrap around, and some never change.
+        """
+        if not self._has_begun:
+            ticks = self._ticks(frame.timestamp)
+            comes_nearer = self._before is None or ticks > self._before
+            self._has_begun = not (comes_nearer and -CLOCK_RATE < ticks < 0)
+            self._before = ticks
+        return not self._has_begun
+
+    def _ticks(self, timestamp: int) -> int:
+        """The clock ticks since the start. A timestamp is near the last one, over any wraps."""
+        if self._last is None:
+            rtptime = None if self.start is None else self.start.rtptime
+            lead = 0 if rtptime is None else timestamp_delta(timestamp, rtptime)
+            self._last = timestamp, lead if abs(lead) <= MAX_LEAD * CLOCK_RATE else 0
+        last, ticks = self._last
+        return ticks + timestamp_delta(timestamp, last)

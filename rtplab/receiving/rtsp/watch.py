@@ -1,0 +1,233 @@
+"""What a client waits for, and what is due when it does not come.
+
+    what should come       since                   within                   or else
+    a reply                our request             reply                    Due.NO_REPLY
+    a picture              PLAY, the last picture  silence, or three times  Due.NO_PICTURE
+                                                   the longest gap
+    the reply to a         a silence               loss                     Due.LOST
+    keep-alive
+    a request of ours      the last one            half of what the server  Due.KEEP_ALIVE
+                                                   waits for one
+
+When one of these ends and something that has come is still to be read, that is read first.
+
+There is no clock, no socket and no thread here: the time is passed in, in seconds of any steady
+clock, and a deadline is None while nothing is awaited.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum, auto
+from typing import NamedTuple
+
+from rtplab.protocol.rtsp.messages import Dialect, Request, Response
+
+# A stream may pause for so many times the longest gap between two of its pictures so far.
+GAPS = 3
+# Seconds late for a look at the clock: then the process was suspended, and what has come meanwhile
+# is still to be read.
+HELD_UP = 1.0
+
+
+@dataclass(frozen=True)
+class TimeLimits:
+    """How long a client waits for a server, in seconds."""
+
+    connect: float = 5.0  # for the connection, and as long again for TLS on it
+    reply: float = 5.0
+    # Without a picture while playing: then the user is told, or TCP is tried. A stream with long
+    # gaps between its pictures may be silent for longer, but never beyond `longest_silence`.
+    silence: float = 5.0
+    longest_silence: float = 60.0
+    # For a silent server to say that it is still there: one that stands still for ten seconds in
+    # all, say as its machine sleeps, keeps the session.
+    loss: float = 6.5
+    teardown: float = 1.0  # for the reply to TEARDOWN: then we go anyway
+
+
+class Due(Enum):
+    """What the client has to act on although nothing arrived."""
+
+    NO_REPLY = auto()  # the awaited reply has not come, and is awaited no more
+    NO_PICTURE = auto()
+    KEEP_ALIVE = auto()  # one has to be sent
+    LOST = auto()  # the server has not said that it is still there
+
+
+class Answers(Enum):
+    """What a reply is the reply to."""
+
+    REQUEST = auto()  # the one whose reply is awaited
+    KEEP_ALIVE = auto()
+    NOTHING = auto()
+
+
+class Expected(NamedTuple):
+    """What may be expected of the server at the moment."""
+
+    session: bool = False  # there is one, which must be kept alive
+    pictures: bool = False  # it is playing, and the user has not been told that none come
+    longest_gap: float = 0.0  # seconds between two pictures so far
+
+
+class Watch:
+    """Knows what is awaited from one server, and says what is due. One request is open at a time.
+
+    `session_timeout` is how long the server waits for a request, in seconds; None for ever.
+    """
+
+    def __init__(self, limits: TimeLimits) -> None:
+        self.limits = limits
+        self.session_timeout: float | None = None
+        self._request = Request("", "")  # the last one whose reply was awaited
+        self._given_up: set[str] = set()  # numbers of requests that were not answered in time
+        self._deadlines: dict[Due, float] = {}  # of NO_REPLY and LOST, while there is one
+        self._put_off: set[Due] = set()  # of those, which have been put off already
+        self._silent_since = 0.0
+        self._last_request_at = 0.0
+        self._keep_alive = ""  # the number of the one that is not answered yet
+        self._keep_alive_at = 0.0  # when it was sent
+
+    # ------------------------------------------------------------------ what has been sent
+
+    def sent(self, now: float) -> None:
+        """Some request has been sent: any tells the server that we are here."""
+        self._last_request_at = now
+
+    def expect_reply(self, request: Request, now: float) -> None:
+        """A request is sent whose reply is to be awaited."""
+        self._request = request
+        self._expect(Due.NO_REPLY, now + self.limits.reply)
+
+    def keep_alive_sent(self, request: Request, now: float) -> None:
+        """A keep-alive has been sent."""
+        self._keep_alive, self._keep_alive_at = request.cseq, now
+
+    def expect_sign_of_life(self, now: float) -> None:
+        """The server may be gone, and has been asked: neither side's system would say so."""
+        self._expect(Due.LOST, now + self.limits.loss)
+
+    def begin_session(self) -> None:
+        """SETUP is asked for, of whatever server: nothing is known of its session yet."""
+        self.session_timeout = None
+        self._keep_alive = ""
+        self._deadlines.pop(Due.LOST, None)
+
+    def begin_playing(self, now: float) -> None:
+        """PLAY is asked for: until now no picture could come."""
+        self._silent_since = now
+
+    # ------------------------------------------------------------------ what has come
+
+    def is_alive(self) -> None:
+        """Something has come that only a server that is still there can have sent."""
+        self._deadlines.pop(Due.LOST, None)
+
+    def picture(self, arrival: float) -> None:
+        """A picture has come."""
+        self._silent_since = max(self._silent_since, arrival)
+        self.is_alive()
+
+    def take(self, response: Response) -> Answers:
+        """Take a reply; say what it answers, which is then answered.
+
+        RFC 2326 section 12.17: the number tells. There are lab servers that send any, so with them
+        the order counts, but for answers to requests that we gave up waiting for. Some number the
+        reply to a keep-alive as an earlier one, or not at all.
+        """
+        self.is_alive()
+        number = response.cseq.strip()
+        is_numbered = bool(self._keep_alive) and number == self._keep_alive
+        if not is_numbered and self.awaits_reply and self._is_for_request(number):
+            del self._deadlines[Due.NO_REPLY]
+            return Answers.REQUEST
+        if not self._keep_alive:
+            return Answers.NOTHING
+        self._keep_alive = ""
+        return Answers.KEEP_ALIVE
+
+    def _is_for_request(self, number: str) -> bool:
+        if self._request.dialect is Dialect.LAB:
+            return number not in self._given_up
+        return number in ("", self._request.cseq)
+
+    # ------------------------------------------------------------------ what is due
+
+    @property
+    def awaits_reply(self) -> bool:
+        """Tell if the last request is unanswered."""
+        return Due.NO_REPLY in self._deadlines
+
+    @property
+    def unanswered_method(self) -> str:
+        """The method of the last request whose reply was awaited."""
+        return self._request.method
+
+    def silence_limit(self, longest_gap: float) -> float:
+        """Return how many seconds may pass without a picture, given the longest gap so far."""
+        limits = self.limits
+        longest = max(limits.silence, limits.longest_silence)
+        return min(max(limits.silence, GAPS * longest_gap), longest)
+
+    def keep_alive_is_ignored(self, now: float) -> bool:
+        """Tell if the last keep-alive was not answered in time."""
+        return bool(self._keep_alive) and now >= self._keep_alive_at + self.limits.reply
+
+    def is_asking(self, now: float) -> bool:
+        """Tell if a keep-alive is under way that may still be answered."""
+        return bool(self._keep_alive) and not self.keep_alive_is_ignored(now)
+
+    def deadline(self, expected: Expected) -> float | None:
+        """When `check` has to be called although nothing arrived; None: never."""
+        deadlines = list(self._deadlines.values())
+        if expected.session and self.session_timeout is not None:
+            deadlines.append(self._keep_alive_deadline(self.session_timeout))
+        if expected.pictures:
+            deadlines.append(self._silent_since + self.silence_limit(expected.longest_gap))
+        return min(deadlines, default=None)
+
+    def check(
+        self, now: float, expected: Expected, has_more: Callable[[], bool] = lambda: False
+    ) -> list[Due]:
+        """Return what is due; `has_more` tells if something that has come is still to be read."""
+        due = []
+        if self._has_passed(Due.NO_REPLY, now, has_more):
+            self._given_up.add(self._request.cseq)  # if it comes later, it answers nothing else
+            due.append(Due.NO_REPLY)
+        if expected.pictures and self._is_silent(now, self.silence_limit(expected.longest_gap)):
+            due.append(Due.NO_PICTURE)
+        timeout = self.session_timeout
+        if expected.session and timeout is not None and now >= self._keep_alive_deadline(timeout):
+            due.append(Due.KEEP_ALIVE)
+        if self._has_passed(Due.LOST, now, has_more):
+            due.append(Due.LOST)
+        return due
+
+    def _expect(self, due: Due, deadline: float) -> None:
+        self._deadlines[due] = deadline
+        self._put_off.discard(due)
+
+    def _has_passed(self, due: Due, now: float, has_more: Callable[[], bool]) -> bool:
+        """Tell if a deadline has passed; once, it is put off while there is more to read."""
+        deadline = self._deadlines.get(due)
+        if deadline is None or now < deadline:
+            return False
+        if due not in self._put_off and has_more():
+            self._put_off.add(due)
+            self._deadlines[due] = now + HELD_UP
+            return False
+        del self._deadlines[due]
+        return True
+
+    def _is_silent(self, now: float, limit: float) -> bool:
+        """Tell if there has been no picture for too long, though we were awake to receive it."""
+        if now > self._silent_since + limit + HELD_UP:
+            self._silent_since = now
+            return False
+        return now >= self._silent_since + limit
+
+    def _keep_alive_deadline(self, session_timeout: float) -> float:
+        """RFC 2326 section 12.37: before the session times out, whatever became of the last one."""
+        return self._last_request_at + session_timeout / 2

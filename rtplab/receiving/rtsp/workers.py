@@ -1,0 +1,130 @@
+"""The owner of a client's threads and sockets."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+from rtplab.protocol.errors import SessionError
+from rtplab.receiving.rtp.rtpsocket import RtpSocket
+from rtplab.receiving.rtsp.connection import ClientConnection
+
+
+class ClientWorkers:
+    """Starts, names and joins a client's threads; wakes them up and closes their sockets.
+
+    "rtsp" reads the connection, "rtp" the RTP port, and "command" runs a command of the user's that
+    may block. A thread whose socket is taken from it here (`connection` and `rtp_socket` are then
+    None) ends, and its socket is closed when it has.
+    """
+
+    def __init__(self, failed: Callable[[BaseException], None]) -> None:
+        """`failed` is called in a thread with the exception that has ended it."""
+        # Guards what follows and the client's state, and is notified of every reply, failure and
+        # frame: the user's thread, the reply thread and the RTP thread use it.
+        self.changed = threading.Condition(threading.RLock())
+        self.connection: ClientConnection | None = None
+        self.rtp_socket: RtpSocket | None = None
+        self._failed = failed
+        self._threads: list[threading.Thread] = []
+        self._closing: set[threading.Thread] = set()  # those that wait for all others to end
+        self.command_lock = threading.Lock()  # one command that may block at a time
+
+    # ------------------------------------------------------------------ starting threads
+
+    def run(self, command: Callable[[], None]) -> None:
+        """Have a thread run a command. Raises SessionError when the system grants none."""
+        self._start("command", command)
+
+    def read_connection(self, connection: ClientConnection, read: Callable[[], None]) -> None:
+        """Have a thread read this connection. Raises SessionError when the system grants none."""
+        with self.changed:
+            self.connection = connection
+            self._start("rtsp", read, connection)
+
+    def read_rtp(self, rtp_socket: RtpSocket, listen: Callable[[], None]) -> None:
+        """Have a thread read this RTP port. Raises SessionError when the system grants none."""
+        with self.changed:
+            self.rtp_socket = rtp_socket
+            self._start("rtp", listen, rtp_socket)
+
+    def _start(
+        self,
+        name: str,
+        target: Callable[[], None],
+        owned: ClientConnection | RtpSocket | None = None,
+    ) -> None:
+        thread = threading.Thread(target=self._run, args=(target, owned), name=name)
+        with self.changed:  # nobody sees it registered and not started
+            self._threads = [thread for thread in self._threads if thread.is_alive()]
+            self._threads.append(thread)
+            try:
+                thread.start()
+            except RuntimeError as error:
+                self._threads.remove(thread)
+                self._close(owned)
+                raise SessionError(
+                    f"The system grants no thread ({error}): close other programs, then try again."
+                ) from error
+
+    def _run(self, target: Callable[[], None], owned: ClientConnection | RtpSocket | None) -> None:
+        try:
+            target()
+        except BaseException as error:  # whatever it is, nobody else would hear of it
+            self._failed(error)
+        finally:
+            self._close(owned)
+
+    def _close(self, owned: ClientConnection | RtpSocket | None) -> None:
+        with self.changed:
+            if self.connection is owned:
+                self.connection = None
+            if self.rtp_socket is owned:
+                self.rtp_socket = None
+            if owned is not None:
+                owned.close()
+
+    # ------------------------------------------------------------------ ending them
+
+    def end_rtp(self) -> None:
+        """Have the thread that reads the RTP port end."""
+        with self.changed:
+            if self.rtp_socket is not None:
+                self.rtp_socket.wake()
+                self.rtp_socket = None
+
+    def free_rtp_port(self) -> None:
+        """Wait until the port of an earlier session, or of a refused SETUP, is closed."""
+        with self.changed:
+            self.end_rtp()
+            old = [thread for thread in self._threads if thread.name == "rtp"]
+        for thread in old:
+            thread.join()
+
+    def hang_up(self) -> None:
+        """Have both threads with sockets end."""
+        with self.changed:
+            if self.connection is not None:
+                self.connection.hang_up()
+                self.connection = None
+            self.end_rtp()
+
+    def close(self) -> None:
+        """End all threads and wait for them. Any thread may call, and several at a time."""
+        me = threading.current_thread()
+        with self.changed:
+            is_ours = me in self._threads
+            if is_ours:
+                self._closing.add(me)
+        while True:  # as long as they start others
+            with self.changed:
+                self.hang_up()
+                others = [t for t in self._threads if t is not me and t.is_alive()]
+                if is_ours:  # two that waited for each other would wait for ever
+                    others = [thread for thread in others if thread not in self._closing]
+            if not others:
+                break
+            for thread in others:
+                thread.join()
+        with self.changed:
+            self._closing.discard(me)
