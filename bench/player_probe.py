@@ -21,7 +21,7 @@ from PIL import Image, ImageTk
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from Client import Client  # noqa: E402
-from rtplab.player.picture.memory import keep_freed_memory  # noqa: E402
+from rtplab.player.picture.decoding import keep_freed_memory  # noqa: E402
 from VideoStream import VideoStream  # noqa: E402
 
 SETTLING = 4000  # milliseconds

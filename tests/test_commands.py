@@ -20,17 +20,17 @@ from rtplab.player.model.commands import (
     next_speed,
     tooltip,
 )
-from rtplab.player.model.status import Situation
+from rtplab.player.model.status import PlayerState
 from rtplab.protocol.rtsp.states import State
 
 NEED_NO_TK = (
-    "commands decoding history icons modifiers palette plotdata reconnecting statediagram status "
-    "traffic viewing"
+    "look.icons look.palette model.commands model.controller model.history model.modifiers "
+    "model.status model.traffic panel.plotdata panel.statediagram picture.decoding"
 ).split()
 
 
-def enabled_in(**situation) -> set[str]:
-    now = Situation(**situation)
+def enabled_in(**state) -> set[str]:
+    now = PlayerState(**state)
     return {command.name for command in COMMANDS if command.enabled(now)}
 
 

@@ -10,20 +10,20 @@ from movies import MOVIE, frames_of
 from strip import frame_number
 from threads import no_thread_for
 
-from rtplab.player.picture.decoder import Decoder
+from rtplab.player.picture.decoding import BackgroundDecoder
 
 FRAMES = frames_of(MOVIE)[:20]
 
 
 @pytest.fixture
 def decoder():
-    decoder = Decoder()
+    decoder = BackgroundDecoder()
     yield decoder
     decoder.close()
     decoder.close()
 
 
-def wait(decoder: Decoder):
+def wait(decoder: BackgroundDecoder):
     deadline = time.monotonic() + 10
     while (picture := decoder.take()) is None:
         assert time.monotonic() < deadline
@@ -78,7 +78,7 @@ def test_a_frame_is_decoded_even_if_the_system_grants_no_thread(decoder, monkeyp
 
 def test_no_thread_without_work_and_none_after_close():
     before = threading.active_count()
-    decoder = Decoder()
+    decoder = BackgroundDecoder()
     assert threading.active_count() == before
     decoder.submit(FRAMES[0], (384, 288))
     assert threading.active_count() == before + 1

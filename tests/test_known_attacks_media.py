@@ -28,8 +28,7 @@ from standard_servers import StandardServer, jpeg_payloads, rtp, taken_apart, ti
 from strip import frame_number
 
 from Client import Client
-from rtplab.player.picture.decoder import Decoder
-from rtplab.player.picture.decoding import MAX_PIXELS, FrameDecoder
+from rtplab.player.picture.decoding import MAX_PIXELS, BackgroundDecoder, FrameDecoder
 from rtplab.protocol.errors import PacketError
 
 COUNT = 8
@@ -448,7 +447,7 @@ def test_pictures_that_are_none_in_a_movie_on_the_server(mixed_server: ServerPro
 # Large pictures go through the decoder's thread, which must outlive them too.
 @pytest.mark.parametrize("name", PICTURES)
 def test_pictures_that_are_none_in_the_decoders_thread(frames, name: str) -> None:
-    decoder = Decoder()
+    decoder = BackgroundDecoder()
     try:
         for jpeg in (PICTURES[name](frames[0]), frames[1]):
             decoder.submit(jpeg, (384, 288))

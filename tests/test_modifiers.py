@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from rtplab.player.controls.modifiers import Modifier, held, is_meant, sequences
 from rtplab.player.model.commands import COMMANDS
+from rtplab.player.model.modifiers import Modifier, held, is_meant, sequences
 
 SHIFT, LOCK, CONTROL = 0x1, 0x2, 0x4
 MOD1, MOD2, MOD3, MOD4, MOD5 = 0x8, 0x10, 0x20, 0x40, 0x80

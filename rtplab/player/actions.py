@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING
 from PIL import Image
 
 from rtplab.player.controls.menu import build_menu, speed_label
+from rtplab.player.dialogs import OpenDialog
 from rtplab.player.look.palette import DARK, LIGHT
 from rtplab.player.model import history
 from rtplab.player.model.commands import LARGE_STEP, SMALL_STEP, next_speed
-from rtplab.player.model.viewing import short_name
-from rtplab.player.opendialog import OpenDialog
+from rtplab.player.model.controller import short_name
 from rtplab.receiving.files.wholefile import write_whole
 
 if TYPE_CHECKING:
@@ -35,48 +35,48 @@ class Actions:
         self._window.client.setupMovie()
 
     def start(self) -> None:
-        self._window.viewing.play()
+        self._window.controller.play()
 
     def pause(self) -> None:
-        self._window.viewing.pause()
+        self._window.controller.pause()
 
     def teardown(self) -> None:
-        self._window.viewing.tear_down()
+        self._window.controller.tear_down()
 
     # ------------------------------------------------------------------ playback
 
     def toggle(self) -> None:
-        self._window.viewing.toggle()
+        self._window.controller.toggle()
 
     def step(self) -> None:
-        self._window.viewing.step()
+        self._window.controller.step()
 
     def back(self) -> None:
-        self._window.viewing.seek_by(-SMALL_STEP)
+        self._window.controller.seek_by(-SMALL_STEP)
 
     def forward(self) -> None:
-        self._window.viewing.seek_by(SMALL_STEP)
+        self._window.controller.seek_by(SMALL_STEP)
 
     def far_back(self) -> None:
-        self._window.viewing.seek_by(-LARGE_STEP)
+        self._window.controller.seek_by(-LARGE_STEP)
 
     def far_forward(self) -> None:
-        self._window.viewing.seek_by(LARGE_STEP)
+        self._window.controller.seek_by(LARGE_STEP)
 
     def beginning(self) -> None:
-        self._window.viewing.seek(0.0)
+        self._window.controller.seek(0.0)
 
     def slower(self) -> None:
-        self.set_speed(next_speed(self._window.viewing.speed, -1))
+        self.set_speed(next_speed(self._window.controller.speed, -1))
 
     def faster(self) -> None:
-        self.set_speed(next_speed(self._window.viewing.speed, 1))
+        self.set_speed(next_speed(self._window.controller.speed, 1))
 
     def normal_speed(self) -> None:
         self.set_speed(1.0)
 
     def set_speed(self, speed: float) -> None:
-        self._window.viewing.set_speed(speed)
+        self._window.controller.set_speed(speed)
         self._window.picture.toast(f"Speed {speed_label(speed)}")
 
     # ------------------------------------------------------------------ stream
@@ -98,7 +98,7 @@ class Actions:
     def snapshot(self) -> None:
         """Save the frame that is shown, as large as it was sent."""
         window = self._window
-        number = window.viewing.frame.number if window.viewing.frame is not None else 0
+        number = window.controller.frame.number if window.controller.frame is not None else 0
         path = _free_path(history.pictures_folder(), self._stem(f"{number:05}"), ".png")
         try:
             with Image.open(io.BytesIO(window.picture.jpeg), formats=("JPEG",)) as image:
@@ -116,13 +116,13 @@ class Actions:
         self._record(".mjpeg")
 
     def _record(self, suffix: str) -> None:
-        if self._window.situation.recording:
+        if self._window.state.recording:
             self.end_recording()
             return
         stem = self._stem(time.strftime("%Y%m%d-%H%M%S"))
         path = _free_path(history.videos_folder(), stem, suffix)
         try:
-            self._window.viewing.record(path)
+            self._window.controller.record(path)
         except OSError as error:
             self._window.picture.toast(f"No recording could be begun ({error.strerror}).")
         else:
@@ -131,7 +131,7 @@ class Actions:
     def end_recording(self) -> None:
         """End the recording, if there is one, and say what came of it."""
         try:
-            recording = self._window.viewing.stop_recording()
+            recording = self._window.controller.stop_recording()
         except OSError as error:
             self._window.picture.toast(f"The recording could not be finished ({error.strerror}).")
             return
@@ -224,7 +224,7 @@ class Actions:
         window = self._window
         return build_menu(
             window.toplevel,
-            window.situation,
+            window.state,
             window.run,
             history.load().recent,
             lambda address: window.open(address, in_new_window=False),

@@ -1,17 +1,26 @@
-"""What the player's questions look like: fields, a line for what is wrong, and two buttons."""
+"""The player's questions: what to play, and who the user is.
+
+A question is fields, a line for what is wrong, and two buttons. A password stays in its field and
+the client.
+"""
 
 from __future__ import annotations
 
 import tkinter as tk
+from collections.abc import Callable
 from tkinter import ttk
 
 from rtplab.player.look.theme import Theme
+from rtplab.player.model.history import Address, parse_address, parse_url
 
 _WIDE = 40  # characters
+_FIELDS = (("host", "Server"), ("port", "Port"), ("rtp_port", "RTP port"), ("movie", "Movie"))
+_EXAMPLE = Address("localhost", 5678, 0, "movie.Mjpeg")
+_NARROW = 8  # characters of a field for a port
 
 
 class Dialog:
-    """A window of its own in the middle of its parent; Return agrees, Escape cancels."""
+    """A window of its own in the middle of its parent; Return accepts, Escape cancels."""
 
     def __init__(self, parent: tk.Misc, title: str) -> None:
         self.theme = Theme.of(parent)
@@ -23,10 +32,10 @@ class Dialog:
         self.body = ttk.Frame(self.window, padding=self.theme.px(20))
         self.body.pack(fill="both", expand=True)
         self.body.columnconfigure(1, weight=1)
-        self.window.bind("<Return>", lambda event: self.agree())
+        self.window.bind("<Return>", lambda event: self.accept())
         self.window.bind("<Escape>", lambda event: self.window.destroy())
 
-    def agree(self) -> None:
+    def accept(self) -> None:
         """Do what was asked for; to be written by each dialog."""
         raise NotImplementedError
 
@@ -39,8 +48,8 @@ class Dialog:
         entry.grid(row=row, column=1, sticky="w" if width else "ew", pady=px(3))
         return entry
 
-    def add_end(self, row: int, agree: str) -> None:
-        """Add the line for what is wrong, Cancel and the button that agrees."""
+    def add_end(self, row: int, accept: str) -> None:
+        """Add the line for what is wrong, Cancel and the button that accepts."""
         px = self.theme.px
         self.error = ttk.Label(self.body, style="Bad.TLabel", wraplength=px(380))
         self._error_row = row
@@ -48,15 +57,15 @@ class Dialog:
         buttons.grid(row=row + 1, column=0, columnspan=2, sticky="e", pady=(px(14), 0))
         cancel = ttk.Button(buttons, text="Cancel", command=self.window.destroy)
         cancel.pack(side="left", padx=(0, px(8)))
-        ttk.Button(buttons, text=agree, command=self.agree).pack(side="left")
+        ttk.Button(buttons, text=accept, command=self.accept).pack(side="left")
 
-    def complain(self, sentence: str) -> None:
+    def show_error(self, sentence: str) -> None:
         """Say what is wrong with an answer."""
         self.error.configure(text=sentence)
         above = (self.theme.px(8), 0)
         self.error.grid(row=self._error_row, column=0, columnspan=2, sticky="w", pady=above)
 
-    def appear(self, focused: ttk.Entry) -> None:
+    def show(self, focused: ttk.Entry) -> None:
         """Show it in the middle of its parent, but within the screen."""
         window, parent = self.window, self.window.master.winfo_toplevel()
         window.update_idletasks()
@@ -69,3 +78,136 @@ class Dialog:
         window.deiconify()
         focused.focus_set()
         focused.icursor("end")
+
+
+class OpenDialog(Dialog):
+    """Asks for a lab server's movie or an address; what was played lately is one click away."""
+
+    def __init__(
+        self, parent: tk.Misc, recent: list[Address], opened: Callable[[Address], None]
+    ) -> None:
+        super().__init__(parent, "Open")
+        self._recent = recent
+        self._opened = opened
+        self.entries: dict[str, ttk.Entry] = {}
+        self._kind = tk.StringVar(self.window, "lab")
+        self._build()
+        self._fill(recent[0] if recent else _EXAMPLE)
+        self.window.bind("<Destroy>", self._destroyed)
+        self.show(self.entries["host" if self._kind.get() == "lab" else "url"])
+
+    def _build(self) -> None:
+        self._add_kind(0, "lab", "A lab server's movie")
+        for row, (name, label) in enumerate(_FIELDS, start=1):
+            self._add_field(row, name, label)
+        self._add_kind(5, "url", "An RTSP address, rtsp://host/movie")
+        self._add_field(6, "url", "Address")
+        if self._recent:
+            self._add_recent(7)
+        self.add_end(9, "Open")
+
+    def _add_kind(self, row: int, kind: str, label: str) -> None:
+        px = self.theme.px
+        button = ttk.Radiobutton(self.body, text=label, value=kind, variable=self._kind)
+        above = px(14) if row else 0
+        button.grid(row=row, column=0, columnspan=2, sticky="w", pady=(above, px(4)))
+
+    def _add_field(self, row: int, name: str, label: str) -> None:
+        entry = self.add_entry(row, label, _NARROW if "port" in name else 0, indent=24)
+        kind = "url" if name == "url" else "lab"
+        entry.bind("<Key>", lambda event: self._typed(event.char, kind))
+        for paste in ("<<Paste>>", "<<PasteSelection>>"):
+            entry.bind(paste, lambda event: self._kind.set(kind), add=True)
+        self.entries[name] = entry
+
+    def _typed(self, character: str, kind: str) -> None:
+        if character.strip():  # Tab goes past a field without choosing it
+            self._kind.set(kind)
+
+    def _add_recent(self, row: int) -> None:
+        px = self.theme.px
+        label = ttk.Label(self.body, text="Opened lately", style="Bold.TLabel")
+        label.grid(row=row, column=0, columnspan=2, sticky="w", pady=(px(14), px(4)))
+        self.list = ttk.Treeview(
+            self.body, show="tree", height=len(self._recent), selectmode="browse"
+        )
+        for number, address in enumerate(self._recent):
+            self.list.insert("", "end", iid=str(number), text=address.title)
+        self.list.grid(row=row + 1, column=0, columnspan=2, sticky="ew")
+        self.list.bind("<<TreeviewSelect>>", self._selected)
+        for key in ("<Down>", "<Up>"):
+            self.list.bind(key, self._choose_first)
+        self.list.bind("<Double-Button-1>", lambda event: self.accept())
+
+    def _choose_first(self, event: tk.Event[tk.Misc]) -> str | None:
+        """Begin at the top: Tk moves on only from an entry that has been chosen."""
+        if self.list.focus():
+            return None
+        self.list.focus("0")
+        self.list.selection_set("0")
+        return "break"
+
+    def _selected(self, event: tk.Event[tk.Misc]) -> None:
+        for number in self.list.selection():
+            self._fill(self._recent[int(number)])
+
+    def _fill(self, address: Address) -> None:
+        self._kind.set("url" if address.url else "lab")
+        for name in ("url",) if address.url else [name for name, _ in _FIELDS]:
+            self.entries[name].delete(0, "end")
+            self.entries[name].insert(0, str(getattr(address, name)))
+
+    def accept(self) -> None:
+        """Open what was asked for; what makes no sense is told."""
+        text = {name: entry.get() for name, entry in self.entries.items()}
+        try:
+            if self._kind.get() == "url":
+                address = parse_url(text["url"])
+            else:
+                address = parse_address(*(text[name] for name, _ in _FIELDS))
+        except ValueError as error:
+            self.show_error(str(error))
+            return
+        self.window.destroy()
+        self._opened(address)
+
+    def _destroyed(self, event: tk.Event[tk.Misc]) -> None:
+        if event.widget is self.window:
+            del self._kind  # in this thread: Tcl aborts when another happens to collect it
+
+
+class LoginDialog(Dialog):
+    """Asks for a user name and a password; Cancel asks for nothing and changes nothing."""
+
+    def __init__(
+        self,
+        parent: tk.Misc,
+        question: str,
+        server: str,
+        user: str,
+        answered: Callable[[str, str], None],
+    ) -> None:
+        """`question` is what the server said; `user` is filled in."""
+        super().__init__(parent, "Log in")
+        self._answered = answered
+        px = self.theme.px
+        headline = ttk.Label(self.body, text=server, style="Bold.TLabel", wraplength=px(380))
+        headline.grid(row=0, column=0, columnspan=2, sticky="w")
+        words = ttk.Label(self.body, text=question, style="Muted.TLabel", wraplength=px(380))
+        words.grid(row=1, column=0, columnspan=2, sticky="w", pady=(px(2), px(12)))
+        self.user = self.add_entry(2, "User name")
+        self.password = self.add_entry(3, "Password")
+        self.password.configure(show="●")
+        self.user.insert(0, user)
+        self.add_end(4, "Log in")
+        self.show(self.password if user else self.user)
+
+    def accept(self) -> None:
+        """Hand both over, and go."""
+        user, password = self.user.get(), self.password.get()
+        if not user:
+            self.show_error("Give the name that the server knows you by.")
+            self.user.focus_set()
+            return
+        self.window.destroy()
+        self._answered(user, password)

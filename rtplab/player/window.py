@@ -13,20 +13,19 @@ from tkinter import messagebox, ttk
 from typing import Any
 
 from rtplab.player.actions import Actions
-from rtplab.player.controls.controlbar import ControlBar
+from rtplab.player.controls.controlbar import ControlBar, LabRow
 from rtplab.player.controls.fullscreen import FullScreen
-from rtplab.player.controls.keyboard import bind_keys, windowing_system
-from rtplab.player.controls.labrow import LabRow
-from rtplab.player.logindialog import LoginDialog
+from rtplab.player.controls.keyboard import bind_keys
+from rtplab.player.dialogs import LoginDialog
 from rtplab.player.look.palette import PALETTES, SURROUND
 from rtplab.player.look.theme import Theme
 from rtplab.player.model import history
 from rtplab.player.model.commands import Command
+from rtplab.player.model.controller import PlaybackController
 from rtplab.player.model.history import Address
-from rtplab.player.model.status import Situation, message_for
+from rtplab.player.model.status import PlayerState, headline_for
 from rtplab.player.model.traffic import Traffic
-from rtplab.player.model.viewing import Viewing
-from rtplab.player.panel import Panel
+from rtplab.player.panel.panel import Panel
 from rtplab.player.picture.area import PictureArea
 from rtplab.protocol.rtsp.states import State
 
@@ -61,8 +60,8 @@ class PlayerWindow:
         self.toplevel = master.winfo_toplevel()
         self.theme = Theme.of(master)
         self.theme.use(PALETTES[history.load().colours])
-        self.viewing = Viewing(client)
-        self.situation = Situation()
+        self.controller = PlaybackController(client)
+        self.state = PlayerState()
         self.traffic = client.observer = Traffic(lambda: client.endpoints)
         self._login_dialog: LoginDialog | None = None
         self._numbers_due = 0.0
@@ -95,7 +94,7 @@ class PlayerWindow:
         self.picture.bind("<Button-1>", lambda event: self.picture.focus_set())
         self.picture.bind("<Double-Button-1>", lambda event: self.fullscreen.toggle())
         clicks = ["<Button-3>"]
-        if windowing_system(master) == "aqua":  # so Tk calls the right button there up to 8.6
+        if self.theme.windowing_system == "aqua":  # so Tk calls the right button there up to 8.6
             clicks += ["<Button-2>", "<Control-Button-1>"]
         for click in clicks:
             self.picture.bind(click, self._menu_clicked)
@@ -108,7 +107,7 @@ class PlayerWindow:
         px = self.theme.px
         controls = ttk.Frame(self.master, padding=(px(_PADDING), px(6), px(_PADDING), px(10)))
         self.bar = ControlBar(
-            controls, self.theme, self.run, self.viewing.seek, self.actions.set_speed
+            controls, self.theme, self.run, self.controller.seek, self.actions.set_speed
         )
         self.bar.pack(fill="x")
         self.lab_row = LabRow(controls, self.theme, self.run)
@@ -172,13 +171,13 @@ class PlayerWindow:
 
     def _tick(self) -> None:
         now = time.monotonic()
-        frame = self.viewing.tick(now)
+        frame = self.controller.tick(now)
         if frame is not None:
             self.show(frame.data)
-            self.viewing.decoded(self.picture.problem, now)
-        self._look_at_session(now)
+            self.controller.decoded(self.picture.problem, now)
+        self._refresh_controls(now)
         # While it stands still, what is written is what is shown.
-        is_stepped = frame is not None and self.situation.state is not State.PLAYING
+        is_stepped = frame is not None and self.state.state is not State.PLAYING
         if now >= self._numbers_due or is_stepped:
             self._write_numbers()
             self._numbers_due = now + NUMBERS_INTERVAL
@@ -200,10 +199,10 @@ class PlayerWindow:
 
     def _pause(self, now: float) -> int:
         """Milliseconds until there is something to do, and no less: too early would be in vain."""
-        due = self.viewing.next_due()
+        due = self.controller.next_due()
         if due is not None:
             return max(1, math.ceil(1000 * min(due - now, IDLE_INTERVAL)))
-        playing = self.situation.state is State.PLAYING
+        playing = self.state.state is State.PLAYING
         return math.ceil(1000 * (POLL_INTERVAL if playing else IDLE_INTERVAL))
 
     def show(self, jpeg: bytes) -> None:
@@ -231,21 +230,21 @@ class PlayerWindow:
         factor = min(max(scale, flush), room)
         self.picture.configure(width=round(width * factor), height=round(height * factor))
 
-    def _look_at_session(self, now: float) -> None:
+    def _refresh_controls(self, now: float) -> None:
         """Bring words and buttons in line with the session."""
-        if self.viewing.recording_error:
-            self.picture.toast(self.viewing.recording_error)
-            self.viewing.recording_error = ""
-        situation = self.viewing.situation(now)
-        if situation == self.situation:
+        if self.controller.recording_error:
+            self.picture.toast(self.controller.recording_error)
+            self.controller.recording_error = ""
+        state = self.controller.state_at(now)
+        if state == self.state:
             return
-        before, self.situation = self.situation, situation
-        if before.has_picture and not situation.has_picture:
+        before, self.state = self.state, state
+        if before.has_picture and not state.has_picture:
             self.picture.clear()
-        self.picture.say(message_for(situation))
-        self.bar.show(situation)
-        self.lab_row.show(situation)
-        if situation.needs_password and not before.needs_password:
+        self.picture.say(headline_for(state))
+        self.bar.show(state)
+        self.lab_row.show(state)
+        if state.needs_password and not before.needs_password:
             self._ask_who_it_is()
 
     def _ask_who_it_is(self) -> None:
@@ -259,10 +258,12 @@ class PlayerWindow:
 
     def _log_in(self, user: str, password: str) -> None:
         self._client.logIn(user, password)
-        self._look_at_session(time.monotonic())  # before a refusal can come: it is to be asked anew
+        self._refresh_controls(
+            time.monotonic()
+        )  # before a refusal can come: it is to be asked anew
 
     def _write_numbers(self) -> None:
-        frame, position = self.viewing.frame, self.viewing.position
+        frame, position = self.controller.frame, self.controller.position
         self.lab_row.show_number(None if frame is None else frame.number)
         self.bar.show_position(position, self._client.duration)
 
@@ -270,16 +271,16 @@ class PlayerWindow:
 
     def run(self, command: Command) -> None:
         """Do what the command says, if it can be done now."""
-        self._look_at_session(time.monotonic())
-        if command.enabled(self.situation):
+        self._refresh_controls(time.monotonic())
+        if command.enabled(self.state):
             action: Callable[[], None] = getattr(self.actions, command.name)
             action()
             if self in _windows:  # not closed by it
-                self._look_at_session(time.monotonic())
+                self._refresh_controls(time.monotonic())
 
     def play(self) -> None:
         """Set up, and play."""
-        self.viewing.play()
+        self.controller.play()
 
     def open(self, address: Address, in_new_window: bool) -> None:
         """Play something else, here or in another window of this process."""
@@ -310,11 +311,11 @@ class PlayerWindow:
         if self._client.state is not State.PLAYING:
             self.close()
             return
-        self.viewing.pause()
+        self.controller.pause()
         if messagebox.askokcancel("Quit?", "Are you sure you want to quit?", parent=self.toplevel):
             self.close()
         else:
-            self.viewing.play()
+            self.controller.play()
 
     def close(self) -> None:
         """End the session, and close the window when the server has heard of it."""
@@ -329,7 +330,7 @@ class PlayerWindow:
 
     def _end(self) -> None:
         self.actions.end_recording()
-        self.viewing.tear_down()
+        self.controller.tear_down()
         self._timer.deletetimerhandler()
         _windows.remove(self)
 

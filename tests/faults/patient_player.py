@@ -14,23 +14,23 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent.parent))
 
 from Client import Client
-from rtplab.player.model.status import message_for
-from rtplab.player.model.viewing import Viewing
+from rtplab.player.model.controller import PlaybackController
+from rtplab.player.model.status import headline_for
 
 TICK = 0.02  # seconds
 
 
 def main(address: str) -> None:
     client = Client(None, "", 0, 0, address, "udp")
-    viewing = Viewing(client)
-    viewing.play()
+    controller = PlaybackController(client)
+    controller.play()
     said = ""
     while not select.select([sys.stdin], [], [], TICK)[0]:
-        frame = viewing.tick(time.monotonic())
+        frame = controller.tick(time.monotonic())
         if frame is not None:
             print("frame", frame.number, flush=True)
-        message = message_for(viewing.situation(time.monotonic()))
-        words = f"{message.headline}: {message.detail}".replace("\n", " ")
+        message = headline_for(controller.state_at(time.monotonic()))
+        words = f"{message.title}: {message.detail}".replace("\n", " ")
         if words != said:
             said = words
             print("says", words, flush=True)

@@ -25,7 +25,7 @@ from raw_rtsp import running_server
 from strip import frame_number_of_jpeg
 
 from Client import Client
-from rtplab.player.model.status import Message
+from rtplab.player.model.status import Headline
 from rtplab.protocol.rtsp.states import State
 from VideoStream import VideoStream
 
@@ -105,15 +105,15 @@ class Player:
         kind = "auto" if transport == "lab" else transport
         self.client = Client(self.toplevel, HOST, port, 0, address, kind)
         self.window = self.client.window
-        self.viewing = self.window.viewing
+        self.controller = self.window.controller
         self.said: list[str] = []  # the headlines so far: some are there only for a moment
         self._say = self.window.picture.say
         self.window.picture.say = self._note  # type: ignore[method-assign]
         self.window.play()
 
-    def _note(self, message: Message) -> None:
-        self.said.append(message.headline)
-        self._say(message)
+    def _note(self, headline: Headline) -> None:
+        self.said.append(headline.title)
+        self._say(headline)
 
     @property
     def shown(self) -> int:
@@ -149,7 +149,7 @@ def killed(player_of: Callable[..., Player], servers: ExitStack, media: Path) ->
     players = [player_of(server.port, "movie.Mjpeg", kind) for kind in ("udp", "tcp")]
     for player in players:
         yield player.wait_for(FPS)
-    positions = [player.viewing.position for player in players]
+    positions = [player.controller.position for player in players]
     server.kill()
     for player in players:
         yield Wait(lambda p=player: "Reconnecting …" in p.said, "the loss is told")
@@ -171,7 +171,7 @@ def killed(player_of: Callable[..., Player], servers: ExitStack, media: Path) ->
 def _is_back(back: dict[int, tuple[float, float]], player: Player, since: float) -> bool:
     """Note when a player shows something again, and where it is then."""
     if player.shown and id(player) not in back:
-        back[id(player)] = time.monotonic() - since, player.viewing.position
+        back[id(player)] = time.monotonic() - since, player.controller.position
     return id(player) in back
 
 
@@ -206,7 +206,7 @@ def paused_with_keep_alive(
         yield player.wait_for(FPS)
     sessions = [player.client.sessionId for player in players]
     for player in players:
-        player.viewing.pause()
+        player.controller.pause()
         yield Wait(lambda p=player: p.client.state is State.READY, "it is paused")
     yield pause(0.2)
     last = [player.shown for player in players]
@@ -214,7 +214,7 @@ def paused_with_keep_alive(
     assert [player.client.sessionId for player in players] == sessions
     for player, number in zip(players, last, strict=True):
         assert (player.words, player.shown) == ("", number)
-        player.viewing.play()
+        player.controller.play()
         yield player.wait_for(number + 1, number + 2 * FPS)
         yield player.wait_for(number + FPS)
         assert player.client.reception.statistics.lost == 0
@@ -228,7 +228,7 @@ def paused_without_keep_alive(
     player = player_of(port, "movie.Mjpeg", "tcp")  # by UDP receiver reports keep the session
     yield player.wait_for(FPS)
     session = player.client.sessionId
-    player.viewing.pause()
+    player.controller.pause()
     yield Wait(lambda: player.client.state is State.READY, "it is paused")
     player.client._watch.session_timeout = None  # so it keeps nothing alive
     number, paused_at = player.shown, time.monotonic()
@@ -240,7 +240,7 @@ def paused_without_keep_alive(
     assert player.client.sessionId != session
     yield player.wait_for(number - FPS, number + FPS)
     assert player.client.state is State.READY, "what was paused stays so"
-    player.viewing.play()
+    player.controller.play()
     yield player.wait_for(player.shown + FPS)
     return f"the session's end is told {seconds:.1f} s after the last word"
 
@@ -256,9 +256,9 @@ def ended(player_of: Callable[..., Player], servers: ExitStack, media: Path) -> 
         assert "end" in player.words
     for player in players:
         if player.client.state is State.PLAYING:  # the lab has no word for the end
-            player.viewing.pause()
+            player.controller.pause()
             yield Wait(lambda p=player: p.client.state is State.READY, "it is paused")
-        player.viewing.play()
+        player.controller.play()
         yield player.wait_for(1, 2 * FPS - 1)
         yield player.wait_for(2 * FPS)
     assert [player.client.sessionId for player in players] == sessions
@@ -393,7 +393,7 @@ def full(player: Player, disk: SmallDisk) -> Experiment:
     assert stream.movie.damage == ""
     told = f"The recording has failed ({disk.words}): {len(frames)} frames saved in {path}"
     assert told in player.words
-    yield Wait(lambda: not player.window.situation.recording, "it is no more shown as recording")
+    yield Wait(lambda: not player.window.state.recording, "it is no more shown as recording")
     if not disk.prefix:
         (disk.folder / "rest").write_bytes(bytes(_room(disk.folder)))
         player.window.actions.snapshot()

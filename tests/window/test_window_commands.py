@@ -38,8 +38,8 @@ def test_a_key_works_whatever_lock_is_on(watch, root, display, lock):
         assert pump(root, lambda: player.window.panel.open)
         focus(root, display)
         display.key("r")
-        assert pump(root, lambda: player.window.situation.recording)
-        assert player.window.viewing.stop_recording().path.suffix == ".Mjpeg"
+        assert pump(root, lambda: player.window.state.recording)
+        assert player.window.controller.stop_recording().path.suffix == ".Mjpeg"
     finally:
         display.key(lock)
 

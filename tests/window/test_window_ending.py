@@ -57,11 +57,11 @@ def test_an_error_in_a_tick_is_reported_and_ends_no_other_window(player, root, m
     other = player.another(tkinter.Toplevel(root), (HOST, player.serverPort, 0, "movie.Mjpeg"))
     try:
         error = RuntimeError("in a tick")
-        monkeypatch.setattr(player.window.viewing, "tick", raising(error))
+        monkeypatch.setattr(player.window.controller, "tick", raising(error))
         run_for(root, 0.3)
         assert [value for _, value, _ in reported] == [error]
         seen = []
-        monkeypatch.setattr(other.window.viewing, "tick", seen.append)
+        monkeypatch.setattr(other.window.controller, "tick", seen.append)
         run_for(root, 0.5)
         assert len(seen) > 2
     finally:
@@ -89,7 +89,7 @@ def test_a_window_that_is_destroyed_in_its_own_tick_ticks_no_more(player, root, 
         root.after_idle(top.destroy)  # what a tick does itself it does when it draws
 
     try:
-        monkeypatch.setattr(other.window.viewing, "tick", destroy)
+        monkeypatch.setattr(other.window.controller, "tick", destroy)
         run_for(root, 0.5)
         assert not top.winfo_exists()
         assert len(ticks) == 1
@@ -131,10 +131,10 @@ def test_two_windows_play_at_once_and_the_last_ends_the_program(watch, root, ser
     assert pump(root, lambda: len(clients()) == 2)
     other = clients()[1]
     assert pump(root, lambda: bool(other.window.picture.jpeg)), other.error
-    number = other.window.viewing.frame.number
+    number = other.window.controller.frame.number
     player.window.close()
     assert pump(root, lambda: len(clients()) == 1)
-    assert pump(root, lambda: other.window.viewing.frame.number > number + 3)
+    assert pump(root, lambda: other.window.controller.frame.number > number + 3)
     other.window.close()
     assert pump(root, lambda: is_closed(root))
 

@@ -13,7 +13,7 @@ from strip import frame_number_of_jpeg
 from windows import LAB_BUTTONS, enabled, middle_of, play, set_up, shown_number, words
 
 from Client import Client
-from rtplab.player.model.status import Situation
+from rtplab.player.model.status import PlayerState
 
 pytestmark = pytest.mark.peers
 
@@ -58,7 +58,7 @@ def test_the_mouse_plays_and_the_screen_shows_the_frame(player, root, display, s
     number = shown_number(player, display)
     assert 2 <= number <= 40
     assert player.window.picture.jpeg == frames_of(small_movie)[number - 1]
-    assert player.window.viewing.frame.number == number
+    assert player.window.controller.frame.number == number
     display.click(*middle_of(player.teardown))
     assert pump(root, lambda: enabled(player) == ["setup"])
     assert player.window.picture.jpeg == b""
@@ -147,6 +147,6 @@ def test_the_window_stays_as_wide_as_it_is_whatever_the_labels_show(player, root
     width = controls.winfo_reqwidth()
     for number, state in ((None, Client.INIT), (5, Client.PLAYING), (99_999, Client.READY)):
         row.show_number(number)
-        row.show(Situation(state=state))
+        row.show(PlayerState(state=state))
         root.update_idletasks()
         assert controls.winfo_reqwidth() == width

@@ -57,7 +57,7 @@ def when_shown(player, root, note) -> None:
     def shown(jpeg: bytes) -> bool:
         is_shown = show(jpeg)
         root.winfo_pointerx()  # the answer comes when all before it is drawn
-        note(player.window.viewing.frame)
+        note(player.window.controller.frame)
         return is_shown
 
     player.window.picture.show = shown
@@ -147,8 +147,8 @@ def test_1080p_is_played_and_resized_while_input_is_answered_within_50_ms(
             timer[0] = root.after(10, probe, time.monotonic() + 0.01)
 
         timer = [root.after(10, probe, time.monotonic() + 0.01)]
-        shown = player.window.viewing.frame.arrival
-        assert pump(root, lambda: player.window.viewing.frame.arrival > shown + 3.5)
+        shown = player.window.controller.frame.arrival
+        assert pump(root, lambda: player.window.controller.frame.arrival > shown + 3.5)
         root.after_cancel(timer[0])
         assert nearly_all(lateness, or_else=0.9) < 0.05, sorted(lateness)[-5:]
         player.close()

@@ -117,7 +117,7 @@ def test_the_network_sliders_lose_packets(watch, root, display):
     network.scales["loss"].set(5)
     assert player.impairment.conditions.loss == 0.05
     assert pump(root, lambda: player.reception.statistics.lost > 3)
-    assert pump(root, lambda: player.ended or player.window.viewing.frame.number > 30)
+    assert pump(root, lambda: player.ended or player.window.controller.frame.number > 30)
     network.reset.invoke()
     assert player.impairment.conditions.harmless
 

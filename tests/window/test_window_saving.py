@@ -101,17 +101,17 @@ def test_a_snapshot_and_a_recording_are_saved(watch, root, display, home, key, s
     player = watch()
     focus(root, display)
     display.key(key)
-    assert pump(root, lambda: player.window.situation.recording)
+    assert pump(root, lambda: player.window.state.recording)
     first = player.frameNbr
     assert pump(root, lambda: player.frameNbr > first + 10)
     display.key(key)
-    assert pump(root, lambda: not player.window.situation.recording)
+    assert pump(root, lambda: not player.window.state.recording)
     display.key("space", "s")
     assert pump(root, lambda: any((home / "Pictures").iterdir()))
     (png,) = (home / "Pictures").iterdir()
     with Image.open(png) as image:
         assert image.size == (384, 288)
-        assert frame_number(image.convert("RGB")) == player.window.viewing.frame.number
+        assert frame_number(image.convert("RGB")) == player.window.controller.frame.number
     (movie,) = home.glob(f"*{suffix}")
     stream = VideoStream(movie)  # as our server serves it
     numbers = [frame_number_of_jpeg(jpeg) for jpeg in iter(stream.nextFrame, b"")]
@@ -135,7 +135,7 @@ def test_a_full_disk_ends_the_recording_in_words_and_the_picture_goes_on(
     focus(root, display)
     display.key("r")
     assert pump(root, lambda: "The recording has failed (File too large)" in words(player))
-    assert pump(root, lambda: not player.window.situation.recording)
+    assert pump(root, lambda: not player.window.state.recording)
     (movie,) = home.glob("*.Mjpeg")
     numbers = [frame_number_of_jpeg(jpeg) for jpeg in frames_of(movie)]
     assert numbers and numbers == list(range(numbers[0], numbers[0] + len(numbers)))
@@ -143,5 +143,5 @@ def test_a_full_disk_ends_the_recording_in_words_and_the_picture_goes_on(
     display.key("s")
     assert pump(root, lambda: "No snapshot could be saved (File too large)." in words(player))
     assert not list((home / "Pictures").iterdir())
-    number = player.window.viewing.frame.number
-    assert pump(root, lambda: player.window.viewing.frame.number != number)
+    number = player.window.controller.frame.number
+    assert pump(root, lambda: player.window.controller.frame.number != number)

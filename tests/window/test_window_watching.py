@@ -10,7 +10,7 @@ from strip import frame_number_of_jpeg
 from windows import drawn_on, enabled, focus, picture_box, position, shown_number, words
 
 from Client import Client
-from rtplab.player.model import viewing
+from rtplab.player.model import controller
 
 pytestmark = pytest.mark.peers
 
@@ -22,40 +22,40 @@ def test_keys_pause_step_and_play(watch, root, display):
     assert pump(root, lambda: enabled(player) == ["start", "teardown"])
     before = shown_number(player, display)
     display.key("period")
-    assert pump(root, lambda: player.window.viewing.frame.number == before + 1)
+    assert pump(root, lambda: player.window.controller.frame.number == before + 1)
     assert pump(root, lambda: not player.isWaiting() and enabled(player) == ["start", "teardown"])
     assert shown_number(player, display) == before + 1
     label = player.window.lab_row.number
     assert pump(root, lambda: label.cget("text") == f"Frame {before + 1}")
     display.key("space")
-    assert pump(root, lambda: player.window.viewing.frame.number > before + 3)
+    assert pump(root, lambda: player.window.controller.frame.number > before + 3)
 
 
 def test_the_mouse_seeks_on_the_slider(watch, root, display):
     player = watch()
     slider = player.window.bar.slider
-    assert pump(root, lambda: player.window.situation.seekable)
+    assert pump(root, lambda: player.window.state.seekable)
     pump(root, lambda: False, limit=0.2)
     x = slider.winfo_rootx() + slider.x_of(1.5)
     display.click(x, slider.winfo_rooty() + slider.winfo_height() // 2)
     assert pump(root, lambda: 1.4 <= position(player) < 2.0)
-    assert pump(root, lambda: player.window.viewing.frame.number > 29)
+    assert pump(root, lambda: player.window.controller.frame.number > 29)
     number = frame_number_of_jpeg(player.window.picture.jpeg)
-    assert number == player.window.viewing.frame.number
+    assert number == player.window.controller.frame.number
 
 
 def test_keys_seek_to_the_beginning_and_the_slider_takes_the_focus(watch, root, display):
     player = watch()
     focus(root, display)
-    assert pump(root, lambda: player.window.viewing.frame.number > 30)
+    assert pump(root, lambda: player.window.controller.frame.number > 30)
     display.key("Home")
-    assert pump(root, lambda: player.window.viewing.frame.number < 20)
+    assert pump(root, lambda: player.window.controller.frame.number < 20)
 
 
 def test_the_speed_is_changed_by_keys(watch, root, display):
     player = watch()
     focus(root, display)
-    assert pump(root, lambda: player.window.situation.seekable)
+    assert pump(root, lambda: player.window.state.seekable)
     display.key("bracketleft")
     assert pump(root, lambda: "Scale: 0.5" in _received(player)), _received(player)
     assert pump(root, lambda: player.window.bar.speed.cget("text") == "0.5×")
@@ -80,7 +80,7 @@ def test_full_screen_shows_the_picture_alone_and_escape_leaves(watch, root, disp
     pump(root, lambda: False, limit=0.4)
     left, top, right, bottom = picture_box(player)
     assert bottom - top == root.winfo_screenheight()
-    assert shown_number(player, display) == player.window.viewing.frame.number
+    assert shown_number(player, display) == player.window.controller.frame.number
     display.move(300, 300)
     assert pump(root, lambda: player.window.controls.winfo_ismapped())
     display.key("Escape")
@@ -122,12 +122,12 @@ def test_the_end_is_told_and_play_begins_again(open_player, server, root):
     assert pump(root, lambda: "The end" in words(player)), words(player)
     assert pump(root, lambda: "BYE" in drawn_on(player.window.panel.state.canvas))
     player.start.invoke()
-    assert pump(root, lambda: player.window.viewing.frame.number < 20)
+    assert pump(root, lambda: player.window.controller.frame.number < 20)
     assert "The end" not in words(player)
 
 
 def test_frames_that_can_not_be_decoded_are_told(open_player, root, monkeypatch):
-    monkeypatch.setattr(viewing, "DAMAGE", 0.3)
+    monkeypatch.setattr(controller, "DAMAGE", 0.3)
     damaged = bytes(4) + bytes([0, 12, 8, 8]) + b"\xff\xd8 no picture \xff\xd9"
     with StandardServer([[damaged]] * 1000, 0.02) as server:
         player = open_player(0, server.url)

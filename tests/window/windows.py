@@ -78,7 +78,7 @@ def window_named(display: Display, title: str) -> str:
 
 
 def position(client: Client) -> float:
-    return client.window.viewing.position
+    return client.window.controller.position
 
 
 def focus(root, display: Display) -> None:

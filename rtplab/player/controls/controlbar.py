@@ -1,4 +1,4 @@
-"""The bar under the picture: play, seek, speed, snapshot, record, full screen."""
+"""What stands under the picture: the bar to play and seek with, and the row of the classic lab."""
 
 from __future__ import annotations
 
@@ -6,18 +6,19 @@ import tkinter as tk
 from collections.abc import Callable
 from tkinter import ttk
 
-from rtplab.player.controls.keyboard import windowing_system
 from rtplab.player.controls.menu import build_speed_menu, speed_label
 from rtplab.player.controls.slider import SeekSlider
 from rtplab.player.controls.tooltip import Tooltip
 from rtplab.player.look.theme import Theme
-from rtplab.player.model.commands import BY_NAME, Command, tooltip
-from rtplab.player.model.status import Situation, clock
+from rtplab.player.model.commands import BY_NAME, LAB_COMMANDS, Command, tooltip
+from rtplab.player.model.status import PlayerState, clock
 
 _TIME_WIDTH = 5  # characters, enough for an hour: a longer time takes more room once
 _SPEEDS = ("slower", "faster", "normal_speed")
 _BUTTONS = ("record", "snapshot", "panel", "fullscreen", "menu")
 _DISPENSABLE = ("snapshot", "record")  # where there is no room; the menu has them, too
+_NUMBER_WIDTH = 12  # characters: "Frame 100000"
+_STATE_WIDTH = 8
 
 
 class ControlBar(ttk.Frame):
@@ -35,7 +36,7 @@ class ControlBar(ttk.Frame):
         self._theme = theme
         self._run = run
         self._choose_speed = choose_speed
-        self._now = Situation()
+        self._now = PlayerState()
         self.buttons: dict[str, ttk.Button] = {}
         self._add_button("toggle", 0)
         self.elapsed = ttk.Label(self, style="Muted.TLabel", width=_TIME_WIDTH, anchor="e")
@@ -47,7 +48,7 @@ class ControlBar(ttk.Frame):
         self.total.grid(row=0, column=3, padx=theme.px(4))
         self.speed = ttk.Button(self, style="Flat.TButton", width=4, command=self._offer_speeds)
         self.speed.grid(row=0, column=4)
-        system = windowing_system(self)
+        system = theme.windowing_system
         speeds = ", ".join(tooltip(BY_NAME[name], system) for name in _SPEEDS)
         Tooltip(self.speed, f"Speed: {speeds}")
         for column, name in enumerate(_BUTTONS, start=5):
@@ -61,7 +62,7 @@ class ControlBar(ttk.Frame):
         command = BY_NAME[name]
         button = ttk.Button(self, style="Flat.TButton", command=lambda: self._run(command))
         button.grid(row=0, column=column)
-        Tooltip(button, tooltip(command, windowing_system(self)))
+        Tooltip(button, tooltip(command, self._theme.windowing_system))
         self.buttons[name] = button
 
     @property
@@ -86,7 +87,7 @@ class ControlBar(ttk.Frame):
                 needed -= button.winfo_reqwidth()
                 button.grid_remove()
 
-    def show(self, now: Situation) -> None:
+    def show(self, now: PlayerState) -> None:
         """Bring the buttons in line with the session."""
         self._now = now
         for name, button in self.buttons.items():
@@ -119,6 +120,64 @@ class ControlBar(ttk.Frame):
         menu = build_speed_menu(self, self._now.speed, self._choose_speed)
         menu.update_idletasks()
         menu.tk_popup(self.speed.winfo_rootx(), self.speed.winfo_rooty() - menu.winfo_reqheight())
+
+
+class LabRow(ttk.Frame):
+    """The four buttons of the classic lab, and beside them frame number and state.
+
+    `buttons` has them under the names that they have in the classic client.
+    """
+
+    def __init__(self, master: tk.Misc, theme: Theme, run: Callable[[Command], None]) -> None:
+        super().__init__(master)
+        self._theme = theme
+        self._shown: int | None = None
+        self.buttons: dict[str, ttk.Button] = {}
+        for column, command in enumerate(LAB_COMMANDS):
+            self._add_button(command, column, theme, run)
+        # Of fixed widths, so that the window stays as wide as it is whatever they show.
+        self.number = ttk.Label(self, style="Muted.TLabel", anchor="e", width=_NUMBER_WIDTH)
+        self.number.grid(row=0, column=4, sticky="e")
+        self.state_name = ttk.Label(self, style="Bold.TLabel", anchor="e", width=_STATE_WIDTH)
+        self.state_name.grid(row=0, column=5, sticky="e", padx=(0, theme.px(8)))
+        self.columnconfigure(4, weight=1)
+        self.bind("<Configure>", lambda event: self.fit(event.width))
+
+    def _add_button(
+        self, command: Command, column: int, theme: Theme, run: Callable[[Command], None]
+    ) -> None:
+        button = ttk.Button(self, text=command.label, command=lambda: run(command))
+        button.grid(row=0, column=column, padx=(0, theme.px(6)))
+        Tooltip(button, tooltip(command, theme.windowing_system))
+        self.buttons[command.name] = button
+
+    @property
+    def narrowest(self) -> int:
+        """Pixels that the row needs without the frame's number."""
+        gaps = self._theme.px(6) * len(self.buttons) + self._theme.px(8)
+        widgets = (*self.buttons.values(), self.state_name)
+        return sum(widget.winfo_reqwidth() for widget in widgets) + gaps
+
+    def fit(self, width: int) -> None:
+        """Leave the frame's number out if there is no room for it in so many pixels."""
+        has_room = self.narrowest + self.number.winfo_reqwidth() <= width
+        if has_room and not self.number.winfo_manager():
+            self.number.grid()
+        elif not has_room:
+            self.number.grid_remove()
+
+    def show(self, now: PlayerState) -> None:
+        """Bring the buttons in line with the session."""
+        self.state_name.configure(text=now.state.name)
+        for command in LAB_COMMANDS:
+            enabled = command.enabled(now)
+            self.buttons[command.name].state(["!disabled" if enabled else "disabled"])
+
+    def show_number(self, number: int | None) -> None:
+        """Show the number of the frame that is shown; None: there is none."""
+        if number != self._shown:
+            self._shown = number
+            self.number.configure(text="" if number is None else f"Frame {number}")
 
 
 def _write(label: ttk.Label, text: str) -> None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import tkinter as tk
 from collections.abc import Callable
 
-from rtplab.player.controls.modifiers import is_meant, sequences
+from rtplab.player.look.theme import Theme
 from rtplab.player.model.commands import COMMANDS, Command
+from rtplab.player.model.modifiers import is_meant, sequences
 
 # Widgets that need keys themselves, by their class.
 _TYPED_INTO = ("TEntry", "Entry", "TSpinbox")
@@ -17,7 +18,7 @@ _ARROWS = ("Left", "Right", "Up", "Down", "Home")
 
 def bind_keys(window: tk.Misc, picture: tk.Misc, run: Callable[[Command], None]) -> None:
     """Have every key of the table run its command, wherever the focus is in the window."""
-    system = windowing_system(window)
+    system = Theme.of(window).windowing_system
     bound: dict[str, list[tuple[str, Command]]] = {}
     for command in COMMANDS:
         for key in command.keys:
@@ -25,11 +26,6 @@ def bind_keys(window: tk.Misc, picture: tk.Misc, run: Callable[[Command], None])
                 bound.setdefault(sequence, []).append((key, command))
     for sequence, meanings in bound.items():
         window.bind(sequence, _handler(meanings, system, picture, run))
-
-
-def windowing_system(widget: tk.Misc) -> str:
-    """What Tk draws on: x11, win32 or aqua."""
-    return str(widget.tk.call("tk", "windowingsystem"))
 
 
 def _handler(

@@ -6,11 +6,10 @@ import tkinter as tk
 from collections.abc import Callable
 from typing import Any
 
-from rtplab.player.controls.keyboard import windowing_system
 from rtplab.player.look.theme import Theme
 from rtplab.player.model.commands import COMMANDS, MENUS, SPEEDS, Command, key_label
 from rtplab.player.model.history import Address
-from rtplab.player.model.status import Situation
+from rtplab.player.model.status import PlayerState
 
 Run = Callable[[Command], None]
 # Told by the key itself, or of no use in a menu that is open.
@@ -19,7 +18,7 @@ _NOT_IN_MENU = ("menu", "controls", "leave_fullscreen")
 
 def build_menu(
     master: tk.Misc,
-    now: Situation,
+    now: PlayerState,
     run: Run,
     recent: list[Address],
     reopen: Callable[[Address], None],
@@ -54,8 +53,8 @@ def speed_label(speed: float) -> str:
     return f"{speed:g}×"
 
 
-def _add(menu: tk.Menu, command: Command, now: Situation, run: Run) -> None:
-    system = windowing_system(menu)
+def _add(menu: tk.Menu, command: Command, now: PlayerState, run: Run) -> None:
+    system = Theme.of(menu).windowing_system
     menu.add_command(
         label=command.label,
         accelerator=f"{key_label(command.keys[0], system)}  " if command.keys else "",

@@ -24,6 +24,7 @@ class Theme:
     def __init__(self, root: tk.Misc) -> None:
         self.palette = DARK
         self.scale = max(1.0, float(root.tk.call("tk", "scaling")) / _UNSCALED)
+        self.windowing_system = str(root.tk.call("tk", "windowingsystem"))  # x11, win32, aqua
         self._root = root
         self._style = ttk.Style(root)
         self._images: list[ImageTk.PhotoImage] = []  # Tk itself keeps no reference

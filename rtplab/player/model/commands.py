@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from rtplab.player.controls.modifiers import main_modifier
-from rtplab.player.model.status import Situation
+from rtplab.player.model.modifiers import main_modifier
+from rtplab.player.model.status import PlayerState
 from rtplab.protocol.rtsp.states import State
 
 PAGES = ("Messages", "State", "Packet", "Statistics", "Network")  # of the panel
@@ -19,24 +19,24 @@ LARGE_STEP = 60.0
 SPEEDS = (0.5, 1.0, 2.0, 4.0)
 
 
-def _always(now: Situation) -> bool:
+def _always(now: PlayerState) -> bool:
     return True
 
 
-def _idle_in(*states: State) -> Callable[[Situation], bool]:
+def _idle_in(*states: State) -> Callable[[PlayerState], bool]:
     """Enabled in these states, while no request is unanswered."""
     return lambda now: now.state in states and not now.waiting
 
 
-def _can_seek(now: Situation) -> bool:
+def _can_seek(now: PlayerState) -> bool:
     return now.seekable and now.state is not State.INIT
 
 
-def _has_session(now: Situation) -> bool:
+def _has_session(now: PlayerState) -> bool:
     return now.state is not State.INIT
 
 
-def _has_picture(now: Situation) -> bool:
+def _has_picture(now: PlayerState) -> bool:
     return now.has_picture
 
 
@@ -48,7 +48,7 @@ class Command:
     label: str
     menu: str
     keys: tuple[str, ...] = ()
-    enabled: Callable[[Situation], bool] = _always
+    enabled: Callable[[PlayerState], bool] = _always
 
 
 # The four of the classic lab; the names are those of its client's buttons.

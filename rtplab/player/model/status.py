@@ -12,25 +12,25 @@ from rtplab.protocol.rtsp.states import State
 
 
 class Tone(Enum):
-    """How a message is meant."""
+    """How a headline is meant."""
 
     CALM = auto()
     BAD = auto()
 
 
 @dataclass(frozen=True)
-class Message:
-    """Words for the picture area; no headline, nothing to say."""
+class Headline:
+    """Words for the picture area; without a title there is nothing to say."""
 
-    headline: str
+    title: str
     detail: str = ""
     tone: Tone = Tone.CALM
 
 
-NOTHING = Message("")
+NOTHING = Headline("")
 
 
-class Situation(NamedTuple):
+class PlayerState(NamedTuple):
     """All that the window's words and buttons depend on. Times are seconds."""
 
     movie: str = ""
@@ -51,51 +51,51 @@ class Situation(NamedTuple):
     wants_to_play: bool = False  # what the viewer wants, whatever has come of it yet
 
 
-def message_for(now: Situation) -> Message:
+def headline_for(now: PlayerState) -> Headline:
     """What is to be said in the picture area."""
     if now.reconnecting_in is not None:
         return _reconnecting(now)
     if now.needs_password:
-        return Message("Log in", f"{now.error}\nPress Setup to be asked again.")
+        return Headline("Log in", f"{now.error}\nPress Setup to be asked again.")
     if now.error:
-        return Message(_trouble(now), now.error + _way_out(now), Tone.BAD)
+        return Headline(_trouble(now), now.error + _way_out(now), Tone.BAD)
     if now.ended and now.state is not State.PLAYING:
-        return Message("The end", "Press Play to watch it again.")
+        return Headline("The end", "Press Play to watch it again.")
     if now.notice:
-        return Message("Stalled", now.notice)
+        return Headline("Stalled", now.notice)
     if now.waiting:
-        return NOTHING if now.has_picture else Message("Asking the server …", now.movie)
+        return NOTHING if now.has_picture else Headline("Asking the server …", now.movie)
     return _by_state(now)
 
 
-def _by_state(now: Situation) -> Message:
+def _by_state(now: PlayerState) -> Headline:
     if now.state is State.INIT:
-        return Message("No session", f"Press Setup to ask the server for {now.movie}.")
+        return Headline("No session", f"Press Setup to ask the server for {now.movie}.")
     if now.state is State.PLAYING and now.damage:
         why = printable(now.damage, 120)
-        return Message("No picture", f"Frames come, but can't be decoded: {why}.", Tone.BAD)
+        return Headline("No picture", f"Frames come, but can't be decoded: {why}.", Tone.BAD)
     if now.state is State.PLAYING and now.silence:
-        return Message("Stalled", f"No picture for {now.silence} s.")
+        return Headline("Stalled", f"No picture for {now.silence} s.")
     if now.has_picture:
         return NOTHING
     if now.state is State.PLAYING:
-        return Message("Buffering …", now.movie)
-    return Message("Ready to play", f"{now.movie} is set up: press Play.")
+        return Headline("Buffering …", now.movie)
+    return Headline("Ready to play", f"{now.movie} is set up: press Play.")
 
 
-def _way_out(now: Situation) -> str:
+def _way_out(now: PlayerState) -> str:
     if now.state is not State.INIT or "press Setup" in now.error:
         return ""
     return "\nPress Setup to try again, or o to open something else."
 
 
-def _reconnecting(now: Situation) -> Message:
+def _reconnecting(now: PlayerState) -> Headline:
     seconds = math.ceil(now.reconnecting_in or 0)
     when = f"in {seconds} s" if seconds else "now"
-    return Message("Reconnecting …", f"{now.error}\nAttempt {now.attempt}, {when}.", Tone.BAD)
+    return Headline("Reconnecting …", f"{now.error}\nAttempt {now.attempt}, {when}.", Tone.BAD)
 
 
-def _trouble(now: Situation) -> str:
+def _trouble(now: PlayerState) -> str:
     lost = ("closed the connection", "is lost", "is gone")
     if any(words in now.error for words in lost):
         return "Connection lost"
@@ -109,8 +109,3 @@ def clock(seconds: float) -> str:
     if hours:
         return f"{hours}:{minutes:02}:{whole % 60:02}"
     return f"{minutes}:{whole % 60:02}"
-
-
-def time_line(position: float, duration: float | None) -> str:
-    """Where the movie stands: `0:05 / 0:25`, or `0:05` when nobody knows how long it is."""
-    return clock(position) if duration is None else f"{clock(position)} / {clock(duration)}"

@@ -125,7 +125,7 @@ class Panel:
         self.notebook.grid(row=0, column=0, sticky="nsew")
         self.notebook.enable_traversal()
         self.messages = MessagesPage(self.notebook, theme, traffic, window.actions.save_pcap)
-        self.state = StatePage(self.notebook, theme, client, window.viewing, traffic)
+        self.state = StatePage(self.notebook, theme, client, window.controller, traffic)
         self.packet = PacketPage(self.notebook, theme, traffic)
         self.statistics = StatisticsPage(self.notebook, theme, client)
         self.network = NetworkPage(self.notebook, theme, client)

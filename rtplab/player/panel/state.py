@@ -7,8 +7,8 @@ from tkinter import ttk
 from typing import Any, NamedTuple
 
 from rtplab.player.look.theme import Theme
+from rtplab.player.model.controller import PlaybackController
 from rtplab.player.model.traffic import Traffic
-from rtplab.player.model.viewing import Viewing
 from rtplab.player.panel.statediagram import ARROWS, PLACES, Arrow, last_arrow
 from rtplab.protocol.rtsp.messages import printable
 from rtplab.protocol.rtsp.states import State
@@ -31,23 +31,35 @@ class StatePage(ttk.Frame):
     """A diagram on a canvas; drawn anew when something has changed."""
 
     def __init__(
-        self, master: tk.Misc, theme: Theme, client: Any, viewing: Viewing, traffic: Traffic
+        self,
+        master: tk.Misc,
+        theme: Theme,
+        client: Any,
+        controller: PlaybackController,
+        traffic: Traffic,
     ) -> None:
         super().__init__(master)
-        self._theme, self._client, self._viewing, self._traffic = theme, client, viewing, traffic
+        self._theme, self._client, self._controller, self._traffic = (
+            theme,
+            client,
+            controller,
+            traffic,
+        )
         self._shown: _Shown | None = None
         self.canvas = tk.Canvas(self, highlightthickness=0, borderwidth=0, width=1, height=1)
         self.canvas.pack(fill="both", expand=True)
 
     def refresh(self) -> None:
         """Draw what has changed."""
-        client, viewing, canvas = self._client, self._viewing, self.canvas
+        client, controller, canvas = self._client, self._controller, self.canvas
         request, reply = self._traffic.last_exchange()
         if client.ended and client.state is State.READY:
             request, reply = "", "RTCP BYE: the server has sent the whole movie"
-        elif viewing.loss and client.state is State.INIT:
-            request, reply = "", viewing.loss
-        arrow = last_arrow(viewing.previous_state, client.state, client.ended, bool(viewing.loss))
+        elif controller.loss and client.state is State.INIT:
+            request, reply = "", controller.loss
+        arrow = last_arrow(
+            controller.previous_state, client.state, client.ended, bool(controller.loss)
+        )
         size = canvas.winfo_width(), canvas.winfo_height()
         shown = _Shown(client.state, arrow, request, reply, *size, self._theme.palette.name)
         if shown != self._shown:

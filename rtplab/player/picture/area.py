@@ -8,10 +8,16 @@ from PIL import Image, ImageDraw, ImageTk
 
 from rtplab.player.look import palette
 from rtplab.player.look.theme import Theme
-from rtplab.player.model.status import Message, Tone
-from rtplab.player.picture.decoder import LARGE, Decoder, Picture
-from rtplab.player.picture.decoding import FrameDecoder, Size, fitted
-from rtplab.player.picture.memory import keep_freed_memory
+from rtplab.player.model.status import NOTHING, Headline, Tone
+from rtplab.player.picture.decoding import (
+    LARGE,
+    BackgroundDecoder,
+    FrameDecoder,
+    Picture,
+    Size,
+    fitted,
+    keep_freed_memory,
+)
 from rtplab.player.picture.overlay import KeysOverlay
 from rtplab.protocol.errors import PacketError
 
@@ -22,7 +28,7 @@ _CARD_OPACITY = 205  # of 255: words must be legible on any picture
 
 
 class PictureArea(tk.Canvas):
-    """Shows JPEGs and messages. All in the thread that runs Tk."""
+    """Shows JPEGs and headlines. All in the thread that runs Tk."""
 
     def __init__(self, master: tk.Misc, theme: Theme) -> None:
         super().__init__(
@@ -34,9 +40,9 @@ class PictureArea(tk.Canvas):
         self._jpeg = b""
         self._photo: ImageTk.PhotoImage | None = None
         self._frames = FrameDecoder()  # of small pictures, and
-        self._decoder = Decoder()  # of large ones
+        self._background = BackgroundDecoder()  # of large ones
         self._item = self.create_image(0, 0, anchor="nw")
-        self._message = Message("", "", Tone.CALM)
+        self._headline = NOTHING
         self._card: ImageTk.PhotoImage | None = None
         self._toast = ""
         self._toast_card: ImageTk.PhotoImage | None = None
@@ -70,7 +76,7 @@ class PictureArea(tk.Canvas):
             self.picture = self._frames.picture_size(jpeg)
             size = fitted(self.picture, self._room)
             if self.picture[0] * self.picture[1] >= LARGE:
-                self._decoder.submit(jpeg, size)
+                self._background.submit(jpeg, size)
             else:
                 self._show(Picture(jpeg, self._frames.decode(jpeg, size)))
         except PacketError as error:
@@ -84,8 +90,8 @@ class PictureArea(tk.Canvas):
 
     def poll(self) -> bool:
         """Show what has been decoded meanwhile; tell if there is more to come."""
-        busy = self._decoder.busy  # asked first: what is ready by now is taken below
-        picture = self._decoder.take()
+        busy = self._background.busy  # asked first: what is ready by now is taken below
+        picture = self._background.take()
         if picture is not None:
             self._show(picture)
         return busy
@@ -107,15 +113,15 @@ class PictureArea(tk.Canvas):
 
     def clear(self) -> None:
         """Show no picture any more."""
-        self._decoder.forget()
+        self._background.forget()
         self._jpeg, self._photo = b"", None
         self.itemconfigure(self._item, image="")
 
-    def say(self, message: Message) -> None:
+    def say(self, headline: Headline) -> None:
         """Say something in the middle of the area, until something else is said."""
-        if message != self._message:
-            self._message = message
-            self._draw_message()
+        if headline != self._headline:
+            self._headline = headline
+            self._draw_headline()
 
     def _paste(self, image: Image.Image) -> None:
         """A new PhotoImage a frame costs 3 to 6 times as much as to paste into the old one."""
@@ -137,7 +143,7 @@ class PictureArea(tk.Canvas):
         """Scale the picture soon; while it plays, the next frame is there before that."""
         self._room = event.width, event.height
         self._centre()
-        self._draw_message()
+        self._draw_headline()
         self._draw_toast()
         self.keys_overlay.draw()
         if not self._redraw_timer:
@@ -149,23 +155,23 @@ class PictureArea(tk.Canvas):
             self.show(self._jpeg)
 
     def _destroyed(self, event: tk.Event[tk.Misc]) -> None:
-        self._decoder.close()
+        self._background.close()
         for timer in (self._redraw_timer, self._toast_timer):
             if timer:
                 self.after_cancel(timer)
 
     # ------------------------------------------------------------------ words
 
-    def _draw_message(self) -> None:
-        self.delete("message")
-        message, px = self._message, self._theme.px
-        if not message.headline:
+    def _draw_headline(self) -> None:
+        self.delete("headline")
+        headline, px = self._headline, self._theme.px
+        if not headline.title:
             return
         width, height = self._room
-        lines = [self._write(message.headline, self._theme.headline_font, palette.CAPTION)]
-        if message.detail:
-            colour = palette.CAPTION_BAD if message.tone is Tone.BAD else palette.CAPTION_MUTED
-            lines.append(self._write(message.detail, self._theme.caption_font, colour))
+        lines = [self._write(headline.title, self._theme.headline_font, palette.CAPTION)]
+        if headline.detail:
+            colour = palette.CAPTION_BAD if headline.tone is Tone.BAD else palette.CAPTION_MUTED
+            lines.append(self._write(headline.detail, self._theme.caption_font, colour))
         boxes = [self.bbox(line) for line in lines]
         total = sum(box[3] - box[1] for box in boxes) + px(8) * (len(lines) - 1)
         top = (height - total) // 2
@@ -180,7 +186,7 @@ class PictureArea(tk.Canvas):
         wrap = max(self._theme.px(120), min(room, self._theme.px(560)))
         return self.create_text(
             0, 0, text=text, font=str(font), fill=colour, width=wrap, anchor="n", justify="center",
-            tags=("message",),
+            tags=("headline",),
         )  # fmt: skip
 
     def _draw_card(self, width: int, height: int) -> None:
@@ -188,7 +194,7 @@ class PictureArea(tk.Canvas):
         if self._jpeg:
             self._card = self._plate(width, height, 12)
             middle = (self._room[0] // 2, self._room[1] // 2)
-            self.create_image(*middle, image=self._card, tags=("message",))
+            self.create_image(*middle, image=self._card, tags=("headline",))
 
     def _plate(self, width: int, height: int, radius: int) -> ImageTk.PhotoImage:
         plate = Image.new("RGBA", (width, height))

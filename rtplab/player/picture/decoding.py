@@ -1,9 +1,16 @@
-"""JPEGs decoded for display: bounded, and no larger than they are shown. Needs no Tk."""
+"""JPEGs decoded for display: bounded, and no larger than they are shown. Needs no Tk.
+
+Pillow lets other threads run while it decodes and scales: a large picture is decoded in a thread of
+its own, so that the window answers meanwhile. A small one is decoded faster than it is handed over,
+so the window does that itself.
+"""
 
 from __future__ import annotations
 
+import ctypes
 import io
-from typing import Any
+import threading
+from typing import Any, NamedTuple
 
 from PIL import Image
 from PIL.JpegImagePlugin import JpegImageFile
@@ -23,6 +30,16 @@ _START_OF_SCAN = b"\xff\xda"
 # Baseline, extended and progressive: no movie has others. Of a lossless picture libjpeg writes
 # whole rows even if halved ones were asked for, and Pillow up to 12 has room for those only.
 _CODINGS = (SOF0, SOF1, SOF2)
+
+LARGE = 1280 * 720  # pixels of a picture from which on decoding takes several milliseconds
+
+# Parameters of glibc's mallopt(3).
+_M_TRIM_THRESHOLD = -1
+_M_MMAP_THRESHOLD = -3
+# Bytes that stay with the process when they are freed: a 1080p picture is there three times over,
+# decoded, handed over and being drawn, with 8 MB each.
+_KEPT = 64 * 1024 * 1024
+_LARGEST_KEPT_PIECE = 32 * 1024 * 1024  # bytes; glibc allows no more
 
 Size = tuple[int, int]
 
@@ -129,3 +146,103 @@ def _filter(source: Size, target: Size) -> Image.Resampling:
     if target[0] % source[0] == 0 and target[1] % source[1] == 0:
         return Image.Resampling.NEAREST
     return Image.Resampling.BILINEAR
+
+
+class Picture(NamedTuple):
+    """A decoded frame; `image` is None when the JPEG is damaged, and `problem` says how."""
+
+    jpeg: bytes
+    image: Image.Image | None
+    problem: str = ""
+
+
+class BackgroundDecoder:
+    """A thread with room for one frame before it and one behind it: the newest counts."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()  # guards all that follows
+        self._job: tuple[bytes, Size] | None = None
+        self._forgotten = False  # what is being decoded at the moment is not wanted any more
+        self._picture: Picture | None = None
+        self._thread: threading.Thread | None = None
+        self._closed = False
+        self.busy = False  # a picture is on its way
+
+    def submit(self, jpeg: bytes, size: Size) -> None:
+        """Have a frame decoded to `size`; one that still waits is forgotten.
+
+        Where the system grants no thread, it is decoded by the return.
+        """
+        with self._changed:
+            if self._thread is None and not self._start():
+                self._picture = _decoded(jpeg, size)
+                return
+            self._job, self.busy = (jpeg, size), True
+            self._changed.notify()
+
+    def _start(self) -> bool:
+        """Start the thread; tell if the system grants one."""
+        # A program that is interrupted does not destroy its window first: daemon.
+        thread = threading.Thread(target=self._run, name="decoder", daemon=True)
+        try:
+            thread.start()
+        except RuntimeError:
+            return False
+        self._thread = thread
+        return True
+
+    def take(self) -> Picture | None:
+        """Return the newest picture that is ready and was not taken yet."""
+        with self._changed:
+            picture, self._picture = self._picture, None
+            return picture
+
+    def forget(self) -> None:
+        """Let nothing come of what was submitted so far."""
+        with self._changed:
+            self._job = self._picture = None
+            self._forgotten = True
+
+    def close(self) -> None:
+        """End the thread. May be called twice."""
+        with self._changed:
+            self._closed, self._job = True, None
+            self._changed.notify()
+            thread = self._thread
+        if thread is not None:
+            thread.join()
+
+    def _run(self) -> None:
+        while True:
+            with self._changed:
+                self.busy = self._job is not None
+                self._changed.wait_for(lambda: self._job is not None or self._closed)
+                if self._job is None:
+                    return
+                (jpeg, size), self._job = self._job, None
+                self._forgotten = False
+            picture = _decoded(jpeg, size)
+            with self._changed:
+                if not self._forgotten:
+                    self._picture = picture
+
+
+def _decoded(jpeg: bytes, size: Size) -> Picture:
+    try:
+        return Picture(jpeg, decode(jpeg, size))
+    except PacketError as error:
+        return Picture(jpeg, None, str(error))
+
+
+def keep_freed_memory() -> None:
+    """Let what is freed be used again, where the C library is glibc; elsewhere do nothing.
+
+    Otherwise glibc returns a large piece to the system with every picture and takes it back,
+    page by page, with the next: at 1080p that costs more than to decode.
+    """
+    try:
+        mallopt = ctypes.CDLL(None).mallopt
+    except (AttributeError, OSError, TypeError):
+        return
+    mallopt(_M_TRIM_THRESHOLD, _KEPT)
+    mallopt(_M_MMAP_THRESHOLD, _LARGEST_KEPT_PIECE)

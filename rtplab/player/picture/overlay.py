@@ -6,7 +6,6 @@ import tkinter as tk
 
 from PIL import Image, ImageDraw, ImageTk
 
-from rtplab.player.controls.keyboard import windowing_system
 from rtplab.player.look import palette
 from rtplab.player.look.theme import Theme
 from rtplab.player.model.commands import COMMANDS, MENUS, key_label
@@ -56,7 +55,7 @@ class KeysOverlay:
         self._canvas.delete(_TAG)
         if not self.shown:
             return
-        columns = key_columns(windowing_system(self._canvas))
+        columns = key_columns(self._theme.windowing_system)
         # Smaller in a window that is too small for it, rather than cut off.
         rows = max(len(column) for column in columns)
         px = self._theme.px

@@ -9,8 +9,14 @@ import pytest
 from processes import HOST, ServerProcess
 
 from Client import Client
-from rtplab.player.model.reconnecting import DELAYS, Backoff
-from rtplab.player.model.viewing import DAMAGE, STALL, Viewing, short_name
+from rtplab.player.model.controller import (
+    DAMAGE,
+    DELAYS,
+    STALL,
+    Backoff,
+    PlaybackController,
+    short_name,
+)
 from rtplab.protocol.rtsp.states import State
 from rtplab.receiving.rtp.frames import Frame
 from rtplab.receiving.rtp.playout import PlayoutBuffer
@@ -74,129 +80,129 @@ def frame(number: int, arrival: float) -> Frame:
     return Frame(JPEG, number, 0, number * 0.05, arrival)
 
 
-def playing(client: ScriptedClient) -> Viewing:
-    viewing = Viewing(client)
-    viewing.play()
-    viewing.tick(0.0)
+def playing(client: ScriptedClient) -> PlaybackController:
+    controller = PlaybackController(client)
+    controller.play()
+    controller.tick(0.0)
     client.answer(State.READY)
-    viewing.tick(0.1)
+    controller.tick(0.1)
     client.answer(State.PLAYING)
-    viewing.tick(0.2)
+    controller.tick(0.2)
     client.asked.clear()
-    return viewing
+    return controller
 
 
 def test_play_from_init_sets_up_and_plays():
     client = ScriptedClient()
-    viewing = Viewing(client)
-    viewing.toggle()
-    viewing.tick(0.0)
+    controller = PlaybackController(client)
+    controller.toggle()
+    controller.tick(0.0)
     assert client.asked == ["SETUP"]
     client.answer(State.READY)
-    viewing.tick(0.1)
-    viewing.tick(0.2)
+    controller.tick(0.1)
+    controller.tick(0.2)
     assert client.asked == ["SETUP", "PLAY"]
 
 
 def test_pause_holds_the_picture_at_once():
     client = ScriptedClient()
-    viewing = playing(client)
+    controller = playing(client)
     client.playout.put(frame(1, 1.0))
-    assert viewing.tick(1.0).number == 1
-    viewing.toggle()
+    assert controller.tick(1.0).number == 1
+    controller.toggle()
     client.playout.put(frame(2, 1.05))
-    assert viewing.tick(1.1) is None
+    assert controller.tick(1.1) is None
     client.answer(State.READY)
-    assert viewing.tick(1.2) is None
+    assert controller.tick(1.2) is None
     assert client.asked == ["PAUSE"]
-    viewing.toggle()
-    viewing.tick(5.0)
+    controller.toggle()
+    controller.tick(5.0)
     client.answer(State.PLAYING)
-    viewing.tick(5.1)
+    controller.tick(5.1)
     client.playout.put(frame(3, 5.2))
-    shown = [taken.number for now in (5.15, 5.2) if (taken := viewing.tick(now)) is not None]
+    shown = [taken.number for now in (5.15, 5.2) if (taken := controller.tick(now)) is not None]
     assert shown[-1] == 3
 
 
 def test_a_step_while_playing_pauses_and_the_next_shows_what_waits():
     client = ScriptedClient()
-    viewing = playing(client)
-    viewing.step()
+    controller = playing(client)
+    controller.step()
     client.playout.put(frame(7, 1.0))
     client.playout.put(frame(8, 1.05))
     client.answer(State.READY)
-    assert viewing.tick(2.0) is None
-    viewing.step()
-    assert viewing.tick(2.1).number == 7
-    viewing.step()
-    assert viewing.tick(2.2).number == 8
+    assert controller.tick(2.0) is None
+    controller.step()
+    assert controller.tick(2.1).number == 7
+    controller.step()
+    assert controller.tick(2.2).number == 8
     assert client.asked == ["PAUSE"]
 
 
 def test_a_step_with_nothing_left_has_one_frame_sent():
     client = ScriptedClient()
-    viewing = playing(client)
-    viewing.pause()
+    controller = playing(client)
+    controller.pause()
     client.answer(State.READY)
-    viewing.tick(1.0)
-    viewing.step()
-    viewing.tick(1.1)
+    controller.tick(1.0)
+    controller.step()
+    controller.tick(1.1)
     assert client.asked == ["PAUSE", "PLAY"]
     client.answer(State.PLAYING)
-    viewing.tick(1.2)
+    controller.tick(1.2)
     client.playout.put(frame(9, 1.3))
     client.playout.put(frame(10, 1.35))
-    assert viewing.tick(1.4).number == 9
+    assert controller.tick(1.4).number == 9
     assert client.asked == ["PAUSE", "PLAY", "PAUSE"]
     client.answer(State.READY)
-    assert viewing.tick(9.0) is None
+    assert controller.tick(9.0) is None
 
 
 def test_seeks_are_clamped_and_several_count_as_one():
     client = ScriptedClient("rtsp://host/m", duration=25.0)
-    viewing = playing(client)
+    controller = playing(client)
     client._waiting = True
     for _ in range(3):
-        viewing.seek_by(5.0)
-        viewing.tick(1.0)
+        controller.seek_by(5.0)
+        controller.tick(1.0)
     client._waiting = False
-    assert viewing.position == 15.0
-    viewing.tick(1.1)
+    assert controller.position == 15.0
+    controller.tick(1.1)
     assert client.asked == [("seek", 15.0)]
-    viewing.seek(99.0)
-    viewing.tick(1.2)
-    viewing.seek(-3.0)
-    viewing.tick(1.3)
+    controller.seek(99.0)
+    controller.tick(1.2)
+    controller.seek(-3.0)
+    controller.tick(1.3)
     assert client.asked == [("seek", 15.0), ("seek", 24.95), ("seek", 0.0)]
 
 
 def test_the_position_stays_where_the_viewer_wants_it_until_it_is_shown():
     client = ScriptedClient("rtsp://host/m", duration=25.0)
-    viewing = playing(client)
+    controller = playing(client)
     client.playout.put(frame(20, 0.5))
-    viewing.tick(0.5)
-    assert viewing.position == 1.0
-    viewing.seek(10.0)
-    viewing.tick(1.0)
+    controller.tick(0.5)
+    assert controller.position == 1.0
+    controller.seek(10.0)
+    controller.tick(1.0)
     client.playout.put(frame(21, 0.9))  # from before
-    viewing.tick(1.1)
-    assert viewing.position == 10.0
+    controller.tick(1.1)
+    assert controller.position == 10.0
     client.playout.put(frame(200, 1.2))
-    viewing.tick(1.2)
+    controller.tick(1.2)
     client.playout.put(frame(201, 1.25))
-    viewing.tick(1.25)
-    assert viewing.position == pytest.approx(10.05)
+    controller.tick(1.25)
+    assert controller.position == pytest.approx(10.05)
 
 
 def test_a_seek_while_paused_shows_where_it_went():
     client = ScriptedClient("rtsp://host/m", duration=25.0)
-    viewing = playing(client)
-    viewing.pause()
+    controller = playing(client)
+    controller.pause()
     client.answer(State.READY)
-    viewing.tick(1.0)
-    viewing.seek(10.0)
-    viewing.tick(1.1)
-    viewing.tick(1.2)
+    controller.tick(1.0)
+    controller.seek(10.0)
+    controller.tick(1.1)
+    controller.tick(1.2)
     assert client.asked == ["PAUSE", ("seek", 10.0), "PLAY"]
 
 
@@ -208,14 +214,14 @@ def test_a_seek_while_paused_shows_where_it_went():
 def test_a_seek_beyond_the_end_leads_to_the_start_of_the_last_frame(duration, rate, last):
     client = ScriptedClient("rtsp://host/m", duration)
     client.frameRate = rate
-    viewing = playing(client)
-    viewing.seek_by(60.0)
-    viewing.tick(1.0)
+    controller = playing(client)
+    controller.seek_by(60.0)
+    controller.tick(1.0)
     assert client.asked == [("seek", pytest.approx(last))] * (last > 0)
     client.asked.clear()
     for now in range(2, 20):  # held
-        viewing.seek_by(5.0)
-        viewing.tick(float(now))
+        controller.seek_by(5.0)
+        controller.tick(float(now))
     assert client.asked == []
 
 
@@ -223,31 +229,31 @@ def test_space_while_a_paused_seek_is_under_way_plays_from_there():
     """Whatever the seek has come to: not sent, sent, answered, its frame shown, paused again."""
     for moment in range(5):
         client = ScriptedClient("rtsp://host/m", duration=25.0)
-        viewing = playing(client)
-        viewing.pause()
+        controller = playing(client)
+        controller.pause()
         client.answer(State.READY)
-        viewing.tick(1.0)
+        controller.tick(1.0)
         client.asked.clear()
-        viewing.seek(0.0)
+        controller.seek(0.0)
         for step in range(5):
             if step == moment:
-                assert not viewing.wants_to_play
-                viewing.toggle()
-                assert viewing.wants_to_play
-            viewing.tick(1.1 + step / 100)
+                assert not controller.wants_to_play
+                controller.toggle()
+                assert controller.wants_to_play
+            controller.tick(1.1 + step / 100)
             if client._waiting:
                 client.answer(State.PLAYING if client.asked[-1] == "PLAY" else State.READY)
             if client.state is State.PLAYING:
                 client.playout.put(frame(1 + step, 1.1 + step / 100))
-        settle(client, viewing)
+        settle(client, controller)
         assert client.asked[:2] == [("seek", 0.0), "PLAY"], moment
-        assert client.state is State.PLAYING and viewing.wants_to_play, moment
+        assert client.state is State.PLAYING and controller.wants_to_play, moment
 
 
-def settle(client: ScriptedClient, viewing: Viewing, now: float = 5.0) -> None:
+def settle(client: ScriptedClient, controller: PlaybackController, now: float = 5.0) -> None:
     """Answer with yes until nothing more is asked for."""
     for step in range(10):
-        viewing.tick(now + step / 100)
+        controller.tick(now + step / 100)
         if client._waiting:
             client.answer(State.PLAYING if client.asked[-1] == "PLAY" else State.READY)
 
@@ -257,62 +263,62 @@ def settle(client: ScriptedClient, viewing: Viewing, now: float = 5.0) -> None:
 @pytest.mark.parametrize("answered_after", range(1, 4))
 def test_quick_presses_of_space_end_as_their_number_says(begins_playing, presses, answered_after):
     client = ScriptedClient("rtsp://host/m", duration=25.0)
-    viewing = playing(client)
+    controller = playing(client)
     if not begins_playing:
-        viewing.pause()
-        settle(client, viewing, 1.0)
+        controller.pause()
+        settle(client, controller, 1.0)
     for press in range(presses):
-        viewing.toggle()
-        viewing.tick(2.0 + press / 100)
+        controller.toggle()
+        controller.tick(2.0 + press / 100)
         if press % answered_after == 0 and client._waiting:
             client.answer(State.PLAYING if client.asked[-1] == "PLAY" else State.READY)
-    settle(client, viewing)
+    settle(client, controller)
     plays = begins_playing == (presses % 2 == 0)
     assert client.state is (State.PLAYING if plays else State.READY)
     client.playout.put(frame(9, 6.0))
     client.playout.put(frame(10, 6.05))
-    assert (viewing.tick(7.0) is not None) is plays
+    assert (controller.tick(7.0) is not None) is plays
 
 
 def test_a_refused_play_or_pause_is_not_asked_for_again():
     client = ScriptedClient("rtsp://host/m", duration=25.0)
-    viewing = playing(client)
-    for wish, state in ((viewing.pause, State.PLAYING), (viewing.play, State.READY)):
+    controller = playing(client)
+    for wish, state in ((controller.pause, State.PLAYING), (controller.play, State.READY)):
         client.answer(state)
         client.asked.clear()
-        viewing.tick(1.0)
+        controller.tick(1.0)
         wish()
-        viewing.tick(1.1)
+        controller.tick(1.1)
         assert len(client.asked) == 1
         client.answer(state, "The server refused.")
         for now in range(2, 9):
-            viewing.tick(float(now))
+            controller.tick(float(now))
         assert len(client.asked) == 1
-        assert viewing.wants_to_play is (state is State.PLAYING)
+        assert controller.wants_to_play is (state is State.PLAYING)
 
 
 def test_what_others_ask_of_the_client_is_left_alone():
     client = ScriptedClient("rtsp://host/m", duration=25.0)
-    viewing = playing(client)
-    viewing.pause()
-    settle(client, viewing, 1.0)
+    controller = playing(client)
+    controller.pause()
+    settle(client, controller, 1.0)
     client.asked.clear()
     for state in (State.PLAYING, State.READY, State.PLAYING):
         client.answer(state)
-        settle(client, viewing)
-        assert viewing.wants_to_play is (state is State.PLAYING)
+        settle(client, controller)
+        assert controller.wants_to_play is (state is State.PLAYING)
     assert client.asked == []
 
 
 def test_a_speed_that_is_chosen_while_an_answer_is_awaited_is_not_lost():
     client = ScriptedClient("rtsp://host/m", duration=25.0)
-    viewing = playing(client)
+    controller = playing(client)
     client._waiting = True
-    viewing.set_speed(2.0)
-    viewing.tick(1.0)
-    viewing.set_speed(4.0)
+    controller.set_speed(2.0)
+    controller.tick(1.0)
+    controller.set_speed(4.0)
     client.answer(State.PLAYING)
-    viewing.tick(1.1)
+    controller.tick(1.1)
     assert client.asked == [("speed", 4.0)]
 
 
@@ -322,72 +328,72 @@ def near_the_end(small_movie):
     with ServerProcess(small_movie.parent) as server:
         client = Client(None, HOST, 0, 0, f"rtsp://{HOST}:{server.port}/{small_movie.name}")
         client.setupMovie()
-        viewing = Viewing(client)
+        controller = PlaybackController(client)
         errors = set()
 
         def run(seconds: float, until=lambda: False) -> None:
             end = time.monotonic() + seconds
             while time.monotonic() < end and not until():
-                viewing.tick(time.monotonic())
+                controller.tick(time.monotonic())
                 errors.add(client.error)
                 time.sleep(0.005)
 
-        viewing.play()
-        run(5, lambda: viewing.frame is not None)
-        yield client, viewing, run
+        controller.play()
+        run(5, lambda: controller.frame is not None)
+        yield client, controller, run
         client.close()
         assert errors == {""}
 
 
 def test_a_held_key_goes_to_the_end_quietly(near_the_end):
-    client, viewing, run = near_the_end
+    client, controller, run = near_the_end
     for _ in range(24):  # more than a second of key repeats
-        viewing.seek_by(0.5)
+        controller.seek_by(0.5)
         run(0.05)
     run(5, lambda: client.ended)
-    assert client.ended and viewing.frame.number == round(client.duration * client.frameRate)
-    viewing.seek_by(5.0)
+    assert client.ended and controller.frame.number == round(client.duration * client.frameRate)
+    controller.seek_by(5.0)
     run(0.2)
-    assert client.ended and not viewing.wants_to_play
+    assert client.ended and not controller.wants_to_play
 
 
 def test_home_and_at_once_space_plays_from_the_beginning(near_the_end):
-    client, viewing, run = near_the_end
+    client, controller, run = near_the_end
     for pause in (0.0, 0.01, 0.03, 0.06, 0.1, 0.15):
-        viewing.pause()
+        controller.pause()
         run(1, lambda: client.state is State.READY and not client.isWaiting())
-        viewing.seek(1.0)
+        controller.seek(1.0)
         run(0.2)
-        viewing.seek(0.0)
+        controller.seek(0.0)
         run(pause)
-        viewing.toggle()
-        run(3, lambda: client.state is State.PLAYING and 4 < viewing.frame.number < 16)
-        assert 4 < viewing.frame.number < 16
+        controller.toggle()
+        run(3, lambda: client.state is State.PLAYING and 4 < controller.frame.number < 16)
+        assert 4 < controller.frame.number < 16
         run(0.1)
-        assert client.state is State.PLAYING and viewing.wants_to_play
+        assert client.state is State.PLAYING and controller.wants_to_play
 
 
 def test_a_lab_server_is_not_sought_in():
     client = ScriptedClient()
-    viewing = playing(client)
-    viewing.seek_by(5.0)
-    viewing.tick(1.0)
+    controller = playing(client)
+    controller.seek_by(5.0)
+    controller.tick(1.0)
     assert client.asked == []
 
 
 def test_a_lost_standard_session_is_begun_anew_with_longer_and_longer_pauses():
     client = ScriptedClient("rtsp://host/m", duration=25.0)
-    viewing = playing(client)
+    controller = playing(client)
     client.playout.put(frame(100, 1.0))
-    viewing.tick(1.0)
+    controller.tick(1.0)
     trouble = "The server has closed the connection."
     client.answer(State.INIT, trouble)
     attempts, now = [], 10.0
-    viewing.tick(now)
+    controller.tick(now)
     while len(attempts) < 6:
         now += 0.01
-        viewing.tick(now)
-        assert viewing.situation(now).error == trouble
+        controller.tick(now)
+        assert controller.state_at(now).error == trouble
         if client.asked:
             attempts.append(now)
             client.asked.clear()
@@ -396,33 +402,33 @@ def test_a_lost_standard_session_is_begun_anew_with_longer_and_longer_pauses():
     assert after == pytest.approx([1.0, 2.0, 4.0, 8.0, 12.0, 16.0], abs=0.1)
     while not client.asked:
         now += 0.01
-        viewing.tick(now)
+        controller.tick(now)
     client.answer(State.READY)
-    viewing.tick(now + 0.1)
-    viewing.tick(now + 0.2)
+    controller.tick(now + 0.1)
+    controller.tick(now + 0.2)
     assert client.asked == ["SETUP", ("seek", 5.0), "PLAY"]
-    assert viewing.situation(now).reconnecting_in is None
+    assert controller.state_at(now).reconnecting_in is None
 
 
 @pytest.mark.parametrize(("number", "plays_on"), [(100, True), (499, False)])
 def test_a_server_that_says_goodbye_in_the_middle_is_played_again(number, plays_on):
     client = ScriptedClient("rtsp://host/m", duration=25.0)
-    viewing = playing(client)
+    controller = playing(client)
     client.playout.put(frame(number, 1.0))
-    viewing.tick(1.0)
+    controller.tick(1.0)
     client.answer(State.READY)
     client.ended = True
-    viewing.tick(1.1)
+    controller.tick(1.1)
     client.answer(State.INIT, "The server has closed the connection.")
-    viewing.tick(1.2)
-    viewing.tick(1.2 + DELAYS[0])
+    controller.tick(1.2)
+    controller.tick(1.2 + DELAYS[0])
     client.answer(State.READY)
     client.ended = False
-    viewing.tick(3.0)
-    viewing.tick(3.1)
+    controller.tick(3.0)
+    controller.tick(3.1)
     client.answer(State.PLAYING)
     client.playout.put(frame(number, 3.2))
-    viewing.tick(3.2)
+    controller.tick(3.2)
     place = ("seek", pytest.approx(number * 0.05))
     to_show_it_only = [] if plays_on else ["PAUSE"]
     assert client.asked == ["SETUP", place, "PLAY", *to_show_it_only]
@@ -430,58 +436,58 @@ def test_a_server_that_says_goodbye_in_the_middle_is_played_again(number, plays_
 
 def test_a_lost_lab_session_waits_for_setup():
     client = ScriptedClient()
-    viewing = playing(client)
+    controller = playing(client)
     client.answer(State.INIT, "The server has closed the connection.")
     for now in range(10, 60):
-        viewing.tick(float(now))
+        controller.tick(float(now))
     assert client.asked == []
-    assert viewing.situation(60.0).reconnecting_in is None
+    assert controller.state_at(60.0).reconnecting_in is None
 
 
 def test_teardown_ends_the_attempts():
     client = ScriptedClient("rtsp://host/m")
-    viewing = playing(client)
+    controller = playing(client)
     client.answer(State.INIT, "The connection is lost.")
-    viewing.tick(10.0)
-    viewing.tear_down()
+    controller.tick(10.0)
+    controller.tear_down()
     client.answer(State.INIT)
     client.asked.clear()
     for now in range(11, 60):
-        viewing.tick(float(now))
+        controller.tick(float(now))
     assert client.asked == []
 
 
 def test_a_silence_while_playing_is_told_in_seconds():
     client = ScriptedClient()
-    viewing = playing(client)
+    controller = playing(client)
     client.playout.put(frame(1, 1.0))
-    viewing.tick(1.0)
-    assert viewing.situation(1.0 + STALL - 0.01).silence == 0
-    assert viewing.situation(1.0 + STALL + 1.5).silence == int(STALL + 1.5)
+    controller.tick(1.0)
+    assert controller.state_at(1.0 + STALL - 0.01).silence == 0
+    assert controller.state_at(1.0 + STALL + 1.5).silence == int(STALL + 1.5)
 
 
 def test_frames_none_of_which_can_be_decoded_are_told_after_a_while():
-    viewing = playing(ScriptedClient())
-    viewing.decoded("broken", 1.0)
-    viewing.decoded("broken", 0.9 + DAMAGE)
-    assert viewing.situation(9.0).damage == ""
-    viewing.decoded("broken", 1.0 + DAMAGE)
-    viewing.decoded("broken otherwise", 1.1 + DAMAGE)
-    assert viewing.situation(9.0).damage == "broken", "words that change cannot be read"
-    viewing.decoded("", 1.2 + DAMAGE)
-    viewing.decoded("broken", 1.3 + DAMAGE)
-    assert viewing.situation(9.0).damage == ""
+    controller = playing(ScriptedClient())
+    controller.decoded("broken", 1.0)
+    controller.decoded("broken", 0.9 + DAMAGE)
+    assert controller.state_at(9.0).damage == ""
+    controller.decoded("broken", 1.0 + DAMAGE)
+    controller.decoded("broken otherwise", 1.1 + DAMAGE)
+    assert controller.state_at(9.0).damage == "broken", "words that change cannot be read"
+    controller.decoded("", 1.2 + DAMAGE)
+    controller.decoded("broken", 1.3 + DAMAGE)
+    assert controller.state_at(9.0).damage == ""
 
 
 def test_the_session_that_ended_leaves_no_picture():
     client = ScriptedClient()
-    viewing = playing(client)
+    controller = playing(client)
     client.playout.put(frame(1, 1.0))
-    viewing.tick(1.0)
-    assert viewing.situation(1.0).has_picture
+    controller.tick(1.0)
+    assert controller.state_at(1.0).has_picture
     client.answer(State.INIT)
-    viewing.tick(1.1)
-    assert not viewing.situation(1.1).has_picture
+    controller.tick(1.1)
+    assert not controller.state_at(1.1).has_picture
 
 
 @pytest.mark.parametrize("suffix", [".Mjpeg", ".mjpeg"])
@@ -489,12 +495,12 @@ def test_a_recording_can_be_served(tmp_path, small_movie, suffix):
     from movies import frames_of
 
     client = ScriptedClient()
-    viewing = playing(client)
-    viewing.record(tmp_path / f"taken{suffix}")
+    controller = playing(client)
+    controller.record(tmp_path / f"taken{suffix}")
     jpegs = frames_of(small_movie)[:5]
     for number, jpeg in enumerate(jpegs, start=1):
         client.onFrame(Frame(jpeg, number, 0, number * 0.05, 1.0))
-    recording = viewing.stop_recording()
+    recording = controller.stop_recording()
     assert recording.frames == 5
     assert client.onFrame is None
     stream = VideoStream(tmp_path / f"taken{suffix}")
@@ -504,17 +510,17 @@ def test_a_recording_can_be_served(tmp_path, small_movie, suffix):
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
 def test_a_disk_that_fails_ends_the_recording_with_a_sentence(tmp_path):
     client = ScriptedClient()
-    viewing = playing(client)
+    controller = playing(client)
     path = tmp_path / "taken.Mjpeg"
     path.symlink_to("/dev/full")
-    viewing.record(path)
+    controller.record(path)
     client.onFrame(frame(1, 1.0))
-    assert viewing.recording_error == (
+    assert controller.recording_error == (
         f"The recording has failed (No space left on device): 0 frames saved in {path}"
     )
     assert client.onFrame is None
-    assert not viewing.situation(1.0).recording
-    assert viewing.stop_recording() is None
+    assert not controller.state_at(1.0).recording
+    assert controller.stop_recording() is None
 
 
 def test_backoff_repeats_its_longest_pause():

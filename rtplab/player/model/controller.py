@@ -11,8 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from rtplab.player.model.reconnecting import Backoff
-from rtplab.player.model.status import Situation
+from rtplab.player.model.status import PlayerState
 from rtplab.protocol.rtsp.states import State
 from rtplab.receiving.files.recording import Recording
 from rtplab.receiving.rtp.frames import Frame
@@ -24,6 +23,9 @@ LAST_MOMENT = 0.1
 SAME_PLACE = 0.001  # seconds that timestamps may be off, in ticks of 1/90000 s
 STALL = 2.0  # seconds without a picture while playing after which the viewer is told
 DAMAGE = 5.0  # seconds of frames none of which could be decoded, likewise
+# Seconds before each attempt; the last is repeated. So attempts are made 1, 2, 4 and 8 s after the
+# loss and every 4 s from then on: a server that comes back is found within 5 s.
+DELAYS = (1.0, 1.0, 2.0, 4.0)
 
 
 def short_name(movie: str) -> str:
@@ -31,7 +33,32 @@ def short_name(movie: str) -> str:
     return movie.rstrip("/").rpartition("/")[2] or movie
 
 
-class Viewing:
+class Backoff:
+    """Attempts with longer and longer pauses between them."""
+
+    def __init__(self) -> None:
+        self.attempt = 0  # from 1; 0: nothing is to be tried
+        self._due = 0.0
+
+    @property
+    def active(self) -> bool:
+        return self.attempt > 0
+
+    def failed(self, now: float) -> None:
+        """The connection was lost, or an attempt has failed: another is due later."""
+        self._due = now + DELAYS[min(self.attempt, len(DELAYS) - 1)]
+        self.attempt += 1
+
+    def succeeded(self) -> None:
+        """There is a session again."""
+        self.attempt = 0
+
+    def remaining(self, now: float) -> float:
+        """Seconds until the attempt is due."""
+        return max(0.0, self._due - now)
+
+
+class PlaybackController:
     """One client, from the viewer's side. All in one thread, but for the recording."""
 
     def __init__(self, client: Any) -> None:
@@ -182,10 +209,10 @@ class Viewing:
         elif now >= self._damaged_since + DAMAGE:
             self._damage = self._damage or problem
 
-    def situation(self, now: float) -> Situation:
+    def state_at(self, now: float) -> PlayerState:
         """All that words and buttons depend on."""
         client = self.client
-        return Situation(
+        return PlayerState(
             movie=short_name(client.fileName),
             state=client.state,
             waiting=client.isWaiting(),
