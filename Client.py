@@ -6,8 +6,10 @@ it takes that step: so a method that is overridden here, or on one client, has i
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from rtplab.protocol.errors import MessageError
@@ -24,6 +26,9 @@ from rtplab.receiving.rtsp.watch import TimeLimits
 
 METHODS = ("SETUP", "PLAY", "PAUSE", "TEARDOWN")  # by the numbers of the lab
 MAX_SESSION_DIGITS = 20  # of a session id that counts as a number, as those of lab servers do
+
+
+PLAYER = (sys.executable, str(Path(__file__).with_name("ClientLauncher.py")))  # for a new window
 
 
 class Client(RtspClient):
@@ -73,7 +78,11 @@ class Client(RtspClient):
         """Build the player in `master`."""
         from rtplab.player.window import PlayerWindow
 
-        self.window = PlayerWindow(self.master, self)
+        self.window = PlayerWindow(
+            self.master, self, self._open_here, lambda: self.handler(), PLAYER
+        )
+        for name, button in self.window.controls.lab_row.buttons.items():
+            setattr(self, name, button)
 
     def setupMovie(self) -> None:
         """Setup button: ask the server for the movie. Only in INIT."""
@@ -81,11 +90,11 @@ class Client(RtspClient):
 
     def playMovie(self) -> None:
         """Play button: have the movie sent. Only in READY."""
-        super().play()
+        super().play_movie()
 
     def pauseMovie(self) -> None:
         """Pause button: have the sending stopped for now. Only in PLAYING."""
-        super().pause()
+        super().pause_movie()
 
     def exitClient(self) -> None:
         """Teardown button: end the session and free all that it used. SETUP can begin another."""
@@ -138,11 +147,11 @@ class Client(RtspClient):
         """See setupMovie."""
         self.setupMovie()
 
-    def play(self) -> None:
+    def play_movie(self) -> None:
         """See playMovie."""
         self.playMovie()
 
-    def pause(self) -> None:
+    def pause_movie(self) -> None:
         """See pauseMovie."""
         self.pauseMovie()
 
@@ -269,6 +278,20 @@ class Client(RtspClient):
         self.capture_to(capture)
 
     capture_to = captureTo
+
+    def _open_here(self, address: Any) -> Any:
+        """Return the window of a client for another address that is set as this one is."""
+        movie = address.url or address.movie
+        other = type(self)(
+            self.master,
+            address.host,
+            address.port,
+            address.rtp_port,
+            movie,
+            self._source.transport,
+            self._source.trust,
+        )
+        return other.window
 
 
 def _response_from_text(data: str | bytes) -> Response:

@@ -63,11 +63,15 @@ MakeClient = Callable[
 MakeServer = Callable[["Service"], DemonstrationServer]
 
 
-def rtsp_client(master: Any, *what: Any) -> tuple[LaunchedClient, PlayerWindow | None]:
+def rtsp_client(
+    master: Any, host: str, port: int, rtp_port: int, movie: str, transport: str, trust: TlsTrust
+) -> tuple[LaunchedClient, PlayerWindow | None]:
     """Make the package's client, as MakeClient says."""
     from rtplab.receiving.rtsp.client import RtspClient
+    from rtplab.receiving.rtsp.moviesource import MovieSource
 
-    client = RtspClient(*what)
+    source = MovieSource(host, port, movie, transport, trust)
+    client = RtspClient(source, rtp_port, in_background=master is not None)
     if master is None:
         return client, None
     from rtplab.player.window import PlayerWindow
@@ -166,24 +170,59 @@ def _no_window(reason: str) -> int:
 
 
 def _play_on(root: Any, options: argparse.Namespace, make_client: MakeClient) -> None:
-    """Play in a window until it and all that were opened from it are closed."""
-    from rtplab.player.window import close_clients
+    """Play in a window until it is closed."""
+    from rtplab.player.window import PlayerWindow
 
     for number in (signal.SIGINT, signal.SIGTERM):
         # Tk would only report a KeyboardInterrupt, and forget a `quit` before its main loop.
         signal.signal(number, lambda *_: root.after(0, root.quit))
     client, window = client_for(options, root, make_client)
+    assert window is not None
     capture = _capture(client, options)
-    if window is not None and options.server is not None:
+
+    def open_here(address: Address) -> PlayerWindow:
+        return _open(address, root, options, make_client, capture)
+
+    window.open_here = open_here
+    window.program = [*window.program, *_options_for_new_window(options)]
+    if options.server is not None:
         window.remember(_address(options))
-    if window is not None and "://" in options.movie:
+    if "://" in options.movie:
         window.play()  # whoever names an address wants to see it; the lab presses Setup
     try:
         root.mainloop()
     finally:
         client.close()
-        close_clients()
+        last = PlayerWindow.of(root)
+        if last is not None:  # another movie was opened in it
+            last.client.close()
         _finish(capture)
+
+
+def _open(
+    address: Address,
+    root: Any,
+    options: argparse.Namespace,
+    make_client: MakeClient,
+    capture: LiveCapture | None,
+) -> PlayerWindow:
+    """Make a client for another address, and its window, in the place of the one before."""
+    named = argparse.Namespace(**vars(options))
+    named.server, named.server_port, named.rtp_port = address.host, address.port, address.rtp_port
+    named.movie = address.url or address.movie
+    client, window = client_for(named, root, make_client)
+    if capture is not None:
+        client.capture_to(capture)
+    assert window is not None
+    return window
+
+
+def _options_for_new_window(options: argparse.Namespace) -> list[str]:
+    """All that is not changed in the window. A capture file belongs to one process."""
+    given = ["--transport", options.transport]
+    if options.ca:
+        given += ["--ca", options.ca]
+    return [*given, "--insecure"] if options.insecure else given
 
 
 def client_for(

@@ -29,47 +29,47 @@ class ScriptedClient:
     """Answers nothing by itself: the test says when a request has been answered."""
 
     def __init__(self, movie: str = "movie.Mjpeg", duration: float | None = None) -> None:
-        self.fileName = movie
+        self.movie_name = movie
         self.duration = duration
-        self.frameRate: float | None = None if duration is None else 20.0
+        self.frame_rate: float | None = None if duration is None else 20.0
         self.state = State.INIT
         self.error = self.notice = ""
-        self.ended = self.needsPassword = False
-        self.onFrame = None
+        self.ended = self.needs_password = False
+        self.on_frame = None
         self.playout = PlayoutBuffer(latency=0.0)
         self.asked: list[object] = []
         self._waiting = False
 
-    def isWaiting(self) -> bool:
+    def is_waiting(self) -> bool:
         return self._waiting
 
     def _ask(self, what: object) -> None:
         self.asked.append(what)
         self._waiting = True
 
-    def waitFor(self, condition, timeout: float) -> bool:
+    def wait_for(self, condition, timeout: float) -> bool:
         assert timeout == 0
         return condition()
 
-    def setupMovie(self) -> None:
+    def set_up(self) -> None:
         self._ask("SETUP")
 
-    def playMovie(self) -> None:
+    def play_movie(self) -> None:
         self._ask("PLAY")
 
-    def pauseMovie(self) -> None:
+    def pause_movie(self) -> None:
         self._ask("PAUSE")
 
-    def exitClient(self) -> None:
+    def tear_down(self) -> None:
         self._ask("TEARDOWN")
 
-    def seekMovie(self, seconds: float) -> None:
+    def seek(self, seconds: float) -> None:
         self.asked.append(("seek", seconds))
 
-    def setSpeed(self, speed: float) -> None:
+    def set_speed(self, speed: float) -> None:
         self.asked.append(("speed", speed))
 
-    def positionOf(self, frame: Frame) -> float:
+    def position_of(self, frame: Frame) -> float:
         return frame.media_time
 
     def answer(self, state: State, error: str = "") -> None:
@@ -213,7 +213,7 @@ def test_a_seek_while_paused_shows_where_it_went():
 )
 def test_a_seek_beyond_the_end_leads_to_the_start_of_the_last_frame(duration, rate, last):
     client = ScriptedClient("rtsp://host/m", duration)
-    client.frameRate = rate
+    client.frame_rate = rate
     controller = playing(client)
     controller.seek_by(60.0)
     controller.tick(1.0)
@@ -327,7 +327,7 @@ def near_the_end(small_movie):
     """A real session, and a function that runs it for so many seconds."""
     with ServerProcess(small_movie.parent) as server:
         client = Client(None, HOST, 0, 0, f"rtsp://{HOST}:{server.port}/{small_movie.name}")
-        client.setupMovie()
+        client.set_up()
         controller = PlaybackController(client)
         errors = set()
 
@@ -351,7 +351,7 @@ def test_a_held_key_goes_to_the_end_quietly(near_the_end):
         controller.seek_by(0.5)
         run(0.05)
     run(5, lambda: client.ended)
-    assert client.ended and controller.frame.number == round(client.duration * client.frameRate)
+    assert client.ended and controller.frame.number == round(client.duration * client.frame_rate)
     controller.seek_by(5.0)
     run(0.2)
     assert client.ended and not controller.wants_to_play
@@ -361,7 +361,7 @@ def test_home_and_at_once_space_plays_from_the_beginning(near_the_end):
     client, controller, run = near_the_end
     for pause in (0.0, 0.01, 0.03, 0.06, 0.1, 0.15):
         controller.pause()
-        run(1, lambda: client.state is State.READY and not client.isWaiting())
+        run(1, lambda: client.state is State.READY and not client.is_waiting())
         controller.seek(1.0)
         run(0.2)
         controller.seek(0.0)
@@ -490,20 +490,19 @@ def test_the_session_that_ended_leaves_no_picture():
     assert not controller.state_at(1.1).has_picture
 
 
-@pytest.mark.parametrize("suffix", [".Mjpeg", ".mjpeg"])
-def test_a_recording_can_be_served(tmp_path, small_movie, suffix):
+def test_a_recording_can_be_served(tmp_path, small_movie):
     from movies import frames_of
 
     client = ScriptedClient()
     controller = playing(client)
-    controller.record(tmp_path / f"taken{suffix}")
+    controller.recorder.start(tmp_path / "taken.Mjpeg")
     jpegs = frames_of(small_movie)[:5]
     for number, jpeg in enumerate(jpegs, start=1):
-        client.onFrame(Frame(jpeg, number, 0, number * 0.05, 1.0))
-    recording = controller.stop_recording()
+        client.on_frame(Frame(jpeg, number, 0, number * 0.05, 1.0))
+    recording = controller.recorder.stop()
     assert recording.frames == 5
-    assert client.onFrame is None
-    stream = VideoStream(tmp_path / f"taken{suffix}")
+    assert client.on_frame is None
+    stream = VideoStream(tmp_path / "taken.Mjpeg")
     assert [stream.nextFrame() for _ in range(6)] == [*jpegs, b""]
 
 
@@ -513,14 +512,14 @@ def test_a_disk_that_fails_ends_the_recording_with_a_sentence(tmp_path):
     controller = playing(client)
     path = tmp_path / "taken.Mjpeg"
     path.symlink_to("/dev/full")
-    controller.record(path)
-    client.onFrame(frame(1, 1.0))
-    assert controller.recording_error == (
+    controller.recorder.start(path)
+    client.on_frame(frame(1, 1.0))
+    assert controller.recorder.error == (
         f"The recording has failed (No space left on device): 0 frames saved in {path}"
     )
-    assert client.onFrame is None
+    assert client.on_frame is None
     assert not controller.state_at(1.0).recording
-    assert controller.stop_recording() is None
+    assert controller.recorder.stop() is None
 
 
 def test_backoff_repeats_its_longest_pause():

@@ -189,7 +189,7 @@ class SlowClient:
     def set_up(self):
         pass
 
-    def play(self):
+    def play_movie(self):
         self.on_frame(Frame(b"", 1, 0, 0.0, 0.0))
 
     def tear_down(self):
@@ -210,7 +210,7 @@ def test_set_up_may_take_as_long_as_its_replies_together(capsys):
 
 def test_no_picture_is_never_without_a_sentence(capsys):
     client = SlowClient()
-    client.play = lambda: None
+    client.play_movie = lambda: None
     assert HeadlessRun(client, HeadlessOptions(json=True, duration=0.1)).run() == 1
     stdout, stderr = capsys.readouterr()
     assert json.loads(stdout)["error"] == stderr.strip() != ""
@@ -221,7 +221,7 @@ def test_ctrl_c_before_a_picture_is_told(capsys):
         raise KeyboardInterrupt
 
     client = SlowClient()
-    client.play = interrupt
+    client.play_movie = interrupt
     assert HeadlessRun(client, HeadlessOptions(json=True)).run() == 1
     assert "interrupted" in json.loads(capsys.readouterr().out)["error"]
 

@@ -1,234 +1,173 @@
-"""What the commands do: a method for each name in the command table."""
+"""What the commands do: a callable for each name in the command table."""
 
 from __future__ import annotations
 
 import io
 import time
-import tkinter as tk
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from tkinter import filedialog
-from typing import TYPE_CHECKING
 
 from PIL import Image
 
-from rtplab.player.controls.menu import build_menu, speed_label
-from rtplab.player.dialogs import OpenDialog
+from rtplab.player.controls.controlbar import Controls
+from rtplab.player.controls.fullscreen import FullScreen
 from rtplab.player.look.palette import DARK, LIGHT
+from rtplab.player.look.theme import Theme
 from rtplab.player.model import history
-from rtplab.player.model.commands import LARGE_STEP, SMALL_STEP, next_speed
-from rtplab.player.model.controller import short_name
+from rtplab.player.model.client import PlayerClient
+from rtplab.player.model.commands import LARGE_STEP, PAGES, SMALL_STEP, next_speed
+from rtplab.player.model.controller import PlaybackController, short_name
+from rtplab.player.model.traffic import Traffic
+from rtplab.player.panel.panel import Panel
+from rtplab.player.picture.area import PictureArea
 from rtplab.receiving.files.wholefile import write_whole
 
-if TYPE_CHECKING:
-    from rtplab.player.window import PlayerWindow
+Actions = dict[str, Callable[[], None]]  # by the names in the command table
 
 
-class Actions:
-    """The user's wishes, in one window."""
+def playback_actions(
+    client: PlayerClient, controller: PlaybackController, set_speed: Callable[[float], None]
+) -> Actions:
+    """The session, and the movie's course."""
+    seek_by = controller.seek_by
+    return {
+        "setup": client.set_up,
+        "start": controller.play,
+        "pause": controller.pause,
+        "teardown": controller.tear_down,
+        "toggle": controller.toggle,
+        "step": controller.step,
+        "back": partial(seek_by, -SMALL_STEP),
+        "forward": partial(seek_by, SMALL_STEP),
+        "far_back": partial(seek_by, -LARGE_STEP),
+        "far_forward": partial(seek_by, LARGE_STEP),
+        "beginning": partial(controller.seek, 0.0),
+        "slower": lambda: set_speed(next_speed(controller.speed, -1)),
+        "faster": lambda: set_speed(next_speed(controller.speed, 1)),
+        "normal_speed": partial(set_speed, 1.0),
+    }
 
-    def __init__(self, window: PlayerWindow) -> None:
-        self._window = window
 
-    # ------------------------------------------------------------------ session
+def view_actions(
+    picture: PictureArea, controls: Controls, panel: Panel, fullscreen: FullScreen
+) -> Actions:
+    """What is seen."""
 
-    def setup(self) -> None:
-        self._window.client.setupMovie()
+    def leave_fullscreen() -> None:
+        """Leave whatever lies over the picture, and the controls."""
+        if picture.keys_overlay.shown:
+            picture.keys_overlay.toggle()
+        else:
+            fullscreen.leave()
+        picture.focus_set()
 
-    def start(self) -> None:
-        self._window.controller.play()
+    def change_colours() -> None:
+        """Change between light and dark, and remember it."""
+        theme = Theme.of(picture)
+        theme.use(LIGHT if theme.palette is DARK else DARK)
+        picture.update_idletasks()  # the window must not be gone when it is redrawn
+        settings = history.load()
+        settings.colours = theme.palette.name
+        history.save(settings)
 
-    def pause(self) -> None:
-        self._window.controller.pause()
+    return {
+        "fullscreen": fullscreen.toggle,
+        "leave_fullscreen": leave_fullscreen,
+        "colours": change_colours,
+        # Tab goes on from there, Esc back.
+        "controls": controls.bar.buttons["toggle"].focus_set,
+        "help": picture.keys_overlay.toggle,
+        "panel": panel.toggle,
+        **{page.lower(): partial(panel.show, page) for page in PAGES},
+    }
 
-    def teardown(self) -> None:
-        self._window.controller.tear_down()
 
-    # ------------------------------------------------------------------ playback
+class Saving:
+    """Snapshots, recordings and captures; what came of them is said in the picture's corner."""
 
-    def toggle(self) -> None:
-        self._window.controller.toggle()
+    def __init__(
+        self,
+        client: PlayerClient,
+        controller: PlaybackController,
+        traffic: Traffic,
+        picture: PictureArea,
+    ) -> None:
+        self._client, self._controller = client, controller
+        self._traffic, self._picture = traffic, picture
 
-    def step(self) -> None:
-        self._window.controller.step()
+    def actions(self) -> Actions:
+        return {
+            "snapshot": self._save_snapshot,
+            "record": self._record_or_end,
+            "save_pcap": self.save_capture,
+        }
 
-    def back(self) -> None:
-        self._window.controller.seek_by(-SMALL_STEP)
-
-    def forward(self) -> None:
-        self._window.controller.seek_by(SMALL_STEP)
-
-    def far_back(self) -> None:
-        self._window.controller.seek_by(-LARGE_STEP)
-
-    def far_forward(self) -> None:
-        self._window.controller.seek_by(LARGE_STEP)
-
-    def beginning(self) -> None:
-        self._window.controller.seek(0.0)
-
-    def slower(self) -> None:
-        self.set_speed(next_speed(self._window.controller.speed, -1))
-
-    def faster(self) -> None:
-        self.set_speed(next_speed(self._window.controller.speed, 1))
-
-    def normal_speed(self) -> None:
-        self.set_speed(1.0)
-
-    def set_speed(self, speed: float) -> None:
-        self._window.controller.set_speed(speed)
-        self._window.picture.toast(f"Speed {speed_label(speed)}")
-
-    # ------------------------------------------------------------------ stream
-
-    def open(self) -> None:
-        self._open(in_new_window=False)
-
-    def new_window(self) -> None:
-        self._open(in_new_window=True)
-
-    def _open(self, in_new_window: bool) -> None:
-        window = self._window
-        OpenDialog(
-            window.toplevel,
-            history.load().recent,
-            lambda address: window.open(address, in_new_window),
-        )
-
-    def snapshot(self) -> None:
+    def _save_snapshot(self) -> None:
         """Save the frame that is shown, as large as it was sent."""
-        window = self._window
-        number = window.controller.frame.number if window.controller.frame is not None else 0
+        frame = self._controller.frame
+        number = 0 if frame is None else frame.number
         path = _free_path(history.pictures_folder(), self._stem(f"{number:05}"), ".png")
         try:
-            with Image.open(io.BytesIO(window.picture.jpeg), formats=("JPEG",)) as image:
+            with Image.open(io.BytesIO(self._picture.jpeg), formats=("JPEG",)) as image:
                 image.save(png := io.BytesIO(), "PNG")
             write_whole(path, png.getvalue())
         except OSError as error:
-            window.picture.toast(f"No snapshot could be saved ({error.strerror or error}).")
+            self._picture.toast(f"No snapshot could be saved ({error.strerror or error}).")
         else:
-            window.picture.toast(f"Saved {path}")
+            self._picture.toast(f"Saved {path}")
 
-    def record(self) -> None:
-        self._record(".Mjpeg")
-
-    def record_bare(self) -> None:
-        self._record(".mjpeg")
-
-    def _record(self, suffix: str) -> None:
-        if self._window.state.recording:
+    def _record_or_end(self) -> None:
+        recorder = self._controller.recorder
+        if recorder.active:
             self.end_recording()
             return
         stem = self._stem(time.strftime("%Y%m%d-%H%M%S"))
-        path = _free_path(history.videos_folder(), stem, suffix)
+        path = _free_path(history.videos_folder(), stem, ".Mjpeg")
         try:
-            self._window.controller.record(path)
+            recorder.start(path)
         except OSError as error:
-            self._window.picture.toast(f"No recording could be begun ({error.strerror}).")
+            self._picture.toast(f"No recording could be begun ({error.strerror}).")
         else:
-            self._window.picture.toast(f"Recording to {path}")
+            self._picture.toast(f"Recording to {path}")
 
     def end_recording(self) -> None:
         """End the recording, if there is one, and say what came of it."""
         try:
-            recording = self._window.controller.stop_recording()
+            recording = self._controller.recorder.stop()
         except OSError as error:
-            self._window.picture.toast(f"The recording could not be finished ({error.strerror}).")
+            self._picture.toast(f"The recording could not be finished ({error.strerror}).")
             return
         if recording is not None:
-            self._window.picture.toast(f"{recording.frames} frames saved in {recording.path}")
+            told = f"{recording.frames} frames saved in {recording.path}"
+            if recording.left_out:
+                told += f"; {recording.left_out} were too large for the lab's format"
+            self._picture.toast(told)
 
-    def save_pcap(self) -> None:
+    def save_capture(self) -> None:
         """Ask for a file and write into it what has been observed."""
-        window = self._window
         path = filedialog.asksaveasfilename(
-            parent=window.toplevel,
+            parent=self._picture.winfo_toplevel(),
             title="Save capture",
             initialfile=self._stem("capture") + ".pcap",
             defaultextension=".pcap",
             filetypes=[("Captures", "*.pcap"), ("All files", "*")],
         )
-        if path:
-            window.picture.toast(window.panel.save_capture(Path(path)))
-
-    def close(self) -> None:
-        self._window.close()
+        if not path:
+            return
+        try:
+            count = self._traffic.save(Path(path))
+        except OSError as error:
+            self._picture.toast(f"The capture could not be saved ({error.strerror}).")
+        else:
+            self._picture.toast(f"{count} messages and packets saved in {path}")
 
     def _stem(self, suffix: str) -> str:
         """A file name that tells the movie's."""
-        name = Path(short_name(self._window.client.fileName)).stem
+        name = Path(short_name(self._client.movie_name)).stem
         safe = "".join(c if c.isalnum() or c in "-_" else "-" for c in name)[:60]
         return f"{safe}-{suffix}"
-
-    # ------------------------------------------------------------------ view
-
-    def fullscreen(self) -> None:
-        self._window.fullscreen.toggle()
-
-    def leave_fullscreen(self) -> None:
-        """Leave whatever lies over the picture, and the controls."""
-        window = self._window
-        if window.picture.keys_overlay.shown:
-            window.picture.keys_overlay.toggle()
-        else:
-            window.fullscreen.leave()
-        window.picture.focus_set()
-
-    def panel(self) -> None:
-        self._window.panel.toggle()
-
-    def messages(self) -> None:
-        self._window.panel.show("Messages")
-
-    def state(self) -> None:
-        self._window.panel.show("State")
-
-    def packet(self) -> None:
-        self._window.panel.show("Packet")
-
-    def statistics(self) -> None:
-        self._window.panel.show("Statistics")
-
-    def network(self) -> None:
-        self._window.panel.show("Network")
-
-    def colours(self) -> None:
-        """Change between light and dark, and remember it."""
-        theme = self._window.theme
-        theme.use(LIGHT if theme.palette is DARK else DARK)
-        self._window.toplevel.update_idletasks()  # the window must not be gone when it is redrawn
-        settings = history.load()
-        settings.colours = theme.palette.name
-        history.save(settings)
-
-    def controls(self) -> None:
-        """Give the focus to the first control; Tab goes on from there, Esc back."""
-        self._window.bar.buttons["toggle"].focus_set()
-
-    def help(self) -> None:
-        self._window.picture.keys_overlay.toggle()
-
-    def menu(self) -> None:
-        """Open the menu above its button."""
-        button = self._window.bar.buttons["menu"]
-        menu = self._menu()
-        menu.update_idletasks()
-        x = button.winfo_rootx() + button.winfo_width() - menu.winfo_reqwidth()
-        menu.tk_popup(x, button.winfo_rooty() - menu.winfo_reqheight())
-
-    def menu_at(self, x: int, y: int) -> None:
-        """Open the menu at a place of the screen, in pixels."""
-        self._menu().tk_popup(x, y)
-
-    def _menu(self) -> tk.Menu:
-        window = self._window
-        return build_menu(
-            window.toplevel,
-            window.state,
-            window.run,
-            history.load().recent,
-            lambda address: window.open(address, in_new_window=False),
-        )
 
 
 def _free_path(folder: Path, stem: str, suffix: str) -> Path:

@@ -81,21 +81,20 @@ def test_a_capture(server: Server, disk: SmallDisk) -> None:
     assert {(later - earlier) % 65536 for earlier, later in steps} == {1}
 
 
-@pytest.mark.parametrize("suffix", [".Mjpeg", ".mjpeg"])
-def test_a_recording(disk: SmallDisk, frames: list[bytes], suffix: str) -> None:
+def test_a_recording(disk: SmallDisk, frames: list[bytes]) -> None:
     """Pass: what fitted before the disk was full is a movie without damage; later frames that fit
     again, after room was made, are appended to it as if nothing had been."""
     if disk.prefix:
         pytest.skip("may not mount a file system here")
     filler = disk.folder / "filler"
     filler.write_bytes(bytes(40_000))
-    path = disk.folder / f"taken{suffix}"
+    path = disk.folder / "taken.Mjpeg"
     recording = Recording(path)
     with pytest.raises(OSError, match="No space left"):
         for frame in frames:
             recording.add(frame)
     taken = recording.frames
-    assert path.stat().st_size == sum(map(len, frames[:taken])) + 5 * taken * (suffix == ".Mjpeg")
+    assert path.stat().st_size == sum(map(len, frames[:taken])) + 5 * taken
     filler.unlink()
     recording.add(frames[taken])
     recording.close()

@@ -383,7 +383,7 @@ def test_a_disk_that_becomes_full(
 
 def full(player: Player, disk: SmallDisk) -> Experiment:
     yield player.wait_for(5)
-    player.window.actions.record()
+    player.window.actions["record"]()
     yield Wait(lambda: "failed" in player.words, "the recording's end is told")
     (path,) = disk.folder.glob("*.Mjpeg")
     stream = VideoStream(path)
@@ -396,7 +396,7 @@ def full(player: Player, disk: SmallDisk) -> Experiment:
     yield Wait(lambda: not player.window.state.recording, "it is no more shown as recording")
     if not disk.prefix:
         (disk.folder / "rest").write_bytes(bytes(_room(disk.folder)))
-        player.window.actions.snapshot()
+        player.window.actions["snapshot"]()
         told = f"No snapshot could be saved ({disk.words})."
         yield Wait(lambda: told in player.words, "it is told")
         assert list(disk.folder.glob("*.png")) == []

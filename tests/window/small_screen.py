@@ -32,18 +32,20 @@ def look(root, client) -> dict[str, object]:
     window.controls.update_idletasks()
     root.update()
     must_be_seen = {
-        "slider": window.bar.slider,
-        "toggle": window.bar.buttons["toggle"],
-        "menu": window.bar.buttons["menu"],
-        "state": window.lab_row.state_name,
-        "teardown": window.lab_row.buttons["teardown"],
+        "slider": window.controls.bar.slider,
+        "toggle": window.controls.bar.buttons["toggle"],
+        "menu": window.controls.bar.buttons["menu"],
+        "state": window.controls.lab_row.state_name,
+        "teardown": window.controls.lab_row.buttons["teardown"],
         "picture": window.picture,
     }
     seen = {
         name: {"box": box_of(widget), "needs": [widget.winfo_reqwidth(), widget.winfo_reqheight()]}
         for name, widget in must_be_seen.items()
     }
-    dropped = [name for name, button in window.bar.buttons.items() if not button.winfo_manager()]
+    dropped = [
+        name for name, button in window.controls.bar.buttons.items() if not button.winfo_manager()
+    ]
     return {"window": box_of(root), "seen": seen, "dropped": dropped}
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 from display import pump
 from processes import HOST
-from windows import answer, asked, clients_of, dialogs_of, entries_of, focus, middle_of, words
+from windows import answer, asked, client_of, dialogs_of, entries_of, focus, middle_of, words
 
 from rtplab.player.model import history
+from rtplab.player.model.commands import BY_NAME
 from rtplab.player.model.history import Address
 
 pytestmark = pytest.mark.peers
@@ -23,9 +24,13 @@ def test_all_is_reached_by_keyboard_alone(watch, root, display):
         reached.add(root.focus_get())
         display.key("Tab")
         pump(root, lambda: False, limit=0.05)
-    wanted = {player.pause, player.teardown, player.window.bar.slider}
-    wanted |= set(player.window.bar.buttons.values())
+    wanted = {player.pause, player.teardown, player.window.controls.bar.slider}
+    wanted |= set(player.window.controls.bar.buttons.values())
     assert wanted <= reached
+
+
+def test_there_is_an_action_for_every_command_and_a_command_for_every_action(player):
+    assert set(player.window.actions) == set(BY_NAME)
 
 
 @pytest.mark.parametrize("lock", ["Caps_Lock", "Num_Lock", "Scroll_Lock"])
@@ -39,7 +44,7 @@ def test_a_key_works_whatever_lock_is_on(watch, root, display, lock):
         focus(root, display)
         display.key("r")
         assert pump(root, lambda: player.window.state.recording)
-        assert player.window.controller.stop_recording().path.suffix == ".Mjpeg"
+        assert player.window.controller.recorder.stop().path.suffix == ".Mjpeg"
     finally:
         display.key(lock)
 
@@ -61,7 +66,7 @@ def _menus_of(root) -> list:
 def test_the_mouse_upon_a_button_is_told_what_it_does(watch, root, display):
     player = watch()
     root.update()
-    display.move(*middle_of(player.window.bar.buttons["snapshot"]))
+    display.move(*middle_of(player.window.controls.bar.buttons["snapshot"]))
     assert pump(root, lambda: "Save snapshot  (s)" in _tooltips(root))
     display.move(100, 100)
     assert pump(root, lambda: not _tooltips(root))
@@ -95,9 +100,8 @@ def test_the_open_dialog_plays_something_else_here(watch, root, display, server)
     answer(root, display, *all_of_it, " ", "Return")
     assert pump(root, lambda: asked(root, "Name the server: a host name or an address."))
     answer(root, display, *all_of_it, HOST, "Tab", *all_of_it, str(server.port), "Return")
-    clients = clients_of(root)
-    assert pump(root, lambda: len(clients()) == 1 and clients()[0].fileName == "movie.Mjpeg")
-    other = clients()[0]
+    assert pump(root, lambda: client_of(root).movie_name == "movie.Mjpeg")
+    other = client_of(root)
     try:
         assert pump(root, lambda: bool(other.window.picture.jpeg)), other.error
     finally:
@@ -123,9 +127,8 @@ def test_what_was_opened_lately_is_played_again_by_keys_alone(player, root, disp
     chosen = root.focus_get()
     assert [chosen.item(item, "text") for item in chosen.selection()] == [url]
     press(root, display, "Return")
-    clients = clients_of(root)
-    assert pump(root, lambda: [client.fileName for client in clients()] == [url])
-    (other,) = clients()
+    assert pump(root, lambda: client_of(root).movie_name == url)
+    other = client_of(root)
     try:
         assert pump(root, lambda: bool(other.window.picture.jpeg)), other.error
     finally:

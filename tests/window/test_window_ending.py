@@ -1,4 +1,4 @@
-"""How windows end: by a question, a key, a signal; one of several, and the last."""
+"""How windows end: by a question, a key, a signal; one of several."""
 
 from __future__ import annotations
 
@@ -12,10 +12,9 @@ import pytest
 from display import pump
 from movies import ROOT
 from processes import HOST
-from windows import clients_of, enabled, focus, is_closed, play, window_named
+from windows import enabled, focus, is_closed, play, window_named
 
 from Client import Client
-from rtplab.player.model.history import Address
 
 pytestmark = pytest.mark.peers
 
@@ -54,7 +53,7 @@ def test_an_error_in_a_tick_is_reported_and_ends_no_other_window(player, root, m
 
     reported = []
     monkeypatch.setattr(root, "report_callback_exception", lambda *error: reported.append(error))
-    other = player.another(tkinter.Toplevel(root), (HOST, player.serverPort, 0, "movie.Mjpeg"))
+    other = Client(tkinter.Toplevel(root), HOST, player.serverPort, 0, "movie.Mjpeg")
     try:
         error = RuntimeError("in a tick")
         monkeypatch.setattr(player.window.controller, "tick", raising(error))
@@ -81,7 +80,7 @@ def test_a_window_that_is_destroyed_in_its_own_tick_ticks_no_more(player, root, 
     reported = []
     monkeypatch.setattr(root, "report_callback_exception", lambda *error: reported.append(error))
     top = tkinter.Toplevel(root)
-    other = player.another(top, (HOST, player.serverPort, 0, "movie.Mjpeg"))
+    other = Client(top, HOST, player.serverPort, 0, "movie.Mjpeg")
     ticks = []
 
     def destroy(now: float) -> None:
@@ -121,22 +120,6 @@ def test_q_quits_at_once_even_while_playing(watch, root, display, monkeypatch):
     display.key("q")
     assert pump(root, lambda: is_closed(root))
     assert player.state is Client.INIT and not question.asked
-
-
-def test_two_windows_play_at_once_and_the_last_ends_the_program(watch, root, server):
-    player = watch()
-    address = Address(url=f"rtsp://{HOST}:{server.port}/movie.Mjpeg")
-    player.window.open(address, in_new_window=True)
-    clients = clients_of(root)
-    assert pump(root, lambda: len(clients()) == 2)
-    other = clients()[1]
-    assert pump(root, lambda: bool(other.window.picture.jpeg)), other.error
-    number = other.window.controller.frame.number
-    player.window.close()
-    assert pump(root, lambda: len(clients()) == 1)
-    assert pump(root, lambda: other.window.controller.frame.number > number + 3)
-    other.window.close()
-    assert pump(root, lambda: is_closed(root))
 
 
 @contextmanager

@@ -143,10 +143,10 @@ def test_damaged_and_monstrous_jpegs_do_not_stop_the_window(player, root, small_
 
 def test_the_window_stays_as_wide_as_it_is_whatever_the_labels_show(player, root):
     root.update()
-    controls, row = player.window.controls, player.window.lab_row
+    controls = player.window.controls
     width = controls.winfo_reqwidth()
     for number, state in ((None, Client.INIT), (5, Client.PLAYING), (99_999, Client.READY)):
-        row.show_number(number)
-        row.show(PlayerState(state=state))
+        controls.lab_row.show_number(number)
+        controls.lab_row.show(PlayerState(state=state))
         root.update_idletasks()
         assert controls.winfo_reqwidth() == width

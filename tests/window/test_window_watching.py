@@ -25,7 +25,7 @@ def test_keys_pause_step_and_play(watch, root, display):
     assert pump(root, lambda: player.window.controller.frame.number == before + 1)
     assert pump(root, lambda: not player.isWaiting() and enabled(player) == ["start", "teardown"])
     assert shown_number(player, display) == before + 1
-    label = player.window.lab_row.number
+    label = player.window.controls.lab_row.number
     assert pump(root, lambda: label.cget("text") == f"Frame {before + 1}")
     display.key("space")
     assert pump(root, lambda: player.window.controller.frame.number > before + 3)
@@ -33,7 +33,7 @@ def test_keys_pause_step_and_play(watch, root, display):
 
 def test_the_mouse_seeks_on_the_slider(watch, root, display):
     player = watch()
-    slider = player.window.bar.slider
+    slider = player.window.controls.bar.slider
     assert pump(root, lambda: player.window.state.seekable)
     pump(root, lambda: False, limit=0.2)
     x = slider.winfo_rootx() + slider.x_of(1.5)
@@ -58,9 +58,9 @@ def test_the_speed_is_changed_by_keys(watch, root, display):
     assert pump(root, lambda: player.window.state.seekable)
     display.key("bracketleft")
     assert pump(root, lambda: "Scale: 0.5" in _received(player)), _received(player)
-    assert pump(root, lambda: player.window.bar.speed.cget("text") == "0.5×")
+    assert pump(root, lambda: player.window.controls.bar.speed.cget("text") == "0.5×")
     display.key("BackSpace")
-    assert pump(root, lambda: player.window.bar.speed.cget("text") == "1×")
+    assert pump(root, lambda: player.window.controls.bar.speed.cget("text") == "1×")
 
 
 def _received(player: Client) -> str:

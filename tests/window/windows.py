@@ -138,12 +138,12 @@ def answer(root, display: Display, *keys: str) -> None:
         display.key(key) if is_key else display.type(key)
 
 
-def clients_of(root):
-    from rtplab.player import window
+def client_of(root):
+    """The client whose window is in a root; None as long as there is none."""
+    from rtplab.player.window import PlayerWindow
 
-    return lambda: [
-        open_one.client for open_one in window._windows if open_one.toplevel._root() is root
-    ]
+    window = PlayerWindow.of(root)
+    return None if window is None else window.client
 
 
 def entries_of(widget) -> list:

@@ -6,7 +6,7 @@ import tkinter as tk
 from collections.abc import Callable
 from tkinter import ttk
 
-from rtplab.player.controls.menu import build_speed_menu, speed_label
+from rtplab.player.controls.menu import PopupMenu, build_speed_menu, speed_label
 from rtplab.player.controls.slider import SeekSlider
 from rtplab.player.controls.tooltip import Tooltip
 from rtplab.player.look.theme import Theme
@@ -17,6 +17,7 @@ _TIME_WIDTH = 5  # characters, enough for an hour: a longer time takes more room
 _SPEEDS = ("slower", "faster", "normal_speed")
 _BUTTONS = ("record", "snapshot", "panel", "fullscreen", "menu")
 _DISPENSABLE = ("snapshot", "record")  # where there is no room; the menu has them, too
+_PADDING = 8  # left and right of both, at 1x
 _NUMBER_WIDTH = 12  # characters: "Frame 100000"
 _STATE_WIDTH = 8
 
@@ -37,6 +38,7 @@ class ControlBar(ttk.Frame):
         self._run = run
         self._choose_speed = choose_speed
         self._now = PlayerState()
+        self._speed_menu = PopupMenu()
         self.buttons: dict[str, ttk.Button] = {}
         self._add_button("toggle", 0)
         self.elapsed = ttk.Label(self, style="Muted.TLabel", width=_TIME_WIDTH, anchor="e")
@@ -118,8 +120,7 @@ class ControlBar(ttk.Frame):
 
     def _offer_speeds(self) -> None:
         menu = build_speed_menu(self, self._now.speed, self._choose_speed)
-        menu.update_idletasks()
-        menu.tk_popup(self.speed.winfo_rootx(), self.speed.winfo_rooty() - menu.winfo_reqheight())
+        self._speed_menu.above(self.speed, menu)
 
 
 class LabRow(ttk.Frame):
@@ -178,6 +179,41 @@ class LabRow(ttk.Frame):
         if number != self._shown:
             self._shown = number
             self.number.configure(text="" if number is None else f"Frame {number}")
+
+
+class Controls(ttk.Frame):
+    """Both of them, one above the other."""
+
+    def __init__(
+        self,
+        master: tk.Misc,
+        theme: Theme,
+        run: Callable[[Command], None],
+        seek: Callable[[float], None],
+        choose_speed: Callable[[float], None],
+    ) -> None:
+        px = theme.px
+        super().__init__(master, padding=(px(_PADDING), px(6), px(_PADDING), px(10)))
+        self._padding = 2 * px(_PADDING)
+        self.bar = ControlBar(self, theme, run, seek, choose_speed)
+        self.bar.pack(fill="x")
+        self.lab_row = LabRow(self, theme, run)
+        self.lab_row.pack(fill="x", pady=(px(6), 0))
+
+    @property
+    def narrowest(self) -> int:
+        """Pixels that they need, without what can be done without."""
+        return max(self.bar.narrowest, self.lab_row.narrowest) + self._padding
+
+    def fit(self, width: int) -> None:
+        """Leave out what there is no room for in a window of so many pixels."""
+        for part in (self.bar, self.lab_row):
+            part.fit(width - self._padding)
+
+    def show(self, now: PlayerState) -> None:
+        """Bring the buttons in line with the session."""
+        self.bar.show(now)
+        self.lab_row.show(now)
 
 
 def _write(label: ttk.Label, text: str) -> None:

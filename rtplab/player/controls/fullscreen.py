@@ -5,6 +5,8 @@ from __future__ import annotations
 import tkinter as tk
 from collections.abc import Callable
 
+from rtplab.player.controls.bindings import Bindings
+
 HIDE_AFTER = 2000  # milliseconds without a movement of the mouse
 _SETTLING = 150  # milliseconds that a window manager gets to obey
 
@@ -13,16 +15,16 @@ class FullScreen:
     """Takes one window to full screen and back."""
 
     def __init__(
-        self, window: tk.Tk | tk.Toplevel, controls: tk.Widget, put_back: Callable[[], None]
+        self, bindings: Bindings, controls: tk.Widget, put_back: Callable[[], None]
     ) -> None:
         """`put_back` grids the controls where they were."""
-        self._window = window
+        self._window = bindings.window
         self._controls = controls
         self._put_back = put_back
         self._geometry = ""
         self._timer = self._settling = ""
         self.active = False
-        window.bind("<Motion>", self._mouse_moved, add=True)
+        bindings.add("<Motion>", self._mouse_moved)
 
     def toggle(self) -> None:
         if self.active:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import tkinter as tk
 from collections.abc import Callable
 
+from rtplab.player.controls.bindings import Bindings
 from rtplab.player.look.theme import Theme
 from rtplab.player.model.commands import COMMANDS, Command
 from rtplab.player.model.modifiers import is_meant, sequences
@@ -16,16 +17,16 @@ _MOVED_WITH_ARROWS = ("TScale", "Treeview", "TNotebook", "Text", "TRadiobutton")
 _ARROWS = ("Left", "Right", "Up", "Down", "Home")
 
 
-def bind_keys(window: tk.Misc, picture: tk.Misc, run: Callable[[Command], None]) -> None:
+def bind_keys(bindings: Bindings, picture: tk.Misc, run: Callable[[Command], None]) -> None:
     """Have every key of the table run its command, wherever the focus is in the window."""
-    system = Theme.of(window).windowing_system
+    system = Theme.of(picture).windowing_system
     bound: dict[str, list[tuple[str, Command]]] = {}
     for command in COMMANDS:
         for key in command.keys:
             for sequence in sequences(key, system):
                 bound.setdefault(sequence, []).append((key, command))
     for sequence, meanings in bound.items():
-        window.bind(sequence, _handler(meanings, system, picture, run))
+        bindings.add(sequence, _handler(meanings, system, picture, run))
 
 
 def _handler(

@@ -16,6 +16,27 @@ Run = Callable[[Command], None]
 _NOT_IN_MENU = ("menu", "controls", "leave_fullscreen")
 
 
+class PopupMenu:
+    """Opens one menu at a time: the one before it is gone by then."""
+
+    def __init__(self) -> None:
+        self._menu: tk.Menu | None = None
+
+    def at(self, x: int, y: int, menu: tk.Menu) -> None:
+        """Open a menu at a place of the screen, in pixels."""
+        if self._menu is not None:
+            self._menu.destroy()
+        self._menu = menu
+        menu.tk_popup(x, y)
+
+    def above(self, button: tk.Misc, menu: tk.Menu, at_right: bool = False) -> None:
+        """Open a menu above a button, their left edges in line, or their right ones."""
+        menu.update_idletasks()
+        overlap = menu.winfo_reqwidth() - button.winfo_width() if at_right else 0
+        x, y = button.winfo_rootx() - overlap, button.winfo_rooty() - menu.winfo_reqheight()
+        self.at(x, y, menu)
+
+
 def build_menu(
     master: tk.Misc,
     now: PlayerState,

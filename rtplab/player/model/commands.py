@@ -64,7 +64,6 @@ COMMANDS = (
     Command("new_window", "New window …", "Stream", ("n", "Control-n")),
     Command("snapshot", "Save snapshot", "Stream", ("s",), _has_picture),
     Command("record", "Record", "Stream", ("r",), _has_session),
-    Command("record_bare", "Record as bare JPEGs", "Stream", ("Shift-R",), _has_session),
     Command("save_pcap", "Save capture (pcap) …", "Stream", ("c",)),
     Command("close", "Quit", "Stream", ("q", "Control-w")),
     *LAB_COMMANDS,

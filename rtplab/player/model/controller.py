@@ -6,14 +6,10 @@ A request is answered later, and only one is under way at a time. So a wish is k
 
 from __future__ import annotations
 
-import threading
-from contextlib import suppress
-from pathlib import Path
-from typing import Any
-
+from rtplab.player.model.client import PlayerClient
+from rtplab.player.model.recorder import MovieRecorder
 from rtplab.player.model.status import PlayerState
 from rtplab.protocol.rtsp.states import State
-from rtplab.receiving.files.recording import Recording
 from rtplab.receiving.rtp.frames import Frame
 
 NEAR_THE_END = 1.0  # seconds before the end of a movie: who has come so far has seen it
@@ -59,9 +55,9 @@ class Backoff:
 
 
 class PlaybackController:
-    """One client, from the viewer's side. All in one thread, but for the recording."""
+    """One client, from the viewer's side. All in one thread."""
 
-    def __init__(self, client: Any) -> None:
+    def __init__(self, client: PlayerClient) -> None:
         self.client = client
         self.frame: Frame | None = None  # that is shown
         self.speed = 1.0
@@ -83,9 +79,7 @@ class PlaybackController:
         self._backoff = Backoff()
         self._attempting = False
         self._trouble = ""  # why the connection was lost
-        self._recording_lock = threading.Lock()  # guards the recording
-        self._recording: Recording | None = None
-        self.recording_error = ""
+        self.recorder = MovieRecorder(client)
 
     # ------------------------------------------------------------------ the viewer's wishes
 
@@ -95,7 +89,7 @@ class PlaybackController:
         state = self.client.state
         if state is State.INIT:
             is_lost = self._backoff.active
-            return self._goal is State.PLAYING and self.client.isWaiting() and not is_lost
+            return self._goal is State.PLAYING and self.client.is_waiting() and not is_lost
         if self._goal is not None:
             return self._goal is State.PLAYING
         return state is State.PLAYING and not self._wants_to_step  # which plays for one frame
@@ -112,7 +106,7 @@ class PlaybackController:
         self._goal = State.PLAYING
         self._wants_to_step = False
         if self.client.state is State.INIT:
-            self.client.setupMovie()
+            self.client.set_up()
         elif self.client.state is State.PLAYING:
             self.client.playout.release()
 
@@ -123,13 +117,13 @@ class PlaybackController:
             self.client.playout.hold()
         if self.client.state is State.PLAYING and self._has_settled():
             self._asked_for = State.READY
-            self.client.pauseMovie()
+            self.client.pause_movie()
 
     def tear_down(self) -> None:
         """End the session, or the attempts to have one again."""
         self._goal, self._attempting = None, False
         self._backoff.succeeded()
-        self.client.exitClient()
+        self.client.tear_down()
 
     def step(self) -> None:
         """Pause; when paused, show the next frame."""
@@ -155,7 +149,7 @@ class PlaybackController:
         duration: float | None = self.client.duration
         if duration is None:
             return None
-        rate: float | None = self.client.frameRate
+        rate: float | None = self.client.frame_rate
         if rate is None:
             return max(0.0, duration - LAST_MOMENT)
         return max(0.0, (round(duration * rate) - 1) / rate)
@@ -183,7 +177,7 @@ class PlaybackController:
 
         A lab server may take one connection in its life: there only Setup does it.
         """
-        return "://" in self.client.fileName
+        return "://" in self.client.movie_name
 
     def tick(self, now: float) -> Frame | None:
         """Do what can be done by now; return the frame that is to be shown, if there is one."""
@@ -198,7 +192,7 @@ class PlaybackController:
         self.frame, self._shown_at = frame, now
         if self._sought is None or frame.arrival >= self._sought_at:
             self._sought = None
-            self._position = self.client.positionOf(frame)
+            self._position = self.client.position_of(frame)
 
     def decoded(self, problem: str, now: float) -> None:
         """A frame was shown, or, if there is a `problem`, could not be decoded."""
@@ -213,10 +207,10 @@ class PlaybackController:
         """All that words and buttons depend on."""
         client = self.client
         return PlayerState(
-            movie=short_name(client.fileName),
+            movie=short_name(client.movie_name),
             state=client.state,
-            waiting=client.isWaiting(),
-            needs_password=client.needsPassword,
+            waiting=client.is_waiting(),
+            needs_password=client.needs_password,
             error=self._trouble if self._backoff.active else client.error,
             notice=client.notice,
             has_picture=self.frame is not None,
@@ -226,15 +220,10 @@ class PlaybackController:
             damage=self._damage,
             reconnecting_in=self._backoff.remaining(now) if self._backoff.active else None,
             attempt=self._backoff.attempt,
-            recording=self._recording is not None,
+            recording=self.recorder.active,
             speed=self.speed,
             wants_to_play=self.wants_to_play,
         )
-
-    def next_due(self) -> float | None:
-        """When the next frame is due; None when none waits."""
-        due: float | None = self.client.playout.next_due()
-        return due
 
     def _silence(self, now: float) -> int:
         if self.client.state is not State.PLAYING or self._shown_at is None or self.frame is None:
@@ -282,7 +271,7 @@ class PlaybackController:
 
     def _carry_out(self, now: float) -> None:
         client = self.client
-        if not self._has_wishes() or client.isWaiting() or client.state is not self._state:
+        if not self._has_wishes() or client.is_waiting() or client.state is not self._state:
             return
         if client.state is State.INIT:
             if self._backoff.active:
@@ -297,7 +286,7 @@ class PlaybackController:
                 self._send_speed()
             elif client.state is State.READY and self._needs_play():
                 self._asked_for = State.PLAYING
-                client.playMovie()
+                client.play_movie()
 
     def _has_wishes(self) -> bool:
         return (
@@ -312,7 +301,7 @@ class PlaybackController:
     def _has_settled(self) -> bool:
         """Tell if nothing is under way: PLAY may follow upon the reply that is just being read."""
         client = self.client
-        return bool(client.waitFor(lambda: not client.isWaiting(), 0))
+        return bool(client.wait_for(lambda: not client.is_waiting(), 0))
 
     def _look_at_outcome(self) -> None:
         """Forget the wishes that have come true, and those that could not."""
@@ -342,12 +331,12 @@ class PlaybackController:
             self.client.playout.clear()
             self._wants_to_step = self._goal is not State.PLAYING  # to see where it went
         self._play_anew()
-        self.client.seekMovie(target)
+        self.client.seek(target)
 
     def _send_speed(self) -> None:
         self._wants_speed = False
         self._play_anew()
-        self.client.setSpeed(self.speed)
+        self.client.set_speed(self.speed)
 
     def _play_anew(self) -> None:
         """What plays is about to be paused and played again, which is no wish of the viewer's."""
@@ -356,7 +345,7 @@ class PlaybackController:
 
     def _reconnect(self, now: float) -> None:
         """RFC 2326 knows no way to take up a session on another connection: it begins anew."""
-        if self.client.needsPassword:
+        if self.client.needs_password:
             self._attempting = False
             self._backoff.succeeded()  # so far as the network goes: now it is the viewer's turn
         elif self._attempting and self.client.error:
@@ -365,7 +354,7 @@ class PlaybackController:
         elif not self._attempting and self._backoff.remaining(now) == 0:
             self._attempting = True
             self.client.error = ""
-            self.client.setupMovie()
+            self.client.set_up()
 
     def _reconnected(self) -> None:
         self._attempting = False
@@ -381,37 +370,3 @@ class PlaybackController:
             self._wants_to_step = False
             self.pause()
         return frame
-
-    # ------------------------------------------------------------------ recording
-
-    def record(self, path: Path) -> None:
-        """Write all frames that come from now on into a movie file. Raises OSError."""
-        self.recording_error = ""
-        self._recording = Recording(path)
-        self.client.onFrame = self._keep
-
-    def stop_recording(self) -> Recording | None:
-        """End the recording, if there is one, and return it. Raises OSError."""
-        self.client.onFrame = None
-        with self._recording_lock:
-            recording, self._recording = self._recording, None
-            if recording is not None:
-                recording.close()
-        return recording
-
-    def _keep(self, frame: Frame) -> None:
-        """Runs in the thread that receives RTP."""
-        with self._recording_lock:
-            recording = self._recording
-            if recording is None:
-                return
-            try:
-                recording.add(frame.data)
-            except OSError as error:
-                self._recording = self.client.onFrame = None
-                with suppress(OSError):
-                    recording.close()
-                self.recording_error = (
-                    f"The recording has failed ({error.strerror}): "
-                    f"{recording.frames} frames saved in {recording.path}"
-                )

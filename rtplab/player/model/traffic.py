@@ -9,11 +9,17 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable
+from pathlib import Path
 
 from rtplab.protocol.rtsp.states import STATE_CHANGING_METHODS
-from rtplab.receiving.files.capture import CapturedMessage as Message
-from rtplab.receiving.files.capture import CapturedPacket as Packet
-from rtplab.receiving.files.capture import Endpoints, Recorder
+from rtplab.receiving.files.capture import (
+    CapturedMessage,
+    CapturedPacket,
+    Endpoints,
+    Recorder,
+    write_capture,
+)
+from rtplab.receiving.files.wholefile import WholeFile
 
 MAX_MESSAGES = 500
 MAX_MESSAGE_BYTES = 4 * 1024 * 1024  # of messages: real ones have 300 bytes, but 64 KB are allowed
@@ -27,9 +33,9 @@ class Traffic(Recorder):
     def __init__(self, endpoints: Callable[[], Endpoints | None]) -> None:
         super().__init__(endpoints)
         self._lock = threading.Lock()  # guards all that follows
-        self._messages: deque[Message] = deque()
+        self._messages: deque[CapturedMessage] = deque()
         self._message_bytes = 0
-        self._packets: deque[Packet] = deque()
+        self._packets: deque[CapturedPacket] = deque()
         self._bytes = 0
         self.message_count = 0
         self.watching = False
@@ -40,9 +46,9 @@ class Traffic(Recorder):
         if self.watching:
             super().packets_received(packets, source_port, is_rtcp, when)
 
-    def keep(self, entry: Message | Packet) -> None:
+    def keep(self, entry: CapturedMessage | CapturedPacket) -> None:
         with self._lock:
-            if isinstance(entry, Message):
+            if isinstance(entry, CapturedMessage):
                 self._keep_message(entry)
                 return
             self._packets.append(entry)
@@ -50,7 +56,7 @@ class Traffic(Recorder):
             while self._bytes > MAX_PACKET_BYTES:
                 self._bytes -= len(self._packets.popleft().data)
 
-    def _keep_message(self, message: Message) -> None:
+    def _keep_message(self, message: CapturedMessage) -> None:
         self._messages.append(message)
         self.message_count += 1
         self._message_bytes += len(message.data)
@@ -58,18 +64,25 @@ class Traffic(Recorder):
             self._message_bytes -= len(self._messages.popleft().data)
 
     @property
-    def messages(self) -> list[Message]:
+    def messages(self) -> list[CapturedMessage]:
         """The messages that are kept, oldest first."""
         with self._lock:
             return list(self._messages)
 
     @property
-    def packets(self) -> list[Packet]:
+    def packets(self) -> list[CapturedPacket]:
         """The packets that are kept, oldest first."""
         with self._lock:
             return list(self._packets)
 
-    def last_rtp(self) -> Packet | None:
+    def save(self, path: Path) -> int:
+        """Write all that is kept into a capture file; return how much it was. Raises OSError."""
+        entries: list[CapturedMessage | CapturedPacket] = [*self.messages, *self.packets]
+        with WholeFile(path) as file:
+            write_capture(file, entries)
+        return len(entries)
+
+    def last_rtp(self) -> CapturedPacket | None:
         """The newest packet that is no RTCP."""
         with self._lock:
             return next((packet for packet in reversed(self._packets) if not packet.is_rtcp), None)

@@ -12,7 +12,7 @@ from rtplab.player.look.theme import Theme
 from rtplab.player.model.traffic import Traffic
 from rtplab.protocol.rtsp.explain import explain_message
 from rtplab.protocol.rtsp.messages import printable
-from rtplab.receiving.files.capture import CapturedMessage as Message
+from rtplab.receiving.files.capture import CapturedMessage
 
 MAX_LINE = 400  # characters of a line that are shown
 MAX_LINES = 200  # of a message that are shown: a head has 100 at the most
@@ -95,7 +95,7 @@ class MessagesPage(ttk.Frame):
         if at_end:
             self.text.see("end")
 
-    def _newest(self, messages: list[Message]) -> list[Pieces]:
+    def _newest(self, messages: list[CapturedMessage]) -> list[Pieces]:
         """Return as many of the newest as the page can hold, oldest first, and count them."""
         chosen: list[Pieces] = []
         sizes: list[tuple[int, int]] = []
@@ -123,7 +123,7 @@ class MessagesPage(ttk.Frame):
         self._shown = self._lines = self._characters = 0
         self.refresh()
 
-    def _pieces(self, message: Message) -> Pieces:
+    def _pieces(self, message: CapturedMessage) -> Pieces:
         lines = explain_message(message.data)
         kind = "sent" if message.sent else "received"
         if not message.sent and lines and " 200" not in lines[0].text:

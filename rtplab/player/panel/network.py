@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import tkinter as tk
 from tkinter import ttk
-from typing import Any
 
 from rtplab.player.look.theme import Theme
+from rtplab.player.model.client import PlayerClient
 from rtplab.receiving.rtp.impairment import Conditions
 
 # Name, label, largest value on the slider, unit, and how many of the unit are 1 in Conditions.
@@ -27,7 +27,7 @@ _EXPLANATION = (
 class NetworkPage(ttk.Frame):
     """The sliders; what they say goes to the client at once."""
 
-    def __init__(self, master: tk.Misc, theme: Theme, client: Any) -> None:
+    def __init__(self, master: tk.Misc, theme: Theme, client: PlayerClient) -> None:
         super().__init__(master, padding=theme.px(16))
         self._theme = theme
         self._client = client

@@ -11,7 +11,7 @@ from rtplab.player.model.traffic import Traffic
 from rtplab.protocol.errors import PacketError
 from rtplab.protocol.rtp.packet import parse_packet
 from rtplab.protocol.rtsp.explain import Field, jpeg_fields, rtp_fields
-from rtplab.receiving.files.capture import CapturedPacket as Packet
+from rtplab.receiving.files.capture import CapturedPacket
 
 _WORD = 32  # bits of a row
 _MARGIN = 14
@@ -26,7 +26,7 @@ class PacketPage(ttk.Frame):
         super().__init__(master)
         self._theme = theme
         self._traffic = traffic
-        self._held: list[Packet] | None = None
+        self._held: list[CapturedPacket] | None = None
         self._index = 0
         self._drawn: tuple[object, ...] = ()
         px = theme.px
@@ -55,7 +55,7 @@ class PacketPage(ttk.Frame):
             self._index = min(max(self._index + direction, 0), len(self._held) - 1)
         self.refresh()
 
-    def _rtp_packets(self) -> list[Packet]:
+    def _rtp_packets(self) -> list[CapturedPacket]:
         return [packet for packet in self._traffic.packets if not packet.is_rtcp]
 
     def refresh(self) -> None:
@@ -75,7 +75,7 @@ class PacketPage(ttk.Frame):
         self.where.configure(text=where)
         self._draw(packet)
 
-    def _draw(self, packet: Packet | None) -> None:
+    def _draw(self, packet: CapturedPacket | None) -> None:
         theme = self._theme
         self.canvas.delete("all")
         self.canvas.configure(background=theme.palette.window)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import tkinter as tk
 from tkinter import ttk
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from rtplab.player.look.theme import Theme
+from rtplab.player.model.client import PlayerClient
 from rtplab.player.model.controller import PlaybackController
 from rtplab.player.model.traffic import Traffic
 from rtplab.player.panel.statediagram import ARROWS, PLACES, Arrow, last_arrow
@@ -34,7 +35,7 @@ class StatePage(ttk.Frame):
         self,
         master: tk.Misc,
         theme: Theme,
-        client: Any,
+        client: PlayerClient,
         controller: PlaybackController,
         traffic: Traffic,
     ) -> None:

@@ -6,9 +6,9 @@ import math
 import tkinter as tk
 from tkinter import font as tkfont
 from tkinter import ttk
-from typing import Any
 
 from rtplab.player.look.theme import Theme
+from rtplab.player.model.client import PlayerClient
 from rtplab.player.panel.plotdata import SPAN, Figures, PlotData, totals
 
 # Attribute of Figures, title, unit, and the smallest value at the top of the plot.
@@ -33,7 +33,7 @@ Box = tuple[float, float, float, float]  # left, top, right, bottom
 class StatisticsPage(ttk.Frame):
     """Plots above, totals below."""
 
-    def __init__(self, master: tk.Misc, theme: Theme, client: Any) -> None:
+    def __init__(self, master: tk.Misc, theme: Theme, client: PlayerClient) -> None:
         super().__init__(master)
         self._theme = theme
         self._client = client

@@ -11,25 +11,21 @@ MAX_PREFIXED_FRAME = 99_999  # bytes
 
 
 class Recording:
-    """One movie file that grows: the lab's format, or a bare row of JPEGs."""
+    """One movie file that grows, in the lab's format."""
 
     def __init__(self, path: Path) -> None:
-        """Begin the file anew; a name that ends in .mjpeg, in small letters, is a bare one.
-
-        Raises OSError.
-        """
+        """Begin the file anew. Raises OSError."""
         self.path = path
         self.frames = 0
         self.left_out = 0  # frames that the format can't hold
-        self._prefixed = path.suffix != ".mjpeg"
         self._file = WholeFile(path)
 
     def add(self, jpeg: bytes) -> None:
         """Append a frame. Raises OSError when the disk is full; what came before stays valid."""
-        if self._prefixed and len(jpeg) > MAX_PREFIXED_FRAME:
+        if len(jpeg) > MAX_PREFIXED_FRAME:
             self.left_out += 1
             return
-        self._file.write((b"%05d" % len(jpeg) if self._prefixed else b"") + jpeg)
+        self._file.write(b"%05d" % len(jpeg) + jpeg)
         self.frames += 1
 
     def close(self) -> None:

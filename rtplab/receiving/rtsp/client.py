@@ -118,13 +118,13 @@ class RtspClient:
             self.error = ""
             self._run(self._connect_and_set_up)
 
-    def play(self) -> None:
+    def play_movie(self) -> None:
         """Have the movie sent. Only in READY."""
         with self._changed:
             if self.state is State.READY and not self._watch.awaits_reply:
                 self.send_request("PLAY")
 
-    def pause(self) -> None:
+    def pause_movie(self) -> None:
         """Have the sending stopped for now. Only in PLAYING."""
         with self._changed:
             if self.state is State.PLAYING and not self._watch.awaits_reply:

@@ -1,0 +1,33 @@
+"""Bindings that can be taken back: a Tk window may outlive the player in it."""
+
+from __future__ import annotations
+
+import tkinter as tk
+from collections.abc import Callable
+from typing import Any
+
+
+class Bindings:
+    """What is bound to one Tk window, until it is taken back."""
+
+    def __init__(self, window: tk.Tk | tk.Toplevel) -> None:
+        self.window = window
+        self._names: list[tuple[str, str]] = []  # of events, and of what Tcl calls then
+
+    def add(self, sequence: str, handler: Callable[[tk.Event[tk.Misc]], Any]) -> None:
+        """Have `handler` called with each event, beside whatever else is."""
+        self._names.append((sequence, self.window.bind(sequence, handler, add=True)))
+
+    def on_close(self, handler: Callable[[], Any]) -> None:
+        """Have `handler` called when the user closes the window."""
+        self.window.protocol("WM_DELETE_WINDOW", handler)
+
+    def remove(self) -> None:
+        """Take all of it back, so that nothing keeps the handlers alive. May be called twice."""
+        for sequence, name in self._names:
+            self.window.unbind(sequence, name)
+        self._names.clear()
+        name = str(self.window.protocol("WM_DELETE_WINDOW"))
+        if name:
+            self.window.protocol("WM_DELETE_WINDOW", "")
+            self.window.deletecommand(name)

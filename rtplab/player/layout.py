@@ -1,0 +1,147 @@
+"""Where picture, controls and panel stand in a window, and how large it is."""
+
+from __future__ import annotations
+
+import tkinter as tk
+
+from rtplab.player.controls.bindings import Bindings
+from rtplab.player.controls.controlbar import Controls
+from rtplab.player.controls.fullscreen import FullScreen
+from rtplab.player.look.theme import Theme
+from rtplab.player.panel.panel import LOWEST, NARROWEST, Panel
+from rtplab.player.picture.area import PictureArea
+
+FIRST_SIZE = (576, 432)  # of the picture area at 1x, until the first picture tells its own
+SMALLEST = (500, 260)  # of the window at 1x
+# How much of the screen a window that takes the size of its picture may cover.
+SCREEN_SHARE = 0.9
+NEARLY = 0.1  # so far from a whole number a screen's scale may be, and is taken for it
+
+
+class Layout:
+    """Arranges one window's parts, and changes its size when they need it."""
+
+    def __init__(
+        self, bindings: Bindings, picture: PictureArea, controls: Controls, panel: Panel
+    ) -> None:
+        self._top = bindings.window
+        self._theme = Theme.of(self._top)
+        self._picture, self._controls, self._panel = picture, controls, panel
+        self._has_taken_size = False  # of the first picture
+        self._grown = 0, 0  # pixels that the window grew by when the panel was opened
+        self._moved = 0, 0  # and was moved by
+        self.fullscreen = FullScreen(bindings, controls, self.arrange)
+        self._take_first_size()
+        bindings.add("<Configure>", self._resized)
+
+    def arrange(self) -> None:
+        """Put the controls under the picture; under the panel, too, if they need its width."""
+        is_open = self._panel.open
+        width = self._top.winfo_width() - self._panel.width
+        is_beside = not is_open or width >= self._controls.narrowest
+        self._controls.grid(row=1, column=0, columnspan=1 if is_beside else 2, sticky="ew")
+        if is_open:
+            self._panel.place(rows=2 if is_beside else 1)
+
+    def _resized(self, event: tk.Event[tk.Misc]) -> None:
+        if event.widget is self._top and self._panel.open and not self.fullscreen.active:
+            self.arrange()
+
+    # ------------------------------------------------------------------ the picture's size
+
+    def _take_first_size(self) -> None:
+        """As large as the design has it, so far as the screen has room."""
+        top, px = self._top, self._theme.px
+        is_new = top.state() == "normal" and not top.winfo_ismapped()
+        if is_new:
+            top.withdraw()  # not to be seen before it has its size
+        self.arrange()
+        top.update_idletasks()  # how large are the controls?
+        self._controls.fit(top.winfo_screenwidth())
+        width, height = self._room_for_picture()
+        self._picture.configure(
+            width=min(px(FIRST_SIZE[0]), width), height=min(px(FIRST_SIZE[1]), height)
+        )
+        self._limit_size()
+        if is_new:
+            top.deiconify()
+
+    def _room_for_picture(self) -> tuple[int, int]:
+        """The pixels that a window which fits on the screen leaves to its picture."""
+        top = self._top
+        screen = top.winfo_screenwidth() * SCREEN_SHARE, top.winfo_screenheight() * SCREEN_SHARE
+        return round(screen[0]), round(screen[1]) - self._controls.winfo_reqheight()
+
+    def _limit_size(self) -> None:
+        """Let the window become no smaller than its controls, and never have it be too large."""
+        px, room = self._theme.px, self._room_for_picture()
+        narrowest = max(px(SMALLEST[0]), self._controls.narrowest)
+        self._top.minsize(min(narrowest, room[0]), min(px(SMALLEST[1]), room[1]))
+
+    def take_size_of(self, width: int, height: int) -> None:
+        """Give the first picture its own size, unless the user has sized the window by then.
+
+        One that is too large is fitted. On a screen at 2x a pixel of the picture is two by two of
+        the screen's.
+        """
+        if self._has_taken_size:
+            return
+        self._has_taken_size = True
+        top = self._top
+        if top.geometry().split("+")[0] != f"{top.winfo_reqwidth()}x{top.winfo_reqheight()}":
+            return
+        self._limit_size()  # Tk knows by now how large the controls are
+        there_is = self._room_for_picture()
+        room = min(there_is[0] / width, there_is[1] / height)
+        least = max(self._controls.winfo_reqwidth(), self._theme.px(FIRST_SIZE[0]))
+        flush = least / width  # no bars at the picture's sides
+        # Many screens say that they are a little more than 1x: that would only blur the picture.
+        whole = round(self._theme.scale)
+        scale = whole if abs(self._theme.scale - whole) < NEARLY else self._theme.scale
+        factor = min(max(scale, flush), room)
+        self._picture.configure(width=round(width * factor), height=round(height * factor))
+
+    # ------------------------------------------------------------------ room for the panel
+
+    def panel_toggled(self) -> None:
+        """Grow beside the picture for a panel that was opened, or shrink as it was closed."""
+        if self._panel.open:
+            if self.fullscreen.active:
+                self._panel.place(rows=2)
+            else:
+                self._make_room()
+                self.arrange()
+            return
+        self._limit_size()
+        if not self.fullscreen.active:
+            top = self._top
+            self.arrange()
+            size = top.winfo_width() - self._grown[0], top.winfo_height() - self._grown[1]
+            place = top.winfo_x() - self._moved[0], top.winfo_y() - self._moved[1]
+            self._resize(*size, place)
+        self._grown = self._moved = 0, 0
+        self._picture.focus_set()
+
+    def _make_room(self) -> None:
+        """Grow so far as the screen has room, and move for it."""
+        top, px = self._top, self._theme.px
+        size, place = (top.winfo_width(), top.winfo_height()), (top.winfo_x(), top.winfo_y())
+        # What a window manager puts around it: the same left, right and below, more above.
+        edge, title = top.winfo_rootx() - place[0], top.winfo_rooty() - place[1]
+        room = top.winfo_screenwidth() - 2 * edge, top.winfo_screenheight() - title - edge
+        wanted = size[0] + self._panel.width, max(size[1], px(LOWEST))
+        new = [max(old, min(w, there)) for old, w, there in zip(size, wanted, room, strict=True)]
+        moved = [
+            max(0, min(old, there - long))
+            for old, long, there in zip(place, new, room, strict=True)
+        ]
+        self._grown = new[0] - size[0], new[1] - size[1]
+        self._moved = moved[0] - place[0], moved[1] - place[1]
+        self._resize(new[0], new[1], (moved[0], moved[1]))
+        top.minsize(min(new[0], self._panel.width + px(NARROWEST)), min(new[1], px(LOWEST)))
+
+    def _resize(self, width: int, height: int, place: tuple[int, int]) -> None:
+        """Change the size, and the place only if it is another."""
+        top = self._top
+        is_moved = place != (top.winfo_x(), top.winfo_y())
+        top.geometry(f"{width}x{height}" + (f"+{place[0]}+{place[1]}" if is_moved else ""))
