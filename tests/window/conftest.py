@@ -32,6 +32,7 @@ def home(tmp_path, monkeypatch):
 def root(display: Display):
     import tkinter
 
+    gc.collect()  # the window of the test before, which pytest has held until now
     root = tkinter.Tk()
     root.title("RTPClient")
     yield root

@@ -33,6 +33,15 @@ class Theme:
         for palette in PALETTES.values():
             self._create(palette)
         self.use(DARK)
+        root.bind("<Destroy>", self._destroyed, add=True)
+
+    def _destroyed(self, event: tk.Event[tk.Misc]) -> None:
+        """Free images and fonts in this thread: they wait for Tk when another collects them."""
+        if event.widget is self._root:
+            self._images.clear()
+            self._icons.clear()
+            del self.font, self.small_font, self.bold_font
+            del self.caption_font, self.headline_font, self.fixed_font
 
     @staticmethod
     def of(widget: tk.Misc) -> Theme:

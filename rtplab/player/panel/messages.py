@@ -59,7 +59,11 @@ class MessagesPage(ttk.Frame):
         self.text.pack(side="left", fill="both", expand=True)
         self.text.bind("<Map>", lambda event: self.text.see("end"))
         self.bind("<<ThemeChanged>>", lambda event: self._colour())
+        self.bind("<Destroy>", self._destroyed)
         self._colour()
+
+    def _destroyed(self, event: tk.Event[tk.Misc]) -> None:
+        del self._ends  # in this thread: it waits for Tk when another happens to collect it
 
     def _colour(self) -> None:
         theme = self._theme

@@ -155,7 +155,15 @@ class PictureArea(tk.Canvas):
             self.show(self._jpeg)
 
     def _destroyed(self, event: tk.Event[tk.Misc]) -> None:
+        """Free what is large, and the images here and now.
+
+        An image waits for the thread that runs Tk when it is collected in another; if that one
+        holds a lock of the client's, both wait for ever.
+        """
         self._background.close()
+        self._jpeg, self._frames = b"", FrameDecoder()
+        self._photo = self._card = self._toast_card = None
+        self.keys_overlay.forget()
         for timer in (self._redraw_timer, self._toast_timer):
             if timer:
                 self.after_cancel(timer)

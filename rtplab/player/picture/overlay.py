@@ -50,6 +50,10 @@ class KeysOverlay:
         self.shown = not self.shown
         self.draw()
 
+    def forget(self) -> None:
+        """Free the image: the canvas is being destroyed."""
+        self._card = None
+
     def draw(self) -> None:
         """Draw it anew, as the window's size or the overlay's being shown has changed."""
         self._canvas.delete(_TAG)
