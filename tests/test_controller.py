@@ -527,7 +527,7 @@ def test_backoff_repeats_its_longest_pause():
     for delay in (*DELAYS, DELAYS[-1]):
         backoff.failed(100.0)
         assert backoff.remaining(100.0) == delay
-    backoff.succeeded()
+    backoff.end()
     assert not backoff.active
 
 

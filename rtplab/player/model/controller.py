@@ -6,6 +6,8 @@ A request is answered later, and only one is under way at a time. So a wish is k
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from rtplab.player.model.client import PlayerClient
 from rtplab.player.model.recorder import MovieRecorder
 from rtplab.player.model.status import PlayerState
@@ -34,6 +36,7 @@ class Backoff:
 
     def __init__(self) -> None:
         self.attempt = 0  # from 1; 0: nothing is to be tried
+        self.attempting = False  # an attempt is under way
         self._due = 0.0
 
     @property
@@ -42,16 +45,81 @@ class Backoff:
 
     def failed(self, now: float) -> None:
         """The connection was lost, or an attempt has failed: another is due later."""
+        self.attempting = False
         self._due = now + DELAYS[min(self.attempt, len(DELAYS) - 1)]
         self.attempt += 1
 
-    def succeeded(self) -> None:
-        """There is a session again."""
-        self.attempt = 0
+    def end(self) -> None:
+        """Nothing more is to be tried: there is a session again, or none is wanted."""
+        self.attempt, self.attempting = 0, False
 
     def remaining(self, now: float) -> float:
         """Seconds until the attempt is due."""
         return max(0.0, self._due - now)
+
+
+class Place:
+    """Where the movie stands and where the viewer wants it, in seconds."""
+
+    def __init__(self) -> None:
+        self.shown = 0.0
+        self.wished: float | None = None  # not yet asked for
+        self._sought: float | None = None  # asked for, not yet shown
+        self._sought_at = 0.0
+
+    @property
+    def current(self) -> float:
+        """Where the viewer wants to be, as soon as he has said it."""
+        wished = self._sought if self.wished is None else self.wished
+        return self.shown if wished is None else wished
+
+    def was_asked_for(self, now: float) -> None:
+        """The server has been asked for what is wished."""
+        self._sought, self._sought_at, self.wished = self.wished, now, None
+
+    def show(self, position: float, arrival: float) -> None:
+        """A frame is shown, unless it is one from before the last seek."""
+        if self._sought is None or arrival >= self._sought_at:
+            self._sought = None
+            self.shown = position
+
+    def was_refused(self) -> None:
+        """What was asked for will not be shown."""
+        self._sought = None
+
+    def forget_wishes(self) -> None:
+        self.wished = self._sought = None
+
+
+class PictureWatch:
+    """Notes since when no picture has come, or none that can be decoded."""
+
+    def __init__(self) -> None:
+        self.shown_at: float | None = None  # when the last frame was shown, or playing began
+        self._damaged_since: float | None = None  # no frame could be decoded since then
+        self.damage = ""  # why not, once that has been so for too long
+
+    def decoded(self, problem: str, now: float) -> None:
+        """A frame was shown, or, if there is a `problem`, could not be decoded."""
+        if not problem:
+            self._damaged_since, self.damage = None, ""
+        elif self._damaged_since is None:
+            self._damaged_since = now
+        elif now >= self._damaged_since + DAMAGE:
+            self.damage = self.damage or problem
+
+    def silence(self, now: float) -> int:
+        """Whole seconds without a picture, once they are too many to be passed over."""
+        seconds = 0.0 if self.shown_at is None else now - self.shown_at
+        return int(seconds) if seconds >= STALL else 0
+
+
+class StateChange(NamedTuple):
+    """The last change of the client's state that a tick has seen."""
+
+    before: State = State.INIT
+    after: State = State.INIT
+    loss: str = ""  # why the session was lost; "" when it was ended by TEARDOWN
 
 
 class PlaybackController:
@@ -61,24 +129,16 @@ class PlaybackController:
         self.client = client
         self.frame: Frame | None = None  # that is shown
         self.speed = 1.0
-        self._state = self.previous_state = State.INIT  # at the last tick, and before it changed
-        self.loss = ""  # why the session was lost; empty when it was ended by TEARDOWN
+        self.change = StateChange()
         # Where the viewer wants to be, PLAYING or READY, until the session is there; None: it is.
         self._goal: State | None = None
         # The state that a request was sent for, until somebody has looked what came of it.
         self._asked_for: State | None = None
         self._wants_to_step = False
         self._wants_speed = False  # another than the server knows of
-        self._seek_target: float | None = None  # wished, not yet asked for
-        self._sought: float | None = None  # asked for, not yet shown
-        self._sought_at = 0.0
-        self._position = 0.0
-        self._shown_at: float | None = None  # when the last frame was shown, or playing began
-        self._damaged_since: float | None = None  # no frame could be decoded since then
-        self._damage = ""  # why not, once that has been so for too long
+        self._place = Place()
+        self._pictures = PictureWatch()
         self._backoff = Backoff()
-        self._attempting = False
-        self._trouble = ""  # why the connection was lost
         self.recorder = MovieRecorder(client)
 
     # ------------------------------------------------------------------ the viewer's wishes
@@ -121,8 +181,8 @@ class PlaybackController:
 
     def tear_down(self) -> None:
         """End the session, or the attempts to have one again."""
-        self._goal, self._attempting = None, False
-        self._backoff.succeeded()
+        self._goal = None
+        self._backoff.end()
         self.client.tear_down()
 
     def step(self) -> None:
@@ -142,7 +202,7 @@ class PlaybackController:
             return
         target = min(max(0.0, seconds), last)
         if target < last or self.position < last - SAME_PLACE:
-            self._seek_target = target
+            self._place.wished = target
 
     def _last_start(self) -> float | None:
         """When the last frame begins, in seconds; None when nobody knows how long the movie is."""
@@ -168,8 +228,7 @@ class PlaybackController:
     @property
     def position(self) -> float:
         """Seconds into the movie; where the viewer wants to be, as soon as he has said it."""
-        wished = self._sought if self._seek_target is None else self._seek_target
-        return self._position if wished is None else wished
+        return self._place.current
 
     @property
     def reconnects(self) -> bool:
@@ -181,43 +240,34 @@ class PlaybackController:
 
     def tick(self, now: float) -> Frame | None:
         """Do what can be done by now; return the frame that is to be shown, if there is one."""
-        self._look_at_state(now)
+        self._note_state(now)
         self._carry_out(now)
         frame = self._stepped() if self._wants_to_step else self.client.playout.take(now)
         if frame is not None:
-            self._take(frame, now)
+            self.frame, self._pictures.shown_at = frame, now
+            self._place.show(self.client.position_of(frame), frame.arrival)
         return frame
-
-    def _take(self, frame: Frame, now: float) -> None:
-        self.frame, self._shown_at = frame, now
-        if self._sought is None or frame.arrival >= self._sought_at:
-            self._sought = None
-            self._position = self.client.position_of(frame)
 
     def decoded(self, problem: str, now: float) -> None:
         """A frame was shown, or, if there is a `problem`, could not be decoded."""
-        if not problem:
-            self._damaged_since, self._damage = None, ""
-        elif self._damaged_since is None:
-            self._damaged_since = now
-        elif now >= self._damaged_since + DAMAGE:
-            self._damage = self._damage or problem
+        self._pictures.decoded(problem, now)
 
     def state_at(self, now: float) -> PlayerState:
         """All that words and buttons depend on."""
         client = self.client
+        is_watching = client.state is State.PLAYING and self.frame is not None
         return PlayerState(
             movie=short_name(client.movie_name),
             state=client.state,
             waiting=client.is_waiting(),
             needs_password=client.needs_password,
-            error=self._trouble if self._backoff.active else client.error,
+            error=self.change.loss if self._backoff.active else client.error,
             notice=client.notice,
             has_picture=self.frame is not None,
             seekable=client.duration is not None,
             ended=client.ended,
-            silence=self._silence(now),
-            damage=self._damage,
+            silence=self._pictures.silence(now) if is_watching else 0,
+            damage=self._pictures.damage,
             reconnecting_in=self._backoff.remaining(now) if self._backoff.active else None,
             attempt=self._backoff.attempt,
             recording=self.recorder.active,
@@ -225,63 +275,57 @@ class PlaybackController:
             wants_to_play=self.wants_to_play,
         )
 
-    def _silence(self, now: float) -> int:
-        if self.client.state is not State.PLAYING or self._shown_at is None or self.frame is None:
-            return 0
-        seconds = now - self._shown_at
-        return int(seconds) if seconds >= STALL else 0
-
-    def _look_at_state(self, now: float) -> None:
-        if self._state is self.client.state:
+    def _note_state(self, now: float) -> None:
+        before, state = self.change.after, self.client.state
+        if state is before:
             return
-        before, self._state = self._state, self.client.state
-        self.previous_state = before
-        self.loss = self.client.error if self._state is State.INIT else ""
-        if self._state is State.PLAYING:
-            self._shown_at = now
+        self.change = StateChange(before, state, self.client.error if state is State.INIT else "")
+        if state is State.PLAYING:
+            self._pictures.shown_at = now
             if self.wants_to_play:
                 self.client.playout.release()
             elif not self._wants_to_step:
                 self.client.playout.hold()
-        elif self._state is State.INIT:
+        elif state is State.INIT:
             self._session_ended(before, now)
         elif self._backoff.active:
-            self._reconnected()
+            self._backoff.end()
+            if self.client.duration is not None:
+                self._place.wished = self._place.shown
 
     def _session_ended(self, before: State, now: float) -> None:
         was_watching = before is State.PLAYING or self._was_cut_short(now)
         self.frame = None
         self.decoded("", now)
-        self._seek_target = self._sought = None
+        self._place.forget_wishes()
         self._wants_to_step, self._asked_for = False, None
         self.client.playout.clear()
         goal, self._goal = self._goal, None
         if self.client.error and self.reconnects:
-            self._trouble = self.client.error
             if goal is State.PLAYING or (was_watching and goal is None):
                 self._goal = State.PLAYING
             self._backoff.failed(now)
 
     def _was_cut_short(self, now: float) -> bool:
         """A server that is stopped says BYE, as at the end of the movie, and then hangs up."""
-        duration, shown_at = self.client.duration, self._shown_at
+        duration, shown_at = self.client.duration, self._pictures.shown_at
         if not self.client.ended or duration is None or shown_at is None:
             return False
-        return now < shown_at + JUST_NOW and self._position < duration - NEAR_THE_END
+        return now < shown_at + JUST_NOW and self._place.shown < duration - NEAR_THE_END
 
     def _carry_out(self, now: float) -> None:
         client = self.client
-        if not self._has_wishes() or client.is_waiting() or client.state is not self._state:
+        if not self._has_wishes() or client.is_waiting() or client.state is not self.change.after:
             return
         if client.state is State.INIT:
             if self._backoff.active:
                 self._reconnect(now)
         elif self._has_settled():
-            self._look_at_outcome()
+            self._settle_wishes()
             if client.state is State.PLAYING and self._goal is State.READY:
                 self.pause()
-            elif self._seek_target is not None:
-                self._send_seek(self._seek_target, now)
+            elif self._place.wished is not None:
+                self._send_seek(self._place.wished, now)
             elif self._wants_speed:
                 self._send_speed()
             elif client.state is State.READY and self._needs_play():
@@ -291,7 +335,7 @@ class PlaybackController:
     def _has_wishes(self) -> bool:
         return (
             self._goal is not None
-            or self._seek_target is not None
+            or self._place.wished is not None
             or self._asked_for is not None
             or self._wants_speed
             or self._wants_to_step
@@ -303,7 +347,7 @@ class PlaybackController:
         client = self.client
         return bool(client.wait_for(lambda: not client.is_waiting(), 0))
 
-    def _look_at_outcome(self) -> None:
+    def _settle_wishes(self) -> None:
         """Forget the wishes that have come true, and those that could not."""
         state, playout = self.client.state, self.client.playout
         asked_for, self._asked_for = self._asked_for, None
@@ -315,7 +359,7 @@ class PlaybackController:
             self._goal = None
             self._wants_to_step = self._wants_to_step and playout.waiting > 0
             if not self.client.ended:
-                self._sought = None
+                self._place.was_refused()
         if state is self._goal:
             self._goal = None
 
@@ -326,7 +370,7 @@ class PlaybackController:
         return self._wants_to_step and not self.client.playout.waiting
 
     def _send_seek(self, target: float, now: float) -> None:
-        self._sought, self._sought_at, self._seek_target = target, now, None
+        self._place.was_asked_for(now)
         if self.client.state is State.READY:
             self.client.playout.clear()
             self._wants_to_step = self._goal is not State.PLAYING  # to see where it went
@@ -346,21 +390,13 @@ class PlaybackController:
     def _reconnect(self, now: float) -> None:
         """RFC 2326 knows no way to take up a session on another connection: it begins anew."""
         if self.client.needs_password:
-            self._attempting = False
-            self._backoff.succeeded()  # so far as the network goes: now it is the viewer's turn
-        elif self._attempting and self.client.error:
-            self._attempting = False
+            self._backoff.end()  # so far as the network goes: now it is the viewer's turn
+        elif self._backoff.attempting and self.client.error:
             self._backoff.failed(now)
-        elif not self._attempting and self._backoff.remaining(now) == 0:
-            self._attempting = True
+        elif not self._backoff.attempting and self._backoff.remaining(now) == 0:
+            self._backoff.attempting = True
             self.client.error = ""
             self.client.set_up()
-
-    def _reconnected(self) -> None:
-        self._attempting = False
-        self._backoff.succeeded()
-        if self.client.duration is not None:
-            self._seek_target = self._position
 
     def _stepped(self) -> Frame | None:
         if not self._wants_to_step:

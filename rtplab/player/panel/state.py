@@ -56,10 +56,10 @@ class StatePage(ttk.Frame):
         request, reply = self._traffic.last_exchange()
         if client.ended and client.state is State.READY:
             request, reply = "", "RTCP BYE: the server has sent the whole movie"
-        elif controller.loss and client.state is State.INIT:
-            request, reply = "", controller.loss
+        elif controller.change.loss and client.state is State.INIT:
+            request, reply = "", controller.change.loss
         arrow = last_arrow(
-            controller.previous_state, client.state, client.ended, bool(controller.loss)
+            controller.change.before, client.state, client.ended, bool(controller.change.loss)
         )
         size = canvas.winfo_width(), canvas.winfo_height()
         shown = _Shown(client.state, arrow, request, reply, *size, self._theme.palette.name)
