@@ -470,4 +470,4 @@ def test_memory_is_bounded():
     reception = receiver.reception
     assert receiver.statistics.lost == 72_000 // 97
     assert len(reception.statistics._received) <= 10_000
-    assert reception._reorder._held_count == len(reception._reorder._held) == 0
+    assert reception._reorder._held_bytes == len(reception._reorder._held) == 0

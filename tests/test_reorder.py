@@ -10,7 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rtplab.protocol.rtp.packet import ReceivedPacket
-from rtplab.receiving.rtp.reorder import MAX_HELD, Arrival, ReorderBuffer
+from rtplab.receiving.rtp.reorder import (
+    MAX_HELD,
+    MAX_REMEMBERED,
+    PACKET_OVERHEAD,
+    Arrival,
+    ReorderBuffer,
+)
 
 PATIENCE = 0.1
 ACCEPTED, DUPLICATE, LATE = Arrival.ACCEPTED, Arrival.DUPLICATE, Arrival.LATE
@@ -148,31 +154,63 @@ def test_packets_that_come_together_are_released_together():
     assert buffer.release(1.0) == []
 
 
-def test_so_many_packets_are_held_and_no_more():
-    line = Line()
-    line.add(0)
-    for sequence in range(2, 2 + MAX_HELD):
-        assert line.add(sequence) == (ACCEPTED, [])
-    assert line.add(2 + MAX_HELD)[1][0] == 2
+@pytest.mark.parametrize("size", [0, 1400, 60_000], ids=["empty", "ordinary", "a lab frame"])
+def test_so_many_bytes_are_held_and_no_more(size):
+    """Whatever the packets' size: empty ones take memory as well."""
+    buffer, held = ReorderBuffer(PATIENCE), MAX_HELD // (size + PACKET_OVERHEAD)
+    buffer.add(0, packet(bytes(size)), 0.0)
+    buffer.release(0.0)
+    for sequence in range(2, 2 + held):
+        assert buffer.add(sequence, packet(bytes(size)), 0.0) is ACCEPTED
+        assert buffer.release(0.0) == []
+    buffer.add(2 + held, packet(bytes(size)), 0.0)
+    assert [sequence for sequence, _ in buffer.release(0.0)][0] == 2
+
+
+def test_a_large_picture_waits_for_its_first_packet_whatever_their_number():
+    """1080p has 140 packets a frame, 4K several hundred: a bound in packets gave up too early."""
+    buffer = ReorderBuffer(PATIENCE)
+    for sequence in (0, *range(2, 3000), 1):
+        assert buffer.add(sequence, packet(bytes(1400)), 0.0) is ACCEPTED
+        released = buffer.release(0.0)
+    assert [sequence for sequence, _ in released] == list(range(1, 3000))
+    assert buffer.deadline() is None
 
 
 class Payload:
     """A payload like no other, which tells when nobody keeps it any more."""
 
+    def __len__(self):
+        return 60_000
 
-@pytest.mark.parametrize("gap", [False, True])
-def test_so_many_packets_of_one_number_are_held_and_no_more(gap):
+
+@pytest.mark.parametrize(("gap", "most"), [(False, MAX_REMEMBERED), (True, MAX_HELD)])
+def test_so_many_bytes_of_one_number_are_held_and_no_more(gap, most):
     """A server that numbers all its packets alike must not fill the memory."""
-    line, alive = Line(), []
+    line, alive, size = Line(), [], len(Payload())
     line.add(0)
-    for number in range(4 * MAX_HELD):
+    for number in range(2 * most // size):
         payload = Payload()
         alive.append(weakref.ref(payload))
         line.buffer.add(2 if gap else 0, packet(number)._replace(payload=payload), 0.0)
         del payload
         line.buffer.release(0.0)
     gc.collect()
-    assert sum(one() is not None for one in alive) <= 2 * MAX_HELD
+    assert sum(one() is not None for one in alive) * size <= most + MAX_REMEMBERED
+
+
+def test_the_first_of_what_was_held_is_given_up_first():
+    """Whatever came and went in between."""
+    line = Line()
+    line.add(0)
+    for sequence, now in ((5, 1.0), (3, 1.01), (9, 1.02), (4, 1.03)):
+        line.add(sequence, now)
+    assert line.buffer.deadline() == pytest.approx(1.0 + PATIENCE)
+    assert line.release(1.0 + PATIENCE) == [3, 4, 5]
+    assert line.buffer.deadline() == pytest.approx(1.02 + PATIENCE)
+    assert line.release(1.02 + PATIENCE) == [9]
+    line.add(12, 2.0)
+    assert line.buffer.deadline() == pytest.approx(2.0 + PATIENCE)
 
 
 @given(st.permutations(range(1, 40)))

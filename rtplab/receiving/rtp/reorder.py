@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import heapq
+from collections import deque
 from enum import Enum, auto
+from itertools import islice
 
 from rtplab.protocol.rtp.packet import ReceivedPacket
 
-# Packets held back at the most, while one before them is missing: two frames of 1080p. Of one
-# number, so many are remembered when they have gone out.
-MAX_HELD = 512
+# Bytes held back at the most while a packet before them is missing: more than two seconds of
+# 100 Mbit/s, so that elsewhere the patience alone decides. A count would be a few frames of a large
+# picture, or minutes of a small one.
+MAX_HELD = 32 * 1024 * 1024
+# Bytes of one number's packets that are remembered when they have gone out: a duplicate comes soon.
+MAX_REMEMBERED = 1024 * 1024
+PACKET_OVERHEAD = 400  # bytes of memory that a packet takes beside its payload
+# Packets of one number that another one is compared with, the newest ones.
+_COMPARED = 512
 
 
 class Arrival(Enum):
@@ -30,18 +39,22 @@ class ReorderBuffer:
         self._patience = patience
         self._next: int | None = None  # the sequence number whose turn it is
         self._in_turn: list[tuple[int, ReceivedPacket]] = []  # may be released
-        self._last: list[ReceivedPacket] = []  # the newest of the number before _next
+        self._last: deque[ReceivedPacket] = deque()  # the newest of the number before _next
+        self._last_bytes = 0
         self._held: dict[int, list[ReceivedPacket]] = {}  # of numbers beyond _next
-        self._held_count = 0  # packets in _held
-        self._arrivals: dict[int, float] = {}  # of the first packet of each number in _held
+        self._held_bytes = 0
+        self._numbers: list[int] = []  # those in _held, a heap
+        # When the first packet of each number in _held came, in that order; some have left it.
+        self._arrivals: deque[tuple[float, int]] = deque()
 
     def restart(self) -> None:
         """The sender numbers anew: only what is in turn still goes out."""
         self._next = None
-        self._last = []
+        self._last, self._last_bytes = deque(), 0
         self._held.clear()
+        self._held_bytes = 0
+        self._numbers.clear()
         self._arrivals.clear()
-        self._held_count = 0
 
     def begin(self, sequence: int) -> None:
         """Say which number is the first, before any packet has been added."""
@@ -52,25 +65,30 @@ class ReorderBuffer:
         if self._next is None:
             self._next = sequence
         if sequence == self._next:
-            self._pass_on(sequence, [packet])
+            if self._held:
+                self._pass_on(sequence, [packet])
+            else:  # as nearly always
+                self._in_turn.append((sequence, packet))
+                self._last, self._last_bytes = deque((packet,)), _size(packet)
+                self._next = sequence + 1
             return Arrival.ACCEPTED
-        known = self._last if sequence == self._next - 1 else self._held.get(sequence, [])
-        if any(other.payload == packet.payload for other in known):
+        is_last = sequence == self._next - 1
+        known = self._last if is_last else self._held.get(sequence, ())
+        if any(other.payload == packet.payload for other in islice(reversed(known), _COMPARED)):
             return Arrival.DUPLICATE
         if sequence > self._next:
             self._hold(sequence, packet, now)
         elif known:
             self._in_turn.append((sequence, packet))
-            self._last.append(packet)
-            del self._last[:-MAX_HELD]
+            self._remember(packet)
         else:
             return Arrival.LATE
         return Arrival.ACCEPTED
 
     def release(self, now: float) -> list[tuple[int, ReceivedPacket]]:
         """Return, in order, the packets for which nothing is waited any more."""
-        while self._held and (self._held_count > MAX_HELD or now >= self._give_up_at()):
-            first = min(self._held)
+        while self._held and (self._held_bytes > MAX_HELD or now >= self._give_up_at()):
+            first = self._numbers[0]
             self._pass_on(first, self._take(first))
         released, self._in_turn = self._in_turn, []
         return released
@@ -80,25 +98,46 @@ class ReorderBuffer:
         return self._give_up_at() if self._held else None
 
     def _give_up_at(self) -> float:
-        return min(self._arrivals.values()) + self._patience
+        while self._arrivals[0][1] not in self._held:
+            self._arrivals.popleft()
+        return self._arrivals[0][0] + self._patience
 
     def _pass_on(self, sequence: int, packets: list[ReceivedPacket]) -> None:
         """Let out the packets of this number, and those that waited for them only."""
+        last = packets
         while packets:
             self._in_turn += [(sequence, packet) for packet in packets]
-            self._last = packets[-MAX_HELD:]
+            last = packets
             sequence += 1
             packets = self._take(sequence)
         self._next = sequence
+        self._last, self._last_bytes = deque(), 0
+        for packet in last:
+            self._remember(packet)
+
+    def _remember(self, packet: ReceivedPacket) -> None:
+        self._last.append(packet)
+        self._last_bytes += _size(packet)
+        while self._last_bytes > MAX_REMEMBERED:
+            self._last_bytes -= _size(self._last.popleft())
 
     def _hold(self, sequence: int, packet: ReceivedPacket, now: float) -> None:
-        self._held.setdefault(sequence, []).append(packet)
-        self._held_count += 1
-        self._arrivals.setdefault(sequence, now)
+        self._held_bytes += _size(packet)
+        if sequence in self._held:
+            self._held[sequence].append(packet)
+            return
+        self._held[sequence] = [packet]
+        heapq.heappush(self._numbers, sequence)
+        self._arrivals.append((now, sequence))
 
     def _take(self, sequence: int) -> list[ReceivedPacket]:
+        """Take the packets of this number out; it is the lowest that is held, if it is."""
         packets = self._held.pop(sequence, [])
         if packets:
-            self._held_count -= len(packets)
-            del self._arrivals[sequence]
+            heapq.heappop(self._numbers)
+            self._held_bytes -= sum(map(_size, packets))
         return packets
+
+
+def _size(packet: ReceivedPacket) -> int:
+    return len(packet.payload) + PACKET_OVERHEAD
