@@ -220,10 +220,76 @@ def test_one_wild_packet_is_ignored():
     ],
 )
 def test_how_far_a_jump_is_believed(jump, believed):
+    """In a slow stream, as far as RFC 3550 A.1 says."""
     receiver = Receiver()
-    receiver.receive(packet(10_000), 0.0)
-    receiver.receive(packet(10_000 + jump), 0.01)
-    assert receiver.statistics.packets == 1 + believed
+    for number in range(300):
+        receiver.receive(packet(10_000 + number), number * 0.05)
+    packets = receiver.statistics.packets
+    receiver.receive(packet(10_299 + jump), 300 * 0.05)
+    assert receiver.statistics.packets == packets + believed
+
+
+def fast_stream(seconds, start=0, now=0.0):
+    """Numbers and arrivals of 4,000 packets a second, as 1080p at 25 frames a second has."""
+    return [((start + n) % 65536, now + n / 4000) for n in range(int(seconds * 4000))]
+
+
+def after(arrivals, *late):
+    """The counts after these packets, and then those that come at once with the last."""
+    receiver = Receiver()
+    for number, now in arrivals:
+        receiver.reception.receive([rtp(b"", number, 0)], now)
+    for number in late:
+        receiver.receive(packet(number), now)
+    return receiver
+
+
+def test_a_fast_stream_may_be_as_far_off_as_a_slow_one_in_time():
+    arrivals = fast_stream(6.0, start=60_000)
+    highest = arrivals[-1][0]
+    assert after(arrivals, highest - 7000).statistics.packets == len(arrivals) + 1
+    assert after(arrivals, (highest - 16_000) % 65536).statistics.packets == len(arrivals)
+
+
+def test_two_late_packets_in_a_row_of_a_fast_stream_are_no_new_numbering():
+    arrivals = fast_stream(6.0)
+    receiver = after(arrivals, 23_500, 23_501, 24_000)
+    assert receiver.numbers[-1] == 24_000
+    assert receiver.statistics.lost == 0
+
+
+def test_what_is_late_at_the_very_beginning_of_a_fast_stream_is_no_new_numbering():
+    receiver = Receiver()
+    for number in (400, 100, 101, 102, 401, 402):
+        receiver.receive(packet(number), 0.0)
+    assert receiver.numbers == [400, 401, 402]
+    assert receiver.statistics.late == 3
+
+
+@pytest.mark.parametrize("outage", [0.5, 1.0, 3.0])
+def test_an_outage_of_a_fast_stream_is_lost_packets(outage):
+    before, skipped = fast_stream(6.0), int(outage * 4000)
+    again = fast_stream(1.0, start=len(before) + skipped, now=6.0 + outage)
+    receiver = after(before + again)
+    assert receiver.statistics.lost == skipped
+    assert receiver.statistics.packets == len(before) + len(again)
+
+
+def test_how_long_a_pause_lasted_makes_no_jump_believed():
+    receiver = after(fast_stream(6.0))
+    receiver.reception.paused()
+    for number in (31_000, 31_001):
+        receiver.receive(packet(number), 60.0)
+    assert receiver.numbers == [31_001]
+    assert receiver.statistics.lost == 0
+
+
+def test_a_server_that_numbers_anew_after_a_pause_is_believed_at_once():
+    receiver = after(fast_stream(6.0))
+    receiver.reception.paused()
+    for number in (1, 2, 3):
+        receiver.receive(packet(number), 60.0)
+    assert receiver.numbers == [2, 3]
 
 
 def test_a_new_numbering_in_the_middle_of_a_gap():

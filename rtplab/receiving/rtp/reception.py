@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import inf
 from typing import Protocol
 
 from rtplab.protocol.errors import PacketError
@@ -13,10 +14,14 @@ from rtplab.receiving.rtp.source import SourceChoice
 from rtplab.receiving.rtp.statistics import Statistics
 from rtplab.receiving.rtp.timeline import MediaTimeline
 
-# A number so far ahead of or behind the last is believed only when its successor follows: then
-# the sender has begun to count anew (RFC 3550 appendix A.1).
+# A number so far ahead of or behind the highest is believed only when its successor follows: then
+# the sender has begun to count anew. RFC 3550 appendix A.1 means these for a stream of 50 packets a
+# second. 1080p has thousands, so a stream may be as far off as it is in so many seconds,
 MAX_DROPOUT = 3000
 MAX_MISORDER = 100
+MISORDER_TIME = 2.0
+# but never by more than a quarter of all numbers: then it is no longer plain which way they go.
+MOST_NUMBERS = 1 << 14
 # How long a packet that overtook another waits for it, in seconds.
 REORDER_PATIENCE = 0.1
 
@@ -27,6 +32,44 @@ class Assembler(Protocol):
     @property
     def problem(self) -> str: ...
     def add(self, sequence: int, packet: ReceivedPacket) -> list[tuple[int, bytes]]: ...
+
+
+class NumberRange:
+    """Which numbers belong to the numbering so far (RFC 3550 appendix A.1), by the stream's pace.
+
+    All numbers here have their cycles above them.
+    """
+
+    def __init__(self) -> None:
+        # The highest number at two moments, each MISORDER_TIME or more after the one before.
+        self._before: tuple[int, float] | None = None
+        self._mark: tuple[int, float] | None = None
+
+    def look(self, highest: int, now: float) -> None:
+        """Packets have come until `now`, of which this number is the highest."""
+        if self._mark is None or now - self._mark[1] >= MISORDER_TIME:
+            self._before, self._mark = self._mark, (highest, now)
+
+    def pause(self) -> None:
+        """The stream stands still: how long says nothing about how much is missing afterwards."""
+        self._before = self._before and (self._before[0], -inf)
+        self._mark = self._mark and (self._mark[0], -inf)
+
+    def has(self, step: int, highest: int, last_arrival: float, now: float) -> bool:
+        """Tell if a number beyond the bounds of A.1 may be of this numbering all the same.
+
+        `step` is how far it is ahead of the highest so far, or behind it if negative.
+        `last_arrival` is when the last packet of the numbering came.
+        """
+        if not -MOST_NUMBERS < step < MOST_NUMBERS:
+            return False
+        if step < 0:  # so late at the beginning that nobody can tell
+            return step > -MAX_DROPOUT if self._before is None else highest + step > self._before[0]
+        if self._mark is None:
+            return False
+        number, then = self._before or self._mark
+        rate = (highest - number) / max(1.0, last_arrival - then)
+        return step < rate * (now - last_arrival + MISORDER_TIME)
 
 
 class Reception:
@@ -56,7 +99,7 @@ class Reception:
         self._timeline = MediaTimeline()
         self._last_frame: float | None = None  # when it was whole
         self._successor: int | None = None  # of a number that was too far off to be believed
-        self._last_sequence_number: int | None = None
+        self._range = NumberRange()
         self._last_packet: ReceivedPacket | None = None
         self._mixed_timestamp: int | None = None  # of a picture that two sources have sent
 
@@ -70,6 +113,8 @@ class Reception:
             self.unshown += len(datagrams)
         for datagram in datagrams:
             self._take(datagram, now)
+        if self._unwrapper.highest is not None:
+            self._range.look(self._unwrapper.highest, now)
         frames = []
         for sequence, packet in self._reorder.release(now):
             for number, data in self.assembler.add(sequence, packet):
@@ -96,6 +141,7 @@ class Reception:
         """The stream stands still until the next PLAY."""
         self.statistics.paused()
         self._timeline.paused()
+        self._range.pause()
         self._last_frame, self.longest_gap = None, 0.0
         self.source_left()
 
@@ -140,22 +186,23 @@ class Reception:
             self._refuse(f"their SSRC is {packet.ssrc:08X}, which is not the stream's")
         if packets and self._last_packet is not None:
             self._mixed_timestamp = self._last_packet.timestamp
-            self._last_sequence_number = None
             self._restart()
         for followed in packets:
             self.ssrc = followed.ssrc
             self._count_in(followed, size, now)
 
     def _count_in(self, packet: ReceivedPacket, size: int, now: float) -> None:
-        number, last = packet.sequence_number, self._last_sequence_number
-        is_near = last is None or -MAX_MISORDER < seq_delta(number, last) < MAX_DROPOUT
-        if not is_near and not self._begins_anew(number):
-            self._refuse("their sequence numbers are in no order")
-            return
+        number, highest = packet.sequence_number, self._unwrapper.highest
+        if highest is not None:
+            step = seq_delta(number, highest)
+            is_near = -MAX_MISORDER < step < MAX_DROPOUT or self._is_on_its_way(step, highest, now)
+            if not is_near and not self._begins_anew(number):
+                self._refuse("their sequence numbers are in no order")
+                return
         self._successor = None
-        self._last_sequence_number, self._last_packet = number, packet
+        self._last_packet = packet
         sequence = self._unwrapper.unwrap(number)
-        if last is None:
+        if highest is None:
             self._wait_for_beginning(number, sequence)
         is_new = self.statistics.arrived(sequence, size, now)
         if self._timeline.trusts_timestamps:
@@ -165,6 +212,9 @@ class Reception:
         arrival = self._reorder.add(sequence, packet, now)
         if arrival is not Arrival.ACCEPTED:
             self._count_useless(arrival, is_new)
+
+    def _is_on_its_way(self, step: int, highest: int, now: float) -> bool:
+        return self._range.has(step, highest, self.statistics.last_arrival or now, now)
 
     def _refuse(self, why: str) -> None:
         self._refused += 1
@@ -206,7 +256,7 @@ class Reception:
         """
         if self.first_number is not None:
             overtaken = seq_delta(number, self.first_number)
-            if 0 < overtaken < MAX_MISORDER:
+            if 0 < overtaken < MAX_DROPOUT:
                 self._reorder.begin(sequence - overtaken)
 
     def _begins_anew(self, sequence_number: int) -> bool:
@@ -219,5 +269,6 @@ class Reception:
 
     def _restart(self) -> None:
         self._unwrapper = SequenceUnwrapper()
+        self._range = NumberRange()
         self._reorder.restart()
         self.statistics.restarted()
