@@ -75,10 +75,34 @@ def test_a_new_numbering_keeps_what_was_counted():
     assert (statistics.packets, statistics.expected, statistics.lost) == (6, 8, 2)
 
 
-def test_memory_is_bounded_and_the_count_is_still_right():
-    statistics = after(range(0, 10 * HISTORY, 2))
-    assert len(statistics._received) <= 2 * HISTORY + 1
-    assert statistics.lost == 5 * HISTORY - 1
+def test_the_count_is_right_over_many_wraps_of_the_memory():
+    statistics = after(range(0, 5 * HISTORY, 2))
+    assert statistics.lost == 5 * HISTORY // 2 - 1
+
+
+@pytest.mark.parametrize("gap", [1, 2, 100, HISTORY - 1, HISTORY, HISTORY + 1, 3 * HISTORY + 5])
+@pytest.mark.parametrize("start", [0, HISTORY - 50])
+def test_whatever_a_gap_leaves_out_has_not_come(start, gap):
+    """Numbers that share a place in the memory with older ones too."""
+    statistics = Statistics()
+    for number in range(start, start + HISTORY):
+        statistics.arrived(number, 100, START)
+    highest = start + HISTORY - 1 + gap
+    assert statistics.arrived(highest, 100, START)
+    assert statistics.lost == gap - 1
+    missing = range(max(highest - gap, highest - HISTORY) + 1, highest)
+    assert all(statistics.arrived(number, 100, START) for number in missing)
+    assert not any(statistics.arrived(number, 100, START) for number in missing)
+    assert statistics.lost == max(0, gap - HISTORY)
+
+
+def test_a_packet_that_is_seconds_late_in_a_fast_stream_is_not_lost():
+    """1080p has 4,000 packets a second."""
+    missing = 10
+    statistics = after(number for number in range(20_000) if number != missing)
+    assert statistics.lost == 1
+    assert statistics.arrived(missing, 100, START)
+    assert statistics.lost == 0
 
 
 def test_what_is_older_than_memory_is_not_counted_twice():

@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from rtplab.protocol.rtp.serial import timestamp_delta
 from rtplab.receiving.rtp.timeline import CLOCK_RATE, LARGEST_STEP
 
-# Packets of which we remember whether they came: what is older counts as having come.
-HISTORY = 4096
+# Packets of which we remember whether they came: as far back as a 16-bit number can tell. What is
+# older counts as having come.
+HISTORY = 1 << 15
 
 
 @dataclass
@@ -28,7 +29,8 @@ class Statistics:
     _first_sequence: int | None = None
     _distinct: int = 0
     _expected_before_restart: int = 0
-    _received: set[int] = field(default_factory=set)
+    # By number, modulo HISTORY: 1 if it has come.
+    _received: bytearray = field(default_factory=lambda: bytearray(HISTORY), repr=False)
     _transit: float | None = None
     _timestamp: int | None = None  # of the last packet
     _stamped_time: float = 0.0  # seconds, by the timestamps
@@ -69,17 +71,23 @@ class Statistics:
         if self.first_arrival is None:
             self.first_arrival = now
         if self._first_sequence is None:
-            self._first_sequence = self.highest_sequence = sequence
-        is_new = sequence not in self._received
-        if is_new and sequence > self.highest_sequence - HISTORY:
-            self._distinct += 1
-            self.reordered += sequence < self.highest_sequence
-            self._remember(sequence)
-        if sequence > self.highest_sequence:
-            self.highest_sequence = sequence
-        elif sequence < self._first_sequence:
             self._first_sequence = sequence
-        return is_new
+            self.highest_sequence = sequence - 1
+        ahead = sequence - self.highest_sequence
+        if ahead <= -HISTORY:
+            return True
+        if ahead > 0:
+            if ahead > 1:
+                self._forget(ahead - 1)
+            self.highest_sequence = sequence
+        elif self._received[sequence % HISTORY]:
+            return False
+        else:
+            self.reordered += 1
+            self._first_sequence = min(self._first_sequence, sequence)
+        self._received[sequence % HISTORY] = 1
+        self._distinct += 1
+        return True
 
     def stamped(self, timestamp: int, now: float) -> None:
         """Take a packet's timestamp, in 90 kHz ticks, and its arrival into the jitter (A.8)."""
@@ -101,15 +109,17 @@ class Statistics:
         """The sender numbers anew: what was expected and what came so far stays counted."""
         self._expected_before_restart = self.expected
         self._first_sequence = None
-        self._received.clear()
+        self._received = bytearray(HISTORY)
         self.paused()
 
     def paused(self) -> None:
         """The stream stands still: the time until it goes on is no jitter."""
         self._transit = None
 
-    def _remember(self, sequence: int) -> None:
-        self._received.add(sequence)
-        if len(self._received) > 2 * HISTORY:
-            oldest = self.highest_sequence - HISTORY
-            self._received = {number for number in self._received if number > oldest}
+    def _forget(self, missing: int) -> None:
+        """So many numbers after the highest have not come, and take the places of old ones."""
+        start = (self.highest_sequence + 1) % HISTORY
+        first = min(missing, HISTORY - start)
+        self._received[start : start + first] = bytes(first)
+        rest = min(missing - first, start)
+        self._received[:rest] = bytes(rest)
