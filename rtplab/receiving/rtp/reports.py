@@ -66,7 +66,7 @@ class ReceiverReporter:
         return rtcp.ReportBlock(
             sender,
             self._fraction_lost(statistics),
-            statistics.lost,
+            statistics.expected - statistics.packets,
             statistics.highest_sequence & 0xFFFFFFFF,
             round(statistics.jitter * CLOCK_RATE) & 0xFFFFFFFF,
             lsr,
@@ -74,8 +74,12 @@ class ReceiverReporter:
         )
 
     def _fraction_lost(self, statistics: Statistics) -> int:
-        """The part lost since the last report, in 256ths (appendix A.3)."""
-        received = statistics.expected - statistics.lost
+        """The part lost since the last report, in 256ths.
+
+        As in appendix A.3, late packets and duplicates count as received, unlike in what the user
+        is told. So does the cumulative loss, which may become negative.
+        """
+        received = statistics.packets
         expected_now = statistics.expected - self._expected_before
         lost_now = expected_now - (received - self._received_before)
         self._expected_before, self._received_before = statistics.expected, received
