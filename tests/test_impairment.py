@@ -8,7 +8,13 @@ import pytest
 
 from rtplab.protocol.rtp.packet import pack_header
 from rtplab.receiving.rtp.frames import LabAssembler
-from rtplab.receiving.rtp.impairment import Conditions, Impairment, parse_conditions
+from rtplab.receiving.rtp.impairment import (
+    MAX_QUEUED,
+    PACKET_OVERHEAD,
+    Conditions,
+    Impairment,
+    parse_conditions,
+)
 from rtplab.receiving.rtp.reception import Reception
 
 PACKETS = 20_000
@@ -93,6 +99,21 @@ def test_what_is_harmless_lets_packets_go_past():
     assert not impairment.idle  # one is still under way, and nothing may overtake it
     assert impairment.due(1.0) == [b"x"]
     assert impairment.idle
+
+
+@pytest.mark.parametrize("size", [0, 1400, 60_000])
+def test_so_many_bytes_are_under_way_and_no_more(size):
+    """Whatever the packets' size. What has come through makes room."""
+    impairment, most = Impairment(Conditions(delay=1.0)), MAX_QUEUED // (size + PACKET_OVERHEAD)
+    packet = bytes(size)
+    for _ in range(most):
+        impairment.add(packet, 0.0)
+    assert impairment.lost == 0
+    impairment.add(packet, 0.0)
+    assert impairment.lost == 1
+    assert len(impairment.due(1.0)) == most
+    impairment.add(packet, 1.0)
+    assert impairment.lost == 1
 
 
 def test_the_receiver_measures_the_jitter_that_was_made():

@@ -12,8 +12,10 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
 
-# Packets under way at the most; what comes beyond is lost, as in a router's queue.
-MAX_QUEUED = 4096
+# Bytes under way at the most; what comes beyond is lost, as in a router's queue. The longest delay,
+# ten seconds, of 50 Mbit/s, which is 1080p; a count of packets would be a second of it.
+MAX_QUEUED = 64 * 1024 * 1024
+PACKET_OVERHEAD = 200  # bytes of memory that a packet takes beside its own
 # Seconds of data that may wait for the rate limit: a router with more is a broken one.
 MAX_BACKLOG = 1.0
 # Seconds that a reordered packet is held back: longer than from one frame to the next at 20
@@ -62,6 +64,7 @@ class Impairment:
     def __init__(self, conditions: Conditions) -> None:
         self.conditions = conditions
         self._queue: list[tuple[float, int, bytes]] = []  # a heap: when due, order, datagram
+        self._queued_bytes = 0
         self._count = 0  # packets that came
         self._order = 0
         self._link_free_at = 0.0
@@ -103,7 +106,9 @@ class Impairment:
         """Return the datagrams that have come through by `now`, in their order."""
         arrived = []
         while self._queue and self._queue[0][0] <= now:
-            arrived.append(heapq.heappop(self._queue)[2])
+            datagram = heapq.heappop(self._queue)[2]
+            self._queued_bytes -= len(datagram) + PACKET_OVERHEAD
+            arrived.append(datagram)
         return arrived
 
     def deadline(self) -> float | None:
@@ -112,11 +117,13 @@ class Impairment:
 
     def _send(self, datagram: bytes, now: float, wait: float, late: bool) -> None:
         leaves = self._leaves_link_at(len(datagram), now)
-        if leaves is None or len(self._queue) >= MAX_QUEUED:
+        size = len(datagram) + PACKET_OVERHEAD
+        if leaves is None or self._queued_bytes + size > MAX_QUEUED:
             self.lost += 1
             return
         delay = max(0.0, self._conditions.delay + wait * self._conditions.jitter)
         self._order += 1
+        self._queued_bytes += size
         if late:
             delay += _OVERTAKING
         heapq.heappush(self._queue, (leaves + delay, self._order, datagram))
