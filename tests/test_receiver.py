@@ -6,7 +6,10 @@ import time
 
 from rtplab.protocol.rtp.packet import pack_header
 from rtplab.protocol.rtp.rtcp import Bye, ReceiverReport, build_compound
+from rtplab.protocol.rtsp.headers import Transport
+from rtplab.protocol.rtsp.messages import InterleavedFrame
 from rtplab.receiving.rtp.frames import LabAssembler
+from rtplab.receiving.rtp.impairment import Conditions
 from rtplab.receiving.rtp.receiver import MediaReceiver
 from rtplab.receiving.rtp.reception import Reception
 from rtplab.receiving.rtp.rtpsocket import Batch
@@ -69,3 +72,28 @@ def test_what_is_held_back_for_a_lost_packet_is_delivered_before_goodbye():
 
 def test_a_late_packet_is_still_waited_for_after_goodbye():
     assert watched([rtp(1), rtp(3)], [goodbye()], [rtp(2)]) == [1, 2, 3, "bye"]
+
+
+def test_what_is_delayed_on_purpose_comes_out_by_tcp_although_nothing_more_arrives():
+    happened = []
+    receiver = MediaReceiver(
+        Reception(LabAssembler(), patience=PATIENCE),
+        lambda frames: happened.extend(frame.number for frame in frames),
+        lambda: happened.append("bye"),
+    )
+    receiver.transport = Transport(interleaved=(0, 1))
+    receiver.impairment.conditions = Conditions(delay=0.05)
+    report_due = receiver.reporter.deadline()
+    assert receiver.deadline(with_reports=True) == report_due
+    assert receiver.deadline(with_reports=False) is None
+    before = time.monotonic()
+    for channel, batch in ((0, rtp(1)), (0, rtp(3)), (1, goodbye())):
+        receiver.take_interleaved(InterleavedFrame(channel, batch.datagrams[0]))
+    receiver.release()
+    assert happened == []
+    assert receiver.deadline(with_reports=True) == report_due, "whichever is first"
+    while (moment := receiver.deadline(with_reports=False)) is not None:
+        time.sleep(max(0.0, moment - time.monotonic()))
+        receiver.release()
+    assert happened == [1, 3, "bye"]
+    assert time.monotonic() - before >= 0.05 + PATIENCE, "one packet was missing"

@@ -19,7 +19,8 @@ from rtplab.receiving.rtp.rtpsocket import Batch, Clock, RtpSocket
 class MediaReceiver:
     """Receives one stream, by UDP ports of its own or by channels of the RTSP connection.
 
-    One thread calls `listen` (UDP), or `take_interleaved` and `report_if_due` (TCP).
+    One thread calls `listen` (UDP), or what TCP needs: `take_interleaved`, and at each `deadline`
+    `release` and `interleaved_report`.
     """
 
     def __init__(
@@ -43,7 +44,7 @@ class MediaReceiver:
     def listen(self, ports: RtpSocket, with_rtcp: bool) -> None:
         """Receive by UDP until `ports` are woken up; then close them."""
         try:
-            while (batches := ports.receive(self._deadline(with_rtcp))) is not None:
+            while (batches := ports.receive(self.deadline(with_rtcp))) is not None:
                 self._take(batches)
                 if with_rtcp and self.transport.server_port and self._report_is_due():
                     self._send_report(ports, self.transport.server_port)
@@ -65,6 +66,19 @@ class MediaReceiver:
             self._take([Batch([frame.payload], 0, frame.channel == channels[1])])
         elif channels is not None:
             self.stray = f"packets come on channel {frame.channel}, which SETUP has not named"
+
+    def deadline(self, with_reports: bool) -> float | None:
+        """When something is to be done although nothing arrived: a report, or `release`."""
+        deadlines = [self.reception.deadline(), self.impairment.deadline()]
+        if with_reports and (self.transport.server_port or self.transport.interleaved):
+            deadlines.append(self.reporter.deadline())
+        return min((moment for moment in deadlines if moment is not None), default=None)
+
+    def release(self) -> None:
+        """Deliver what has been held back long enough, for TCP."""
+        moment = self.deadline(with_reports=False)
+        if moment is not None and moment <= time.monotonic():
+            self._take([])
 
     def interleaved_report(self) -> bytes | None:
         """Return the receiver report that is due, framed for the RTSP connection.
@@ -131,23 +145,10 @@ class MediaReceiver:
             self._pass_goodbye_on()
 
     def _pass_goodbye_on(self) -> None:
-        """Tell that the stream has ended, once nothing that came before BYE is held back.
-
-        By TCP nothing is, but by the impairment, for which nobody comes back.
-        """
-        if not self.reporter.sender_said_goodbye:
-            return
-        held = self.reception.deadline() is not None or self.impairment.deadline() is not None
-        if not held or self.transport.interleaved:
+        """Tell that the stream has ended, once nothing that came before BYE is held back."""
+        if self.reporter.sender_said_goodbye and self.deadline(with_reports=False) is None:
             self.reporter.sender_said_goodbye = False
             self._said_goodbye()
-
-    def _deadline(self, with_rtcp: bool) -> float | None:
-        """When `listen` has something to do although nothing arrived."""
-        deadlines = [self.reception.deadline(), self.impairment.deadline()]
-        if with_rtcp and self.transport.server_port:
-            deadlines.append(self.reporter.deadline())
-        return min((moment for moment in deadlines if moment is not None), default=None)
 
     def _report_is_due(self) -> bool:
         return self._clock() >= self.reporter.deadline()
