@@ -75,9 +75,9 @@ class MediaReceiver:
         return min((moment for moment in deadlines if moment is not None), default=None)
 
     def release(self) -> None:
-        """Deliver what has been held back long enough, for TCP."""
-        moment = self.deadline(with_reports=False)
-        if moment is not None and moment <= time.monotonic():
+        """Deliver what has been held back long enough; by UDP, `listen` does it by itself."""
+        moment = self.deadline(with_reports=False) if self.transport.interleaved else None
+        if moment is not None and moment <= self._clock():
             self._take([])
 
     def interleaved_report(self) -> bytes | None:

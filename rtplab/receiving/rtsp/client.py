@@ -308,6 +308,7 @@ class RtspClient:
                     self._receiver.take_interleaved(message)
                 elif isinstance(message, Request):
                     self._answer(message)
+                self._receiver.release()
                 self._check_deadlines()
         except SessionError as error:
             with self._changed:
@@ -359,7 +360,8 @@ class RtspClient:
             self._begin_session()
         elif self._method == "PLAY":
             start = self._dialogue.start
-            if start is not None and self._dialogue.uses_udp:  # over TCP nothing is overtaken
+            # Over TCP nothing is overtaken, except on purpose.
+            if start is not None and (self._dialogue.uses_udp or not self.impairment.idle):
                 self.reception.first_number = start.first_number
             self._hand_on(self._epoch.begin(start))
         elif self._method == "PAUSE":
@@ -469,10 +471,10 @@ class RtspClient:
     def _next_deadline(self) -> float | None:
         """When the reply thread has something to do although nothing arrived."""
         deadline = self._watch.deadline(self._expected())
-        if self._receiver.transport.interleaved and self.state is State.PLAYING:
-            report = self._receiver.reporter.deadline()
-            return report if deadline is None else min(deadline, report)
-        return deadline
+        if not self._receiver.transport.interleaved:
+            return deadline
+        receivers = self._receiver.deadline(with_reports=self.state is State.PLAYING)
+        return min((moment for moment in (deadline, receivers) if moment is not None), default=None)
 
     def _check_deadlines(self) -> None:
         now = self._clock()
