@@ -7,7 +7,13 @@ import random
 import pytest
 
 from rtplab.receiving.rtp.frames import Frame
-from rtplab.receiving.rtp.playout import MAX_WAITING, OFFSET_WINDOW, PlayoutBuffer
+from rtplab.receiving.rtp.playout import (
+    FRAME_OVERHEAD,
+    MAX_BYTES,
+    MAX_SECONDS,
+    OFFSET_WINDOW,
+    PlayoutBuffer,
+)
 
 
 def frame(number: int, arrival: float, interval: float = 0.05) -> Frame:
@@ -99,12 +105,46 @@ def test_a_clock_that_runs_slower_than_ours_does_not_eat_the_buffer():
     assert min(waits) >= 0.1 - 2 * OFFSET_WINDOW * (drift - 1) - 1e-9
 
 
-def test_the_buffer_is_bounded():
+@pytest.mark.parametrize("size", [1, 10_000, 8_000_000])
+def test_so_many_bytes_wait_and_no_more(size):
+    """Whatever the frames' size; a frame has a price of its own, as small ones take memory too."""
+    buffer, most = PlayoutBuffer(), MAX_BYTES // (size + FRAME_OVERHEAD)
+    data = bytes(size)
+    for number in range(most + 10):
+        assert buffer.skipped == max(0, number - most)
+        buffer.put(Frame(data, number, 0, number * 1e-5, 1.0))
+    assert buffer.waiting == most
+    assert buffer.step().number == 10
+    buffer.clear()
+    buffer.put(Frame(data, 0, 0, 0.0, 1.0))
+    assert buffer.waiting == 1
+
+
+def test_the_newest_frame_stays_whatever_its_size():
     buffer = PlayoutBuffer()
-    for number in range(MAX_WAITING + 10):
-        buffer.put(frame(number, 1.0))
-    assert buffer.waiting == MAX_WAITING
-    assert buffer.skipped == 10
+    for number in range(3):
+        buffer.put(Frame(bytes(MAX_BYTES), number, 0, number * 0.05, 1.0))
+    assert (buffer.waiting, buffer.skipped) == (1, 2)
+    assert buffer.take(99.0).number == 2
+
+
+@pytest.mark.parametrize("fps", [0.1, 20, 120])
+def test_so_many_seconds_wait_and_no_more(fps):
+    """A count of frames is two seconds of one movie and an hour of another."""
+    buffer = PlayoutBuffer()
+    buffer.hold()
+    for number in range(int(2 * MAX_SECONDS * fps) + 2):
+        buffer.put(frame(number, 1.0, interval=1 / fps))
+    assert buffer.waiting == pytest.approx(MAX_SECONDS * fps + 1, abs=1)
+
+
+def test_how_long_the_user_paused_drops_nothing():
+    """A pause is no time in the movie."""
+    buffer = PlayoutBuffer()
+    buffer.put(frame(1, 1.0))
+    buffer.hold()
+    buffer.put(frame(2, 1.0 + 10 * MAX_SECONDS))
+    assert (buffer.waiting, buffer.skipped) == (2, 0)
 
 
 def test_fill_is_seconds_until_it_is_empty():

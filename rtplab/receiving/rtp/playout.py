@@ -14,11 +14,58 @@ from collections import deque
 from rtplab.receiving.rtp.frames import Frame
 
 DEFAULT_LATENCY = 0.1  # seconds from arrival to display of a frame that came as early as any
-# Frames that wait at the most: a window that is not drawn must not fill the memory.
-MAX_WAITING = 256
+# What waits at the most, as a window that is not drawn must not fill the memory: ten seconds of
+# 50 Mbit/s, which is 1080p, and more seconds than anybody asks for as latency.
+MAX_BYTES = 64 * 1024 * 1024
+MAX_SECONDS = 30.0
+FRAME_OVERHEAD = 400  # bytes of memory that a frame takes beside its JPEG
 # Seconds of arrivals that the smallest is taken from: the sender's clock runs faster or slower
 # than ours, by up to a millisecond in this time, and routes change.
 OFFSET_WINDOW = 10.0
+
+
+class FrameQueue:
+    """Frames in their order, of which the oldest are dropped when they are too much together.
+
+    The newest one stays, whatever its size. It has no lock.
+    """
+
+    def __init__(self) -> None:
+        self.dropped = 0
+        self._frames: deque[Frame] = deque()
+        self._bytes = 0
+
+    def __len__(self) -> int:
+        return len(self._frames)
+
+    def __getitem__(self, index: int) -> Frame:
+        return self._frames[index]
+
+    def append(self, frame: Frame) -> None:
+        """Take the next frame."""
+        frames = self._frames
+        frames.append(frame)
+        self._bytes += _size(frame)
+        while len(frames) > 1 and (
+            self._bytes > MAX_BYTES or frame.media_time - frames[0].media_time > MAX_SECONDS
+        ):
+            self.popleft()
+            self.dropped += 1
+
+    def popleft(self) -> Frame:
+        """Return the oldest frame. Raises IndexError when there is none."""
+        frame = self._frames.popleft()
+        self._bytes -= _size(frame)
+        return frame
+
+    def clear(self) -> None:
+        """Forget all frames."""
+        self._frames.clear()
+        self._bytes = 0
+
+
+def _size(frame: Frame) -> int:
+    return len(frame.data) + FRAME_OVERHEAD
 
 
 class PlayoutBuffer:
@@ -26,8 +73,8 @@ class PlayoutBuffer:
 
     def __init__(self, latency: float = DEFAULT_LATENCY) -> None:
         self.latency = latency
-        self.skipped = 0  # frames that were never shown: a newer one was due already
-        self._frames: deque[Frame] = deque(maxlen=MAX_WAITING)
+        self._passed_over = 0
+        self._frames = FrameQueue()
         self._lock = threading.Lock()  # guards all
         self._held = False
         self._offsets = _RecentMinimum(OFFSET_WINDOW)
@@ -36,7 +83,6 @@ class PlayoutBuffer:
         """Take the next frame of the stream."""
         with self._lock:
             self._offsets.add(frame.arrival - frame.media_time, frame.arrival)
-            self.skipped += len(self._frames) == MAX_WAITING
             self._frames.append(frame)
 
     def take(self, now: float) -> Frame | None:
@@ -44,7 +90,7 @@ class PlayoutBuffer:
         newest = None
         with self._lock:
             while self._frames and not self._held and self._due(self._frames[0]) <= now:
-                self.skipped += newest is not None
+                self._passed_over += newest is not None
                 newest = self._frames.popleft()
         return newest
 
@@ -76,6 +122,11 @@ class PlayoutBuffer:
             self._frames.clear()
             self._held = False
             self._offsets.clear()
+
+    @property
+    def skipped(self) -> int:
+        """Frames that were never shown: a newer one was due already, or too much waited."""
+        return self._passed_over + self._frames.dropped
 
     @property
     def waiting(self) -> int:
