@@ -71,7 +71,7 @@ def rtsp_client(
     from rtplab.receiving.rtsp.moviesource import MovieSource
 
     source = MovieSource(host, port, movie, transport, trust)
-    client = RtspClient(source, rtp_port, in_background=master is not None)
+    client = RtspClient(source, rtp_port, for_window=master is not None)
     if master is None:
         return client, None
     from rtplab.player.window import PlayerWindow

@@ -61,16 +61,17 @@ class RtspClient:
         self,
         source: MovieSource,
         rtp_port: int = 0,
-        in_background: bool = False,
+        for_window: bool = False,
         limits: TimeLimits | None = None,
         clock: Clock = time.monotonic,
     ) -> None:
         """Play `source`, by UDP on `rtp_port` (0: a free one) and the one above.
 
-        `in_background` says that commands must not block; `clock` gives steady seconds.
+        With `for_window` commands don't block, and frames wait in `playout` until they are due;
+        without, `on_frame` alone gets them. `clock` gives steady seconds.
         """
         self.rtp_port = rtp_port
-        self.in_background = in_background
+        self.for_window = for_window
         self.error = ""
         self.notice = ""
         self.needs_password = False  # the server has asked for one: `log_in` gives it
@@ -160,7 +161,7 @@ class RtspClient:
 
     def _run(self, command: Callable[[], None]) -> None:
         """Run a command that may block, here or in the background."""
-        if self.in_background:
+        if self.for_window:
             self._run_in_background(command)
         else:
             command()
@@ -421,7 +422,8 @@ class RtspClient:
     def _hand_on(self, frames: list[Frame]) -> None:
         """Hand frames of this PLAY on to the window, and to whoever asked for them."""
         for frame in frames:
-            self.playout.put(frame)
+            if self.for_window:  # nobody else takes them out again
+                self.playout.put(frame)
             on_frame = self.on_frame  # the user's thread may take it away at any moment
             if on_frame is not None:
                 on_frame(frame)
