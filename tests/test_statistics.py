@@ -196,6 +196,14 @@ def test_wild_timestamps_are_no_jitter_of_hours():
     assert statistics.jitter < 0.05
 
 
+@pytest.mark.parametrize("fps", [0.1, 1, 20, 120])
+def test_a_steady_stream_has_no_jitter_at_any_rate(fps):
+    statistics = Statistics()
+    for number in range(20):
+        statistics.stamped(round(number * 90_000 / fps), START + number / fps)
+    assert statistics.jitter < 2 / 90_000
+
+
 def test_a_new_numbering_is_no_jitter():
     statistics = Statistics()
     statistics.timed(0.0, 0.0)

@@ -115,9 +115,40 @@ def test_a_pause_is_no_time_between_frames():
 
 @given(st.lists(st.tuples(st.integers(0, 2**32 - 1), st.floats(-1, 100)), max_size=60))
 def test_media_time_always_grows_and_never_jumps(frames):
-    timeline, arrival, before = MediaTimeline(), 0.0, None
+    timeline, arrival, before, longest = MediaTimeline(), 0.0, None, 0.0
     for stamp, pause in frames:
         arrival += pause
+        longest = max(longest, pause)
         media_time = timeline.frame(stamp, arrival)
-        assert before is None or 0 < media_time - before <= 5.0
+        assert before is None or 0 < media_time - before <= max(5.0, 2 * longest)
         before = media_time
+
+
+SLOW_AND_FAST = pytest.mark.parametrize("fps", [0.1, 0.15, 1, 20, 120])
+
+
+@SLOW_AND_FAST
+def test_90_khz_ticks_are_trusted_at_any_rate(fps):
+    ticks = round(CLOCK_RATE / fps)
+    media_times = times([n * ticks for n in range(30)], 1 / fps)
+    assert steps(media_times) == pytest.approx([1 / fps] * 29, rel=0.001)
+
+
+@SLOW_AND_FAST
+def test_the_rate_of_a_stream_without_timestamps_is_learned_within_a_few_frames(fps):
+    assert steps(times([0] * 12, 1 / fps)[4:]) == pytest.approx([1 / fps] * 7, rel=0.05)
+
+
+def test_an_outage_is_time_in_the_movie_where_the_timestamps_say_so():
+    timeline = MediaTimeline()
+    for number in range(10):
+        timeline.frame(number * TICKS, number * FRAME)
+    assert timeline.frame(1000 * TICKS, 1000 * FRAME) == pytest.approx(1000 * FRAME)
+
+
+def test_one_outage_does_not_make_a_stream_without_timestamps_slow():
+    timeline = MediaTimeline()
+    for number in range(100):
+        timeline.frame(0, number * FRAME)
+    before = timeline.frame(0, 600.0)
+    assert timeline.frame(0, 600.0 + FRAME) - before == pytest.approx(FRAME, rel=0.1)

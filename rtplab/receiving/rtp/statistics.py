@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from rtplab.protocol.rtp.serial import timestamp_delta
-from rtplab.receiving.rtp.timeline import CLOCK_RATE, LARGEST_STEP
+from rtplab.receiving.rtp.timeline import CLOCK_RATE, may_be_step
 
 # Packets of which we remember whether they came: as far back as a 16-bit number can tell. What is
 # older counts as having come.
@@ -33,6 +33,7 @@ class Statistics:
     _received: bytearray = field(default_factory=lambda: bytearray(HISTORY), repr=False)
     _transit: float | None = None
     _timestamp: int | None = None  # of the last packet
+    _stamped_at: float = 0.0  # when it came
     _stamped_time: float = 0.0  # seconds, by the timestamps
 
     @property
@@ -94,8 +95,8 @@ class Statistics:
         if self._timestamp is not None and self._timestamp != timestamp:
             step = timestamp_delta(timestamp, self._timestamp) / CLOCK_RATE
             # A lab server's garbage, before it is known as such, is no jitter of hours.
-            self._stamped_time += step if abs(step) < LARGEST_STEP else 0.0
-        self._timestamp = timestamp
+            self._stamped_time += step if may_be_step(step, now - self._stamped_at) else 0.0
+        self._timestamp, self._stamped_at = timestamp, now
         self.timed(self._stamped_time, now)
 
     def timed(self, media_time: float, now: float) -> None:

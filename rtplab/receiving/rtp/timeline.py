@@ -6,11 +6,22 @@ from rtplab.protocol.rtp.serial import timestamp_delta
 
 CLOCK_RATE = 90_000  # ticks a second of every video payload (RFC 3551 section 5)
 # Steps between frames that a 90 kHz clock can make, in seconds. Lab servers stamp whole seconds of
-# the wall clock (steps of 0 or 1 tick), zero, or random numbers.
+# the wall clock (steps of 0 or 1 tick), zero, or random numbers. A larger step is believed if so
+# much time has passed on arrival too, within a factor: a stream may have a frame in ten seconds.
 _SMALLEST_STEP = 1 / 250
-LARGEST_STEP = 5.0
-_SMOOTHING = 1 / 16  # weight of a new interval in the learned one, as in RFC 3550 A.8
+_LARGEST_STEP = 5.0
+_FACTOR = 2.0
+# Weight of a new interval in the learned one, as in RFC 3550 A.8; the first ones are averaged.
+_SMOOTHING = 1 / 16
 _FIRST_GUESS = 1 / 20  # seconds between frames: the lab's 20 frames a second
+
+
+def may_be_step(seconds: float, interval: float) -> bool:
+    """Tell if a clock of 90 kHz can have gone on so far, or back, between two arrivals.
+
+    `interval` is the time between these, in seconds.
+    """
+    return abs(seconds) <= max(_LARGEST_STEP, _FACTOR * interval)
 
 
 class MediaTimeline:
@@ -19,6 +30,8 @@ class MediaTimeline:
     def __init__(self) -> None:
         self._previous: tuple[int, float] | None = None  # timestamp and arrival
         self._interval = _FIRST_GUESS
+        self._learned = 0  # intervals that it was learned from
+        self._last_interval = 0.0
         self._confidence = 0
         self.media_time = 0.0
 
@@ -32,8 +45,9 @@ class MediaTimeline:
         previous = self._previous  # another thread may have it forgotten
         if previous is not None:
             step = timestamp_delta(timestamp, previous[0]) / CLOCK_RATE
-            self._learn(step, arrival - previous[1])
-            self.media_time += step if self._is_plausible(step) else self._interval
+            is_plausible = self._learn(step, arrival - previous[1])
+            is_good = is_plausible and self.trusts_timestamps
+            self.media_time += step if is_good else self._interval
         self._previous = timestamp, arrival
         return self.media_time
 
@@ -43,11 +57,14 @@ class MediaTimeline:
             self._previous = None
             self.media_time += self._interval
 
-    def _is_plausible(self, step: float) -> bool:
-        return self.trusts_timestamps and _SMALLEST_STEP <= step <= LARGEST_STEP
-
-    def _learn(self, step: float, interval: float) -> None:
-        plausible = _SMALLEST_STEP <= step <= LARGEST_STEP
-        self._confidence = max(-8, min(8, self._confidence + (1 if plausible else -1)))
-        if 0 < interval <= LARGEST_STEP:
-            self._interval += (interval - self._interval) * _SMOOTHING
+    def _learn(self, step: float, interval: float) -> bool:
+        """Learn from a step of the timestamps and the time between arrivals; tell if it is good."""
+        is_plausible = step >= _SMALLEST_STEP and may_be_step(step, interval)
+        self._confidence = max(-8, min(8, self._confidence + (1 if is_plausible else -1)))
+        # After an outage one interval is long, in a slow stream each.
+        if 0 < interval <= max(_LARGEST_STEP, _FACTOR * self._last_interval):
+            self._learned += 1
+            weight = max(_SMOOTHING, 1 / self._learned)
+            self._interval += (max(interval, _SMALLEST_STEP) - self._interval) * weight
+        self._last_interval = interval
+        return is_plausible
