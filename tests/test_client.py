@@ -327,7 +327,7 @@ def test_a_busy_rtp_port_is_one_sentence_and_the_client_stays_usable(server):
 def test_no_thread_is_one_sentence_and_setup_tries_again(server, monkeypatch, name):
     with client_of(server) as client:
         client.close()  # it has connected when it was made
-        client.in_background = name == "command"
+        client.for_window = name == "command"
         with no_thread_for(name, monkeypatch):
             client.setupMovie()
             assert client.error == (
@@ -335,7 +335,7 @@ def test_no_thread_is_one_sentence_and_setup_tries_again(server, monkeypatch, na
                 "then try again."
             )
         assert client.state is Client.INIT
-        client.in_background = False
+        client.for_window = False
         set_up(client)
         play(client, 1)
 
