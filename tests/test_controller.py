@@ -328,6 +328,7 @@ def near_the_end(small_movie):
     with ServerProcess(small_movie.parent) as server:
         client = Client(None, HOST, 0, 0, f"rtsp://{HOST}:{server.port}/{small_movie.name}")
         client.set_up()
+        client.for_window = True
         controller = PlaybackController(client)
         errors = set()
 

@@ -160,13 +160,15 @@ def test_by_udp_a_new_source_is_followed_after_a_silence(pictures, frames) -> No
 def test_a_new_source_is_followed_after_the_old_one_s_goodbye(pictures, frames, transport) -> None:
     server = Changes(pictures, 0.02)
     server.says_bye = True
+    states = []
     with server, watching(server, transport) as watcher:
+        take = watcher.client.onFrame
+        watcher.client.onFrame = lambda frame: (states.append(watcher.client.state), take(frame))
         watcher.set_up()
         watcher.client.playMovie()
-        watcher.wait(lambda: watcher.frames and watcher.client.ended)
-        watcher.wait(lambda: watcher.client.state == Client.PLAYING)
         watcher.wait(lambda: len(watcher.frames) == COUNT)
         watcher.wait(lambda: watcher.client.ended)
+    assert states[Changes.at + 1 :] and {*states[Changes.at + 1 :]} == {Client.PLAYING}
     assert_same_pictures([frame.data for frame in watcher.frames], frames)
 
 

@@ -33,6 +33,7 @@ from rtplab.protocol.rtsp.urls import MAX_URL, parse_url, resolve, without_passw
 from rtplab.receiving.rtp.frames import Frame
 from rtplab.receiving.rtsp.labdialogue import LabDialogue
 from rtplab.receiving.rtsp.login import Login
+from rtplab.receiving.rtsp.playepoch import PlayEpoch
 from rtplab.receiving.rtsp.standarddialogue import Redirected, StandardDialogue
 from rtplab.serving.admission.limits import Limits
 from rtplab.serving.rtsp.connection import RtspConnection
@@ -145,7 +146,7 @@ def dialogue(data: bytes) -> None:
                 step += 1
             _look_at_our_request(following)
             if isinstance(speaker, StandardDialogue):
-                speaker.position.number_of(_FRAME)
+                PlayEpoch(speaker.start, speaker.frame_rate).admit([_FRAME])
 
 
 def _speaker(choice: int) -> LabDialogue | StandardDialogue:
