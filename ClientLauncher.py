@@ -8,9 +8,8 @@ ask for is in rtplab/launcher.py; here the lab's Client and Server are put in.
 from __future__ import annotations
 
 import sys
-from typing import Any
 
-from Client import Client
+from Client import PLAYER, Client
 from rtplab import launcher
 from Server import Server
 
@@ -19,13 +18,7 @@ TITLE = launcher.TITLE
 
 def main(argv: list[str] | None = None) -> int:
     """Play as the command line says; return the exit status: 0 fine, 1 failed, 2 usage."""
-    return launcher.main(argv, "ClientLauncher.py", make_client, Server)
-
-
-def make_client(master: Any, *what: Any) -> tuple[Client, Any]:
-    """Return a Client, and the window that it has built in `master` unless that is None."""
-    client = Client(master, *what)
-    return client, getattr(client, "window", None)
+    return launcher.main(argv, "ClientLauncher.py", Client, Server, PLAYER)
 
 
 if __name__ == "__main__":

@@ -11,10 +11,10 @@ import gc
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from rtplab import __version__
 from rtplab.console import write_every_name
@@ -28,16 +28,22 @@ from rtplab.receiving.rtsp.standarddialogue import TRANSPORTS
 from rtplab.receiving.rtsp.trust import TlsTrust
 
 if TYPE_CHECKING:
+    from rtplab.player.model.client import PlayerClient
     from rtplab.player.model.history import Address
     from rtplab.player.window import PlayerWindow
     from rtplab.serving.rtsp.service import Service
 
 DEMONSTRATION_MOVIE = Path(__file__).resolve().parent.parent / "movie.Mjpeg"
 TITLE = "RTPClient"
+# The command line of this program, without what is to be played; it runs from any folder.
+PROGRAM = (sys.executable, str(Path(__file__).with_name("__main__.py")), "play")
 
 
 class LaunchedClient(HeadlessClient, Protocol):
-    """What is needed of a client: RtspClient, or the lab's Client."""
+    """What is needed here of a client: RtspClient, or the lab's Client.
+
+    One that builds no window of its own must also be what a window needs, a PlayerClient.
+    """
 
     @property
     def playout(self) -> PlayoutBuffer: ...
@@ -55,28 +61,21 @@ class DemonstrationServer(Protocol):
     def stop(self) -> None: ...
 
 
-# Makes a client, and its window in the Tk root or toplevel that comes first; None: without one.
-# Then as RtspClient takes them: host, port, RTP port, movie, transport and trust.
-MakeClient = Callable[
-    [Any, str, int, int, str, str, TlsTrust], "tuple[LaunchedClient, PlayerWindow | None]"
-]
+# Makes a client for a Tk root or toplevel, in which it may build its own window; None: for none.
+# Then come host, port, RTP port, movie, transport and trust.
+MakeClient = Callable[[Any, str, int, int, str, str, TlsTrust], LaunchedClient]
 MakeServer = Callable[["Service"], DemonstrationServer]
 
 
 def rtsp_client(
     master: Any, host: str, port: int, rtp_port: int, movie: str, transport: str, trust: TlsTrust
-) -> tuple[LaunchedClient, PlayerWindow | None]:
-    """Make the package's client, as MakeClient says."""
+) -> LaunchedClient:
+    """Make the package's client, which builds no window, but must not block one."""
     from rtplab.receiving.rtsp.client import RtspClient
     from rtplab.receiving.rtsp.moviesource import MovieSource
 
     source = MovieSource(host, port, movie, transport, trust)
-    client = RtspClient(source, rtp_port, for_window=master is not None)
-    if master is None:
-        return client, None
-    from rtplab.player.window import PlayerWindow
-
-    return client, PlayerWindow(master, client)
+    return RtspClient(source, rtp_port, for_window=master is not None)
 
 
 def rtsp_server(service: Service) -> DemonstrationServer:
@@ -91,15 +90,17 @@ def main(
     prog: str = "rtplab play",
     make_client: MakeClient = rtsp_client,
     make_server: MakeServer = rtsp_server,
+    program: Sequence[str] = PROGRAM,
 ) -> int:
     """Play as the command line says; return the exit status: 0 fine, 1 failed, 2 usage.
 
-    `prog` is what the program calls itself in its help and its sentences.
+    `prog` is what the program calls itself in its help and its sentences, and `program` starts it
+    again, for another window.
     """
     write_every_name()
     options = parse_arguments(argv, prog)
     if options.server is not None:
-        return _play(options, make_client)
+        return _play(options, make_client, program)
     if not DEMONSTRATION_MOVIE.exists():
         print(
             f"There is no movie for a demonstration: name one, as in `{prog} rtsp://HOST/MOVIE`.",
@@ -108,7 +109,7 @@ def main(
         return 2
     with _demonstration_server(make_server) as port:
         options.movie = f"rtsp://127.0.0.1:{port}/{DEMONSTRATION_MOVIE.name}"
-        return _play(options, make_client)
+        return _play(options, make_client, program)
 
 
 @contextmanager
@@ -128,18 +129,19 @@ def _demonstration_server(make_server: MakeServer) -> Iterator[int]:
         thread.join()
 
 
-def _play(options: argparse.Namespace, make_client: MakeClient) -> int:
+def _play(options: argparse.Namespace, make_client: MakeClient, program: Sequence[str]) -> int:
     if options.headless:
         return _play_headless(options, make_client)
-    return _play_in_window(options, make_client)
+    return _play_in_window(options, make_client, program)
 
 
 def _play_headless(options: argparse.Namespace, make_client: MakeClient) -> int:
-    client, _ = client_for(options, None, make_client)
-    capture = _capture(client, options)
+    capture = _open_capture(options)
     if capture is None and options.pcap:
-        client.close()
         return 1
+    client = client_for(options, None, make_client)
+    if capture is not None:
+        client.capture_to(capture)
     what = HeadlessOptions(options.frames, options.duration, options.save, options.json)
     try:
         return HeadlessRun(client, what).run()
@@ -147,7 +149,9 @@ def _play_headless(options: argparse.Namespace, make_client: MakeClient) -> int:
         _finish(capture)
 
 
-def _play_in_window(options: argparse.Namespace, make_client: MakeClient) -> int:
+def _play_in_window(
+    options: argparse.Namespace, make_client: MakeClient, program: Sequence[str]
+) -> int:
     try:
         import tkinter
     except ImportError:
@@ -157,7 +161,7 @@ def _play_in_window(options: argparse.Namespace, make_client: MakeClient) -> int
     except tkinter.TclError:
         return _no_window("there is no display")
     root.title(TITLE)
-    _play_on(root, options, make_client)
+    _play_on(root, options, make_client, [*program, *_options_for_new_window(options)])
     # Now, in this thread: Tcl aborts when another happens to collect what is left of the window.
     del root
     gc.collect()
@@ -169,22 +173,31 @@ def _no_window(reason: str) -> int:
     return 1
 
 
-def _play_on(root: Any, options: argparse.Namespace, make_client: MakeClient) -> None:
+def _play_on(
+    root: Any, options: argparse.Namespace, make_client: MakeClient, program: Sequence[str]
+) -> None:
     """Play in a window until it is closed."""
     from rtplab.player.window import PlayerWindow
 
     for number in (signal.SIGINT, signal.SIGTERM):
         # Tk would only report a KeyboardInterrupt, and forget a `quit` before its main loop.
         signal.signal(number, lambda *_: root.after(0, root.quit))
-    client, window = client_for(options, root, make_client)
-    assert window is not None
-    capture = _capture(client, options)
+    capture = _open_capture(options)
+
+    def show(client: LaunchedClient) -> PlayerWindow:
+        """Put a client's window into the root, unless it has built its own."""
+        window = PlayerWindow.of(root) or PlayerWindow(root, cast("PlayerClient", client))
+        if capture is not None:  # now, as the window observes the client, too
+            client.capture_to(capture)
+        window.program, window.open_here = program, open_here
+        return window
 
     def open_here(address: Address) -> PlayerWindow:
-        return _open(address, root, options, make_client, capture)
+        where = address.host, address.port, address.rtp_port, address.url or address.movie
+        return show(client_for(options, root, make_client, where))
 
-    window.open_here = open_here
-    window.program = [*window.program, *_options_for_new_window(options)]
+    client = client_for(options, root, make_client)
+    window = show(client)
     if options.server is not None:
         window.remember(_address(options))
     if "://" in options.movie:
@@ -193,32 +206,13 @@ def _play_on(root: Any, options: argparse.Namespace, make_client: MakeClient) ->
         root.mainloop()
     finally:
         client.close()
-        last = PlayerWindow.of(root)
-        if last is not None:  # another movie was opened in it
+        if last := PlayerWindow.of(root):  # another movie may have been opened in it
             last.client.close()
         _finish(capture)
 
 
-def _open(
-    address: Address,
-    root: Any,
-    options: argparse.Namespace,
-    make_client: MakeClient,
-    capture: LiveCapture | None,
-) -> PlayerWindow:
-    """Make a client for another address, and its window, in the place of the one before."""
-    named = argparse.Namespace(**vars(options))
-    named.server, named.server_port, named.rtp_port = address.host, address.port, address.rtp_port
-    named.movie = address.url or address.movie
-    client, window = client_for(named, root, make_client)
-    if capture is not None:
-        client.capture_to(capture)
-    assert window is not None
-    return window
-
-
 def _options_for_new_window(options: argparse.Namespace) -> list[str]:
-    """All that is not changed in the window. A capture file belongs to one process."""
+    """Return all that can't be changed in the window. A capture file belongs to one process."""
     given = ["--transport", options.transport]
     if options.ca:
         given += ["--ca", options.ca]
@@ -226,21 +220,22 @@ def _options_for_new_window(options: argparse.Namespace) -> list[str]:
 
 
 def client_for(
-    options: argparse.Namespace, master: Any, make_client: MakeClient
-) -> tuple[LaunchedClient, PlayerWindow | None]:
-    """Make the client that the options ask for, and its window unless `master` is None."""
-    client, window = make_client(
-        master,
-        options.server,
-        options.server_port or 0,
-        options.rtp_port or 0,
-        options.movie,
-        options.transport,
-        TlsTrust(options.ca, options.insecure),
-    )
+    options: argparse.Namespace,
+    master: Any,
+    make_client: MakeClient,
+    where: tuple[str, int, int, str] | None = None,
+) -> LaunchedClient:
+    """Make the client that the options ask for, or one set as they say for somewhere else.
+
+    `where` is a host, a port, an RTP port and a movie.
+    """
+    named = options.server, options.server_port or 0, options.rtp_port or 0, options.movie
+    host, port, rtp_port, movie = where or named
+    trust = TlsTrust(options.ca, options.insecure)
+    client = make_client(master, host, port, rtp_port, movie, options.transport, trust)
     client.playout.latency = options.latency / 1000
     client.impairment.conditions = options.impair
-    return client, window
+    return client
 
 
 def _address(options: argparse.Namespace) -> Address:
@@ -251,17 +246,15 @@ def _address(options: argparse.Namespace) -> Address:
     return Address(options.server, options.server_port, options.rtp_port, options.movie)
 
 
-def _capture(client: LaunchedClient, options: argparse.Namespace) -> LiveCapture | None:
+def _open_capture(options: argparse.Namespace) -> LiveCapture | None:
     """Begin the capture that --pcap asks for."""
     if options.pcap is None:
         return None
     try:
-        capture = LiveCapture(options.pcap)
+        return LiveCapture(options.pcap)
     except OSError as error:
         print(f"{options.pcap} can't be written ({error.strerror}).", file=sys.stderr)
         return None
-    client.capture_to(capture)
-    return capture
 
 
 def _finish(capture: LiveCapture | None) -> None:
