@@ -23,6 +23,7 @@ import Server as module
 from rtplab import __version__
 from rtplab.serving.media.library import MovieLibrary
 from rtplab.serving.process import server as server_module
+from rtplab.serving.process.server import RtspServer
 from rtplab.serving.process.signals import ending_signals
 from rtplab.serving.rtsp.service import Service
 from Server import Server
@@ -393,8 +394,8 @@ def test_without_descriptors_it_waits_and_those_who_are_in_see_nothing_of_it(tmp
 
 
 @contextmanager
-def serving(service):
-    server = Server(service)
+def serving(service, make_server=Server):
+    server = make_server(service)
     address = server.listen()
     thread = threading.Thread(target=server.serve, name="server")
     thread.start()
@@ -405,8 +406,9 @@ def serving(service):
         thread.join()
 
 
-def test_in_a_thread_on_a_free_port(small_movie):
-    with serving(Service(MovieLibrary(small_movie.parent))) as (_, address):
+@pytest.mark.parametrize("make_server", [Server, RtspServer])
+def test_in_a_thread_on_a_free_port(small_movie, make_server):
+    with serving(Service(MovieLibrary(small_movie.parent)), make_server) as (_, address):
         assert address[0] == HOST
         with playing(address) as client:
             assert client.rtp.wait_for_frames(3) == frames_of(small_movie)[:3]

@@ -113,6 +113,42 @@ def test_client_info_holds_what_the_lab_keeps_there(service):
         assert worker.clientInfo["videoStream"].frameNbr() == 0
 
 
+class Counting(ServerWorker):
+    """What a grading script does: it looks into the methods of the lab."""
+
+    def __init__(self, clientInfo, service=None):
+        super().__init__(clientInfo, service)
+        self.calls = []
+
+    def recvRtspRequest(self):
+        self.calls.append("recvRtspRequest")
+        super().recvRtspRequest()
+
+    def processRtspRequest(self, data):
+        self.calls.append(data.method)
+        return super().processRtspRequest(data)
+
+
+def test_methods_of_the_lab_that_a_script_replaces_are_called(service, frames, monkeypatch):
+    monkeypatch.setitem(globals(), "ServerWorker", Counting)
+    with served(PythonLabClient, service) as (worker, client):
+        send = worker.sendRtp
+
+        def sendRtp():
+            worker.calls.append("sendRtp")
+            return send()
+
+        worker.sendRtp = sendRtp
+        client.setup()
+        client.play()
+        client.rtp.wait_for_frames(3)
+        client.teardown()
+        calls = list(worker.calls)
+        del worker.sendRtp
+    assert calls[:4] == ["recvRtspRequest", "SETUP", "PLAY", "sendRtp"]
+    assert calls[-1] == "TEARDOWN" and calls.count("sendRtp") >= 3
+
+
 # --- Called by hand, without a thread ------------------------------------------------------------
 
 

@@ -1,4 +1,4 @@
-"""Who may use the server: its users, the challenge of one connection, and slowness for guessers."""
+"""The users of the server, the challenge of each connection, and delays for guessers."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ REALM = "rtplab"
 # answers by itself.
 NONCE_LIFETIME = 300.0
 # Seconds that the first failed try of an address waits for its answer; each further one waits
-# twice as long, up to the longest. Who has mistyped hardly notices.
+# twice as long, up to the longest. Somebody who has mistyped hardly notices.
 FIRST_DELAY = 0.25
 LONGEST_DELAY = 4.0
 FORGET_AFTER = 600.0  # seconds without another failed try

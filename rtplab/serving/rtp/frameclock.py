@@ -1,4 +1,4 @@
-"""When each frame of a stream is due, and which are left out when time has run away from them."""
+"""When each frame of a stream is due, and which are skipped when it is too late for them."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ import math
 # Streams of one frame rate share their beats, at most so many seconds apart: to wake up for each
 # of them alone would cost more than to send their frames.
 LONGEST_BEAT = 0.05
-# A stream is late when it comes so late, in seconds: players wait for about as long.
+# Seconds after which a stream is late: players wait for about as long.
 LATE = 0.1
-# A stream that has been late for so long, in seconds, leaves frames out until none has been missed
+# Seconds for which a stream must have been late before it skips frames, until none has been missed
 # for as long: there is more to send than the machine can carry. A shorter delay is made up for.
 PATIENCE = 1.0
-# A stream that comes so late, in seconds, goes on from where it is: the machine was suspended.
+# Seconds after which a late stream goes on from where it is: the machine was suspended.
 # Catching up at double speed, one that is less late is on time again before it loses patience.
 MAX_LATENESS = 1.0
 
@@ -36,7 +36,7 @@ class FrameClock:
         self._doubtful_since: float | None = None  # since when _is_behind does not fit any more
 
     def missed(self, now: float) -> int:
-        """Return how many frames to leave out before the next one; they are counted as gone."""
+        """Return how many frames to skip before the next one; they are counted as gone."""
         lateness = now - self._due()
         if lateness > MAX_LATENESS:
             self._start += lateness
@@ -58,7 +58,7 @@ class FrameClock:
         return self._start + self._frames * self._interval
 
     def _judge(self, is_late: bool, now: float) -> None:
-        """Change our mind when what it rests on has not fitted for long enough."""
+        """Change our mind only after the evidence has contradicted it for PATIENCE seconds."""
         if is_late == self._is_behind:
             self._doubtful_since = None
         elif self._doubtful_since is None:

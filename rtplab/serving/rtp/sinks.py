@@ -19,11 +19,11 @@ from rtplab.serving.rtp.datagrams import (
     path_mtu,
 )
 
-# A lab client may open its port only after PLAY; one whose port has stayed closed so long, in
-# seconds, is gone.
+# Seconds that a client's port may stay closed before the client is gone: lab clients may open it
+# only after PLAY.
 REFUSAL_PATIENCE = 5.0
-# Reports of a closed port come about one per frame; after so long without one, in seconds, the
-# port is open.
+# Seconds without a report of a closed port after which it counts as open: there is about one for
+# each frame.
 REFUSAL_MEMORY = 1.0
 # Bytes. macOS sends no datagram larger than its send buffer, which is 9,216 by default.
 SEND_BUFFER = 256 * 1024

@@ -175,7 +175,7 @@ class RtspConnection:
         return self._hung_up.is_set()
 
     def wait(self, seconds: float) -> None:
-        """Do nothing for so long, or until somebody hangs up. In the control thread."""
+        """Do nothing for these seconds, or until somebody hangs up. In the control thread."""
         if seconds > 0:
             self._hung_up.wait(seconds)
 

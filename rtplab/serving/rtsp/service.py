@@ -26,7 +26,7 @@ SESSION_TIMEOUT = 60.0  # seconds (RFC 2326 section 12.37)
 
 
 class Observer(Protocol):
-    """Who is told of the sessions as they come and go. For all control threads."""
+    """What is told of the sessions as they come and go, by all control threads."""
 
     def session_began(self, session: Session) -> None:
         """A session has been set up."""

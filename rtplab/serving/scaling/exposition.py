@@ -38,11 +38,11 @@ _COUNTERS = (
 _GAUGES = (
     ("rtplab_sessions", "Sessions that are set up", "sessions"),
     ("rtplab_reporting_sessions", "Sessions whose viewers have reported", "reporting"),
-    ("rtplab_loss_ratio", "Loss of late as viewers report it, mean", "loss"),
-    ("rtplab_worst_loss_ratio", "Loss of late as viewers report it, worst", "worst_loss"),
+    ("rtplab_loss_ratio", "Recent loss as viewers report it, mean", "loss"),
+    ("rtplab_worst_loss_ratio", "Recent loss as viewers report it, worst", "worst_loss"),
     ("rtplab_jitter_seconds", "Jitter as viewers report it, mean", "jitter"),
     ("rtplab_worst_jitter_seconds", "Jitter as viewers report it, worst", "worst_jitter"),
-    ("rtplab_pacer_lateness_seconds", "How late frames left of late, 99th percentile", "lateness"),
+    ("rtplab_pacer_lateness_seconds", "How late recent frames left, 99th percentile", "lateness"),
     ("rtplab_resident_memory_bytes", "Memory of the process", "memory"),
 )
 
@@ -177,7 +177,7 @@ def _handler(metrics: Metrics, worker: int) -> Any:
 
 
 class _Collector:
-    """What the library asks for figures; they are made anew for each request."""
+    """What the library asks for figures; they are made for each request."""
 
     def __init__(self, metrics: Metrics, worker: int, library: ModuleType) -> None:
         self._metrics = metrics
