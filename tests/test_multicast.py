@@ -19,6 +19,7 @@ from rtplab.protocol.rtp.rtpjpeg import parse_payload
 from rtplab.serving.media.library import MovieLibrary
 from rtplab.serving.rtp.multicast import MulticastChannels, parse_group
 from rtplab.serving.rtp.pacer import Pacer, ScheduledStream
+from rtplab.serving.rtp.transmission import BYE_REPEATS
 from rtplab.serving.rtsp.service import Service
 from RtpPacket import RtpPacket
 from Server import Server
@@ -153,6 +154,19 @@ def test_the_end_is_said_and_play_begins_again(tmp_path, small_movie):
 def wait_for_bye(reports):
     while not any(isinstance(part, Bye) for part in parse_compound(reports.recv(2048))):
         pass
+
+
+def test_bye_is_said_again_as_it_may_be_lost(tmp_path, small_movie):
+    write_movie(tmp_path / "movie.Mjpeg", frames_of(small_movie)[:2])
+    rtp_port = free_even_port()
+    channels = MulticastChannels(parse_group(f"{GROUP}:{rtp_port}"))
+    with server_for(tmp_path, channels) as port, group_member(rtp_port + 1) as reports:
+        viewer = Viewer(port)
+        viewer.set_up()
+        viewer.ask("PLAY", viewer.base)
+        for _ in range(BYE_REPEATS):
+            wait_for_bye(reports)
+        viewer.control.close()
 
 
 def rtp_port_of(reply):

@@ -24,7 +24,7 @@ PATIENCE = 2.0
 # Seconds before the next try when a client can't be taken: it goes on waiting for us, and to try
 # without a pause would keep a core busy.
 PAUSE = 0.2
-TOLD_EVERY = 60.0  # seconds between two lines of the log about that
+LOG_INTERVAL = 60.0  # seconds between two lines of the log about that
 
 logger = logging.getLogger("rtplab.metrics")
 
@@ -87,7 +87,7 @@ class MetricsServer:
         """Serve on a listening socket; `worker` 0 is the only process. Raises ValueError."""
         self._server = _HttpServer(listener, _handler(metrics, worker))
         self._wake_reader, self._wake_writer = socket.socketpair()
-        self._told = -math.inf  # when the log has last told of a client that can't be taken
+        self._logged = -math.inf  # when the log has last told of a client that can't be taken
         self._thread = threading.Thread(target=self._run, name="metrics")
         self._thread.start()
 
@@ -107,14 +107,14 @@ class MetricsServer:
                 try:
                     self._server.handle_request()
                 except Exception as error:
-                    self._tell(error)
+                    self._log(error)
                     if closing.select(PAUSE):
                         break
 
-    def _tell(self, error: Exception) -> None:
+    def _log(self, error: Exception) -> None:
         """Log it, but not at each try."""
-        if time.monotonic() >= self._told + TOLD_EVERY:
-            self._told = time.monotonic()
+        if time.monotonic() >= self._logged + LOG_INTERVAL:
+            self._logged = time.monotonic()
             is_ours = not isinstance(error, _NotTaken)
             logger.error("metrics can't be asked for just now: %s", error, exc_info=is_ours)
 
