@@ -42,7 +42,7 @@ class MediaReceiver:
         self._said_goodbye = said_goodbye
 
     def listen(self, ports: RtpSocket, with_rtcp: bool) -> None:
-        """Receive by UDP until `ports` are woken up; then close them."""
+        """Receive by UDP until `ports` are woken up, which stay the owner's."""
         try:
             while (batches := ports.receive(self.deadline(with_rtcp))) is not None:
                 self._take(batches)
@@ -51,7 +51,6 @@ class MediaReceiver:
         finally:
             if with_rtcp and self.transport.server_port:
                 ports.send_rtcp(self.reporter.goodbye(), self.transport.server_port[1])
-            ports.close()
 
     def _send_report(self, ports: RtpSocket, server_ports: tuple[int, int]) -> None:
         """Until media has come, open the way for it through a firewall, too."""

@@ -25,6 +25,7 @@ from rtplab.receiving.rtp.playout import PlayoutBuffer
 from rtplab.receiving.rtp.receiver import MediaReceiver
 from rtplab.receiving.rtp.reception import Reception
 from rtplab.receiving.rtp.rtpsocket import Clock, RtpSocket
+from rtplab.receiving.rtsp.handover import Handover
 from rtplab.receiving.rtsp.login import LoginNeeded
 from rtplab.receiving.rtsp.moviesource import MovieSource
 from rtplab.receiving.rtsp.playepoch import PlayEpoch
@@ -90,6 +91,7 @@ class RtspClient:
         self._dialogue = source.dialogue()
         self._receiver = self._new_receiver(Conditions())
         self._epoch = PlayEpoch(self._dialogue.start)
+        self._handover = Handover(self._changed, self._take_frame, self._movie_ended)
         self._torn_down = False  # until the next SETUP: TEARDOWN has been answered
         self._reset_session()
 
@@ -104,7 +106,7 @@ class RtspClient:
 
     def _new_receiver(self, conditions: Conditions) -> MediaReceiver:
         reception = Reception(LabAssembler(), patience=self.playout.latency)
-        receiver = MediaReceiver(reception, self._deliver, self._movie_ended, self._clock)
+        receiver = MediaReceiver(reception, self._deliver, self._said_goodbye, self._clock)
         receiver.observer = self.observer
         # A new one for each session, so that the same is done to its n-th packet every time.
         receiver.impairment = Impairment(conditions)
@@ -332,6 +334,7 @@ class RtspClient:
             except SessionError as error:
                 self._fail(str(error))
             self._changed.notify_all()
+        self._handover.run()
 
     def _take_answer(self, response: Response) -> None:
         """Go on after the reply to a request of the session's. Raises SessionError on refusal."""
@@ -364,7 +367,7 @@ class RtspClient:
             # Over TCP nothing is overtaken, except on purpose.
             if start is not None and (self._dialogue.uses_udp or not self.impairment.idle):
                 self.reception.first_number = start.first_number
-            self._hand_on(self._epoch.begin(start))
+            self._handover.add(self._epoch.begin(start))
         elif self._method == "PAUSE":
             self.reception.paused()
         elif self._method == "TEARDOWN":
@@ -414,29 +417,32 @@ class RtspClient:
     def _deliver(self, frames: list[Frame]) -> None:
         """Take frames as they come, in the thread that receives."""
         with self._changed:
-            frames = self._epoch.admit(frames)
-            if self.ended and self.state is State.READY and not self._watch.awaits_reply:
-                self._go_on()
-        self._hand_on(frames)
+            self._handover.add(self._epoch.admit(frames))
+        self._handover.run()
 
-    def _hand_on(self, frames: list[Frame]) -> None:
-        """Hand frames of this PLAY on to the window, and to whoever asked for them."""
-        for frame in frames:
-            if self.for_window:  # nobody else takes them out again
-                self.playout.put(frame)
-            on_frame = self.on_frame  # the user's thread may take it away at any moment
-            if on_frame is not None:
-                on_frame(frame)
-            with self._changed:
-                self.frame_number = frame.number
-                self.notice = ""
-                self._watch.picture(frame.arrival)
-                # A last frame after the session was lost must not wipe out why.
-                if self.state is State.INIT:
-                    pass
-                elif self._epoch.arrived(frame) or self.error == self._complaint:
+    def _said_goodbye(self) -> None:
+        """The server has said BYE, after all that came until now."""
+        self._handover.add([None])
+        self._handover.run()
+
+    def _take_frame(self, frame: Frame) -> None:
+        """Hand a frame of this PLAY on to the window, and to whoever asked for it."""
+        if self.ended:
+            self._go_on()
+        if self.for_window:  # nobody else takes them out again
+            self.playout.put(frame)
+        on_frame = self.on_frame  # the user's thread may take it away at any moment
+        if on_frame is not None:
+            on_frame(frame)
+        with self._changed:
+            self.frame_number = frame.number
+            self.notice = ""
+            self._watch.picture(frame.arrival)
+            # A last frame after the session was lost must not wipe out why.
+            if self.state is not State.INIT:
+                if self._epoch.arrived(frame) or self.error == self._complaint:
                     self.error = ""
-                self._changed.notify_all()
+            self._changed.notify_all()
 
     def _movie_ended(self) -> None:
         """The server has said BYE: it stands in READY, and so do we."""
@@ -454,9 +460,11 @@ class RtspClient:
 
     def _go_on(self) -> None:
         """Frames after the end: where they are of another source, only that one had ended."""
-        if self.reception.ssrc != self._ended_source:
-            self.state = transition(self.state, "PLAY")
-            self.ended = False
+        with self._changed:
+            is_ready = self.state is State.READY and not self._watch.awaits_reply
+            if is_ready and self.reception.ssrc != self._ended_source:
+                self.state = transition(self.state, "PLAY")
+                self.ended = False
 
     # ------------------------------------------------------------------ when nothing comes
 

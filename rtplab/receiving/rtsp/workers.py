@@ -34,24 +34,24 @@ class ClientWorkers:
 
     def run(self, command: Callable[[], None]) -> None:
         """Have a thread run a command. Raises SessionError when the system grants none."""
-        self._start("command", command)
+        self._start(command, "command")
 
     def read_connection(self, connection: ClientConnection, read: Callable[[], None]) -> None:
         """Have a thread read this connection. Raises SessionError when the system grants none."""
         with self.changed:
             self.connection = connection
-            self._start("rtsp", read, connection)
+            self._start(read, "rtsp", connection)
 
     def read_rtp(self, rtp_socket: RtpSocket, listen: Callable[[], None]) -> None:
         """Have a thread read this RTP port. Raises SessionError when the system grants none."""
         with self.changed:
             self.rtp_socket = rtp_socket
-            self._start("rtp", listen, rtp_socket)
+            self._start(listen, "rtp", rtp_socket)
 
     def _start(
         self,
-        name: str,
         target: Callable[[], None],
+        name: str,
         owned: ClientConnection | RtpSocket | None = None,
     ) -> None:
         thread = threading.Thread(target=self._run, args=(target, owned), name=name)
