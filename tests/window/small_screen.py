@@ -71,16 +71,16 @@ def main() -> None:
     before = root.winfo_geometry()
     window.panel.show("Statistics")
     pump(root, lambda: root.winfo_geometry() != before, 2)
-    pump(root, lambda: len(plots(window.panel.statistics)) > 1, 2)
+    pump(root, lambda: len(plots(window.panel.pages.statistics)) > 1, 2)
     found["panel"] = look(root, client)
-    found["plots"] = [plots(window.panel.statistics)]
-    found["canvas"] = [box_of(window.panel.statistics.canvas)]
+    found["plots"] = [plots(window.panel.pages.statistics)]
+    found["canvas"] = [box_of(window.panel.pages.statistics.canvas)]
     root.geometry("x".join(map(str, root.minsize())))
     pump(root, lambda: (root.winfo_width(), root.winfo_height()) == root.minsize(), 2)
     pump(root, lambda: False, 0.5)
     found["smallest"] = look(root, client)
-    found["plots"].append(plots(window.panel.statistics))
-    found["canvas"].append(box_of(window.panel.statistics.canvas))
+    found["plots"].append(plots(window.panel.pages.statistics))
+    found["canvas"].append(box_of(window.panel.pages.statistics.canvas))
     window.panel.toggle()
     pump(root, lambda: (root.winfo_x(), root.winfo_y()) == place, 2)
     found["came_back"] = (root.winfo_x(), root.winfo_y()) == place

@@ -27,21 +27,25 @@ def test_the_panel_shows_the_protocol(watch, root, display):
     assert not player.window.traffic.watching
     display.key("Tab")
     assert pump(root, lambda: panel.open and root.winfo_width() > width)
-    assert pump(root, lambda: "PLAY rtsp://" in panel.messages.text.get("1.0", "end"))
-    text = panel.messages.text.get("1.0", "end")
+    assert pump(root, lambda: "PLAY rtsp://" in panel.pages.messages.text.get("1.0", "end"))
+    text = panel.pages.messages.text.get("1.0", "end")
     assert "RFC 2326 §10.5" in text and " CR " not in text
-    panel.messages.line_ends.invoke()
-    assert "CSeq: 1  CR   LF \n" in panel.messages.text.get("1.0", "end")
-    for key, page in (("2", panel.state), ("3", panel.packet), ("4", panel.statistics)):
+    panel.pages.messages.line_ends.invoke()
+    assert "CSeq: 1  CR   LF \n" in panel.pages.messages.text.get("1.0", "end")
+    for key, page in (
+        ("2", panel.pages.state),
+        ("3", panel.pages.packet),
+        ("4", panel.pages.statistics),
+    ):
         display.key(key)
         assert pump(root, lambda page=page: bool(page.winfo_ismapped() and page.canvas.find_all()))
         pump(root, lambda: False, limit=0.3)
-    assert panel.statistics.values["Lost"].cget("text") == "0 (0.0 %)"
-    drawn = drawn_on(panel.packet.canvas)
+    assert panel.pages.statistics.values["Lost"].cget("text") == "0 (0.0 %)"
+    drawn = drawn_on(panel.pages.packet.canvas)
     assert {"sequence number", "timestamp", "SSRC", "fragment offset"} <= set(drawn)
     display.key("4")
-    assert pump(root, lambda: panel.statistics.winfo_ismapped())
-    plots = drawn_on(panel.statistics.canvas)
+    assert pump(root, lambda: panel.pages.statistics.winfo_ismapped())
+    plots = drawn_on(panel.pages.statistics.canvas)
     assert {"Out of order", "Late", "Duplicates", "Loss (RFC 3550 A.3)"} <= set(plots)
     display.key("i")
     assert pump(root, lambda: not panel.open and root.winfo_width() == width)
@@ -59,7 +63,7 @@ def test_many_large_messages_do_not_stop_the_picture(player, root, body):
     panel.tick(time.monotonic() + 1)
     root.update()
     assert time.process_time() - began < 2.0
-    shown = panel.messages.text.get("1.0", "end")
+    shown = panel.pages.messages.text.get("1.0", "end")
     assert "X-Number: 499\n" in shown and "X-Number: 3\n" not in shown
     assert len(shown) <= MAX_PAGE_CHARACTERS + 1
 
@@ -72,7 +76,7 @@ def test_the_messages_page_forgets_its_oldest(player, root):
         traffic.message_received(b"RTSP/1.0 200 OK\r\nX-Number: %d\r\n\r\n" % number, 1.0)
         if number % 100 == 99:
             panel.tick(time.monotonic() + number)
-    shown = panel.messages.text.get("1.0", "end")
+    shown = panel.pages.messages.text.get("1.0", "end")
     numbers = [int(found) for found in re.findall("X-Number: ([0-9]+)", shown)]
     assert numbers == list(range(numbers[0], 1200))
     assert numbers[0] > 0 and len(numbers) > 300
@@ -85,8 +89,8 @@ def test_a_packet_is_held_and_others_are_stepped_to(watch, root, display):
     focus(root, display)
     display.key("3")
     packet = player.window.panel
-    assert pump(root, lambda: packet.open and "SSRC" in drawn_on(packet.packet.canvas))
-    page = packet.packet
+    assert pump(root, lambda: packet.open and "SSRC" in drawn_on(packet.pages.packet.canvas))
+    page = packet.pages.packet
     assert pump(root, lambda: len(player.window.traffic.packets) > 20)
     page.hold.invoke()
     held = drawn_on(page.canvas)
@@ -112,7 +116,7 @@ def test_the_network_sliders_lose_packets(watch, root, display):
     focus(root, display)
     display.key("5")
     assert pump(root, lambda: player.window.panel.open)
-    network = player.window.panel.network
+    network = player.window.panel.pages.network
     assert pump(root, lambda: network.winfo_ismapped())
     network.scales["loss"].set(5)
     assert player.impairment.conditions.loss == 0.05
@@ -143,10 +147,10 @@ def test_loss_that_the_command_line_asks_for_is_on_its_slider_and_is_measured(
     focus(root, display)
     display.key("5")
     panel, statistics = impaired.window.panel, impaired.reception.statistics
-    assert pump(root, lambda: panel.open and panel.network.winfo_ismapped())
-    assert panel.network.values["loss"].cget("text") == "5 %"
-    assert panel.network.scales["loss"].get() == 5
-    assert panel.network.seed.get() == "1"
+    assert pump(root, lambda: panel.open and panel.pages.network.winfo_ismapped())
+    assert panel.pages.network.values["loss"].cget("text") == "5 %"
+    assert panel.pages.network.scales["loss"].get() == 5
+    assert panel.pages.network.seed.get() == "1"
     assert pump(root, lambda: impaired.ended), impaired.error
     sent = statistics.packets + impaired.impairment.lost
     assert sent > 1200
@@ -156,6 +160,6 @@ def test_loss_that_the_command_line_asks_for_is_on_its_slider_and_is_measured(
     assert statistics.lost == came[-1] - came[0] + 1 - len(came)
     assert statistics.loss_rate == pytest.approx(0.05, abs=0.01)
     display.key("4")
-    assert pump(root, lambda: "Lost" in panel.statistics.values)
+    assert pump(root, lambda: "Lost" in panel.pages.statistics.values)
     shown = f"{statistics.lost:,} ({100 * statistics.loss_rate:.1f} %)"
-    assert pump(root, lambda: panel.statistics.values["Lost"].cget("text") == shown), shown
+    assert pump(root, lambda: panel.pages.statistics.values["Lost"].cget("text") == shown), shown

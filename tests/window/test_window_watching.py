@@ -106,7 +106,7 @@ def test_a_server_that_comes_back_is_played_again(small_movie, open_player, root
         assert pump(root, lambda: bool(player.window.picture.jpeg)), player.error
     assert pump(root, lambda: "Reconnecting" in words(player)), words(player)
     player.window.panel.show("State")
-    diagram = player.window.panel.state.canvas
+    diagram = player.window.panel.pages.state.canvas
     assert pump(root, lambda: "lost" in drawn_on(diagram))
     assert any("closed the connection" in text for text in drawn_on(diagram))
     with ServerProcess(small_movie.parent, port=port):
@@ -120,7 +120,7 @@ def test_the_end_is_told_and_play_begins_again(open_player, server, root):
     player.window.play()
     player.window.panel.show("State")
     assert pump(root, lambda: "The end" in words(player)), words(player)
-    assert pump(root, lambda: "BYE" in drawn_on(player.window.panel.state.canvas))
+    assert pump(root, lambda: "BYE" in drawn_on(player.window.panel.pages.state.canvas))
     player.start.invoke()
     assert pump(root, lambda: player.window.controller.frame.number < 20)
     assert "The end" not in words(player)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import tkinter as tk
 from collections.abc import Callable
 from tkinter import ttk
+from typing import NamedTuple
 
 from rtplab.player.look.theme import Theme
 from rtplab.player.model.client import PlayerClient
@@ -21,6 +22,16 @@ WIDTH = 440  # at 1x
 LOWEST = 540  # height at 1x that all pages need
 NARROWEST = 320  # width at 1x that is left to the picture
 REFRESH = 0.2  # seconds
+
+
+class Pages(NamedTuple):
+    """The pages, in the order of PAGES."""
+
+    messages: MessagesPage
+    state: StatePage
+    packet: PacketPage
+    statistics: StatisticsPage
+    network: NetworkPage
 
 
 class Panel:
@@ -89,12 +100,13 @@ class Panel:
         self.notebook = ttk.Notebook(frame)
         self.notebook.grid(row=0, column=0, sticky="nsew")
         self.notebook.enable_traversal()
-        self.messages = MessagesPage(self.notebook, theme, traffic, self._save_capture)
-        self.state = StatePage(self.notebook, theme, client, self._controller, traffic)
-        self.packet = PacketPage(self.notebook, theme, traffic)
-        self.statistics = StatisticsPage(self.notebook, theme, client)
-        self.network = NetworkPage(self.notebook, theme, client)
-        self.pages = (self.messages, self.state, self.packet, self.statistics, self.network)
+        self.pages = Pages(
+            MessagesPage(self.notebook, theme, traffic, self._save_capture),
+            StatePage(self.notebook, theme, self._controller, traffic),
+            PacketPage(self.notebook, theme, traffic),
+            StatisticsPage(self.notebook, theme, client),
+            NetworkPage(self.notebook, theme, client),
+        )
         for page, title in zip(self.pages, PAGES, strict=True):
             self.notebook.add(page, text=title)
         return frame
@@ -104,6 +116,6 @@ class Panel:
         if not self.open or now < self._due:
             return
         self._due = now + REFRESH
-        self.statistics.sample(now)
+        self.pages.statistics.sample(now)
         current: int = self.notebook.index("current")  # type: ignore[no-untyped-call]
         self.pages[current].refresh()

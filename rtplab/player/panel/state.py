@@ -7,7 +7,6 @@ from tkinter import ttk
 from typing import NamedTuple
 
 from rtplab.player.look.theme import Theme
-from rtplab.player.model.client import PlayerClient
 from rtplab.player.model.controller import PlaybackController
 from rtplab.player.model.traffic import Traffic
 from rtplab.player.panel.statediagram import ARROWS, PLACES, Arrow, last_arrow
@@ -32,27 +31,18 @@ class StatePage(ttk.Frame):
     """A diagram on a canvas; drawn anew when something has changed."""
 
     def __init__(
-        self,
-        master: tk.Misc,
-        theme: Theme,
-        client: PlayerClient,
-        controller: PlaybackController,
-        traffic: Traffic,
+        self, master: tk.Misc, theme: Theme, controller: PlaybackController, traffic: Traffic
     ) -> None:
         super().__init__(master)
-        self._theme, self._client, self._controller, self._traffic = (
-            theme,
-            client,
-            controller,
-            traffic,
-        )
+        self._theme, self._controller, self._traffic = theme, controller, traffic
         self._shown: _Shown | None = None
         self.canvas = tk.Canvas(self, highlightthickness=0, borderwidth=0, width=1, height=1)
         self.canvas.pack(fill="both", expand=True)
 
     def refresh(self) -> None:
         """Draw what has changed."""
-        client, controller, canvas = self._client, self._controller, self.canvas
+        controller, canvas = self._controller, self.canvas
+        client = controller.client
         request, reply = self._traffic.last_exchange()
         if client.ended and client.state is State.READY:
             request, reply = "", "RTCP BYE: the server has sent the whole movie"

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import tkinter as tk
 
-from PIL import Image, ImageDraw, ImageTk
+from PIL import Image, ImageTk
 
 from rtplab.player.look import palette
 from rtplab.player.look.theme import Theme
-from rtplab.player.model.status import NOTHING, Headline, Tone
+from rtplab.player.model.status import Headline
+from rtplab.player.picture.captions import Captions
 from rtplab.player.picture.decoding import (
     LARGE,
     BackgroundDecoder,
@@ -22,9 +23,6 @@ from rtplab.player.picture.overlay import KeysOverlay
 from rtplab.protocol.errors import PacketError
 
 REDRAW_DELAY = 60  # milliseconds: longer than from one frame to the next
-TOAST_TIME = 2000  # milliseconds, and
-READING_TIME = 50  # milliseconds for each character
-_CARD_OPACITY = 205  # of 255: words must be legible on any picture
 
 
 class PictureArea(tk.Canvas):
@@ -35,19 +33,14 @@ class PictureArea(tk.Canvas):
             master, background=palette.SURROUND, highlightthickness=0, borderwidth=0, takefocus=True
         )
         keep_freed_memory()
-        self._theme = theme
         self._room: Size = (1, 1)  # pixels there are for the picture
         self._jpeg = b""
         self._photo: ImageTk.PhotoImage | None = None
         self._frames = FrameDecoder()  # of small pictures, and
         self._background = BackgroundDecoder()  # of large ones
         self._item = self.create_image(0, 0, anchor="nw")
-        self._headline = NOTHING
-        self._card: ImageTk.PhotoImage | None = None
-        self._toast = ""
-        self._toast_card: ImageTk.PhotoImage | None = None
-        self._toast_timer = ""
         self._redraw_timer = ""
+        self.captions = Captions(self, theme)
         self.keys_overlay = KeysOverlay(self, theme)
         self.broken = 0  # frames that could not be decoded, and
         self.problem = ""  # why the last one could not; "" after one that could
@@ -119,9 +112,11 @@ class PictureArea(tk.Canvas):
 
     def say(self, headline: Headline) -> None:
         """Say something in the middle of the area, until something else is said."""
-        if headline != self._headline:
-            self._headline = headline
-            self._draw_headline()
+        self.captions.say(headline, on_picture=bool(self._jpeg))
+
+    def toast(self, text: str) -> None:
+        """Say something in the corner for a moment."""
+        self.captions.toast(text)
 
     def _paste(self, image: Image.Image) -> None:
         """A new PhotoImage a frame costs 3 to 6 times as much as to paste into the old one."""
@@ -143,8 +138,7 @@ class PictureArea(tk.Canvas):
         """Scale the picture soon; while it plays, the next frame is there before that."""
         self._room = event.width, event.height
         self._centre()
-        self._draw_headline()
-        self._draw_toast()
+        self.captions.resized(self._room, on_picture=bool(self._jpeg))
         self.keys_overlay.draw()
         if not self._redraw_timer:
             self._redraw_timer = self.after(REDRAW_DELAY, self._redraw)
@@ -162,81 +156,8 @@ class PictureArea(tk.Canvas):
         """
         self._background.close()
         self._jpeg, self._frames = b"", FrameDecoder()
-        self._photo = self._card = self._toast_card = None
+        self._photo = None
+        self.captions.forget()
         self.keys_overlay.forget()
-        for timer in (self._redraw_timer, self._toast_timer):
-            if timer:
-                self.after_cancel(timer)
-
-    # ------------------------------------------------------------------ words
-
-    def _draw_headline(self) -> None:
-        self.delete("headline")
-        headline, px = self._headline, self._theme.px
-        if not headline.title:
-            return
-        width, height = self._room
-        lines = [self._write(headline.title, self._theme.headline_font, palette.CAPTION)]
-        if headline.detail:
-            colour = palette.CAPTION_BAD if headline.tone is Tone.BAD else palette.CAPTION_MUTED
-            lines.append(self._write(headline.detail, self._theme.caption_font, colour))
-        boxes = [self.bbox(line) for line in lines]
-        total = sum(box[3] - box[1] for box in boxes) + px(8) * (len(lines) - 1)
-        top = (height - total) // 2
-        self._draw_card(max(box[2] - box[0] for box in boxes) + px(48), total + px(36))
-        for line, box in zip(lines, boxes, strict=True):
-            self.coords(line, width // 2, top)
-            self.tag_raise(line)
-            top += box[3] - box[1] + px(8)
-
-    def _write(self, text: str, font: object, colour: str) -> int:
-        room = self._room[0] - self._theme.px(72)
-        wrap = max(self._theme.px(120), min(room, self._theme.px(560)))
-        return self.create_text(
-            0, 0, text=text, font=str(font), fill=colour, width=wrap, anchor="n", justify="center",
-            tags=("headline",),
-        )  # fmt: skip
-
-    def _draw_card(self, width: int, height: int) -> None:
-        """A translucent plate behind the words, when they lie upon a picture."""
-        if self._jpeg:
-            self._card = self._plate(width, height, 12)
-            middle = (self._room[0] // 2, self._room[1] // 2)
-            self.create_image(*middle, image=self._card, tags=("headline",))
-
-    def _plate(self, width: int, height: int, radius: int) -> ImageTk.PhotoImage:
-        plate = Image.new("RGBA", (width, height))
-        fill = (*_rgb(palette.SURROUND), _CARD_OPACITY)
-        corners = (0, 0, width - 1, height - 1)
-        ImageDraw.Draw(plate).rounded_rectangle(corners, self._theme.px(radius), fill)
-        return ImageTk.PhotoImage(plate, master=self)
-
-    def toast(self, text: str) -> None:
-        """Say something in the corner for a moment."""
-        self._toast = text
-        self._draw_toast()
-        if self._toast_timer:
-            self.after_cancel(self._toast_timer)
-        self._toast_timer = self.after(TOAST_TIME + READING_TIME * len(text), self._end_toast)
-
-    def _end_toast(self) -> None:
-        self._toast = self._toast_timer = ""
-        self._draw_toast()
-
-    def _draw_toast(self) -> None:
-        self.delete("toast")
-        if not self._toast:
-            return
-        px = self._theme.px
-        text = self.create_text(
-            px(24), px(20), text=self._toast, font=self._theme.font, fill=palette.CAPTION,
-            anchor="nw", tags=("toast",), width=max(px(120), self._room[0] - px(48)),
-        )  # fmt: skip
-        left, top, right, bottom = self.bbox(text)
-        self._toast_card = self._plate(right - left + px(24), bottom - top + px(16), 8)
-        self.create_image(px(12), px(12), image=self._toast_card, anchor="nw", tags=("toast",))
-        self.tag_raise(text)
-
-
-def _rgb(colour: str) -> tuple[int, int, int]:
-    return int(colour[1:3], 16), int(colour[3:5], 16), int(colour[5:7], 16)
+        if self._redraw_timer:
+            self.after_cancel(self._redraw_timer)
