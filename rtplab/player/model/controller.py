@@ -206,10 +206,10 @@ class PlaybackController:
 
     def _last_start(self) -> float | None:
         """When the last frame begins, in seconds; None when nobody knows how long the movie is."""
-        duration: float | None = self.client.duration
+        duration = self.client.duration
         if duration is None:
             return None
-        rate: float | None = self.client.frame_rate
+        rate = self.client.frame_rate
         if rate is None:
             return max(0.0, duration - LAST_MOMENT)
         return max(0.0, (round(duration * rate) - 1) / rate)
@@ -229,14 +229,6 @@ class PlaybackController:
     def position(self) -> float:
         """Seconds into the movie; where the viewer wants to be, as soon as he has said it."""
         return self._place.current
-
-    @property
-    def reconnects(self) -> bool:
-        """Tell if a lost session may be begun anew without being asked.
-
-        A lab server may take one connection in its life: there only Setup does it.
-        """
-        return "://" in self.client.movie_name
 
     def tick(self, now: float) -> Frame | None:
         """Do what can be done by now; return the frame that is to be shown, if there is one."""
@@ -301,7 +293,8 @@ class PlaybackController:
         self._wants_to_step, self._asked_for = False, None
         self.client.playout.clear()
         goal, self._goal = self._goal, None
-        if self.client.error and self.reconnects:
+        # A lab server may take one connection in its life: there only Setup begins another.
+        if self.client.error and "://" in self.client.movie_name:
             if goal is State.PLAYING or (was_watching and goal is None):
                 self._goal = State.PLAYING
             self._backoff.failed(now)
@@ -327,7 +320,9 @@ class PlaybackController:
             elif self._place.wished is not None:
                 self._send_seek(self._place.wished, now)
             elif self._wants_speed:
-                self._send_speed()
+                self._wants_speed = False
+                self._play_anew()
+                client.set_speed(self.speed)
             elif client.state is State.READY and self._needs_play():
                 self._asked_for = State.PLAYING
                 client.play_movie()
@@ -345,7 +340,7 @@ class PlaybackController:
     def _has_settled(self) -> bool:
         """Tell if nothing is under way: PLAY may follow upon the reply that is just being read."""
         client = self.client
-        return bool(client.wait_for(lambda: not client.is_waiting(), 0))
+        return client.wait_for(lambda: not client.is_waiting(), 0)
 
     def _settle_wishes(self) -> None:
         """Forget the wishes that have come true, and those that could not."""
@@ -377,11 +372,6 @@ class PlaybackController:
         self._play_anew()
         self.client.seek(target)
 
-    def _send_speed(self) -> None:
-        self._wants_speed = False
-        self._play_anew()
-        self.client.set_speed(self.speed)
-
     def _play_anew(self) -> None:
         """What plays is about to be paused and played again, which is no wish of the viewer's."""
         if self.client.state is State.PLAYING and not self._wants_to_step:
@@ -399,9 +389,8 @@ class PlaybackController:
             self.client.set_up()
 
     def _stepped(self) -> Frame | None:
-        if not self._wants_to_step:
-            return None
-        frame: Frame | None = self.client.playout.step()
+        """The frame after the one that is shown, as soon as there is one."""
+        frame = self.client.playout.step()
         if frame is not None:
             self._wants_to_step = False
             self.pause()
