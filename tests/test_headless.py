@@ -180,6 +180,7 @@ class SlowClient:
 
     state = State.INIT
     error = notice = ""
+    ended = False
     first_frame_delay = on_frame = None
     set_up_after = 5 * TimeLimits().reply
 

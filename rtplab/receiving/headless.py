@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -12,6 +13,7 @@ from rtplab.protocol.rtsp.states import State
 from rtplab.receiving.files.wholefile import write_whole
 from rtplab.receiving.rtp.frames import Frame
 from rtplab.receiving.rtp.reception import Reception
+from rtplab.receiving.rtsp.watch import TimeLimits
 
 FOR_EVER = 30.0 * 24 * 3600  # seconds: Windows waits for at most 49 days
 
@@ -32,6 +34,7 @@ class HeadlessClient(Protocol):
     state: State
     error: str
     notice: str
+    ended: bool
     on_frame: Any
 
     @property
@@ -83,12 +86,26 @@ class HeadlessRun:
         client.wait_for(lambda: client.state is not State.INIT or bool(client.error), FOR_EVER)
         if client.state is State.READY:
             client.play_movie()
-            client.wait_for(self._is_over, self._options.duration or FOR_EVER)
+            end = time.monotonic() + (self._options.duration or FOR_EVER)
+            client.wait_for(self._is_over, end - time.monotonic())
+            if self._may_be_slow():
+                longest = min(TimeLimits.longest_silence, end - time.monotonic())
+                client.wait_for(lambda: not self._may_be_slow(), longest)
+                client.wait_for(self._is_over, end - time.monotonic())
 
     def _is_over(self) -> bool:
         client = self._client
         enough = self._options.frames is not None and self._frames >= self._options.frames
         return enough or bool(client.error or client.notice)
+
+    def _may_be_slow(self) -> bool:
+        """Tell if more frames are awaited after the first, although none has come for a while.
+
+        How long a stream's frames are apart, one of them does not tell.
+        """
+        client, asked_for_more = self._client, self._options.frames or self._options.duration
+        is_told = client.notice and not client.error and not client.ended
+        return bool(self._frames == 1 and asked_for_more and is_told)
 
     def _take(self, frame: Frame) -> None:
         """Count and keep a frame. Runs in the RTP thread."""
