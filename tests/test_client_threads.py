@@ -42,7 +42,7 @@ def play(client: Client | RtspClient) -> None:
     """Play until a frame has come, or something is said."""
     client.set_up()
     client.wait_for(lambda: client.state is not Client.INIT or bool(client.error), LIMIT)
-    client.play()
+    client.play_movie()
     client.wait_for(lambda: client.frame_number > 0 or bool(client.error), LIMIT)
 
 
@@ -174,7 +174,7 @@ def test_the_engine_alone_plays(port, kind):
     client = RtspClient(MovieSource(HOST, port, name, "auto" if kind == "lab" else kind))
     play(client)
     assert (client.error, client.state) == ("", Client.PLAYING)
-    client.pause()
+    client.pause_movie()
     assert client.wait_for(lambda: client.state is Client.READY, LIMIT)
     client.tear_down()
     assert client.state is Client.INIT
