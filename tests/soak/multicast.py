@@ -109,8 +109,8 @@ class MulticastViewer(Viewer):
         self._leave_group()
 
     async def tear_down(self) -> None:
+        self._leave_group()  # after the last viewer the server leaves it too, and says BYE
         await self.ask("TEARDOWN")
-        self._leave_group()
         self._session = ""
 
     async def see_the_end(self) -> None:

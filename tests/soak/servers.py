@@ -23,10 +23,12 @@ _CLIENT = r"\d+\.\d+\.\d+\.\d+:\d+"
 _EXPECTED = re.compile(
     rf"{_TIME} (INFO|WARNING) {_CLIENT} "
     r"(connected|gone|lost: .*|set up \S+|refused with 4\d\d: .*|refused with (501|505|551): .*"
-    r"|has seen the whole movie|has been silent for too long"
+    r"|has come to the end of the movie|has been silent for too long"
     r"|is sent no more: its (RTP port can't be reached|connection is lost): .*"
     r"|has tried a wrong user name or password"
     r"|reports [0-9.]+ % of its last packets lost, .*)"
+    rf"|{_TIME} INFO {_CLIENT}: \d+ frames dropped, as it read too slowly"
+    rf"|{_TIME} INFO the multicast of \S+ has come to the end of the movie"
     rf"|{_TIME} WARNING (?P<skipped>\d+) frames skipped: more is asked for than can be sent"
 )
 

@@ -178,7 +178,7 @@ class Transmission:
                 due = self.send_due(time.monotonic())
                 if due is not None:
                     return due
-                logger.info("%s has seen the whole movie", viewer)
+                logger.info("%s has come to the end of the movie", viewer)
             except ViewerGone as error:
                 logger.info("%s is sent no more: %s", viewer, error)
                 is_gone = True
