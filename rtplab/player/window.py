@@ -34,6 +34,7 @@ from rtplab.player.model.status import PlayerState, headline_for
 from rtplab.player.model.traffic import Traffic
 from rtplab.player.panel.panel import Panel
 from rtplab.player.picture.area import PictureArea
+from rtplab.player.ticker import Ticker
 from rtplab.protocol.rtsp.states import State
 
 POLL_INTERVAL = 0.015  # seconds between two looks for a frame, while playing and none waits
@@ -83,12 +84,11 @@ class PlayerWindow:
         client.observer = self.traffic
         self._login_dialog: LoginDialog | None = None
         self._numbers_due = 0.0
-        self._is_destroyed = False
         self._build()
         self._bindings.on_close(ask_to_close or self.confirm_close)
         self.picture.bind("<Destroy>", self._destroyed, add=True)
-        self._timer: Any = None
-        self._tick()
+        self._ticker = Ticker(self.toplevel, self._tick)
+        self._ticker.start()
 
     @staticmethod
     def of(toplevel: Any) -> PlayerWindow | None:
@@ -150,7 +150,8 @@ class PlayerWindow:
 
     # ------------------------------------------------------------------ the main loop
 
-    def _tick(self) -> None:
+    def _tick(self) -> int:
+        """Show what is due; return the milliseconds until there is more to do."""
         now = time.monotonic()
         frame = self.controller.tick(now)
         if frame is not None:
@@ -158,7 +159,7 @@ class PlayerWindow:
             self.controller.decoded(self.picture.problem, now)
         self._refresh_controls(now)
         # While it stands still, what is written is what is shown.
-        is_stepped = frame is not None and self.state.state is not State.PLAYING
+        is_stepped = frame is not None and self.client.state is not State.PLAYING
         if now >= self._numbers_due or is_stepped:
             shown = self.controller.frame
             self.controls.lab_row.show_number(None if shown is None else shown.number)
@@ -168,24 +169,14 @@ class PlayerWindow:
         is_decoding = self.picture.poll()
         # Draw now: the main loop would ask another thread for events first, and wait for it.
         self.toplevel.tk.dooneevent(IDLE_EVENTS)
-        pause = DECODING_INTERVAL if is_decoding else self._pause(time.monotonic())
-        if not self._is_destroyed:
-            # What `after` stands on: that would make a Tcl command for every frame.
-            self._timer = self.toplevel.tk.createtimerhandler(pause, self._timed_tick)
-
-    def _timed_tick(self) -> None:
-        """A tick of which an error is reported like any callback's, and ends no other window."""
-        try:
-            self._tick()
-        except Exception:
-            self.toplevel._report_exception()
+        return DECODING_INTERVAL if is_decoding else self._pause(time.monotonic())
 
     def _pause(self, now: float) -> int:
         """Milliseconds until there is something to do, and no less: too early would be in vain."""
         due = self.client.playout.next_due()
         if due is not None:
             return max(1, math.ceil(1000 * min(due - now, IDLE_INTERVAL)))
-        playing = self.state.state is State.PLAYING
+        playing = self.client.state is State.PLAYING
         return math.ceil(1000 * (POLL_INTERVAL if playing else IDLE_INTERVAL))
 
     def show(self, jpeg: bytes) -> None:
@@ -297,7 +288,7 @@ class PlayerWindow:
         """End the session, and let nothing of the toplevel's lead back to here."""
         self.saving.end_recording()
         self.controller.tear_down()
-        self._timer.deletetimerhandler()
+        self._ticker.stop()
         self._bindings.remove()
         self.toplevel._rtplab_player = None
 
@@ -309,6 +300,5 @@ class PlayerWindow:
         self.toplevel.destroy()
 
     def _destroyed(self, event: Any) -> None:
-        self._is_destroyed = True
-        self._timer.deletetimerhandler()
+        self._ticker.stop()
         self.layout.fullscreen.end()

@@ -43,7 +43,10 @@ class PacketPage(ttk.Frame):
         self.canvas.pack(fill="both", expand=True)
 
     def _toggle_hold(self) -> None:
-        self._held = None if self._held is not None else self._rtp_packets()
+        if self._held is None:
+            self._held = [packet for packet in self._traffic.packets if not packet.is_rtcp]
+        else:
+            self._held = None
         self._index = len(self._held) - 1 if self._held else 0
         self.hold.configure(text="Follow" if self._held is not None else "Hold")
         self.refresh()
@@ -54,9 +57,6 @@ class PacketPage(ttk.Frame):
         if self._held:
             self._index = min(max(self._index + direction, 0), len(self._held) - 1)
         self.refresh()
-
-    def _rtp_packets(self) -> list[CapturedPacket]:
-        return [packet for packet in self._traffic.packets if not packet.is_rtcp]
 
     def refresh(self) -> None:
         """Draw the packet that is looked at, if it is another than before."""

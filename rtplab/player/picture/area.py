@@ -97,12 +97,13 @@ class PictureArea(tk.Canvas):
         self._jpeg = picture.jpeg
         self._paste(picture.image)
         # One that was decoded for the room there was before leaves the redrawing to come.
-        if self._redraw_timer and self._fits(picture.image.size):
+        if (
+            self._redraw_timer
+            and self.picture is not None
+            and picture.image.size == fitted(self.picture, self._room)
+        ):
             self.after_cancel(self._redraw_timer)
             self._redraw_timer = ""
-
-    def _fits(self, size: Size) -> bool:
-        return self.picture is not None and size == fitted(self.picture, self._room)
 
     def clear(self) -> None:
         """Show no picture any more."""

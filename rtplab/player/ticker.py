@@ -1,0 +1,36 @@
+"""Calls a function again and again from the Tk main loop."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+
+class Ticker:
+    """Stands on what `after` stands on: that would make a Tcl command for every frame."""
+
+    def __init__(self, toplevel: Any, tick: Callable[[], int]) -> None:
+        """`tick` returns the milliseconds until it is to be called again."""
+        self._toplevel = toplevel
+        self._tick = tick
+        self._timer: Any = None
+        self._is_stopped = False
+
+    def start(self) -> None:
+        """Call it for the first time, now."""
+        pause = self._tick()
+        if not self._is_stopped:  # in the tick
+            self._timer = self._toplevel.tk.createtimerhandler(pause, self._tick_again)
+
+    def _tick_again(self) -> None:
+        """An error is reported like any callback's: it ends these ticks, and nothing else."""
+        try:
+            self.start()
+        except Exception:
+            self._toplevel._report_exception()
+
+    def stop(self) -> None:
+        """Call it no more. May be called twice."""
+        self._is_stopped = True
+        if self._timer is not None:
+            self._timer.deletetimerhandler()
