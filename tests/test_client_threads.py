@@ -125,14 +125,14 @@ def together(*actions: Callable[[], None]) -> None:
 
 
 @KINDS
-@pytest.mark.parametrize("in_background", [False, True])
-def test_any_thread_may_close_and_several_at_a_time(port, kind, in_background):
+@pytest.mark.parametrize("for_window", [False, True])
+def test_any_thread_may_close_and_several_at_a_time(port, kind, for_window):
     interval = sys.getswitchinterval()
     sys.setswitchinterval(1e-5)
     try:
         for _ in range(5):
             client = client_for(port, kind)
-            client.in_background = in_background
+            client.for_window = for_window
             play(client)
             assert client.error == ""
             before = {thread for thread in threading.enumerate() if thread.name == "rtsp"}

@@ -159,7 +159,7 @@ def test_by_udp_a_new_source_is_followed_after_a_silence(pictures, frames) -> No
 @BOTH
 def test_a_new_source_is_followed_after_the_old_one_s_goodbye(pictures, frames, transport) -> None:
     server = Changes(pictures, 0.02)
-    server.says_bye = True
+    server.says_bye, server.silence = True, 0.3
     states = []
     with server, watching(server, transport) as watcher:
         take = watcher.client.onFrame

@@ -7,7 +7,6 @@ one. It opens no window.
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -32,8 +31,6 @@ from rtplab.receiving.rtsp.playepoch import PlayEpoch
 from rtplab.receiving.rtsp.standarddialogue import Redirected
 from rtplab.receiving.rtsp.watch import Answers, Due, Expected, TimeLimits, Watch
 from rtplab.receiving.rtsp.workers import ClientWorkers
-
-logger = logging.getLogger("rtplab.client")
 
 
 @dataclass
@@ -334,7 +331,8 @@ class RtspClient:
             except SessionError as error:
                 self._fail(str(error))
             self._changed.notify_all()
-        self._handover.run()
+            claimed = self._handover.claim()
+        self._handover.run(claimed)
 
     def _take_answer(self, response: Response) -> None:
         """Go on after the reply to a request of the session's. Raises SessionError on refusal."""
@@ -367,7 +365,7 @@ class RtspClient:
             # Over TCP nothing is overtaken, except on purpose.
             if start is not None and (self._dialogue.uses_udp or not self.impairment.idle):
                 self.reception.first_number = start.first_number
-            self._handover.add(self._epoch.begin(start))
+            self._handover.put(self._epoch.begin(start))
         elif self._method == "PAUSE":
             self.reception.paused()
         elif self._method == "TEARDOWN":
@@ -417,13 +415,15 @@ class RtspClient:
     def _deliver(self, frames: list[Frame]) -> None:
         """Take frames as they come, in the thread that receives."""
         with self._changed:
-            self._handover.add(self._epoch.admit(frames))
-        self._handover.run()
+            claimed = self._handover.claim(self._epoch.admit(frames))
+        if claimed:
+            self._handover.run(claimed)
 
     def _said_goodbye(self) -> None:
         """The server has said BYE, after all that came until now."""
-        self._handover.add([None])
-        self._handover.run()
+        with self._changed:
+            claimed = self._handover.claim([None])
+        self._handover.run(claimed)
 
     def _take_frame(self, frame: Frame) -> None:
         """Hand a frame of this PLAY on to the window, and to whoever asked for it."""
@@ -439,9 +439,11 @@ class RtspClient:
             self.notice = ""
             self._watch.picture(frame.arrival)
             # A last frame after the session was lost must not wipe out why.
-            if self.state is not State.INIT:
-                if self._epoch.arrived(frame) or self.error == self._complaint:
-                    self.error = ""
+            if self._epoch.first_frame_delay is None and self.state is not State.INIT:
+                self._epoch.arrived(frame)
+                self.error = ""
+            elif self.error and self.error == self._complaint:
+                self.error = ""
             self._changed.notify_all()
 
     def _movie_ended(self) -> None:
@@ -581,7 +583,6 @@ class RtspClient:
 
     def _failed(self, error: BaseException) -> None:
         """One of our threads has failed: without it, the session is over."""
-        logger.error("The client has failed.", exc_info=error)
         why = printable(f"{type(error).__name__}: {error}", 80)
         with self._changed:
             self._workers.hang_up()

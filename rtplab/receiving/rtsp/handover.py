@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 
 from rtplab.receiving.rtp.frames import Frame
 
@@ -26,33 +25,40 @@ class Handover:
         self._lock = lock
         self._take_frame = take_frame
         self._take_end = take_end
-        self._waiting: deque[Frame | None] = deque()  # None is the end of the movie
+        self._waiting: list[Frame | None] = []  # None is the end of the movie
         self._is_running = False
 
-    def add(self, frames: Iterable[Frame | None]) -> None:
-        """Let these be handed on by the next `run`; None says that the movie has ended."""
-        with self._lock:
-            self._waiting.extend(frames)
+    def put(self, frames: Sequence[Frame]) -> None:
+        """Let frames wait for the next `claim`. The lock is held."""
+        self._waiting += frames
 
-    def run(self) -> None:
-        """Hand on all that waits; where another thread is at it, that takes these as well."""
-        with self._lock:
-            if self._is_running or not self._waiting:
-                return
-            self._is_running = True
+    def claim(self, frames: Sequence[Frame | None] = ()) -> list[Frame | None]:
+        """Add frames, None for the end of the movie; return what the caller has to `run`.
+
+        That is all that waits, or nothing where another thread is at it, which takes these as well.
+        The lock is held.
+        """
+        self._waiting += frames
+        return [] if self._is_running else self._next()
+
+    def run(self, frames: list[Frame | None]) -> None:
+        """Hand on what has been claimed, and what comes meanwhile. The lock is not held."""
         try:
-            while True:
+            while frames:
+                for frame in frames:
+                    if frame is None:
+                        self._take_end()
+                    else:
+                        self._take_frame(frame)
                 with self._lock:
-                    if not self._waiting:
-                        self._is_running = False
-                        return
-                    frame = self._waiting.popleft()
-                if frame is None:
-                    self._take_end()
-                else:
-                    self._take_frame(frame)
+                    frames = self._next()
         except BaseException:
             with self._lock:
-                self._waiting.clear()
+                self._waiting = []
                 self._is_running = False
             raise
+
+    def _next(self) -> list[Frame | None]:
+        frames, self._waiting = self._waiting, []
+        self._is_running = bool(frames)
+        return frames

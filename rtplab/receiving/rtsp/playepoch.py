@@ -91,12 +91,9 @@ class PlayEpoch:
             self.misplaced = len(ours) < len(frames)
         return ours
 
-    def arrived(self, frame: Frame) -> bool:
-        """Note when a frame came that was admitted; tell if it is the first."""
-        is_first = self.first_frame_delay is None
-        if is_first:
-            self.first_frame_delay = frame.arrival - self._asked_at
-        return is_first
+    def arrived(self, frame: Frame) -> None:
+        """Note when the first frame came that was admitted."""
+        self.first_frame_delay = frame.arrival - self._asked_at
 
     def position_of(self, frame: Frame) -> float:
         """Return how far into the movie a frame is, in seconds.

@@ -127,8 +127,10 @@ class Watch:
 
     def picture(self, arrival: float) -> None:
         """A picture has come."""
-        self._silent_since = max(self._silent_since, arrival)
-        self.is_alive()
+        if arrival > self._silent_since:
+            self._silent_since = arrival
+        if self._deadlines:
+            self.is_alive()
 
     def take(self, response: Response) -> Answers:
         """Take a reply; say what it answers, which is then answered.

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable
 
 from rtplab.protocol.errors import SessionError
 from rtplab.receiving.rtp.rtpsocket import RtpSocket
 from rtplab.receiving.rtsp.connection import ClientConnection
+
+logger = logging.getLogger("rtplab.client")
 
 
 class ClientWorkers:
@@ -19,7 +22,7 @@ class ClientWorkers:
     """
 
     def __init__(self, failed: Callable[[BaseException], None]) -> None:
-        """`failed` is called in a thread with the exception that has ended it."""
+        """`failed` is called in a thread with the exception that has ended it before its time."""
         # Guards what follows and the client's state, and is notified of every reply, failure and
         # frame: the user's thread, the reply thread and the RTP thread use it.
         self.changed = threading.Condition(threading.RLock())
@@ -71,7 +74,10 @@ class ClientWorkers:
         try:
             target()
         except BaseException as error:  # whatever it is, nobody else would hear of it
-            self._failed(error)
+            logger.exception("A thread of the client has failed.")
+            with self.changed:
+                if owned in (None, self.connection, self.rtp_socket):  # else it had to end anyway
+                    self._failed(error)
         finally:
             self._close(owned)
 
