@@ -199,6 +199,7 @@ class RtspClient:
             if self._workers.connection is None:
                 return
             self._workers.free_rtp_port()
+            self.frame_number = 0  # a last frame may have come when the session was over
             self._receiver = self._new_receiver(self.impairment.conditions)
             try:
                 self.open_rtp_port()
