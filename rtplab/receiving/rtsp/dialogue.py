@@ -22,10 +22,16 @@ class Dialogue(Protocol):
     session_id: str
     transport: Transport  # as the server answered SETUP
     timeout: float | None  # seconds that the server waits for a request; None: for ever
-    duration: float | None  # of the movie, in seconds; None: unknown
-    frame_rate: float | None  # of the movie, in frames a second; None: unknown
     start: PlayStart | None  # of the last PLAY; None: a server does not say that
     refused: str  # why a server that hangs up now does so, as a sentence; "" where unknown
+
+    @property
+    def duration(self) -> float | None:
+        """The length of the movie in seconds; None: unknown."""
+
+    @property
+    def frame_rate(self) -> float | None:
+        """Frames a second of the movie; None: unknown."""
 
     def setup(self, rtp_port: int) -> Request:
         """Return the first of the requests that set up a session, for our `rtp_port`."""

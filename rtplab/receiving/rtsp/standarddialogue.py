@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 
 from rtplab.protocol.errors import MessageError, SessionError
 from rtplab.protocol.rtsp import sdp
@@ -30,6 +31,36 @@ _PAYLOAD_TYPE = re.compile(r"\d{1,3}\Z", re.ASCII)
 _SCALE = re.compile(r"[+-]?\d{1,4}(?:\.\d{0,9})?\Z", re.ASCII)
 
 
+@dataclass(frozen=True)
+class Presentation:
+    """What DESCRIBE says of the movie; of what it does not say, None."""
+
+    aggregate_url: str  # for PLAY, PAUSE and TEARDOWN
+    track_url: str  # for SETUP
+    payload_type: int = JPEG
+    duration: float | None = None  # seconds
+    frame_rate: float | None = None  # frames a second
+
+
+class KeepAliveMethod:
+    """The request that keeps a session alive: GET_PARAMETER, or OPTIONS where that is unknown."""
+
+    def __init__(self) -> None:
+        self.name = "GET_PARAMETER"
+        self._is_refused = False
+
+    def refused(self) -> None:
+        """It was refused, or never answered; that counts for more than what `learn` hears."""
+        self.name, self._is_refused = "OPTIONS", True
+
+    def learn(self, response: Response) -> None:
+        """RFC 2326 section 12.28: any reply may say which methods the server knows."""
+        public = response.headers.get("Public").upper()
+        if public and not self._is_refused:
+            known = [method.strip() for method in public.split(",")]
+            self.name = "GET_PARAMETER" if "GET_PARAMETER" in known else "OPTIONS"
+
+
 class Redirected(Exception):
     """The server says that the movie is at another address."""
 
@@ -39,7 +70,10 @@ class Redirected(Exception):
 
 
 class StandardDialogue:
-    """A session in the standard dialect: OPTIONS, DESCRIBE, SETUP, then PLAY as often as wished."""
+    """A session in the standard dialect: OPTIONS, DESCRIBE, SETUP, then PLAY as often as wished.
+
+    Half of its attributes are those of a Dialogue, the others what its requests are made of.
+    """
 
     dialect = Dialect.STANDARD
     can_seek = True
@@ -54,9 +88,6 @@ class StandardDialogue:
         self.session_id = ""
         self.transport = Transport()
         self.timeout: float | None = None
-        self.duration: float | None = None
-        self.payload_type = JPEG
-        self.frame_rate: float | None = None
         self.start: PlayStart | None = PlayStart()
         self.refused = ""
         self._may_change_transport = transport == "auto"
@@ -64,10 +95,19 @@ class StandardDialogue:
         self._rtp_port = 0
         self._method = ""
         self._last_request: tuple[str, list[tuple[str, str]]] = "", []  # its URL and headers
-        self._aggregate_url = self._track_url = str(url)
-        self._keep_alive_method = "GET_PARAMETER"
-        self._has_refused_keep_alive = False  # that, whatever `Public` says
+        self._movie = Presentation(str(url), str(url))
+        self._keep_alive = KeepAliveMethod()
         self._keep_alive_repeated = False
+
+    @property
+    def duration(self) -> float | None:
+        """The length of the movie in seconds, where DESCRIBE says it."""
+        return self._movie.duration
+
+    @property
+    def frame_rate(self) -> float | None:
+        """Frames a second of the movie, where DESCRIBE says it."""
+        return self._movie.frame_rate
 
     # ------------------------------------------------------------------ requests
 
@@ -85,26 +125,22 @@ class StandardDialogue:
         if scale != before.scale or scale != 1.0:
             headers.append(("Scale", f"{scale:g}"))
         self.start = PlayStart(before.start if position is None else position, scale=scale)
-        return self._request("PLAY", self._aggregate_url, headers)
+        return self._request("PLAY", self._movie.aggregate_url, headers)
 
     def pause(self) -> Request:
         """Have the sending stopped."""
-        return self._request("PAUSE", self._aggregate_url)
+        return self._request("PAUSE", self._movie.aggregate_url)
 
     def teardown(self) -> Request:
         """End the session."""
-        return self._request("TEARDOWN", self._aggregate_url)
+        return self._request("TEARDOWN", self._movie.aggregate_url)
 
     def keep_alive(self, is_ignored: bool) -> Request:
-        """GET_PARAMETER, or OPTIONS where that is unknown: some are silent about what they are."""
+        """Return the request that the server knows; some are silent about one that they do not."""
         if is_ignored:
-            self._change_keep_alive()
+            self._keep_alive.refused()
         self._keep_alive_repeated = False
-        return self._headed(self._keep_alive_method, self._aggregate_url, [])
-
-    def _change_keep_alive(self) -> None:
-        self._has_refused_keep_alive = True
-        self._keep_alive_method = "OPTIONS"
+        return self._headed(self._keep_alive.name, self._movie.aggregate_url, [])
 
     def kept_alive(self, response: Response) -> Request | None:
         """Take the reply to `keep_alive`, which must follow again where its nonce was too old."""
@@ -112,10 +148,10 @@ class StandardDialogue:
             self._keep_alive_repeated = True
             self._login.begin_request()
             self._login.take(response)
-            return self._headed(self._keep_alive_method, self._aggregate_url, [])
+            return self._headed(self._keep_alive.name, self._movie.aggregate_url, [])
         if response.status != 200:
-            self._change_keep_alive()
-        self._learn_methods(response)
+            self._keep_alive.refused()
+        self._keep_alive.learn(response)
         return None
 
     def answer(self, request: Request) -> Response:
@@ -139,7 +175,7 @@ class StandardDialogue:
 
     def assembler(self) -> RtpJpegFrames:
         """RFC 2435, in packets of the type that DESCRIBE has named."""
-        return RtpJpegFrames(self.payload_type)
+        return RtpJpegFrames(self._movie.payload_type)
 
     def source(self) -> SourceChoice:
         """The SSRC that Transport names is a hint; on a channel of our own there is but one."""
@@ -149,7 +185,7 @@ class StandardDialogue:
 
     def received(self, response: Response) -> Request | None:
         """Take the reply to the last request; return the request that must follow, or None."""
-        self._learn_methods(response)
+        self._keep_alive.learn(response)
         if response.status in (301, 302, 303, 305, 307):
             raise Redirected(self._redirection(response))
         self.refused = ""
@@ -172,13 +208,6 @@ class StandardDialogue:
                 f"The server's answer to {self._method} makes no sense: {error}."
             ) from error
 
-    def _learn_methods(self, response: Response) -> None:
-        """RFC 2326 section 12.28: any reply may say which methods the server knows."""
-        public = response.headers.get("Public").upper()
-        if public and not self._has_refused_keep_alive:
-            known = [method.strip() for method in public.split(",")]
-            self._keep_alive_method = "GET_PARAMETER" if "GET_PARAMETER" in known else "OPTIONS"
-
     def _accepted(self, response: Response) -> Request | None:
         if self._method == "DESCRIBE":
             self._described(response)
@@ -191,24 +220,31 @@ class StandardDialogue:
 
     def _described(self, response: Response) -> None:
         description = sdp.parse(response.body)
-        media = self._choose_media(description)
+        media, payload_type = self._choose_media(description)
         headers = response.headers
         base = headers.get("Content-Base") or headers.get("Content-Location")
         if not _is_address(base):
             base = str(self.url)
-        self._aggregate_url = resolve(base, description.control)
-        self._track_url = resolve(base, media.control)
         span = media.range or description.range
-        self.duration = span.end if span else None
-        self.frame_rate = media.framerate
+        self._movie = Presentation(
+            resolve(base, description.control),
+            resolve(base, media.control),
+            payload_type,
+            span.end if span else None,
+            media.framerate,
+        )
 
-    def _choose_media(self, description: sdp.SessionDescription) -> sdp.MediaDescription:
-        """Return the first MJPEG video. Raises SessionError that names what there is instead."""
+    def _choose_media(
+        self, description: sdp.SessionDescription
+    ) -> tuple[sdp.MediaDescription, int]:
+        """Return the first MJPEG video and its payload type.
+
+        Raises SessionError that names what there is instead.
+        """
         for media in description.media:
             for payload_type in media.formats:
                 if media.media == "video" and _is_jpeg(media, payload_type):
-                    self.payload_type = int(payload_type)
-                    return media
+                    return media, int(payload_type)
         offered = ", ".join(map(_name_of, description.media)) or "nothing"
         raise SessionError(f"This player shows MJPEG video; the server offers {offered}.")
 
@@ -218,7 +254,9 @@ class StandardDialogue:
             self._wanted = Transport("UDP", client_port=ports)
         else:
             self._wanted = Transport("TCP", interleaved=(0, 1))
-        return self._request("SETUP", self._track_url, [("Transport", self._wanted.serialise())])
+        return self._request(
+            "SETUP", self._movie.track_url, [("Transport", self._wanted.serialise())]
+        )
 
     def _set_up(self, response: Response) -> None:
         self._take_session(response)
@@ -243,7 +281,7 @@ class StandardDialogue:
             start = span.start
         rtptime = first_number = None
         for info in parse_rtp_info(headers.get("RTP-Info")):
-            if info.url in ("", self._track_url) or self._track_url.endswith(info.url):
+            if info.url in ("", self._movie.track_url) or self._movie.track_url.endswith(info.url):
                 rtptime = info.rtptime
                 first_number = info.seq
         # RFC 2326 section 12.34: a server that says nothing of Scale knows none.
