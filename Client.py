@@ -196,20 +196,38 @@ class Client(RtspClient):
         return self.server_port
 
     @property
+    def fileName(self) -> str:
+        """The movie's file name or address, without a password."""
+        return self.movie_name
+
+    @property
     def rtpPort(self) -> int:
         """Our RTP port."""
         return self.rtp_port
 
+    @rtpPort.setter
+    def rtpPort(self, port: int) -> None:
+        self.rtp_port = port
+
     @property
-    def fileName(self) -> str:
-        """The movie's file name or address, without a password."""
-        return self.movie_name
+    def frameNbr(self) -> int:
+        """The number of the last frame."""
+        return self.frame_number
+
+    @frameNbr.setter
+    def frameNbr(self, number: int) -> None:
+        self.frame_number = number
 
     @property
     def rtspSeq(self) -> int:
         """The number of the last request on this connection."""
         connection = self._workers.connection
         return 0 if connection is None else connection.request_count
+
+    @rtspSeq.setter
+    def rtspSeq(self, number: int) -> None:
+        if self._workers.connection is not None:
+            self._workers.connection.request_count = number
 
     @property
     def sessionId(self) -> int | str:
@@ -218,20 +236,27 @@ class Client(RtspClient):
         is_number = session.isascii() and session.isdigit() and len(session) <= MAX_SESSION_DIGITS
         return int(session) if is_number else session or 0
 
+    @sessionId.setter
+    def sessionId(self, session: int | str) -> None:
+        self._dialogue.session_id = str(session or "")
+
     @property
     def requestSent(self) -> int:
         """The last request, by its number; -1 before the first."""
         return METHODS.index(self._method) if self._method else -1
+
+    @requestSent.setter
+    def requestSent(self, requestCode: int) -> None:
+        self._method = METHODS[requestCode] if requestCode >= 0 else ""
 
     @property
     def teardownAcked(self) -> int:
         """Until the next SETUP, 1 when TEARDOWN has been answered."""
         return int(self._torn_down)
 
-    @property
-    def frameNbr(self) -> int:
-        """The number of the last frame."""
-        return self.frame_number
+    @teardownAcked.setter
+    def teardownAcked(self, acknowledged: int) -> None:
+        self._torn_down = bool(acknowledged)
 
     # ------------------------------------------------------------------ older names
 

@@ -125,6 +125,67 @@ def test_a_session_step_by_step(server):
         assert (client.error, client.notice) == ("", "")
 
 
+STEPS = (
+    ("setupMovie", "playMovie", "pauseMovie", "exitClient", "sendRtspRequest", "recvRtspReply")
+    + ("parseRtspReply", "openRtpPort", "listenRtp")
+)  # fmt: skip
+
+
+def test_a_method_of_the_lab_that_is_overridden_has_its_effect(server):
+    """Whoever asks for the step, and by which name."""
+    called = []
+
+    def wrap(client, name):
+        method = getattr(client, name)
+
+        def call(*arguments):
+            called.append(name)
+            return method(*arguments)
+
+        setattr(client, name, call)
+
+    with client_of(server) as client:
+        client.close()  # it has connected when it was made
+        for name in STEPS:
+            wrap(client, name)
+        client.set_up()
+        assert state_becomes(client, Client.READY)
+        client.play()
+        assert client.wait_for(lambda: client.frames, LIMIT)
+        client.pause()
+        assert state_becomes(client, Client.READY)
+        client.tear_down()
+    assert set(called) == set(STEPS)
+    assert called.count("sendRtspRequest") == called.count("parseRtspReply") == 4
+
+
+def test_a_method_of_the_lab_in_a_subclass_has_its_effect(server):
+    class OnlyConnects(Client):
+        def connectToServer(self):
+            connected.append(self)
+            super().connectToServer()
+
+        def sendRtspRequest(self, requestCode):
+            self.requestSent = requestCode
+
+    connected = []
+    client = OnlyConnects(None, HOST, server, 0, "movie.Mjpeg")
+    client.setupMovie()
+    assert connected == [client]
+    assert (client.requestSent, client.rtspSeq, client.state) == (Client.SETUP, 0, Client.INIT)
+    client.close()
+
+
+def test_attributes_of_the_lab_can_be_set(server):
+    with client_of(server) as client:
+        for name, value in [
+            ("rtspSeq", 7), ("sessionId", 5), ("sessionId", "x1"), ("requestSent", Client.PLAY),
+            ("requestSent", -1), ("teardownAcked", 1), ("frameNbr", 3), ("rtpPort", 25000),
+        ]:  # fmt: skip
+            setattr(client, name, value)
+            assert getattr(client, name) == value, name
+
+
 def test_numbers_may_be_given_as_text(server):
     """As sys.argv has them in the lab's ClientLauncher."""
     client = Client(None, HOST, str(server), "0", "movie.Mjpeg")

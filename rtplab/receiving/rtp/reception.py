@@ -73,7 +73,11 @@ class NumberRange:
 
 
 class Reception:
-    """Takes the RTP datagrams of one stream, gives its frames. No socket, no clock, no thread."""
+    """Takes the RTP datagrams of one stream, gives its frames. No socket, no clock, no thread.
+
+    Each step on the way is an object. What is here besides is what goes from one to the next, and
+    what the client asks for: so there is more of it than in other classes.
+    """
 
     def __init__(
         self,
