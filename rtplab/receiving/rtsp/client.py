@@ -199,7 +199,6 @@ class RtspClient:
             if self._workers.connection is None:
                 return
             self._workers.free_rtp_port()
-            self.frame_number = 0  # a last frame may have come when the session was over
             self._receiver = self._new_receiver(self.impairment.conditions)
             try:
                 self.open_rtp_port()
@@ -416,6 +415,8 @@ class RtspClient:
     def _deliver(self, frames: list[Frame]) -> None:
         """Take frames as they come, in the thread that receives."""
         with self._changed:
+            if self._method in ("", "SETUP"):
+                return  # nobody has asked for them: what comes to our port is of an earlier session
             claimed = self._handover.claim(self._epoch.admit(frames))
         if claimed:
             self._handover.run(claimed)
