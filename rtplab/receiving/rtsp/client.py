@@ -301,15 +301,17 @@ class RtspClient:
         connection = self._workers.connection
         try:
             while connection is not None and self._workers.connection is connection:
-                message = connection.receive(self._next_deadline())
+                deadline = self._next_deadline()
+                message = connection.receive(deadline)
                 if isinstance(message, Response):
                     self.take_reply(message)
                 elif isinstance(message, InterleavedFrame):
                     self._receiver.take_interleaved(message)
                 elif isinstance(message, Request):
                     self._answer(message)
-                self._receiver.release()
-                self._check_deadlines()
+                if deadline is not None and self._clock() >= deadline:
+                    self._receiver.release()
+                    self._check_deadlines()
         except SessionError as error:
             with self._changed:
                 if self._workers.connection is connection:
