@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import random
 import socket
 import struct
@@ -37,10 +38,12 @@ from standard_servers import (
 from strip import frame_number_of_jpeg
 
 from Client import Client
+from rtplab.receiving.headless import HeadlessOptions, HeadlessRun
 from rtplab.receiving.rtp.frames import RtpJpegFrames
 from rtplab.receiving.rtp.reception import Reception
 from rtplab.receiving.rtp.reports import ReceiverReporter
-from rtplab.receiving.rtsp.moviesource import MAX_REDIRECTIONS
+from rtplab.receiving.rtsp.client import RtspClient
+from rtplab.receiving.rtsp.moviesource import MAX_REDIRECTIONS, MovieSource
 from rtplab.receiving.rtsp.watch import TimeLimits
 
 pytestmark = pytest.mark.long
@@ -1227,10 +1230,13 @@ def test_headless_wants_more_than_there_is(pictures) -> None:
     assert run.stderr == "The movie has ended.\n"
 
 
-def test_headless_finds_its_way_to_tcp(pictures) -> None:
-    """With nothing but the program's own time limits: UDP is silent, TCP plays."""
+def test_headless_finds_its_way_to_tcp(pictures, capsys) -> None:
+    """It waits for as long as the client tries: UDP is silent, TCP plays."""
     with DropsUdp(pictures, 0.05) as server:
-        run = run_client(server.url, "--headless", "--json", "--frames", COUNT)
+        client = RtspClient(MovieSource("", 0, server.url), limits=TimeLimits(silence=0.4))
+        status = HeadlessRun(client, HeadlessOptions(frames=COUNT, json=True)).run()
         assert len(server.of("SETUP")) == 2
-    assert (run.status, run.stderr) == (0, "")
-    assert (run.report["frames"], run.report["error"]) == (COUNT, None)
+    stdout, stderr = capsys.readouterr()
+    report = json.loads(stdout)
+    assert (status, stderr) == (0, "")
+    assert (report["frames"], report["error"]) == (COUNT, None)
