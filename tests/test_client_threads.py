@@ -17,6 +17,7 @@ from processes import ServerProcess
 from Client import Client
 from rtplab.receiving.rtsp.client import RtspClient
 from rtplab.receiving.rtsp.moviesource import MovieSource
+from rtplab.receiving.rtsp.workers import ClientWorkers
 
 HOST = "127.0.0.1"
 LIMIT = 10.0
@@ -178,3 +179,35 @@ def test_the_engine_alone_plays(port, kind):
     assert client.wait_for(lambda: client.state is Client.READY, LIMIT)
     client.tear_down()
     assert client.state is Client.INIT
+
+
+class Connection:
+    """Stands in for a connection: says when its owner has closed it."""
+
+    def __init__(self) -> None:
+        self.is_closed = threading.Event()
+
+    def hang_up(self) -> None:
+        assert not self.is_closed.is_set()
+
+    def close(self) -> None:
+        self.is_closed.set()
+
+
+@pytest.mark.parametrize("hangs_up", [False, True])
+def test_a_thread_that_had_to_end_anyway_ends_nothing_else_when_it_fails(hangs_up):
+    failures, may_fail, connection = [], threading.Event(), Connection()
+    workers = ClientWorkers(failures.append)
+
+    def fail() -> None:
+        may_fail.wait(LIMIT)
+        raise ZeroDivisionError
+
+    workers.read_connection(connection, fail)
+    if hangs_up:
+        workers.hang_up()
+    may_fail.set()
+    assert connection.is_closed.wait(LIMIT)
+    workers.close()
+    assert len(failures) == (0 if hangs_up else 1)
+    assert workers.connection is None
