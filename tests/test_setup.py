@@ -140,6 +140,17 @@ class TestDisplay:
         assert reason == "the display does not open"
 
 
+class TestMissingPeers:
+    @pytest.mark.parametrize(("commands", "asked"), [(["npm"], set()), ([], {"nodejs", "npm"})])
+    def test_npm_is_a_package_only_where_there_is_none(
+        self, commands: list[str], asked: set[str], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("shutil.which", lambda command: command in commands)
+        monkeypatch.setattr(setup_machine, "missing_packages", list)
+        missing = setup_machine.missing_peers(DEBIAN_ROOT)
+        assert {*missing} - {*setup_machine.APT_PEERS} == asked
+
+
 class TestErrorOf:
     def test_is_empty_when_all_is_well(self) -> None:
         assert setup_machine.error_of(sys.executable, "print('well')") == ""
@@ -187,6 +198,7 @@ class Installer:
         monkeypatch.setattr(setup_venv, "is_made", lambda: False)
         monkeypatch.setattr(setup_venv, "make", lambda: True)
         monkeypatch.setattr(setup_venv, "install", self.install_group)
+        monkeypatch.setattr(setup_venv, "install_from_npm", lambda: "npm" not in self.lacking)
 
     def error_of(self, python: str, code: str) -> str:
         return next((f"No module named {module}" for module in self.lacking if module in code), "")
@@ -263,6 +275,17 @@ class TestTestTask:
         monkeypatch.setenv("CI", "true")
         assert setup_tasks.test() == 1
 
+    @pytest.mark.parametrize(("lacking", "status"), [((), 0), (("npm",), 1)])
+    def test_fails_in_ci_without_what_npm_brings(
+        self, lacking: tuple[str, ...], status: int, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        Installer(monkeypatch, lacking)
+        monkeypatch.setattr(setup_machine, "this_machine", lambda: DEBIAN_USER)
+        monkeypatch.setattr(setup_machine, "missing_peers", lambda machine: [])
+        monkeypatch.setattr(setup_tasks, "call", lambda arguments: 0)
+        monkeypatch.setenv("CI", "true")
+        assert setup_tasks.test() == status
+
 
 class TestFuzzTask:
     @pytest.fixture
@@ -313,10 +336,11 @@ def test_every_check_runs_and_the_failed_ones_are_named(
     assert capsys.readouterr().out == "Failed: ruff check, pytest.\n"
 
 
-class TestVirtualEnvironment:
+class Elsewhere:
+    """A project in another place, whose interpreter is this one; commands are only noted."""
+
     @pytest.fixture(autouse=True)
     def elsewhere(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-        """A project in another place, whose interpreter is this one and whose pip is a note."""
         (tmp_path / "pyproject.toml").write_text('test = ["pytest>=8"]\n')
         (tmp_path / ".venv").mkdir()
         self.pyproject = tmp_path / "pyproject.toml"
@@ -331,6 +355,8 @@ class TestVirtualEnvironment:
         self.commands.append(command)
         return subprocess.CompletedProcess(command, self.status)
 
+
+class TestVirtualEnvironment(Elsewhere):
     def test_is_made_once(self) -> None:
         assert not setup_venv.is_made()
         assert setup_venv.make()
@@ -362,6 +388,35 @@ class TestVirtualEnvironment:
         self.status = 0
         assert setup_venv.install("test")
         assert len(self.commands) == 2
+
+
+class TestNpm(Elsewhere):
+    @pytest.fixture(autouse=True)
+    def packages(self, elsewhere: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+        self.listed = tmp_path / "tests" / "interop" / "package.json"
+        self.listed.parent.mkdir(parents=True)
+        self.listed.write_text('{"dependencies": {"a": "1.0.0"}}')
+        monkeypatch.setattr(setup_venv, "NPM", tmp_path / ".venv" / "npm")
+        monkeypatch.setattr("shutil.which", lambda command: f"/usr/bin/{command}")
+
+    def test_is_used_once_for_each_list(self) -> None:
+        assert setup_venv.install_from_npm() and setup_venv.install_from_npm()
+        self.listed.write_text('{"dependencies": {"a": "1.0.1"}}')
+        assert setup_venv.install_from_npm()
+        assert [command[:2] for command in self.commands] == 2 * [["/usr/bin/npm", "install"]]
+        assert (setup_venv.NPM / "package.json").read_text() == self.listed.read_text()
+
+    def test_that_failed_is_used_again(self) -> None:
+        self.status = 1
+        assert not setup_venv.install_from_npm()
+        self.status = 0
+        assert setup_venv.install_from_npm()
+        assert len(self.commands) == 2
+
+    def test_may_be_missing(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("shutil.which", lambda command: None)
+        assert not setup_venv.install_from_npm()
+        assert not self.commands
 
 
 class TestAllTests:

@@ -20,15 +20,19 @@ APT_PEERS = (
     *("gstreamer1.0-tools", "gstreamer1.0-plugins-base", "gstreamer1.0-plugins-good"),
     *("gstreamer1.0-rtsp", "gir1.2-gst-rtsp-server-1.0", "python3-gi"),
     *("haproxy", "tshark", "iproute2", "openssl", "glib-networking"),
-    *("gcc", "libc6-dev"),
+    *("gcc", "libc6-dev", "rtsp-server-perl"),
 )
 """The Debian packages of the tests. docs/CONTRIBUTING.md gives the reason for each."""
+
+APT_NPM = ("nodejs", "npm")
+"""Those that bring npm, where there is none: others than Debian's put it into a single package."""
 
 BREW_PEERS = {
     "ffmpeg": "ffmpeg",
     "mpv": "mpv",
     "gst-launch-1.0": "gstreamer",
     "tshark": "wireshark",
+    "npm": "node",
 }
 """The commands that the tests look for on macOS, and the Homebrew formulae that bring them."""
 
@@ -128,7 +132,7 @@ def tkinter_advice(machine: Machine) -> str:
 def missing_peers(machine: Machine) -> list[str]:
     """The packages of the tests that are not installed."""
     if machine.packager == "apt-get":
-        return missing_packages(APT_PEERS)
+        return missing_packages([*APT_PEERS, *([] if shutil.which("npm") else APT_NPM)])
     if machine.packager == "brew":
         return [formula for command, formula in BREW_PEERS.items() if not shutil.which(command)]
     return []

@@ -124,6 +124,8 @@ def test() -> int:
     missing = set_up(machine, "dependencies", "test", peers=True)
     if not venv.install("peers", "--only-binary=:all:"):
         missing.append("the Python packages named above")
+    if not venv.install_from_npm():
+        missing.append("the npm packages of tests/interop/package.json")
     status = outcome(RUFF_FORMAT, RUFF_LINT, MYPY) | all_tests()
     if not missing:
         return status

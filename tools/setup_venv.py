@@ -7,8 +7,10 @@ interpreter makes it anew; changed requirements are installed anew.
 from __future__ import annotations
 
 import ast
+import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -16,6 +18,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
 PYTHON = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+NPM = VENV / "npm"
+NODE_MODULES = NPM / "node_modules"
 
 
 def base_python() -> str:
@@ -60,6 +64,29 @@ def install(group: str, *options: str) -> bool:
     if subprocess.run([*pip, *options, *wanted], stdin=subprocess.DEVNULL).returncode:
         return False
     stamp.write_text("\n".join(wanted), encoding="utf-8")
+    return True
+
+
+def install_from_npm() -> bool:
+    """Install what tests/interop/package.json lists, unless it is there; tells whether it is now.
+
+    Scripts of these packages are not run. Versions of what they need themselves are not fixed.
+    """
+    wanted = (ROOT / "tests/interop/package.json").read_text(encoding="utf-8")
+    stamp = _stamp("npm")
+    if _read(stamp) == wanted:
+        return True
+    npm = shutil.which("npm")
+    if npm is None:
+        return False
+    print("Installing into .venv with npm:", *json.loads(wanted)["dependencies"], flush=True)
+    NPM.mkdir(exist_ok=True)
+    (NPM / "package.json").write_text(wanted, encoding="utf-8")
+    options = ["--no-package-lock", "--ignore-scripts", "--no-audit", "--no-fund", "--silent"]
+    command = [npm, "install", "--prefix", str(NPM), *options]
+    if subprocess.run(command, stdin=subprocess.DEVNULL).returncode:
+        return False
+    stamp.write_text(wanted, encoding="utf-8")
     return True
 
 
