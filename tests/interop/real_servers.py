@@ -13,10 +13,13 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from setup_venv import NODE_MODULES
 
 HOST = "127.0.0.1"
 SYSTEM_PYTHON = "/usr/bin/python3"
 START_LIMIT = 15.0
+NODE = {"NODE_PATH": str(NODE_MODULES)}
+"""The environment in which scripts for Node.js find the packages."""
 _GST_PROBE = (
     "import gi; gi.require_version('GstRtspServer', '1.0'); from gi.repository import GstRtspServer"
 )
@@ -42,6 +45,11 @@ def need_gst_server() -> None:
 def need_vlc() -> None:
     """Skip or fail unless VLC is there."""
     need(shutil.which("cvlc"), "VLC (vlc-bin, vlc-plugin-base)")
+
+
+def need_npm(package: str) -> None:
+    """Skip or fail unless Node.js and a package of package.json are there."""
+    need(shutil.which("node") and (NODE_MODULES / package).is_dir(), f"{package} from npm")
 
 
 @contextmanager

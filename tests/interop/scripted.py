@@ -57,14 +57,18 @@ class Received:
 
     def frames(self) -> list[int]:
         """The numbers of the frames that all of it shows. No packet may be missing."""
-        assembler, numbers = JpegAssembler(), []
+        return list(map(frame_number_of_jpeg, self.pictures()))
+
+    def pictures(self) -> list[bytes]:
+        """The frames as JPEGs. No packet may be missing."""
+        assembler, pictures = JpegAssembler(), []
         for packet, (_, second, _, timestamp, _) in zip(self.rtp, self.headers(), strict=True):
             fragment = parse_payload(packet[RTP_HEAD.size :])
             picture = assembler.add(fragment, timestamp, bool(second & 0x80))
             assert (picture is not None) == bool(second & 0x80), "a frame is not whole"
             if picture is not None:
-                numbers.append(frame_number_of_jpeg(picture))
-        return numbers
+                pictures.append(picture)
+        return pictures
 
 
 class PortPair:
