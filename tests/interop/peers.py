@@ -12,6 +12,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from PIL import Image, ImageChops, ImageStat
@@ -46,21 +47,37 @@ def need_import(python: str, code: str, name: str) -> None:
 
 
 @functools.cache
-def ffmpeg_has(option: str, topic: str = "full") -> bool:
+def bundled_ffmpeg() -> str:
+    """The path of the one in imageio-ffmpeg, a newer one than most systems have; "" without it."""
+    with suppress(ImportError, RuntimeError):
+        import imageio_ffmpeg
+
+        return str(imageio_ffmpeg.get_ffmpeg_exe())
+    return ""
+
+
+@functools.cache
+def ffmpeg_has(option: str, topic: str = "full", program: str = "ffmpeg") -> bool:
     """Whether this version of ffmpeg names an option in its help on a topic."""
-    if shutil.which("ffmpeg") is None:
+    if shutil.which(program) is None:
         return False
-    asked = ["ffmpeg", "-v", "error", "-h", topic]
+    asked = [program, "-v", "error", "-h", topic]
     help_ = subprocess.run(asked, stdin=subprocess.DEVNULL, capture_output=True, text=True).stdout
     return re.search(rf"^ *{option}\b", help_, re.MULTILINE) is not None
 
 
-def ffmpeg(url: str, transport: str, *options: str) -> list[str]:
+def ffmpeg(url: str, transport: str, *options: str, program: str = "ffmpeg") -> list[str]:
     """The command; `options` apply to the source."""
     source = ["-rtsp_transport", transport, *options, "-i", url]
-    every_frame = "-fps_mode" if ffmpeg_has("-fps_mode") else "-vsync"  # as FFmpeg 4 calls it
+    is_new = ffmpeg_has("-fps_mode", program=program)
+    every_frame = "-fps_mode" if is_new else "-vsync"  # as FFmpeg 4 calls it
     output = [every_frame, "passthrough", "-f", "image2pipe", "-c:v", "ppm", "-"]
-    return ["ffmpeg", "-v", "error", "-nostdin", *source, *output]
+    return [program, "-v", "error", "-nostdin", *source, *output]
+
+
+def new_ffmpeg(url: str, transport: str, *options: str) -> list[str]:
+    """The same of the one that imageio-ffmpeg brings."""
+    return ffmpeg(url, transport, *options, program=bundled_ffmpeg())
 
 
 def mpv(url: str, transport: str) -> list[str]:
@@ -92,6 +109,7 @@ def _listed(**options: str) -> str:
 
 PLAYERS = {
     "ffmpeg": ffmpeg,
+    "imageio-ffmpeg": new_ffmpeg,
     "mpv": mpv,
     "GStreamer": gstreamer,
     "OpenCV": opencv,
@@ -103,6 +121,8 @@ def need_player(name: str) -> None:
     """Skip the test, or in CI fail it, unless this one of PLAYERS is there."""
     if name in ("ffmpeg", "mpv"):
         need_command(name)
+    elif name == "imageio-ffmpeg":
+        need(bundled_ffmpeg(), name)
     elif name == "GStreamer":
         need_import(SYSTEM_PYTHON, GSTREAMER_IMPORTS, "GStreamer with its RTSP plugins")
     else:

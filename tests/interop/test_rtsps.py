@@ -8,7 +8,15 @@ from pathlib import Path
 
 import pytest
 from certificates import Certificate, make_certificate
-from peers import PLAYERS, TCP, ffmpeg, ffmpeg_has, need_player, numbers_by_step, output_of
+from peers import (
+    PLAYERS,
+    TCP,
+    bundled_ffmpeg,
+    ffmpeg_has,
+    need_player,
+    numbers_by_step,
+    output_of,
+)
 from processes import HOST, ServerProcess
 
 pytestmark = pytest.mark.peers
@@ -16,8 +24,10 @@ pytestmark = pytest.mark.peers
 FRAMES = 40
 VERIFYING = ["OpenCV", "PyAV"]
 """The players that take `tls_verify` and `ca_file` for an RTSP server."""
-if ffmpeg_has("-tls_verify", "demuxer=rtsp"):  # version 7 has not, 9 has
-    VERIFYING.append("ffmpeg")
+FFMPEGS = {"ffmpeg": "ffmpeg", "imageio-ffmpeg": bundled_ffmpeg()}
+VERIFYING += [  # version 7 has not, 9 has
+    name for name, program in FFMPEGS.items() if ffmpeg_has("-tls_verify", "demuxer=rtsp", program)
+]
 
 
 @pytest.fixture(scope="module")
@@ -38,10 +48,10 @@ def address(port: int) -> str:
 
 def with_options(player: str, url: str, **options: str) -> list[str]:
     """The command of one of VERIFYING with options of FFmpeg's library."""
-    if player != "ffmpeg":
+    if player not in FFMPEGS:
         return PLAYERS[player](url, TCP, **options)
     listed = [part for name, value in options.items() for part in (f"-{name}", value)]
-    return ffmpeg(url, TCP, *listed)
+    return PLAYERS[player](url, TCP, *listed)
 
 
 def trusting(player: str, url: str, transport: str = TCP) -> list[str]:
