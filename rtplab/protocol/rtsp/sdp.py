@@ -103,7 +103,8 @@ def parse(text: str | bytes) -> SessionDescription:
     """Read a session description as leniently as servers write it.
 
     Lines end with LF or CRLF. Unknown lines and attributes are skipped, as are those whose value
-    makes no sense. Raises MessageError for what is no session description at all.
+    makes no sense; a media line with all that belongs to it. Raises MessageError for what is no
+    session description at all.
     """
     if isinstance(text, bytes):
         text = text.decode("utf-8", "replace")
@@ -113,32 +114,31 @@ def parse(text: str | bytes) -> SessionDescription:
     if len(lines) > MAX_LINES:
         raise MessageError(f"a session description of over {MAX_LINES} lines")
     session = SessionDescription()
+    section: SessionDescription | MediaDescription | None = session
     for line in lines:
-        _read_line(session, line)
+        kind, _, value = line.partition("=")
+        if kind == "m":
+            section = _media(value, session)
+            if section is not None:
+                session.media.append(section)
+        elif kind == "a" and section is not None:  # not of a media section that is skipped
+            name, _, value = value.partition(":")
+            _read_attribute(section, name.strip().lower(), value.strip())
     return session
 
 
-def _read_line(session: SessionDescription, line: str) -> None:
-    kind, _, value = line.partition("=")
-    section = session.media[-1] if session.media else session
-    if kind == "m":
-        if len(session.media) == MAX_MEDIA:
-            raise MessageError(f"a session description of over {MAX_MEDIA} media")
-        session.media.append(_media(value))
-    elif kind == "a":
-        name, _, value = value.partition(":")
-        _read_attribute(section, name.strip().lower(), value.strip())
-
-
-def _media(value: str) -> MediaDescription:
+def _media(value: str, session: SessionDescription) -> MediaDescription | None:
     """RFC 8866 section 5.14: media, port[/number of ports], protocol, formats.
 
-    SETUP will name the ports. One that is out of range still shows that this is no media line.
+    None for what makes no sense: cameras have such lines beside the one of their video. SETUP will
+    name the ports; one that is out of range still shows that this is no media line.
     """
     parts = value.split()
     port = parts[1].partition("/")[0] if len(parts) > 3 else ""
     if not re.fullmatch(r"\d{1,5}", port, re.ASCII) or int(port) > 65535:
-        raise MessageError(f"not a media line: m={printable(value, 60)}")
+        return None
+    if len(session.media) == MAX_MEDIA:
+        raise MessageError(f"a session description of over {MAX_MEDIA} media")
     return MediaDescription(parts[0], parts[2], tuple(parts[3:]))
 
 
