@@ -1,0 +1,304 @@
+"""Servers that are odd in exactly one way, by every transport: each is played as if it were not.
+
+Every frame arrives to the bit, reports name the source that sends, the session is kept alive and
+ended in good order. What else follows from an oddity is in test_odd_servers.py.
+"""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from movies import MOVIE, frames_of
+from standard_servers import (
+    FPS,
+    SSRC,
+    StandardServer,
+    bye,
+    interleaved,
+    jpeg_payloads,
+    report_blocks,
+)
+from test_foreign_servers import camera_payloads, file_payloads
+from test_odd_servers import HangsUpAtDollar, Hints, LeavesOut, Stamps
+from test_standard_client import assert_same_pictures, watching
+
+COUNT = 8
+INTERVAL = 0.02  # seconds from frame to frame
+TIMEOUT = 0.1  # seconds of a session
+
+
+class Rewrites(StandardServer):
+    """Writes its replies in a way of its own."""
+
+    def rewritten(self, head: str) -> str:
+        raise NotImplementedError
+
+    def reply(self, viewer, request, status="200 OK", headers=(), body=""):
+        rewriter = Rewriter(self, viewer)
+        super().reply(rewriter, request, status, headers, body)
+
+
+class Rewriter:
+    """Stands for the viewer while the server replies."""
+
+    def __init__(self, server: Rewrites, viewer) -> None:
+        self.server = server
+        self.viewer = viewer
+
+    def send(self, data: bytes) -> None:
+        head, blank, body = data.decode().partition("\r\n\r\n")
+        self.viewer.send((self.server.rewritten(head) + blank + body).encode())
+
+
+def rewrites(pattern: str, replacement: str) -> type[StandardServer]:
+    class Server(Rewrites):
+        def rewritten(self, head):
+            return re.sub(pattern, replacement, head)
+
+    return Server
+
+
+def hints(hint: str | None) -> type[StandardServer]:
+    return type("Server", (Hints,), {"hint": hint})
+
+
+def leaves_out(header: str) -> type[StandardServer]:
+    return type("Server", (LeavesOut,), {"header": header})
+
+
+def stamps(**values: int) -> type[StandardServer]:
+    return type("Server", (Stamps,), values)
+
+
+def describes(*lines: str) -> type[StandardServer]:
+    class Server(StandardServer):
+        def description(self):
+            return "\r\n".join([*lines, ""])
+
+    return Server
+
+
+class WithQuery(StandardServer):
+    """Dahua, Amcrest, Vivotek."""
+
+    control = "trackID=0"
+
+    @property
+    def url(self):
+        return f"{super().url}?channel=1&subtype=1"
+
+    def do_SETUP(self, viewer, request):
+        assert request.uri == f"{self.url}/trackID=0"
+        super().do_SETUP(viewer, request)
+
+
+class StampsAnew(StandardServer):
+    """Timestamps begin again in the midst of the movie."""
+
+    def packets(self, viewer):
+        stamp = (viewer.position % (COUNT // 2)) * 90_000 // FPS
+        for packet in super().packets(viewer):
+            yield packet[:4] + stamp.to_bytes(4, "big") + packet[8:]
+
+
+class Asks(StandardServer):
+    """Asks in turn, and goes on in the same segment."""
+
+    def packets(self, viewer):
+        question = b"GET_PARAMETER * RTSP/1.0\r\nCSeq: 7\r\n\r\n"
+        first, *others = super().packets(viewer)
+        viewer.send(question + (interleaved(0, first) if viewer.channels else b""))
+        return others if viewer.channels else [first, *others]
+
+
+class KnowsOldNumbers(StandardServer):
+    """Micro-RTSP: 400 and the CSeq of before, to what it does not know."""
+
+    def do_GET_PARAMETER(self, viewer, request):
+        viewer.send(b"RTSP/1.0 400 Bad Request\r\nCSeq: 1\r\n\r\n")
+
+
+class SaysNothingToSignsOfLife(StandardServer):
+    def do_GET_PARAMETER(self, viewer, request):
+        pass
+
+
+class HasNoPublic(StandardServer):
+    """rtsp-streaming-server: lists its methods under a name of its own, some of them."""
+
+    def do_OPTIONS(self, viewer, request):
+        self.reply(viewer, request, headers=["OPTIONS: DESCRIBE SETUP PLAY STOP"])
+
+    def do_GET_PARAMETER(self, viewer, request):
+        self.reply(viewer, request, "501 Not Implemented")
+
+
+class NeverEnds(StandardServer):
+    """go2rtc: does not answer TEARDOWN, and goes on sending."""
+
+    def do_TEARDOWN(self, viewer, request):
+        viewer.position = 0
+        viewer.start()
+
+
+class NoSessionBeforePlay(LeavesOut):
+    header = "Session"
+    session = "s-1;timeout=1"
+
+
+class SendsFromSetup(StandardServer):
+    """rtsp-server-perl: who is set up is sent what there is; here the end of a frame."""
+
+    def do_SETUP(self, viewer, request):
+        super().do_SETUP(viewer, request)
+        *_, last = self.packets(viewer)
+        viewer.send_rtp(last)
+        viewer.sent += 1
+
+
+class Reorders(StandardServer):
+    """TLS, and many another server: headers in no order that one would expect."""
+
+    def reply(self, viewer, request, status="200 OK", headers=(), body=""):
+        super().reply(viewer, request, status, [*headers][::-1], body)
+
+
+FIVE_LINES = ("v=0", "o=- 1 1 IN IP4 127.0.0.1", "s=", "t=0 0", "m=video 0 RTP/AVP 26")
+JPEG = "m=video 0 RTP/AVP 26"
+
+ODDITIES: dict[str, type[StandardServer]] = {
+    "none": StandardServer,
+    # what comes before PLAY
+    "hangs up at $ before PLAY": HangsUpAtDollar,
+    "sends from SETUP on": SendsFromSetup,
+    # sources
+    "ssrc=00000000": hints("00000000"),
+    "ssrc in decimal": hints(str(SSRC)),
+    "ssrc with 0x": hints(f"0x{SSRC:X}"),
+    "ssrc with blanks": hints(f" {SSRC:08X} "),
+    "ssrc of somebody else": hints("DEADBEEF"),
+    "no ssrc": hints(None),
+    # addresses and transports
+    "query in the address": WithQuery,
+    "server_port=0-1": rewrites("server_port=[0-9-]*", "server_port=0-1"),
+    "server_port=0-0": rewrites("server_port=[0-9-]*", "server_port=0-0"),
+    "no server_port": rewrites(";server_port=[0-9-]*", ""),
+    "destination and source": rewrites(
+        ";ssrc", ";destination=127.0.0.1;source=127.0.0.1;mode=play;ssrc"
+    ),
+    "no Transport": leaves_out("Transport"),
+    "no Session before PLAY": NoSessionBeforePlay,
+    # headers
+    "blanks before the session": rewrites("Session: *", "Session:        "),
+    "blank after the number": rewrites("(CSeq: [0-9]+)", r"\1 "),
+    "Cseq": rewrites("CSeq", "Cseq"),
+    "cseq": rewrites("CSeq", "cseq"),
+    "blank before the timeout": rewrites(";timeout", "; timeout"),
+    "no reason": rewrites("200 OK", "200"),
+    "headers in another order": Reorders,
+    "no RTP-Info": rewrites("RTP-Info", "X-RTP-Info"),
+    "RTP-Info without seq": rewrites(";seq=[0-9]*", ""),
+    "RTP-Info without rtptime": rewrites(";rtptime=[0-9]*", ""),
+    "RTP-Info of another address": rewrites("url=[^;]*", "url=rtsp://camera/0"),
+    "no Range": rewrites("Range", "X-Range"),
+    "Range in clock times": rewrites("Range: npt=.*", "Range: clock=20260101T000000Z-"),
+    "no Content-Base": rewrites("Content-Base", "X-Content-Base"),
+    "Content-Base of another host": rewrites("Content-Base: rtsp://[^/]*", "Content-Base: rtsp:/"),
+    # descriptions
+    "five lines": describes(*FIVE_LINES),
+    "c= below m=": describes(*FIVE_LINES, "c=IN IP4 0.0.0.0"),
+    "no o=": describes("v=0", "s=", JPEG),
+    "m= of metadata": describes(*FIVE_LINES[:-1], "m=application 0 RTP/AVP 107", JPEG),
+    "odd m= lines": describes(
+        *FIVE_LINES[:-1], "m=", "m=audio x RTP/AVP", "m=vnd.onvif", JPEG, "m=text 0 y/z 1 2 3"
+    ),
+    "many formats": describes(*FIVE_LINES[:-1], "m=video 0 RTP/AVP 26 96"),
+    "JPEG/90000 with parameters": describes(*FIVE_LINES, "a=rtpmap:26 JPEG/90000/1"),
+    # what servers ask, and signs of life
+    "asks": Asks,
+    "400 with an old number": KnowsOldNumbers,
+    "no answer to signs of life": SaysNothingToSignsOfLife,
+    "no Public": HasNoPublic,
+    "no answer to TEARDOWN": NeverEnds,
+    # the place in the movie
+    "rtptime 1 s ahead": stamps(rtptime=90_000),
+    "rtptime 1 s behind": stamps(first=90_000),
+    "rtptime of nowhere": stamps(rtptime=2**31),
+    "timestamps of 0": stamps(step=0),
+    "timestamps that wrap around": stamps(first=2**32 - 2 * 4500, rtptime=2**32 - 2 * 4500),
+    "timestamps that go back": stamps(step=-4500),
+    "timestamps that begin again": StampsAnew,
+}
+
+SILENT_ABOUT_PORTS = {"server_port=0-1", "server_port=0-0", "no server_port", "no Transport"}
+"""Where a report should go, by UDP, is not known then."""
+
+PAYLOADS = {
+    "Q that varies": camera_payloads,
+    "JPEG files": file_payloads,
+    "small packets": lambda frame: jpeg_payloads(frame, size=200),
+    "tables in each first packet": lambda frame: jpeg_payloads(frame, q=255),
+}
+
+
+@pytest.fixture(scope="module")
+def frames() -> list[bytes]:
+    return frames_of(MOVIE)[:COUNT]
+
+
+@pytest.mark.parametrize("transport", ["udp", "tcp", "auto"])
+@pytest.mark.parametrize("oddity", [*ODDITIES, *PAYLOADS])
+def test_is_played_as_if_it_were_not_odd(oddity, transport, frames, monkeypatch) -> None:
+    monkeypatch.setattr("rtplab.protocol.rtp.rtcp.MIN_REPORT_INTERVAL", INTERVAL)
+    cut = PAYLOADS.get(oddity, jpeg_payloads)
+    odd = ODDITIES.get(oddity, StandardServer)
+    hears = transport == "tcp" or oddity not in SILENT_ABOUT_PORTS
+    server = (patient(odd) if hears else odd)([*map(cut, frames)], INTERVAL)
+    with server, watching(server, transport) as watcher:
+        watcher.set_up()
+        watcher.client._dialogue.timeout = TIMEOUT
+        watcher.play()
+        received = [frame.data for frame in watcher.frames]
+        server.wait(lambda: len(signs_of_life(server)) >= 2)
+        watcher.client.exitClient()
+        server.wait(lambda: server.of("TEARDOWN"))
+        assert watcher.client.error == ""
+        assert_same_pictures(received, frames)
+        assert_good_order(server, transport)
+        assert {*reported_sources(server)} == ({SSRC} if hears else set())
+
+
+def patient(odd: type[StandardServer]) -> type[StandardServer]:
+    """The same, but it says goodbye only after a report of what came."""
+
+    class Patient(odd):
+        says_goodbye = False
+
+        def stream(self, viewer):
+            super().stream(viewer)
+            if not viewer.stop.is_set():
+                self.wait(lambda: reported_sources(self))
+                viewer.send_rtcp(bye())
+
+    return Patient
+
+
+def reported_sources(server: StandardServer) -> list[int]:
+    """The sources of all report blocks so far."""
+    return [block.ssrc for data, _ in server.reports for block in report_blocks(data)]
+
+
+def signs_of_life(server: StandardServer) -> list:
+    """But for the first one, OPTIONS is one."""
+    return [*server.of("GET_PARAMETER"), *server.of("OPTIONS")[1:]]
+
+
+def assert_good_order(server: StandardServer, transport: str) -> None:
+    assert server.faults == []
+    first = [method for method in server.methods() if method != "GET_PARAMETER"]
+    assert first[:4] == ["OPTIONS", "DESCRIBE", "SETUP", "PLAY"]
+    (setup,) = server.of("SETUP")
+    assert ("TCP" in setup.headers["transport"]) == (transport == "tcp")
+    for request in [*server.of("TEARDOWN"), *signs_of_life(server)]:
+        assert request.headers["session"] == "s-1"
