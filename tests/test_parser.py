@@ -845,7 +845,13 @@ def test_any_lines_are_a_lab_request_or_have_a_problem(lines):
     assert request.problem or request.method == request.method.upper()
     assert lab.is_request_line(lines[0]) is (request.problem is None)
     assert request.cseq.isdigit() or not request.cseq
-    looks = (lab.is_lab_head, lab.is_executable, lab.is_complete, lab.is_complete_response)
+    looks = (
+        lab.is_lab_head,
+        lab.is_executable,
+        lab.is_complete,
+        lab.is_complete_response,
+        lab.is_response_without_session,
+    )
     for look in looks:
         assert look(lines) in (True, False)
     for line in lines:

@@ -27,6 +27,7 @@ from rtplab.protocol.rtsp.parser import (
     MAX_HEAD,
     MAX_REQUEST_LINE,
     QUIET_PERIOD,
+    REPEAT_PERIOD,
     ResponseParser,
 )
 
@@ -112,7 +113,17 @@ def test_a_standard_response_needs_its_blank_line(data, expected):
     assert parser.rest() is None
 
 
-@pytest.mark.parametrize("data", [b"RTSP/1.0", b"RTSP/1.0 404", b"RTSP/1.0 200 OK\r\nCSeq: 1\r\n"])
+@pytest.mark.parametrize("data", [b"RTSP/1.0 200 OK\nCSeq: 1", b"RTSP/1.0 200 OK\r\nCSeq: 1\r\n"])
+def test_a_lab_response_without_a_session_needs_a_second_of_quiet(data):
+    parser = ResponseParser(LAB)
+    parser.feed(data, 4.0)
+    assert parser.deadline() == 4.0 + REPEAT_PERIOD
+    assert parser.next(4.0 + 0.9 * REPEAT_PERIOD) is None
+    response = parser.next(4.0 + REPEAT_PERIOD)
+    assert (response.status, response.cseq, response.session) == (200, "1", "")
+
+
+@pytest.mark.parametrize("data", [b"RTSP/1.0", b"RTSP/1.0 404", b"RTSP/1.0 200 OK\r\nCSeq:"])
 def test_half_a_lab_response_is_waited_for(data):
     parser = ResponseParser(LAB)
     parser.feed(data, 0.0)
@@ -133,7 +144,7 @@ def test_session_timeout_is_not_part_of_the_id():
 def test_rest_makes_the_best_of_an_unfinished_lab_reply(data):
     parser = ResponseParser(LAB)
     parser.feed(data, 0.0)
-    assert parser.next(100.0) is None
+    assert parser.next(0.0) is None
     assert parser.rest().status == 200
     assert parser.rest() is None
 

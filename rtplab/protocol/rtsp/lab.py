@@ -165,8 +165,19 @@ def is_complete_response(lines: list[str]) -> bool:
         return False
     if words[1] != "200":
         return len(words) > 2
-    fields = {name.strip().lower(): value for name, _, value in (x.partition(":") for x in lines)}
+    fields = _fields(lines)
     return "cseq" in fields and bool(fields.get("session", "").strip())
+
+
+def is_response_without_session(lines: list[str]) -> bool:
+    """Tell if a reply says success and a number: some servers say no more."""
+    is_success = bool(lines) and lines[0].split()[1:2] == ["200"]
+    fields = _fields(lines)
+    return is_success and bool(fields.get("cseq", "").strip()) and "session" not in fields
+
+
+def _fields(lines: list[str]) -> dict[str, str]:
+    return {name.strip().lower(): value for name, _, value in (x.partition(":") for x in lines)}
 
 
 def _is_old_form(lines: list[str]) -> bool:

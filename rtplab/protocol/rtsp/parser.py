@@ -29,7 +29,7 @@ from rtplab.protocol.rtsp.messages import (
 # clients end their last line with nothing. Longer than the gap between two TCP segments of one
 # message, shorter than anyone notices.
 QUIET_PERIOD = 0.020
-# The same of a lab request that can be carried out but lacks its number or its session. They may
+# The same of a lab message that can be understood but lacks its number or its session. They may
 # be in a second segment, and if that is lost, TCP repeats it after 0.2 to 1 s.
 REPEAT_PERIOD = 1.0
 # The same of one that can't be carried out: it is refused. Whatever was lost has been repeated by
@@ -429,8 +429,8 @@ class ResponseParser(_MessageParser):
 
     def deadline(self) -> float | None:
         """When to call `next` again although nothing arrived, in seconds; None: never."""
-        lab_pending = self._dialect is Dialect.LAB and self._could_be_complete()
-        return self._last_arrival + QUIET_PERIOD if lab_pending else None
+        patience = self._patience() if self._dialect is Dialect.LAB else None
+        return None if patience is None else self._last_arrival + patience
 
     def next(self, now: float) -> Response | Request | InterleavedFrame | None:
         """Return the next message or interleaved frame that is complete at `now`, or None.
@@ -456,7 +456,8 @@ class ResponseParser(_MessageParser):
         blank = _BLANK_LINE.search(self._buffer, 0, MAX_HEAD)
         if blank:
             return self._complete_response(blank.start(), blank.end(), True)
-        if self._could_be_complete() and now >= self._last_arrival + QUIET_PERIOD:
+        patience = self._patience()
+        if patience is not None and now >= self._last_arrival + patience:
             return self._complete_response(len(self._buffer), len(self._buffer), False)
         self._check_head()
         return None
@@ -515,10 +516,14 @@ class ResponseParser(_MessageParser):
             return True
         return self._dialect is Dialect.STANDARD and bool(_OTHER_MESSAGE.match(self._buffer))
 
-    def _could_be_complete(self) -> bool:
+    def _patience(self) -> float | None:
+        """How long a lab reply must be silent, in seconds, to be over; None: more must come."""
         if not self._buffer.startswith(b"RTSP/") or _BLANK_LINE.search(self._buffer):
-            return False  # no status line yet, or its body is still on its way
-        return lab.is_complete_response(split_lines(bytes(self._buffer))[0])
+            return None  # no status line yet, or its body is still on its way
+        lines, _ = split_lines(bytes(self._buffer))
+        if lab.is_complete_response(lines):
+            return QUIET_PERIOD
+        return REPEAT_PERIOD if lab.is_response_without_session(lines) else None
 
     def _complete(
         self, head_end: int, body_start: int, blank_line: bool
