@@ -9,9 +9,13 @@ from __future__ import annotations
 import re
 
 import pytest
+from lab_servers import PythonLabServer
+from lab_servers import rtp as lab_rtp
 from movies import MOVIE, frames_of
+from processes import run_client
 from standard_servers import (
     FPS,
+    HOST,
     SSRC,
     StandardServer,
     bye,
@@ -24,8 +28,11 @@ from test_odd_servers import HangsUpAtDollar, Hints, LeavesOut, Stamps
 from test_standard_client import assert_same_pictures, watching
 
 COUNT = 8
+TRANSPORTS = ("udp", "tcp", "auto")
 INTERVAL = 0.02  # seconds from frame to frame
 TIMEOUT = 0.1  # seconds of a session
+PLENTY = 10.0
+"""Seconds for a run: less than waiting for two replies in vain takes, start and end included."""
 
 
 class Rewrites(StandardServer):
@@ -247,7 +254,7 @@ def frames() -> list[bytes]:
     return frames_of(MOVIE)[:COUNT]
 
 
-@pytest.mark.parametrize("transport", ["udp", "tcp", "auto"])
+@pytest.mark.parametrize("transport", TRANSPORTS)
 @pytest.mark.parametrize("oddity", [*ODDITIES, *PAYLOADS])
 def test_is_played_as_if_it_were_not_odd(oddity, transport, frames, monkeypatch) -> None:
     monkeypatch.setattr("rtplab.protocol.rtp.rtcp.MIN_REPORT_INTERVAL", INTERVAL)
@@ -302,3 +309,77 @@ def assert_good_order(server: StandardServer, transport: str) -> None:
     assert ("TCP" in setup.headers["transport"]) == (transport == "tcp")
     for request in [*server.of("TEARDOWN"), *signs_of_life(server)]:
         assert request.headers["session"] == "s-1"
+
+
+# --- What needs more than the table ---------------------------------------------------------------
+
+
+class KnowsNoScale(StandardServer):
+    """It says nothing of it, and plays on as before (RFC 2326 section 12.34)."""
+
+
+@pytest.mark.parametrize("transport", TRANSPORTS)
+def test_a_scale_that_is_not_confirmed_is_not_counted_with(transport, frames) -> None:
+    server = KnowsNoScale([*map(jpeg_payloads, frames)], INTERVAL)
+    with server, watching(server, transport) as watcher:
+        watcher.set_up()
+        watcher.client.setSpeed(2)
+        watcher.play()
+        (play,) = server.of("PLAY")
+        positions = [watcher.client.positionOf(frame) for frame in watcher.frames]
+    assert play.headers["scale"] == "2"
+    assert positions == pytest.approx([number / FPS for number in range(COUNT)])
+
+
+# --- Lab servers ----------------------------------------------------------------------------------
+
+
+def of_another_type(packet: bytes) -> bytes:
+    """A packet of the same number and time that is no part of the picture: parity, say."""
+    return packet[:1] + bytes([127]) + packet[2:12] + bytes(200)
+
+
+def parity_behind(frames):
+    for number, frame in enumerate(frames, 1):
+        packet = lab_rtp(frame, number, 0)
+        yield [packet, of_another_type(packet)]
+
+
+def parity_within(frames):
+    for number, frame in enumerate(frames, 1):
+        pieces = [frame[at : at + 1400] for at in range(0, len(frame), 1400)]
+        first, *others = (lab_rtp(piece, number, 100 + number) for piece in pieces)
+        yield [first, of_another_type(first), *others]
+
+
+def datagrams_of_another_version(frames):
+    for number, frame in enumerate(frames, 1):
+        pieces = [frame[at : at + 1400] for at in range(0, len(frame), 1400)]
+        first, *others = (lab_rtp(piece, number, 100 + number) for piece in pieces)
+        yield [first, b"\x40" + first[1:], *others]
+
+
+def without_session(number: str, session: str) -> list[bytes]:
+    return [f"RTSP/1.0 200 OK\nCSeq: {number}\n".encode()]
+
+
+LAB_ODDITIES = {
+    "parity behind a frame": {"packets": parity_behind},
+    "parity within a frame": {"packets": parity_within},
+    "datagrams of another version": {"packets": datagrams_of_another_version},
+    "no Session": {"reply": without_session},
+}
+
+
+@pytest.mark.parametrize("oddity", LAB_ODDITIES)
+def test_a_lab_server_is_played_as_if_it_were_not_odd(oddity, frames, tmp_path) -> None:
+    with PythonLabServer(frames, **LAB_ODDITIES[oddity]) as server:
+        run = run_client(
+            *(HOST, server.port, 0, "movie.Mjpeg", "--headless", "--json"),
+            *("--frames", COUNT, "--save", tmp_path),
+        )
+        methods = [request.split()[0] for request in server.requests]
+    assert [path.read_bytes() for path in sorted(tmp_path.iterdir())] == frames
+    assert (run.status, run.report["error"], run.report["lost"]) == (0, None, 0)
+    assert methods == [b"SETUP", b"PLAY", b"TEARDOWN"]
+    assert run.seconds < PLENTY
