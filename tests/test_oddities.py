@@ -27,6 +27,8 @@ from test_foreign_servers import camera_payloads, file_payloads
 from test_odd_servers import HangsUpAtDollar, Hints, LeavesOut, Stamps
 from test_standard_client import assert_same_pictures, watching
 
+pytestmark = pytest.mark.long
+
 COUNT = 8
 TRANSPORTS = ("udp", "tcp", "auto")
 INTERVAL = 0.02  # seconds from frame to frame
