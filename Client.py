@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +15,6 @@ from rtplab.protocol.errors import MessageError
 from rtplab.protocol.rtsp.messages import Dialect, Response
 from rtplab.protocol.rtsp.parser import ResponseParser
 from rtplab.protocol.rtsp.states import State
-from rtplab.receiving.files.capture import LiveCapture
-from rtplab.receiving.rtp.frames import Frame
 from rtplab.receiving.rtp.rtpsocket import Clock
 from rtplab.receiving.rtsp.client import RtspClient
 from rtplab.receiving.rtsp.moviesource import MovieSource
@@ -257,52 +254,6 @@ class Client(RtspClient):
     @teardownAcked.setter
     def teardownAcked(self, acknowledged: int) -> None:
         self._torn_down = bool(acknowledged)
-
-    # ------------------------------------------------------------------ older names
-
-    @property
-    def onFrame(self) -> Callable[[Frame], None] | None:
-        """See on_frame."""
-        return self.on_frame
-
-    @onFrame.setter
-    def onFrame(self, on_frame: Callable[[Frame], None] | None) -> None:
-        self.on_frame = on_frame
-
-    needsPassword = property(lambda self: self.needs_password)
-    firstFrameDelay = property(lambda self: self.first_frame_delay)
-    frameRate = property(lambda self: self.frame_rate)
-    userName = property(lambda self: self.user_name)
-
-    def seekMovie(self, seconds: float) -> None:
-        """See seek."""
-        self.seek(seconds)
-
-    def setSpeed(self, scale: float) -> None:
-        """See set_speed."""
-        self.set_speed(scale)
-
-    def logIn(self, user: str, password: str) -> None:
-        """See log_in."""
-        self.log_in(user, password)
-
-    def positionOf(self, frame: Frame) -> float:
-        """See position_of."""
-        return self.position_of(frame)
-
-    def isWaiting(self) -> bool:
-        """See is_waiting."""
-        return self.is_waiting()
-
-    def waitFor(self, condition: Callable[[], bool], timeout: float) -> bool:
-        """See wait_for."""
-        return self.wait_for(condition, timeout)
-
-    def captureTo(self, capture: LiveCapture) -> None:
-        """See capture_to."""
-        self.capture_to(capture)
-
-    capture_to = captureTo
 
     def _open_here(self, address: Any) -> Any:
         """Return the window of a client for another address that is set as this one is."""

@@ -95,14 +95,14 @@ class TooEarly(Waiting):
 def play(server, transport="auto"):
     """Play to the end; return the frames that came."""
     client, frames = Client(None, "", 0, 0, server.url, transport), []
-    client.onFrame = frames.append
+    client.on_frame = frames.append
     try:
         client.setupMovie()
-        assert client.waitFor(lambda: client.state is Client.READY, LIMIT)
+        assert client.wait_for(lambda: client.state is Client.READY, LIMIT)
         client.playMovie()
-        assert client.waitFor(lambda: client.state is Client.PLAYING, LIMIT)
+        assert client.wait_for(lambda: client.state is Client.PLAYING, LIMIT)
         server.client_plays.set()
-        assert client.waitFor(lambda: client.ended, LIMIT), client.error
+        assert client.wait_for(lambda: client.ended, LIMIT), client.error
     finally:
         client.close()
     return frames

@@ -69,7 +69,7 @@ def client_of(port, movie="movie.Mjpeg", rtp_port=0, **limits):
     """A client that notes the frames it gets in `client.frames`."""
     client = Client(None, HOST, port, rtp_port, movie, limits=TimeLimits(**limits))
     client.frames = []
-    client.onFrame = lambda frame: client.frames.append(frame.data)
+    client.on_frame = lambda frame: client.frames.append(frame.data)
     try:
         yield client
     finally:
@@ -77,7 +77,7 @@ def client_of(port, movie="movie.Mjpeg", rtp_port=0, **limits):
 
 
 def state_becomes(client, state):
-    return client.waitFor(lambda: client.state is state, LIMIT)
+    return client.wait_for(lambda: client.state is state, LIMIT)
 
 
 def set_up(client):
@@ -89,7 +89,7 @@ def play(client, frames=0):
     """Play until so many frames have come, in all."""
     client.playMovie()
     assert state_becomes(client, Client.PLAYING), client.error
-    assert client.waitFor(lambda: len(client.frames) >= frames, LIMIT)
+    assert client.wait_for(lambda: len(client.frames) >= frames, LIMIT)
 
 
 def pause(client):
@@ -120,7 +120,7 @@ def test_a_session_step_by_step(server):
         pause(client)
         assert (client.rtspSeq, client.requestSent) == (3, Client.PAUSE)
         client.sendRtspRequest(Client.TEARDOWN)
-        assert client.waitFor(lambda: client.teardownAcked == 1, LIMIT)
+        assert client.wait_for(lambda: client.teardownAcked == 1, LIMIT)
         assert client.state == Client.INIT
         assert (client.error, client.notice) == ("", "")
 
@@ -208,7 +208,7 @@ def test_frames_come_out_to_the_byte(server, frames):
         assert client.frameNbr == len(frames)
         statistics = client.reception.statistics
         assert (statistics.packets, statistics.lost, statistics.frames) == (30, 0, 30)
-        assert 0 < client.firstFrameDelay < LIMIT
+        assert 0 < client.first_frame_delay < LIMIT
 
 
 def test_pause_holds_the_movie_and_play_goes_on_with_the_next_frame(server, frames):
@@ -237,7 +237,7 @@ def test_the_end_of_the_movie_is_told_and_play_begins_again(server, frames):
     with client_of(server, silence=0.3) as client:
         set_up(client)
         play(client, len(frames))
-        assert client.waitFor(lambda: client.notice != "", LIMIT)
+        assert client.wait_for(lambda: client.notice != "", LIMIT)
         assert "the movie has ended" in client.notice
         assert client.error == ""
         pause(client)
@@ -298,7 +298,7 @@ def test_several_clients_in_one_process(server, frames):
         for client in (one, other):
             client.playMovie()
         for client in (one, other):
-            assert client.waitFor(lambda c=client: len(c.frames) == len(frames), LIMIT)
+            assert client.wait_for(lambda c=client: len(c.frames) == len(frames), LIMIT)
         assert one.frames == frames
         assert other.frames == frames[::-1]
 
@@ -363,10 +363,10 @@ def test_a_missing_movie_is_one_sentence_and_the_client_stays_usable(server):
     with client_of(server, "missing.Mjpeg") as client:
         for _ in range(2):
             client.setupMovie()
-            assert client.waitFor(lambda: client.error != "", LIMIT)
+            assert client.wait_for(lambda: client.error != "", LIMIT)
             assert client.error == ("The server has no movie named missing.Mjpeg: check the name.")
             assert client.state == Client.INIT
-            assert not client.isWaiting()
+            assert not client.is_waiting()
             client.error = ""
 
 
@@ -406,12 +406,12 @@ def test_a_server_that_vanishes_is_one_sentence_and_setup_begins_anew(media, fra
     with serving(media) as port:
         client = Client(None, HOST, port, 0, "long.Mjpeg")
         client.frames = []
-        client.onFrame = lambda frame: client.frames.append(frame.data)
+        client.on_frame = lambda frame: client.frames.append(frame.data)
         set_up(client)
         if state is Client.PLAYING:
             play(client, 3)
     assert state_becomes(client, Client.INIT)
-    assert client.waitFor(lambda: client.error != "", LIMIT)
+    assert client.wait_for(lambda: client.error != "", LIMIT)
     assert one_sentence(client.error), client.error
     client.frames.clear()
     with serving(media, port):
@@ -437,7 +437,7 @@ def test_a_server_that_resets_the_connection_at_once(monkeypatch):
         monkeypatch.setattr(connection_module.socket, "create_connection", connect_and_be_reset)
         with client_of(listener.getsockname()[1]) as client:
             client.setupMovie()
-            assert client.waitFor(lambda: client.error != "", LIMIT)
+            assert client.wait_for(lambda: client.error != "", LIMIT)
             assert one_sentence(client.error), client.error
             assert client.state == Client.INIT
 
@@ -453,10 +453,10 @@ def test_a_server_that_does_not_answer_is_one_sentence_after_a_while():
     with silent_server() as listener, client_of(listener.getsockname()[1], reply=0.2) as client:
         accepted, _ = listener.accept()
         client.setupMovie()
-        assert client.isWaiting()
-        assert client.waitFor(lambda: client.error != "", LIMIT)
+        assert client.is_waiting()
+        assert client.wait_for(lambda: client.error != "", LIMIT)
         assert client.error.startswith("The server has not answered SETUP within 0.2 s: ")
-        assert not client.isWaiting()
+        assert not client.is_waiting()
         accepted.sendall(b"RTSP/1.0 200 OK\r\nCSeq: 1\r\nSession: 9\r\n\r\n")
         time.sleep(0.1)
         assert client.state == Client.INIT, "an answer that was given up is no answer"
@@ -475,7 +475,7 @@ def test_no_picture_is_one_sentence_after_a_while():
         assert state_becomes(client, Client.READY)
         client.playMovie()
         accepted.sendall(b"RTSP/1.0 200 OK\nCSeq: 2\nSession: 9\n\n")
-        assert client.waitFor(lambda: client.error != "", LIMIT)
+        assert client.wait_for(lambda: client.error != "", LIMIT)
         assert client.error.startswith("No picture has come within 0.2 s of PLAY: ")
         assert f"UDP port {client.rtpPort}" in client.error
         assert client.state == Client.PLAYING

@@ -32,7 +32,7 @@ def told_by(port: int, movie: str, reply: float = 5.0) -> str:
     client = Client(None, HOST, port, 0, address, limits=TimeLimits(reply=reply))
     try:
         client.setupMovie()
-        assert client.waitFor(lambda: bool(client.error), LIMIT)
+        assert client.wait_for(lambda: bool(client.error), LIMIT)
         assert client.state is Client.INIT
         return client.error
     finally:
@@ -144,10 +144,10 @@ def pictures_from(server: StandardServer, transport: str) -> tuple[list[bytes], 
     received: list[bytes] = []
     with server:
         client = Client(None, "", 0, 0, server.url, transport)
-        client.onFrame = lambda frame: received.append(frame.data)
+        client.on_frame = lambda frame: received.append(frame.data)
         try:
             play(client)
-            assert client.waitFor(lambda: client.ended or bool(client.error), LIMIT)
+            assert client.wait_for(lambda: client.ended or bool(client.error), LIMIT)
         finally:
             client.close()
     return received, client
@@ -155,7 +155,7 @@ def pictures_from(server: StandardServer, transport: str) -> tuple[list[bytes], 
 
 def play(client: Client) -> None:
     client.setupMovie()
-    assert client.waitFor(lambda: client.state is Client.READY, LIMIT)
+    assert client.wait_for(lambda: client.state is Client.READY, LIMIT)
     client.playMovie()
 
 
@@ -252,7 +252,7 @@ def test_packets_that_make_no_picture_are_told(why, transport):
         client = Client(None, "", 0, 0, server.url, transport, limits=LIMITS)
         try:
             play(client)
-            assert client.waitFor(lambda: client.error or client.notice, LIMIT)
+            assert client.wait_for(lambda: client.error or client.notice, LIMIT)
             assert why in client.error
             assert client.state is Client.PLAYING
             assert len(server.of("SETUP")) == 1
@@ -265,11 +265,11 @@ def test_pictures_that_do_not_come_any_more_are_told_until_they_do():
         client = Client(None, "", 0, 0, server.url, "tcp", limits=LIMITS)
         try:
             play(client)
-            assert client.waitFor(lambda: client.error or client.notice, LIMIT)
+            assert client.wait_for(lambda: client.error or client.notice, LIMIT)
             assert client.reception.statistics.frames == 5
             assert "fragments are missing" in client.error
             server.spoil = lambda packets: packets
-            assert client.waitFor(lambda: not client.error, LIMIT)
+            assert client.wait_for(lambda: not client.error, LIMIT)
         finally:
             client.close()
 
@@ -283,7 +283,7 @@ def test_a_stream_that_stops_with_a_picture_that_is_not_whole_has_stopped():
         client = Client(None, "", 0, 0, server.url, "tcp", limits=LIMITS)
         try:
             play(client)
-            assert client.waitFor(lambda: client.error or client.notice, LIMIT)
+            assert client.wait_for(lambda: client.error or client.notice, LIMIT)
             assert client.reception.problem
             assert client.error == ""
             assert client.notice.startswith("No picture for 0.4 s")
@@ -322,7 +322,7 @@ def test_packets_of_a_lab_server_that_make_no_picture_are_told(why):
         client = Client(None, HOST, server.port, 0, "movie.Mjpeg", limits=LIMITS)
         try:
             play(client)
-            assert client.waitFor(lambda: client.error or client.notice, LIMIT)
+            assert client.wait_for(lambda: client.error or client.notice, LIMIT)
             assert why in client.error
         finally:
             client.close()

@@ -150,11 +150,11 @@ def play(server: StandardServer, silence: float = 5.0) -> str:
     try:
         with server:
             client = Client(None, "", 0, 0, server.url, "tcp", limits=TimeLimits(silence=silence))
-            client.onFrame = frames.append
+            client.on_frame = frames.append
             client.setupMovie()
-            client.waitFor(lambda: client.state is not Client.INIT or bool(client.error), LIMIT)
+            client.wait_for(lambda: client.state is not Client.INIT or bool(client.error), LIMIT)
             client.playMovie()
-            client.waitFor(lambda: client.ended or bool(client.error), LIMIT)
+            client.wait_for(lambda: client.ended or bool(client.error), LIMIT)
             error = client.error
             client.exitClient()
     finally:

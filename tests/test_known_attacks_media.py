@@ -59,11 +59,11 @@ def play(
     hook, threading.excepthook = threading.excepthook, failures.append
     client = Client(None, HOST, port, 0, url, transport)
     try:
-        client.onFrame = lambda frame: received.append(frame.data)
+        client.on_frame = lambda frame: received.append(frame.data)
         client.setupMovie()
-        client.waitFor(lambda: client.state is not Client.INIT or bool(client.error), LIMIT)
+        client.wait_for(lambda: client.state is not Client.INIT or bool(client.error), LIMIT)
         client.playMovie()
-        client.waitFor(
+        client.wait_for(
             lambda: client.ended or bool(client.error) or 0 < count <= len(received), LIMIT
         )
         assert client.error == ""

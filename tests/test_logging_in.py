@@ -164,14 +164,14 @@ def test_a_window_can_ask_and_go_on(port: int, transport: str) -> None:
     client = Client(None, "", 0, 0, f"rtsp://{HOST}:{port}/movie.Mjpeg", transport)
     try:
         client.setupMovie()
-        assert client.waitFor(lambda: client.needsPassword, LIMIT)
-        client.logIn("ann", "wrong")
-        assert client.waitFor(lambda: client.needsPassword, LIMIT)
-        client.logIn("ann", PASSWORD)
-        assert client.waitFor(lambda: client.state == Client.READY, LIMIT), client.error
-        assert (client.needsPassword, client.error) == (False, "")
+        assert client.wait_for(lambda: client.needs_password, LIMIT)
+        client.log_in("ann", "wrong")
+        assert client.wait_for(lambda: client.needs_password, LIMIT)
+        client.log_in("ann", PASSWORD)
+        assert client.wait_for(lambda: client.state == Client.READY, LIMIT), client.error
+        assert (client.needs_password, client.error) == (False, "")
         client.playMovie()
-        assert client.waitFor(lambda: client.frameNbr > 3, LIMIT), client.error
+        assert client.wait_for(lambda: client.frameNbr > 3, LIMIT), client.error
         assert client.reception.statistics.packets > 3
     finally:
         client.exitClient()
@@ -194,9 +194,9 @@ def test_a_stale_nonce_is_answered_in_the_middle_of_a_session(
     client = Client(None, "", 0, 0, f"rtsp://ann:{IN_URL}@{HOST}:{port}/movie.Mjpeg", "tcp")
     try:
         client.setupMovie()
-        assert client.waitFor(lambda: client.state == Client.READY, LIMIT), client.error
+        assert client.wait_for(lambda: client.state == Client.READY, LIMIT), client.error
         client.playMovie()
-        assert client.waitFor(lambda: client.state == Client.PLAYING, LIMIT), client.error
+        assert client.wait_for(lambda: client.state == Client.PLAYING, LIMIT), client.error
         assert asked == ["SETUP", "PLAY", "PLAY"]
     finally:
         client.exitClient()
@@ -222,7 +222,7 @@ def test_the_password_is_in_no_log_and_on_no_screen(
         client = Client(None, "", 0, 0, address, "tcp")
         client.observer = Observer()
         client.setupMovie()
-        assert client.waitFor(lambda: client.state == Client.READY, LIMIT), client.error
+        assert client.wait_for(lambda: client.state == Client.READY, LIMIT), client.error
         shown = [
             client.fileName,
             repr(client.__dict__),
@@ -278,7 +278,7 @@ def test_a_redirection_takes_the_password_nowhere_else() -> None:
                 second.sendall(b"RTSP/1.0 200 OK\r\nCSeq: 1\r\n\r\n")
                 heard.append(second.recv(65536))
                 second.sendall(f"{challenge}\r\n\r\n".encode())
-                assert client.waitFor(lambda: client.needsPassword, LIMIT), client.error
+                assert client.wait_for(lambda: client.needs_password, LIMIT), client.error
         finally:
             client.close()
     assert heard[2].startswith(b"DESCRIBE") and b"ann" not in b"".join(heard)

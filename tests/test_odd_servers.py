@@ -162,8 +162,8 @@ def test_a_new_source_is_followed_after_the_old_one_s_goodbye(pictures, frames, 
     server.says_bye, server.silence = True, 0.3
     states = []
     with server, watching(server, transport) as watcher:
-        take = watcher.client.onFrame
-        watcher.client.onFrame = lambda frame: (states.append(watcher.client.state), take(frame))
+        take = watcher.client.on_frame
+        watcher.client.on_frame = lambda frame: (states.append(watcher.client.state), take(frame))
         watcher.set_up()
         watcher.client.playMovie()
         watcher.wait(lambda: len(watcher.frames) == COUNT)
@@ -388,7 +388,7 @@ def test_an_answer_that_has_come_is_read_before_the_session_is_given_up(pictures
         watcher.set_up()
         watcher.play(COUNT)
         server.wait(lambda: server.of("GET_PARAMETER"))
-        watcher.client.waitFor(lambda: watcher.client.error, 0.8)
+        watcher.client.wait_for(lambda: watcher.client.error, 0.8)
         assert (watcher.client.state, watcher.client.error) == (Client.PLAYING, "")
 
 

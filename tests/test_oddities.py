@@ -325,10 +325,10 @@ def test_a_scale_that_is_not_confirmed_is_not_counted_with(transport, frames) ->
     server = KnowsNoScale([*map(jpeg_payloads, frames)], INTERVAL)
     with server, watching(server, transport) as watcher:
         watcher.set_up()
-        watcher.client.setSpeed(2)
+        watcher.client.set_speed(2)
         watcher.play()
         (play,) = server.of("PLAY")
-        positions = [watcher.client.positionOf(frame) for frame in watcher.frames]
+        positions = [watcher.client.position_of(frame) for frame in watcher.frames]
     assert play.headers["scale"] == "2"
     assert positions == pytest.approx([number / FPS for number in range(COUNT)])
 

@@ -30,7 +30,7 @@ client = Client(None, "", 0, 0, url, transport)
 client.playout.latency = float(latency)
 client.impairment.conditions = parse_conditions(conditions)
 client.setupMovie()
-assert client.waitFor(lambda: client.state is Client.READY, 10.0), client.error
+assert client.wait_for(lambda: client.state is Client.READY, 10.0), client.error
 client.playout.hold()
 client.playMovie()
 time.sleep(float(seconds))

@@ -36,7 +36,7 @@ def client(server):
     limits = TimeLimits(silence=SILENCE, reply=REPLY, loss=REPLY)
     client = Client(None, "", 0, 0, server.url, "tcp", limits=limits)
     client.setupMovie()
-    assert client.waitFor(lambda: client.state is Client.READY, LIMIT)
+    assert client.wait_for(lambda: client.state is Client.READY, LIMIT)
     yield client
     client.exitClient()
 
@@ -47,8 +47,8 @@ def asked(server):
 
 def test_one_that_answers_is_not_lost(server, client):
     client.playMovie()
-    assert client.waitFor(lambda: "No packet for" in client.notice, LIMIT)
-    assert not client.waitFor(lambda: client.error, SILENCE + REPLY + 0.5)
+    assert client.wait_for(lambda: "No packet for" in client.notice, LIMIT)
+    assert not client.wait_for(lambda: client.error, SILENCE + REPLY + 0.5)
     assert client.state is Client.PLAYING
     assert asked(server) == 1
 
@@ -56,8 +56,8 @@ def test_one_that_answers_is_not_lost(server, client):
 def test_one_that_does_not_answer_is_lost(server, client):
     server.is_there = False
     client.playMovie()
-    assert client.waitFor(lambda: "No packet for" in client.notice, LIMIT)
-    assert client.waitFor(lambda: client.error, LIMIT)
+    assert client.wait_for(lambda: "No packet for" in client.notice, LIMIT)
+    assert client.wait_for(lambda: client.error, LIMIT)
     assert client.error == "The connection is lost: the server answers no more."
     assert client.state is Client.INIT
     assert asked(server) == 1

@@ -70,7 +70,7 @@ class Watcher:
     def __init__(self, url: str, transport: str, **limits: float) -> None:
         self.client = Client(None, "", 0, 0, url, transport, limits=TimeLimits(**limits))
         self.frames = []
-        self.client.onFrame = self.frames.append
+        self.client.on_frame = self.frames.append
 
     @property
     def shown(self) -> list[int]:
@@ -78,7 +78,7 @@ class Watcher:
 
     def wait(self, condition: Callable[[], object], may_fail: bool = False) -> None:
         client = self.client
-        client.waitFor(lambda: condition() or (client.error and not may_fail), LIMIT)
+        client.wait_for(lambda: condition() or (client.error and not may_fail), LIMIT)
         assert condition(), (client.state, client.error, client.notice, len(self.frames))
 
     def set_up(self) -> None:
@@ -166,7 +166,7 @@ def test_pause_play_and_seek(pictures, transport) -> None:
         seen = len(watcher.frames)
         assert watcher.shown == list(range(1, seen + 1))
         watcher.play(seen + 2)
-        watcher.client.seekMovie(0.1)
+        watcher.client.seek(0.1)
         watcher.wait(lambda: watcher.client.ended)
         assert server.methods()[3:] == ["PLAY", "PAUSE", "PLAY", "PAUSE", "PLAY"]
         assert [request.headers.get("range") for request in server.of("PLAY")] == [
@@ -193,9 +193,9 @@ def test_a_packet_after_the_reply_to_pause_makes_the_pause_no_jitter(pictures) -
         watcher.play(3)
         watcher.client.pauseMovie()
         watcher.wait(lambda: watcher.client.state == Client.READY)
-        watcher.client.waitFor(lambda: False, 0.6)
+        watcher.client.wait_for(lambda: False, 0.6)
         jitters = []
-        watcher.client.onFrame = lambda frame: jitters.append(
+        watcher.client.on_frame = lambda frame: jitters.append(
             watcher.client.reception.statistics.jitter
         )
         watcher.client.playMovie()
@@ -214,7 +214,7 @@ def test_a_seek_with_timestamps_that_begin_again(pictures) -> None:
     with BeginsAgain(pictures, 0.05) as server, watching(server) as watcher:
         watcher.set_up()
         watcher.play(5)
-        watcher.client.seekMovie(0.3)
+        watcher.client.seek(0.3)
         watcher.wait(lambda: watcher.client.ended)
         assert watcher.shown[-6:] == list(range(7, 13))
         assert [frame.number for frame in watcher.frames] == watcher.shown
@@ -228,7 +228,7 @@ def test_speed_is_asked_for_and_answered(pictures) -> None:
     with Doubles(pictures, 0.05) as server, watching(server) as watcher:
         watcher.set_up()
         watcher.play(2)
-        watcher.client.setSpeed(2)
+        watcher.client.set_speed(2)
         server.wait(lambda: len(server.of("PLAY")) == 2)
         assert server.of("PLAY")[1].headers["scale"] == "2"
 

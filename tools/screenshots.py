@@ -164,7 +164,7 @@ def login(folder: Path) -> None:
     with server(("ann", "secret")) as port:
         player = Photographer(folder, "", 0, f"rtsp://127.0.0.1:{port}/movie.Mjpeg")
         player.window.play()
-        player.wait(lambda: player.client.needsPassword)
+        player.wait(lambda: player.client.needs_password)
         player.run_for(0.5)
         dialog = player.window._login_dialog
         dialog.user.insert(0, "ann")

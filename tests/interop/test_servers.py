@@ -125,14 +125,14 @@ class Viewer:
         self.client = Client(None, "", 0, 0, url, transport)
         self.shown: list[int] = []
         self.positions: list[float] = []
-        self.client.onFrame = self._take
+        self.client.on_frame = self._take
 
     def _take(self, frame) -> None:
-        self.positions.append(self.client.positionOf(frame))
+        self.positions.append(self.client.position_of(frame))
         self.shown.append(frame_number_of_jpeg(frame.data))
 
     def wait(self, condition, what: str) -> None:
-        self.client.waitFor(lambda: condition() or self.client.error, LIMIT)
+        self.client.wait_for(lambda: condition() or self.client.error, LIMIT)
         assert condition(), f"{what}: {self.client.error} {self.shown}"
 
     def set_up(self) -> None:
@@ -167,7 +167,7 @@ def test_pauses_and_goes_on_with_the_next_frame(gst: dict[str, str], transport: 
         watching.play(8)
         watching.pause()
         seen = len(watching.shown)
-        assert not watching.client.waitFor(lambda: len(watching.shown) > seen, 0.3)
+        assert not watching.client.wait_for(lambda: len(watching.shown) > seen, 0.3)
         watching.play(8)
         assert watching.shown == list(range(1, len(watching.shown) + 1))
 
@@ -179,7 +179,7 @@ def test_seeks_there_and_back(gst: dict[str, str], transport: str) -> None:
         watching.play(5)
         for seconds in (6.0, 2.0):
             first = round(seconds * FPS) + 1
-            watching.client.seekMovie(seconds)
+            watching.client.seek(seconds)
             watching.wait(lambda f=first: f in watching.shown, f"no frame {first}")
             arrived = watching.shown.index(first)
             watching.wait(lambda n=arrived: len(watching.shown) > n + 5, "it does not go on")
@@ -192,7 +192,7 @@ def test_plays_to_the_end_and_says_so(gst: dict[str, str], transport: str) -> No
     with viewer(gst["q75"], transport) as watching:
         watching.set_up()
         watching.play(1)
-        watching.client.seekMovie(9.0)
+        watching.client.seek(9.0)
         watching.wait(lambda: watching.client.ended, "no end")
         assert watching.client.state == Client.READY
         assert watching.shown[-20:] == list(range(MOVIE_FRAMES - 19, MOVIE_FRAMES + 1))

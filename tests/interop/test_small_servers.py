@@ -131,7 +131,7 @@ def test_signs_of_life_and_teardown_are_understood(
     frames: list[bytes] = []
     with viewer(url, "udp") as watching:
         watching.client.observer = traffic
-        watching.client.onFrame = lambda frame: frames.append(frame.data)
+        watching.client.on_frame = lambda frame: frames.append(frame.data)
         watching.set_up()
         watching.client._dialogue.timeout = 0.8
         watching.client.playMovie()
@@ -160,9 +160,9 @@ def test_a_pause_is_granted_or_refused_in_one_sentence(name: str, url: str) -> N
             watching.wait(lambda: watching.client.state == Client.READY, "no pause")
             watching.play(3)
         else:
-            assert watching.client.waitFor(lambda: bool(watching.client.error), LIMIT)
+            assert watching.client.wait_for(lambda: bool(watching.client.error), LIMIT)
             assert f"PAUSE: {status} " in watching.client.error
             seen = len(watching.shown)
-            watching.client.waitFor(lambda: len(watching.shown) > seen + 3, LIMIT)
+            watching.client.wait_for(lambda: len(watching.shown) > seen + 3, LIMIT)
             assert len(watching.shown) > seen + 3
             assert watching.client.state == Client.PLAYING

@@ -40,7 +40,7 @@ def test_no_button_is_enabled_while_a_reply_is_awaited(open_player, root):
     with socket.create_server((HOST, 0)) as silent:
         player = open_player(silent.getsockname()[1])
         player.setup.invoke()
-        assert pump(root, player.isWaiting)
+        assert pump(root, player.is_waiting)
         assert pump(root, lambda: enabled(player) == [])
         player.close()
         assert pump(root, lambda: enabled(player) == ["setup"])

@@ -27,7 +27,7 @@ def test_a_password_is_asked_for_and_wrong_ones_again(
     assert pump(root, lambda: asked(root, refused)), words(player)
     answer(root, display, "secret word", "Return")  # the name is still there
     assert pump(root, lambda: bool(player.window.picture.jpeg)), words(player)
-    assert player.userName == "ann" and not dialogs_of(root)
+    assert player.user_name == "ann" and not dialogs_of(root)
     said = b"".join(message.data for message in player.window.traffic.messages).decode()
     written = "".join(path.read_text() for path in home.rglob("*.json"))
     out = capfd.readouterr()

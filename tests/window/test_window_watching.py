@@ -23,7 +23,7 @@ def test_keys_pause_step_and_play(watch, root, display):
     before = shown_number(player, display)
     display.key("period")
     assert pump(root, lambda: player.window.controller.frame.number == before + 1)
-    assert pump(root, lambda: not player.isWaiting() and enabled(player) == ["start", "teardown"])
+    assert pump(root, lambda: not player.is_waiting() and enabled(player) == ["start", "teardown"])
     assert shown_number(player, display) == before + 1
     label = player.window.controls.lab_row.number
     assert pump(root, lambda: label.cget("text") == f"Frame {before + 1}")
