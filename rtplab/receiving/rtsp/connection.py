@@ -22,7 +22,10 @@ _NO_TLS = {"WRONG_VERSION_NUMBER", "HTTP_REQUEST", "PACKET_LENGTH_TOO_LONG", "RE
 
 
 class ClientConnection:
-    """A connection to a server. One thread receives; any may send, expect, or hang up."""
+    """A connection to a server. One thread receives; any may send, expect, or hang up.
+
+    Half of its attributes are sockets and what wakes their reader, the others what has been read.
+    """
 
     def __init__(
         self,

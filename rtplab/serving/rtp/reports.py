@@ -49,7 +49,7 @@ class SenderReports:
         # RFC 3550 section 6.2: senders share a quarter of RTCP's bandwidth, however many members
         # listen. We are the only sender, so the minimum interval is always the longer one.
         # Section 6.3.1 spreads it over half to one and a half times its length.
-        self._next = now + rtcp.MIN_REPORT_INTERVAL * (0.5 + random.random())
+        self._next = now + rtcp.report_interval(random.random())
         report = self._stream.sender_report(self._epoch + now)
         self._stream.sink.send_report(rtcp.build_compound(report, self._cname, goodbye))
 
