@@ -13,8 +13,10 @@ from rtplab.protocol.rtsp.states import State
 from rtplab.receiving.files.wholefile import write_whole
 from rtplab.receiving.rtp.frames import Frame
 from rtplab.receiving.rtp.reception import Reception
-from rtplab.receiving.rtsp.watch import TimeLimits
 
+# Seconds from the first frame within which the second must come if more are asked for: our server
+# sends one in ten seconds at the least.
+SECOND_FRAME = 12.0
 FOR_EVER = 30.0 * 24 * 3600  # seconds: Windows waits for at most 49 days
 
 
@@ -54,6 +56,7 @@ class HeadlessRun:
         self._client = client
         self._options = options
         self._frames = 0
+        self._first_frame_at = 0.0
         self._error = ""
 
     def run(self) -> int:
@@ -89,8 +92,8 @@ class HeadlessRun:
             end = time.monotonic() + (self._options.duration or FOR_EVER)
             client.wait_for(self._is_over, end - time.monotonic())
             if self._may_be_slow():
-                longest = min(TimeLimits.longest_silence, end - time.monotonic())
-                client.wait_for(lambda: not self._may_be_slow(), longest)
+                until = min(end, self._first_frame_at + SECOND_FRAME)
+                client.wait_for(lambda: not self._may_be_slow(), until - time.monotonic())
                 client.wait_for(self._is_over, end - time.monotonic())
 
     def _is_over(self) -> bool:
@@ -111,6 +114,8 @@ class HeadlessRun:
         """Count and keep a frame. Runs in the RTP thread."""
         if self._options.frames is not None and self._frames >= self._options.frames:
             return
+        if not self._frames:
+            self._first_frame_at = time.monotonic()
         self._frames += 1
         if self._options.save is not None and not self._error:
             self._save(self._options.save / f"frame-{self._frames:05d}.jpg", frame.data)

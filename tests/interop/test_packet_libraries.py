@@ -20,7 +20,7 @@ from standard_servers import taken_apart
 from rtplab.protocol.rtsp.messages import Request
 from rtplab.serving.media.library import MovieLibrary
 from rtplab.serving.rtsp.service import Service
-from rtplab.serving.rtsp.session import Session
+from rtplab.serving.rtsp.worker import RtspWorker
 from ServerWorker import ServerWorker
 
 pytestmark = pytest.mark.peers
@@ -123,7 +123,7 @@ def plays(tmp_path_factory, originals: list[bytes]) -> Iterator[dict[str, Played
     for name, library in LIBRARIES.items():
         write_movie(media / f"{name}.Mjpeg", originals[: library.frames])
     played = {name: Played() for name in LIBRARIES}
-    process, take_report = ServerWorker.processRtspRequest, Session.take_report
+    process, arrived = ServerWorker.processRtspRequest, RtspWorker._note_sign_of_life
 
     def note_request(worker: ServerWorker, request: Request) -> int:
         status = process(worker, request)
@@ -132,14 +132,14 @@ def plays(tmp_path_factory, originals: list[bytes]) -> Iterator[dict[str, Played
         played[name].statuses.append(status)
         return status
 
-    def note_report(session: Session, data: bytes) -> bool:
-        is_report = take_report(session, data)
-        played[session.resource.name.removesuffix(".Mjpeg")].reports += is_report
-        return is_report
+    def note_report(worker: RtspWorker, was_report: bool) -> None:
+        arrived(worker, was_report)
+        assert worker._session is not None
+        played[worker._session.resource.name.removesuffix(".Mjpeg")].reports += was_report
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(ServerWorker, "processRtspRequest", note_request)
-        patch.setattr(Session, "take_report", note_report)
+        patch.setattr(RtspWorker, "_note_sign_of_life", note_report)
         service = Service(MovieLibrary(media), session_timeout=SESSION_TIMEOUT)
         with local_server(service) as port, ThreadPoolExecutor() as pool:
             for name, library in LIBRARIES.items():

@@ -12,7 +12,7 @@ from movies import frames_of
 from standard_servers import StandardServer, jpeg_payloads
 from windows import drawn_on, focus
 
-import ClientLauncher
+from Client import Client
 from rtplab.launcher import client_for, parse_arguments
 from rtplab.player.panel.messages import MAX_PAGE_CHARACTERS, MAX_PAGE_LINES
 
@@ -133,7 +133,7 @@ def impaired(root, small_movie):
     with StandardServer(pictures * 5, interval=0.002) as server:
         arguments = [server.url, "--transport", "tcp", "--impair", "loss=5%,seed=1"]
         options = parse_arguments(arguments, "ClientLauncher.py")
-        player, _ = client_for(options, root, ClientLauncher.make_client)
+        player = client_for(options, root, Client)
         root.geometry("+0+0")
         player.window.play()
         assert pump(root, lambda: bool(player.window.picture.jpeg)), player.error
