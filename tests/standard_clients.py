@@ -15,10 +15,12 @@ from contextlib import suppress
 from typing import NamedTuple
 
 from PIL import Image
-from standard_servers import Picture, _udp_pair, interleaved
+from standard_servers import Picture, _udp_pair, interleaved, rtcp_packets
 
 HOST = "127.0.0.1"
-PATIENCE = 5.0
+PATIENCE = 10.0
+"""Seconds that whatever a test waits for may take."""
+BYE = 203
 
 
 class Reply(NamedTuple):
@@ -85,10 +87,13 @@ def put_together(packets: list[RtpHeader]) -> list[Picture]:
 class StandardClient:
     """A connection, two UDP ports and what has come on all of them, for a `with` statement."""
 
-    def __init__(self, port: int, movie: str = "movie.Mjpeg") -> None:
+    def __init__(
+        self, port: int, movie: str = "movie.Mjpeg", control: socket.socket | None = None
+    ) -> None:
+        """Connect, or take what is connected."""
         self.root = f"rtsp://{HOST}:{port}"
         self.url = f"{self.root}/{movie}"
-        self.control = socket.create_connection((HOST, port), PATIENCE)
+        self.control = control or socket.create_connection((HOST, port), PATIENCE)
         self.rtp, self.rtcp = _udp_pair()
         for end in (self.rtp, self.rtcp):
             end.setblocking(False)
@@ -155,6 +160,14 @@ class StandardClient:
     def play(self, *headers: str) -> Reply:
         return self.ask_in_session("PLAY", *headers)
 
+    def watch(self, transport: str = "tcp", span: str = "npt=0-") -> Reply:
+        """SETUP and PLAY, which must both be granted; return the reply to PLAY."""
+        reply = self.set_up(transport)
+        assert reply.status == 200, reply
+        reply = self.play(f"Range: {span}")
+        assert reply.status == 200, reply
+        return reply
+
     def send_rtcp(self, packet: bytes) -> None:
         if self.channels is not None:
             self.control.sendall(interleaved(self.channels[1], packet))
@@ -164,8 +177,24 @@ class StandardClient:
     # ------------------------------------------------------------------ hearing
 
     def next_reply(self) -> Reply:
-        assert self.wait(lambda: self.replies), "no reply"
+        """Raises EOFError if the server hangs up instead, TimeoutError if it does not answer."""
+        self._wait_or_raise(lambda: self.replies, "reply")
         return self.replies.pop(0)
+
+    def next_packet(self) -> RtpHeader:
+        """Take the next interleaved RTP packet off `frames`. Raises what `next_reply` does."""
+        assert self.channels is not None
+        self._wait_or_raise(lambda: self._media(0), "packet")
+        packet = self._media(0)[0]
+        self.frames.remove((self.channels[0], packet))
+        return read_rtp(packet)
+
+    def _wait_or_raise(self, condition: Callable[[], object], what: str) -> None:
+        self.wait(lambda: condition() or self.closed)
+        if not condition():
+            if self.closed:
+                raise EOFError("the server has hung up")
+            raise TimeoutError(f"no {what}")
 
     def wait(self, condition: Callable[[], object], timeout: float = PATIENCE) -> bool:
         """Take what comes until `condition` holds; tell if it does."""
@@ -245,6 +274,12 @@ class StandardClient:
         self.frames.clear()
         for datagrams in self.datagrams:
             datagrams.clear()
+
+
+def goodbyes(client: StandardClient) -> list[int]:
+    """The sources that have said BYE."""
+    packets = [packet for data in client.rtcp_packets for packet in rtcp_packets(data)]
+    return [int.from_bytes(body[:4], "big") for kind, _, body in packets if kind == BYE]
 
 
 def picture_of(size: tuple[int, int], **options) -> bytes:

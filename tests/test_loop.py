@@ -7,7 +7,7 @@ import socket
 import pytest
 from movies import frames_of, write_movie
 from processes import HOST, ServerProcess
-from rtsp_viewer import RtspViewer
+from standard_clients import StandardClient, goodbyes
 
 from rtplab.movies.cursor import MovieCursor
 from rtplab.movies.movie import open_movie
@@ -116,34 +116,32 @@ def server(short_movie):
 
 
 def test_standard_numbers_and_timestamps_go_on_over_the_wrap(server):
-    with RtspViewer(server.port) as viewer:
-        description = viewer.ask("DESCRIBE", "Accept: application/sdp")
-        assert "\r\na=range:npt=0-\r\n" in description.body
-        viewer.set_up()
-        assert viewer.play().header("Range") == "npt=0.000-"
+    with StandardClient(server.port) as viewer:
+        description = viewer.ask("DESCRIBE", None, "Accept: application/sdp")
+        assert b"\r\na=range:npt=0-\r\n" in description.body
+        assert viewer.watch()["Range"] == "npt=0.000-"
         packets, frames = [], 0
         while frames < 3 * FRAMES:
             packets.append(viewer.next_packet())
-            frames += packets[-1].marker()
-        assert viewer.goodbyes == 0
-    first = packets[0].seqNum()
-    assert [packet.seqNum() for packet in packets] == [
+            frames += packets[-1].marker
+        assert not goodbyes(viewer)
+    first = packets[0].sequence
+    assert [packet.sequence for packet in packets] == [
         (first + index) & 0xFFFF for index in range(len(packets))
     ]
-    times = [packet.timestamp() for packet in packets if packet.marker()]
+    times = [packet.timestamp for packet in packets if packet.marker]
     assert times == [(times[0] + index * STEP) & 0xFFFFFFFF for index in range(len(times))]
-    payloads = [bytes(packet.getPayload()) for packet in packets]
+    payloads = [packet.payload for packet in packets]
     a_round = len(payloads) // 3
     assert payloads[:a_round] == payloads[a_round : 2 * a_round] == payloads[2 * a_round :]
 
 
 def test_an_explicit_end_is_followed_by_bye(server):
-    with RtspViewer(server.port) as viewer:
-        viewer.set_up()
-        assert viewer.play("npt=0.02-0.08").header("Range") == "npt=0.020-0.080"
-        viewer.wait_for_goodbye()
-        assert sum(packet.marker() for packet in viewer.packets) == 3
-        assert viewer.play().header("Range") == "npt=0.000-"
+    with StandardClient(server.port) as viewer:
+        assert viewer.watch(span="npt=0.02-0.08")["Range"] == "npt=0.020-0.080"
+        assert viewer.wait(lambda: goodbyes(viewer))
+        assert viewer.pictures == 3
+        assert viewer.play("Range: npt=0-")["Range"] == "npt=0.000-"
 
 
 def test_lab_clients_see_frame_numbers_go_on(server, short_movie):

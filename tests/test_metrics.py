@@ -15,7 +15,7 @@ from types import SimpleNamespace
 
 import pytest
 from processes import HOST, ServerProcess, _content
-from rtsp_viewer import RtspViewer
+from standard_clients import StandardClient
 
 from rtplab.protocol.rtp.rtcp import ReceiverReport, ReportBlock, build_compound
 from rtplab.serving.process import options
@@ -182,10 +182,9 @@ def report(ssrc, fraction_lost):
 
 def test_the_server_says_how_its_viewers_fare(small_movie):
     with ServerProcess(small_movie.parent, "--loop", "--status", "0.2") as server:
-        with RtspViewer(server.port) as viewer:
-            viewer.set_up()
-            viewer.play()
-            source = viewer.next_packet().ssrc()
+        with StandardClient(server.port) as viewer:
+            viewer.watch()
+            source = viewer.next_packet().ssrc
             viewer.control.sendall(report(source, 128) + report(source ^ 1, 255))
             pattern = (
                 r"^status: 1 sessions, [1-9][\d.]* frames/s, [\d.]+ Mbit/s, loss 50.0% "
@@ -218,7 +217,7 @@ def test_sigusr1_asks_every_process_for_a_line(small_movie, workers):
 
 def wait_until_it_obeys(server):
     """Signals before the handlers are there would end it: an answer shows that they are."""
-    with RtspViewer(server.port) as viewer:
+    with StandardClient(server.port) as viewer:
         assert viewer.ask("OPTIONS").status == 200
 
 
@@ -288,9 +287,8 @@ def test_each_process_serves_its_own_figures(small_movie, workers):
             re.MULTILINE,
         )
         assert len(lines) == workers
-        with RtspViewer(server.port) as viewer:
-            viewer.set_up()
-            viewer.play()
+        with StandardClient(server.port) as viewer:
+            viewer.watch()
             viewer.next_packet()
             found = [figures(port) for port in lines]
     assert sum(one["rtplab_sessions"][0] for one in found) == 1

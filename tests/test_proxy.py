@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from processes import HOST, ServerProcess
-from rtsp_viewer import RtspViewer
+from standard_clients import StandardClient
 
 from rtplab.protocol.errors import PeerError
 from rtplab.protocol.proxy import MAX_V1, MAX_V2, missing, parse
@@ -241,6 +241,14 @@ def server(small_movie):
         yield server
 
 
+@contextmanager
+def viewer_behind_proxy(server, header):
+    """A viewer whose first words are those of the proxy before it."""
+    with StandardClient(server.port) as viewer:
+        viewer.control.sendall(header)
+        yield viewer
+
+
 def wait_for_log(server, words):
     deadline = time.monotonic() + LIMIT
     while words not in server.errors():
@@ -257,9 +265,8 @@ def wait_for_log(server, words):
     ],
 )
 def test_the_log_names_the_real_client_and_media_comes(server, header, name):
-    with RtspViewer(server.port, preface=header) as viewer:
-        viewer.set_up()
-        viewer.play()
+    with viewer_behind_proxy(server, header) as viewer:
+        viewer.watch()
         viewer.next_packet()
         wait_for_log(server, f"{name} connected\n")
     wait_for_log(server, f"{name} gone\n")
@@ -276,14 +283,13 @@ def test_udp_goes_to_the_real_client(server, family, host):
         rtp.settimeout(LIMIT)
         port = rtp.getsockname()[1]
         header = f"PROXY {family} {host} {host} 40003 5678\r\n".encode()
-        with RtspViewer(server.port, preface=header) as viewer:
-            viewer.set_up(f"RTP/AVP;unicast;client_port={port}-{port + 1}")
-            viewer.play()
+        with viewer_behind_proxy(server, header) as viewer:
+            viewer.watch(f"RTP/AVP;unicast;client_port={port}-{port + 1}")
             assert rtp.recv(2048)[:2] in (b"\x80\x1a", b"\x80\x9a")
 
 
 def test_a_health_check_speaks_for_the_proxy_itself(server):
-    with RtspViewer(server.port, preface=LOCAL) as viewer:
+    with viewer_behind_proxy(server, LOCAL) as viewer:
         host, port = viewer.control.getsockname()
         assert viewer.ask("OPTIONS").status == 200
         wait_for_log(server, f"{host}:{port} connected\n")
@@ -291,7 +297,7 @@ def test_a_health_check_speaks_for_the_proxy_itself(server):
 
 @pytest.mark.parametrize("preface", [b"", b"PROXY TCP4 nonsense\r\n"])
 def test_without_a_proper_header_the_proxy_is_hung_up_on(server, preface):
-    with RtspViewer(server.port, preface=preface) as viewer:
+    with viewer_behind_proxy(server, preface) as viewer:
         with pytest.raises((EOFError, ConnectionError)):
             viewer.ask("OPTIONS")
     wait_for_log(server, "PROXY")
@@ -300,7 +306,7 @@ def test_without_a_proper_header_the_proxy_is_hung_up_on(server, preface):
 def test_a_silent_proxy_holds_up_nobody(server):
     with socket.create_connection(server.address, LIMIT) as silent:
         began = time.monotonic()
-        with RtspViewer(server.port, preface=LOCAL) as viewer:
+        with viewer_behind_proxy(server, LOCAL) as viewer:
             assert viewer.ask("OPTIONS").status == 200
         assert silent.recv(1) == b""
         assert time.monotonic() - began > proxies.HEADER_TIMEOUT * 0.9
@@ -312,11 +318,11 @@ def test_limits_are_those_of_the_real_client(small_movie):
     line = "PROXY TCP4 203.0.113.{} 127.0.0.1 {} 5678\r\n".format
     with (
         ServerProcess(small_movie.parent, *arguments) as server,
-        RtspViewer(server.port, preface=line(1, 40001).encode()) as first,
-        RtspViewer(server.port, preface=line(2, 40002).encode()) as second,
+        viewer_behind_proxy(server, line(1, 40001).encode()) as first,
+        viewer_behind_proxy(server, line(2, 40002).encode()) as second,
     ):
         assert first.ask("OPTIONS").status == second.ask("OPTIONS").status == 200
-        with RtspViewer(server.port, preface=line(1, 40003).encode()) as third:
+        with viewer_behind_proxy(server, line(1, 40003).encode()) as third:
             with pytest.raises((EOFError, ConnectionError, AssertionError)):
                 assert third.ask("OPTIONS").status == 200
         wait_for_log(server, "203.0.113.1:40003 is refused: its address has too many connections")
@@ -325,7 +331,7 @@ def test_limits_are_those_of_the_real_client(small_movie):
 def test_from_others_no_header_is_taken(small_movie):
     arguments = ("--proxy-protocol", "--trusted-proxy", "10.99.99.99")
     with ServerProcess(small_movie.parent, *arguments) as server:
-        with RtspViewer(server.port) as viewer:
+        with StandardClient(server.port) as viewer:
             assert viewer.ask("OPTIONS").status == 200
         forged = b"PROXY TCP4 203.0.113.9 127.0.0.1 40001 5678\r\n\r\n"
         with socket.create_connection(server.address, LIMIT) as control:

@@ -19,6 +19,7 @@ from processes import ServerProcess
 from standard_clients import (
     HOST,
     StandardClient,
+    goodbyes,
     picture_of,
     put_together,
     read_rtp,
@@ -204,12 +205,6 @@ def test_goodbye_is_said_once_to_who_loses_nothing(client) -> None:
     client.send_rtcp(receiver_report(ssrc, lost=0))
     assert client.wait(lambda: goodbyes(client) == [ssrc])
     assert not client.wait(lambda: len(goodbyes(client)) > 1, 1.5)
-
-
-def goodbyes(client: StandardClient) -> list[int]:
-    """The sources that have said BYE."""
-    packets = [packet for data in client.rtcp_packets for packet in rtcp_packets(data)]
-    return [int.from_bytes(body[:4], "big") for kind, _, body in packets if kind == 203]
 
 
 def test_starts_are_random_per_session(port: int) -> None:

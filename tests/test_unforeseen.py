@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 from movies import frames_of, write_movie
 from raw_rtsp import HOST, LIMIT, Peer, running_server
-from rtsp_viewer import RtspViewer
+from standard_clients import StandardClient, goodbyes
 from test_multicast import GROUP, free_even_port, group_member
 from test_recoding import scene
 
@@ -34,7 +34,6 @@ from rtplab.serving.scaling.exposition import MetricsServer, open_metrics_listen
 from rtplab.serving.scaling.metrics import Metrics
 from ServerWorker import ServerWorker
 
-TCP = "Transport: RTP/AVP/TCP;unicast;interleaved=0-1"
 PROGRESSIVE = scene((384, 288), progressive=True)
 SECRET = "what nobody outside should read"
 
@@ -89,16 +88,16 @@ def test_a_method_that_fails_is_answered_and_the_connection_lives_on(
     monkeypatch: pytest.MonkeyPatch,
     log: pytest.LogCaptureFixture,
 ) -> None:
-    with RtspViewer(port) as viewer:
-        viewer.set_up()
+    with StandardClient(port) as viewer:
+        assert viewer.set_up("tcp").status == 200
         with monkeypatch.context() as patched:
             patched.setattr(ServerWorker, f"do_{method}", failing(kind))
-            reply = viewer.ask(method)
+            reply = viewer.ask_in_session(method)
         assert reply.status == 500
-        assert SECRET not in reply.head + reply.body
-        assert viewer.ask("OPTIONS").status == 200
-        viewer.play()
-        assert viewer.next_packet().payloadType() == 26
+        assert SECRET.encode() not in reply.raw
+        assert viewer.ask_in_session("OPTIONS").status == 200
+        assert viewer.play("Range: npt=0-").status == 200
+        assert viewer.next_packet().payload_type == 26
     assert [method in line for line in told(log)] == [True]
 
 
@@ -117,19 +116,18 @@ def test_a_method_that_fails_is_answered_and_the_connection_lives_on(
 def test_what_fails_below_a_method_can_be_asked_for_again(
     port: int, method: str, owner: type, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with RtspViewer(port) as viewer:
+    with StandardClient(port) as viewer:
         if method != "SETUP":
-            viewer.set_up()
-        headers = [TCP] if method == "SETUP" else []
+            assert viewer.set_up("tcp").status == 200
         with monkeypatch.context() as patched:
             patched.setattr(owner, name, failing())
-            assert viewer.ask(method, *headers, track=bool(headers)).status == 500
+            reply = viewer.set_up("tcp") if method == "SETUP" else viewer.ask_in_session(method)
+            assert reply.status == 500
         if method in ("SETUP", "TEARDOWN"):
-            viewer._session = ""
-            viewer.set_up()
-        assert not viewer.packets, "refused, and played all the same"
-        viewer.play()
-        assert viewer.next_packet().payloadType() == 26
+            assert viewer.set_up("tcp").status == 200
+        assert not viewer.rtp_packets, "refused, and played all the same"
+        assert viewer.play("Range: npt=0-").status == 200
+        assert viewer.next_packet().payload_type == 26
 
 
 # --- In a stream ---------------------------------------------------------------------------------
@@ -162,26 +160,24 @@ def test_a_frame_that_fails_ends_the_stream_with_bye_and_one_line(
     log: pytest.LogCaptureFixture,
 ) -> None:
     fails_at(frame, monkeypatch, owner, name)
-    with RtspViewer(port) as viewer:
-        viewer.set_up()
-        viewer.play()
-        viewer.wait_for_goodbye()
+    with StandardClient(port) as viewer:
+        viewer.watch()
+        assert viewer.wait(lambda: goodbyes(viewer))
         assert ["is sent no more" in line for line in told(log)] == [True]
-        viewer.packets.clear()
-        viewer.play()
+        viewer.forget_media()
+        assert viewer.play("Range: npt=0-").status == 200
         viewer.next_packet()
 
 
 def test_the_rest_of_a_frame_that_fails_does_not_keep_pause_from_its_work(
     port: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with RtspViewer(port) as viewer:
-        viewer.set_up()
-        viewer.play()
+    with StandardClient(port) as viewer:
+        viewer.watch()
         monkeypatch.setattr(RtpStream, "is_within_frame", property(failing()))
-        assert viewer.ask("PAUSE").status == 200
+        assert viewer.ask_in_session("PAUSE").status == 200
         monkeypatch.undo()
-        viewer.play()
+        assert viewer.play("Range: npt=0-").status == 200
 
 
 def test_a_multicast_that_fails_ends_for_all_its_viewers_and_can_begin_again(
@@ -193,13 +189,13 @@ def test_a_multicast_that_fails_ends_for_all_its_viewers_and_can_begin_again(
     with (
         running_server(small_movie.parent, multicast=channels) as port,
         group_member(group_port) as member,
-        RtspViewer(port) as first,
-        RtspViewer(port) as second,
+        StandardClient(port) as first,
+        StandardClient(port) as second,
     ):
         for viewer in (first, second):
-            viewer.set_up("RTP/AVP;multicast")
-        first.play()
-        second.play()
+            assert viewer.set_up("RTP/AVP;multicast").status == 200
+        assert first.play("Range: npt=0-").status == 200
+        assert second.play("Range: npt=0-").status == 200
         wait_until_told(log)
         assert ["is sent no more" in line for line in told(log)] == [True]
         member.setblocking(False)
@@ -208,7 +204,7 @@ def test_a_multicast_that_fails_ends_for_all_its_viewers_and_can_begin_again(
                 member.recv(2048)
         member.settimeout(LIMIT)
         for viewer in (first, second):
-            viewer.play()
+            assert viewer.play("Range: npt=0-").status == 200
         member.recv(2048)
 
 
@@ -234,30 +230,30 @@ def test_a_deadline_that_is_no_time_drops_one_stream_only(log: pytest.LogCapture
 def test_a_control_thread_that_fails_is_told_and_all_is_freed(
     port: int, name: str, lines: int, monkeypatch: pytest.MonkeyPatch, log: pytest.LogCaptureFixture
 ) -> None:
-    with RtspViewer(port) as viewer:
-        viewer.set_up()  # there is room for one
+    with StandardClient(port) as viewer:
+        assert viewer.set_up("tcp").status == 200  # there is room for one
         with monkeypatch.context() as patched:
             patched.setattr(RtspConnection, name, failing())
             with pytest.raises((EOFError, OSError)):
-                viewer.ask("OPTIONS")
-                viewer.ask("OPTIONS")
+                viewer.ask_in_session("OPTIONS")
+                viewer.ask_in_session("OPTIONS")
         wait_until_told(log, lines)
         assert "is dropped" in told(log)[0]
-    with RtspViewer(port) as viewer:
-        viewer.set_up()
+    with StandardClient(port) as viewer:
+        assert viewer.set_up("tcp").status == 200
 
 
 def test_a_session_that_can_not_be_closed_frees_the_rest(
     port: int, monkeypatch: pytest.MonkeyPatch, log: pytest.LogCaptureFixture
 ) -> None:
-    with monkeypatch.context() as patched, RtspViewer(port) as viewer:
-        viewer.set_up()
+    with monkeypatch.context() as patched, StandardClient(port) as viewer:
+        assert viewer.set_up("tcp").status == 200
         patched.setattr(Transmission, "say_goodbye", failing())
         viewer.control.shutdown(socket.SHUT_WR)
         assert viewer.control.recv(100) == b""
     wait_until_told(log)
-    with RtspViewer(port) as viewer:
-        viewer.set_up()
+    with StandardClient(port) as viewer:
+        assert viewer.set_up("tcp").status == 200
 
 
 # --- Between accept and the worker ---------------------------------------------------------------
@@ -272,8 +268,8 @@ def test_a_client_that_can_not_be_taken_in_is_dropped_alone(
         patched.setattr(ServerWorker, name, failing(kind))
         with Peer(port) as peer:
             assert peer.is_hung_up()
-    with RtspViewer(port) as viewer:
-        viewer.set_up()
+    with StandardClient(port) as viewer:
+        assert viewer.set_up("tcp").status == 200
 
 
 @pytest.mark.parametrize("name", ["setsockopt", "getsockname"])
@@ -340,13 +336,13 @@ def test_a_movie_that_must_be_converted_is_refused(
 ) -> None:
     write_movie(tmp_path / "movie.Mjpeg", [PROGRESSIVE] * 3)
     log.set_level(logging.INFO)
-    with running_server(tmp_path) as port, RtspViewer(port) as viewer:
+    with running_server(tmp_path) as port, StandardClient(port) as viewer:
         assert viewer.ask("DESCRIBE").status == 415
-        viewer.set_up()
+        assert viewer.set_up("tcp").status == 200
         for _ in range(2):
-            assert viewer.ask("PLAY").status == 415
-        assert viewer.ask("OPTIONS").status == 200
-        assert not viewer.packets
+            assert viewer.play().status == 415
+        assert viewer.ask_in_session("OPTIONS").status == 200
+        assert not viewer.rtp_packets
         log.set_level(logging.WARNING)
     refusals = [line for line in log.messages if " 415: " in line]
     assert refusals and all("pip install Pillow" in line for line in refusals)
@@ -357,12 +353,11 @@ def test_a_picture_that_must_be_converted_amid_others_ends_the_stream(
 ) -> None:
     frames = frames_of(small_movie)
     write_movie(tmp_path / "movie.Mjpeg", [*frames[:3], PROGRESSIVE, *frames[3:6]])
-    with running_server(tmp_path) as port, RtspViewer(port) as viewer:
+    with running_server(tmp_path) as port, StandardClient(port) as viewer:
         assert viewer.ask("DESCRIBE").status == 200
-        viewer.set_up()
-        viewer.play()
-        viewer.wait_for_goodbye()
-        assert sum(packet.marker() for packet in viewer.packets) == 3
+        viewer.watch()
+        assert viewer.wait(lambda: goodbyes(viewer))
+        assert viewer.pictures == 3
     assert ["pip install Pillow" in line for line in told(log)] == [True]
 
 
@@ -373,11 +368,11 @@ def test_a_movie_whose_conversion_is_given_up_ends_with_bye(
 
     write_movie(tmp_path / "movie.Mjpeg", [PROGRESSIVE] * 40)
     monkeypatch.setattr(conversion, "MAX_CACHE_BYTES", 1)  # room for one
-    with running_server(tmp_path) as port, RtspViewer(port) as viewer:
-        viewer.set_up()
+    with running_server(tmp_path) as port, StandardClient(port) as viewer:
+        assert viewer.set_up("tcp").status == 200
         began = time.monotonic()
-        viewer.play()
-        viewer.wait_for_goodbye()
+        assert viewer.play("Range: npt=0-").status == 200
+        assert viewer.wait(lambda: goodbyes(viewer))
         assert time.monotonic() - began < 1.8, "that is the end of the movie"
-        assert sum(packet.marker() for packet in viewer.packets) == 1
+        assert viewer.pictures == 1
     assert len(told(log)) == 2

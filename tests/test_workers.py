@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from movies import ROOT
 from processes import HOST, PYTHON, ServerProcess
-from rtsp_viewer import RtspViewer
+from standard_clients import StandardClient
 
 from rtplab.serving.process import options
 from rtplab.serving.scaling.supervisor import can_share_a_port, open_listeners
@@ -69,15 +69,14 @@ def server(small_movie):
 def test_the_clients_are_spread_over_all_workers(server):
     workers = children(server.pid)
     before = {pid: connections(pid) for pid in workers}
-    viewers = [RtspViewer(server.port) for _ in range(VIEWERS)]
+    viewers = [StandardClient(server.port) for _ in range(VIEWERS)]
     try:
         for viewer in viewers:
             assert viewer.ask("OPTIONS").status == 200
         served = [connections(pid) - before[pid] for pid in workers]
         assert all(count > 0 for count in served), served
         for viewer in viewers[:4]:
-            viewer.set_up()
-            viewer.play()
+            viewer.watch()
             viewer.next_packet()
     finally:
         for viewer in viewers:
@@ -90,15 +89,14 @@ def test_a_worker_that_dies_is_replaced_and_said_so(server):
     wait_until(lambda: len(children(server.pid) - {victim}) == 2, "another worker")
     assert "died (SIGKILL): another takes its place" in server.errors()
     for _ in range(VIEWERS):  # those that came in the meantime have waited
-        with RtspViewer(server.port) as viewer:
+        with StandardClient(server.port) as viewer:
             assert viewer.ask("OPTIONS").status == 200
 
 
 def test_one_sigterm_ends_all_and_frees_the_port(server):
     workers = children(server.pid)
-    with RtspViewer(server.port) as viewer:
-        viewer.set_up()
-        viewer.play()
+    with StandardClient(server.port) as viewer:
+        viewer.watch()
         viewer.next_packet()
         server.stop()  # which checks the exit status
         with pytest.raises((EOFError, ConnectionError)):
@@ -134,8 +132,8 @@ def test_ctrl_c_reaches_all_and_ends_them_with_status_0(small_movie):
         port = int(process.stdout.readline().rpartition(":")[2])
         wait_until(lambda: len(children(process.pid)) == 2, "two workers")
         workers = children(process.pid)
-        with RtspViewer(port) as viewer:
-            viewer.set_up()
+        with StandardClient(port) as viewer:
+            assert viewer.set_up("tcp").status == 200
             name = "{}:{}".format(*viewer.control.getsockname())
             os.killpg(process.pid, signal.SIGINT)
             _, errors = process.communicate(timeout=LIMIT)

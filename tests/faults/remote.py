@@ -11,7 +11,7 @@ from frames import numbers_of
 from namespaces import SERVER_HOST, Network
 from peers import ffmpeg, numbers_by_step, output_of
 from processes import ClientRun, ServerProcess, run_client
-from rtsp_viewer import RtspViewer
+from standard_clients import StandardClient
 
 LAB = "lab"
 LIMIT = 60.0
@@ -73,9 +73,9 @@ class RemoteServer:
         command = [*self._network.viewer(place).prefix, *ffmpeg(self.url, transport)]
         return View(numbers_by_step(output_of(command, LIMIT))[0])
 
-    def viewer(self, place: int) -> RtspViewer:
-        """A viewer written out byte by byte, by TCP."""
+    def viewer(self, place: int) -> StandardClient:
+        """A viewer of the standard, who must watch by TCP."""
         control = self._network.viewer(place).socket(socket.SOCK_STREAM)
         control.settimeout(LIMIT)
         control.connect((SERVER_HOST, self._process.port))
-        return RtspViewer(self._process.port, control=control)
+        return StandardClient(self._process.port, control=control)

@@ -33,7 +33,7 @@ MORE_MEMORY = 8e6  # bytes: less than a second of what does not get through, for
 
 @dataclass
 class Slow:
-    """What the viewer saw that is written out byte by byte, over TCP on a slow line."""
+    """What the scripted viewer saw, over TCP on a slow line."""
 
     answers: list[float]  # seconds from each request to its reply
     shown: list[int]
@@ -76,21 +76,19 @@ def seen(tmp_path_factory, originals):
 
 def ask_again_and_again(server, place, originals):
     """Watch by TCP and have something to ask all the time."""
-    answers, packets = [], []
+    answers = []
     with server.viewer(place) as viewer:
-        viewer.set_up()
-        viewer.play()
+        viewer.watch()
         deadline = time.monotonic() + SECONDS
         while time.monotonic() < deadline:
             asked = time.monotonic()
-            assert viewer.ask("GET_PARAMETER").status == 200
+            assert viewer.ask_in_session("GET_PARAMETER").status == 200
             answers.append(time.monotonic() - asked)
-            packets += viewer.packets
-            viewer.packets = []
-        assert viewer.ask("TEARDOWN").status == 200
+        assert viewer.ask_in_session("TEARDOWN").status == 200
+        packets = viewer.rtp_packets
     assembler = RtpJpegFrames(JPEG)
     frames = [frame for packet in packets for _, frame in assembler.add(0, packet)]
-    ends = sum(packet.marker() for packet in packets)
+    ends = sum(packet.marker for packet in packets)
     return Slow(answers, numbers_among(frames, originals), ends - len(frames))
 
 

@@ -14,7 +14,7 @@ from lab_clients import LF_BLANK
 from movies import MOVIE, frames_of, write_movie
 from peers import UDP
 from processes import HOST, ServerProcess, run_client
-from rtsp_viewer import RtspViewer
+from raw_rtsp import Peer
 
 LAB = "lab"
 KINDS = (UDP, LAB)
@@ -37,14 +37,17 @@ def free_port():
             return port
 
 
-def play(control, kind, server_port, rtp_port):
+def play(peer, kind, rtp_port):
     """SETUP for a port that nobody has opened, and PLAY."""
+    control = peer.socket
     control.settimeout(LIMIT)
     if kind == UDP:
-        viewer = RtspViewer(server_port, control=control)
-        viewer.set_up(f"RTP/AVP;unicast;client_port={rtp_port}-{rtp_port + 1}")
-        viewer.play()
-        viewer._input.close()
+        url = f"{peer.base}/movie.Mjpeg"
+        transport = f"Transport: RTP/AVP;unicast;client_port={rtp_port}-{rtp_port + 1}"
+        answer = peer.ask("SETUP", f"{url}/trackID=0", transport)
+        assert answer.status == 200
+        session = f"Session: {answer.session}"
+        assert peer.ask("PLAY", url, "Range: npt=0-", session).status == 200
         return
     control.sendall(LF_BLANK.request("SETUP", 1, rtp_port=rtp_port))
     session = LF_BLANK.reply(200, 1).fullmatch(control.recv(1024))[1].decode()
@@ -54,18 +57,18 @@ def play(control, kind, server_port, rtp_port):
 
 def seconds_until_hung_up(kind, server_port):
     """Play and never listen; return how long the server bears it."""
-    with socket.create_connection((HOST, server_port), LIMIT) as control:
-        play(control, kind, server_port, free_port())
+    with Peer(server_port) as peer:
+        play(peer, kind, free_port())
         began = time.monotonic()
-        assert control.recv(1024) == b"", "the server has hung up"
+        assert peer.socket.recv(1024) == b"", "the server has hung up"
         return time.monotonic() - began
 
 
 def packets_at_a_late_port(kind, server_port):
     """Play, open the port late, and return the packets that come until the server has no more."""
     rtp_port = free_port()
-    with socket.create_connection((HOST, server_port), LIMIT) as control:
-        play(control, kind, server_port, rtp_port)
+    with Peer(server_port) as peer:
+        play(peer, kind, rtp_port)
         time.sleep(LATE)
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as rtp:
             rtp.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2 << 20)
@@ -74,9 +77,9 @@ def packets_at_a_late_port(kind, server_port):
             packets = []
             while (packet := next_packet(rtp)) is not None:
                 packets.append(packet)
-        control.setblocking(False)
+        peer.socket.setblocking(False)
         with pytest.raises(BlockingIOError):
-            control.recv(1)  # it has not been hung up on
+            peer.socket.recv(1)  # it has not been hung up on
     return packets
 
 

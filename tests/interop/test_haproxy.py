@@ -19,7 +19,7 @@ import pytest
 from movies import ROOT
 from processes import HOST, ServerProcess, _content
 from real_servers import ended, free_port, need, wait_until_it_listens
-from rtsp_viewer import RtspViewer
+from standard_clients import StandardClient
 
 pytestmark = pytest.mark.peers
 
@@ -112,19 +112,18 @@ class Viewer:
     def _run(self):
         while not self._stop.is_set():
             try:
-                with RtspViewer(self._port) as viewer:
+                with StandardClient(self._port) as viewer:
                     self._watch(viewer)
             except (OSError, EOFError):
                 time.sleep(0.1)
 
     def _watch(self, viewer):
-        viewer.set_up()
         position = self.frames / FPS
-        answered = viewer.play(f"npt={position:.3f}-").header("Range")
+        answered = viewer.watch(span=f"npt={position:.3f}-")["Range"]
         self.connections.append("{}:{}".format(*viewer.control.getsockname()))
         self.resumed.append((position, float(re.match(r"npt=([\d.]+)-", answered)[1])))
         while not self._stop.is_set():
-            self.frames += viewer.next_packet().marker()
+            self.frames += viewer.next_packet().marker
 
 
 def wait_for_frames(viewers, wanted):
@@ -181,7 +180,7 @@ def test_the_health_checks_find_a_server_that_does_not_answer(small_movie):
         try:
             proxy.wait_for_status("two", "DOWN")
             for _ in range(6):
-                with RtspViewer(proxy.port) as viewer:
+                with StandardClient(proxy.port) as viewer:
                     assert viewer.ask("OPTIONS").status == 200
         finally:
             os.kill(servers[1].pid, signal.SIGCONT)
