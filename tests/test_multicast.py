@@ -11,6 +11,7 @@ from contextlib import contextmanager
 import pytest
 from movies import frames_of, write_movie
 from processes import HOST
+from standard_clients import StandardClient
 
 from rtplab.movies.movie import open_movie
 from rtplab.protocol.rtp.jpegassembler import JpegAssembler
@@ -60,30 +61,8 @@ def group_member(port):
         yield member
 
 
-class Viewer:
-    def __init__(self, port):
-        self.control = socket.create_connection((HOST, port))
-        self.control.settimeout(5)
-        self.base = f"rtsp://{HOST}:{port}/movie.Mjpeg/"
-        self.number = 0
-        self.session = ""
-
-    def ask(self, method, url, *headers):
-        self.number += 1
-        lines = [f"{method} {url} RTSP/1.0", f"CSeq: {self.number}", *headers]
-        if self.session:
-            lines.append(f"Session: {self.session}")
-        self.control.sendall("".join(line + "\r\n" for line in [*lines, ""]).encode())
-        reply = b""
-        while b"\r\n\r\n" not in reply:
-            reply += self.control.recv(4096)
-        return reply.decode()
-
-    def set_up(self):
-        reply = self.ask("SETUP", self.base + "trackID=0", "Transport: RTP/AVP;multicast")
-        found = re.search(r"Session: (\d+)", reply)
-        self.session = found.group(1) if found else ""
-        return reply
+def set_up(viewer):
+    return viewer.set_up("RTP/AVP;multicast")
 
 
 def next_picture(member, assembler):
@@ -97,21 +76,23 @@ def next_picture(member, assembler):
 
 
 def test_multicast_is_off_unless_asked_for(small_movie):
-    with server_for(small_movie.parent, None) as port:
-        viewer = Viewer(port)
-        assert viewer.set_up().startswith("RTSP/1.0 461 ")
-        viewer.control.close()
+    with server_for(small_movie.parent, None) as port, StandardClient(port) as viewer:
+        assert set_up(viewer).status == 461
 
 
 def test_two_viewers_share_one_sender(small_movie):
     rtp_port = free_even_port()
     channels = MulticastChannels(parse_group(f"{GROUP}:{rtp_port}"))
-    with server_for(small_movie.parent, channels) as port, group_member(rtp_port) as member:
-        first, second = Viewer(port), Viewer(port)
+    with (
+        server_for(small_movie.parent, channels) as port,
+        group_member(rtp_port) as member,
+        StandardClient(port) as first,
+        StandardClient(port) as second,
+    ):
         for viewer in (first, second):
             transport = f"destination={GROUP};port={rtp_port}-{rtp_port + 1};ttl=1"
-            assert transport in viewer.set_up()
-            assert "200 OK" in viewer.ask("PLAY", viewer.base)
+            assert transport in set_up(viewer)["Transport"]
+            assert viewer.play().status == 200
         sequence_numbers, sources = [], set()
         assembler = JpegAssembler()
         for _ in range(5):
@@ -121,15 +102,13 @@ def test_two_viewers_share_one_sender(small_movie):
         assert len(sources) == 1
         assert sequence_numbers == sorted(set(sequence_numbers))
 
-        assert "200 OK" in first.ask("PAUSE", first.base)
+        assert first.ask_in_session("PAUSE").status == 200
         next_picture(member, assembler)  # the other one still watches
-        assert "200 OK" in second.ask("TEARDOWN", second.base)
+        assert second.ask_in_session("TEARDOWN").status == 200
         member.settimeout(0.3)
         with pytest.raises(TimeoutError):
             for _ in range(1000):
                 member.recv(2048)
-        first.control.close()
-        second.control.close()
 
 
 def test_the_end_is_said_and_play_begins_again(tmp_path, small_movie):
@@ -140,15 +119,14 @@ def test_the_end_is_said_and_play_begins_again(tmp_path, small_movie):
         server_for(tmp_path, channels) as port,
         group_member(rtp_port) as member,
         group_member(rtp_port + 1) as reports,
+        StandardClient(port) as viewer,
     ):
-        viewer = Viewer(port)
-        viewer.set_up()
+        set_up(viewer)
         for _ in range(2):
-            assert "200 OK" in viewer.ask("PLAY", viewer.base)
+            assert viewer.play().status == 200
             assembler = JpegAssembler()
             assert len([next_picture(member, assembler) for _ in range(4)]) == 4
             wait_for_bye(reports)
-        viewer.control.close()
 
 
 def wait_for_bye(reports):
@@ -160,30 +138,34 @@ def test_bye_is_said_again_as_it_may_be_lost(tmp_path, small_movie):
     write_movie(tmp_path / "movie.Mjpeg", frames_of(small_movie)[:2])
     rtp_port = free_even_port()
     channels = MulticastChannels(parse_group(f"{GROUP}:{rtp_port}"))
-    with server_for(tmp_path, channels) as port, group_member(rtp_port + 1) as reports:
-        viewer = Viewer(port)
-        viewer.set_up()
-        viewer.ask("PLAY", viewer.base)
+    with (
+        server_for(tmp_path, channels) as port,
+        group_member(rtp_port + 1) as reports,
+        StandardClient(port) as viewer,
+    ):
+        set_up(viewer)
+        viewer.play()
         for _ in range(BYE_REPEATS):
             wait_for_bye(reports)
-        viewer.control.close()
 
 
 def rtp_port_of(reply):
-    return int(re.search(r";port=(\d+)-", reply).group(1))
+    return int(re.search(r";port=(\d+)-", reply["Transport"]).group(1))
 
 
 def test_play_after_the_end_is_answered_with_the_whole_range(tmp_path, small_movie):
     write_movie(tmp_path / "movie.Mjpeg", frames_of(small_movie)[:4])
     rtp_port = free_even_port()
     channels = MulticastChannels(parse_group(f"{GROUP}:{rtp_port}"))
-    with server_for(tmp_path, channels) as port, group_member(rtp_port + 1) as reports:
-        viewer = Viewer(port)
-        viewer.set_up()
+    with (
+        server_for(tmp_path, channels) as port,
+        group_member(rtp_port + 1) as reports,
+        StandardClient(port) as viewer,
+    ):
+        set_up(viewer)
         for _ in range(2):
-            assert "Range: npt=0.000-0.200\r\n" in viewer.ask("PLAY", viewer.base)
+            assert viewer.play()["Range"] == "npt=0.000-0.200"
             wait_for_bye(reports)
-        viewer.control.close()
 
 
 def test_a_replaced_movie_goes_on_and_the_next_viewer_gets_the_new_one(tmp_path, small_movie):
@@ -191,18 +173,20 @@ def test_a_replaced_movie_goes_on_and_the_next_viewer_gets_the_new_one(tmp_path,
     write_movie(tmp_path / "movie.Mjpeg", old * 100)
     rtp_port = free_even_port()
     channels = MulticastChannels(parse_group(f"{GROUP}:{rtp_port}"))
-    with server_for(tmp_path, channels) as port, group_member(rtp_port) as member:
-        first, second = Viewer(port), Viewer(port)
-        assert rtp_port_of(first.set_up()) == rtp_port
-        first.ask("PLAY", first.base)
+    with (
+        server_for(tmp_path, channels) as port,
+        group_member(rtp_port) as member,
+        StandardClient(port) as first,
+        StandardClient(port) as second,
+    ):
+        assert rtp_port_of(set_up(first)) == rtp_port
+        first.play()
         write_movie(tmp_path / "new", new * 100).replace(tmp_path / "movie.Mjpeg")
-        assert rtp_port_of(second.set_up()) == rtp_port + 2
+        assert rtp_port_of(set_up(second)) == rtp_port + 2
         next_picture(member, JpegAssembler())
         with group_member(rtp_port + 2) as other:
-            second.ask("PLAY", second.base)
+            second.play()
             next_picture(other, JpegAssembler())
-        first.control.close()
-        second.control.close()
 
 
 def test_an_overwritten_movie_ends_with_bye_and_the_next_viewer_gets_the_new_one(
@@ -211,22 +195,24 @@ def test_an_overwritten_movie_ends_with_bye_and_the_next_viewer_gets_the_new_one
     path = write_movie(tmp_path / "movie.Mjpeg", frames_of(small_movie) * 5)
     rtp_port = free_even_port()
     channels = MulticastChannels(parse_group(f"{GROUP}:{rtp_port}"))
-    with server_for(tmp_path, channels) as port, group_member(rtp_port + 1) as reports:
-        first, second = Viewer(port), Viewer(port)
-        first.set_up()
-        first.ask("PLAY", first.base)
+    with (
+        server_for(tmp_path, channels) as port,
+        group_member(rtp_port + 1) as reports,
+        StandardClient(port) as first,
+        StandardClient(port) as second,
+    ):
+        set_up(first)
+        first.play()
         with path.open("r+b") as file:  # the same file, as an editor or a copy leaves it
             file.truncate(0)
             file.write(b"".join(b"%05d" % len(one) + one for one in frames_of(small_movie)[3:6]))
         wait_for_bye(reports)
-        group_port = rtp_port_of(second.set_up())
+        group_port = rtp_port_of(set_up(second))
         assert group_port == rtp_port + 2
         with group_member(group_port) as other:
-            reply = second.ask("PLAY", second.base)
-            assert "Range: npt=0.000-0.150\r\n" in reply
+            reply = second.play()
+            assert reply["Range"] == "npt=0.000-0.150"
             next_picture(other, JpegAssembler())
-        first.control.close()
-        second.control.close()
     caplog.clear()  # its records hold the error, that holds the movie
 
 
@@ -235,22 +221,23 @@ def test_a_movie_that_nobody_watches_frees_its_ports_for_another(tmp_path, small
         write_movie(tmp_path / name, frames_of(small_movie)[:4])
     rtp_port = free_even_port()
     channels = MulticastChannels(parse_group(f"{GROUP}:{rtp_port}"))
-    with server_for(tmp_path, channels) as port, group_member(rtp_port + 1) as reports:
-        first, second, third = Viewer(port), Viewer(port), Viewer(port)
+    with (
+        server_for(tmp_path, channels) as port,
+        group_member(rtp_port + 1) as reports,
+        StandardClient(port) as first,
+        StandardClient(port) as second,
+        StandardClient(port, "other.Mjpeg") as third,
+    ):
         for viewer in (first, second):
-            assert rtp_port_of(viewer.set_up()) == rtp_port
-        third.base = third.base.replace("movie", "other")
-        first.ask("TEARDOWN", first.base)
-        assert rtp_port_of(third.set_up()) == rtp_port + 2
-        third.ask("TEARDOWN", third.base)
-        second.ask("TEARDOWN", second.base)
+            assert rtp_port_of(set_up(viewer)) == rtp_port
+        first.ask_in_session("TEARDOWN")
+        assert rtp_port_of(set_up(third)) == rtp_port + 2
+        third.ask_in_session("TEARDOWN")
+        second.ask_in_session("TEARDOWN")
         wait_for_bye(reports)
-        third.session = ""
-        assert rtp_port_of(third.set_up()) == rtp_port
-        third.ask("TEARDOWN", third.base)
+        assert rtp_port_of(set_up(third)) == rtp_port
+        third.ask_in_session("TEARDOWN")
         assert not channels._channels
-        for viewer in (first, second, third):
-            viewer.control.close()
 
 
 class StillPacer(Pacer):
@@ -276,13 +263,12 @@ def test_requests_at_the_very_end_of_the_movie(tmp_path, small_movie, methods, p
     path = write_movie(tmp_path / "movie.Mjpeg", frames_of(small_movie)[:2])
     channels = MulticastChannels(parse_group(f"{GROUP}:{free_even_port()}"))
     pacer = StillPacer()
-    with server_for(tmp_path, channels, pacer) as port:
-        viewer = Viewer(port)
-        viewer.set_up()
+    with server_for(tmp_path, channels, pacer) as port, StandardClient(port) as viewer:
+        set_up(viewer)
 
         def ask(*methods):
             for method in (*methods, "OPTIONS"):  # by its answer, all is done that was asked for
-                assert "200 OK" in viewer.ask(method, viewer.base)
+                assert viewer.ask_in_session(method).status == 200
 
         another = channels.seat(open_movie(path), None)
         another.start(another.send_next, lambda is_gone: ask(*methods))
@@ -297,7 +283,6 @@ def test_requests_at_the_very_end_of_the_movie(tmp_path, small_movie, methods, p
             assert pacer.ticket.send is None, "nobody watches any more"
         ask("PLAY")
         assert pacer.ticket is not show and pacer.ticket.send == sends_frames
-        viewer.control.close()
 
 
 @pytest.mark.parametrize("text", ["", "239.1.2.3", "10.0.0.1:5004", "239.1.2.3:5005", "x:5004"])
