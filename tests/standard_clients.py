@@ -15,7 +15,7 @@ from contextlib import suppress
 from typing import NamedTuple
 
 from PIL import Image
-from standard_servers import Picture, _udp_pair, interleaved, rtcp_packets
+from standard_servers import Picture, interleaved, rtcp_packets, udp_pair
 
 HOST = "127.0.0.1"
 PATIENCE = 10.0
@@ -94,7 +94,7 @@ class StandardClient:
         self.root = f"rtsp://{HOST}:{port}"
         self.url = f"{self.root}/{movie}"
         self.control = control or socket.create_connection((HOST, port), PATIENCE)
-        self.rtp, self.rtcp = _udp_pair()
+        self.rtp, self.rtcp = udp_pair()
         for end in (self.rtp, self.rtcp):
             end.setblocking(False)
         self.client_ports = self.rtp.getsockname()[1], self.rtcp.getsockname()[1]
@@ -184,8 +184,8 @@ class StandardClient:
     def next_packet(self) -> RtpHeader:
         """Take the next interleaved RTP packet off `frames`. Raises what `next_reply` does."""
         assert self.channels is not None
-        self._wait_or_raise(lambda: self._media(0), "packet")
-        packet = self._media(0)[0]
+        self._wait_or_raise(lambda: self.media(0), "packet")
+        packet = self.media(0)[0]
         self.frames.remove((self.channels[0], packet))
         return read_rtp(packet)
 
@@ -250,14 +250,15 @@ class StandardClient:
     @property
     def rtp_packets(self) -> list[RtpHeader]:
         """All RTP so far, by whichever way it came."""
-        return [read_rtp(packet) for packet in self._media(0)]
+        return [read_rtp(packet) for packet in self.media(0)]
 
     @property
     def rtcp_packets(self) -> list[bytes]:
         """All RTCP so far: compound packets."""
-        return self._media(1)
+        return self.media(1)
 
-    def _media(self, which: int) -> list[bytes]:
+    def media(self, which: int) -> list[bytes]:
+        """All RTP (0) or RTCP (1) so far, by whichever way it came."""
         if self.channels is None:
             return list(self.datagrams[which])
         return [packet for channel, packet in self.frames if channel == self.channels[which]]
@@ -270,7 +271,7 @@ class StandardClient:
     def wait_for_pictures(self, count: int) -> None:
         assert self.wait(lambda: self.pictures >= count), (self.pictures, self.closed)
 
-    def forget_media(self) -> None:
+    def forgetmedia(self) -> None:
         self.frames.clear()
         for datagrams in self.datagrams:
             datagrams.clear()

@@ -238,7 +238,7 @@ class StandardServer:
     def __enter__(self) -> StandardServer:
         self._listener = socket.create_server((HOST, 0))
         self.port = self._listener.getsockname()[1]
-        self.ports = _udp_pair()
+        self.ports = udp_pair()
         self._start(self._accept)
         self._start(self._read_udp_reports)
         return self
@@ -471,14 +471,18 @@ def timestamp_of(viewer: Viewer) -> int:
     return (FIRST_TIMESTAMP + viewer.sent * TICKS) & 0xFFFFFFFF
 
 
-def _udp_pair() -> tuple[socket.socket, socket.socket]:
+def udp_pair() -> tuple[socket.socket, socket.socket]:
+    """An even port for RTP and the odd one above it for RTCP."""
     while True:
         first = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        first.bind((HOST, 0))
         second = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        first.bind((HOST, 0))
+        number = first.getsockname()[1]
         try:
-            second.bind((HOST, first.getsockname()[1] + 1))
-            return first, second
+            if number % 2 == 0:
+                second.bind((HOST, number + 1))
+                return first, second
         except OSError:
-            first.close()
-            second.close()
+            pass  # somebody else has the odd one
+        first.close()
+        second.close()

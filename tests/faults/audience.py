@@ -16,7 +16,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from types import TracebackType
 
-from standard_servers import _udp_pair
+from standard_servers import udp_pair
 
 HOST = "127.0.0.1"
 LIMIT = 15.0
@@ -57,7 +57,7 @@ class Viewer:
         self._number = 0
         self._statuses: list[int] = []
         self._data = b""
-        self._udp = [] if kind == TCP else list(_udp_pair())
+        self._udp = [] if kind == TCP else list(udp_pair())
         for end in self._udp:
             enlarge_buffer(end)
             end.setblocking(False)

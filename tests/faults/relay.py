@@ -18,7 +18,7 @@ import time
 from collections.abc import Callable
 
 from processes import HOST
-from scripted import PortPair
+from standard_servers import udp_pair
 
 from rtplab.receiving.rtp.impairment import Conditions, Impairment
 
@@ -64,7 +64,7 @@ class Relay:
         self._listener = socket.create_server((HOST, 0))
         self.port = self._listener.getsockname()[1]
         self._wake_reader, self._wake_writer = socket.socketpair()
-        self._ports: PortPair | None = None  # ours, that stand for the other side's on each side
+        self._port: int | None = None  # ours, and the next: for the other side's on each side
         self._client_ports: tuple[int, int] | None = None
         self._server_ports: tuple[int, int] | None = None
         self.ways: dict[tuple[str, bool], Way] = {}  # by receiver, and whether it is RTCP
@@ -139,24 +139,25 @@ class Relay:
             return data
         self._client_ports = int(found[2]), int(found[2]) + 1
         self._open_ports()
-        return _with_ports(_CLIENT_PORT, data, self._ports.number)
+        return _with_ports(_CLIENT_PORT, data, self._port)
 
     def _to_client(self, data: bytes) -> bytes:
         """Put our ports in the place of the server's, and the client's own back."""
         found = _SERVER_PORT.search(data)
-        if found is None or self._ports is None:
+        if found is None or self._port is None:
             return data
         self._server_ports = int(found[2]), int(found[2]) + 1
         data = _with_ports(_CLIENT_PORT, data, self._client_ports[0])
-        return _with_ports(_SERVER_PORT, data, self._ports.number)
+        return _with_ports(_SERVER_PORT, data, self._port)
 
     # ------------------------------------------------------------------ RTP and RTCP
 
     def _open_ports(self) -> None:
-        if self._ports is not None:
+        if self._port is not None:
             return
-        self._ports = PortPair()
-        for index, end in enumerate((self._ports.rtp, self._ports.rtcp)):
+        ports = udp_pair()
+        self._port = ports[0].getsockname()[1]
+        for index, end in enumerate(ports):
             end.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2 << 20)
             end.setblocking(False)
             self._open_ways(index, end)

@@ -8,13 +8,15 @@ every 4 s, BYE ends it all. A refused transport is answered with the other one.
 from __future__ import annotations
 
 import re
+import struct
 import time
 
 import pytest
 from local_server import local_server
 from movies import MOVIE, frames_of, write_movie
 from processes import ServerProcess
-from scripted import HOST, SENDER_REPORT, ScriptedClient, receiver_report
+from received import Received
+from standard_clients import HOST, StandardClient, goodbyes
 
 from rtplab.serving.media.library import MovieLibrary
 from rtplab.serving.rtsp.service import Service
@@ -23,6 +25,7 @@ FRAMES = 120
 FPS = 20
 SECONDS = 5  # of the movie's 6: the end of the range is not the movie's
 REPORT_INTERVAL = 4.0
+SENDER_REPORT = 200
 OWN_SSRC = 0x1234ABCD
 PUNCH = b"\xfe\xed\xfa\xce"  # live555's way through a NAT
 USER_AGENT = "User-Agent: openRTSP (LIVE555 Streaming Media v2022.12.01)"
@@ -56,20 +59,20 @@ class Live555:
         if self.session:
             lines = (f"Session: {self.session}", *lines)
         head = [f"{method} {url} RTSP/1.0", f"CSeq: {self.cseq}", USER_AGENT, *lines]
-        reply = self.client.ask("\r\n".join(head) + "\r\n\r\n")
-        assert reply.headers["cseq"] == str(self.cseq)
+        reply = self.client.send_raw(("\r\n".join(head) + "\r\n\r\n").encode())
+        assert reply["CSeq"] == str(self.cseq)
         return reply
 
     def describe(self):
         """OPTIONS and DESCRIBE; sets the URLs that follow from the description."""
         options = self.ask("OPTIONS", self.url)
         assert options.status == 200
-        methods = re.split(r", *", options.headers["public"])
+        methods = re.split(r", *", options["Public"])
         assert {"DESCRIBE", "SETUP", "PLAY", "PAUSE", "TEARDOWN", "GET_PARAMETER"} <= {*methods}
         reply = self.ask("DESCRIBE", self.url, "Accept: application/sdp")
         assert reply.status == 200
-        assert reply.headers["content-type"] == "application/sdp"
-        self.base = reply.headers["content-base"]
+        assert reply["Content-Type"] == "application/sdp"
+        self.base = reply["Content-Base"]
         assert self.base == self.url + "/"
         session, _, video = reply.body.decode().partition("m=video 0 RTP/AVP 26\r\n")
         assert "a=range:npt=0-6.000\r\n" in session
@@ -79,7 +82,7 @@ class Live555:
     def set_up(self, transport):
         reply = self.ask("SETUP", self.track, f"Transport: {transport}")
         if reply.status == 200:
-            self.session, _, timeout = reply.headers["session"].partition(";timeout=")
+            self.session, _, timeout = reply["Session"].partition(";timeout=")
             assert int(timeout) >= 30
         return reply
 
@@ -95,14 +98,31 @@ def play_to_the_bye(live555, report):
     """PLAY and what follows; checks it against what the replies say."""
     reply = live555.play(SECONDS)
     assert reply.status == 200
-    assert reply.headers["range"] == "npt=0.000-5.000"
-    client, received = live555.client, live555.client.received
-    client.receive_until(received.said_bye, REPORT_INTERVAL, report)
+    assert reply["Range"] == "npt=0.000-5.000"
+    client, seen = live555.client, 0
+    while not client.wait(lambda: goodbyes(client), REPORT_INTERVAL):
+        assert len(client.media(0)) > seen, "nothing comes any more"
+        seen = len(client.media(0))
+        report()
+    received = Received(client.media(0), client.media(1))
     assert received.frames() == list(range(1, SECONDS * FPS + 1))
-    check_numbering(received.headers(), reply.headers["rtp-info"], live555.track)
+    check_numbering(received.headers(), reply["RTP-Info"], live555.track)
     types = received.rtcp_types()
     assert types[0] == SENDER_REPORT
     assert types.count(SENDER_REPORT) >= 2
+
+
+def ports_of(transport):
+    first, _, second = transport["server_port"].partition("-")
+    return int(first), int(second)
+
+
+def receiver_report(ssrc, highest):
+    """A receiver report on one sender: nothing lost (RFC 3550 section 6.4.2), and SDES."""
+    block = struct.pack(">IIIIII", ssrc, 0, highest, 30, 0, 0)
+    report = struct.pack(">BBHI", 0x81, 201, 7, OWN_SSRC) + block
+    name = struct.pack(">BBHIBB", 0x81, 202, 3, OWN_SSRC, 1, 4) + b"host\0\0"
+    return report + name
 
 
 def check_numbering(headers, rtp_info, track):
@@ -120,44 +140,43 @@ def check_numbering(headers, rtp_info, track):
 
 
 def test_over_udp(server):
-    with ScriptedClient(server.port) as client:
+    with StandardClient(server.port) as client:
         live555 = Live555(client, server.port)
         live555.describe()
-        ports = f"{client.ports.number}-{client.ports.number + 1}"
+        ports = "{}-{}".format(*client.client_ports)
         reply = live555.set_up(f"RTP/AVP;unicast;client_port={ports}")
-        transport = parameters(reply.headers["transport"])
+        transport = parameters(reply["Transport"])
         assert transport["client_port"] == ports
-        rtp_port, rtcp_port = map(int, transport["server_port"].split("-"))
+        rtp_port, rtcp_port = client.server_ports = ports_of(transport)
         for _ in range(2):
-            client.ports.rtp.sendto(PUNCH, (HOST, rtp_port))
-            client.ports.rtcp.sendto(PUNCH, (HOST, rtcp_port))
+            client.rtp.sendto(PUNCH, (HOST, rtp_port))
+            client.rtcp.sendto(PUNCH, (HOST, rtcp_port))
         ssrc = int(transport["ssrc"], 16)
 
         def report():
-            highest = client.received.headers()[-1][2]
-            client.report_by_udp(receiver_report(OWN_SSRC, ssrc, highest), rtcp_port)
+            client.send_rtcp(receiver_report(ssrc, client.rtp_packets[-1].sequence))
 
         play_to_the_bye(live555, report)
-        assert {header[4] for header in client.received.headers()} == {ssrc}
+        assert {packet.ssrc for packet in client.rtp_packets} == {ssrc}
         assert live555.ask("TEARDOWN", live555.base).status == 200
     assert re.search(r" reports .* lost, 0 in all", server.errors())
 
 
 def test_over_tcp_after_the_first_transport_is_refused(server):
     """On 461 it asks for the other transport, over the same connection."""
-    with ScriptedClient(server.port) as client:
+    with StandardClient(server.port) as client:
         live555 = Live555(client, server.port)
         live555.describe()
-        port = client.ports.number
-        assert live555.set_up(f"RTP/AVP;multicast;client_port={port}-{port + 1}").status == 461
+        ports = "{}-{}".format(*client.client_ports)
+        assert live555.set_up(f"RTP/AVP;multicast;client_port={ports}").status == 461
         reply = live555.set_up(INTERLEAVED)
-        transport = parameters(reply.headers["transport"])
+        transport = parameters(reply["Transport"])
         assert transport["interleaved"] == "0-1"
+        client.channels = 0, 1
         ssrc = int(transport["ssrc"], 16)
 
         def report():
-            highest = client.received.headers()[-1][2]
-            client.report_interleaved(receiver_report(OWN_SSRC, ssrc, highest))
+            client.send_rtcp(receiver_report(ssrc, client.rtp_packets[-1].sequence))
 
         play_to_the_bye(live555, report)
         assert live555.ask("TEARDOWN", live555.base).status == 200
@@ -174,25 +193,16 @@ def impatient(media):
         yield port
 
 
-def set_up_quietly(client, port, transport):
+def set_up_quietly(client, transport):
     """Set up with the fewest words; the parameters of the transport."""
-    url = f"rtsp://{HOST}:{port}/movie.Mjpeg/trackID=0"
-    reply = client.ask(f"SETUP {url} RTSP/1.0\r\nCSeq: 2\r\nTransport: {transport}\r\n\r\n")
+    reply = client.set_up(transport)
     assert reply.status == 200
-    return parameters(reply.headers["transport"])
-
-
-def udp_transport(client):
-    return f"RTP/AVP;unicast;client_port={client.ports.number}-{client.ports.number + 1}"
+    return reply.transport
 
 
 def still_open(client):
     """Whether the server has not hung up."""
-    client.connection.settimeout(0.05)
-    try:
-        return client.connection.recv(1) != b""
-    except TimeoutError:
-        return True
+    return not client.wait(lambda: client.closed, 0.05)
 
 
 def live(client, report):
@@ -204,22 +214,21 @@ def live(client, report):
 
 
 def test_receiver_reports_keep_a_session_alive_over_udp(impatient):
-    with ScriptedClient(impatient) as client:
-        transport = set_up_quietly(client, impatient, udp_transport(client))
-        rtcp_port = int(transport["server_port"].split("-")[1])
-        report = receiver_report(OWN_SSRC, int(transport["ssrc"], 16), 0)
-        assert live(client, lambda: client.report_by_udp(report, rtcp_port))
+    with StandardClient(impatient) as client:
+        transport = set_up_quietly(client, "udp")
+        report = receiver_report(int(transport["ssrc"], 16), 0)
+        assert live(client, lambda: client.send_rtcp(report))
 
 
 def test_receiver_reports_keep_a_session_alive_over_tcp(impatient):
-    with ScriptedClient(impatient) as client:
-        transport = set_up_quietly(client, impatient, INTERLEAVED)
-        report = receiver_report(OWN_SSRC, int(transport["ssrc"], 16), 0)
-        assert live(client, lambda: client.report_interleaved(report))
+    with StandardClient(impatient) as client:
+        transport = set_up_quietly(client, "tcp")
+        report = receiver_report(int(transport["ssrc"], 16), 0)
+        assert live(client, lambda: client.send_rtcp(report))
 
 
 def test_a_session_without_any_sign_of_life_ends(impatient):
-    with ScriptedClient(impatient) as client:
-        set_up_quietly(client, impatient, udp_transport(client))
+    with StandardClient(impatient) as client:
+        set_up_quietly(client, "udp")
         time.sleep(SHORT_TIMEOUT * 1.5)
         assert not still_open(client)

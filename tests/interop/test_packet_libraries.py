@@ -14,7 +14,7 @@ from local_server import local_server
 from movies import MOVIE, frames_of, write_movie
 from peers import HERE, TCP, UDP, need_import, output_of
 from real_servers import NODE, need_npm
-from scripted import RTP_HEAD, Received
+from received import RTP_HEAD, Received
 from standard_servers import taken_apart
 
 from rtplab.protocol.rtsp.messages import Request
