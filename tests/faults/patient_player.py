@@ -22,6 +22,7 @@ TICK = 0.02  # seconds
 
 def main(address: str) -> None:
     client = Client(None, "", 0, 0, address, "udp")
+    client.for_window = True
     controller = PlaybackController(client)
     controller.play()
     said = ""
