@@ -14,7 +14,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
@@ -77,7 +76,7 @@ class Photographer:
         self.root.geometry("+0+0")
         self._folder = folder
         self.client = Client(self.root, host, port, 0, movie)
-        self.window: Any = self.client.window
+        self.window = self.client.window
 
     def wait(self, condition: Callable[[], bool]) -> None:
         """Let the player run until the condition holds."""
@@ -89,8 +88,8 @@ class Photographer:
             time.sleep(0.002)
 
     def wait_for_frame(self, number: int) -> None:
-        viewing = self.window.viewing
-        self.wait(lambda: viewing.frame is not None and viewing.frame.number >= number)
+        controller = self.window.controller
+        self.wait(lambda: controller.frame is not None and controller.frame.number >= number)
 
     def run_for(self, seconds: float) -> None:
         end = time.monotonic() + seconds
@@ -118,34 +117,34 @@ def watching(folder: Path, port: int) -> None:
     player.wait_for_frame(40)
     player.take("watching")
     actions = player.window.actions
-    actions.messages()
+    actions["messages"]()
     player.take("panel-messages")
-    actions.state()
+    actions["state"]()
     player.take("panel-state")
-    actions.packet()
-    player.window.panel.packet.hold.invoke()
+    actions["packet"]()
+    player.window.panel.pages.packet.hold.invoke()
     player.take("panel-packet")
     player.client.impairment.conditions = Conditions(
         loss=0.02, jitter=0.001, reorder=0.01, duplicate=0.01
     )
-    actions.statistics()
+    actions["statistics"]()
     player.wait_for_frame(280)
     player.take("panel-statistics")
-    actions.network()
+    actions["network"]()
     player.take("panel-network")
     player.client.impairment.conditions = Conditions()
-    actions.panel()
+    actions["panel"]()
     player.run_for(0.4)
-    actions.help()
+    actions["help"]()
     player.take("keys")
-    actions.help()
-    actions.fullscreen()
+    actions["help"]()
+    actions["fullscreen"]()
     player.wait_for_frame(400)
     player.take("full-screen")
-    actions.leave_fullscreen()
-    actions.colours()
+    actions["leave_fullscreen"]()
+    actions["colours"]()
     player.take("light")
-    actions.colours()
+    actions["colours"]()
     player.close()
 
 
@@ -167,6 +166,7 @@ def login(folder: Path) -> None:
         player.wait(lambda: player.client.needs_password)
         player.run_for(0.5)
         dialog = player.window._login_dialog
+        assert dialog is not None
         dialog.user.insert(0, "ann")
         dialog.password.insert(0, "secret")
         player.take("login")
