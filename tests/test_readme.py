@@ -1,8 +1,7 @@
-"""README.md and docs/ARCHITECTURE.md say what is true: options, fields, names, bytes, links."""
+"""What README.md says is true: options, fields, names, bytes; and links lead somewhere."""
 
 from __future__ import annotations
 
-import ast
 import inspect
 import json
 import os
@@ -35,10 +34,12 @@ from ServerWorker import ServerWorker
 from VideoStream import VideoStream
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-ARCHITECTURE = (ROOT / "docs/ARCHITECTURE.md").read_text(encoding="utf-8")
 NO_FFMPEG = "not installed: ffmpeg"
-DOCUMENTS = ("README.md", "CHANGELOG.md", "docs/ARCHITECTURE.md", "docs/CONTRIBUTING.md")
-CODE = [*ROOT.glob("*.py"), *ROOT.glob("rtplab/**/*.py")]
+DOCUMENTS = [
+    "README.md",
+    "CHANGELOG.md",
+    *sorted(f"docs/{path.name}" for path in ROOT.glob("docs/*.md")),
+]
 
 COMMAND = re.compile(r"^    (python|make|py|ffmpeg) ([^#\n]*)", re.MULTILINE)
 LINK = re.compile(r"\]\(([^)\s]+)\)")
@@ -48,9 +49,9 @@ NUMBERED = re.compile(r"((?:`\w+` )+)= (\d+(?: \d+)*)")
 CHANGING = re.compile(r"(Session: |server_port=|ssrc=|seq=|rtptime=)[0-9A-F-]+")
 
 
-def section(title, text=README):
+def section(title):
     """The text below a heading, up to the next heading of whatever level."""
-    return re.split(r"^#+ ", text.split(f" {title}\n", 1)[1], maxsplit=1, flags=re.MULTILINE)[0]
+    return re.split(r"^#+ ", README.split(f" {title}\n", 1)[1], maxsplit=1, flags=re.MULTILINE)[0]
 
 
 def table(text):
@@ -348,7 +349,7 @@ def test_encode_takes_what_is_said():
     assert parameters == [*said, "timestamp"]
 
 
-# ---------------------------------------------------------------------- links and the code map
+# ---------------------------------------------------------------------- links
 
 
 @pytest.mark.parametrize("document", DOCUMENTS)
@@ -361,41 +362,3 @@ def test_links_lead_somewhere(document):
             assert target[1:] in anchors, target
         elif "://" not in target:
             assert (path.parent / target.partition("#")[0]).exists(), target
-
-
-@pytest.mark.parametrize("room", ["", "protocol", "serving", "receiving", "player"])
-def test_the_code_map_has_every_module_once_and_no_other(room):
-    code_map = section("Code map", ARCHITECTURE)
-    rows = table(code_map.split(f"`rtplab/{room}`:")[1] if room else code_map)
-    named = [name for row in rows for name in re.findall(r"`(\w+\.py)`", row[0])]
-    folder = ROOT / "rtplab" / room if room else ROOT
-    assert sorted(named) == sorted({path.name for path in folder.glob("*.py")} - {"__init__.py"})
-
-
-def locks_of(path):
-    """The locks that a file makes, as Class.attribute; those of a module by their name alone."""
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        for part in ast.walk(node) if isinstance(node, ast.ClassDef) else [node]:
-            if isinstance(part, ast.Assign) and re.match(
-                r"threading\.(Lock|RLock|Condition)\(", ast.unparse(part.value)
-            ):
-                target = ast.unparse(part.targets[0])
-                if isinstance(node, ast.ClassDef):
-                    yield target.replace("self.", f"{node.name}.")
-                elif not target.startswith("self."):
-                    yield target
-
-
-def test_every_lock_is_in_the_table():
-    second_table = section("Threads", ARCHITECTURE).split("| lock | guards |")[1]
-    listed = re.findall(r"`(\w+(?:\.\w+)?)`", re.sub(r"` in `\w+`", "`", second_table))
-    made = [lock for path in CODE for lock in locks_of(path)]
-    assert sorted(listed) == sorted(made)
-
-
-def test_every_thread_is_in_the_table():
-    listed = set(re.findall(r"^\| `([a-z]+)", section("Threads", ARCHITECTURE), re.MULTILINE))
-    text = "\n".join(path.read_text(encoding="utf-8") for path in CODE)
-    started = set(re.findall(r"Thread\([^)]*name=f?\"([a-z]+)", text))
-    started |= set(re.findall(r"self\._start\([^,]+, \"([a-z]+)\"", text))
-    assert listed == started
