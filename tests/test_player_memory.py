@@ -27,6 +27,7 @@ from Client import Client
 from rtplab.receiving.rtp.impairment import parse_conditions
 url, transport, latency, conditions, seconds = sys.argv[1:]
 client = Client(None, "", 0, 0, url, transport)
+client.for_window = True
 client.playout.latency = float(latency)
 client.impairment.conditions = parse_conditions(conditions)
 client.setupMovie()
