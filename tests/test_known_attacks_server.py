@@ -408,10 +408,10 @@ def test_log_injection(server: ServerProcess, evil: str) -> None:
             assert peer.answer() is not None
     lab = f"SETUP {word} RTSP/1.0\nCSeq: 1\nTransport: RTP/UDP; client_port= 25000\n\n"
     for data in (lab, f"{word}\n\n", f"OPTIONS * {word}\r\nCSeq: 1\r\n\r\n", word):
-        with socket.create_connection((HOST, server.port), LIMIT) as peer_socket:
-            peer_socket.sendall(data.encode("utf-8", "surrogateescape"))
-            peer_socket.shutdown(socket.SHUT_WR)
-            while peer_socket.recv(65536):
+        with Peer(server.port) as peer:
+            peer.socket.sendall(data.encode("utf-8", "surrogateescape"))
+            peer.socket.shutdown(socket.SHUT_WR)
+            while peer.socket.recv(65536):
                 pass
     lines = server.errors().split("\n")
     assert any("FORGED" in line for line in lines)
@@ -487,9 +487,10 @@ def test_rtsp_to_the_tls_port_and_tls_to_the_rtsp_port(
             assert peer.ask("OPTIONS", "*").status == 200
         with pytest.raises(OSError):
             Peer(server.port, trusting)
-    with socket.create_connection(server.address, LIMIT) as hello:
-        hello.sendall(b"\x16\x03\x01\x02\x00\x01" + bytes(512))
-        assert hello.recv(100).startswith(b"RTSP/1.0 400 This Port Speaks No TLS: Use rtsp\r\n")
+    with Peer(server.port) as hello:
+        hello.socket.sendall(b"\x16\x03\x01\x02\x00\x01" + bytes(512))
+        told = hello.socket.recv(100)
+        assert told.startswith(b"RTSP/1.0 400 This Port Speaks No TLS: Use rtsp\r\n")
 
 
 # --- interleaved frames --------------------------------------------------------------------------

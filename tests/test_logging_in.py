@@ -68,9 +68,10 @@ def test_a_missing_movie_is_not_told_to_strangers(port: int) -> None:
 
 
 def test_the_lab_dialect_gets_401_in_its_own_form(port: int) -> None:
-    with socket.create_connection((HOST, port), LIMIT) as lab:
-        lab.sendall(b"SETUP movie.Mjpeg RTSP/1.0\nCSeq: 1\nTransport: RTP/UDP; client_port= 25000")
-        assert lab.recv(1024) == b"RTSP/1.0 401 Unauthorized\nCSeq: 1\nSession: 0\n\n"
+    with Peer(port) as lab:
+        transport = b"Transport: RTP/UDP; client_port= 25000"
+        lab.socket.sendall(b"SETUP movie.Mjpeg RTSP/1.0\nCSeq: 1\n" + transport)
+        assert lab.socket.recv(1024) == b"RTSP/1.0 401 Unauthorized\nCSeq: 1\nSession: 0\n\n"
 
 
 def test_basic_is_not_taken(port: int) -> None:

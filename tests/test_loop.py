@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import socket
-
 import pytest
+from lab_clients import PythonLabClient
 from movies import frames_of, write_movie
-from processes import HOST, ServerProcess
-from standard_clients import StandardClient, goodbyes
+from processes import ServerProcess
+from standard_clients import StandardClient, goodbyes, read_rtp
 
 from rtplab.movies.cursor import MovieCursor
 from rtplab.movies.movie import open_movie
 from rtplab.protocol.errors import MessageError
 from rtplab.protocol.rtsp.headers import Range
 from rtplab.serving.media.playback import Playback
-from RtpPacket import RtpPacket
 
 FRAMES = 7
 FPS = 50
@@ -145,22 +143,12 @@ def test_an_explicit_end_is_followed_by_bye(server):
 
 
 def test_lab_clients_see_frame_numbers_go_on(server, short_movie):
-    with (
-        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as rtp,
-        socket.create_connection(server.address, 10) as control,
-    ):
-        rtp.bind((HOST, 0))
-        rtp.settimeout(10)
-        port = rtp.getsockname()[1]
-        setup = f"SETUP movie.Mjpeg RTSP/1.0\nCSeq: 1\nTransport: RTP/UDP; client_port= {port}"
-        control.sendall(setup.encode())
-        session = control.recv(1024).decode().split()[-1]
-        control.sendall(f"PLAY movie.Mjpeg RTSP/1.0\nCSeq: 2\nSession: {session}".encode())
-        control.recv(1024)
+    with PythonLabClient(server.address) as client:
+        client.setup()
+        client.play()
         frames = frames_of(short_movie)
-        for number in range(1, 2 * FRAMES + 3):
-            packet = RtpPacket()
-            packet.decode(rtp.recv(65_535))
-            assert packet.seqNum() == number
-            assert packet.timestamp() == (number - 1) * STEP
-            assert bytes(packet.getPayload()) == frames[(number - 1) % FRAMES]
+        for number, data in enumerate(client.rtp.wait_for_packets(2 * FRAMES + 2), 1):
+            packet = read_rtp(data)
+            assert packet.sequence == number
+            assert packet.timestamp == (number - 1) * STEP
+            assert packet.payload == frames[(number - 1) % FRAMES]

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from processes import HOST, ServerProcess
+from raw_rtsp import Peer
 from standard_clients import StandardClient
 
 from rtplab.protocol.errors import PeerError
@@ -334,7 +335,7 @@ def test_from_others_no_header_is_taken(small_movie):
         with StandardClient(server.port) as viewer:
             assert viewer.ask("OPTIONS").status == 200
         forged = b"PROXY TCP4 203.0.113.9 127.0.0.1 40001 5678\r\n\r\n"
-        with socket.create_connection(server.address, LIMIT) as control:
-            control.sendall(forged)
-            assert control.recv(1024).startswith(b"RTSP/1.0 501 ")
+        with Peer(server.port) as peer:
+            peer.socket.sendall(forged)
+            assert peer.socket.recv(1024).startswith(b"RTSP/1.0 501 ")
         assert "203.0.113.9" not in server.errors()

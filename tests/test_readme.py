@@ -11,13 +11,14 @@ import shutil
 import socket
 import subprocess
 import sys
-import threading
 from contextlib import contextmanager
 from importlib import import_module
 
 import pytest
 from movies import MOVIE, ROOT, frames_of
 from processes import HOST, ServerProcess, run_client
+from raw_rtsp import running_server
+from standard_clients import StandardClient
 
 import ClientLauncher
 from Client import Client
@@ -27,9 +28,7 @@ from rtplab.protocol.rtp.jpeg import parse
 from rtplab.serving.media.library import MovieLibrary
 from rtplab.serving.media.listing import describe_movies
 from rtplab.serving.process.options import parse_arguments
-from rtplab.serving.rtsp.service import Service
 from RtpPacket import RtpPacket
-from Server import Server
 from ServerWorker import ServerWorker
 from VideoStream import VideoStream
 
@@ -216,39 +215,6 @@ def test_the_ffmpeg_command_makes_a_movie_that_is_sent_as_it_is(tmp_path):
 # ---------------------------------------------------------------------- the protocol
 
 
-@contextmanager
-def running_server():
-    server = Server(Service(MovieLibrary(ROOT)))
-    _, port = server.listen()
-    thread = threading.Thread(target=server.serve)
-    thread.start()
-    try:
-        yield port
-    finally:
-        server.stop()
-        thread.join()
-
-
-@contextmanager
-def port_pair():
-    """A socket on an even UDP port whose successor is free as well."""
-    for _ in range(100):
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as rtp:
-            rtp.bind((HOST, 0))
-            port = rtp.getsockname()[1]
-            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as rtcp:
-                if port % 2:
-                    continue
-                try:
-                    rtcp.bind((HOST, port + 1))
-                except OSError:
-                    continue
-                rtp.settimeout(5)
-                yield rtp
-                return
-    raise AssertionError("no pair of ports is free")
-
-
 def bytes_of(cell, rtp_port, session):
     """The message that a cell shows, for our ports and session instead of the example's."""
     text = "".join(re.findall(r"`([^`]+)`", cell)).replace("␍", "\r").replace("␊", "\n")
@@ -265,17 +231,17 @@ def test_the_messages_are_those_of_the_wire(column, dialect):
     rows = table(marked("protocol"))
     assert [row[0] for row in rows] == ["SETUP", "reply", "PLAY", "reply", "first packet"]
     cells = [row[column] for row in rows]
-    with running_server() as port, port_pair() as rtp:
-        rtp_port, session = rtp.getsockname()[1], "123456"
-        with socket.create_connection((HOST, port), timeout=5) as rtsp:
-            for request, reply in (cells[0:2], cells[2:4]):
-                rtsp.sendall(bytes_of(request, rtp_port, session))
-                received = rtsp.recv(4096)
-                assert without_changing(received) == without_changing(
-                    bytes_of(reply, rtp_port, session)
-                )
-                session = re.search(rb"Session: (\d+)", received)[1].decode()
-            packet = rtp.recv(65535)
+    with running_server(ROOT) as port, StandardClient(port) as client:
+        rtp_port, session = client.client_ports[0], "123456"
+        for request, reply in (cells[0:2], cells[2:4]):
+            client.control.sendall(bytes_of(request, rtp_port, session))
+            received = client.control.recv(4096)
+            assert without_changing(received) == without_changing(
+                bytes_of(reply, rtp_port, session)
+            )
+            session = re.search(rb"Session: (\d+)", received)[1].decode()
+        assert client.wait(lambda: client.datagrams[0])
+        packet = client.datagrams[0][0]
     shown = bytes.fromhex("".join(re.findall(r"`([^`]+)`", cells[4])).replace("...", ""))
     fixed = 8 if dialect == "lab" else 2  # then numbers that are random from the start
     assert packet[:fixed] == shown[:fixed]

@@ -13,9 +13,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from lab_clients import PythonLabClient
 from lab_servers import reset
 from movies import MOVIE, frames_of, jpeg_of_size, write_movie
 from processes import ServerProcess
+from raw_rtsp import Peer
 from standard_clients import (
     HOST,
     StandardClient,
@@ -1040,9 +1042,9 @@ def test_the_java_lab_of_htw_dresden(client, frames) -> None:
 def test_asked_in_the_lab_dialect(port, eol, blank, method) -> None:
     """Status line, CSeq and Session first; the description after a blank line."""
     request = f"{method} movie.Mjpeg RTSP/1.0{eol}CSeq: 5{eol}" + (eol if blank else "")
-    with socket.create_connection((HOST, port), 5) as control:
-        control.sendall(request.encode())
-        reply = control.recv(4096).decode()
+    with Peer(port) as peer:
+        peer.socket.sendall(request.encode())
+        reply = peer.socket.recv(4096).decode()
     lines = reply.split(eol)
     assert lines[:3] == ["RTSP/1.0 200 OK", "CSeq: 5", "Session: 0"]
     if method == "OPTIONS":
@@ -1054,19 +1056,13 @@ def test_asked_in_the_lab_dialect(port, eol, blank, method) -> None:
 
 
 def test_the_lab_dialect_and_the_standard_at_the_same_time(port, frames) -> None:
-    with StandardClient(port) as standard, socket.create_connection((HOST, port), 5) as lab:
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as rtp:
-            rtp.bind((HOST, 0))
-            rtp.settimeout(5)
-            transport = f"Transport: RTP/UDP; client_port= {rtp.getsockname()[1]}"
-            lab.sendall(f"SETUP movie.Mjpeg RTSP/1.0\nCSeq: 1\n{transport}".encode())
-            session = lab.recv(1024).decode().split("\n")[2].split()[1]
-            standard.set_up("tcp")
-            lab.sendall(f"PLAY movie.Mjpeg RTSP/1.0\nCSeq: 2\nSession: {session}".encode())
-            standard.play()
-            assert lab.recv(1024).startswith(b"RTSP/1.0 200 OK\nCSeq: 2\n")
-            whole = [read_rtp(rtp.recv(65536)) for _ in range(COUNT)]
-            assert standard.wait(lambda: goodbyes(standard))
+    with StandardClient(port) as standard, PythonLabClient((HOST, port)) as lab:
+        lab.setup()
+        standard.set_up("tcp")
+        assert lab.play().status == 200
+        standard.play()
+        whole = [read_rtp(packet) for packet in lab.rtp.wait_for_packets(COUNT)]
+        assert standard.wait(lambda: goodbyes(standard))
     assert [packet.payload for packet in whole] == frames[:COUNT]
     assert [packet.sequence for packet in whole] == list(range(1, COUNT + 1))
     assert_pictures(standard, frames[:COUNT])

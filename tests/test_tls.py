@@ -214,9 +214,10 @@ def test_plain_rtsp_on_the_tls_port_is_told_so(
         response = peer.ask("DESCRIBE", f"{peer.base}/{PATH}")
         assert (response.status, response.reason) == (400, "This Port Speaks TLS: Use rtsps")
         assert peer.is_hung_up()
-    with socket.create_connection((HOST, port), LIMIT) as lab:
-        lab.sendall(b"SETUP movie.Mjpeg RTSP/1.0\nCSeq: 1\nTransport: RTP/UDP; client_port= 25000")
-        assert lab.recv(1024).startswith(b"RTSP/1.0 400 This Port Speaks TLS")
+    with Peer(port) as lab:
+        transport = b"Transport: RTP/UDP; client_port= 25000"
+        lab.socket.sendall(b"SETUP movie.Mjpeg RTSP/1.0\nCSeq: 1\n" + transport)
+        assert lab.socket.recv(1024).startswith(b"RTSP/1.0 400 This Port Speaks TLS")
     assert play(f"rtsp://{HOST}:{port}/{PATH}") == (
         1,
         "The server refused OPTIONS: 400 This Port Speaks TLS: Use rtsps.\n",
