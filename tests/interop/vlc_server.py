@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
 import subprocess
 import tempfile
 import time
@@ -12,7 +11,10 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from raw_rtsp import Peer
 from real_servers import HOST, START_LIMIT, ended, free_port, wait_until_it_listens
+
+from rtplab.protocol.rtsp.messages import Response
 
 OTHER_USER = {"user": "nobody", "group": "nogroup", "extra_groups": ()}  # VLC refuses root
 
@@ -66,19 +68,19 @@ def vlc_server(frames: Sequence[bytes]) -> Iterator[str]:
 def wait_until_it_has_the_movie(port: int, address: str) -> None:
     """VLC answers before it has opened the file, with 404 or 500."""
     deadline = time.monotonic() + START_LIMIT
-    while "200 OK" not in (reply := ask(port, f"DESCRIBE {address}")):
-        assert time.monotonic() < deadline, reply
+    while (answer := ask(port, "DESCRIBE", address)) is None or answer.status != 200:
+        assert time.monotonic() < deadline, answer
         time.sleep(0.02)
 
 
-def ask(port: int, request: str) -> str:
-    """Send one request over a connection of its own; return the head of the reply."""
-    with socket.create_connection((HOST, port), 5) as control:
-        control.sendall(f"{request} RTSP/1.0\r\nCSeq: 1\r\n\r\n".encode())
-        return control.recv(4096).decode().partition("\r\n\r\n")[0]
+def ask(port: int, method: str, address: str) -> Response | None:
+    """The answer to one request over a connection of its own; None if VLC hangs up instead."""
+    with Peer(port) as peer:
+        peer.send(method, address)
+        return peer.answer()
 
 
 def server_name(address: str) -> str:
     """What the server calls itself."""
-    reply = ask(int(address.split(":")[2].partition("/")[0]), f"OPTIONS {address}")
-    return reply.partition("Server: ")[2].partition("\r\n")[0]
+    answer = ask(int(address.split(":")[2].partition("/")[0]), "OPTIONS", address)
+    return "" if answer is None else answer.headers.get("Server")
