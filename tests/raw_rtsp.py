@@ -43,7 +43,7 @@ def running_server(media: Path, **settings: Any) -> Iterator[int]:
 
 
 class Peer:
-    """One connection, for a `with` statement."""
+    """One connection, for a `with` statement; what `send` has no words for goes to `socket`."""
 
     def __init__(self, port: int, tls: ssl.SSLContext | None = None, source: str = HOST) -> None:
         """Connect, from the loopback address `source`."""
