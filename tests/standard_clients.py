@@ -271,7 +271,7 @@ class StandardClient:
     def wait_for_pictures(self, count: int) -> None:
         assert self.wait(lambda: self.pictures >= count), (self.pictures, self.closed)
 
-    def forgetmedia(self) -> None:
+    def forget_media(self) -> None:
         self.frames.clear()
         for datagrams in self.datagrams:
             datagrams.clear()
