@@ -1,0 +1,53 @@
+"""Ctrl+C and Ctrl+Break end the server, and the client, in good order."""
+
+from __future__ import annotations
+
+import time
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+from movies import ROOT
+from raw_rtsp import Peer
+
+CONSOLE = Path(__file__).parent / "console.py"
+END_LIMIT = 2.0
+"""Seconds from the key to the end."""
+
+
+def play(peer: Peer) -> None:
+    """Have the movie sent over the connection."""
+    url = f"{peer.base}/movie.Mjpeg"
+    setup = peer.ask("SETUP", f"{url}/trackID=0", "Transport: RTP/AVP/TCP;interleaved=0-1")
+    session = f"Session: {setup.headers.get('Session').partition(';')[0]}"
+    assert peer.ask("PLAY", url, session).status == 200
+
+
+@pytest.mark.parametrize("key", ["c", "break"])
+@pytest.mark.parametrize("clients", [0, 2])
+def test_a_key_ends_the_server(windows, films, screen, key, clients):
+    serve = (ROOT / "Server.py", "0", "--host", "127.0.0.1", "--media", films)
+    with windows.start(CONSOLE, key, *serve, display=screen.name) as console:
+        port = console.port
+        with ExitStack() as stack:
+            for _ in range(clients):
+                play(stack.enter_context(Peer(port)))
+            console.send("")
+            _, status, seconds = console.wait_for("ended").split()
+        assert console.wait() == 0
+    assert int(status) == 0 and float(seconds) < END_LIMIT, console.errors
+    assert console.errors == ""
+
+
+@pytest.mark.parametrize("key", ["c", "break"])
+def test_a_key_ends_the_client(windows, films, screen, key):
+    with windows.serve(films, "--loop") as server:
+        url = f"rtsp://127.0.0.1:{server.port}/movie.Mjpeg"
+        play = (ROOT / "ClientLauncher.py", "--headless", url)
+        with windows.start(CONSOLE, key, *play, display=screen.name) as console:
+            assert server.port
+            time.sleep(3)
+            console.send("")
+            _, status, seconds = console.wait_for("ended").split()
+    assert float(seconds) < END_LIMIT, console.errors
+    print(status, console.output)

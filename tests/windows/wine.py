@@ -1,0 +1,203 @@
+"""Programs of Windows: the real CPython for Windows, run by Wine, in a prefix of the test's own.
+
+Their words come by pipes: Wine can't make a Windows handle of every file. A path of Linux is on
+the drive Z: there.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from types import TracebackType
+
+import setup_wine
+from movies import ROOT
+from processes import LISTENING
+from setup_wine import Installation
+
+SITE = Path(__file__).parent / "site"
+LIMIT = 30.0
+"""Seconds that a program gets for anything: Wine starts a Python within one or two."""
+
+
+def on_z(path: Path | str) -> str:
+    """How a path of Linux is called there."""
+    return "Z:" + str(path).replace("/", "\\")
+
+
+class Windows:
+    """A Windows whose registry and user folder are its own; what never changes, all share."""
+
+    def __init__(self, installation: Installation, place: Path) -> None:
+        self._installation = installation
+        self.prefix = place
+        self._copy(installation.prefix)
+        cache = installation.packages.parent / "pycache"
+        self.environment = {
+            **os.environ,
+            **setup_wine.WITHOUT_BROWSERS,
+            "WINEPREFIX": str(place),
+            "PYTHONPATH": ";".join(map(on_z, (SITE, installation.packages))),
+            "PYTHONPYCACHEPREFIX": on_z(cache),
+        }
+        self.environment.pop("DISPLAY", None)
+
+    def _copy(self, pattern: Path) -> None:
+        shutil.copytree(pattern / "dosdevices", self.prefix / "dosdevices", symlinks=True)
+        for name in ("system.reg", "user.reg", "userdef.reg", ".update-timestamp"):
+            shutil.copy(pattern / name, self.prefix)
+        drive = self.prefix / "drive_c"
+        drive.mkdir()
+        for folder in (pattern / "drive_c").iterdir():
+            if folder.name == "users":
+                shutil.copytree(folder, drive / "users", symlinks=True)
+            else:
+                (drive / folder.name).symlink_to(folder)
+        for link in (drive / "users").glob("*/*"):
+            if link.is_symlink():  # into the home folder of whoever runs the tests
+                link.unlink()
+                link.mkdir()
+
+    @property
+    def home(self) -> Path:
+        """The user's folder there."""
+        (user,) = (each for each in (self.prefix / "drive_c/users").iterdir() if each.name != "Public")
+        return user
+
+    def command(self, *arguments: str | int | Path) -> list[str]:
+        """`python.exe ARGUMENTS...`; paths become those of there."""
+        said = [on_z(each) if isinstance(each, Path) else str(each) for each in arguments]
+        python = self._installation.python / "python.exe"
+        return [str(self._installation.wine), str(python), *said]
+
+    def start(self, *arguments: str | int | Path, display: str = "") -> Program:
+        """Start a Python program, with a window on the X display if one is named."""
+        environment = {**self.environment, **({"DISPLAY": display} if display else {})}
+        return Program(self.command(*arguments), environment)
+
+    def run(self, *arguments: str | int | Path, limit: float = LIMIT, display: str = "") -> Program:
+        """Run a Python program to its end."""
+        with self.start(*arguments, display=display) as program:
+            program.wait(limit)
+        return program
+
+    def serve(self, media: Path, *options: str | int | Path) -> Program:
+        """Start the server on a free port, which is `port` of what this returns."""
+        return self.start(ROOT / "Server.py", "0", "--host", "127.0.0.1", "--media", media, *options)
+
+
+class Program:
+    """A process there, for a `with` statement, which ends it by force if it still runs."""
+
+    def __init__(self, command: list[str], environment: dict[str, str]) -> None:
+        self._process = subprocess.Popen(
+            command,
+            env=environment,
+            cwd=tempfile.gettempdir(),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            start_new_session=True,
+        )
+        self._words = {"stdout": b"", "stderr": b""}
+        self._changed = threading.Condition()
+        self._readers = [
+            threading.Thread(target=self._read, args=(name,), name=name) for name in self._words
+        ]
+        for reader in self._readers:
+            reader.start()
+
+    def _read(self, name: str) -> None:
+        pipe = getattr(self._process, name)
+        while data := os.read(pipe.fileno(), 65536):
+            with self._changed:
+                self._words[name] += data
+                self._changed.notify_all()
+
+    def __enter__(self) -> Program:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        with suppress(ProcessLookupError):  # and what it has started
+            os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()
+        for reader in self._readers:
+            reader.join()
+        for pipe in (self._process.stdin, self._process.stdout, self._process.stderr):
+            assert pipe is not None
+            pipe.close()
+        if kind is None:
+            assert "Traceback" not in self.errors, self.errors
+
+    def wait(self, limit: float = LIMIT) -> int:
+        """Wait for its end; return the exit status."""
+        try:
+            status = self._process.wait(limit)
+        except subprocess.TimeoutExpired:
+            raise AssertionError(f"no end after {limit} s: {self.output} {self.errors}") from None
+        for reader in self._readers:
+            reader.join(limit)
+        return status
+
+    def send(self, line: str) -> None:
+        """Write a line to its stdin."""
+        assert self._process.stdin is not None
+        self._process.stdin.write(line.encode() + b"\r\n")
+        self._process.stdin.flush()
+
+    @property
+    def status(self) -> int | None:
+        return self._process.poll()
+
+    @property
+    def output(self) -> str:
+        return self._words["stdout"].decode(errors="replace").replace("\r\n", "\n")
+
+    @property
+    def errors(self) -> str:
+        return self._words["stderr"].decode(errors="replace").replace("\r\n", "\n")
+
+    def lines(self) -> list[str]:
+        """The whole lines of stdout so far."""
+        return [line[:-1] for line in self.output.splitlines(keepends=True) if line.endswith("\n")]
+
+    def wait_for(self, word: str, limit: float = LIMIT) -> str:
+        """Wait for a line of stdout that contains `word`; return the line."""
+        deadline = time.monotonic() + limit
+        with self._changed:
+            while not (found := [line for line in self.lines() if word in line]):
+                left = deadline - time.monotonic()
+                assert left > 0, f"no word of {word!r}: {self.output} {self.errors}"
+                assert self.status is None, f"ended without {word!r}: {self.output} {self.errors}"
+                self._changed.wait(min(left, 0.2))
+        return found[0]
+
+    @property
+    def port(self) -> int:
+        """Where a server says that it listens."""
+        found = LISTENING.search(self.wait_for("Listening on"))
+        assert found is not None
+        return int(found[1])
+
+
+@contextmanager
+def running_windows(place: Path) -> Iterator[Windows]:
+    """A Windows for a while. Raises NoWindows."""
+    windows = Windows(setup_wine.provide(), place)
+    try:
+        yield windows
+    finally:
+        setup_wine.end(place)
