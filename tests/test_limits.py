@@ -7,7 +7,7 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import fields
 from pathlib import Path
@@ -18,6 +18,7 @@ from raw_rtsp import HOST, LIMIT, SOON, Peer, running_server, seconds_to_be_serv
 from rtplab.protocol.rtsp.messages import Request
 from rtplab.serving.admission.limits import BOUNDS, Admission, Limits, Pace, name_of
 from rtplab.serving.process.options import OPTION_LIMITS, parse_arguments, service_from
+from rtplab.serving.rtsp import connection as connection_module
 from rtplab.serving.rtsp.connection import RtspConnection
 from rtplab.serving.rtsp.service import SESSION_TIMEOUT
 
@@ -367,3 +368,29 @@ def test_readme_tells_the_defaults() -> None:
         shown = options.get(name, name_of(name))
         [row] = re.findall(rf"^\| `{shown}` \| (.*) \|$", text, re.MULTILINE)
         assert f"{getattr(Limits(), name)} if not given" in row
+
+
+class Deaf(socket.socket):
+    """A socket as on Windows: nobody who waits for it hears that this end has shut it."""
+
+    def shutdown(self, how: int) -> None:
+        pass
+
+
+@pytest.mark.parametrize("end", [RtspConnection.hang_up, RtspConnection.stop_listening])
+def test_hanging_up_wakes_who_waits_for_a_request_whatever_the_system_does(
+    end: Callable[[RtspConnection], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connection_module, "_SHUTDOWN_WAKES", False)
+    ours, theirs = socket.socketpair()
+    connection = RtspConnection(Deaf(fileno=ours.detach()))
+    listening = threading.Thread(target=lambda: list(connection.messages(lambda: None)))
+    listening.start()
+    with theirs:
+        time.sleep(0.05)
+        end(connection)
+        listening.join(LIMIT)
+        assert not listening.is_alive()
+        connection.send(b"BYE")
+        assert theirs.recv(3) == b"BYE"
+        connection.close()

@@ -30,6 +30,9 @@ KEEPALIVE = {
 # slow line a reply had to wait for them behind frames that are seconds old.
 UNSENT = 64 * 1024
 
+# Elsewhere a socket that this end has shut may stay silent: Windows lets a `select` on it sleep on.
+_SHUTDOWN_WAKES = os.name == "posix"
+
 _Selector = getattr(selectors, "PollSelector", selectors.SelectSelector)  # Windows has no poll
 
 
@@ -59,6 +62,8 @@ class RtspConnection:
         self._selector.register(rtsp_socket, self._events)
         self._wake_reader: socket.socket | None = None  # once frames are sent
         self._hung_up = threading.Event()
+        if not _SHUTDOWN_WAKES:
+            self._get_woken()
 
     @property
     def rtsp_socket(self) -> socket.socket:
@@ -124,7 +129,7 @@ class RtspConnection:
             if events & selectors.EVENT_READ:
                 readable.append(key)
         if not readable:
-            return True
+            return _SHUTDOWN_WAKES or not self.is_hung_up
         self.wait(self._reading_pace.delay(time.monotonic()))
         open_for_more = True
         for key in readable:
@@ -150,10 +155,14 @@ class RtspConnection:
         half a frame would wait for the next one.
         """
         if self._wake_reader is None:
-            self._wake_reader, self._wire.waker = socket.socketpair()
-            self._wake_reader.setblocking(False)
-            self._wire.waker.setblocking(False)
-            self._selector.register(self._wake_reader, selectors.EVENT_READ)
+            self._get_woken()
+
+    def _get_woken(self) -> None:
+        """Have a way for other threads to wake the control thread. Raises OSError."""
+        self._wake_reader, self._wire.waker = socket.socketpair()
+        self._wake_reader.setblocking(False)
+        self._wire.waker.setblocking(False)
+        self._selector.register(self._wake_reader, selectors.EVENT_READ)
 
     def send(self, data: bytes) -> None:
         """Send a reply, after what already waits. Raises OSError when the client is gone."""
@@ -179,18 +188,23 @@ class RtspConnection:
         if seconds > 0:
             self._hung_up.wait(seconds)
 
-    def hang_up(self, how: int = socket.SHUT_RDWR) -> None:
-        """Make `messages` end, from any thread."""
-        self._hung_up.set()
-        try:
-            self._wire.socket.shutdown(how)
-        except OSError:
-            pass  # it is closed already, or the client was faster
+    def hang_up(self) -> None:
+        """Make `messages` end, from any thread; nothing more is sent."""
+        self._end_messages(socket.SHUT_RDWR)
 
     def stop_listening(self) -> None:
         """Make `messages` end, from any thread; what is still to be said gets through."""
-        # Windows does not wake up a reader unless both ways are shut.
-        self.hang_up(socket.SHUT_RD if os.name == "posix" else socket.SHUT_RDWR)
+        # Windows breaks a connection off when more comes to an end that is shut for reading.
+        self._end_messages(socket.SHUT_RD if _SHUTDOWN_WAKES else None)
+
+    def _end_messages(self, how: int | None) -> None:
+        self._hung_up.set()
+        if how is not None:
+            with suppress(OSError):  # it is closed already, or the client was faster
+                self._wire.socket.shutdown(how)
+        if not _SHUTDOWN_WAKES and self._wire.waker is not None:
+            with suppress(OSError):  # the same, or it has been told often enough
+                self._wire.waker.send(b"x")
 
     def close(self) -> None:
         """Free the socket. May be called twice."""
