@@ -544,3 +544,14 @@ def test_a_reply_that_nobody_has_asked_for_changes_nothing(server):
     with client_of(server) as client:
         client.parseRtspReply("RTSP/1.0 200 OK\nCSeq: 1\nSession: 5")
         assert (client.state, client.sessionId) == (Client.INIT, 0)
+
+
+def test_a_long_wait_goes_through_python_now_and_then(server, monkeypatch):
+    """Ctrl+C comes in between, which on Windows nothing else lets through."""
+    monkeypatch.setattr("rtplab.receiving.rtsp.client.LONGEST_WAIT", 0.01)
+    looks = []
+    with client_of(server) as client:
+        assert client.wait_for(lambda: looks.append(1) or len(looks) == 5, LIMIT)
+        started = time.monotonic()
+        assert not client.wait_for(lambda: False, 0.05)
+        assert 0.05 <= time.monotonic() - started < LIMIT

@@ -7,6 +7,8 @@ one. It opens no window.
 
 from __future__ import annotations
 
+import sys
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -31,6 +33,9 @@ from rtplab.receiving.rtsp.playepoch import PlayEpoch
 from rtplab.receiving.rtsp.standarddialogue import Redirected
 from rtplab.receiving.rtsp.watch import Answers, Due, Expected, TimeLimits, Watch
 from rtplab.receiving.rtsp.workers import ClientWorkers
+
+# Seconds: on Windows nothing interrupts a wait for another thread, and Ctrl+C comes after it.
+LONGEST_WAIT = 0.2 if sys.platform == "win32" else threading.TIMEOUT_MAX
 
 
 @dataclass
@@ -658,8 +663,13 @@ class RtspClient:
 
     def wait_for(self, condition: Callable[[], bool], timeout: float) -> bool:
         """Wait until `condition` holds, `timeout` seconds at the most; return if it does."""
+        deadline = time.monotonic() + timeout
         with self._changed:
-            return self._changed.wait_for(condition, timeout)
+            while not self._changed.wait_for(condition, min(timeout, LONGEST_WAIT)):
+                timeout = deadline - time.monotonic()
+                if timeout <= 0:
+                    return False
+        return True
 
     def capture_to(self, capture: LiveCapture) -> None:
         """Have all that goes over the wire captured, from the next SETUP on."""
