@@ -26,6 +26,7 @@ from rtplab.receiving.rtp.impairment import Conditions, Impairment, parse_condit
 from rtplab.receiving.rtp.playout import DEFAULT_LATENCY, PlayoutBuffer
 from rtplab.receiving.rtsp.standarddialogue import TRANSPORTS
 from rtplab.receiving.rtsp.trust import TlsTrust
+from rtplab.serving.process.signals import ending_signals
 
 if TYPE_CHECKING:
     from rtplab.player.model.client import PlayerClient
@@ -98,6 +99,8 @@ def main(
     again, for another window.
     """
     write_every_name()
+    if hasattr(signal, "SIGBREAK"):  # Ctrl+Break, on Windows: as Ctrl+C
+        signal.signal(signal.SIGBREAK, signal.default_int_handler)
     options = parse_arguments(argv, prog)
     if options.server is not None:
         return _play(options, make_client, program)
@@ -179,7 +182,7 @@ def _play_on(
     """Play in a window until it is closed."""
     from rtplab.player.window import PlayerWindow
 
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in ending_signals():
         # Tk would only report a KeyboardInterrupt, and forget a `quit` before its main loop.
         signal.signal(number, lambda *_: root.after(0, root.quit))
     capture = _open_capture(options)

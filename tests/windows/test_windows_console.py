@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import time
 from contextlib import ExitStack
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 from movies import ROOT
 from raw_rtsp import Peer
+from wine import LIMIT
 
 CONSOLE = Path(__file__).parent / "console.py"
 END_LIMIT = 2.0
@@ -39,14 +41,30 @@ def test_a_key_ends_the_server(windows, films, screen, key, clients):
 
 
 @pytest.mark.parametrize("key", ["c", "break"])
-def test_a_key_ends_the_client(windows, films, screen, key):
+def test_a_key_ends_the_client_which_says_what_has_come(windows, films, screen, key):
     with windows.serve(films, "--loop") as server:
         url = f"rtsp://127.0.0.1:{server.port}/movie.Mjpeg"
-        play = (ROOT / "ClientLauncher.py", "--headless", url)
-        with windows.start(CONSOLE, key, *play, display=screen.name) as console:
-            assert server.port
-            time.sleep(3)
+        player = (ROOT / "ClientLauncher.py", "--headless", url)
+        with windows.start(CONSOLE, key, *player, display=screen.name) as console:
+            server.wait_for("set up", stream="stderr")
+            time.sleep(0.5)
             console.send("")
             _, status, seconds = console.wait_for("ended").split()
-    assert float(seconds) < END_LIMIT, console.errors
-    print(status, console.output)
+            assert console.wait() == 0
+    assert int(status) == 0 and float(seconds) < END_LIMIT, (console.output, console.errors)
+    assert "packets lost" in console.output
+
+
+def test_a_client_that_waits_for_an_answer_can_be_ended(windows, screen):
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"rtsp://127.0.0.1:{silent.getsockname()[1]}/movie.Mjpeg"
+        player = (ROOT / "ClientLauncher.py", "--headless", url)
+        with windows.start(CONSOLE, "c", *player, display=screen.name) as console:
+            silent.settimeout(LIMIT)
+            accepted, _ = silent.accept()
+            with accepted:
+                assert accepted.recv(1)
+                time.sleep(0.2)
+                console.send("")
+                _, status, seconds = console.wait_for("ended").split()
+    assert int(status) == 1 and float(seconds) < END_LIMIT, (console.output, console.errors)

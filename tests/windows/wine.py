@@ -7,6 +7,7 @@ the drive Z: there.
 from __future__ import annotations
 
 import os
+import select
 import shutil
 import signal
 import subprocess
@@ -109,6 +110,7 @@ class Program:
         )
         self._words = {"stdout": b"", "stderr": b""}
         self._changed = threading.Condition()
+        self._is_left = False
         self._readers = [
             threading.Thread(target=self._read, args=(name,), name=name) for name in self._words
         ]
@@ -117,10 +119,13 @@ class Program:
 
     def _read(self, name: str) -> None:
         pipe = getattr(self._process, name)
-        while data := os.read(pipe.fileno(), 65536):
-            with self._changed:
-                self._words[name] += data
-                self._changed.notify_all()
+        while not self._is_left:  # what it has started may keep the pipe open
+            if select.select([pipe], [], [], 0.1)[0]:
+                if not (data := os.read(pipe.fileno(), 65536)):
+                    return
+                with self._changed:
+                    self._words[name] += data
+                    self._changed.notify_all()
 
     def __enter__(self) -> Program:
         return self
@@ -134,6 +139,7 @@ class Program:
         with suppress(ProcessLookupError):  # and what it has started
             os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
+        self._is_left = True
         for reader in self._readers:
             reader.join()
         for pipe in (self._process.stdin, self._process.stdout, self._process.stderr):
@@ -170,20 +176,20 @@ class Program:
     def errors(self) -> str:
         return self._words["stderr"].decode(errors="replace").replace("\r\n", "\n")
 
-    def lines(self) -> list[str]:
-        """The whole lines of stdout so far."""
-        return [line[:-1] for line in self.output.splitlines(keepends=True) if line.endswith("\n")]
-
-    def wait_for(self, word: str, limit: float = LIMIT) -> str:
-        """Wait for a line of stdout that contains `word`; return the line."""
+    def wait_for(self, word: str, limit: float = LIMIT, stream: str = "stdout") -> str:
+        """Wait for a whole line that contains `word`; return the line."""
         deadline = time.monotonic() + limit
         with self._changed:
-            while not (found := [line for line in self.lines() if word in line]):
+            while not (found := [line for line in self._lines(stream) if word in line]):
                 left = deadline - time.monotonic()
                 assert left > 0, f"no word of {word!r}: {self.output} {self.errors}"
                 assert self.status is None, f"ended without {word!r}: {self.output} {self.errors}"
                 self._changed.wait(min(left, 0.2))
         return found[0]
+
+    def _lines(self, stream: str) -> list[str]:
+        text = self.output if stream == "stdout" else self.errors
+        return [line[:-1] for line in text.splitlines(keepends=True) if line.endswith("\n")]
 
     @property
     def port(self) -> int:
