@@ -70,7 +70,9 @@ class Windows:
     @property
     def home(self) -> Path:
         """The user's folder there."""
-        (user,) = (each for each in (self.prefix / "drive_c/users").iterdir() if each.name != "Public")
+        (user,) = (
+            each for each in (self.prefix / "drive_c/users").iterdir() if each.name != "Public"
+        )
         return user
 
     def command(self, *arguments: str | int | Path) -> list[str]:
@@ -92,7 +94,9 @@ class Windows:
 
     def serve(self, media: Path, *options: str | int | Path) -> Program:
         """Start the server on a free port, which is `port` of what this returns."""
-        return self.start(ROOT / "Server.py", "0", "--host", "127.0.0.1", "--media", media, *options)
+        return self.start(
+            ROOT / "Server.py", "0", "--host", "127.0.0.1", "--media", media, *options
+        )
 
 
 class Program:
@@ -186,6 +190,19 @@ class Program:
                 assert self.status is None, f"ended without {word!r}: {self.output} {self.errors}"
                 self._changed.wait(min(left, 0.2))
         return found[0]
+
+    def wait_for_after(self, before: str, word: str, limit: float = LIMIT) -> None:
+        """Wait for a line that contains `word`, behind the last that contains `before`."""
+        deadline = time.monotonic() + limit
+        with self._changed:
+            while True:
+                lines = self._lines("stdout")
+                last = max(number for number, line in enumerate(lines) if before in line)
+                if any(word in line for line in lines[last:]):
+                    return
+                left = deadline - time.monotonic()
+                assert left > 0, f"no word of {word!r} after {before!r}: {self.output}"
+                self._changed.wait(min(left, 0.2))
 
     def _lines(self, stream: str) -> list[str]:
         text = self.output if stream == "stdout" else self.errors
