@@ -159,6 +159,9 @@ def _play_in_window(
         import tkinter
     except ImportError:
         return _no_window("Python has no tkinter here")
+    from rtplab.player.look.sharpness import ask_for_sharpness
+
+    ask_for_sharpness()
     try:
         root = tkinter.Tk()
     except tkinter.TclError:
