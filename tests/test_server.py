@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import runpy
@@ -152,7 +153,7 @@ def test_without_a_port_it_is_5678(monkeypatch):
 
     monkeypatch.setattr(server_module, "service_from", note)
     assert Server().main([]) == 1
-    assert wanted == [(5678, "0.0.0.0", ".", 20.0)]
+    assert wanted == [(5678, None, ".", 20.0)]
 
 
 def test_version():
@@ -453,3 +454,11 @@ def test_close_may_be_called_twice_and_before_anything_else(small_movie):
 def test_the_program_is_run_only_as_a_program():
     assert "Server" in runpy.run_path(str(ROOT / "Server.py"))
     assert sys.modules["Server"] is module
+
+
+@pytest.mark.parametrize(("system", "word"), [("win32", "Windows"), ("linux", "1023")])
+def test_a_port_that_the_system_keeps_is_explained(monkeypatch, system, word):
+    """Windows excludes ranges of ports, also above 1023."""
+    monkeypatch.setattr(sys, "platform", system)
+    options = server_module.parse_arguments(["5678"])
+    assert word in server_module._explain(PermissionError(errno.EACCES, "denied"), options)

@@ -40,7 +40,7 @@ def parse_arguments(argv: list[str] | None, prog: str = "Server.py") -> argparse
         "port", nargs="?", type=_port, default=DEFAULT_PORT, help="TCP port (default: %(default)s)"
     )
     parser.add_argument("--media", default=".", help="folder of the movies (default: this one)")
-    parser.add_argument("--host", default="0.0.0.0", help="address to listen on (default: all)")
+    parser.add_argument("--host", help="address to listen on (default: all)")
     parser.add_argument(
         "--fps", type=_fps, default=DEFAULT_FPS, help="frames per second (default: %(default)g)"
     )

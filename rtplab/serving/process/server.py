@@ -23,6 +23,7 @@ from rtplab.serving.process.workers import MakeWorker, Workers
 from rtplab.serving.rtsp.service import Service
 from rtplab.serving.rtsp.worker import RtspWorker
 from rtplab.serving.scaling.exposition import MetricsServer, open_metrics_listeners
+from rtplab.serving.scaling.listeners import ALL_IPV4, open_both, open_listener
 from rtplab.serving.scaling.metrics import Metrics
 from rtplab.serving.scaling.supervisor import Supervisor, open_listeners
 
@@ -34,7 +35,7 @@ logger = logging.getLogger("rtplab.server")
 
 
 class RtspServer:
-    """A listening socket and the workers of the clients that came in by it."""
+    """What listens, and the workers of the clients that came in by it."""
 
     def __init__(
         self, service: Service | None = None, make_worker: MakeWorker = RtspWorker
@@ -43,7 +44,7 @@ class RtspServer:
         self.service = service or Service()
         self._make_worker = make_worker
         self._workers = Workers(make_worker)  # used by the accepting thread alone
-        self._listener: socket.socket | None = None
+        self._listeners: list[socket.socket] = []
         self._wake_reader, self._wake_writer = socket.socketpair()
         for end in (self._wake_reader, self._wake_writer):
             end.setblocking(False)
@@ -51,14 +52,15 @@ class RtspServer:
 
     def listen(self, host: str = "127.0.0.1", port: int = 0) -> tuple[str, int]:
         """Bind and listen; return the address. Port 0 takes a free one. Raises OSError."""
-        (listener,) = open_listeners(host, port, 1)
-        self._adopt(listener)
+        listener = open_listener(host, port)
+        self._adopt([listener])
         host, port = listener.getsockname()[:2]
         return host, port
 
-    def _adopt(self, listener: socket.socket) -> None:
-        listener.setblocking(False)
-        self._listener = listener
+    def _adopt(self, listeners: list[socket.socket]) -> None:
+        for listener in listeners:
+            listener.setblocking(False)
+        self._listeners = listeners
 
     def serve(
         self, status: StatusReporter | None = None, parent_alive_fd: int | None = None
@@ -67,12 +69,13 @@ class RtspServer:
 
         Print `status` whenever it is due. Stop as well when `parent_alive_fd` can be read.
         """
-        assert self._listener is not None, "listen() comes first"
+        assert self._listeners, "listen() comes first"
         with ExitStack() as stack:
             stack.callback(self.close)
             stack.enter_context(woken_by_signals(self._wake_writer))
             with selectors.DefaultSelector() as selector:
-                selector.register(self._listener, selectors.EVENT_READ)
+                for listener in self._listeners:
+                    selector.register(listener, selectors.EVENT_READ, listener)
                 selector.register(self._wake_reader, selectors.EVENT_READ)
                 if parent_alive_fd is not None:
                     selector.register(parent_alive_fd, selectors.EVENT_READ)
@@ -80,20 +83,20 @@ class RtspServer:
                     for key, _ in selector.select(status.seconds_left() if status else None):
                         if key.fileobj is self._wake_reader:
                             self._wake_reader.recv(WAKE_SIZE)
+                        elif key.data is not None:
+                            self._accept(key.data)
                         self._closing |= key.fileobj == parent_alive_fd
                     if status:
                         status.print_if_due()
-                    self._accept()
 
-    def _accept(self) -> None:
-        assert self._listener is not None
+    def _accept(self, listener: socket.socket) -> None:
         try:
-            rtsp_socket, address = self._listener.accept()
+            rtsp_socket, address = listener.accept()
         except OSError as error:
             if is_resource_exhaustion(error):  # let some client go before the next is accepted
                 self._workers.log_full(f"can't be accepted for now: {error.strerror}")
                 threading.Event().wait(ACCEPT_PAUSE)
-            return  # or the client has gone again, or it was the wake-up call
+            return  # or the client has gone again
         try:
             self._workers.take_in(rtsp_socket, address, self.service)
         except OSError as error:  # as on macOS when it has hung up already
@@ -113,8 +116,8 @@ class RtspServer:
 
     def close(self) -> None:
         """Free the port and end every session. May be called twice."""
-        if self._listener is not None:
-            self._listener.close()
+        for listener in self._listeners:
+            listener.close()
         self._workers.close()
         self.service.close()
         self._wake_reader.close()
@@ -140,11 +143,13 @@ class RtspServer:
                     metrics_listeners = open_metrics_listeners(options.metrics, options.workers)
                     for listener in metrics_listeners:
                         stack.callback(listener.close)
-                listeners = open_listeners(options.host, options.port, options.workers)
+                listeners = _open_listeners(options)
             except (ValueError, OSError, KeyboardInterrupt) as error:
                 print(_explain(error, options), file=sys.stderr)
                 return 1
-            lines = [f"Listening on {_address(listeners[0])}", *movies]
+            is_alone = options.workers == 1  # its listeners are of different families
+            shown = listeners if is_alone else listeners[:1]
+            lines = [*(f"Listening on {_address(listener)}" for listener in shown), *movies]
             lines += [f"Metrics on http://{_address(own)}/metrics" for own in metrics_listeners]
 
             def announce() -> None:
@@ -155,19 +160,19 @@ class RtspServer:
                 own = metrics_listeners[number - 1 : number]
                 signals = (signal.SIGTERM,)
                 server.serve_process(
-                    listener, signals, options.status, own, number, parent_alive_fd
+                    [listener], signals, options.status, own, number, parent_alive_fd
                 )
 
-            if len(listeners) > 1:
+            if not is_alone:
                 return Supervisor(listeners, work).run(announce)
             self.serve_process(
-                listeners[0], ending_signals(), options.status, metrics_listeners, ready=announce
+                listeners, ending_signals(), options.status, metrics_listeners, ready=announce
             )
             return 0
 
     def serve_process(
         self,
-        listener: socket.socket,
+        listeners: list[socket.socket],
         signals: tuple[signal.Signals, ...],
         status_interval: float | None = None,
         metrics_listeners: list[socket.socket] | None = None,
@@ -175,12 +180,12 @@ class RtspServer:
         parent_alive_fd: int | None = None,
         ready: Callable[[], None] = lambda: None,
     ) -> None:
-        """Serve on a socket that listens, until one of the signals comes, and report meanwhile.
+        """Serve on sockets that listen, until one of the signals comes, and report meanwhile.
 
         `number` is that of the worker process, 0 for the only one. `ready` is called as soon as
         signals are obeyed.
         """
-        self._adopt(listener)
+        self._adopt(listeners)
         metrics = Metrics(self.service.pacer)
         self.service.observer = metrics
         label = f"worker {number}" if number else "status"
@@ -191,6 +196,13 @@ class RtspServer:
             for own in metrics_listeners or []:
                 stack.enter_context(closing(MetricsServer(metrics, own, number)))
             self.serve(status, parent_alive_fd)
+
+
+def _open_listeners(options: argparse.Namespace) -> list[socket.socket]:
+    """Return what is to listen: one socket for each worker, or each family. Raises OSError."""
+    if options.host is None and options.workers == 1:
+        return open_both(options.port)
+    return open_listeners(options.host or ALL_IPV4, options.port, options.workers)
 
 
 def _address(listener: socket.socket) -> str:
@@ -205,8 +217,10 @@ def _explain(error: BaseException, options: argparse.Namespace) -> str:
         return str(error)
     if error.errno == errno.EADDRINUSE:
         return f"Port {options.port} is in use: stop the program that has it, or name another port."
+    if error.errno == errno.EACCES and error.filename is None and sys.platform == "win32":
+        return f"Windows keeps port {options.port} for itself or another program: name another."
     if error.errno == errno.EACCES and error.filename is None:
         return f"Port {options.port} needs more rights than you have: use one above 1023."
     if error.filename is not None:
         return f"The folder {options.media} can't be read ({error.strerror}): check --media."
-    return f"Can't listen on {options.host}: {error.strerror or error}. Check --host."
+    return f"Can't listen on {options.host or ALL_IPV4}: {error.strerror or error}. Check --host."

@@ -19,7 +19,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-BACKLOG = 512  # connections that may wait to be accepted: a class that starts all at once
+from rtplab.serving.scaling.listeners import open_listener
+
 MAX_WORKERS = 256  # more than any machine has cores
 # Seconds from one start of a worker to its next: one that dies at once must not keep a core busy.
 RESTART_INTERVAL = 1.0
@@ -37,8 +38,7 @@ def can_share_a_port() -> bool:
 
 def open_listeners(host: str, port: int, count: int) -> list[socket.socket]:
     """Return `count` sockets that listen on one port; port 0 is a free one. Raises OSError."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    first = socket.create_server((host, port), family=family, backlog=BACKLOG)
+    first = open_listener(host, port)
     if count == 1:
         return [first]
     # A port can be shared with strangers too. That the first socket got it alone shows that nobody
@@ -48,9 +48,7 @@ def open_listeners(host: str, port: int, count: int) -> list[socket.socket]:
     listeners: list[socket.socket] = []
     try:
         for _ in range(count):
-            listeners.append(
-                socket.create_server(address, family=family, backlog=BACKLOG, reuse_port=True)
-            )
+            listeners.append(open_listener(*address, shared=True))
     except OSError:
         _close(listeners)
         raise

@@ -1,0 +1,55 @@
+"""Sockets that listen on a port: for both families of addresses, and with nobody beside us."""
+
+from __future__ import annotations
+
+import errno
+import socket
+import sys
+
+ALL_IPV4 = "0.0.0.0"
+BACKLOG = 512  # connections that may wait to be accepted: a class that starts all at once
+PORT_TRIES = 16  # a free port of IPv4 that somebody has by IPv6 is rare
+# What a system says that has no IPv6, or none that may be used.
+_NO_IPV6 = (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL, errno.EPROTONOSUPPORT)
+
+
+def open_listener(host: str, port: int, *, shared: bool = False) -> socket.socket:
+    """Return a socket that listens; port 0 is a free one. Raises OSError.
+
+    `shared` lets others of our own have the port, too, by SO_REUSEPORT. On Windows SO_REUSEADDR
+    would let any program take it over, and SO_EXCLUSIVEADDRUSE lets none.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    exclusive = getattr(socket, "SO_EXCLUSIVEADDRUSE", None)
+    if sys.platform != "win32" or exclusive is None:
+        return socket.create_server((host, port), family=family, backlog=BACKLOG, reuse_port=shared)
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, exclusive, 1)
+        if family == socket.AF_INET6:
+            listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        listener.bind((host, port))
+        listener.listen(BACKLOG)
+    except OSError:
+        listener.close()
+        raise
+    return listener
+
+
+def open_both(port: int) -> list[socket.socket]:
+    """Return sockets for IPv4 and IPv6 on every address and one port, or IPv4's alone.
+
+    A system tries IPv6 first when it looks for `localhost`, and Windows waits two seconds for it.
+    Raises OSError when one family does not get the port: one port for both, or none.
+    """
+    for tries_left in reversed(range(PORT_TRIES)):
+        first = open_listener(ALL_IPV4, port)
+        try:
+            return [first, open_listener("::", first.getsockname()[1])]
+        except OSError as error:
+            if not socket.has_ipv6 or error.errno in _NO_IPV6:
+                return [first]
+            first.close()
+            if port or not tries_left:
+                raise
+    raise AssertionError("not reached")
