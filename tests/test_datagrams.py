@@ -175,3 +175,14 @@ class PortWasClosed(FakeSocket):
 def test_only_linux_is_asked(monkeypatch):
     monkeypatch.setattr(datagrams.sys, "platform", "darwin")
     assert not kernel_can_segment()
+
+
+class FullQueue(FakeSocket):
+    def send(self, data):
+        raise OSError(errno.ENOBUFS, "No buffer space available")
+
+
+def test_a_full_queue_of_macos_is_no_closed_port():
+    sender = DatagramSender(FullQueue(), False, refused)
+    sender.send(packets_of(1000, 3, 1000))
+    assert sender.dropped == 3

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import time
+from types import SimpleNamespace
 
 import pytest
 
@@ -164,6 +166,22 @@ class TestClosedPort:
         with pytest.raises(ViewerGone, match="RTP port can't be reached: Connection refused"):
             send_for(sink, clock, 1.0)
         assert clock.now < 1000.0 + module.REFUSAL_PATIENCE + 0.2
+        sink.close()
+
+    def test_that_only_receiving_tells_of_is_found_out_as_on_windows(
+        self, closed_port, clock, monkeypatch
+    ):
+        monkeypatch.setattr(module, "_REFUSALS_ARE_RECEIVED", True)
+        sink = UdpSink(HOST, HOST, closed_port)
+
+        def send_silently(packets):
+            with contextlib.suppress(ConnectionRefusedError):
+                sink._socket.send(b"".join(packets[0]))
+
+        sink._sender = SimpleNamespace(send=send_silently)
+        send_for(sink, clock, module.REFUSAL_PATIENCE * 0.9)
+        with pytest.raises(ViewerGone):
+            send_for(sink, clock, 1.0)
         sink.close()
 
     def test_that_opens_in_time_gets_the_packets(self, closed_port, clock):

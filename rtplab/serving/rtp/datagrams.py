@@ -119,6 +119,8 @@ class DatagramSender:
             except OSError as error:
                 if ancillary and error.errno in _WITHOUT_SEGMENTATION:
                     raise _NoSegmentation(is_for_now=False) from error
+                if error.errno == errno.ENOBUFS:
+                    break  # macOS says so, and BSD, of a full queue: nothing is closed
                 if not is_last_try:
                     self._refused(error)
                 elif ancillary and error.errno in TOO_LARGE:

@@ -29,6 +29,9 @@ REFUSAL_MEMORY = 1.0
 SEND_BUFFER = 256 * 1024
 PAIR_TRIES = 64  # even and odd port side by side: even if half of all fail, all fail never
 LARGEST_DATAGRAM = 65_535
+# Windows tells by `recv` that an earlier datagram found its port closed (WSAECONNRESET), never by
+# `send`.
+_REFUSALS_ARE_RECEIVED = sys.platform == "win32"
 _UDP_HEADER = 8  # bytes
 _SEGMENTING = kernel_can_segment()
 
@@ -125,6 +128,19 @@ class UdpSink:
     def send(self, packets: list[PacketParts]) -> None:
         """Send packets of one frame. Raises ViewerGone when they have long been refused."""
         self._sender.send(packets)
+        if _REFUSALS_ARE_RECEIVED:
+            self._receive_refusal()
+
+    def _receive_refusal(self) -> None:
+        """Count a refusal that waits to be received. Raises ViewerGone."""
+        try:
+            self._socket.recv(LARGEST_DATAGRAM)  # what players open their way with
+        except BlockingIOError:
+            pass
+        except ConnectionError as error:
+            self._refused(error)
+        except OSError:
+            pass  # a datagram larger than ours ever are
 
     @property
     def dropped(self) -> int:
