@@ -370,6 +370,22 @@ def test_readme_tells_the_defaults() -> None:
         assert f"{getattr(Limits(), name)} if not given" in row
 
 
+def test_macos_is_told_when_to_ask_by_the_name_that_it_has(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delattr(socket, "TCP_KEEPIDLE", raising=False)
+    monkeypatch.setattr(socket, "TCP_KEEPALIVE", 0x10, raising=False)
+    options: list[tuple[int, int]] = []
+
+    class Noted(socket.socket):
+        def setsockopt(self, level: int, option: int, value: int) -> None:  # type: ignore[override]
+            options.append((option, value))
+
+    with Noted() as client:
+        connection_module._tune(client)
+    assert (0x10, 60) in options
+
+
 class Deaf(socket.socket):
     """A socket as on Windows: nobody who waits for it hears that this end has shut it."""
 

@@ -38,7 +38,8 @@ def no_segmentation() -> None:
 
 
 def quick_keepalive() -> None:
-    quick = {"TCP_KEEPIDLE": 1, "TCP_KEEPINTVL": 1, "TCP_KEEPCNT": 2, "TCP_USER_TIMEOUT": 3000}
+    quick = {"TCP_KEEPIDLE": 1, "TCP_KEEPALIVE": 1, "TCP_KEEPINTVL": 1, "TCP_KEEPCNT": 2}
+    quick["TCP_USER_TIMEOUT"] = 3000
     assert connection.KEEPALIVE.keys() == quick.keys()
     connection.KEEPALIVE = quick
 

@@ -22,6 +22,7 @@ WAKE_SIZE = 16  # bytes: more than there are calls to wake up before they are he
 # a reply may need to arrive: Linux would repeat it for a quarter of an hour, and ask nothing.
 KEEPALIVE = {
     "TCP_KEEPIDLE": 60,
+    "TCP_KEEPALIVE": 60,  # the same, as macOS calls it; by itself it asks after two hours
     "TCP_KEEPINTVL": 15,
     "TCP_KEEPCNT": 4,
     "TCP_USER_TIMEOUT": 120_000,
