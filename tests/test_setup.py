@@ -12,6 +12,7 @@ import pytest
 import setup_machine
 import setup_tasks
 import setup_venv
+import setup_wine
 from setup_machine import Machine
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -53,7 +54,7 @@ class TestOldPython:
 def test_wrong_arguments_are_a_usage_error(arguments: list[str]) -> None:
     done = subprocess.run([sys.executable, SETUP, *arguments], capture_output=True, text=True)
     assert done.returncode == 2
-    assert done.stdout == "Usage: setup.py run|test|check|movie|bench|fuzz|soak\n"
+    assert done.stdout == "Usage: setup.py run|test|check|movie|bench|fuzz|soak|windows\n"
     assert done.stderr == ""
 
 
@@ -257,6 +258,7 @@ class TestTestTask:
     def verdict(self, monkeypatch: pytest.MonkeyPatch) -> Installer:
         monkeypatch.setattr(setup_machine, "this_machine", lambda: DEBIAN_USER)
         monkeypatch.setattr(setup_tasks, "call", lambda arguments: 0)
+        monkeypatch.setattr(setup_wine, "provide", lambda: None)
         return Installer(monkeypatch)
 
     def test_passes_without_peers_elsewhere(
@@ -285,6 +287,111 @@ class TestTestTask:
         monkeypatch.setattr(setup_tasks, "call", lambda arguments: 0)
         monkeypatch.setenv("CI", "true")
         assert setup_tasks.test() == status
+
+
+class TestWindowsTask:
+    @pytest.fixture
+    def calls(self, monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
+        calls: list[list[str]] = []
+        Installer(monkeypatch, ())
+        monkeypatch.setattr(setup_machine, "this_machine", lambda: DEBIAN_USER)
+        monkeypatch.setattr(setup_machine, "missing_for_windows", lambda machine: [])
+        monkeypatch.setattr(setup_wine, "provide", lambda: None)
+        monkeypatch.setattr(setup_tasks, "call", lambda arguments: calls.append(arguments) or 0)
+        return calls
+
+    def test_runs_the_tests_that_no_other_task_runs(self, calls: list[list[str]]) -> None:
+        assert setup_tasks.windows() == 0
+        assert [command[-1] for command in calls] == ["tests/windows"]
+        collect = [sys.executable, "-m", "pytest", "--collect-only", "-q", "-p", "no:cacheprovider"]
+        for arguments, is_there in ([], False), (["tests/windows"], True):
+            done = subprocess.run([*collect, *arguments], cwd=ROOT, capture_output=True, text=True)
+            assert ("test_windows_console.py" in done.stdout) is is_there
+
+    @pytest.mark.parametrize("machine", [WINDOWS, HOMEBREW])
+    def test_needs_linux(
+        self, machine: Machine, calls: list[list[str]], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(setup_machine, "this_machine", lambda: machine)
+        with pytest.raises(setup_tasks.SetupError, match="Linux"):
+            setup_tasks.windows()
+        assert not calls
+
+    def test_says_which_packages_are_missing(
+        self,
+        calls: list[list[str]],
+        monkeypatch: pytest.MonkeyPatch,
+        capsys: pytest.CaptureFixture[str],
+    ) -> None:
+        monkeypatch.setattr(setup_machine, "missing_for_windows", lambda machine: ["wine64"])
+        assert setup_tasks.windows() == 1
+        assert "wine64" in capsys.readouterr().out
+        assert not calls
+
+    def test_says_why_there_is_no_windows(
+        self, calls: list[list[str]], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def refuse() -> None:
+            raise setup_wine.NoWindows("Wine does not run here")
+
+        monkeypatch.setattr(setup_wine, "provide", refuse)
+        with pytest.raises(setup_tasks.SetupError, match="Wine does not run here"):
+            setup_tasks.windows()
+        assert not calls
+
+
+class TestWindowsByWine:
+    """What is made once and kept."""
+
+    @pytest.fixture(autouse=True)
+    def steps(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[str]:
+        steps: list[str] = []
+
+        def note(name: str, place: Path) -> None:
+            steps.append(name)
+            place.mkdir()
+
+        monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+        monkeypatch.setattr(setup_wine, "_wine", lambda: Path("/usr/bin/wine"))
+        monkeypatch.setattr(setup_wine, "_wine_version", lambda wine: "wine-8.0")
+        monkeypatch.setattr(setup_wine, "_unpack_python", lambda place: note("python", place))
+        monkeypatch.setattr(
+            setup_wine, "_install_packages", lambda place, wanted: note("packages", place)
+        )
+        monkeypatch.setattr(setup_wine, "_make_prefix", lambda place, wine: note("prefix", place))
+        return steps
+
+    def test_is_made_once_and_lies_in_the_cache(self, steps: list[str], tmp_path: Path) -> None:
+        assert setup_wine.provide() == setup_wine.provide()
+        assert steps == ["python", "packages", "prefix"]
+        assert tmp_path in setup_wine.provide().prefix.parents
+
+    def test_of_another_version_is_made_beside(
+        self, steps: list[str], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        setup_wine.provide()
+        monkeypatch.setattr(setup_wine, "_wine_version", lambda wine: "wine-10.0")
+        setup_wine.provide()
+        assert steps == ["python", "packages", "prefix", "prefix"]
+
+    def test_that_fails_leaves_nothing(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        def fail(place: Path, wine: Path) -> None:
+            place.mkdir()
+            raise setup_wine.NoWindows("it does not start")
+
+        with monkeypatch.context() as patch, pytest.raises(setup_wine.NoWindows):
+            patch.setattr(setup_wine, "_make_prefix", fail)
+            setup_wine.provide()
+        assert setup_wine.provide().prefix.is_dir()
+
+    def test_a_step_that_fails_or_hangs_is_a_sentence(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        with pytest.raises(setup_wine.NoWindows, match="no such place"):
+            setup_wine._run([sys.executable, "-c", "raise SystemExit('no such place')"])
+        monkeypatch.setattr(setup_wine, "STEP_LIMIT", 0.01)
+        with pytest.raises(setup_wine.NoWindows, match="timed out"):
+            setup_wine._run([sys.executable, "-c", "import time; time.sleep(9)"])
 
 
 class TestFuzzTask:

@@ -29,6 +29,7 @@ ALL_TESTS = (
     ("pytest", "-q", "-m", "alone"),
 )
 """First what may meet; then, one by one, what would judge the others, or disturb them."""
+WINDOWS_TESTS = ("pytest", *SIDE_BY_SIDE, "tests/windows")
 PROPERTIES = ("pytest", *SIDE_BY_SIDE, "-m", "hypothesis", "--hypothesis-profile=thorough")
 FAILED_TESTS = ("pytest", "--last-failed")
 FAILURES = ".pytest_cache/v/cache/lastfailed"
@@ -51,7 +52,7 @@ class SetupError(Exception):
 def main(arguments: list[str]) -> int:
     tasks: dict[str, Callable[..., int]] = {
         **{"run": run, "test": test, "check": check, "movie": movie, "bench": bench},
-        **{"fuzz": fuzz, "soak": soak},
+        **{"fuzz": fuzz, "soak": soak, "windows": windows},
     }
     task, *options = arguments or [""]
     if task not in tasks or (options and task not in WITH_OPTIONS):
@@ -131,6 +132,38 @@ def test() -> int:
         return status
     say(f"Not tested for want of: {', '.join(missing)}.")
     return 1 if os.environ.get("CI") else status
+
+
+def without_windows(machine: Machine) -> list[str]:
+    """Make the Windows of the tests, where Wine can; returns what is missing."""
+    if machine.platform != "linux":
+        return []
+    import setup_wine  # it locks files as POSIX has it
+
+    try:
+        setup_wine.provide()
+    except setup_wine.NoWindows as reason:
+        say(str(reason))
+        return ["Windows, by Wine"]
+    return []
+
+
+def windows() -> int:
+    """The tests on the Windows that Wine makes: they start our programs there."""
+    machine = machines.this_machine()
+    if machine.platform != "linux":
+        raise SetupError("These tests need Wine, on Linux. On Windows itself the task is check.")
+    set_up(machine, "dependencies", "test")
+    wanted = machines.missing_for_windows(machine)
+    if wanted and not provided(machine, wanted):
+        return 1
+    import setup_wine  # it locks files as POSIX has it
+
+    try:
+        setup_wine.provide()
+    except setup_wine.NoWindows as reason:
+        raise SetupError(str(reason)) from reason
+    return outcome(WINDOWS_TESTS)
 
 
 def set_up(machine: Machine, *groups: str, peers: bool = False) -> list[str]:

@@ -7,7 +7,6 @@ PyPI, and what it needs beside that from wheels for Windows.
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import os
 import re
@@ -104,6 +103,8 @@ def _requirements() -> list[str]:
 @contextmanager
 def _one_at_a_time(folder: Path) -> Iterator[None]:
     """Tests run side by side, and one of them makes what all wait for."""
+    import fcntl  # of POSIX
+
     with (folder / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
