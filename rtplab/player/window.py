@@ -87,7 +87,7 @@ class PlayerWindow:
         self._build()
         self._bindings.on_close(ask_to_close or self.confirm_close)
         self.picture.bind("<Destroy>", self._destroyed, add=True)
-        self._ticker = Ticker(self.toplevel, self._tick)
+        self._ticker = Ticker(self.toplevel, self._tick, lambda: self.client.state is State.PLAYING)
         self._ticker.start()
 
     @staticmethod

@@ -14,6 +14,7 @@ import time
 from collections import defaultdict, deque
 from collections.abc import Callable
 
+from rtplab.clock import FineWaiting
 from rtplab.protocol.errors import MessageError
 
 MOMENTS = 1000  # a second: to these it is rounded when something is due
@@ -60,6 +61,7 @@ class Pacer:
         # What follows is used by the thread alone.
         self._moments: list[int] = []  # at which something is due: a heap
         self._queue: defaultdict[int, list[ScheduledStream]] = defaultdict(list)  # by moment
+        self._waiting = FineWaiting()
         self.skipped = 0  # frames of all streams so far
         self._unsaid = 0
         self._silent_until = 0.0
@@ -114,8 +116,11 @@ class Pacer:
             self._thread.join()
 
     def _run(self) -> None:
-        while self._wait():
-            self._send_due(time.monotonic() + TOGETHER)
+        try:
+            while self._wait():
+                self._send_due(time.monotonic() + TOGETHER)
+        finally:
+            self._waiting.use(False)
 
     def _wait(self) -> bool:
         """Wait until something is due; False when the pacer is closed."""
@@ -128,6 +133,7 @@ class Pacer:
                 left = self._wakes_at - time.monotonic()
                 if left <= ROUNDING:
                     return True
+                self._waiting.use(bool(self._moments))
                 self._changed.wait(left if self._moments else None)
         return False
 
