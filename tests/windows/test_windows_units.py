@@ -5,12 +5,15 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import pytest
 from movies import ROOT
 
 PURE = ("protocol", "movies", "player/model", "receiving/rtp", "receiving/files")
 OUTSIDE = re.compile(r"^(import|from) (socket|subprocess|processes|raw_rtsp)\b", re.MULTILINE)
 """What a test has that goes beyond memory and files."""
 LIMIT = 120.0
+PARTS = 4
+"""That run side by side."""
 
 
 def pure_tests() -> list[Path]:
@@ -20,9 +23,10 @@ def pure_tests() -> list[Path]:
     return [test for test in tests if test.exists() and not OUTSIDE.search(test.read_text("utf-8"))]
 
 
-def test_pure_parts(windows):
-    tests = pure_tests()
-    assert len(tests) > 20
+@pytest.mark.parametrize("part", range(PARTS))
+def test_pure_parts(windows, part):
+    tests = pure_tests()[part::PARTS]
+    assert len(tests) >= 4
     run = windows.run(
         *("-m", "pytest", "-q", "-p", "no:cacheprovider", "--rootdir", ROOT),
         *("-c", ROOT / "pyproject.toml", "-m", "not (peers or alone or long)"),
