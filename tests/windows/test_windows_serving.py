@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import socket
 import subprocess
 
 import pytest
@@ -102,3 +103,13 @@ def test_a_port_that_another_program_has_is_named(windows, films, server):
     run = windows.run(ROOT / "Server.py", server.port, "--host", "127.0.0.1", "--media", films)
     assert run.status == 1
     assert str(server.port) in run.errors and "in use" in run.errors
+
+
+def test_without_a_host_both_families_are_served(windows, films):
+    with windows.start(ROOT / "Server.py", "0", "--media", films) as server:
+        port = server.port
+        server.wait_for(f"Listening on [::]:{port}")
+        for host in ("127.0.0.1", "::1"):
+            with socket.create_connection((host, port), 10) as client:
+                client.sendall(b"OPTIONS * RTSP/1.0\r\nCSeq: 1\r\n\r\n")
+                assert client.recv(12) == b"RTSP/1.0 200"

@@ -25,8 +25,8 @@ from processes import LISTENING
 from setup_wine import Installation
 
 SITE = Path(__file__).parent / "site"
-LIMIT = 30.0
-"""Seconds that a program gets for anything: Wine starts a Python within one or two."""
+LIMIT = 60.0
+"""Seconds that a program gets for anything: Wine starts a Python in two, on a busy machine in twenty."""
 
 
 def on_z(path: Path | str) -> str:
