@@ -26,7 +26,7 @@ from setup_wine import Installation
 
 SITE = Path(__file__).parent / "site"
 LIMIT = 60.0
-"""Seconds that a program gets for anything: Wine starts a Python in two, on a busy machine in twenty."""
+"""Seconds that a program gets for anything: Wine starts a Python in two, or in twenty when busy."""
 
 
 def on_z(path: Path | str) -> str:
