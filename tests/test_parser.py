@@ -915,3 +915,15 @@ def test_lab_command_survives_the_journey(name, cseq, method, session, form):
     assert contents(parsed(RequestParser(), [data])) == [
         (method, name, cseq, expected, b"", LAB, form, None)
     ]
+
+
+def test_a_lone_cr_in_a_later_request_does_not_change_how_lines_end():
+    parser = RequestParser()
+    parser.feed(b"OPTIONS * RTSP/1.0\r\nCSeq: 1\r\n\r\n", 0.0)
+    parser.feed(b"a\rb rtsp://h/m RTSP/1.0\r\nCSeq: 2\r\n\r\n", 0.0)
+    parser.feed(b"OPTIONS * RTSP/1.0\r\nCSeq: 3\r\n\r\n", 0.0)
+    requests = []
+    while (request := parser.next(100.0)) is not None:
+        requests.append(request)
+    assert len(requests) == 3
+    assert (requests[-1].method, requests[-1].cseq, requests[-1].problem) == ("OPTIONS", "3", None)
