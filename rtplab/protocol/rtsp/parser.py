@@ -174,7 +174,7 @@ class RequestParser(_MessageParser):
         super().__init__()
         self._speaks_lab = False
         self._ends_lines_by_cr = False
-        self._knows_line_ends = False  # a whole head has come: the others end their lines alike
+        self._speaks_standard = False  # a head of the standard has come: lines end with CRLF
         self._drops_fields = False  # they come late, for a lab request that was taken as it stood
         self._request_timeout = request_timeout
         self._max_head, self._max_body = max_head, max_body
@@ -254,7 +254,7 @@ class RequestParser(_MessageParser):
     def _look_for_lone_cr(self) -> None:
         """Notice a lab client that ends its lines by CR alone; it does so with all of them."""
         head = self._head
-        if self._knows_line_ends or self._ends_lines_by_cr or head.lines:
+        if self._speaks_standard or self._ends_lines_by_cr or head.lines:
             return
         lone = _LONE_CR.search(self._buffer, max(0, head.looked - 1), self._max_head)
         if lone and self._buffer.find(b"\n", 0, lone.start()) < 0:
@@ -327,7 +327,6 @@ class RequestParser(_MessageParser):
     # ------------------------------------------------------------------ whole requests
 
     def _read_head(self, head_end: int, body_start: int, blank_line: bool) -> None:
-        self._knows_line_ends = True
         head = self._head
         head.request = request = self._parse_head(bytes(self._buffer[:head_end]), blank_line)
         head.body_start = head.length = body_start
@@ -356,6 +355,7 @@ class RequestParser(_MessageParser):
                 request.problem = MessageError("SETUP says no client_port")
         else:
             request = _parse_standard(lines, form)
+            self._speaks_standard = self._speaks_standard or request.problem is None
         if len(lines) > MAX_HEADERS:
             request.problem = MessageError(f"{len(lines)} header lines are over {MAX_HEADERS}")
         elif len(lines[0]) > MAX_REQUEST_LINE:
