@@ -5,12 +5,15 @@ Over real connections, to our own server and to a scripted one.
 
 from __future__ import annotations
 
+import socket
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from lab_servers import PythonLabServer, rtp
 from movies import MOVIE, frames_of, write_movie
 from processes import ServerProcess
 
@@ -211,3 +214,25 @@ def test_a_thread_that_had_to_end_anyway_ends_nothing_else_when_it_fails(hangs_u
     workers.close()
     assert len(failures) == (0 if hangs_up else 1)
     assert workers.connection is None
+
+
+@pytest.mark.parametrize("marker", [False, True])
+def test_what_came_for_an_earlier_session_is_not_taken(marker):
+    """A lab server that has not noticed our leaving goes on to send to the same port."""
+    pictures = frames_of(MOVIE)[:3]
+    received = []
+    with PythonLabServer(pictures) as server:
+        client = Client(None, HOST, server.port, 0, "movie.Mjpeg")
+        client.on_frame = lambda frame: received.append(frame.data)
+        client.set_up()
+        assert client.wait_for(lambda: client.state is Client.READY, LIMIT)
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as earlier:
+            stale = rtp(frames_of(MOVIE)[9], 10, 0, marker=marker)
+            earlier.sendto(stale, (HOST, client.rtp_port))
+        until = time.monotonic() + LIMIT
+        while not client.reception.statistics.frames and time.monotonic() < until:
+            time.sleep(0.005)
+        assert client.reception.statistics.frames == 1
+        time.sleep(0.05)  # what is taken is handed on at once
+        assert (received, client.frame_number) == ([], 0)
+        client.close()
