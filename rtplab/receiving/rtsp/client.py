@@ -210,7 +210,9 @@ class RtspClient:
             except SessionError as error:
                 self._fail(str(error))
                 return
-            self.send_request("SETUP")
+            with self._changed:
+                if self._workers.connection is not None:  # else a thread has failed, and said why
+                    self.send_request("SETUP")
 
     def open_rtp_port(self) -> None:
         """Open the RTP port and start to receive. Raises SessionError when that can't be."""
