@@ -7,6 +7,7 @@ one. It opens no window.
 
 from __future__ import annotations
 
+import logging
 import sys
 import threading
 import time
@@ -14,8 +15,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from rtplab.protocol.errors import SessionError
+from rtplab.protocol.forgiveness import Forgiveness
 from rtplab.protocol.rtsp.auth import hide_password
-from rtplab.protocol.rtsp.messages import InterleavedFrame, Request, Response, printable
+from rtplab.protocol.rtsp.messages import Dialect, InterleavedFrame, Request, Response, printable
 from rtplab.protocol.rtsp.states import END, State, transition
 from rtplab.receiving.files.capture import Endpoints, LiveCapture
 from rtplab.receiving.files.observer import Observer
@@ -33,6 +35,8 @@ from rtplab.receiving.rtsp.playepoch import PlayEpoch
 from rtplab.receiving.rtsp.standarddialogue import Redirected
 from rtplab.receiving.rtsp.watch import Answers, Due, Expected, TimeLimits, Watch
 from rtplab.receiving.rtsp.workers import ClientWorkers
+
+logger = logging.getLogger("rtplab.client")
 
 # Seconds: on Windows nothing interrupts a wait for another thread, and Ctrl+C comes after it.
 LONGEST_WAIT = 0.2 if sys.platform == "win32" else threading.TIMEOUT_MAX
@@ -90,6 +94,7 @@ class RtspClient:
         self._workers = ClientWorkers(self._failed)
         self._changed = self._workers.changed
         self._ends: tuple[Endpoint, Endpoint] | None = None  # of the last connection
+        self._forgiveness = Forgiveness()
         self._dialogue = source.dialogue()
         self._receiver = self._new_receiver(Conditions())
         self._epoch = PlayEpoch(self._dialogue.start)
@@ -198,11 +203,14 @@ class RtspClient:
         with self._workers.command_lock:
             if self.state is not State.INIT or self._watch.awaits_reply:
                 return  # asked for twice while it connected
-            self._dialogue = self._source.dialogue()
+            self._forgiveness = Forgiveness(self._forgave)
+            self._dialogue = self._source.dialogue(self._forgiveness)
             self._watch.begin_session()
             self._connect()
-            if self._workers.connection is None:
+            connection = self._workers.connection
+            if connection is None:
                 return
+            connection.begin_session(self._forgiveness)
             self._workers.free_rtp_port()
             self._receiver = self._new_receiver(self.impairment.conditions)
             try:
@@ -272,7 +280,8 @@ class RtspClient:
         self.reception.paused()  # packets may have come after the reply to PAUSE
         position, self._wish.position = self._wish.position, None
         request = self._dialogue.play(position, self._wish.scale)
-        self._epoch = PlayEpoch(self._dialogue.start, self._dialogue.frame_rate, now)
+        dialogue = self._dialogue
+        self._epoch = PlayEpoch(dialogue.start, dialogue.frame_rate, now, self._forgiveness)
         return request
 
     def _ask(self, request: Request) -> None:
@@ -330,6 +339,12 @@ class RtspClient:
             self.observer.message_received(response.raw, time.time())
         with self._changed:
             answers = self._watch.take(response)
+            number, right = response.cseq, self._watch.answered
+            is_good = response.status == 200 or self._dialogue.dialect is Dialect.STANDARD
+            if answers is not Answers.NOTHING and is_good and number != right:
+                self._forgiveness.add(
+                    "CSeq in a reply", number or None, f"{right}, as in the request"
+                )
             try:
                 if answers is Answers.REQUEST:
                     self._take_answer(response)
@@ -580,6 +595,13 @@ class RtspClient:
             self.error = sentence
             self._changed.notify_all()
 
+    def _forgave(self, sentence: str) -> None:
+        """Something was understood although it is not right: tell the log and the panel."""
+        logger.warning("Forgiven: %s", sentence)
+        observer = self.observer
+        if observer is not None:
+            observer.forgave(sentence, time.time())
+
     def _lose(self, sentence: str) -> None:
         """The connection is no more: the session is over, and SETUP can begin another."""
         with self._changed:
@@ -631,6 +653,11 @@ class RtspClient:
     def impairment(self) -> Impairment:
         """What is done on purpose to RTP that arrives. Another one for each session."""
         return self._receiver.impairment
+
+    @property
+    def forgiven(self) -> list[str]:
+        """What was understood in the current or last session although it is not right."""
+        return self._forgiveness.sentences
 
     @property
     def first_frame_delay(self) -> float | None:

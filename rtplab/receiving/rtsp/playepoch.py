@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass
 
+from rtplab.protocol.forgiveness import Forgiveness
 from rtplab.protocol.rtp.serial import timestamp_delta
 from rtplab.receiving.rtp.frames import MAX_FRAME, Frame
 from rtplab.receiving.rtp.timeline import CLOCK_RATE
@@ -47,10 +48,12 @@ class PlayEpoch:
         start: PlayStart | None = None,
         frame_rate: float | None = None,
         asked_at: float | None = None,
+        forgiveness: Forgiveness | None = None,
     ) -> None:
         """`asked_at` is when PLAY was sent, whose reply is still to come; None: there is none."""
         self.start = start
         self.frame_rate = frame_rate
+        self._forgiveness = forgiveness or Forgiveness()
         self.first_frame_delay: float | None = None  # seconds from PLAY to the first frame
         self.misplaced = False  # the last frames were left out, as they lie before the start
         self._asked_at = asked_at or 0.0
@@ -136,6 +139,10 @@ class PlayEpoch:
         if self._last is None:
             rtptime = None if self.start is None else self.start.rtptime
             lead = 0 if rtptime is None else timestamp_delta(timestamp, rtptime)
-            self._last = timestamp, lead if abs(lead) <= MAX_LEAD * CLOCK_RATE else 0
+            if abs(lead) > MAX_LEAD * CLOCK_RATE:
+                right = f"near {timestamp}, the timestamp of the first packet"
+                self._forgiveness.add("rtptime in RTP-Info", f"{rtptime}", right)
+                lead = 0
+            self._last = timestamp, lead
         last, ticks = self._last
         return ticks + timestamp_delta(timestamp, last)
