@@ -28,7 +28,6 @@ from rtplab.receiving.rtp.playout import PlayoutBuffer
 from rtplab.receiving.rtp.receiver import MediaReceiver
 from rtplab.receiving.rtp.reception import Reception
 from rtplab.receiving.rtp.rtpsocket import Clock, RtpSocket
-from rtplab.receiving.rtsp.handover import Handover
 from rtplab.receiving.rtsp.login import LoginNeeded
 from rtplab.receiving.rtsp.moviesource import MovieSource
 from rtplab.receiving.rtsp.playepoch import PlayEpoch
@@ -98,7 +97,6 @@ class RtspClient:
         self._dialogue = source.dialogue()
         self._receiver = self._new_receiver(Conditions())
         self._epoch = PlayEpoch(self._dialogue.start)
-        self._handover = Handover(self._changed, self._take_frame, self._movie_ended)
         self._torn_down = False  # until the next SETUP: TEARDOWN has been answered
         self._reset_session()
 
@@ -113,7 +111,7 @@ class RtspClient:
 
     def _new_receiver(self, conditions: Conditions) -> MediaReceiver:
         reception = Reception(LabAssembler(), patience=self.playout.latency)
-        receiver = MediaReceiver(reception, self._deliver, self._said_goodbye, self._clock)
+        receiver = MediaReceiver(reception, self._deliver, self._movie_ended, self._clock)
         receiver.observer = self.observer
         # A new one for each session, so that the same is done to its n-th packet every time.
         receiver.impairment = Impairment(conditions)
@@ -274,9 +272,9 @@ class RtspClient:
 
     def _play_request(self) -> Request:
         now = self._clock()
-        self.ended = False
         self._watch.begin_playing(now)
         self.reception.begin()
+        self._receiver.hold()
         self.reception.paused()  # packets may have come after the reply to PAUSE
         position, self._wish.position = self._wish.position, None
         request = self._dialogue.play(position, self._wish.scale)
@@ -355,8 +353,6 @@ class RtspClient:
             except SessionError as error:
                 self._fail(str(error))
             self._changed.notify_all()
-            claimed = self._handover.claim()
-        self._handover.run(claimed)
 
     def _take_answer(self, response: Response) -> None:
         """Go on after the reply to a request of the session's. Raises SessionError on refusal."""
@@ -367,7 +363,7 @@ class RtspClient:
             self._begin_again()
         except SessionError as error:
             self._wish.when_ready = False
-            self._epoch.give_up()
+            self._give_up_playing()
             self.needs_password = isinstance(error, LoginNeeded)
             raise
         else:
@@ -385,11 +381,14 @@ class RtspClient:
         if self._method == "SETUP":
             self._begin_session()
         elif self._method == "PLAY":
+            self.ended = False
             start = self._dialogue.start
+            self._epoch.begin(start)
             # Over TCP nothing is overtaken, except on purpose.
-            if start is not None and (self._dialogue.uses_udp or not self.impairment.idle):
-                self.reception.first_number = start.first_number
-            self._handover.put(self._epoch.begin(start))
+            may_be_overtaken = self._dialogue.uses_udp or not self.impairment.idle
+            first_number = start.first_number if start is not None and may_be_overtaken else None
+            self._receiver.let_in(first_number)
+            self._look_up()
         elif self._method == "PAUSE":
             self.reception.paused()
         elif self._method == "TEARDOWN":
@@ -408,8 +407,18 @@ class RtspClient:
         self._receiver.transport = dialogue.transport
         if not dialogue.uses_udp:
             self._workers.end_rtp()
-        elif self._workers.rtp_socket is not None:
-            self._workers.rtp_socket.look_up()  # to open the way through a firewall at once
+        else:
+            self._look_up()  # to open the way through a firewall at once
+
+    def _look_up(self) -> None:
+        """Have the thread that receives by UDP see what has changed for it."""
+        if self._workers.rtp_socket is not None:
+            self._workers.rtp_socket.look_up()
+
+    def _give_up_playing(self) -> None:
+        """PLAY was refused, or not answered: then the end of what played before still counts."""
+        self._receiver.give_up()
+        self._look_up()
 
     def _answer(self, request: Request) -> None:
         """Answer a request of the server's. One that says that the movie is over ends it."""
@@ -425,8 +434,7 @@ class RtspClient:
                 self._transmit(reply)
             if self._dialogue.says_end(request) and self.state is State.PLAYING:
                 self._receiver.end()
-                if self._workers.rtp_socket is not None:
-                    self._workers.rtp_socket.look_up()
+                self._look_up()
 
     # ------------------------------------------------------------------ frames
 
@@ -439,17 +447,9 @@ class RtspClient:
     def _deliver(self, frames: list[Frame]) -> None:
         """Take frames as they come, in the thread that receives."""
         with self._changed:
-            if self._method in ("", "SETUP"):
-                return  # nobody has asked for them: what comes to our port is of an earlier session
-            claimed = self._handover.claim(self._epoch.admit(frames))
-        if claimed:
-            self._handover.run(claimed)
-
-    def _said_goodbye(self) -> None:
-        """The server has said BYE, after all that came until now."""
-        with self._changed:
-            claimed = self._handover.claim([None])
-        self._handover.run(claimed)
+            ours = self._epoch.admit(frames)
+        for frame in ours:  # without the lock: whoever takes it may call us
+            self._take_frame(frame)
 
     def _take_frame(self, frame: Frame) -> None:
         """Hand a frame of this PLAY on to the window, and to whoever asked for it."""
@@ -484,6 +484,10 @@ class RtspClient:
                 else:
                     self.notice = "The movie has ended."
                 self.reception.paused()
+                self._changed.notify_all()
+            elif self.state is State.READY and not self.ended:
+                self.ended = True  # it had just been paused, or was to play on and is not
+                self.notice = "The movie has ended."
                 self._changed.notify_all()
 
     def _go_on(self) -> None:
@@ -546,7 +550,7 @@ class RtspClient:
 
     def _report_no_reply(self) -> None:
         self._wish.when_ready = False
-        self._epoch.give_up()
+        self._give_up_playing()
         self._fail(
             f"The server has not answered {self._watch.unanswered_method} within "
             f"{self._limits.reply:g} s: try again, or tear down and set up anew."
