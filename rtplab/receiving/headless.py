@@ -42,6 +42,8 @@ class HeadlessClient(Protocol):
     @property
     def first_frame_delay(self) -> float | None: ...
     @property
+    def forgiven(self) -> list[str]: ...
+    @property
     def reception(self) -> Reception: ...
     def set_up(self) -> None: ...
     def play_movie(self) -> None: ...
@@ -145,6 +147,7 @@ class HeadlessRun:
             "loss_rate": round(statistics.loss_rate, 5),
             "first_frame_ms": None if delay is None else round(delay * 1000, 1),
             "state": self._client.state.name,
+            "forgiven": self._client.forgiven,
             "error": self._error or self._client.error or self._shortfall() or None,
         }
 

@@ -9,6 +9,7 @@ import threading
 import time
 
 from rtplab.protocol.errors import MessageError, SessionError
+from rtplab.protocol.forgiveness import Forgiveness
 from rtplab.protocol.rtsp.messages import Dialect, InterleavedFrame, Request, Response, printable
 from rtplab.protocol.rtsp.parser import ResponseParser
 from rtplab.protocol.tls import ALERT
@@ -67,6 +68,10 @@ class ClientConnection:
         self._closing = threading.Event()
         self._has_received = False
         self._end = ""  # why nothing more will come, as a sentence
+
+    def begin_session(self, forgiveness: Forgiveness) -> None:
+        """Have what is forgiven from now on added to that."""
+        self._parser.forgiveness = forgiveness
 
     def _shake_hands(
         self, context: ssl.SSLContext, host: str, port: int, timeout: float
