@@ -113,4 +113,5 @@ def _request_from_text(data: str | bytes) -> Request:
     """Read one lab request that is known to be whole."""
     head = data.encode("utf-8", "surrogateescape") if isinstance(data, str) else data
     lines, eol = split_lines(head)
-    return lab.parse_request(lines or [""], Form(eol, head.endswith((b"\n\n", b"\n\r\n"))))
+    form = Form(eol, head.endswith((b"\n\n", b"\n\r\n")))
+    return lab.parse_request(lab.as_meant(lines), form)

@@ -8,6 +8,7 @@ only the first frame is sent by the control thread itself.
 from __future__ import annotations
 
 import logging
+import re
 import socket
 import threading
 import time
@@ -37,6 +38,7 @@ from rtplab.serving.rtsp.session import Session, new_session_id, resource_of
 from rtplab.serving.rtsp.setup import ClientEndpoint, SessionMaker
 from rtplab.serving.rtsp.threads import Task
 
+_TIMESTAMP = re.compile(r"\d{1,20}(?:\.\d{0,20})?(?: \d{0,20}(?:\.\d{0,20})?)?\Z", re.ASCII)
 MAX_BAD_REQUESTS = 10  # in a row: by then the peer speaks something else
 
 logger = logging.getLogger("rtplab.server")
@@ -211,6 +213,9 @@ class RtspWorker:
         if logger.isEnabledFor(logging.DEBUG):
             asked = printable(f"{request.method} {without_password(request.uri)}")
             logger.debug("%s < %s > %d", self._client.name, asked, response.status)
+        timestamp = request.headers.get("Timestamp")
+        if _TIMESTAMP.match(timestamp) and request.dialect is Dialect.STANDARD:
+            response.headers.add("Timestamp", timestamp)  # RFC 2326 section 12.38
         self._connection.send(response.serialise(request))
         self._start_if_playing()
         return response.status
@@ -274,7 +279,7 @@ class RtspWorker:
 
     def do_DESCRIBE(self, request: Request) -> Response:
         """RFC 2326 section 10.2: describe the movie in SDP."""
-        accepted = request.headers.get("Accept", "application/sdp")
+        accepted = request.headers.get("Accept", "application/sdp").lower()
         if not any(kind in accepted for kind in ("application/sdp", "application/*", "*/*")):
             raise MessageError(f"only SDP is offered, not {printable(accepted, 60)}", 406)
         resource = resource_of(request)
