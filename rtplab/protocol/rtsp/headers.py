@@ -37,6 +37,14 @@ class Transport:
     ttl: int | None = None
     ssrc: int | None = None
 
+    @property
+    def way(self) -> str:
+        """The way of the media, for people."""
+        ports = f" to port {self.client_port[0]}" if self.client_port else ""
+        if self.multicast:
+            return f"multicast to {printable(self.destination, 60)}{ports}"
+        return self.lower + ports
+
     def serialise(self) -> str:
         """Return the header value, in the standard's spelling."""
         parts = ["RTP/AVP/TCP" if self.lower == "TCP" else "RTP/AVP"]

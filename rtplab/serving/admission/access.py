@@ -208,7 +208,9 @@ class Authenticator:
         if credentials is None:
             return AuthResult(self._challenge(now))
         if not self._is_known and not self._users.failed_tries.may_try(self._host, now):
-            return AuthResult(Response(503))
+            refusal = Response(503)
+            refusal.explain("too many have failed to log in from this address: try again later")
+            return AuthResult(refusal)
         result = self._check_digest(credentials, request, now)
         self._is_known |= result.refusal is None
         return result
