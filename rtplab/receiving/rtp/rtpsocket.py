@@ -65,6 +65,11 @@ class RtpSocket:
         self._closing = False
         self.strangers = 0  # datagrams from other hosts
 
+    @property
+    def own_socket(self) -> socket.socket:
+        """The one that takes RTP."""
+        return self._rtp
+
     def receive(self, deadline: float | None) -> list[Batch] | None:
         """Return the datagrams that have come, RTP first, none at `deadline` (of our clock).
 

@@ -73,6 +73,11 @@ class Pacer:
             return 0.0
         return max(0.0, latenesses[min(int(share * len(latenesses)), len(latenesses) - 1)])
 
+    @property
+    def thread(self) -> threading.Thread | None:
+        """The thread that sends; None before the first stream."""
+        return self._thread
+
     def start(self) -> None:
         """Start the thread, unless it runs. Raises MessageError 503 when the system grants none."""
         with self._changed:

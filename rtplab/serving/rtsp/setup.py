@@ -91,6 +91,9 @@ class SessionMaker:
         """
         library = self.service.library
         path = library.find_meant(name) if dialect is Dialect.LAB else library.find(name)
+        right = path.relative_to(library.folder).as_posix()
+        if name.removeprefix("./") != right:
+            self.client.connection.forgiveness.add("The movie's name", name, printable(right, 80))
         try:
             return open_movie(path)
         except MovieError as error:
