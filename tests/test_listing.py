@@ -95,7 +95,7 @@ def test_within_the_budget_all_is_told(tmp_path, small_movie):
 
 def test_what_is_left_out_is_told_in_one_line(tmp_path, small_movie):
     frames = frames_of(small_movie)[:4]
-    frames[2] = frames[2][:-100]
+    frames[2] = frames[2][:100]
     (tmp_path / "a.mjpeg").write_bytes(b"\n".join(frames))
     summary, note = describe_movies(MovieLibrary(tmp_path), 20)
     assert summary.startswith("  a.mjpeg: 3 frames")

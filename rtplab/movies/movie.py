@@ -40,10 +40,11 @@ class Movie:
         self.width, self.height = self._size_of_first(index, any_frame)
         self.frames, self.left_out = index.frames, index.left_out
         self._start, self._head_of, self._heads = index.start, index.head_of, index.heads
-        self.damage = "; ".join(filter(None, (str(index.left_out), index.cut_off)))
+        self.frame_rate = index.frame_rate
+        self.damage = index.damage
 
     def frame(self, number: int) -> memoryview:
-        """Return the JPEG of frame `number`, counted from 1.
+        """Return frame `number`, counted from 1: the whole JPEG, or what else it was announced as.
 
         Raises MovieError when the file has been changed since it was indexed, so that there is no
         such frame in this place any more.
@@ -58,7 +59,10 @@ class Movie:
             raise MovieError(f"frame {number} is gone: the file has been cut shorter", offset)
         if not data.startswith(head):
             raise MovieError(f"frame {number} is gone: the file has been overwritten", offset)
-        return memoryview(data)[prefix:]
+        picture = memoryview(data)[prefix:]
+        if not self._start or jpeg.is_complete(data, prefix):
+            return picture
+        return memoryview(jpeg.completed(bytes(picture)))
 
     def _size_of_first(self, index: Index, any_frame: bool) -> tuple[int, int]:
         """Return the first picture's sides in pixels; pictures before it without any are left out.
@@ -67,6 +71,8 @@ class Movie:
         """
         for number, (offset, length) in enumerate(index.frames):
             picture = self._read(offset, length)
+            if index.start:
+                picture = jpeg.completed(picture)
             damage = jpeg.measure(picture).problem
             if damage is None or any_frame:
                 del index.frames[:number]

@@ -94,9 +94,12 @@ def picture(data: bytes) -> None:
         except MovieError as error:
             assert 0 <= error.offset <= len(data)
     if data.startswith(jpeg.START_OF_IMAGE):
-        end, problem = jpeg.measure(data)
+        end, problem, lacks_end = jpeg.measure(data)
         assert 0 < end <= len(data)
         assert problem is not None or end == jpeg.end_of_image(data)
+        if lacks_end:
+            assert jpeg.measure(jpeg.completed(data[:end])).problem is None
+        _complete(data[:end], is_good=problem is None)
     with suppress(MovieError):
         header = jpeg.parse(data)
         assert (header.width, header.height) == jpeg.dimensions(data)
@@ -104,6 +107,16 @@ def picture(data: bytes) -> None:
         assert header.scan_start < header.scan_end < end <= len(data)
         if rtpjpeg.unsupported_reason(header) is None:
             _carry(data[:end], header)
+
+
+def _complete(data: bytes, is_good: bool) -> None:
+    """What a picture lacks is put there, once, and nothing else is changed."""
+    completed = jpeg.completed(data)
+    assert jpeg.completed(completed) == completed
+    assert 0 <= len(completed) - len(data) <= jpeg.MAX_ADDED
+    if is_good:
+        assert jpeg.measure(completed).problem is None
+        assert jpeg.frame_header(completed) == jpeg.frame_header(data)
 
 
 def _carry(data: bytes, header: jpeg.JpegHeader) -> None:
@@ -142,7 +155,8 @@ def _look_through(video: VideoStream, data: bytes, any_frame: bool) -> None:
         assert offset >= end
         end = offset + length
         frame = video.nextFrame()
-        assert frame == data[offset:end] != b""
+        stored = data[offset:end]
+        assert frame in (stored, jpeg.completed(stored)) and frame != b""
         assert any_frame or frame.startswith(b"\xff\xd8")
     assert video.nextFrame() == b"" and video.frameNbr() == len(movie.frames) > 0
     assert end <= len(data)
