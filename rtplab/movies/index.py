@@ -28,6 +28,17 @@ MAX_PICTURE = 32 << 20
 # none, and junk may pretend to have one every few bytes; so many take about half a second.
 MAX_DAMAGED = 50_000
 
+# Frames a second that a file may ask for, as `--fps` takes them: others stand there by mistake.
+SLOWEST, FASTEST = Fraction(1, 10), Fraction(1000)
+
+
+def possible_rate(frames: int | Fraction, seconds: int | Fraction) -> Fraction | None:
+    """Return so many frames in so many seconds as a rate; None if no movie has such a one."""
+    if seconds <= 0:
+        return None
+    rate = Fraction(frames) / seconds
+    return rate if SLOWEST <= rate <= FASTEST else None
+
 
 @dataclass
 class LeftOut:

@@ -37,7 +37,7 @@ class Movie:
         self.modified, self.identity = file.modified, file.identity
         format = formats.format_of(file.read(0, formats.LEADING))
         index = format.find_frames(file.read, file.size, any_frame)
-        self.width, self.height = self._size_of_first(index, any_frame)
+        self.width, self.height = self._size_of_first(index)
         self.frames, self.left_out = index.frames, index.left_out
         self._start, self._head_of, self._heads = index.start, index.head_of, index.heads
         self.frame_rate = index.frame_rate
@@ -64,19 +64,21 @@ class Movie:
             return picture
         return memoryview(jpeg.completed(bytes(picture)))
 
-    def _size_of_first(self, index: Index, any_frame: bool) -> tuple[int, int]:
+    def _size_of_first(self, index: Index) -> tuple[int, int]:
         """Return the first picture's sides in pixels; pictures before it without any are left out.
 
         Raises MovieError when there is no frame.
         """
         for number, (offset, length) in enumerate(index.frames):
+            if number and index.frames[number - 1] == (offset, length):  # shown once more
+                continue
             picture = self._read(offset, length)
-            if index.start:
-                picture = jpeg.completed(picture)
-            damage = jpeg.measure(picture).problem
-            if damage is None or any_frame:
+            _, damage, lacks_end = jpeg.measure(picture)
+            if damage is None or lacks_end:
                 del index.frames[:number]
-                return jpeg.dimensions(picture) if damage is None else (0, 0)
+                return jpeg.dimensions(picture)
+            if not index.start:
+                return 0, 0
             index.leave_out(offset, offset + length, counted_from(offset, damage))
         # The index must not hold what is raised here: that holds the file open with its traceback.
         offset, problem = (index.error.offset, str(index.error)) if index.error else (0, "no frame")

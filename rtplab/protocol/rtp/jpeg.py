@@ -187,6 +187,8 @@ def _lacks_end(buffer: Buffer, last: Segment, end: int) -> bool:
     """Tell if the data of a scan goes up to `end`, where the next picture begins, or nothing is."""
     if last.marker != SOS or last.end - last.body > MAX_SCAN_HEADER or end == last.end:
         return False
+    if buffer[end - 2 : end] == END_OF_IMAGE:  # half in the scan's header: damaged otherwise
+        return False
     return end == len(buffer) or buffer[end + 1] == SOI
 
 
