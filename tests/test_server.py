@@ -154,7 +154,7 @@ def test_without_a_port_it_is_5678(monkeypatch):
 
     monkeypatch.setattr(server_module, "service_from", note)
     assert Server().main([]) == 1
-    assert wanted == [(5678, None, ".", 20.0)]
+    assert wanted == [(5678, None, ".", None)]
 
 
 def test_version():

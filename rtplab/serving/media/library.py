@@ -14,7 +14,7 @@ from rtplab.protocol.errors import MessageError
 from rtplab.protocol.rtsp.messages import printable
 from rtplab.serving.admission.descriptors import is_resource_exhaustion
 
-MOVIE_SUFFIXES = (".mjpeg", ".mjpg")
+MOVIE_SUFFIXES = (".mjpeg", ".mjpg", ".avi")
 MAX_FOLDERS = 16  # in one name: more is not a path that anyone made
 MAX_KNOWN = 1000  # names remembered: beyond that, they are looked for anew
 # A name that can't lead anywhere else on any system, nor means a hidden file.

@@ -117,7 +117,7 @@ class SessionMaker:
             origin=self.client.local_host or "127.0.0.1",
             session_id=movie.modified,
             duration=None if self.service.loop else self._playback(movie).duration,
-            frame_rate=self.service.fps,
+            frame_rate=self.service.frame_rate(movie),
             width=width,
             height=height,
             control=TRACK,
@@ -173,4 +173,4 @@ class SessionMaker:
         return Transmission(self._playback(movie), media, stream, service.pacer, viewer, cname)
 
     def _playback(self, movie: Movie) -> Playback:
-        return Playback(MovieCursor(movie), self.service.fps, self.service.loop)
+        return Playback(MovieCursor(movie), self.service.frame_rate(movie), self.service.loop)
