@@ -89,6 +89,76 @@ def test_full_screen_shows_the_picture_alone_and_escape_leaves(watch, root, disp
     assert root.winfo_exists()  # Esc never quits
 
 
+def is_back(player, root, size: tuple[int, int]) -> bool:
+    """Tell if a window has this size again, with its controls below the picture, and whole."""
+    controls, picture = player.window.controls, player.window.picture
+    is_whole = controls.winfo_width() >= controls.narrowest and controls.winfo_ismapped()
+    bottom = controls.winfo_y() + controls.winfo_height()
+    return (
+        (root.winfo_width(), root.winfo_height()) == size
+        and is_whole
+        and controls.winfo_height() == controls.winfo_reqheight()
+        and picture.winfo_height() <= controls.winfo_y()
+        and bottom == root.winfo_height()
+    )
+
+
+def test_many_quick_f_lead_back_to_the_same_window(watch, root, display):
+    player = watch()
+    focus(root, display)
+    display.key("i")
+    assert pump(root, lambda: player.window.panel.open)
+    pump(root, lambda: False, limit=0.3)
+    size = root.winfo_width(), root.winfo_height()
+    for _ in range(30):
+        display.key("f")
+        root.update()
+    assert pump(root, lambda: is_back(player, root, size))
+    pump(root, lambda: False, limit=0.3)
+    assert is_back(player, root, size)
+
+
+def test_the_panel_may_be_opened_and_closed_in_full_screen(watch, root, display):
+    player = watch()
+    focus(root, display)
+    without = root.winfo_width(), root.winfo_height()
+    for is_open in (True, False):
+        display.key("f")
+        assert pump(root, lambda: root.winfo_height() == root.winfo_screenheight())
+        display.key("i")
+        assert pump(root, lambda is_open=is_open: player.window.panel.open is is_open)
+        display.key("f")
+        if is_open:
+            size = without[0] + player.window.panel.width, max(without[1], 540)
+        else:
+            size = without
+        assert pump(root, lambda size=size: is_back(player, root, size))
+
+
+def test_full_screen_of_a_slow_window_manager(watch, root, display, monkeypatch):
+    """It obeys half a second later, to each wish in its turn."""
+    player = watch()
+    focus(root, display)
+    size = root.winfo_width(), root.winfo_height()
+
+    def obey(name: str, wanted: bool) -> None:
+        whole = root.winfo_screenwidth(), root.winfo_screenheight()
+        width, height = whole if wanted else size
+        root.after(500, root.wm_geometry, f"{width}x{height}+0+0")
+
+    monkeypatch.setattr(root, "attributes", obey)
+    for _ in range(4):
+        display.key("f")
+        root.update()
+    pump(root, lambda: False, limit=0.8)
+    assert is_back(player, root, size)
+    display.key("f")
+    assert pump(root, lambda: root.winfo_height() == root.winfo_screenheight())
+    display.key("Escape")
+    pump(root, lambda: False, limit=0.8)
+    assert is_back(player, root, size)
+
+
 def test_light_and_dark_are_remembered(watch, root, display, home):
     player = watch()
     focus(root, display)
