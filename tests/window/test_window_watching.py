@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 import pytest
 from display import pump
 from processes import HOST, ServerProcess
@@ -110,9 +112,10 @@ def test_many_quick_f_lead_back_to_the_same_window(watch, root, display):
     assert pump(root, lambda: player.window.panel.open)
     pump(root, lambda: False, limit=0.3)
     size = root.winfo_width(), root.winfo_height()
-    for _ in range(30):
-        display.key("f")
-        root.update()
+    hand = threading.Thread(target=display.key, args=30 * ["f"])
+    hand.start()
+    pump(root, lambda: not hand.is_alive())
+    hand.join()
     assert pump(root, lambda: is_back(player, root, size))
     pump(root, lambda: False, limit=0.3)
     assert is_back(player, root, size)
@@ -144,18 +147,17 @@ def test_full_screen_of_a_slow_window_manager(watch, root, display, monkeypatch)
     def obey(name: str, wanted: bool) -> None:
         whole = root.winfo_screenwidth(), root.winfo_screenheight()
         width, height = whole if wanted else size
-        root.after(500, root.wm_geometry, f"{width}x{height}+0+0")
+        resize(f"{width}x{height}+0+0")
+
+    def resize(wanted: str | None = None) -> str:
+        return root.wm_geometry() if wanted is None else root.after(500, root.wm_geometry, wanted)
 
     monkeypatch.setattr(root, "attributes", obey)
-    for _ in range(4):
-        display.key("f")
-        root.update()
-    pump(root, lambda: False, limit=0.8)
-    assert is_back(player, root, size)
+    monkeypatch.setattr(root, "geometry", resize)
     display.key("f")
     assert pump(root, lambda: root.winfo_height() == root.winfo_screenheight())
-    display.key("Escape")
-    pump(root, lambda: False, limit=0.8)
+    display.key("f", "f", "f")
+    pump(root, lambda: False, limit=1.0)
     assert is_back(player, root, size)
 
 
