@@ -33,6 +33,21 @@ def test_keys_pause_step_and_play(watch, root, display):
     assert pump(root, lambda: player.window.controller.frame.number > before + 3)
 
 
+def test_number_and_time_change_with_the_picture_and_go_with_it(watch, root):
+    player = watch()
+    controls = player.window.controls
+    for _ in range(20):
+        jpeg = player.window.picture.jpeg
+        assert pump(root, lambda jpeg=jpeg: player.window.picture.jpeg is not jpeg)
+        shown = controls.lab_row.number.cget("text")
+        assert shown == f"Frame {frame_number_of_jpeg(player.window.picture.jpeg)}"
+    assert controls.bar.elapsed.cget("text").startswith("0:0")
+    player.teardown.invoke()
+    assert pump(root, lambda: enabled(player) == ["setup"])
+    assert pump(root, lambda: controls.lab_row.number.cget("text") == "")
+    assert controls.bar.elapsed.cget("text") == controls.bar.total.cget("text") == ""
+
+
 def test_the_mouse_seeks_on_the_slider(watch, root, display):
     player = watch()
     slider = player.window.controls.bar.slider
