@@ -113,7 +113,7 @@ def test_what_was_opened_lately_is_played_again_by_keys_alone(player, root, disp
     history.save(history.Settings([Address(HOST, server.port, 0, "other.Mjpeg"), Address(url=url)]))
     focus(root, display)
     display.key("o")
-    assert pump(root, lambda: asked(root, "Opened lately"))
+    assert pump(root, lambda: asked(root, "Recently played"))
     (dialog,) = dialogs_of(root)
     display.move(*middle_of(dialog))  # without a window manager keys go where the mouse is
     for _ in range(12):
