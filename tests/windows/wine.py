@@ -48,6 +48,7 @@ class Windows:
             "WINEPREFIX": str(place),
             "PYTHONPATH": ";".join(map(on_z, (SITE, installation.packages))),
             "PYTHONPYCACHEPREFIX": on_z(cache),
+            "WINEPATH": on_z(installation.python),
             "DISPLAY": display,
         }
 
@@ -75,15 +76,17 @@ class Windows:
         )
         return user
 
-    def command(self, *arguments: str | int | Path) -> list[str]:
-        """`python.exe ARGUMENTS...`; paths become those of there."""
-        said = [on_z(each) if isinstance(each, Path) else str(each) for each in arguments]
-        python = self._installation.python / "python.exe"
-        return [str(self._installation.wine), str(python), *said]
-
     def start(self, *arguments: str | int | Path) -> Program:
-        """Start a Python program."""
-        return Program(self.command(*arguments), self.environment)
+        """Start `python.exe ARGUMENTS...`."""
+        return self.start_program(self._installation.python / "python.exe", *arguments)
+
+    def start_program(
+        self, program: Path, *arguments: str | int | Path, **environment: str
+    ) -> Program:
+        """Start a program; paths among its arguments become those of there."""
+        said = [on_z(each) if isinstance(each, Path) else str(each) for each in arguments]
+        command = [str(self._installation.wine), str(program), *said]
+        return Program(command, {**self.environment, **environment})
 
     def run(self, *arguments: str | int | Path, limit: float = LIMIT) -> Program:
         """Run a Python program to its end."""
