@@ -7,10 +7,10 @@ it takes that step: so a method that is overridden here, or on one client, has i
 from __future__ import annotations
 
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
+from rtplab.clock import steady
 from rtplab.protocol.errors import MessageError
 from rtplab.protocol.rtsp.messages import Dialect, Response
 from rtplab.protocol.rtsp.parser import ResponseParser
@@ -52,7 +52,7 @@ class Client(RtspClient):
         transport: str = "auto",
         trust: TlsTrust | None = None,
         limits: TimeLimits | None = None,
-        clock: Clock = time.monotonic,
+        clock: Clock = steady,
     ) -> None:
         """Connect to the server; when that fails, `error` says so and SETUP tries again.
 

@@ -130,11 +130,11 @@ class TestUdp:
 
 
 class Clock:
-    """Stands in for time.monotonic."""
+    """Stands in for the clock of media."""
 
     def __init__(self, monkeypatch):
         self.now = 1000.0
-        monkeypatch.setattr(module.time, "monotonic", lambda: self.now)
+        monkeypatch.setattr(module, "steady", lambda: self.now)
 
 
 @pytest.fixture
