@@ -113,7 +113,7 @@ class ServerWorker(RtspWorker):
     def sendRtp(self) -> float | None:
         """Send the next frame; return when the one after it is due, None when there is none.
 
-        Times are seconds of `time.monotonic`. The pacer calls this; for the first frame PLAY does.
+        Times are seconds of `clock.steady`. The pacer calls this; for the first frame PLAY does.
         Without a session, what a script has put into clientInfo is used, as in the lab.
         """
         if self._session is None and self.clientInfo.get("rtpSocket") not in (

@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from rtplab.clock import steady
 from rtplab.protocol.errors import SessionError
 from rtplab.protocol.forgiveness import Forgiveness
 from rtplab.protocol.rtsp.auth import hide_password
@@ -69,7 +70,7 @@ class RtspClient:
         rtp_port: int = 0,
         for_window: bool = False,
         limits: TimeLimits | None = None,
-        clock: Clock = time.monotonic,
+        clock: Clock = steady,
     ) -> None:
         """Play `source`, by UDP on `rtp_port` (0: a free one) and the one above.
 
@@ -696,10 +697,10 @@ class RtspClient:
 
     def wait_for(self, condition: Callable[[], bool], timeout: float) -> bool:
         """Wait until `condition` holds, `timeout` seconds at the most; return if it does."""
-        deadline = time.monotonic() + timeout
+        deadline = steady() + timeout
         with self._changed:
             while not self._changed.wait_for(condition, min(timeout, LONGEST_WAIT)):
-                timeout = deadline - time.monotonic()
+                timeout = deadline - steady()
                 if timeout <= 0:
                     return False
         return True

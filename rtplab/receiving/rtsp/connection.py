@@ -6,8 +6,8 @@ import selectors
 import socket
 import ssl
 import threading
-import time
 
+from rtplab.clock import steady
 from rtplab.protocol.errors import MessageError, SessionError
 from rtplab.protocol.forgiveness import Forgiveness
 from rtplab.protocol.rtsp.messages import Dialect, InterleavedFrame, Request, Response, printable
@@ -35,7 +35,7 @@ class ClientConnection:
         dialect: Dialect,
         trust: TlsTrust | None = None,
         timeout: float = 5.0,
-        clock: Clock = time.monotonic,
+        clock: Clock = steady,
         connected: socket.socket | None = None,
     ) -> None:
         """Connect within `timeout` seconds; with `trust`, by TLS, within as many more.

@@ -6,6 +6,7 @@ import logging
 import random
 import time
 
+from rtplab.clock import steady
 from rtplab.protocol.errors import PacketError
 from rtplab.protocol.rtp import rtcp
 from rtplab.serving.rtp.sinks import ViewerGone
@@ -25,13 +26,13 @@ class SenderReports:
         """Report on `stream`; `cname` is the server's name in RTCP."""
         self._stream = stream
         self._cname = cname
-        # Unix time at zero of time.monotonic. Taken once: reports go on evenly if somebody sets the
+        # Unix time at zero of clock.steady. Taken once: reports go on evenly if somebody sets the
         # clock.
-        self._epoch = time.time() - time.monotonic()
+        self._epoch = time.time() - steady()
         self._next = 0.0  # with the first frame: players set their clocks by it
 
     def send_if_due(self, now: float) -> None:
-        """Send a report if it is time for one; `now` in seconds of time.monotonic.
+        """Send a report if it is time for one; `now` in seconds of `clock.steady`.
 
         Raises ViewerGone.
         """
@@ -41,7 +42,7 @@ class SenderReports:
     def say_goodbye(self) -> None:
         """Send a report with BYE, whether or not anybody is left to hear it."""
         try:
-            self._send(time.monotonic(), rtcp.Bye((self._stream.ssrc,)))
+            self._send(steady(), rtcp.Bye((self._stream.ssrc,)))
         except ViewerGone:
             pass
 
@@ -87,7 +88,7 @@ class ViewerReports:
     def _note(self, block: rtcp.ReportBlock) -> None:
         """Keep the report; log it only now and then, as some players send one every second."""
         self.last = block
-        now = time.monotonic()
+        now = steady()
         if now < self._logged_at + LOG_INTERVAL:
             return
         self._logged_at = now
