@@ -61,7 +61,7 @@ STANDS_ON = {
 PROGRAMS = ""
 """The package's own folder: the commands and the library. It may import everything."""
 
-FOR_ALL = {"rtplab", "rtplab.clock", "rtplab.console"}
+FOR_ALL = {"rtplab.version", "rtplab.clock", "rtplab.console"}
 """The version, how a program waits and how it prints: they import nothing of ours."""
 
 
