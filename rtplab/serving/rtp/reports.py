@@ -9,7 +9,7 @@ import time
 from rtplab.clock import steady
 from rtplab.protocol.errors import PacketError
 from rtplab.protocol.rtp import rtcp
-from rtplab.serving.rtp.sinks import ViewerGone
+from rtplab.serving.rtp.sinks import Sink, ViewerGone
 from rtplab.serving.rtp.stream import CLOCK_RATE, RtpStream
 
 LOG_INTERVAL = 30.0  # seconds between two lines about what one viewer reports
@@ -20,11 +20,12 @@ logger = logging.getLogger("rtplab.server")
 class SenderReports:
     """The reports and the BYE of one stream (RFC 3550 sections 6.4.1 and 6.6)."""
 
-    __slots__ = ("_stream", "_cname", "_epoch", "_next")
+    __slots__ = ("_stream", "_sink", "_cname", "_epoch", "_next")
 
-    def __init__(self, stream: RtpStream, cname: str) -> None:
-        """Report on `stream`; `cname` is the server's name in RTCP."""
+    def __init__(self, stream: RtpStream, cname: str, sink: Sink | None = None) -> None:
+        """Report on `stream`, by its own sink or `sink`; `cname` is the server's name in RTCP."""
         self._stream = stream
+        self._sink = sink or stream.sink
         self._cname = cname
         # Unix time at zero of clock.steady. Taken once: reports go on evenly if somebody sets the
         # clock.
@@ -52,7 +53,7 @@ class SenderReports:
         # Section 6.3.1 spreads it over half to one and a half times its length.
         self._next = now + rtcp.report_interval(random.random())
         report = self._stream.sender_report(self._epoch + now)
-        self._stream.sink.send_report(rtcp.build_compound(report, self._cname, goodbye))
+        self._sink.send_report(rtcp.build_compound(report, self._cname, goodbye))
 
 
 class ViewerReports:
