@@ -27,7 +27,7 @@ from rtplab.receiving.rtsp.watch import TimeLimits
 from rtplab.serving.media.library import MovieLibrary
 from rtplab.serving.process.server import RtspServer
 from rtplab.serving.rtp.live import LiveStream
-from rtplab.serving.rtsp.service import DEFAULT_FPS, Service
+from rtplab.serving.rtsp.service import Service
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -422,14 +422,14 @@ def serve(
     media: str | None = None,
     *,
     host: str | None = None,
-    fps: float = DEFAULT_FPS,
+    fps: float | None = None,
     loop: bool = False,
 ) -> Serving:
     """Start a server of what is published, and of the movies in the folder `media` if given.
 
     Port 0 takes a free one: `Serving.port` says which. Everybody who can reach this machine may
-    watch; with `host="127.0.0.1"` this machine alone. Movies have `fps` frames a second, and begin
-    again at their end with `loop`. Raises ServeError.
+    watch; with `host="127.0.0.1"` this machine alone. Movies have `fps` frames a second (None: what
+    they say, else 20), and begin again at their end with `loop`. Raises ServeError.
     """
     try:
         library = MovieLibrary(media)

@@ -19,6 +19,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 
+from rtplab.clock import steady
 from rtplab.movies.cursor import MovieCursor
 from rtplab.protocol.errors import RtpLabError
 from rtplab.protocol.rtp.rtcp import ReportBlock
@@ -134,7 +135,7 @@ class Channel:
         self.stream.begin_frame(payloads, 0.0)
         self.share = self.stream.send_burst()
         if self._reports is not None:
-            self._reports.send_if_due(time.monotonic())
+            self._reports.send_if_due(steady())
 
     def send_burst(self) -> None:
         """Send some more of the picture, if there is more of it."""
@@ -181,7 +182,7 @@ class Channel:
         if is_goodbye:
             alone.say_goodbye()
         else:
-            alone.send_if_due(time.monotonic())
+            alone.send_if_due(steady())
 
 
 class LiveStream:
@@ -215,7 +216,7 @@ class LiveStream:
         """
         with self._changed:
             self.skipped += self._is_new
-            self._newest, self._is_new = LivePicture(make, time.monotonic()), True
+            self._newest, self._is_new = LivePicture(make, steady()), True
             self._changed.notify_all()
 
     def close(self) -> None:
@@ -342,9 +343,9 @@ class LiveStream:
         except (RtpLabError, OSError) as error:
             with self._changed:
                 self.skipped += 1
-                is_due = time.monotonic() >= self._logged_at + LOG_INTERVAL
+                is_due = steady() >= self._logged_at + LOG_INTERVAL
                 if is_due:
-                    self._logged_at = time.monotonic()
+                    self._logged_at = steady()
             if is_due:
                 name = printable(self.name, 80)
                 logger.warning("%s: a picture, and maybe more, is skipped: %s", name, error)

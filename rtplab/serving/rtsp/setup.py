@@ -93,7 +93,7 @@ class SessionMaker:
         """
         library = self.service.library
         path = library.find_meant(name) if dialect is Dialect.LAB else library.find(name)
-        right = path.relative_to(library.folder).as_posix()
+        right = path.relative_to(library.folder or path).as_posix()
         if name.removeprefix("./") != right:
             self.client.connection.forgiveness.add("The movie's name", name, printable(right, 80))
         try:
