@@ -57,7 +57,7 @@ class LivePicture:
             try:
                 made = self._make()
                 extent = jpeg.measure(made)
-                if extent.problem is not None and not extent.lacks_end:
+                if extent.problem is not None:
                     raise extent.problem
                 self._jpeg = jpeg.completed(made[: extent.end])
             except MovieError as error:
