@@ -27,7 +27,7 @@ LAYERS = {
     "serving": [
         ["serving"],
         ["serving/process"],
-        ["serving/scaling"],
+        ["serving/scaling", "serving/http"],
         ["serving/rtsp"],
         ["serving/rtp"],
         ["serving/media"],
