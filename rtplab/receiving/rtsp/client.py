@@ -266,8 +266,11 @@ class RtspClient:
                 request = dialogue.setup(self.rtp_port)
             elif method == "PLAY":
                 request = self._play_request()
+            elif method == "PAUSE":
+                request = dialogue.pause()
             else:
-                request = dialogue.pause() if method == "PAUSE" else dialogue.teardown()
+                self._receiver.leave()
+                request = dialogue.teardown()
             self._ask(request)
 
     def _play_request(self) -> Request:
@@ -390,7 +393,7 @@ class RtspClient:
             self._receiver.let_in(first_number)
             self._look_up()
         elif self._method == "PAUSE":
-            self.reception.paused()
+            self._receiver.pause()
         elif self._method == "TEARDOWN":
             self._torn_down = True
         if self.state is State.READY and self._wish.when_ready:
@@ -483,7 +486,7 @@ class RtspClient:
                     self._report_unshown()
                 else:
                     self.notice = "The movie has ended."
-                self.reception.paused()
+                self._receiver.pause()
                 self._changed.notify_all()
             elif self.state is State.READY and not self.ended:
                 self.ended = True  # it had just been paused, or was to play on and is not
@@ -505,7 +508,7 @@ class RtspClient:
         is_told = self.notice or self.error
         is_playing = self.state is State.PLAYING and not self._watch.awaits_reply
         return Expected(
-            session=self.state is not State.INIT,
+            session=self.state is not State.INIT and self._method != "TEARDOWN",
             pictures=is_playing and not is_told,
             longest_gap=max(gap, 1 / rate) if rate else gap,
         )
