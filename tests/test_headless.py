@@ -185,6 +185,7 @@ class SlowClient:
     ended = False
     first_frame_delay = on_frame = None
     forgiven = ()
+    seconds_left = None
     set_up_after = 5 * TimeLimits().reply
 
     def __init__(self):

@@ -9,6 +9,7 @@ import time
 
 import pytest
 from movies import MOVIE, frames_of
+from processes import run_client
 from standard_servers import (
     FPS,
     HOST,
@@ -487,3 +488,82 @@ def test_pictures_that_all_bear_one_timestamp_are_shown(pictures) -> None:
         watcher.set_up()
         watcher.play()
         assert len(watcher.frames) >= COUNT - 1
+
+
+# --- The end -------------------------------------------------------------------------------------
+
+
+class HangsUpAtTheEnd(StandardServer):
+    """Closes the connection after the last picture, and says no BYE."""
+
+    says_goodbye = False
+    tells_duration = True
+
+    def stream(self, viewer):
+        super().stream(viewer)
+        if not viewer.stop.is_set():
+            viewer.control.shutdown(socket.SHUT_RDWR)
+
+    def description(self):
+        text = super().description()
+        return text if self.tells_duration else re.sub("a=range.*\r\n", "", text)
+
+
+@BOTH
+def test_a_server_that_hangs_up_at_the_end_has_ended_the_movie(pictures, frames, transport) -> None:
+    with HangsUpAtTheEnd(pictures) as server, watching(server, transport) as watcher:
+        watcher.set_up()
+        watcher.play()
+        client = watcher.client
+        assert (client.state, client.error) == (Client.INIT, "")
+        assert client.notice == "The movie has ended."
+    assert_same_pictures([frame.data for frame in watcher.frames], frames)
+
+
+def test_one_of_unknown_length_that_hangs_up_twice_at_the_same_picture_has_too(pictures) -> None:
+    server = HangsUpAtTheEnd(pictures)
+    server.tells_duration = False
+    with server, watching(server, "tcp") as watcher:
+        watcher.set_up()
+        watcher.client.playMovie()
+        assert "closed the connection" in watcher.error()
+        assert not watcher.client.ended
+        watcher.set_up()
+        watcher.play()
+        assert (watcher.client.error, watcher.client.notice) == ("", "The movie has ended.")
+
+
+def test_headless_tells_the_end_by_hanging_up_as_any_other(pictures) -> None:
+    with HangsUpAtTheEnd(pictures) as server:
+        run = run_client(server.url, "--headless", "--json", "--duration", 20)
+    assert (run.status, run.report["frames"], run.report["error"]) == (0, COUNT, None)
+    assert run.stderr == "The movie has ended.\n"
+
+
+@BOTH
+def test_headless_goes_on_if_another_source_does(pictures, transport) -> None:
+    """RFC 3550 section 6.6: BYE is that of the sources it names."""
+    server = Changes(pictures, 0.02)
+    server.says_bye, server.silence = True, 0.4
+    with server:
+        run = run_client(
+            *(server.url, "--headless", "--json", "--transport", transport),
+        )
+    assert (run.status, run.report["frames"], run.report["error"]) == (0, COUNT, None)
+
+
+def test_a_pause_that_is_answered_with_an_old_number_is_not_waited_for(pictures) -> None:
+    """Micro-RTSP: 400, and the CSeq of before."""
+
+    class AnswersByOldNumber(StandardServer):
+        def do_PAUSE(self, viewer, request):
+            viewer.send(b"RTSP/1.0 400 Bad Request\r\nCSeq: 1\r\n\r\n")
+
+    with AnswersByOldNumber(pictures, 0.1) as server, watching(server) as watcher:
+        watcher.set_up()
+        watcher.play(2)
+        asked_at = time.monotonic()
+        watcher.client.pauseMovie()
+        assert "PAUSE: 400" in watcher.error()
+        assert time.monotonic() - asked_at < 2.0
+        assert watcher.client.state == Client.PLAYING

@@ -37,6 +37,10 @@ from rtplab.receiving.rtsp.workers import ClientWorkers
 
 logger = logging.getLogger("rtplab.client")
 
+THE_END = "The movie has ended."
+# Seconds before the end of a movie: a server that hangs up there, without BYE, has sent it all.
+NEAR_THE_END = 1.0
+
 # Seconds: on Windows nothing interrupts a wait for another thread, and Ctrl+C comes after it.
 LONGEST_WAIT = 0.2 if sys.platform == "win32" else threading.TIMEOUT_MAX
 
@@ -83,6 +87,8 @@ class RtspClient:
         self.needs_password = False  # the server has asked for one: `log_in` gives it
         self.ended = False  # the server has said that the movie is over
         self.frame_number = 0  # of the last frame
+        self._last_frame: Frame | None = None  # of the session
+        self._last_when_lost = b""  # the last picture when a server last hung up while it played
         self.on_frame: Callable[[Frame], None] | None = None
         self.observer: Observer | None = None
         self.playout = PlayoutBuffer()
@@ -103,6 +109,7 @@ class RtspClient:
     def _reset_session(self) -> None:
         self.state = State.INIT
         self.frame_number = 0
+        self._last_frame = None
         self._method = ""  # of the last request of the session's
         self._complaint = ""  # what was said last about packets that make no picture
         self._ended_source: int | None = None  # the one that said BYE
@@ -465,6 +472,7 @@ class RtspClient:
             on_frame(frame)
         with self._changed:
             self.frame_number = frame.number
+            self._last_frame = frame
             self.notice = ""
             self._watch.picture(frame.arrival)
             # A last frame after the session was lost must not wipe out why.
@@ -485,12 +493,12 @@ class RtspClient:
                 if self.first_frame_delay is None and self.reception.unshown:
                     self._report_unshown()
                 else:
-                    self.notice = "The movie has ended."
+                    self.notice = THE_END
                 self._receiver.pause()
                 self._changed.notify_all()
             elif self.state is State.READY and not self.ended:
                 self.ended = True  # it had just been paused, or was to play on and is not
-                self.notice = "The movie has ended."
+                self.notice = THE_END
                 self._changed.notify_all()
 
     def _go_on(self) -> None:
@@ -615,11 +623,26 @@ class RtspClient:
             torn_down = self._torn_down or self._method == "TEARDOWN"
             # A server that refuses a session may then hang up; the refusal says more than that.
             is_refused = self.error and self.state is State.INIT and not self._watch.awaits_reply
+            has_ended = self._has_shown_all()
             self._workers.hang_up()
             self._reset_session()
-            if not torn_down and not is_refused:
+            if has_ended:
+                self.ended, self.error, self.notice = True, "", THE_END
+            elif not torn_down and not is_refused:
                 self._fail(self._dialogue.refused or sentence)
             self._changed.notify_all()
+
+    def _has_shown_all(self) -> bool:
+        """Tell if a server that hangs up has come to the movie's end.
+
+        It is near there, or has hung up at the same picture as the last time.
+        """
+        frame = self._last_frame
+        if self.state is not State.PLAYING or self._method == "TEARDOWN" or frame is None:
+            return False
+        before, self._last_when_lost = self._last_when_lost, frame.data
+        left = self.seconds_left
+        return frame.data == before or (left is not None and left < NEAR_THE_END)
 
     def _failed(self, error: BaseException) -> None:
         """One of our threads has failed: without it, the session is over."""
@@ -665,6 +688,14 @@ class RtspClient:
     def forgiven(self) -> list[str]:
         """What was understood in the current or last session although it is not right."""
         return self._forgiveness.sentences
+
+    @property
+    def seconds_left(self) -> float | None:
+        """How much of the movie follows the last frame; None if nobody knows."""
+        frame, duration, rate = self._last_frame, self.duration, self.frame_rate
+        if frame is None or duration is None:
+            return None
+        return duration - self.position_of(frame) - (1 / rate if rate else 0.0)
 
     @property
     def first_frame_delay(self) -> float | None:

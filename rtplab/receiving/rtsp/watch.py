@@ -145,7 +145,7 @@ class Watch:
         self.is_alive()
         number = response.cseq.strip()
         is_numbered = bool(self._keep_alive) and number == self._keep_alive
-        if not is_numbered and self.awaits_reply and self._is_for_request(number):
+        if not is_numbered and self.awaits_reply and self._is_for_request(number, response.status):
             del self._deadlines[Due.NO_REPLY]
             self.answered = self._request.cseq
             return Answers.REQUEST
@@ -155,10 +155,13 @@ class Watch:
         self.answered, self._keep_alive = number if is_late else self._keep_alive, ""
         return Answers.KEEP_ALIVE
 
-    def _is_for_request(self, number: str) -> bool:
+    def _is_for_request(self, number: str, status: int) -> bool:
+        """Micro-RTSP refuses by the number of an earlier request, though one it has answered."""
         if self._request.dialect is Dialect.LAB:
             return number not in self._given_up
-        return number in ("", self._request.cseq)
+        is_unanswered = number in self._given_up or number == self._keep_alive_before
+        is_refusal = status >= 400 and not self._keep_alive and not is_unanswered
+        return number in ("", self._request.cseq) or is_refusal
 
     # ------------------------------------------------------------------ what is due
 
