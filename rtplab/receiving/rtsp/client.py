@@ -28,7 +28,7 @@ from rtplab.receiving.rtp.playout import PlayoutBuffer
 from rtplab.receiving.rtp.receiver import MediaReceiver
 from rtplab.receiving.rtp.reception import Reception
 from rtplab.receiving.rtp.rtpsocket import Clock, RtpSocket
-from rtplab.receiving.rtsp.login import LoginNeeded
+from rtplab.receiving.rtsp.login import LoginNeeded, PasswordInTheOpen
 from rtplab.receiving.rtsp.moviesource import MovieSource
 from rtplab.receiving.rtsp.playepoch import PlayEpoch
 from rtplab.receiving.rtsp.standarddialogue import Redirected
@@ -85,6 +85,7 @@ class RtspClient:
         self.error = ""
         self.notice = ""
         self.needs_password = False  # the server has asked for one: `log_in` gives it
+        self.needs_basic = False  # and takes it only where everybody on the way can read it
         self.ended = False  # the server has said that the movie is over
         self.frame_number = 0  # of the last frame
         self._last_frame: Frame | None = None  # of the session
@@ -129,7 +130,7 @@ class RtspClient:
     def set_up(self) -> None:
         """Ask the server for the movie; connect first where needed. Only in INIT."""
         if self.state is State.INIT and not self._watch.awaits_reply:
-            self.needs_password = False
+            self.needs_password = self.needs_basic = False
             self.error = ""
             self._run(self._connect_and_set_up)
 
@@ -168,9 +169,12 @@ class RtspClient:
                 self._wish.when_ready = True
                 self.send_request("PAUSE")
 
-    def log_in(self, user: str, password: str) -> None:
-        """Set up as this user: the answer to `needs_password`. A lab server knows no users."""
-        self._source.log_in(user, password)
+    def log_in(self, user: str, password: str, allow_basic: bool = False) -> None:
+        """Set up as this user: the answer to `needs_password`. A lab server knows no users.
+
+        `allow_basic` lets the password go unencrypted: the answer to `needs_basic`.
+        """
+        self._source.log_in(user, password, allow_basic)
         self.set_up()
 
     def _run(self, command: Callable[[], None]) -> None:
@@ -374,6 +378,7 @@ class RtspClient:
         except SessionError as error:
             self._wish.when_ready = False
             self._give_up_playing()
+            self.needs_basic = isinstance(error, PasswordInTheOpen)
             self.needs_password = isinstance(error, LoginNeeded)
             raise
         else:
@@ -385,7 +390,7 @@ class RtspClient:
     def _succeed(self) -> None:
         """The server has done what the last request asked for."""
         self.error = self.notice = ""
-        self.needs_password = False
+        self.needs_password = self.needs_basic = False
         self.state = transition(self.state, self._method)
         self._watch.session_timeout = self._dialogue.timeout
         if self._method == "SETUP":

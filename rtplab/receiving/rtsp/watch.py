@@ -17,12 +17,15 @@ clock, and a deadline is None while nothing is awaited.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum, auto
 from typing import NamedTuple
 
 from rtplab.protocol.rtsp.messages import Dialect, Request, Response
+
+_NUMBER = re.compile(r"[1-9]\d{0,9}\Z", re.ASCII)  # of one of our requests
 
 # A stream may pause for so many times the longest gap between two of its pictures so far.
 GAPS = 3
@@ -159,9 +162,11 @@ class Watch:
         """Micro-RTSP refuses by the number of an earlier request, though one it has answered."""
         if self._request.dialect is Dialect.LAB:
             return number not in self._given_up
+        if number in ("", self._request.cseq):
+            return True
+        is_ours = bool(_NUMBER.match(number)) and int(number) < int(self._request.cseq)
         is_unanswered = number in self._given_up or number == self._keep_alive_before
-        is_refusal = status >= 400 and not self._keep_alive and not is_unanswered
-        return number in ("", self._request.cseq) or is_refusal
+        return status >= 400 and is_ours and not is_unanswered and not self._keep_alive
 
     # ------------------------------------------------------------------ what is due
 
