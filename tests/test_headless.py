@@ -221,6 +221,16 @@ def test_no_picture_is_never_without_a_sentence(capsys):
     assert json.loads(stdout)["error"] == stderr.strip() != ""
 
 
+@pytest.mark.parametrize(("options", "asks"), [({}, True), ({"duration": 0.1}, False)])
+def test_a_stream_that_may_be_slow_asks_how_long_to_wait(options, asks, capsys):
+    client = SlowClient()
+    client.notice = "No packet for 5 s."
+    assert HeadlessRun(client, HeadlessOptions(json=True, **options)).run() == 0
+    stdout, stderr = capsys.readouterr()
+    assert ("--frames" in stderr and "--duration" in stderr) is asks
+    assert (json.loads(stdout)["error"] is None) is asks
+
+
 def test_ctrl_c_before_a_picture_is_told(capsys):
     def interrupt():
         raise KeyboardInterrupt

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import socket
 import struct
+import threading
 import time
 
 import pytest
@@ -13,6 +14,7 @@ from processes import run_client
 from standard_servers import (
     FPS,
     HOST,
+    PATIENCE,
     SSRC,
     Picture,
     StandardServer,
@@ -35,6 +37,7 @@ from test_standard_client import (
 )
 
 from Client import Client
+from rtplab.receiving.rtp.impairment import Conditions
 
 COUNT = 8
 OTHER = 0x0BAD5EED
@@ -567,3 +570,54 @@ def test_a_pause_that_is_answered_with_an_old_number_is_not_waited_for(pictures)
         assert "PAUSE: 400" in watcher.error()
         assert time.monotonic() - asked_at < 2.0
         assert watcher.client.state == Client.PLAYING
+
+
+# --- Why there is no picture ---------------------------------------------------------------------
+
+
+def test_what_is_delayed_on_purpose_is_not_missed(pictures, frames) -> None:
+    with StandardServer(pictures) as server, watching(server, "udp", silence=0.3) as watcher:
+        watcher.client.impairment.conditions = Conditions(delay=0.8)
+        complaints = []
+        watcher.set_up()
+        watcher.client.playMovie()
+        watcher.wait(lambda: complaints.append(watcher.client.error) or watcher.client.ended)
+        assert {*complaints} == {""}
+        assert_same_pictures([frame.data for frame in watcher.frames], frames)
+
+
+class FallsIntoNonsense(StandardServer):
+    """One picture, a silence, packets that make none, and after a while good ones again."""
+
+    def __init__(self, pictures):
+        super().__init__(pictures)
+        self.may_speak, self.may_go_on = threading.Event(), threading.Event()
+
+    def stream(self, viewer):
+        def send(packets):
+            for packet in packets:
+                viewer.send_rtp(packet)
+            viewer.position += 1
+            viewer.sent += 1
+
+        send(self.packets(viewer))
+        self.may_speak.wait(PATIENCE)
+        while not self.may_go_on.wait(0.02):
+            send([*self.packets(viewer)][:-1])
+        for _ in range(3):
+            send(self.packets(viewer))
+
+
+def test_what_is_told_stays_true_and_before_the_second_picture_is_a_notice(pictures) -> None:
+    server = FallsIntoNonsense(pictures * 100)
+    with server, watching(server, "udp", silence=0.3) as watcher:
+        watcher.set_up()
+        watcher.play(1)
+        client = watcher.client
+        watcher.wait(lambda: "No packet" in client.notice)
+        server.may_speak.set()
+        watcher.wait(lambda: "no picture can be made" in client.notice)
+        assert client.error == ""
+        server.may_go_on.set()
+        watcher.wait(lambda: len(watcher.frames) >= 3)
+        assert (client.notice, client.error) == ("", "")

@@ -20,6 +20,8 @@ SECOND_FRAME = 12.0
 # Seconds after a BYE for another source to go on (RFC 3550 section 6.6), unless the movie is over.
 NEXT_SOURCE = 1.5
 LAST_MOMENT = 0.1  # seconds: less than that after a frame, it was the movie's last
+# Seconds from frame to frame beyond which no silence that anybody would wait for tells the end.
+SLOW = 1 / 0.6
 FOR_EVER = 30.0 * 24 * 3600  # seconds: Windows waits for at most 49 days
 
 
@@ -76,7 +78,7 @@ class HeadlessRun:
             if not self._frames:
                 self._error = self._error or "It was interrupted before a picture had come."
         report = self._report()
-        notice = self._client.notice  # the reply to TEARDOWN takes it away
+        notice = self._notice()  # the reply to TEARDOWN takes it away
         self._client.tear_down()
         for sentence in {report["error"] or "", notice} - {""}:
             print(sentence, file=sys.stderr)
@@ -179,7 +181,16 @@ class HeadlessRun:
         if not self._frames:
             return self._client.notice or "No picture has come."
         asked_for_more = self._options.duration or self._frames < (self._options.frames or 0)
-        return self._client.notice if asked_for_more else ""
+        return self._notice() if asked_for_more else ""
+
+    def _notice(self) -> str:
+        """What the client has to say; of a slow stream it can't know whether it has ended."""
+        client = self._client
+        is_slow = self._frames == 1 or client.reception.longest_gap > SLOW
+        is_limited = self._options.frames or self._options.duration
+        if client.notice and not client.ended and is_slow and self._frames and not is_limited:
+            return f"{client.notice} It is slow: say with --frames or --duration how long to wait."
+        return client.notice
 
 
 def _summary(report: dict[str, Any]) -> str:

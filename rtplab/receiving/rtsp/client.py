@@ -518,12 +518,12 @@ class RtspClient:
 
     def _expected(self) -> Expected:
         gap, rate = self.reception.longest_gap, self._dialogue.frame_rate
-        is_told = self.notice or self.error
         is_playing = self.state is State.PLAYING and not self._watch.awaits_reply
         return Expected(
             session=self.state is not State.INIT and self._method != "TEARDOWN",
-            pictures=is_playing and not is_told,
+            pictures=is_playing,
             longest_gap=max(gap, 1 / rate) if rate else gap,
+            delay=self.impairment.conditions.longest_delay,
         )
 
     def _next_deadline(self) -> float | None:
@@ -575,7 +575,7 @@ class RtspClient:
     def _report_no_picture(self, now: float) -> None:
         """Packets that make no picture, the end, a lost server, or a firewall that blocks UDP."""
         reception = self.reception
-        limit = self._watch.silence_limit(self._expected().longest_gap)
+        limit = self._watch.silence_limit(self._expected())
         seconds = f"{limit:.3g} s"
         # A stream that stopped in the middle of a picture has stopped; one that goes on has not.
         has_stopped = reception.last_arrival is None or now - reception.last_arrival > limit / 2
@@ -583,11 +583,11 @@ class RtspClient:
         if is_unshown or self._epoch.misplaced:
             self._report_unshown()
         elif self.first_frame_delay is not None:
-            what = "picture" if reception.unshown else "packet"
+            what, is_news = "picture" if reception.unshown else "packet", not self.notice
             self.notice = (
                 f"No {what} for {seconds}: the movie has ended, or the server has stopped sending."
             )
-            if self._watch.is_asking(now) or self._keep_alive(now):
+            if is_news and (self._watch.is_asking(now) or self._keep_alive(now)):
                 self._watch.expect_sign_of_life(now)
             self._changed.notify_all()
         elif self._dialogue.uses_udp and self._source.change_to_tcp():
@@ -606,7 +606,12 @@ class RtspClient:
         if self._epoch.misplaced:
             why = "by their timestamps they lie before the place that was asked for"
         self._complaint = f"Packets have come, but no picture can be made of them: {why}."
-        self._fail(self._complaint)
+        has_only_one = self.first_frame_delay is not None and not self.reception.longest_gap
+        if has_only_one:  # nobody knows yet how long its pictures take
+            self.notice = self._complaint
+            self._changed.notify_all()
+        else:
+            self._fail(self._complaint)
 
     # ------------------------------------------------------------------ failures
 
