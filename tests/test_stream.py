@@ -13,7 +13,7 @@ from movies import MOVIE, jpeg_of_size, write_movie
 from rtplab.movies.movie import Movie
 from rtplab.protocol.rtp import rtcp
 from rtplab.protocol.rtp.rtpjpeg import parse_payload
-from rtplab.serving.media.payloads import MAX_LAB_FRAME, FrameCache, RtpJpeg, WholeFrames
+from rtplab.serving.media.payloads import MAX_LAB_FRAME, Media, RtpJpeg, WholeFrames
 from rtplab.serving.rtp.reports import SenderReports
 from rtplab.serving.rtp.stream import RtpStream
 from RtpPacket import RtpPacket
@@ -172,6 +172,11 @@ def test_a_report_says_what_was_sent():
     assert (report.packet_count, report.octet_count) == (2, 5)
 
 
+def payloads_of(media: Media, number: int, limit: int) -> list[bytes] | None:
+    """What is made of a frame for a way that takes `limit` bytes in one piece."""
+    return media.cut(number, media.movie.frame(number), media.size_for(limit))
+
+
 # --- The lab's payload ---------------------------------------------------------------------------
 
 
@@ -186,20 +191,11 @@ def test_a_report_says_what_was_sent():
 )
 def test_a_lab_frame_is_whole_unless_no_datagram_can_hold_it(tmp_path, size, pieces):
     frame = jpeg_of_size(size)
-    media = WholeFrames(Movie(write_movie(tmp_path / "movie.Mjpeg", [frame])), FrameCache())
-    payloads = media.payloads(1, 100)
-    assert media.payloads(1, 100) is payloads, "read once for all viewers"
+    media = WholeFrames(Movie(write_movie(tmp_path / "movie.Mjpeg", [frame])))
+    payloads = payloads_of(media, 1, 100)
     assert [len(payload) for payload in payloads] == pieces
     assert b"".join(payloads) == frame
     assert MAX_LAB_FRAME == 65_495
-
-
-def test_frames_are_kept_for_who_comes_later_as_long_as_the_file_is_unchanged(tmp_path):
-    path, cache = write_movie(tmp_path / "movie.Mjpeg", [jpeg_of_size(5000)]), FrameCache()
-    kept = WholeFrames(Movie(path), cache).payloads(1, 100)
-    assert WholeFrames(Movie(path), cache).payloads(1, 100) is kept
-    write_movie(path, [jpeg_of_size(6000)])
-    assert len(WholeFrames(Movie(path), cache).payloads(1, 100)[0]) == 6000
 
 
 @pytest.fixture
@@ -214,16 +210,16 @@ def partly_damaged(tmp_path):
 
 def test_a_damaged_frame_is_left_out_for_all_when_it_is_due_and_said_once(partly_damaged, caplog):
     frames, path = partly_damaged
-    movie, cache = Movie(path), FrameCache()
+    movie = Movie(path)
     for _ in range(2):
-        media = WholeFrames(movie, cache)
-        found = [media.payloads(number, 65_535) for number in (1, 2, 3, 4)]
+        media = WholeFrames(movie)
+        found = [payloads_of(media, number, 65_535) for number in (1, 2, 3, 4)]
         assert found == [[frames[0]], [], [], [frames[3]]]
-    standard = RtpJpeg(movie, 1440, cache)
+    standard = RtpJpeg(movie, 1440, lambda: None)
     with without_pillow():
+        found = [payloads_of(standard, number, 65_535) for number in (1, 2, 3, 4)]
         for number in (1, 2, 3, 4):
-            standard.prepare(number)
-        found = [standard.payloads(number, 65_535) for number in (1, 2, 3, 4)]
+            standard.prepare(number, 0)
     assert [bool(payloads) for payloads in found] == [True, False, False, True]
     (message,) = caplog.messages
     assert message.startswith(r"movie\n.Mjpeg: frame 2") and "left out" in message
@@ -242,12 +238,11 @@ def without_pillow():
     ("limit", "largest"), [(65_535, 1440), (1440, 1440), (1439, 1220), (560, 492), (100, 492)]
 )
 def test_a_narrow_path_gets_smaller_packets(limit, largest):
-    media = RtpJpeg(Movie(MOVIE), 1440, FrameCache())
-    payloads = media.payloads(1, limit)
+    media = RtpJpeg(Movie(MOVIE), 1440, lambda: None)
+    payloads = payloads_of(media, 1, limit)
     sizes = list(map(len, payloads))
     assert set(sizes[:-1]) == {largest} and sizes[-1] <= largest
-    assert media.payloads(1, limit) is payloads, "cut once for all who need this size"
-    assert _scan(payloads) == _scan(media.payloads(1, 65_535))
+    assert _scan(payloads) == _scan(payloads_of(media, 1, 65_535))
 
 
 def _scan(payloads):

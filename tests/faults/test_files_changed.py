@@ -179,14 +179,19 @@ def test_movies_cut_at_every_moment(tmp_path):
 
 HOLD_AND_CUT = """
 import os, sys
-from rtplab.serving.media.payloads import MediaStore
-from VideoStream import VideoStream
-video = VideoStream(sys.argv[1])
-media = MediaStore(1400).rtp_jpeg(video.movie)
-payloads = media.payloads(1, 1400)
+from rtplab.movies.cursor import MovieCursor
+from rtplab.movies.movie import open_movie
+from rtplab.serving.media.playback import Playback
+from rtplab.serving.media.store import MediaStore
+movie = open_movie(sys.argv[1])
+store = MediaStore(1400)
+feed = store.rtp_jpeg(movie, Playback(MovieCursor(movie), 20))
+feed.prepare(1400)
+payloads = feed.frame(1, 1400)
 os.truncate(sys.argv[1], 0)
 print(len(b"".join(payloads)))
-print(len(b"".join(media.payloads(1, 1400))))
+print(len(b"".join(feed.frame(1, 1400))))
+store.close()
 """
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from rtplab.movies.cursor import MovieCursor
 from rtplab.protocol.errors import MessageError
 from rtplab.protocol.rtsp.headers import Range
@@ -105,6 +107,15 @@ class Playback:
             number = 1
         self.cursor.seek(number + self._step)
         return number
+
+    def upcoming(self, count: int) -> Sequence[int]:
+        """Return the numbers of the next frames, at most `count` of them."""
+        first = self.cursor.number + 1
+        numbers = range(first, self._last_frame + 1, self._step)[:count]
+        if len(numbers) == count or not self._is_endless:
+            return numbers
+        again = range(1, self._frame_count + 1, self._step)[: count - len(numbers)]
+        return [*numbers, *again]
 
     def _frame_at(self, seconds: float) -> int:
         """Return how many frames have begun and ended before `seconds`, as players write them."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import errno
 import logging
+import os
 import selectors
 import signal
 import socket
@@ -49,6 +50,7 @@ class RtspServer:
         for end in (self._wake_reader, self._wake_writer):
             end.setblocking(False)
         self._closing = False
+        self._leaves_threads = False  # which wait for a disk that does not answer
 
     def listen(self, host: str = "127.0.0.1", port: int = 0) -> tuple[str, int]:
         """Bind and listen; return the address. Port 0 takes a free one. Raises OSError."""
@@ -118,7 +120,8 @@ class RtspServer:
         """Free the port and end every session. May be called twice."""
         for listener in self._listeners:
             listener.close()
-        self._workers.close()
+        self.service.media.stop()  # nobody waits for a frame any more
+        self._leaves_threads |= not self._workers.close()
         self.service.close()
         self._wake_reader.close()
         self._wake_writer.close()
@@ -168,6 +171,9 @@ class RtspServer:
             self.serve_process(
                 listeners, ending_signals(), options.status, metrics_listeners, ready=announce
             )
+            self.close()
+            if self._leaves_threads:
+                _end_at_once(0)
             return 0
 
     def serve_process(
@@ -196,6 +202,14 @@ class RtspServer:
             for own in metrics_listeners or []:
                 stack.enter_context(closing(MetricsServer(metrics, own, number)))
             self.serve(status, parent_alive_fd)
+
+
+def _end_at_once(status: int) -> None:
+    """End the program although threads of it can't be ended: Python would wait for them."""
+    logging.shutdown()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)
 
 
 def _open_listeners(options: argparse.Namespace) -> list[socket.socket]:

@@ -14,7 +14,7 @@ from rtplab.protocol.rtp.packet import HEADER_SIZE
 from rtplab.serving.admission.access import UserDatabase
 from rtplab.serving.admission.limits import Admission, Limits
 from rtplab.serving.media.library import MovieLibrary
-from rtplab.serving.media.payloads import MediaStore
+from rtplab.serving.media.store import MediaStore
 from rtplab.serving.rtp.multicast import MulticastChannels
 from rtplab.serving.rtp.pacer import Pacer
 from rtplab.serving.rtsp.session import Session

@@ -107,11 +107,24 @@ class RtspWorker:
 
     def close(self) -> None:
         """Say BYE, hang up and wait until all is freed. May be called twice, from other threads."""
+        self.stop()
+        self.join()
+
+    def stop(self) -> None:
+        """Have it say BYE, hang up and free all. May be called twice, from other threads."""
         self._connection.stop_listening()
-        if self._task is not None:
-            self._task.join()
-        else:
+        if self._task is None:
             self._free()
+
+    def join(self, timeout: float | None = None) -> bool:
+        """Wait until all is freed, for `timeout` seconds at most; tell if it is.
+
+        It can't be while a movie is opened whose disk does not answer.
+        """
+        if self._task is None or self._task.join(timeout):
+            return True
+        logger.warning("%s is left behind: what it has asked for can't be read", self._client.name)
+        return False
 
     def idle_since(self) -> float | None:
         """When a client without a session has last said something; None when it has one."""
