@@ -70,12 +70,41 @@ def test_an_explicit_end_ends_and_is_said(endless):
         (Range(7.0, None), Range(0.0, None)),
         (Range(16.0, None), Range(2.0, None)),
         (Range(16.0, 18.0), Range(2.0, 4.0)),
-        (Range(5.0, 9.0), Range(5.0, 7.0)),
+        (Range(5.0, 9.0), Range(5.0, 9.0)),
+        (Range(19.0, 30.0), Range(5.0, 16.0)),
     ],
 )
 def test_a_time_of_a_later_round_is_the_place_in_the_movie(endless, asked, said):
     endless.select(asked)
     assert endless.range == said
+
+
+def test_an_explicit_end_may_be_rounds_away(endless):
+    endless.select(Range(5.0, 16.0))
+    assert numbers(endless, 12) == [6, 7, 1, 2, 3, 4, 5, 6, 7, 1, 2, None]
+    assert endless.at_end
+    endless.select(Range(5.0, 14.0))
+    assert numbers(endless, 10) == [6, 7, 1, 2, 3, 4, 5, 6, 7, None]
+    endless.rewind_at_end()
+    endless.select(Range(None, None))
+    assert numbers(endless, 8) == [1, 2, 3, 4, 5, 6, 7, 1]
+
+
+@pytest.mark.parametrize("loop", [False, True])
+@pytest.mark.parametrize("end", [None, 3.0, 6.0, 7.0, 9.0, 14.0, 15.0])
+@pytest.mark.parametrize("scale", [0.5, 1.0, 2.0, 4.0])
+def test_what_comes_next_can_be_known_before(short_movie, loop, end, scale):
+    playback = Playback(MovieCursor(open_movie(short_movie)), 1.0, loop)
+    playback.set_pace(scale, 1.0)
+    playback.select(Range(2.0, end))
+    for _ in range(20):
+        upcoming = list(playback.upcoming(5))
+        place = playback.cursor.number, playback._rounds_left
+        following = [number for number in numbers(playback, len(upcoming) + 1) if number]
+        assert upcoming == following[: len(upcoming)]
+        assert len(upcoming) in (5, len(following)) or len(upcoming) >= FRAMES // scale
+        playback.cursor.number, playback._rounds_left = place
+        playback.advance()
 
 
 def test_a_pause_at_the_very_end_goes_on_with_the_first_frame(endless):
@@ -132,6 +161,14 @@ def test_standard_numbers_and_timestamps_go_on_over_the_wrap(server):
     payloads = [packet.payload for packet in packets]
     a_round = len(payloads) // 3
     assert payloads[:a_round] == payloads[a_round : 2 * a_round] == payloads[2 * a_round :]
+
+
+def test_an_end_rounds_away_is_played_to(server):
+    with StandardClient(server.port) as viewer:
+        assert viewer.set_up("tcp").status == 200
+        assert viewer.play("Range: npt=0-0.4")["Range"] == "npt=0.000-0.400"
+        assert viewer.wait(lambda: goodbyes(viewer))
+        assert viewer.pictures == round(0.4 * FPS)
 
 
 def test_an_explicit_end_is_followed_by_bye(server):

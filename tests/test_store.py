@@ -10,9 +10,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from movies import jpeg_of_size, write_movie
+from movies import frames_of, jpeg_of_size, write_movie
 from raw_rtsp import Peer, running_server
-from standard_clients import StandardClient
+from standard_clients import StandardClient, goodbyes
 from test_recoding import scene
 
 from rtplab.movies.cursor import MovieCursor
@@ -120,6 +120,17 @@ def test_what_was_converted_gives_its_disk_space_back(tmp_path, soon):
             viewer.watch()
             assert len(open_below("/tmp")) == before + 3, "the movie, and two for its pictures"
         wait_for(lambda: len(open_below("/tmp")) == before)
+
+
+def test_pictures_that_must_be_converted_begin_amid_others(tmp_path, small_movie):
+    """They are of another size, too. The first viewer of the movie sees them all."""
+    others = [scene((638, 358), progressive=True, quality=50 + number) for number in range(5)]
+    frames = frames_of(small_movie)[:20]
+    write_movie(tmp_path / "movie.Mjpeg", [*frames, *others, *frames])
+    with running_server(tmp_path) as port, StandardClient(port) as viewer:
+        viewer.watch()
+        assert viewer.wait(lambda: goodbyes(viewer))
+        assert viewer.pictures == 45
 
 
 def test_movies_asked_for_once_leave_nothing(folder, soon):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from rtplab.movies.cursor import MovieCursor
@@ -20,7 +21,7 @@ class Playback:
 
     Scale 2 shows every second frame, scale 0.5 each for twice as long (RFC 2326 section 12.34);
     speed 2 sends all frames in half the time (section 12.35). With `loop` the movie begins again
-    after its last frame, unless PLAY has named an end.
+    after its last frame, until the end that PLAY has named, if it has: that may be rounds away.
     """
 
     __slots__ = (
@@ -30,7 +31,7 @@ class Playback:
         "speed",
         "frame_duration",
         "_loop",
-        "_is_endless",
+        "_rounds_left",
         "_last_frame",
         "_step",
     )
@@ -39,7 +40,7 @@ class Playback:
         self.cursor = cursor
         self.fps = fps
         self._loop = loop
-        self._is_endless = loop
+        self._rounds_left = math.inf if loop else 0  # times to begin again before the end
         self._last_frame = self._frame_count
         self.set_pace(1.0, 1.0)
 
@@ -55,8 +56,10 @@ class Playback:
     @property
     def range(self) -> Range:
         """What is still to be played."""
-        end = None if self._is_endless else self._last_frame / self.fps
-        return Range(self.cursor.number / self.fps, end)
+        start, rounds = self.cursor.number / self.fps, self._rounds_left
+        if rounds == math.inf:
+            return Range(start)
+        return Range(start, (rounds * self._frame_count + self._last_frame) / self.fps)
 
     @property
     def interval(self) -> float:
@@ -66,7 +69,7 @@ class Playback:
     @property
     def at_end(self) -> bool:
         """Tell if the last frame that was asked for has been given."""
-        return not self._is_endless and self.cursor.number >= self._last_frame
+        return not self._rounds_left and self.cursor.number >= self._last_frame
 
     def set_pace(self, scale: float, speed: float) -> None:
         """Go on at this scale and speed, each one of RATES."""
@@ -89,33 +92,42 @@ class Playback:
         if is_empty or (start >= self.duration and not self._loop):
             raise MessageError(f"{span.serialise()} is not in 0-{self.duration:.3f}", 457)
         self.cursor.seek(min(first, self._frame_count - 1) + 1)
-        self._is_endless = self._loop and end is None
-        self._last_frame = max(min(last, self._frame_count), self.cursor.number + 1)
+        last = max(last, self.cursor.number + 1)
+        if not self._loop:
+            self._last_frame = min(last, self._frame_count)
+        elif end is None:
+            self._rounds_left, self._last_frame = math.inf, self._frame_count
+        else:
+            self._rounds_left = (last - 1) // self._frame_count
+            self._last_frame = last - self._rounds_left * self._frame_count
 
     def rewind_at_end(self) -> None:
         """Begin again if all has been played."""
         if self.at_end:
             self.cursor.seek(1)
             self._last_frame = self._frame_count
+            self._rounds_left = math.inf if self._loop else 0
 
     def advance(self) -> int | None:
         """Return the number of the frame to be sent now, and go on; None at the end."""
         number = self.cursor.number + 1
-        if number > self._last_frame:
-            if not self._is_endless:
+        if number > (self._frame_count if self._rounds_left else self._last_frame):
+            if not self._rounds_left:
                 return None
+            self._rounds_left -= 1
             number = 1
         self.cursor.seek(number + self._step)
         return number
 
     def upcoming(self, count: int) -> Sequence[int]:
         """Return the numbers of the next frames, at most `count` of them."""
-        first = self.cursor.number + 1
-        numbers = range(first, self._last_frame + 1, self._step)[:count]
-        if len(numbers) == count or not self._is_endless:
+        first, rounds = self.cursor.number + 1, self._rounds_left
+        last = self._frame_count if rounds else self._last_frame
+        numbers = range(first, last + 1, self._step)[:count]
+        if len(numbers) == count or not rounds:
             return numbers
-        again = range(1, self._frame_count + 1, self._step)[: count - len(numbers)]
-        return [*numbers, *again]
+        last = self._frame_count if rounds > 1 else self._last_frame
+        return [*numbers, *range(1, last + 1, self._step)[: count - len(numbers)]]
 
     def _frame_at(self, seconds: float) -> int:
         """Return how many frames have begun and ended before `seconds`, as players write them."""
