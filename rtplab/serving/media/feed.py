@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Callable
 
+from rtplab.clock import steady
 from rtplab.protocol.errors import MessageError, MovieError
 from rtplab.serving.media.framecache import FrameCache
 from rtplab.serving.media.payloads import Media, Payloads
@@ -70,7 +70,7 @@ class Feed:
             self._take_limit(limit)
         self._until_asked -= 1
         if self._until_asked <= 0:
-            self._ask(time.monotonic() + self._playback.interval)
+            self._ask(steady() + self._playback.interval)
         payloads = self._kept((self._serial, number, self._size))
         return self._missing(number) if payloads is None else payloads
 
@@ -82,7 +82,7 @@ class Feed:
         """
         if limit != self._limit:
             self._take_limit(limit)
-        deadline = time.monotonic() + HEAD_START_TIMEOUT
+        deadline = steady() + HEAD_START_TIMEOUT
         following = self._playback.upcoming(1)
         if not following:
             return
@@ -95,11 +95,9 @@ class Feed:
             lambda: self._is_there(number) or self._media.is_converted(number), HEAD_START_TIMEOUT
         )
         if not self._is_there(number) and self._media.is_converted(number):
-            self._media.prepare(number, max(0.0, deadline - time.monotonic()))
+            self._media.prepare(number, max(0.0, deadline - steady()))
             self._ask(deadline)
-            self._reader.wait_for(
-                lambda: self._is_there(number), max(0.0, deadline - time.monotonic())
-            )
+            self._reader.wait_for(lambda: self._is_there(number), max(0.0, deadline - steady()))
         if not self._reader.can_read:
             raise MessageError("no thread is granted to read the movie", 503)
 

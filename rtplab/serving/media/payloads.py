@@ -99,7 +99,7 @@ class WholeFrames:
 
     def cut(self, number: int, frame: memoryview, size: int) -> Payloads:
         """Return the frame, in one piece if a datagram holds it; none if it is damaged."""
-        end, problem = jpeg.measure(frame)
+        end, problem, _ = jpeg.measure(frame)
         if problem is not None:
             _log_damaged(self.movie, number, problem)
             end = 0

@@ -10,12 +10,12 @@ from __future__ import annotations
 import logging
 import os
 import threading
-import time
 from collections import OrderedDict, deque
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from enum import Enum, auto
 from typing import NamedTuple
 
+from rtplab.clock import steady
 from rtplab.movies.movie import Movie
 from rtplab.protocol.errors import RtpLabError
 from rtplab.protocol.rtsp.messages import printable
@@ -35,7 +35,7 @@ logger = logging.getLogger("rtplab.media")
 class Wish(NamedTuple):
     """The frames that a viewer is about to need, in a size of payloads in bytes.
 
-    The first of them is due at `due`, in seconds of time.monotonic, each other one `interval`
+    The first of them is due at `due`, in seconds of `clock.steady`, each other one `interval`
     seconds after the one before.
     """
 
@@ -200,7 +200,7 @@ class FrameReader:
 
     def _fulfil(self, wish: Wish) -> _Left:
         """Read the next few frames of a wish that are not there yet."""
-        numbers = wish.in_time(time.monotonic() + self._read_time)
+        numbers = wish.in_time(steady() + self._read_time)
         missing = self._cache.missing(self.serial, numbers, wish.size)
         wanted = deque(number for number in missing if number not in self._failures)
         left = _Left.NOTHING
@@ -220,7 +220,7 @@ class FrameReader:
 
     def _read(self, numbers: Sequence[int]) -> Iterator[memoryview | OSError]:
         """Yield these frames by one read, or what is wrong with them; fewer if that fails."""
-        began = time.monotonic()
+        began = steady()
         try:
             frames = self._movie.frames_together(numbers)
         except OSError as error:
@@ -229,7 +229,7 @@ class FrameReader:
             else:
                 yield error
         else:
-            self._read_time = time.monotonic() - began
+            self._read_time = steady() - began
             yield from frames
 
     def _settle(self, wish: Wish, number: int, frame: memoryview | OSError | None) -> bool:
