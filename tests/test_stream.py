@@ -15,6 +15,7 @@ from rtplab.protocol.rtp import rtcp
 from rtplab.protocol.rtp.rtpjpeg import parse_payload
 from rtplab.serving.media.payloads import MAX_LAB_FRAME, Media, RtpJpeg, WholeFrames
 from rtplab.serving.rtp.reports import SenderReports
+from rtplab.serving.rtp.sinks import NotSent
 from rtplab.serving.rtp.stream import RtpStream
 from RtpPacket import RtpPacket
 
@@ -29,6 +30,7 @@ class Sink:
         self.max_burst = max_burst
         self.bursts = []
         self.reports = []
+        self.not_sent = NotSent()
 
     def send(self, packets):
         self.bursts.append([decoded(b"".join(packet)) for packet in packets])
@@ -60,9 +62,9 @@ def new_stream(sink, *, number=1, timestamp=0, marker=False):
     )
 
 
-def send(stream, payloads, duration=FRAME):
+def send(stream, payloads, duration=FRAME, now=0.0):
     """Send a frame in all its bursts; return the share of the frame's time of each."""
-    stream.begin_frame(payloads, duration)
+    stream.begin_frame(payloads, duration, now)
     shares = [stream.send_burst()]
     while stream.is_within_frame:
         shares.append(stream.send_burst())
@@ -119,7 +121,7 @@ def test_timestamps_do_not_drift():
     sink = Sink()
     stream = new_stream(sink)
     for _ in range(3600 * 29 + 1):
-        stream.begin_frame([], 1 / 29)
+        stream.begin_frame([], 1 / 29, 0.0)
     assert stream.timestamp == pytest.approx(3600 * 90_000 + 90_000 / 29, abs=1)
 
 
@@ -159,7 +161,7 @@ def test_any_frames(sizes, first, max_burst):
 def test_a_report_says_what_was_sent():
     sink = Sink()
     stream = new_stream(sink)
-    send(stream, [b"abc", b"de"])
+    send(stream, [b"abc", b"de"], now=100.0)
     reports = SenderReports(stream, "name")
     for now, sent in ((100.0, 1), (100.1, 1), (102.4, 1), (110.0, 2)):
         reports.send_if_due(now)
@@ -175,6 +177,45 @@ def test_a_report_says_what_was_sent():
 def payloads_of(media: Media, number: int, limit: int) -> list[bytes] | None:
     """What is made of a frame for a way that takes `limit` bytes in one piece."""
     return media.cut(number, media.movie.frame(number), media.size_for(limit))
+
+
+def test_what_the_sink_has_not_sent_does_not_count():
+    """Over TCP a frame is dropped whole if the viewer is slow; it has its numbers all the same."""
+    sink = Sink()
+    stream = new_stream(sink)
+    send(stream, [b"abc", b"de"])
+    send(stream, [b"fg", b"h"])
+    sink.not_sent = NotSent(1, 2, 3)
+    assert (stream.frames_sent, stream.packets_sent, stream.bytes_sent) == (1, 2, 5)
+    assert stream.sequence_number == 5
+    report = stream.sender_report(0.0, 0.0)
+    assert (report.packet_count, report.octet_count) == (2, 5)
+
+
+def test_a_report_s_timestamp_is_of_its_moment():
+    stream = new_stream(Sink(), timestamp=2**32 - 100)
+    assert stream.sender_report(1000.0, 0.0).rtp_timestamp == 2**32 - 100, "before the first frame"
+    stream.begin_frame([b"frame"], FRAME, 50.0)
+    stream.send_burst()
+    assert stream.sender_report(50.0, 0.0).rtp_timestamp == 2**32 - 100
+    assert stream.sender_report(50.02, 0.0).rtp_timestamp == 1700
+    assert stream.sender_report(110.0, 0.0).rtp_timestamp == 60 * 90_000 - 100
+
+
+def test_reports_take_no_more_than_their_share_of_a_slow_stream():
+    """RFC 3550 section 6.2: a quarter of a twentieth. Here that is 10 bytes a second."""
+    sink = Sink()
+    stream = new_stream(sink)
+    reports = SenderReports(stream, "name")
+    moments, sent = [], 0
+    for now in range(1000, 1400):
+        send(stream, [bytes(800)])
+        reports.send_if_due(float(now))
+        if len(sink.reports) > sent:
+            sent += 1
+            moments.append(now)
+    assert sum(len(report) + 28 for report in sink.reports) < 0.0125 * 800 * 400 * 1.3
+    assert len(moments) > 20
 
 
 # --- The lab's payload ---------------------------------------------------------------------------

@@ -223,7 +223,7 @@ class Transmission:
         payloads = self._feed.frame(number, self.stream.sink.max_payload)
         if payloads is None:
             self._pacer.log_skipped(1, self._feed.why_missing)
-        self.stream.begin_frame(payloads or [], self.playback.frame_duration)
+        self.stream.begin_frame(payloads or [], self.playback.frame_duration, now)
         return True
 
     # ------------------------------------------------------------------ the end
