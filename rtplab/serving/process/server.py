@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import errno
 import logging
+import os
 import selectors
 import signal
 import socket
@@ -51,6 +52,7 @@ class RtspServer:
         for end in (self._wake_reader, self._wake_writer):
             end.setblocking(False)
         self._closing = False
+        self._leaves_threads = False  # which wait for a disk that does not answer
 
     def listen(self, host: str | None = "127.0.0.1", port: int = 0) -> tuple[str, int]:
         """Bind and listen; return the address. Port 0 takes a free one. Raises OSError.
@@ -122,7 +124,8 @@ class RtspServer:
         """Free the port and end every session. May be called twice."""
         for listener in self._listeners:
             listener.close()
-        self._workers.close()
+        self.service.media.stop()  # nobody waits for a frame any more
+        self._leaves_threads |= not self._workers.close()
         self.service.close()
         self._wake_reader.close()
         self._wake_writer.close()
@@ -198,6 +201,9 @@ class RtspServer:
                 ready=announce,
                 make_http=lambda: http_server(0),
             )
+            self.close()
+            if self._leaves_threads:
+                _end_at_once(0)
             return 0
 
     def serve_process(
@@ -229,6 +235,14 @@ class RtspServer:
             for http in make_http():
                 stack.enter_context(closing(http))
             self.serve(status, parent_alive_fd)
+
+
+def _end_at_once(status: int) -> None:
+    """End the program although threads of it can't be ended: Python would wait for them."""
+    logging.shutdown()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)
 
 
 def _open_listeners(options: argparse.Namespace, port: int) -> list[socket.socket]:

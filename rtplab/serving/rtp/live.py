@@ -30,7 +30,7 @@ from rtplab.serving.media.payloads import MAX_LAB_FRAME, WHOLE
 from rtplab.serving.rtp.datagrams import PacketParts
 from rtplab.serving.rtp.delivery import PlayInfo
 from rtplab.serving.rtp.reports import SenderReports, ViewerReports
-from rtplab.serving.rtp.sinks import MAX_BURST, Sink, ViewerGone
+from rtplab.serving.rtp.sinks import MAX_BURST, NotSent, Sink, ViewerGone
 from rtplab.serving.rtp.stream import RtpStream, lab_stream, standard_stream
 
 # Seconds for which DESCRIBE waits for the first picture, whose size it is to tell.
@@ -53,6 +53,7 @@ class FanOut:
 
     max_burst = MAX_BURST
     is_lossy = True
+    not_sent = NotSent()  # somebody has it, as a rule
     report_socket: socket.socket | None = None
 
     def __init__(self, max_payload: int) -> None:
@@ -132,7 +133,7 @@ class Channel:
             self.stream.skip(picture.moment - self.picture.moment)
         self.picture = picture
         self.fan_out.begin_frame(self.stream.sequence_number, self.stream.timestamp)
-        self.stream.begin_frame(payloads, 0.0)
+        self.stream.begin_frame(payloads, 0.0, steady())
         self.share = self.stream.send_burst()
         if self._reports is not None:
             self._reports.send_if_due(steady())
