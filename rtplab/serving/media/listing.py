@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from rtplab.movies.mistakes import CONVERT
 from rtplab.movies.movie import Movie, index_cost, open_movie
 from rtplab.protocol.errors import MovieError
 from rtplab.protocol.rtp.packet import HEADER_SIZE
@@ -40,7 +41,12 @@ def describe_movies(
             lines += [f"    {note}" for note in notes]
         else:
             lines.append(f"  {_name(path)}: {_size(path)}, indexed when first asked for")
-    return lines or [f"  no movie in {library.folder}: put one there, or use --media"]
+    for path in library.folders():
+        name = _name(path)
+        lines.append(f"  {name}: a folder, no movie; if pictures are in it, {CONVERT}")
+    if not lines:
+        lines.append(f"  no movie in {library.folder}: put one there, or use --media")
+    return lines
 
 
 def _name(path: Path) -> str:
