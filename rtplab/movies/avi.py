@@ -80,7 +80,7 @@ def _cost(beginning: bytes, size: int) -> int:
     return min(size, _PAGES * PAGE * frames or size)
 
 
-FORMAT = Format(_recognises, _find_frames, _cost)
+FORMAT = Format("AVI", _recognises, _find_frames, _cost)
 
 
 class _AviIndexer:

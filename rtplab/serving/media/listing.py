@@ -73,12 +73,12 @@ def _details(path: Path, fps: float | None) -> list[str]:
     summary = f"{frames} frames, {movie.width}x{movie.height}, {frames / rate:.1f} s"
     if fps is None and movie.frame_rate is not None:
         summary += f" at {rate:.4g} frames/s"
-    return [summary, *filter(None, (movie.damage, _too_large_for(movie)))]
+    return [summary, *filter(None, (movie.damage, too_large_for(movie)))]
 
 
-def _too_large_for(movie: Movie) -> str:
+def too_large_for(movie: Movie) -> str:
     """Say which lab clients don't receive the movie's largest frames whole, if any."""
-    largest = max(length for _, length in movie.frames)
+    largest = movie.largest
     if largest + HEADER_SIZE > PYTHON_BUFFER:
         clients = "lab clients in Python and Java"
     elif largest + HEADER_SIZE > JAVA_BUFFER:
