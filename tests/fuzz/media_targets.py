@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import struct
 import tempfile
 from contextlib import suppress
@@ -134,17 +135,18 @@ def _carry(data: bytes, header: jpeg.JpegHeader) -> None:
 
 def movie(data: bytes) -> None:
     """A movie file of any format: any frame of it, and its good pictures."""
-    with tempfile.NamedTemporaryFile() as file:
-        file.write(data)
-        file.flush()
+    with tempfile.TemporaryDirectory() as folder:
+        file = os.path.join(folder, "movie.Mjpeg")
+        with open(file, "wb") as written:
+            written.write(data)
         for any_frame in (True, False):
             try:
-                movie = open_movie(file.name, any_frame)
+                movie = open_movie(file, any_frame)
             except MovieError as error:
                 assert 0 <= error.offset <= len(data)
                 continue
-            assert index_cost(file.name) <= len(data)
-            _look_through(VideoStream(file.name, MovieCursor(movie)), data, any_frame)
+            assert index_cost(file) <= len(data)
+            _look_through(VideoStream(file, MovieCursor(movie)), data, any_frame)
 
 
 def avi(data: bytes) -> None:

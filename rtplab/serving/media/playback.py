@@ -20,7 +20,7 @@ class Playback:
 
     Scale 2 shows every second frame, scale 0.5 each for twice as long (RFC 2326 section 12.34);
     speed 2 sends all frames in half the time (section 12.35). With `loop` the movie begins again
-    after its last frame, unless PLAY has named an end.
+    after its last frame, up to the end that PLAY has named, if it has named one.
     """
 
     __slots__ = (
@@ -32,6 +32,7 @@ class Playback:
         "_loop",
         "_is_endless",
         "_last_frame",
+        "_rounds",
         "_step",
     )
 
@@ -41,6 +42,7 @@ class Playback:
         self._loop = loop
         self._is_endless = loop
         self._last_frame = self._frame_count
+        self._rounds = 0  # how often the movie begins again before its last frame is `_last_frame`
         self.set_pace(1.0, 1.0)
 
     @property
@@ -55,7 +57,8 @@ class Playback:
     @property
     def range(self) -> Range:
         """What is still to be played."""
-        end = None if self._is_endless else self._last_frame / self.fps
+        last = self._rounds * self._frame_count + self._last_frame
+        end = None if self._is_endless else last / self.fps
         return Range(self.cursor.number / self.fps, end)
 
     @property
@@ -66,7 +69,11 @@ class Playback:
     @property
     def at_end(self) -> bool:
         """Tell if the last frame that was asked for has been given."""
-        return not self._is_endless and self.cursor.number >= self._last_frame
+        return not self._begins_again and self.cursor.number >= self._last_frame
+
+    @property
+    def _begins_again(self) -> bool:
+        return self._is_endless or self._rounds > 0
 
     def set_pace(self, scale: float, speed: float) -> None:
         """Go on at this scale and speed, each one of RATES."""
@@ -90,20 +97,25 @@ class Playback:
             raise MessageError(f"{span.serialise()} is not in 0-{self.duration:.3f}", 457)
         self.cursor.seek(min(first, self._frame_count - 1) + 1)
         self._is_endless = self._loop and end is None
-        self._last_frame = max(min(last, self._frame_count), self.cursor.number + 1)
+        self._rounds = (last - 1) // self._frame_count if self._loop and last > 0 else 0
+        last -= self._rounds * self._frame_count
+        self._last_frame = max(min(last, self._frame_count), 1)
+        if not self._rounds:
+            self._last_frame = max(self._last_frame, self.cursor.number + 1)
 
     def rewind_at_end(self) -> None:
         """Begin again if all has been played."""
         if self.at_end:
             self.cursor.seek(1)
-            self._last_frame = self._frame_count
+            self._last_frame = self._frame_count  # no rounds are left at the end
 
     def advance(self) -> int | None:
         """Return the number of the frame to be sent now, and go on; None at the end."""
         number = self.cursor.number + 1
-        if number > self._last_frame:
-            if not self._is_endless:
+        if number > (self._frame_count if self._rounds else self._last_frame):
+            if not self._begins_again:
                 return None
+            self._rounds = max(0, self._rounds - 1)
             number = 1
         self.cursor.seek(number + self._step)
         return number

@@ -9,7 +9,6 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-from rtplab import __version__
 from rtplab.serving.admission.access import UserDatabase, parse_user
 from rtplab.serving.admission.limits import BOUNDS, Bound, Limits, name_of
 from rtplab.serving.media.library import MovieLibrary
@@ -18,6 +17,7 @@ from rtplab.serving.rtp.multicast import MulticastChannels, MulticastGroup, pars
 from rtplab.serving.rtsp.service import SESSION_TIMEOUT, Service
 from rtplab.serving.scaling.proxies import Network, TrustedProxies
 from rtplab.serving.scaling.supervisor import MAX_WORKERS, can_share_a_port
+from rtplab.version import __version__
 
 DEFAULT_PORT = 5678
 MAX_STATUS_INTERVAL = 86_400.0  # seconds: a day

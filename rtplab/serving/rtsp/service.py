@@ -17,6 +17,7 @@ from rtplab.serving.admission.limits import Admission, Limits
 from rtplab.serving.media.library import MovieLibrary
 from rtplab.serving.media.payloads import MediaStore
 from rtplab.serving.media.playback import frame_rate
+from rtplab.serving.rtp.live import LiveStreams
 from rtplab.serving.rtp.multicast import MulticastChannels
 from rtplab.serving.rtp.pacer import Pacer
 from rtplab.serving.rtsp.session import Session
@@ -61,11 +62,14 @@ class Service:
     observer: Observer | None = None
     client_address: ClientAddress | None = None  # None: clients come themselves
     media: MediaStore = field(init=False)
+    live: LiveStreams = field(init=False)
     admission: Admission = field(init=False)
     session_slots: threading.Semaphore = field(init=False)  # every session takes one
 
     def __post_init__(self) -> None:
-        self.media = MediaStore(self.limits.mtu - _IP_AND_UDP - HEADER_SIZE)
+        max_payload = self.limits.mtu - _IP_AND_UDP - HEADER_SIZE
+        self.media = MediaStore(max_payload)
+        self.live = LiveStreams(max_payload, self.cname)
         self.admission = Admission(self.limits)
         self.session_slots = threading.Semaphore(self.limits.sessions)
 
@@ -74,8 +78,9 @@ class Service:
         return frame_rate(movie, self.fps)
 
     def close(self) -> None:
-        """Stop the idle threads, the pacer and the conversions. May be called twice."""
+        """Stop idle threads, live streams, the pacer and conversions. May be called twice."""
         self.threads.close()
+        self.live.close()
         self.pacer.close()
         if self.multicast is not None:
             self.multicast.close()
