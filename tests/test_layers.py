@@ -15,8 +15,8 @@ from movies import ROOT
 
 CLASSIC = {"Server", "ServerWorker", "Client", "ClientLauncher", "RtpPacket", "VideoStream"}
 RUNTIME_DEPENDENCIES = {"PIL"}
-OPTIONAL = {"prometheus_client"}
-"""For --metrics: imported inside a function, when that is asked for."""
+OPTIONAL = {"prometheus_client", "av"}
+"""For --metrics, and for videos without ffmpeg: imported inside a function, when needed."""
 
 LAYERS = {
     "player": [
@@ -39,6 +39,7 @@ LAYERS = {
         ["receiving/rtp"],
         ["receiving/files"],
     ],
+    "importing": [["importing"]],
     "movies": [["movies"]],
     "protocol": [["protocol/rtsp"], ["protocol/rtp"], ["protocol"]],
 }
@@ -53,6 +54,7 @@ STANDS_ON = {
     "player": ["receiving/rtsp", "receiving/rtp", "receiving/files", *PROTOCOL],
     "serving": ["movies", *PROTOCOL],
     "receiving": PROTOCOL,
+    "importing": ["movies", *PROTOCOL],
     "movies": ["protocol/rtp", "protocol"],
     "protocol": [],
 }

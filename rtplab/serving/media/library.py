@@ -42,6 +42,14 @@ class MovieLibrary:
             and self._is_inside(os.path.realpath(path))
         )
 
+    def folders(self) -> list[Path]:
+        """Return the folders in the folder that are named as movies are. Raises OSError."""
+        return sorted(
+            path
+            for path in self.folder.iterdir()
+            if _may_be_seen(path.name) and _is_named_as_movie(path) and os.path.isdir(path)
+        )
+
     def find(self, name: str) -> Path:
         """Return the file that `name` means. Raises MessageError 404 when there is none.
 
@@ -141,7 +149,11 @@ def _may_be_seen(name: str) -> bool:
 
 def _is_movie(path: Path) -> bool:
     # Not path.is_file, which raises where a link leads into a folder that may not be entered.
-    return path.suffix.lower() in MOVIE_SUFFIXES and os.path.isfile(path)
+    return _is_named_as_movie(path) and os.path.isfile(path)
+
+
+def _is_named_as_movie(path: Path) -> bool:
+    return path.suffix.lower() in MOVIE_SUFFIXES
 
 
 def _not_found(name: str) -> MessageError:
