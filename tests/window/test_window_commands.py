@@ -72,6 +72,21 @@ def test_the_mouse_upon_a_button_is_told_what_it_does(watch, root, display):
     assert pump(root, lambda: not _tooltips(root))
 
 
+def test_a_disabled_button_says_why_and_no_tooltip_stays(player, root, display):
+    assert pump(root, lambda: not player.window.state.waiting)
+    for _ in range(2):  # from a menu's grab the mouse comes a second time
+        player.pause.event_generate("<Enter>")
+    assert pump(root, lambda: "there is no session: press Setup" in _tooltips(root))
+    player.pause.event_generate("<Leave>")
+    pump(root, lambda: False, limit=0.8)
+    assert _tooltips(root) == ""
+    snapshot = player.window.controls.bar.buttons["snapshot"]
+    snapshot.event_generate("<Enter>")
+    assert pump(root, lambda: "there is no picture yet" in _tooltips(root))
+    snapshot.grid_remove()
+    assert pump(root, lambda: _tooltips(root) == "")
+
+
 def _tooltips(widget) -> str:
     """What all windows within a widget say."""
     texts = ""

@@ -105,7 +105,7 @@ def _colour(menu: tk.Menu) -> tk.Menu:
     theme = Theme.of(menu)
     p = theme.palette
     menu.configure(
-        background=p.raised,
+        background=p.menu,
         foreground=p.text,
         activebackground=p.accent,
         activeforeground=p.on_accent,

@@ -14,6 +14,7 @@ class Palette:
     raised: str  # buttons and fields
     hover: str
     pressed: str
+    menu: str  # behind menus, of which Tk takes two shades for the arrow of a submenu
     border: str
     text: str
     muted: str  # text of less weight
@@ -32,6 +33,7 @@ DARK = Palette(
     raised="#32353b",
     hover="#3e424a",
     pressed="#292c31",
+    menu="#26282d",
     border="#41454d",
     text="#e9ebee",
     muted="#a3a9b3",
@@ -50,6 +52,7 @@ LIGHT = Palette(
     raised="#ffffff",
     hover="#e9edf2",
     pressed="#dde3ea",
+    menu="#eff1f4",
     border="#cdd3db",
     text="#1d2127",
     muted="#5a6472",

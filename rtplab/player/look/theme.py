@@ -253,7 +253,7 @@ class Theme:
         """Menus and the like are no ttk widgets: they take their colours from the options."""
         p, add = self.palette, self._root.option_add
         for pattern, value in (
-            ("*Menu.background", p.raised),
+            ("*Menu.background", p.menu),
             ("*Menu.foreground", p.text),
             ("*Menu.activeBackground", p.accent),
             ("*Menu.activeForeground", p.on_accent),
