@@ -229,6 +229,13 @@ def test_scans_without_end_are_refused_behind_a_good_frame_too():
         frames.decode(FRAME + b"\xff\xda" * 200, SIZE)
 
 
+def test_what_decoding_costs_counts_every_scan():
+    scan = b"\xff\xda"
+    assert is_costly(b"", (1920, 1080))
+    assert not is_costly(scan * 3, (384, 288))
+    assert is_costly(scan * 90, (384, 288))
+
+
 def test_other_headers_are_no_reason_for_other_memory():
     frames = FrameDecoder()
     coarse, fine = jpeg("RGB", SIZE, quality=30), jpeg("RGB", SIZE, quality=90)
