@@ -17,7 +17,14 @@ from pictures import lossless
 from PIL import Image, ImageFile
 from strip import frame_number
 
-from rtplab.player.picture.decoding import MAX_PIXELS, FrameDecoder, decode, fitted, picture_size
+from rtplab.player.picture.decoding import (
+    MAX_PIXELS,
+    FrameDecoder,
+    decode,
+    fitted,
+    is_costly,
+    picture_size,
+)
 from rtplab.protocol.errors import PacketError
 
 FRAMES = frames_of(MOVIE)
