@@ -16,7 +16,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
-from rtplab import __version__
 from rtplab.console import write_every_name
 from rtplab.protocol.errors import MessageError
 from rtplab.protocol.rtsp.urls import parse_url
@@ -27,6 +26,7 @@ from rtplab.receiving.rtp.playout import DEFAULT_LATENCY, PlayoutBuffer
 from rtplab.receiving.rtsp.standarddialogue import TRANSPORTS
 from rtplab.receiving.rtsp.trust import TlsTrust
 from rtplab.serving.process.signals import ending_signals
+from rtplab.version import __version__
 
 if TYPE_CHECKING:
     from rtplab.player.model.client import PlayerClient

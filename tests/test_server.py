@@ -22,12 +22,12 @@ from movies import MOVIE, ROOT, frames_of, write_movie
 from processes import HOST, PYTHON, ServerProcess
 
 import Server as module
-from rtplab import __version__
 from rtplab.serving.media.library import MovieLibrary
 from rtplab.serving.process import server as server_module
 from rtplab.serving.process.server import RtspServer
 from rtplab.serving.process.signals import ending_signals
 from rtplab.serving.rtsp.service import Service
+from rtplab.version import __version__
 from Server import Server
 
 pytestmark = pytest.mark.long
@@ -154,7 +154,7 @@ def test_without_a_port_it_is_5678(monkeypatch):
 
     monkeypatch.setattr(server_module, "service_from", note)
     assert Server().main([]) == 1
-    assert wanted == [(5678, None, ".", 20.0)]
+    assert wanted == [(5678, None, ".", None)]
 
 
 def test_version():

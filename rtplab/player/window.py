@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import math
 import sys
-import time
 import tkinter as tk
 from _tkinter import IDLE_EVENTS
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from rtplab.clock import steady
 from rtplab.player import newwindow
 from rtplab.player.actions import Actions, Saving, playback_actions, view_actions
 from rtplab.player.controls.bindings import Bindings
@@ -150,7 +150,7 @@ class PlayerWindow:
 
     def _tick(self) -> int:
         """Show what is due; return the milliseconds until there is more to do."""
-        now = time.monotonic()
+        now = steady()
         frame = self.controller.tick(now)
         if frame is not None:
             self.show(frame.data, frame.number)
@@ -164,7 +164,7 @@ class PlayerWindow:
         self.panel.tick(now)
         # Draw now: the main loop would ask another thread for events first, and wait for it.
         self.toplevel.tk.dooneevent(IDLE_EVENTS)
-        return DECODING_INTERVAL if is_decoding else self._pause(time.monotonic())
+        return DECODING_INTERVAL if is_decoding else self._pause(steady())
 
     def _pause(self, now: float) -> int:
         """Milliseconds until there is something to do, and no less: too early would be in vain."""
@@ -203,11 +203,11 @@ class PlayerWindow:
 
     def run(self, command: Command) -> None:
         """Do what the command says, if it can be done now."""
-        self._refresh_controls(time.monotonic())
+        self._refresh_controls(steady())
         if command.enabled(self.state):
             self.actions[command.name]()
             if PlayerWindow.of(self.toplevel) is self:  # not closed by it
-                self._refresh_controls(time.monotonic())
+                self._refresh_controls(steady())
 
     def play(self) -> None:
         """Set up, and play."""
@@ -229,7 +229,7 @@ class PlayerWindow:
     def _log_in(self, user: str, password: str) -> None:
         self.client.log_in(user, password)
         # Before a refusal can come: it is to be asked anew then.
-        self._refresh_controls(time.monotonic())
+        self._refresh_controls(steady())
 
     def _ask_what_to_open(self, opened: Callable[[Address], None]) -> None:
         OpenDialog(self.toplevel, history.load().recent, opened)
@@ -297,7 +297,7 @@ class PlayerWindow:
         """End the session, and close the window when the server has heard of it."""
         self.toplevel.withdraw()
         self._end()
-        self._close_by(time.monotonic() + FAREWELL)
+        self._close_by(steady() + FAREWELL)
 
     def _end(self) -> None:
         """End the session, and let nothing of the toplevel's lead back to here."""
@@ -309,7 +309,7 @@ class PlayerWindow:
 
     def _close_by(self, deadline: float) -> None:
         ended = self.client.state is State.INIT and not self.client.is_waiting()
-        if not ended and time.monotonic() < deadline:
+        if not ended and steady() < deadline:
             self.toplevel.after(20, self._close_by, deadline)
             return
         self.toplevel.destroy()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import resource
 import signal
 import subprocess
 import sys
@@ -155,6 +154,7 @@ def lines_of(widget) -> list[str]:
 @pytest.fixture
 def full_disk():
     """No file can grow beyond 30,000 bytes: writing fails as it does on a full disk."""
+    resource = pytest.importorskip("resource", reason="only POSIX limits the size of files")
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (30_000, before[1]))
     yield
