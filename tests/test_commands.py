@@ -24,7 +24,7 @@ from rtplab.protocol.rtsp.states import State
 
 NEED_NO_TK = (
     "look.icons look.palette model.commands model.controller model.history model.modifiers "
-    "model.status model.traffic model.folders panel.plotdata panel.statediagram "
+    "model.status model.traffic model.folders model.loop panel.plotdata panel.statediagram "
     "panel.tracks picture.decoding"
 ).split()
 
@@ -52,6 +52,11 @@ def test_the_keys_are_those_of_mpv_and_vlc():
         "q": "close",
         "s": "snapshot",
         "period": "step",
+        "comma": "step_back",
+        "Shift-Left": "second_back",
+        "End": "end",
+        "l": "loop",
+        "Shift-l": "loop_movie",
         "i": "panel",
         "Tab": "panel",
         "question": "help",

@@ -1,15 +1,21 @@
-"""The seek slider: where the movie stands, and where the viewer wants it."""
+"""The seek slider: where the movie stands, and where the viewer wants it.
+
+The picture follows while the knob is dragged, and the time under the mouse stands above it.
+"""
 
 from __future__ import annotations
 
 import tkinter as tk
 from collections.abc import Callable
+from tkinter import ttk
 
 from rtplab.player.look.theme import Theme
+from rtplab.player.model.status import clock
 
 _HEIGHT = 24
 _LINE = 4
 _KNOB = 14
+FOLLOWING = 150  # milliseconds from one seek to the next while the knob is dragged
 
 
 class SeekSlider(tk.Canvas):
@@ -26,6 +32,8 @@ class SeekSlider(tk.Canvas):
         self._duration: float | None = None
         self._dragging: float | None = None  # seconds
         self._hovered = self._focused = False
+        self._following = ""  # a timer
+        self._time = ttk.Label(self.winfo_toplevel(), font=theme.small_font, padding=theme.px(4))
         self._drawn: tuple[object, ...] = ()
         self.bind("<Configure>", lambda event: self._draw())
         self.bind("<Button-1>", self._press)
@@ -35,6 +43,8 @@ class SeekSlider(tk.Canvas):
             self.bind(sequence, lambda event, hovered=hovered: self._hover(hovered))  # type: ignore[misc]
         for sequence, focused in (("<FocusIn>", True), ("<FocusOut>", False)):
             self.bind(sequence, lambda event, focused=focused: self._focus(focused))  # type: ignore[misc]
+        self.bind("<Motion>", self._show_time)
+        self.bind("<Destroy>", self._destroyed)
         self.bind("<<ThemeChanged>>", lambda event: self._draw(), add=True)
 
     def show(self, position: float, duration: float | None) -> None:
@@ -70,17 +80,48 @@ class SeekSlider(tk.Canvas):
             self._draw()
 
     def _drag(self, event: tk.Event[tk.Misc]) -> None:
+        self._show_time(event)
         if self._dragging is not None:
             self._dragging = self._seconds_at(event.x)
             self._draw()
+            if not self._following:
+                self._following = self.after(FOLLOWING, self._follow)
+
+    def _follow(self) -> None:
+        """Let the picture be that of the knob's place."""
+        self._following = ""
+        if self._dragging is not None:
+            self._seek(self._dragging)
 
     def _release(self, event: tk.Event[tk.Misc]) -> None:
         if self._dragging is not None:
             target, self._dragging = self._seconds_at(event.x), None
             self._seek(target)
+            if not self._hovered:
+                self._time.place_forget()
+
+    def _show_time(self, event: tk.Event[tk.Misc]) -> None:
+        """Show the time under the mouse, above it, and within the window."""
+        if not self._duration:
+            return
+        label, top = self._time, self.winfo_toplevel()
+        label.configure(text=clock(self._seconds_at(event.x)))
+        width, height = label.winfo_reqwidth(), label.winfo_reqheight()
+        x = event.x_root - top.winfo_rootx() - width // 2
+        y = self.winfo_rooty() - top.winfo_rooty() - height
+        label.place(x=min(max(x, 0), max(0, top.winfo_width() - width)), y=max(y, 0))
+        label.lift()
+
+    def _destroyed(self, event: tk.Event[tk.Misc]) -> None:
+        if self._following:
+            self.after_cancel(self._following)
+        if self._time.winfo_exists():  # where the toplevel is not destroyed as a whole
+            self._time.destroy()
 
     def _hover(self, hovered: bool) -> None:
         self._hovered = hovered
+        if not hovered and self._dragging is None:
+            self._time.place_forget()
         self._draw()
 
     def _focus(self, focused: bool) -> None:

@@ -14,6 +14,7 @@ from rtplab.player.model.status import PlayerState
 from rtplab.protocol.rtsp.states import State
 
 PAGES = ("Messages", "State", "Packet", "Statistics", "Network")  # of the panel
+SECOND = 1.0
 SMALL_STEP = 5.0  # seconds
 LARGE_STEP = 60.0
 SPEEDS = (0.5, 1.0, 2.0, 4.0)
@@ -83,6 +84,7 @@ LAB_COMMANDS = (
 
 COMMANDS = (
     Command("open", "Open …", "Stream", ("o", "Control-o")),
+    Command("paste", "Open what was copied", "Stream", ("Control-v",)),
     Command("new_window", "New window …", "Stream", ("n", "Control-n")),
     Command("snapshot", "Save snapshot", "Stream", ("s",), _needs_picture),
     Command("record", "Record", "Stream", ("r",), _needs_session),
@@ -90,12 +92,18 @@ COMMANDS = (
     Command("close", "Quit", "Stream", ("q", "Control-q", "Control-w")),
     *LAB_COMMANDS,
     Command("toggle", "Play or pause", "Playback", ("space", "p")),
-    Command("step", "One frame", "Playback", ("period",), _needs_session),
+    Command("step", "One frame on", "Playback", ("period",), _needs_session),
+    Command("step_back", "One frame back", "Playback", ("comma",), _needs_length),
     Command("back", "Back 5 s", "Playback", ("Left",), _needs_length),
     Command("forward", "Forward 5 s", "Playback", ("Right",), _needs_length),
+    Command("second_back", "Back 1 s", "Playback", ("Shift-Left",), _needs_length),
+    Command("second_forward", "Forward 1 s", "Playback", ("Shift-Right",), _needs_length),
     Command("far_back", "Back 1 min", "Playback", ("Down",), _needs_length),
     Command("far_forward", "Forward 1 min", "Playback", ("Up",), _needs_length),
     Command("beginning", "To the beginning", "Playback", ("Home",), _needs_length),
+    Command("end", "To the end", "Playback", ("End",), _needs_length),
+    Command("loop", "Mark A, then B", "Playback", ("l",), _needs_length),
+    Command("loop_movie", "Repeat the movie", "Playback", ("Shift-l",)),
     Command("slower", "Slower", "Playback", ("bracketleft",), _needs_length),
     Command("faster", "Faster", "Playback", ("bracketright",), _needs_length),
     Command("normal_speed", "Normal speed", "Playback", ("BackSpace",), _needs_length),
@@ -118,6 +126,7 @@ MENUS = ("Stream", "Session", "Playback", "View", "Panel")
 _KEY_NAMES = {
     "space": "Space",
     "period": ".",
+    "comma": ",",
     "question": "?",
     "bracketleft": "[",
     "bracketright": "]",
