@@ -11,12 +11,20 @@ from pathlib import Path
 from PIL import Image
 
 from rtplab.player.controls.controlbar import Controls
-from rtplab.player.controls.fullscreen import FullScreen
+from rtplab.player.layout import Layout
 from rtplab.player.look.palette import DARK, LIGHT
 from rtplab.player.look.theme import Theme
 from rtplab.player.model import folders, history
 from rtplab.player.model.client import PlayerClient
-from rtplab.player.model.commands import LARGE_STEP, PAGES, SECOND, SMALL_STEP, next_speed
+from rtplab.player.model.commands import (
+    LARGE_STEP,
+    PAGES,
+    SECOND,
+    SMALL_STEP,
+    ZOOMS,
+    next_of,
+    next_speed,
+)
 from rtplab.player.model.controller import PlaybackController, short_name
 from rtplab.player.model.traffic import Traffic
 from rtplab.player.panel.panel import Panel
@@ -59,10 +67,14 @@ def playback_actions(
     }
 
 
-def view_actions(
-    picture: PictureArea, controls: Controls, panel: Panel, fullscreen: FullScreen
-) -> Actions:
+def view_actions(picture: PictureArea, controls: Controls, panel: Panel, layout: Layout) -> Actions:
     """What is seen."""
+    fullscreen = layout.fullscreen
+
+    def zoom(direction: int) -> None:
+        """Make text larger (1), smaller (-1) or as it was (0)."""
+        layout.zoom_to(next_of(ZOOMS, layout.zoom, direction) if direction else 1.0)
+        picture.toast(f"Text {layout.zoom:.0%}")
 
     def leave_fullscreen() -> None:
         """Leave whatever lies over the picture, and the controls."""
@@ -84,6 +96,9 @@ def view_actions(
     return {
         "fullscreen": fullscreen.toggle,
         "leave_fullscreen": leave_fullscreen,
+        "larger": partial(zoom, 1),
+        "smaller": partial(zoom, -1),
+        "usual_size": partial(zoom, 0),
         "colours": change_colours,
         # Tab goes on from there, Esc back.
         "controls": controls.bar.buttons["toggle"].focus_set,

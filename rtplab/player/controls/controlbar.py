@@ -44,7 +44,6 @@ class ControlBar(ttk.Frame):
         self.elapsed = ttk.Label(self, style="Muted.TLabel", width=_TIME_WIDTH, anchor="e")
         self.elapsed.grid(row=0, column=1, padx=theme.px(4))
         self.slider = SeekSlider(self, theme, seek)
-        self.slider.configure(width=theme.px(120))
         self.slider.grid(row=0, column=2, sticky="ew")
         self.total = ttk.Label(self, style="Muted.TLabel", width=_TIME_WIDTH, anchor="w")
         self.total.grid(row=0, column=3, padx=theme.px(4))

@@ -13,6 +13,7 @@ from rtplab.player.look.theme import Theme
 from rtplab.player.model.status import clock
 
 _HEIGHT = 24
+_NARROWEST = 120
 _LINE = 4
 _KNOB = 14
 FOLLOWING = 150  # milliseconds from one seek to the next while the knob is dragged
@@ -23,9 +24,7 @@ class SeekSlider(tk.Canvas):
 
     def __init__(self, master: tk.Misc, theme: Theme, seek: Callable[[float], None]) -> None:
         """`seek` is called with seconds when the viewer has chosen a position."""
-        super().__init__(
-            master, height=theme.px(_HEIGHT), highlightthickness=0, borderwidth=0, takefocus=False
-        )
+        super().__init__(master, highlightthickness=0, borderwidth=0, takefocus=False)
         self._theme = theme
         self._seek = seek
         self._position = 0.0
@@ -45,7 +44,8 @@ class SeekSlider(tk.Canvas):
             self.bind(sequence, lambda event, focused=focused: self._focus(focused))  # type: ignore[misc]
         self.bind("<Motion>", self._show_time)
         self.bind("<Destroy>", self._destroyed)
-        self.bind("<<ThemeChanged>>", lambda event: self._draw(), add=True)
+        self.bind("<<ThemeChanged>>", lambda event: self._take_size(), add=True)
+        self._take_size()
 
     def show(self, position: float, duration: float | None) -> None:
         """Show a position, in seconds; without a duration there is nothing to choose."""
@@ -53,6 +53,11 @@ class SeekSlider(tk.Canvas):
         if duration != self._duration:
             self._duration = duration
             self.configure(takefocus=bool(duration))
+        self._draw()
+
+    def _take_size(self) -> None:
+        px = self._theme.px
+        self.configure(height=px(_HEIGHT), width=px(_NARROWEST))
         self._draw()
 
     @property
@@ -133,7 +138,7 @@ class SeekSlider(tk.Canvas):
         x = self.x_of(self.shown_position)
         active = self._hovered or self._focused or self._dragging is not None
         size = self.winfo_width(), self.winfo_height()
-        state = (x, size, active, self._focused, bool(self._duration), p.name)
+        state = (x, size, active, self._focused, bool(self._duration), self._theme.name)
         if state == self._drawn:
             return
         self._drawn = state

@@ -6,7 +6,7 @@ Mac, Command is pressed where `Control-` stands.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from rtplab.player.model.modifiers import main_modifier
@@ -18,6 +18,7 @@ SECOND = 1.0
 SMALL_STEP = 5.0  # seconds
 LARGE_STEP = 60.0
 SPEEDS = (0.5, 1.0, 2.0, 4.0)
+ZOOMS = (0.6, 0.7, 0.8, 0.9, 1.0, 1.1, 1.25, 1.5, 1.75, 2.0, 2.5, 3.0)  # of all text
 
 
 WhyNot = Callable[[PlayerState], str]  # a reason, or "" if there is none
@@ -109,6 +110,9 @@ COMMANDS = (
     Command("normal_speed", "Normal speed", "Playback", ("BackSpace",), _needs_length),
     Command("fullscreen", "Full screen", "View", ("f", "F11")),
     Command("leave_fullscreen", "Leave full screen", "View", ("Escape",)),
+    Command("larger", "Larger text", "View", ("Control-plus", "Control-equal")),
+    Command("smaller", "Smaller text", "View", ("Control-minus",)),
+    Command("usual_size", "Usual text", "View", ("Control-0",)),
     Command("colours", "Light or dark", "View", ("d",)),
     Command("controls", "To the controls", "View", ("Shift-Tab",)),
     Command("menu", "Menu", "View", ("F10", "Menu")),
@@ -127,6 +131,9 @@ _KEY_NAMES = {
     "space": "Space",
     "period": ".",
     "comma": ",",
+    "plus": "+",
+    "minus": "-",
+    "equal": "=",
     "question": "?",
     "bracketleft": "[",
     "bracketright": "]",
@@ -159,6 +166,11 @@ def tooltip(command: Command, windowing_system: str, now: PlayerState | None = N
 
 def next_speed(speed: float, direction: int) -> float:
     """The next faster (1) or slower (-1) of SPEEDS; the last stays."""
+    return next_of(SPEEDS, speed, direction)
+
+
+def next_of(values: Sequence[float], value: float, direction: int) -> float:
+    """The next larger (1) or smaller (-1) of growing values; the last stays."""
     if direction > 0:
-        return min((other for other in SPEEDS if other > speed), default=SPEEDS[-1])
-    return max((other for other in SPEEDS if other < speed), default=SPEEDS[0])
+        return min((other for other in values if other > value), default=values[-1])
+    return max((other for other in values if other < value), default=values[0])

@@ -18,6 +18,8 @@ _EXPLANATION = (
     "drawn from the seed, so that everybody with the same seed sees the same."
 )
 
+_TEXT_WIDTH = 400  # at 1x
+
 
 class NetworkPage(ttk.Frame):
     """The sliders; what they say goes to the client at once."""
@@ -27,7 +29,7 @@ class NetworkPage(ttk.Frame):
         self._theme = theme
         self._client = client
         px = theme.px
-        text = ttk.Label(self, text=_EXPLANATION, style="Muted.TLabel", wraplength=px(400))
+        text = ttk.Label(self, text=_EXPLANATION, style="Muted.TLabel", wraplength=px(_TEXT_WIDTH))
         text.grid(row=0, column=0, columnspan=3, sticky="w", pady=(0, px(14)))
         self.scales: dict[str, ttk.Scale] = {}
         self.values: dict[str, ttk.Label] = {}
@@ -38,6 +40,9 @@ class NetworkPage(ttk.Frame):
         self.reset.grid(row=len(TRACKS) + 2, column=2, sticky="e", pady=(px(18), 0))
         self.columnconfigure(1, weight=1)
         self._show(client.impairment.conditions)
+        self.bind(
+            "<<ThemeChanged>>", lambda event: text.configure(wraplength=theme.px(_TEXT_WIDTH))
+        )
 
     def _add_slider(self, row: int, track: Track) -> None:
         px = self._theme.px
