@@ -58,7 +58,6 @@ def test_the_keys_are_those_of_mpv_and_vlc():
         "l": "loop",
         "Shift-l": "loop_movie",
         "i": "panel",
-        "Tab": "panel",
         "question": "help",
     }
     keys = {key: command.name for command in COMMANDS for key in command.keys}
@@ -101,7 +100,7 @@ def test_what_is_always_possible():
         ("space", "Space"),
         ("Control-o", "Ctrl+O"),
         ("question", "?"),
-        ("Shift-Tab", "Shift+Tab"),
+        ("Shift-Left", "Shift+←"),
         ("Left", "←"),
         ("F5", "F5"),
         ("s", "s"),

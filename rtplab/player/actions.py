@@ -10,7 +10,6 @@ from pathlib import Path
 
 from PIL import Image
 
-from rtplab.player.controls.controlbar import Controls
 from rtplab.player.layout import Layout
 from rtplab.player.look.palette import DARK, LIGHT
 from rtplab.player.look.theme import Theme
@@ -67,7 +66,7 @@ def playback_actions(
     }
 
 
-def view_actions(picture: PictureArea, controls: Controls, panel: Panel, layout: Layout) -> Actions:
+def view_actions(picture: PictureArea, panel: Panel, layout: Layout) -> Actions:
     """What is seen."""
     fullscreen = layout.fullscreen
 
@@ -100,8 +99,6 @@ def view_actions(picture: PictureArea, controls: Controls, panel: Panel, layout:
         "smaller": partial(zoom, -1),
         "usual_size": partial(zoom, 0),
         "colours": change_colours,
-        # Tab goes on from there, Esc back.
-        "controls": controls.bar.buttons["toggle"].focus_set,
         "help": picture.keys_overlay.toggle,
         "panel": panel.toggle,
         **{page.lower(): partial(panel.show, page) for page in PAGES},

@@ -129,7 +129,7 @@ class PlayerWindow:
             "menu": self._open_menu,
             **self.saving.actions(),
             **playback_actions(self.client, controller, self._set_speed, self.picture.toast),
-            **view_actions(self.picture, self.controls, self.panel, self.layout),
+            **view_actions(self.picture, self.panel, self.layout),
         }
         self._bind_picture()
         for widget in (self.picture, self.controls.bar.slider):

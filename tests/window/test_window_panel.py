@@ -26,7 +26,7 @@ def test_the_panel_shows_the_protocol(watch, root, display):
     panel = player.window.panel
     width = root.winfo_width()
     assert not player.window.traffic.watching
-    display.key("Tab")
+    display.key("i")
     assert pump(root, lambda: panel.open and root.winfo_width() > width)
     assert pump(root, lambda: "PLAY rtsp://" in panel.pages.messages.text.get("1.0", "end"))
     text = panel.pages.messages.text.get("1.0", "end")

@@ -66,8 +66,6 @@ def _belongs_to_widget(key: str, widget: tk.Misc, picture: tk.Misc) -> bool:
     kind = widget.winfo_class()
     if widget.winfo_toplevel() is not picture.winfo_toplevel():
         return True  # a dialog's
-    if key in ("Tab", "Shift-Tab"):  # from anywhere else they move the focus as ever
-        return widget not in (picture, picture.winfo_toplevel())
     return (
         (kind in _TYPED_INTO and key != "Escape")
         or (key == "space" and kind in _PRESSED_WITH_SPACE)

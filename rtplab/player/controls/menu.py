@@ -13,7 +13,7 @@ from rtplab.player.model.status import PlayerState
 
 Run = Callable[[Command], None]
 # Told by the key itself, or of no use in a menu that is open.
-_NOT_IN_MENU = ("menu", "controls", "leave_fullscreen")
+_NOT_IN_MENU = ("menu", "leave_fullscreen")
 
 
 class PopupMenu:

@@ -16,6 +16,7 @@ _HEIGHT = 24
 _NARROWEST = 120
 _LINE = 4
 _KNOB = 14
+_RESTING = 10
 FOLLOWING = 150  # milliseconds from one seek to the next while the knob is dragged
 
 
@@ -150,6 +151,6 @@ class SeekSlider(tk.Canvas):
             return  # nobody knows how long it is: nothing to choose
         self.create_rectangle(left, middle - half, right, middle + half, fill=p.trough, width=0)
         self.create_rectangle(left, middle - half, x, middle + half, fill=p.accent, width=0)
-        if active:
-            colour = p.text if self._focused else p.accent
-            self.create_image(x, middle, image=self._theme.icon("knob", colour, _KNOB))
+        # The place is told by more than colours; the knob is larger when it can be dragged.
+        colour, size_at_1x = (p.text if self._focused else p.accent), _KNOB if active else _RESTING
+        self.create_image(x, middle, image=self._theme.icon("knob", colour, size_at_1x))

@@ -114,10 +114,9 @@ COMMANDS = (
     Command("smaller", "Smaller text", "View", ("Control-minus",)),
     Command("usual_size", "Usual text", "View", ("Control-0",)),
     Command("colours", "Light or dark", "View", ("d",)),
-    Command("controls", "To the controls", "View", ("Shift-Tab",)),
     Command("menu", "Menu", "View", ("F10", "Menu")),
     Command("help", "Keys", "View", ("question", "F1")),
-    Command("panel", "Protocol panel", "Panel", ("i", "Tab")),
+    Command("panel", "Protocol panel", "Panel", ("i",)),
     *(
         Command(page.lower(), page, "Panel", (str(number),))
         for number, page in enumerate(PAGES, start=1)

@@ -96,8 +96,6 @@ def sequences(key: str, windowing_system: str) -> list[str]:
 
     A letter may come as a capital, because of Caps Lock.
     """
-    if key == "Shift-Tab":
-        return ["<<PrevWindow>>"]  # X11 has a key symbol of its own for it
     *wanted, name = key.split("-")
     prefix = f"{main_modifier(windowing_system)}-" if "Control" in wanted else ""
     names = {name.lower(), name.upper()} if len(name) == 1 else {name}
