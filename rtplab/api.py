@@ -447,9 +447,9 @@ def serve(
     except OSError as error:
         raise ServeError(f"The folder {media} can't be read ({error.strerror}).") from error
     server = RtspServer(Service(library, fps=fps, loop=loop))
-    browsers = None
+    browsers, wanted = None, port
     try:
-        found, wanted = server.listen(host, port), port
+        found = server.listen(host, port)
         if http is not None:
             wanted = http
             listeners = [open_listener(host, http)] if host is not None else open_both(http)

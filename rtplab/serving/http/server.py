@@ -349,7 +349,8 @@ class _Handler(BaseHTTPRequestHandler):
         service = self._http.service
         count = len(found.movie.frames)
         number = 1 + int(steady() * service.frame_rate(found.movie)) % count
-        return b"".join(service.media.whole_frames(found.movie).payloads(number, 0))
+        with service.media.use(found.movie) as opened:
+            return b"".join(opened.whole_frames.cut(number, found.movie.frame(number), WHOLE))
 
     def _rtsp_address(self) -> str:
         host = self.headers.get("Host", "localhost")
@@ -379,6 +380,7 @@ class _Handler(BaseHTTPRequestHandler):
             logger.info("%s watches %s by HTTP", self._host, printable(found.name, 80))
             service.pacer.start()
             delivery.info()
+            delivery.prepare()
             delivery.start(delivery.send_next, lambda is_gone: outlet.end())
             outlet.send_until_hang_up()
             delivery.stop()
@@ -391,8 +393,8 @@ class _Handler(BaseHTTPRequestHandler):
         rate = service.frame_rate(found.movie)
         # A page has no button to begin again, so the movie does so by itself.
         playback = Playback(MovieCursor(found.movie), rate, loop=True)
-        media, stream = service.media.whole_frames(found.movie), standard_stream(sink)
-        return Transmission(playback, media, stream, service.pacer, viewer, cname=None)
+        feed, stream = service.media.whole_frames(found.movie, playback), standard_stream(sink)
+        return Transmission(playback, feed, stream, service.pacer, viewer, cname=None)
 
     # ------------------------------------------------------------------ answers
 

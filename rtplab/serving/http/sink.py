@@ -16,7 +16,7 @@ from contextlib import suppress
 from rtplab.serving.admission.limits import Limits
 from rtplab.serving.media.payloads import MAX_LAB_FRAME
 from rtplab.serving.rtp.datagrams import PacketParts
-from rtplab.serving.rtp.sinks import MAX_BURST, ViewerGone
+from rtplab.serving.rtp.sinks import MAX_BURST, NotSent, ViewerGone
 from rtplab.serving.rtsp.wire import Wire
 
 BOUNDARY = "frame"
@@ -36,6 +36,7 @@ class HttpSink:
     def __init__(self, wire: Wire) -> None:
         self._wire = wire
         self._pieces: list[bytes] = []  # of a picture that is not whole yet
+        self.not_sent = NotSent()
 
     def send(self, packets: list[PacketParts]) -> None:
         """Send a picture whole, or drop it if too much waits. Raises ViewerGone."""
@@ -47,7 +48,10 @@ class HttpSink:
         head = f"Content-Type: image/jpeg\r\nContent-Length: {size}\r\n\r\n".encode()
         # A browser shows a picture when it sees the next boundary, so that one goes with it.
         try:
-            self._wire.offer(b"".join([head, *pieces, f"\r\n--{BOUNDARY}\r\n".encode()]))
+            part = b"".join([head, *pieces, f"\r\n--{BOUNDARY}\r\n".encode()])
+            if not self._wire.offer(part):
+                frames, dropped, payload = self.not_sent
+                self.not_sent = NotSent(frames + 1, dropped + len(pieces), payload + size)
         except OSError as error:
             raise ViewerGone(f"its connection is lost: {error.strerror or error}") from error
 

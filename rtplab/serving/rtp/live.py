@@ -55,6 +55,7 @@ class FanOut:
     is_lossy = True
     not_sent = NotSent()  # somebody has it, as a rule
     report_socket: socket.socket | None = None
+    not_sent = NotSent()  # as a whole: what one of the viewers lacks, others have
 
     def __init__(self, max_payload: int) -> None:
         self.max_payload = max_payload
