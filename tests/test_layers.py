@@ -19,6 +19,11 @@ OPTIONAL = {"prometheus_client"}
 """For --metrics: imported inside a function, when that is asked for."""
 
 LAYERS = {
+    "grading": [
+        ["grading"],
+        ["grading/record", "grading/judge", "grading/report"],
+        ["grading/model", "grading/inside"],
+    ],
     "player": [
         ["player"],
         ["player/panel", "player/controls", "player/picture"],
@@ -50,6 +55,7 @@ so not from another folder in its layer.
 
 PROTOCOL = ["protocol/rtsp", "protocol/rtp", "protocol"]
 STANDS_ON = {
+    "grading": ["receiving/rtp", "receiving/files", "movies", *PROTOCOL],
     "player": ["receiving/rtsp", "receiving/rtp", "receiving/files", *PROTOCOL],
     "serving": ["movies", *PROTOCOL],
     "receiving": PROTOCOL,

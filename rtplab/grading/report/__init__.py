@@ -1,0 +1,1 @@
+"""Grades as text for people and platforms. Pure."""
