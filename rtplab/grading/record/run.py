@@ -1,0 +1,91 @@
+"""One scenario with one submission, from its fresh copy to its recording."""
+
+from __future__ import annotations
+
+import random
+import socket
+import sys
+import time
+import traceback
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from rtplab.grading.model.editions import Edition
+from rtplab.grading.model.recording import Recording
+from rtplab.grading.record.movie import SecretMovie
+from rtplab.grading.record.process import Program
+from rtplab.grading.record.recorder import Recorder, noise_measured
+from rtplab.grading.record.stage import Stage
+
+HOST = "127.0.0.1"
+
+
+@dataclass
+class Run:
+    """What a scenario works with; what it opens is closed by `cleanup` when it is over."""
+
+    stage: Stage
+    edition: Edition
+    seed: int
+    recorder: Recorder
+    dice: random.Random
+    cleanup: ExitStack = field(default_factory=ExitStack)
+
+    def folder(self, movie: SecretMovie | None = None) -> Path:
+        """A fresh copy of the submission."""
+        return self.cleanup.enter_context(self.stage.fresh(movie))
+
+    def program(
+        self,
+        role: str,
+        command: Sequence[str],
+        folder: Path,
+        environment: dict[str, str] | None = None,
+    ) -> Program:
+        program = Program(self.recorder, role, command, folder, self.stage.shields, environment)
+        return self.cleanup.enter_context(program)
+
+    def session(self) -> str:
+        """A session id of six to nine digits, never that of the handout's examples."""
+        return str(self.dice.randint(200_000, 999_999_999))
+
+
+Scenario = Callable[[Run], None]
+
+
+class UnableError(Exception):
+    """A sentence: why a scenario can't be run here."""
+
+
+def record(name: str, scenario: Scenario, stage: Stage, edition: Edition, seed: int) -> Recording:
+    """Run a scenario. A failure of ours is an event of its recording, never an exception."""
+    recorder = Recorder()
+    dice = random.Random(f"{name} {seed}")
+    run = Run(stage, edition, seed, recorder, dice)
+    recorder.facts.update(
+        seed=seed,
+        wall=time.time(),
+        shields=list(stage.shields.names),
+        python=sys.version.split()[0],
+        movie=stage.movie.name,
+        frames=stage.movie.facts,
+    )
+    try:
+        with noise_measured(recorder), run.cleanup:
+            scenario(run)
+    except UnableError as error:
+        recorder.facts["unable"] = str(error)
+    except Exception as error:  # a grader that dies is no verdict on anybody's work
+        where = traceback.extract_tb(error.__traceback__)[-1]
+        text = f"{type(error).__name__}: {error} ({Path(where.filename).name} line {where.lineno})"
+        recorder.add("fault", text=text)
+    return recorder.recording(name, edition.name)
+
+
+def free_port(kind: socket.SocketKind) -> int:
+    """A port of the loopback interface that nobody has at this moment."""
+    with socket.socket(socket.AF_INET, kind) as probe:
+        probe.bind((HOST, 0))
+        return int(probe.getsockname()[1])
