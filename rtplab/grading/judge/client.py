@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
+from rtplab.grading.judge import packet
 from rtplab.grading.judge.seen import (
     METHODS,
     Message,
@@ -306,12 +307,15 @@ def shows(recordings: Recordings, edition: Edition) -> Verdict:
     if request(recording, "PLAY") is None:
         return blocked("client.states", "no PLAY was sent")
     start, end = recording.step("play") or 0.0, recording.step("pause") or 1e9
-    sent = [packet for packet in packets(recording, "udp.out") if start <= packet.time < end]
+    sent = [one for one in packets(recording, "udp.out") if start <= one.time < end]
     if not sent:
         return not_checked("no frame was sent")
     seen = pictures(recording, start, end + STILL_AFTER)
     if not seen:
-        return _dark(recording, [len(packet.data) for packet in sent], port)
+        if packet.SCENARIO in recordings:
+            if packet.decode(recordings, edition).outcome is Outcome.FAILED:
+                return blocked("packet.decode")
+        return _dark(recording, [len(one.data) for one in sent], port)
     whole = whole_frames(sent) if edition.fragments else sent
     numbers = set(frame_numbers(recording, whole))
     missing = len(numbers - set(seen))

@@ -219,6 +219,13 @@ def _wrong_in_encode(recordings: Recordings, edition: Edition) -> set[str]:
     return {name for name, judge in judges.items() if judge(recordings, edition).outcome in wrong}
 
 
+def _raised_in_encode(recordings: Recordings) -> str:
+    """The check that tells of an exception in `encode`; "" if it raised none."""
+    if packet_checks.SCENARIO not in recordings:
+        return ""
+    return packet_checks.Encodings(recordings[packet_checks.SCENARIO]).blame()
+
+
 def frames(recordings: Recordings, edition: Edition) -> Verdict:
     recording = recordings[SESSION]
     played = exchange(recording, "PLAY")
@@ -226,6 +233,8 @@ def frames(recordings: Recordings, edition: Edition) -> Verdict:
         return blocked("server.reply")
     received = _played(recording)
     if not received:
+        if cause := _raised_in_encode(recordings):
+            return blocked(cause)
         port = recording.facts.get("rtp_port")
         error = crash(recording, "server")
         return failed(
