@@ -201,7 +201,9 @@ def cseq(recordings: Recordings, edition: Edition) -> Verdict:
 def session(recordings: Recordings, edition: Edition) -> Verdict:
     recording = recordings[SESSION]
     given = str(recording.facts.get("session"))
-    later = [message for message in requests(recording) if message.method != "SETUP"]
+    asked = requests(recording)
+    at = next((i for i, message in enumerate(asked) if message.method == "SETUP"), 0)
+    later = [message for message in asked[at:] if message.method != "SETUP"]
     if not later:
         return blocked("client.states", "nothing was sent after SETUP")
     for message in later:
@@ -212,7 +214,7 @@ def session(recordings: Recordings, edition: Edition) -> Verdict:
         if named != given:
             return failed(
                 f"{message.method} said Session {quoted(named)}; the reply to SETUP said {given},"
-                f" and each later request repeats that ({WHERE}).",
+                f" which was expected in each later request ({WHERE}).",
                 "Take it from line 3 of the reply to SETUP, in parseRtspReply.",
                 transcript(recording, message.time),
                 (Evidence(message.data[:160], _line_range(message, 3), "the request"),),
@@ -252,8 +254,9 @@ def timeout(recordings: Recordings, edition: Edition) -> Verdict:
     wakes = _wakes(_samples(recording, "play")[:2], None)
     if wakes is not None and wakes > SHORT_TIMEOUT_WAKES and edition.receive_timeout >= 0.1:
         return failed(
-            f"Before the first frame a thread woke {several(wakes, 'time')} in 0.3 s: its time-out"
-            f" is far below {expected} (openRtpPort in the assignment).",
+            f"Before the first frame a thread woke {several(wakes, 'time')} in 0.3 s; expected it to"
+            f" sleep through, for its time-out is to be {expected} (openRtpPort in the"
+            " assignment).",
             f"Set the time-out once, on rtpSocket: settimeout({edition.receive_timeout:g}).",
             transcript(recording, recording.step("play") or 1e9),
         )

@@ -6,23 +6,23 @@
     |                           timestamp                           |
     |           synchronization source (SSRC) identifier            |
 
-Each case of the recording changes one input of the first, "base". So what changes between two
-packets shows which bits that input went to, and an exception shows which field it was raised for.
+Each case of the recording changes some inputs of the first. So what changes between two packets
+shows which bits these inputs went to, and which exception was raised for which field.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
-from rtplab.grading.judge.seen import HEADER_SIZE, blocked, hexed, several
+from rtplab.grading.judge.seen import HEADER_SIZE, blocked, hexed, quoted, several
 from rtplab.grading.model.checks import Evidence, Outcome, Verdict, failed, not_checked, passed
 from rtplab.grading.model.editions import Edition
 from rtplab.grading.model.recording import Event, Recording, Recordings
 
 SCENARIO = "packet"
-BASE = "base"
 CLOCK_TOLERANCE = 2.0
 """Seconds that the timestamp may be off: the machine may be busy between two lines."""
 VIDEO_CLOCK = 90_000
@@ -47,18 +47,11 @@ WHERE = "the section on RTP packets in the assignment; RFC 3550 section 5.1"
 
 @dataclass(frozen=True)
 class Encoding:
-    """One call of `encode`."""
+    """One call of `encode`: its inputs, and those in which they differ from the base."""
 
     event: Event
-
-    @property
-    def case(self) -> str:
-        return str(self.event["case"])
-
-    @property
-    def changed(self) -> str:
-        """The input that this case changes: "seqnum" of "seqnum 256"; "" for the base."""
-        return "" if self.case == BASE else re.split(r"[ =:.-]", self.case)[0]
+    clock: float
+    changed: frozenset[str]
 
     @property
     def packet(self) -> bytes:
@@ -67,12 +60,20 @@ class Encoding:
 
     @property
     def error(self) -> str:
-        return str(self.event.get("error") or "")
+        """The exception, without the place where it was raised."""
+        return _PLACE.sub("", str(self.event.get("error") or ""))
 
     @property
     def line(self) -> str:
         """The line of RtpPacket.py in which the exception was raised."""
-        return str(self.event.get("line") or "")
+        found = _PLACE.search(str(self.event.get("error") or ""))
+        return found["text"] or "" if found else ""
+
+    @property
+    def place(self) -> str:
+        """For a sentence: where the exception was raised."""
+        found = _PLACE.search(str(self.event.get("error") or ""))
+        return f" in line {found['number']}{f', {self.line}' if self.line else ''}" if found else ""
 
     def given(self, name: str) -> int:
         return int(self.event["inputs"][name])
@@ -82,12 +83,21 @@ class Encoding:
         return bytes(self.event["inputs"]["payload"])
 
 
+_PLACE = re.compile(r" \(line (?P<number>\d+)(?:: (?P<text>.*))?\)\Z", re.DOTALL)
+
+
 class Encodings:
     """All calls of `encode`, and what is to blame where one raised."""
 
     def __init__(self, recording: Recording) -> None:
-        self.all = [Encoding(event) for event in recording.of("packet.encode")]
-        self.base = next((one for one in self.all if one.case == BASE), None)
+        events = recording.of("packet.encode")
+        plain: Mapping[str, Any] = events[0]["inputs"] if events else {}
+        wall = float(recording.facts.get("wall", 0.0))
+        self.all = [
+            Encoding(event, wall + event.time if wall else 0.0, _changed(event["inputs"], plain))
+            for event in events
+        ]
+        self.base = self.all[0] if self.all else None
         self.good = [one for one in self.all if len(one.packet) >= HEADER_SIZE]
 
     def blame(self) -> str:
@@ -100,7 +110,7 @@ class Encodings:
 
     def _by_elimination(self) -> str:
         """The one input with which it works when it is another."""
-        helped = {OWNERS[one.changed] for one in self.good if one.changed in OWNERS}
+        helped = {OWNERS[name] for one in self.good for name in one.changed}
         return helped.pop() if len(helped) == 1 else "packet.filled"
 
     def raised(self, check: str) -> Encoding | None:
@@ -109,12 +119,22 @@ class Encodings:
             return self.base
         if self.blame():
             return None
-        wrong = [one for one in self.all if one.error and OWNERS.get(one.changed) == check]
+        wrong = [
+            one
+            for one in self.all
+            if one.error and {OWNERS[name] for name in one.changed or {"payload"}} == {check}
+        ]
         return wrong[0] if wrong else None
 
     def of(self, *inputs: str) -> list[Encoding]:
-        """The packets that came of the base and of the cases that change one of these."""
-        return [one for one in self.good if one.case == BASE or one.changed in inputs]
+        """The packets that came of the base and of the cases that change these alone."""
+        return [one for one in self.good if one.changed <= set(inputs)]
+
+
+def _changed(inputs: Mapping[str, Any], plain: Mapping[str, Any]) -> frozenset[str]:
+    """The inputs that differ; the payload is another one each time, and no case is about it."""
+    names = set(inputs) & set(OWNERS) - {"payload"}
+    return frozenset(name for name in names if inputs[name] != plain.get(name))
 
 
 def loads(recordings: Recordings, edition: Edition) -> Verdict:
@@ -137,9 +157,8 @@ def filled(recordings: Recordings, edition: Edition) -> Verdict:
     if base.error:
         if encodings.blame() != "packet.filled":
             return passed()
-        at = f" in the line {base.line!r}" if base.line else ""
         return failed(
-            f"encode raised {base.error!r}{at}; expected a packet of 12 bytes of header"
+            f"encode raised {quoted(base.error)}{base.place}; expected 12 bytes of header"
             " and then the payload.",
             "Fill a bytearray of 12 bytes, and store it in self.header.",
         )
@@ -202,14 +221,14 @@ def flags(recordings: Recordings, edition: Edition) -> Verdict:
             evidence=(_marked(base, 0, 1, "byte 0: V P X CC"),),
         )
     for one in encodings.of(*shifts):
-        if one.changed not in shifts:
-            continue
-        shift, mask = shifts[one.changed]
-        expected = base.packet[0] ^ (one.given(one.changed) & mask) << shift
+        expected = base.packet[0]
+        for name in one.changed:
+            shift, mask = shifts[name]
+            expected ^= (one.given(name) & mask) << shift
         if one.packet[0] != expected:
+            inputs = ", ".join(f"{name}={one.given(name)}" for name in sorted(one.changed))
             return failed(
-                f"With {one.changed}={one.given(one.changed)} byte 0 was {one.packet[0]:02x},"
-                f" expected {expected:02x} ({WHERE}).",
+                f"With {inputs} byte 0 was {one.packet[0]:02x}, expected {expected:02x} ({WHERE}).",
                 advice,
                 evidence=(_marked(one, 0, 1, "byte 0: V P X CC"),),
             )
@@ -272,7 +291,7 @@ def timestamp(recordings: Recordings, edition: Edition) -> Verdict:
         return verdict
     for one in encodings.good:
         seen = int.from_bytes(one.packet[4:8], "big")
-        clock = float(one.event.get("clock") or 0.0)
+        clock = one.clock
         if seen and (not clock or _is_time(seen, clock)):
             continue
         evidence = (_marked(one, 4, 8, "bits 32 to 63 are the timestamp"),)
@@ -425,21 +444,14 @@ def _value(value: object) -> str:
 def _raised(encodings: Encodings, check: str, advice: str) -> Verdict | None:
     """The verdict if `encode` raised: failed where this field is to blame, else blocked by it."""
     if one := encodings.raised(check):
-        changed = one.changed if one.case != BASE else _input_of(check)
-        value = one.event["inputs"].get(changed)
-        shown = f"{changed}={value}" if isinstance(value, int) else ""
-        at = f" in the line {one.line.strip()!r}" if one.line else ""
+        inputs = ", ".join(f"{name}={one.given(name)}" for name in sorted(one.changed))
         return failed(
-            f"encode({shown}) raised {one.error!r}{at}; expected a packet of 12 bytes of header"
-            f" ({WHERE}).",
+            f"encode({inputs}) raised {quoted(one.error)}{one.place}; expected a packet of 12 bytes"
+            f" of header ({WHERE}).",
             advice,
         )
     cause = encodings.blame()
     return blocked(cause) if cause else None
-
-
-def _input_of(check: str) -> str:
-    return next(name for name, owner in OWNERS.items() if owner == check)
 
 
 def _marked(one: Encoding, start: int, end: int, note: str) -> Evidence:
