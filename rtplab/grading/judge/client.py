@@ -254,8 +254,8 @@ def timeout(recordings: Recordings, edition: Edition) -> Verdict:
     wakes = _wakes(_samples(recording, "play")[:2], None)
     if wakes is not None and wakes > SHORT_TIMEOUT_WAKES and edition.receive_timeout >= 0.1:
         return failed(
-            f"Before the first frame a thread woke {several(wakes, 'time')} in 0.3 s; expected it to"
-            f" sleep through, for its time-out is to be {expected} (openRtpPort in the"
+            f"Before the first frame a thread woke {several(wakes, 'time')} in 0.3 s; expected"
+            f" it to sleep through, for its time-out is to be {expected} (openRtpPort in the"
             " assignment).",
             f"Set the time-out once, on rtpSocket: settimeout({edition.receive_timeout:g}).",
             transcript(recording, recording.step("play") or 1e9),
