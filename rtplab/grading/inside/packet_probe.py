@@ -9,6 +9,8 @@ from __future__ import annotations
 import importlib
 import json
 import sys
+import time
+import traceback
 from collections.abc import Callable
 from typing import Any
 
@@ -30,29 +32,30 @@ def main() -> None:
         packet_class()
         return packet_class
 
-    packet_class, error = attempt(load)
-    say("packet.loaded", ok=packet_class is not None, error=error)
+    packet_class, fault = attempt(load)
+    say("packet.loaded", ok=packet_class is not None, **fault)
     if packet_class is None:
         return
     for case in cases["encode"]:
-        packet, error = attempt(lambda: encoded(packet_class(), case["inputs"]))  # noqa: B023
-        say("packet.encode", **case, packet=packet, error=error)
+        packet, fault = attempt(lambda: encoded(packet_class(), case["inputs"]))  # noqa: B023
+        say("packet.encode", **case, packet=packet, clock=time.time(), **fault)
     for case in cases["decode"]:
         data = bytes.fromhex(case["packet"]["hex"])
-        fields, error = attempt(lambda: decoded(packet_class(), data))  # noqa: B023
-        say("packet.decode", **case, fields=fields, error=error)
+        fields, fault = attempt(lambda: decoded(packet_class(), data))  # noqa: B023
+        say("packet.decode", **case, fields=fields, **fault)
     one, other = cases["pair"]
     first = packet_class()
-    before, error = attempt(lambda: encoded(first, one))
-    _, other_error = attempt(lambda: encoded(packet_class(), other))
-    after, last_error = attempt(lambda: content(first.getPacket()))
-    say("packet.pair", before=before, after=after, error=error or other_error or last_error)
+    before, fault = attempt(lambda: encoded(first, one))
+    _, other_fault = attempt(lambda: encoded(packet_class(), other))
+    after, last_fault = attempt(lambda: content(first.getPacket()))
+    faults = [each for each in (fault, other_fault, last_fault) if each["error"]] or [fault]
+    say("packet.pair", before=before, after=after, **faults[0])
 
 
-def attempt(call: Callable[[], Any]) -> tuple[Any, str]:
+def attempt(call: Callable[[], Any]) -> tuple[Any, dict[str, Any]]:
     """What a call returns, or None and what it raised, were it SystemExit."""
     try:
-        return call(), ""
+        return call(), {"error": ""}
     except BaseException as fault:
         return None, described(fault)
 
@@ -65,7 +68,9 @@ def encoded(packet: Any, inputs: dict[str, Any]) -> dict[str, str]:
 
 def decoded(packet: Any, data: bytes) -> dict[str, Any]:
     packet.decode(data)
-    fields: dict[str, Any] = {name: value(getattr(packet, name)()) for name in FIELDS}
+    fields: dict[str, Any] = {
+        name: value(getattr(packet, name)()) for name in FIELDS if hasattr(packet, name)
+    }
     return {**fields, "payload": content(packet.getPayload())}
 
 
@@ -80,16 +85,13 @@ def value(answer: Any) -> int | str:
     return int(answer) if isinstance(answer, int) else f"<{type(answer).__name__}>"
 
 
-def described(error: BaseException) -> str:
+def described(error: BaseException) -> dict[str, Any]:
     """The exception, and the line of the submission's file that raised it."""
-    line = None
-    trace = error.__traceback__
-    while trace is not None:
-        if trace.tb_frame.f_code.co_filename != __file__:
-            line = trace.tb_lineno
-        trace = trace.tb_next
-    where = f" (line {line})" if line is not None else ""
-    return f"{type(error).__name__}: {error}{where}"
+    described: dict[str, Any] = {"error": f"{type(error).__name__}: {error}"}
+    for frame in traceback.extract_tb(error.__traceback__):
+        if frame.filename != __file__:
+            described.update(line=frame.line or "", lineno=frame.lineno)
+    return described
 
 
 if __name__ == "__main__":

@@ -11,7 +11,9 @@ nothing else. The first line of a file is the header, every other line one event
 Facts, where the scenario has them:
 
     seed            int     what the secret inputs were drawn from
-    noise           float   seconds by which this machine's timers were late (worst but a few)
+    wall            float   Unix time at which the scenario began
+    noise           float   seconds by which timers of 10 ms were late meanwhile: the median
+    noise_worst     float   the same: the worst
     shields         list    words for what held the submission in
     python          str     version of the interpreter that ran it
     display         str     "xvfb" or "stub": where pictures were seen
@@ -37,7 +39,9 @@ Kinds of events. `role` is "server", "client" or "packet": which of the submissi
     process.killed  role                    it had to be ended when the scenario was over
     process.stdout  role data               as it came; at most 64 KB a process are kept
     process.stderr  role data               the same
-    sample          role threads cpu fds    its threads, CPU seconds so far, open descriptors
+    sample          role threads cpu fds tasks
+                                            its threads, CPU seconds so far, open descriptors, and
+                                            how often each thread has waited ("tid": number)
     port            port bound              the UDP port is (True) or is not (False) bound; written
                                             when it changes and at the scenario's questions
     tcp.listening   port                    the submission's server took a connection there
@@ -63,9 +67,10 @@ Kinds of events. `role` is "server", "client" or "packet": which of the submissi
                                             (texts: what the window's labels say)
     files           left                    names that were new in its folder when it had ended
     packet.loaded   ok error                RtpPacket was imported and made; or the error's text
-    packet.encode   case inputs packet error
+    packet.encode   case inputs packet clock error line lineno
                                             inputs: version padding extension cc seqnum marker pt
-                                            ssrc payload; packet: what getPacket() gave, or None
+                                            ssrc payload; packet: what getPacket() gave, or None;
+                                            clock: Unix time; line, lineno: what raised the error
     packet.decode   case packet fields error
                                             fields: version seqNum timestamp payloadType payload
                                             as its methods gave them, or None

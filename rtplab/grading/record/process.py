@@ -93,8 +93,11 @@ class Program:
         with suppress(OSError, ValueError, IndexError):
             after_name = (folder / "stat").read_text().rpartition(")")[2].split()
             cpu = (int(after_name[11]) + int(after_name[12])) / _TICKS
-            threads, fds = len(list(folder.glob("task/*"))), len(list(folder.glob("fd/*")))
-            self._recorder.add("sample", role=self.role, threads=threads, cpu=cpu, fds=fds)
+            tasks = {task.name: _waits(task) for task in folder.glob("task/*")}
+            fds = len(list(folder.glob("fd/*")))
+            self._recorder.add(
+                "sample", role=self.role, threads=len(tasks), cpu=cpu, fds=fds, tasks=tasks
+            )
 
     def end(self) -> None:
         """Kill it with all that it started, and wait until they are gone. May be called twice."""
@@ -139,6 +142,15 @@ _OURS: set[int] = set()
 def keep_alive(pid: int) -> None:
     """Leave this process of ours alone when a program of a submission is ended."""
     _OURS.add(pid)
+
+
+def _waits(task: Path) -> int:
+    """How often a thread has waited for something so far."""
+    with suppress(OSError):
+        for line in (task / "status").read_text().splitlines():
+            if line.startswith("voluntary_ctxt_switches"):
+                return int(line.split()[1])
+    return 0
 
 
 def _kill_group(process: subprocess.Popen[bytes]) -> None:

@@ -32,6 +32,8 @@ class Run:
     recorder: Recorder
     dice: random.Random
     cleanup: ExitStack = field(default_factory=ExitStack)
+    programs: list[Program] = field(default_factory=list)
+    """In the order in which they were started."""
 
     def folder(self, movie: SecretMovie | None = None) -> Path:
         """A fresh copy of the submission."""
@@ -45,6 +47,7 @@ class Run:
         environment: dict[str, str] | None = None,
     ) -> Program:
         program = Program(self.recorder, role, command, folder, self.stage.shields, environment)
+        self.programs.append(program)
         return self.cleanup.enter_context(program)
 
     def session(self) -> str:

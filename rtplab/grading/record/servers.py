@@ -16,7 +16,7 @@ STILL = 0.7  # seconds in which a server that pauses, or has been torn down, mus
 
 def session(run: Run) -> None:
     """SETUP, PLAY, PAUSE, PLAY, TEARDOWN."""
-    client = _connected(run)
+    client = connected(run)
     if client is None:
         return
     recorder = run.recorder
@@ -39,7 +39,7 @@ def session(run: Run) -> None:
 
 def second(run: Run) -> None:
     """SETUP on one connection, then on another: who comes later is somebody else."""
-    client = _connected(run)
+    client = connected(run)
     if client is None:
         return
     recorder = run.recorder
@@ -51,7 +51,7 @@ def second(run: Run) -> None:
     recorder.step("end")
 
 
-def _connected(run: Run, movie_frames: int = 0) -> LabClient | None:
+def connected(run: Run, movie_frames: int = 0) -> LabClient | None:
     """Our client, connected to their server; None if that can't be, which is recorded."""
     recorder = run.recorder
     recorder.step("start")

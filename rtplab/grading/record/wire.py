@@ -20,8 +20,16 @@ QUIET = 0.03  # seconds without another byte, after which a message without an e
 class Connection:
     """A TCP connection with a thread that reads it. Close it to end the thread."""
 
-    def __init__(self, recorder: Recorder, own_socket: socket.socket, number: int) -> None:
+    def __init__(
+        self,
+        recorder: Recorder,
+        own_socket: socket.socket,
+        number: int,
+        taken: Callable[[bytes], None] | None = None,
+    ) -> None:
+        """Read at once; `taken` is called with what comes, in the thread that reads."""
         self.number = number
+        self._taken = taken
         self._recorder = recorder
         self._socket = own_socket
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -102,6 +110,8 @@ class Connection:
                 self._received += data
                 self._last = time.monotonic()
                 self._changed.notify_all()
+            if self._taken:
+                self._taken(data)
         if not self._is_closed:
             self._recorder.add("tcp.closed", connection=self.number, by=ended_by)
         with self._changed:
