@@ -46,8 +46,8 @@ Kinds of events. `role` is "server", "client" or "packet": which of the submissi
                                             when it changes and at the scenario's questions
     tcp.listening   port                    the submission's server took a connection there
     tcp.refused     port                    it did not within the limit
-    tcp.accepted    connection              the submission's client connected to our lab server
-    tcp.connected   connection              our lab client connected to the submission's server
+    tcp.accepted    connection source port  the submission's client connected to our lab server
+    tcp.connected   connection source port  our lab client connected to the submission's server
     tcp.in          connection data         bytes from the submission, one recv
     tcp.out         connection data         bytes to the submission, one send
     tcp.closed      connection by           "them" (FIN), "reset" (RST) or "us"

@@ -128,6 +128,7 @@ def play(client: Stranger, frames: int, quiet: bool = False) -> None:
     recorder.wait_until_count("udp.out", half, PATIENCE)
     client.program.sample()
     recorder.wait_until_count("udp.out", sent + frames, PATIENCE)
+    client.keep_picture()
 
 
 def tear_down(client: Stranger) -> None:

@@ -35,7 +35,8 @@ class LabClient:
         self.rtp = run.cleanup.enter_context(RtpPort(run.recorder))
         own_socket = socket.create_connection((HOST, port), REPLY_LIMIT)
         own_socket.settimeout(None)
-        run.recorder.add("tcp.connected", connection=number, port=port)
+        source = own_socket.getsockname()[1]
+        run.recorder.add("tcp.connected", connection=number, source=source, port=port)
         self.connection = run.cleanup.enter_context(Connection(run.recorder, own_socket, number))
 
     def request(self, method: str) -> bytes:

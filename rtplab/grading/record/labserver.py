@@ -131,7 +131,10 @@ class Stranger:
                 accepted, address = self.listener.accept()
                 accepted.settimeout(None)
                 number = self.run.recorder.count("tcp.accepted") + 1
-                self.run.recorder.add("tcp.accepted", connection=number, source=address[1])
+                port = self.listener.getsockname()[1]
+                self.run.recorder.add(
+                    "tcp.accepted", connection=number, source=address[1], port=port
+                )
                 connection = Connection(self.run.recorder, accepted, number, taken)
                 self.connection = self.run.cleanup.enter_context(connection)
                 return True
@@ -172,9 +175,16 @@ class Stranger:
             self.connection.send(piece)
 
     def click(self, button: str) -> bytes:
-        """Press a button and return what the client says of it."""
+        """Press a button and return what the client says of it.
+
+        As a server does, no more is sent as soon as a request to pause or tear down begins.
+        """
+        so_far = self.run.recorder.count("tcp.in")
         self.hook.click(button)
-        return self.request()
+        said = self.run.recorder.wait_until_count("tcp.in", so_far + 1, REQUEST_LIMIT)
+        if said and button in ("Pause", "Teardown"):
+            self.pause()
+        return self.request() if said else b""
 
     def ask(self, button: str) -> bytes:
         """As `click`, and answer 200."""
@@ -190,6 +200,13 @@ class Stranger:
             self.frames = FrameSender(self.run, self.rtp_port, frames, self.packets)
             self.run.cleanup.callback(self.frames.close)
         self.frames.start()
+
+    def keep_picture(self) -> None:
+        """Keep what the screen shows as a PNG, if anything is to be kept."""
+        stage = self.run.stage
+        if stage.kept and stage.framebuffer:
+            with opened(stage.framebuffer) as screen:
+                (stage.kept / f"{self.run.name}.png").write_bytes(screen.png())
 
     def pause(self) -> None:
         if self.frames is not None:

@@ -26,6 +26,8 @@ HOST = "127.0.0.1"
 class Run:
     """What a scenario works with; what it opens is closed by `cleanup` when it is over."""
 
+    name: str
+    """The scenario's."""
     stage: Stage
     edition: Edition
     seed: int
@@ -66,7 +68,7 @@ def record(name: str, scenario: Scenario, stage: Stage, edition: Edition, seed: 
     """Run a scenario. A failure of ours is an event of its recording, never an exception."""
     recorder = Recorder()
     dice = random.Random(f"{name} {seed}")
-    run = Run(stage, edition, seed, recorder, dice)
+    run = Run(name, stage, edition, seed, recorder, dice)
     recorder.facts.update(
         seed=seed,
         wall=time.time(),

@@ -34,6 +34,8 @@ class Stage:
     display: str = ""
     """Of the X server to show windows on; "" for the stand-in of tkinter."""
     framebuffer: Path | None = None
+    kept: Path | None = None
+    """Where pictures of the window are put."""
 
     @contextmanager
     def fresh(self, movie: SecretMovie | None = None) -> Iterator[Path]:

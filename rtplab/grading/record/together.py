@@ -32,7 +32,8 @@ class Relay:
         self._rtp = run.cleanup.enter_context(RtpPort(run.recorder, self._sender.send))
         own_socket = socket.create_connection((HOST, server_port), REPLY_LIMIT)
         own_socket.settimeout(None)
-        run.recorder.add("tcp.connected", connection=SERVER_SIDE, port=server_port)
+        source = own_socket.getsockname()[1]
+        run.recorder.add("tcp.connected", connection=SERVER_SIDE, source=source, port=server_port)
         connection = Connection(run.recorder, own_socket, SERVER_SIDE, self._from_server)
         self._to_server = run.cleanup.enter_context(connection)
 

@@ -23,6 +23,7 @@ import queue
 import socket
 import sys
 import threading
+import time
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -39,6 +40,7 @@ BUTTONS = {
 """By the assignment's name, what is on such buttons, letters alone; the first that is found."""
 POLL = 10  # milliseconds between two looks at what is to be done
 MOST_RECEIVED = 20  # datagrams that are reported
+PONDERED = 0.6  # seconds that a person takes at least to agree to something
 LONGEST = 4000  # characters of a text
 
 
@@ -166,6 +168,7 @@ class Hook:
         def answered(name: str) -> Callable[..., Any]:
             def dialog(title: Any = None, message: Any = None, **_: Any) -> Any:
                 self.say("dialog", kind=name, title=str(title)[:200], text=str(message)[:200])
+                time.sleep(PONDERED)
                 return "yes" if name == "askquestion" else True if name[:3] == "ask" else "ok"
 
             return dialog
