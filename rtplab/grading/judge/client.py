@@ -225,6 +225,9 @@ def session(recordings: Recordings, edition: Edition) -> Verdict:
 def port(recordings: Recordings, edition: Edition) -> Verdict:
     recording = recordings[SESSION]
     number = recording.facts.get("rtp_port")
+    setup = request(recording, "SETUP")
+    if setup is not None and client_port(setup.lines) not in (None, number):
+        return blocked("client.transport", "SETUP named another port")
     first = next(iter(packets(recording, "udp.out")), None)
     if first is None:
         return blocked("client.states", "PLAY was not reached")
