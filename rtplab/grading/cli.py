@@ -9,8 +9,8 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -25,7 +25,7 @@ from rtplab.grading.options import parser
 from rtplab.grading.record.movie import draw_movie
 from rtplab.grading.record.run import record
 from rtplab.grading.record.scenarios import RUNNERS
-from rtplab.grading.record.screen import running_xvfb
+from rtplab.grading.record.screen import has_xvfb
 from rtplab.grading.record.shields import Shields, raise_shields
 from rtplab.grading.record.stage import Stage
 from rtplab.grading.report import WRITERS
@@ -194,7 +194,7 @@ def _grade(
         try:
             submission = submissions.find(path, work / "unpacked")
             grades = _first_grades(options, edition, shields, submission)
-            source = cleanup.enter_context(_source(options, edition, shields, submission, work))
+            source = _source(options, edition, shields, submission, work)
         except Unusable as error:
             grades = Grades(
                 path.resolve().name, (), edition, 0, __version__, (), refused=str(error)
@@ -287,49 +287,36 @@ class Recorded(Source):
         return record(scenario, RUNNERS[scenario], self._stage, self._edition, self._seed)
 
 
-@contextmanager
 def _source(
     options: argparse.Namespace,
     edition: Edition,
     shields: Shields,
     submission: Submission,
     work: Path,
-) -> Iterator[Source]:
+) -> Source:
     if options.kept:
-        yield Kept(options.kept)
-        return
+        return Kept(options.kept)
     seed = submission.seed if options.seed is None else options.seed
     if options.keep:
         options.keep.mkdir(parents=True, exist_ok=True)
     submissions.copy(submission, work / "source")
     if shutil.which(options.python) is None:
         raise UsageError(f"{options.python} is no program that can be run.")
-    with ExitStack() as cleanup:
-        display = None
-        if options.display != "stub":
-            display = cleanup.enter_context(running_xvfb())
-            if display is None and options.display == "xvfb":
-                raise UsageError("There is no Xvfb: install it, or use --display stub.")
-        name, framebuffer = display or ("", None)
-        stage = Stage(
-            work / "source",
-            draw_movie(seed),
-            shields,
-            _command(options.server_cmd, options.python, submission, "Server.py", ("{port}",)),
-            _command(
-                options.client_cmd,
-                options.python,
-                submission,
-                "ClientLauncher.py",
-                ("{host}", "{port}", "{rtp_port}", "{movie}"),
-            ),
-            options.python,
-            submission.files.get("RtpPacket.py", ""),
-            name,
-            framebuffer,
-            options.keep,
-        )
-        yield Recorded(stage, edition, seed)
+    if options.display == "xvfb" and not has_xvfb():
+        raise UsageError("There is no Xvfb: install it, or use --display stub.")
+    client = ("{host}", "{port}", "{rtp_port}", "{movie}")
+    stage = Stage(
+        work / "source",
+        draw_movie(seed),
+        shields,
+        _command(options.server_cmd, options.python, submission, "Server.py", ("{port}",)),
+        _command(options.client_cmd, options.python, submission, "ClientLauncher.py", client),
+        options.python,
+        submission.files.get("RtpPacket.py", ""),
+        options.display != "stub" and has_xvfb(),
+        options.keep,
+    )
+    return Recorded(stage, edition, seed)
 
 
 def _command(

@@ -13,6 +13,7 @@ PAUSED = 1.5  # seconds, three of the time-outs that the assignment has
 NOTHING_SENT = 0.25  # seconds in which a click in the wrong state would have had its request
 QUIET_START = 0.4  # seconds between the reply to PLAY and the first packet
 TORN_DOWN = 3.0  # seconds for a client to end
+LAST_FRAME = 0.1  # seconds in which the last frame is shown
 REPLY_WITHHELD = 1.5  # seconds
 PATIENCE = 4.0  # seconds for frames to be sent, twice what they take
 
@@ -133,9 +134,11 @@ def play(client: Stranger, frames: int, quiet: bool = False) -> None:
 
 def tear_down(client: Stranger) -> None:
     """Click Teardown, answer, and see the client end, or what of it does not."""
+    # With no frame on its way: one that comes while the window goes is another matter.
+    client.pause()
+    time.sleep(LAST_FRAME)
     request = client.click("Teardown")
     deadline = time.monotonic() + TORN_DOWN
-    client.pause()
     client.reply(request)
     while time.monotonic() < deadline and not client.program.wait(0.1):
         is_free = not client.is_port_bound()

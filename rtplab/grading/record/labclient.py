@@ -11,7 +11,6 @@ from contextlib import suppress
 from pathlib import Path
 
 from rtplab.grading.record.labforms import REQUEST_FORMS
-from rtplab.grading.record.movie import SecretMovie
 from rtplab.grading.record.process import Program
 from rtplab.grading.record.run import HOST, Run, UnableError, free_port
 from rtplab.grading.record.wire import Connection, RtpPort
@@ -31,7 +30,7 @@ class LabClient:
         self._form = REQUEST_FORMS[str(run.recorder.facts["form"])]
         self._cseq = itertools.count(1)
         self.session = "0"
-        self.movie = run.stage.movie.name
+        self.movie = run.movie.name
         self.rtp = run.cleanup.enter_context(RtpPort(run.recorder))
         own_socket = socket.create_connection((HOST, port), REPLY_LIMIT)
         own_socket.settimeout(None)
@@ -67,7 +66,7 @@ def status_of(reply: bytes) -> int:
     return int(found[1]) if found else 0
 
 
-def started_server(run: Run, movie: SecretMovie | None = None) -> tuple[Program, int]:
+def started_server(run: Run) -> tuple[Program, int]:
     """Start the submission's server on a free port and wait until it takes connections.
 
     Raises UnableError if the submission has none.
@@ -77,7 +76,7 @@ def started_server(run: Run, movie: SecretMovie | None = None) -> tuple[Program,
     run.recorder.facts.setdefault("form", run.edition.request_form)
     port = free_port(socket.SOCK_STREAM)
     run.recorder.facts["rtsp_port"] = port
-    folder = run.folder(movie)
+    folder = run.folder()
     program = run.program("server", filled(run.stage.server, port=port), folder)
     listens = _wait_for_listener(program, port)
     run.recorder.add("tcp.listening" if listens else "tcp.refused", port=port)

@@ -17,11 +17,12 @@ from rtplab.grading.record.labclient import filled
 from rtplab.grading.record.labforms import REPLY_FORMS
 from rtplab.grading.record.process import Program
 from rtplab.grading.record.run import HOST, Run, UnableError, free_port
-from rtplab.grading.record.screen import Watcher, opened
+from rtplab.grading.record.screen import Watcher, opened, running_xvfb
 from rtplab.grading.record.wire import Connection, RtpSender
 from rtplab.protocol.rtp.packet import pack_header
 
 START_LIMIT = 10.0  # seconds for a client to connect, and for its window
+LATE = 3  # intervals
 REQUEST_LIMIT = 1.5  # seconds for a request after a click
 _CSEQ = re.compile(rb"^[^\r\n]*\r?\n[^\d\r\n]*(\d+)")
 _PORT = re.compile(rb"port\D{0,3}(\d+)", re.IGNORECASE)
@@ -36,6 +37,8 @@ class Packets:
     piece: int = 0
     """Bytes of a payload; 0 for whole frames."""
     left_out: Callable[[int], bool] = lambda _number: False
+    jitter: int = 0
+    """Every so many frames, one is late by three intervals, and the next ones come at once."""
     swapped: int = 0
     """Frames whose numbers it divides come behind the next one; 0 for none."""
     sequence: int = 0
@@ -87,7 +90,7 @@ class FrameSender:
         self._sender.close()
 
     def _send(self) -> None:
-        due = time.monotonic()
+        due, interval = time.monotonic(), self._run.edition.interval
         held: list[bytes] = []
         while self._next < len(self._frames):
             number, frame = self._next + 1, self._frames[self._next]
@@ -99,8 +102,10 @@ class FrameSender:
                 held, datagrams = [], datagrams + held
             for datagram in datagrams:
                 self._sender.send(datagram)
-            due += self._run.edition.interval
-            if self._ended.wait(max(0.0, due - time.monotonic())):
+            due += interval
+            is_late = self._packets.jitter and self._next % self._packets.jitter == 0
+            wait = due + (LATE * interval if is_late else 0) - time.monotonic()
+            if self._ended.wait(max(0.0, wait)):
                 return
 
 
@@ -195,17 +200,16 @@ class Stranger:
         """Begin or go on to send frames to the port that SETUP named."""
         self.is_port_bound()
         if self.frames is None:
-            frames = self.run.stage.movie.frames
+            frames = self.run.movie.frames
             self.frames = FrameSender(self.run, self.rtp_port, frames, self.packets)
             self.run.cleanup.callback(self.frames.close)
         self.frames.start()
 
     def keep_picture(self) -> None:
         """Keep what the screen shows as a PNG, if anything is to be kept."""
-        stage = self.run.stage
-        if stage.kept and stage.framebuffer:
-            with opened(stage.framebuffer) as screen:
-                (stage.kept / f"{self.run.name}.png").write_bytes(screen.png())
+        kept, screen = self.run.stage.kept, self.run.screen
+        if kept and screen:
+            (kept / f"{self.run.name}.png").write_bytes(screen.png())
 
     def pause(self) -> None:
         if self.frames is not None:
@@ -228,29 +232,31 @@ def started_client(run: Run) -> Stranger:
     recorder = run.recorder
     recorder.facts.setdefault("reply", run.edition.reply_form)
     recorder.facts["interval"] = run.edition.interval
-    session = recorder.facts["session"] = run.session()
+    session = str(recorder.facts.setdefault("session", run.session()))
     listener = run.cleanup.enter_context(socket.create_server((HOST, 0)))
     port = recorder.facts["rtsp_port"] = int(listener.getsockname()[1])
     rtp_port = int(recorder.facts.setdefault("rtp_port", even_port(run.dice)))
     folder = run.folder()
-    hook = run.cleanup.enter_context(HookLink(recorder, bool(run.stage.display)))
+    hook = run.cleanup.enter_context(HookLink(recorder, run.stage.has_screen))
     environment = _watched(run, run.cleanup, hook)
-    movie = run.stage.movie.name
+    movie = run.movie.name
     before = set(folder.iterdir())
     run.cleanup.callback(_note_files, run, folder, before)
     command = filled(run.stage.client, host=HOST, port=port, rtp_port=rtp_port, movie=movie)
     program = run.program("client", command, folder, environment)
-    return Stranger(run, program, hook, rtp_port, session, listener)
+    packets = Packets(marker=int(recorder.facts.get("marker", 0)))
+    return Stranger(run, program, hook, rtp_port, session, listener, packets=packets)
 
 
 def _watched(run: Run, cleanup: ExitStack, hook: HookLink) -> dict[str, str]:
     """Watch the screen from now on; return the environment that puts a window on it."""
-    run.recorder.facts["display"] = "xvfb" if run.stage.display else "stub"
-    if not run.stage.display or run.stage.framebuffer is None:
+    run.recorder.facts["display"] = "xvfb" if run.stage.has_screen else "stub"
+    if not run.stage.has_screen:
         return hook.environment
-    screen = cleanup.enter_context(opened(run.stage.framebuffer))
-    cleanup.enter_context(Watcher(run.recorder, screen))
-    return {**hook.environment, "DISPLAY": run.stage.display}
+    display, file = cleanup.enter_context(running_xvfb())
+    run.screen = cleanup.enter_context(opened(file))
+    cleanup.enter_context(Watcher(run.recorder, run.screen))
+    return {**hook.environment, "DISPLAY": display}
 
 
 def _note_files(run: Run, folder: Path, before: set[Path]) -> None:

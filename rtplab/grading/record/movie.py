@@ -27,7 +27,7 @@ BAR = (200, 0, 200)
 """Red, green and blue of the bar by which the picture is found."""
 
 _COLUMNS, _ROWS = WIDTH // 16, HEIGHT // 16  # of the units of 16x16 pixels that share a colour
-_CELL = 3  # blocks of 8 pixels in a cell of the strip
+_CELLS = 16  # of the strip, each a whole number of blocks of 8 pixels wide
 _HEAD_SIZE = 600  # bytes, about
 _DC_STEP = 8  # then a DC coefficient is a brightness
 _AC_STEP = 12
@@ -57,21 +57,29 @@ class SecretMovie:
 
 
 def draw_movie(
-    seed: int, frames: int = FRAMES, sizes: tuple[int, int] = (SMALLEST, LARGEST)
+    seed: int,
+    frames: int = FRAMES,
+    sizes: tuple[int, int] = (SMALLEST, LARGEST),
+    width: int = WIDTH,
 ) -> SecretMovie:
-    """Draw a movie whose frames have sizes within these bytes, below 99,999 each."""
+    """Draw a movie whose frames have sizes within these bytes, below 99,999 each.
+
+    The width in pixels is a multiple of 128.
+    """
     dice = random.Random(f"movie {seed} {sizes}")
     name = "".join(dice.choices(string.ascii_lowercase, k=7)) + ".Mjpeg"
-    pictures = [draw_frame(dice, number, dice.randint(*sizes)) for number in range(1, frames + 1)]
+    pictures = [
+        draw_frame(dice, number, dice.randint(*sizes), width) for number in range(1, frames + 1)
+    ]
     return SecretMovie(name, tuple(pictures))
 
 
-def draw_frame(dice: random.Random, number: int, size: int) -> bytes:
+def draw_frame(dice: random.Random, number: int, size: int, width: int = WIDTH) -> bytes:
     """A picture with this number, of exactly `size` bytes unless it can't be so small.
 
     What the mosaic doesn't fill is a comment of random bytes behind the picture's head.
     """
-    head, scan = _head(), _scan(dice, number, size - _HEAD_SIZE)
+    head, scan = _head(width), _scan(dice, number, size - _HEAD_SIZE, width // 16)
     room = size - len(head) - len(scan) - 2  # its end
     comments = b""
     while room >= 4:
@@ -84,9 +92,9 @@ def draw_frame(dice: random.Random, number: int, size: int) -> bytes:
 
 
 @cache
-def _head() -> bytes:
+def _head(width: int) -> bytes:
     steps = bytes([_DC_STEP] + [_AC_STEP] * 63)
-    sizes = struct.pack(">BHHB", 8, HEIGHT, WIDTH, 3)
+    sizes = struct.pack(">BHHB", 8, HEIGHT, width, 3)
     components = bytes([1, 0x22, 0, 2, 0x11, 0, 3, 0x11, 0])  # 4:2:0
     huffman = b"".join(bytes([key[0] << 4 | key[1]]) + t for key, t in STANDARD_HUFFMAN.items())
     scan = bytes([3, 1, 0x00, 2, 0x11, 3, 0x11, 0, 63, 0])
@@ -96,7 +104,7 @@ def _head() -> bytes:
     )
 
 
-def _scan(dice: random.Random, number: int, room: int) -> bytes:
+def _scan(dice: random.Random, number: int, room: int, columns: int) -> bytes:
     """The entropy-coded part, which fills `room` bytes with detail, if there is so much."""
     bits = _Bits()
     is_coarse = room < _COARSE
@@ -106,19 +114,20 @@ def _scan(dice: random.Random, number: int, room: int) -> bytes:
     base = 0
     for _ in range(_ROWS - 2):
         base = dice.randint(-70, 60)
-        for column in range(_COLUMNS):
+        for column in range(columns):
             if not is_coarse and column % 2:
                 base = dice.randint(-70, 60)
             for _ in range(4):
                 bits.block(0, base, textures[int(dice.random() * len(textures))])
             bits.colour(*hue)
-    for _ in range(_COLUMNS):
+    for _ in range(columns):
         for _ in range(4):
             bits.block(0, bar)
         bits.colour(*bar_hue)
-    for column in range(_COLUMNS):
+    for column in range(columns):
         for half in (0, 1, 0, 1):
-            bits.block(0, _strip(number, 2 * column + half))
+            cell = (2 * column + half) * _CELLS // (2 * columns)
+            bits.block(0, 127 if number >> (_CELLS - 1 - cell) & 1 else -128)
         bits.colour(0, 0)
     return bits.bytes()
 
@@ -132,11 +141,6 @@ def _textures(dice: random.Random, size: int) -> list[str]:
         values = dice.choices((-3, -2, 2, 3), k=min(60, int(each + dice.random())))
         textures.append("".join(code + _magnitude(value, 2) for value in values))
     return textures
-
-
-def _strip(number: int, block: int) -> int:
-    """The brightness, around 0, of a block of the strip."""
-    return 127 if number >> (15 - block // _CELL) & 1 else -128
 
 
 def _ycbcr(red: int, green: int, blue: int) -> tuple[int, int, int]:

@@ -13,6 +13,7 @@ from contextlib import suppress
 from rtplab.grading.record import clients, servers
 from rtplab.grading.record.labclient import LabClient, status_of
 from rtplab.grading.record.labserver import Stranger
+from rtplab.grading.record.movie import draw_movie
 from rtplab.grading.record.run import Run
 
 LOOK = 1.0  # seconds in which is seen what a server sends or costs that nobody listens to
@@ -30,7 +31,9 @@ def _with_server(
     """A scenario with a client that is connected. `another` asks it afterwards if all is well."""
 
     def scenario(run: Run) -> None:
-        client = servers.connected(run, movie_frames)
+        if movie_frames:
+            run.use(draw_movie(run.seed, movie_frames))
+        client = servers.connected(run)
         if client is None:
             return
         run.recorder.step("act")
@@ -39,7 +42,6 @@ def _with_server(
         if another:
             with suppress(OSError):
                 other = LabClient(run, int(run.recorder.facts["rtsp_port"]), 9)
-                other.movie = str(run.recorder.facts["movie"])
                 other.ask("SETUP")
         run.recorder.step("end")
 
@@ -125,7 +127,6 @@ def _garbage(run: Run, client: LabClient) -> None:
 
 
 def _play(run: Run, client: LabClient, packets: int = SOME) -> None:
-    client.movie = str(run.recorder.facts["movie"])
     client.ask("SETUP")
     client.ask("PLAY")
     run.recorder.wait_for("udp.in", PATIENCE, packets)

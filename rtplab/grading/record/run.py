@@ -7,16 +7,18 @@ import socket
 import sys
 import time
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from rtplab.grading.model.editions import Edition
 from rtplab.grading.model.recording import Recording
 from rtplab.grading.record.movie import SecretMovie
 from rtplab.grading.record.process import Program
 from rtplab.grading.record.recorder import Recorder, noise_measured
+from rtplab.grading.record.screen import Screen
 from rtplab.grading.record.stage import Stage
 
 HOST = "127.0.0.1"
@@ -33,13 +35,20 @@ class Run:
     seed: int
     recorder: Recorder
     dice: random.Random
+    movie: SecretMovie
     cleanup: ExitStack = field(default_factory=ExitStack)
     programs: list[Program] = field(default_factory=list)
     """In the order in which they were started."""
+    screen: Screen | None = None
 
-    def folder(self, movie: SecretMovie | None = None) -> Path:
+    def use(self, movie: SecretMovie) -> None:
+        """Have this movie played from now on."""
+        self.movie = movie
+        self.recorder.facts.update(movie=movie.name, frames=movie.facts)
+
+    def folder(self) -> Path:
         """A fresh copy of the submission."""
-        return self.cleanup.enter_context(self.stage.fresh(movie))
+        return self.cleanup.enter_context(self.stage.fresh(self.movie))
 
     def program(
         self,
@@ -64,19 +73,26 @@ class UnableError(Exception):
     """A sentence: why a scenario can't be run here."""
 
 
-def record(name: str, scenario: Scenario, stage: Stage, edition: Edition, seed: int) -> Recording:
-    """Run a scenario. A failure of ours is an event of its recording, never an exception."""
+def record(
+    name: str,
+    scenario: Scenario,
+    stage: Stage,
+    edition: Edition,
+    seed: int,
+    facts: Mapping[str, Any] | None = None,
+) -> Recording:
+    """Run a scenario, with these facts given. A failure of ours is an event, never an exception."""
     recorder = Recorder()
     dice = random.Random(f"{name} {seed}")
-    run = Run(name, stage, edition, seed, recorder, dice)
+    run = Run(name, stage, edition, seed, recorder, dice, stage.movie)
     recorder.facts.update(
         seed=seed,
         wall=time.time(),
         shields=list(stage.shields.names),
         python=sys.version.split()[0],
-        movie=stage.movie.name,
-        frames=stage.movie.facts,
     )
+    recorder.facts.update(facts or {})
+    run.use(stage.movie)
     try:
         with noise_measured(recorder), run.cleanup:
             scenario(run)

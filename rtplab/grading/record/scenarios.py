@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from rtplab.grading.record import clients, packets, servers
+from rtplab.grading.record.extensions import EXTENSIONS
 from rtplab.grading.record.robust import ROBUST
 from rtplab.grading.record.run import Scenario
 from rtplab.grading.record.together import both
@@ -15,5 +16,6 @@ RUNNERS: dict[str, Scenario] = {
     "client.slow-reply": clients.slow_reply,
     "client.error": clients.error,
     "both": both,
+    **EXTENSIONS,
     **ROBUST,
 }

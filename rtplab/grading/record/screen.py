@@ -12,6 +12,7 @@ import re
 import shutil
 import struct
 import subprocess
+import sys
 import tempfile
 import threading
 import time
@@ -25,6 +26,7 @@ from rtplab.grading.record import strip
 from rtplab.grading.record.movie import BAR
 from rtplab.grading.record.process import keep_alive
 from rtplab.grading.record.recorder import Recorder
+from rtplab.grading.record.shields import LAUNCHER
 
 SIZE = (1280, 1024)  # pixels
 START_LIMIT = 10.0  # seconds
@@ -208,18 +210,25 @@ class Watcher:
             self._recorder.add("window", shown=has_window, title="")
 
 
+def has_xvfb() -> bool:
+    """Whether there is a screen that can be seen from outside."""
+    return os.name == "posix" and shutil.which("Xvfb") is not None
+
+
 @contextmanager
-def running_xvfb() -> Iterator[tuple[str, Path] | None]:
-    """Run an X server; its display's name and its screen's file, or None where there is none."""
-    program = shutil.which("Xvfb")
-    if program is None or os.name != "posix":
-        yield None
-        return
+def running_xvfb() -> Iterator[tuple[str, Path]]:
+    """Run an X server: its display's name, and its screen's file. Raises OSError.
+
+    Each client has one of its own: it may leave windows behind, or bring the server down.
+    """
     with tempfile.TemporaryDirectory(prefix="grade-screen-") as folder:
         reader, writer = os.pipe()
+        # By way of the launcher, so that it ends with us, however we end.
+        launch = (sys.executable, "-I", "-S", str(LAUNCHER), '{"uid": null}')
+        more = ("-ac", "-br", "-noreset")  # anybody may connect, black, and it outlives a window
         screen = ("-screen", "0", f"{SIZE[0]}x{SIZE[1]}x24", "-fbdir", folder, "-nocursor")
         server = subprocess.Popen(
-            [program, "-displayfd", str(writer), *screen, "-nolisten", "tcp", "-ac", "-br"],
+            [*launch, "Xvfb", "-displayfd", str(writer), *screen, "-nolisten", "tcp", *more],
             pass_fds=[writer],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
@@ -230,7 +239,9 @@ def running_xvfb() -> Iterator[tuple[str, Path] | None]:
         os.close(writer)
         try:
             number = _first_line(reader)
-            yield (f":{number}", Path(folder, "Xvfb_screen0")) if number else None
+            if not number:
+                raise OSError("Xvfb has not started")
+            yield f":{number}", Path(folder, "Xvfb_screen0")
         finally:
             server.terminate()
             server.wait(START_LIMIT)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 
 from rtplab.grading.record.labclient import LabClient, started_server, status_of
-from rtplab.grading.record.movie import draw_movie
 from rtplab.grading.record.run import Run
 
 PLAYED, RESUMED = 30, 20
@@ -51,14 +50,11 @@ def second(run: Run) -> None:
     recorder.step("end")
 
 
-def connected(run: Run, movie_frames: int = 0) -> LabClient | None:
+def connected(run: Run) -> LabClient | None:
     """Our client, connected to their server; None if that can't be, which is recorded."""
     recorder = run.recorder
     recorder.step("start")
-    movie = draw_movie(run.seed, movie_frames) if movie_frames else None
-    if movie:
-        recorder.facts.update(movie=movie.name, frames=movie.facts)
-    _, port = started_server(run, movie)
+    _, port = started_server(run)
     if not port:
         recorder.step("end")
         return None

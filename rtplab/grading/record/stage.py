@@ -31,20 +31,18 @@ class Stage:
     python: str
     packet: str = ""
     """The file with the class RtpPacket; "" if there is none."""
-    display: str = ""
-    """Of the X server to show windows on; "" for the stand-in of tkinter."""
-    framebuffer: Path | None = None
+    has_screen: bool = True
+    """False: windows are shown by a stand-in for tkinter."""
     kept: Path | None = None
     """Where pictures of the window are put."""
 
     @contextmanager
-    def fresh(self, movie: SecretMovie | None = None) -> Iterator[Path]:
+    def fresh(self, movie: SecretMovie) -> Iterator[Path]:
         """A copy of its own to run in, for as long as the scenario takes.
 
         The secret movie is in its folder, and beside any other movie: some programs have theirs in
         a folder of their own. One more, outside.Mjpeg, is beside the copy: nobody may play that.
         """
-        movie = movie or self.movie
         with tempfile.TemporaryDirectory(prefix="grade-", ignore_cleanup_errors=True) as top:
             folder = Path(top, "submission")
             shutil.copytree(self.source, folder)
