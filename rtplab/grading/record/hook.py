@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import socket
 import threading
 import time
-from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from rtplab.grading.record.recorder import Recorder
+from rtplab.grading.record.screen import Screen
 
-SITE = Path(__file__).parent.parent / "inside" / "site"
+INSIDE = Path(__file__).parent.parent / "inside"
+SITE, STUB = INSIDE / "site", INSIDE / "stub"
 ANSWER_LIMIT = 3.0  # seconds in which a window's main loop obeys
 MOST_LINES = 5_000  # that a hook may say: ours says some dozens, but anybody can connect
 LONGEST_LINE = 1 << 20  # bytes; a picture of the stand-in for tkinter takes half of them
@@ -22,11 +24,11 @@ LONGEST_LINE = 1 << 20  # bytes; a picture of the stand-in for tkinter takes hal
 class HookLink:
     """Waits for one process's hook. For a `with` statement."""
 
-    def __init__(
-        self, recorder: Recorder, on_picture: Callable[[dict[str, Any]], None] | None = None
-    ) -> None:
+    def __init__(self, recorder: Recorder, has_screen: bool) -> None:
+        """Without a screen, pictures are those that the stand-in for tkinter tells of."""
         self._recorder = recorder
-        self._on_picture = on_picture
+        self._has_screen = has_screen
+        self._shown: int | None = None
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._listener.settimeout(0.1)
         self._connection: socket.socket | None = None
@@ -51,7 +53,8 @@ class HookLink:
     def environment(self) -> dict[str, str]:
         """What has a Python process load the hook."""
         port = self._listener.getsockname()[1]
-        return {"PYTHONPATH": str(SITE), "RTPLAB_HOOK": str(port)}
+        stub = {} if self._has_screen else {"RTPLAB_STUB": str(STUB)}
+        return {"PYTHONPATH": str(SITE), "RTPLAB_HOOK": str(port), **stub}
 
     def click(self, button: str) -> bool:
         """Press a button; False if there is none, or the window doesn't react."""
@@ -116,11 +119,24 @@ class HookLink:
                 self._is_over = True
                 self._changed.notify_all()
 
+    def _see(self, name: str, said: dict[str, Any]) -> None:
+        """What the stand-in for tkinter shows."""
+        if name == "window":
+            self._recorder.add("window", shown=bool(said["shown"]), title="")
+            return
+        width, height = int(said["width"]), int(said["height"])
+        screen = Screen(base64.b64decode(said["pixels"]), width, height, 4 * width)
+        place = screen.find()
+        number = screen.number(place) if place else None
+        if number != self._shown:
+            self._shown = number
+            self._recorder.add("picture", frame=number)
+
     def _take(self, said: dict[str, Any]) -> None:
         name = str(said.pop("name"))
-        if name == "picture":
-            if self._on_picture:
-                self._on_picture(said)
+        if name in ("picture", "window"):
+            if not self._has_screen:
+                self._see(name, said)
             return
         if name == "clicked":
             button = str(said.get("button"))

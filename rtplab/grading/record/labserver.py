@@ -142,10 +142,9 @@ class Stranger:
 
     def wait_for_window(self, limit: float) -> bool:
         recorder = self.run.recorder
-        if self.run.stage.display:
-            shown = recorder.wait_until(lambda e: e.kind == "window" and e["shown"], limit)
-            if shown is None:
-                return False
+        shown = recorder.wait_until(lambda e: e.kind == "window" and e["shown"], limit)
+        if shown is None:
+            return False
         return self.hook.is_responsive(limit)
 
     def request(self, limit: float = REQUEST_LIMIT) -> bytes:
@@ -234,7 +233,7 @@ def started_client(run: Run) -> Stranger:
     port = recorder.facts["rtsp_port"] = int(listener.getsockname()[1])
     rtp_port = int(recorder.facts.setdefault("rtp_port", even_port(run.dice)))
     folder = run.folder()
-    hook = run.cleanup.enter_context(HookLink(recorder))
+    hook = run.cleanup.enter_context(HookLink(recorder, bool(run.stage.display)))
     environment = _watched(run, run.cleanup, hook)
     movie = run.stage.movie.name
     before = set(folder.iterdir())

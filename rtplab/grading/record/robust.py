@@ -224,10 +224,12 @@ def _window(run: Run, client: Stranger) -> None:
     client.ask("Setup")
     clients.settle(client)
     clients.play(client, SOME)
+    so_far = run.recorder.count("tcp.in")
     client.hook.close_window()
-    for _ in range(3):
-        client.reply(client.request(LOOK / 2))
+    run.recorder.wait_until_count("tcp.in", so_far + 1, PATIENCE)
     client.pause()
+    for _ in range(3):
+        client.reply(client.request(LOOK))
     client.program.wait(clients.TORN_DOWN)
 
 

@@ -13,6 +13,7 @@ Without that variable it does nothing. What it says improves sentences; no point
 
 from __future__ import annotations
 
+import base64
 import builtins
 import importlib.abc
 import importlib.machinery
@@ -40,6 +41,7 @@ BUTTONS = {
 """By the assignment's name, what is on such buttons, letters alone; the first that is found."""
 POLL = 10  # milliseconds between two looks at what is to be done
 MOST_RECEIVED = 20  # datagrams that are reported
+PICTURE_WIDTH = 180  # pixels, at least, of a picture that is sent to the grader
 PONDERED = 0.6  # seconds that a person takes at least to agree to something
 LONGEST = 4000  # characters of a text
 
@@ -153,6 +155,7 @@ class Hook:
 
         def made(root: Any, *arguments: Any, **options: Any) -> None:
             original(root, *arguments, **options)
+            hook.say("window", shown=True)
             hook.attend(root)
 
         def failed(root: Any, kind: Any, error: Any, trace: Any) -> None:
@@ -161,6 +164,38 @@ class Hook:
 
         tkinter.Tk.__init__ = made
         tkinter.Tk.report_callback_exception = failed
+
+    def take_pictures(self, image_tk: ModuleType) -> None:
+        """With the stand-in for tkinter: what would be on the screen is sent to the grader."""
+        import tkinter
+
+        class PhotoImage:
+            def __init__(self, image: Any = None, size: Any = None, **_: Any) -> None:
+                self._size = image.size
+                scale = max(1, image.size[0] // PICTURE_WIDTH)
+                small = image.convert("RGB").reduce(scale)
+                self.picture = {"width": small.width, "height": small.height}
+                pixels = small.tobytes("raw", "BGRX")
+                self.picture["pixels"] = base64.b64encode(pixels).decode()
+
+            def width(self) -> int:
+                return int(self._size[0])
+
+            def height(self) -> int:
+                return int(self._size[1])
+
+            def paste(self, image: Any, *_: Any) -> None:
+                self.__init__(image)  # type: ignore[misc]
+                show(self)
+
+        def show(photo: Any) -> None:
+            if photo is None:
+                self.say("window", shown=False)
+            elif isinstance(photo, PhotoImage):
+                self.say("picture", **photo.picture)
+
+        image_tk.PhotoImage = PhotoImage  # type: ignore[attr-defined]
+        tkinter.show = show  # type: ignore[attr-defined]
 
     def answer_dialogs(self, messagebox: ModuleType) -> None:
         """Nobody is there to press OK: each dialog is told of, and taken as agreed to."""
@@ -264,9 +299,10 @@ def main() -> None:
     hook.watch_sockets()
     hook.watch_faults()
     hook.watch_questions()
+    changes = {"tkinter": hook.watch_tk, "tkinter.messagebox": hook.answer_dialogs}
     if stub:
         sys.path.insert(0, stub)
-    changes = {"tkinter": hook.watch_tk, "tkinter.messagebox": hook.answer_dialogs}
+        changes["PIL.ImageTk"] = hook.take_pictures
     sys.meta_path.insert(0, AfterImport(changes))
 
 
