@@ -500,18 +500,26 @@ def teardown(recordings: Recordings, edition: Edition) -> Verdict:
 
 
 def _left(recording: Recording, start: float) -> list[str]:
-    """What is still there when TEARDOWN has had its time, in words."""
-    left = []
+    """What is still there when TEARDOWN has had its time, in words.
+
+    A window may stay for another session, if nothing of this one stays.
+    """
     exited = [e for e in recording.of("process.exit") if e["role"] == "client"]
-    in_time = exited and exited[0].time <= start + TORN_DOWN_WITHIN + 1.0
-    if not in_time and _window(recording, False, start) is None:
-        left.append("the window was still there")
-    if not in_time:
-        left.append("the process still lived")
-    if not [e for e in recording.of("tcp.closed") if e["by"] != "us"] and not in_time:
-        left.append("the connection was open")
+    if exited and exited[0].time <= start + TORN_DOWN_WITHIN + 1.0:
+        return []
     bound = [e["bound"] for e in recording.of("port") if e.time >= start]
-    if bound and bound[-1] and not in_time:
+    is_open = not [e for e in recording.of("tcp.closed") if e["by"] != "us"]
+    is_bound = bool(bound) and bool(bound[-1])
+    answers = [e["seconds"] for e in recording.of("responsive") if e.time >= start]
+    if not is_open and not is_bound and answers and answers[-1] < RESPONSIVE_WITHIN:
+        return []
+    left = []
+    if _window(recording, False, start) is None:
+        left.append("the window was still there")
+    left.append("the process still lived")
+    if is_open:
+        left.append("the connection was open")
+    if is_bound:
         left.append(_port_words(recording))
     return left
 

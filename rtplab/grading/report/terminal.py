@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+from collections.abc import Mapping
 from typing import TextIO
 
 from rtplab.grading.model.checks import Grades, Outcome, Result
@@ -9,6 +11,15 @@ from rtplab.grading.report import text, words
 
 UP = "\x1b[{}A\x1b[J"
 """Moves so many lines up, and erases what is below."""
+
+
+def has_marks(stream: TextIO) -> bool:
+    """Whether the stream's encoding has the marks of a report."""
+    try:
+        "".join(pretty for _, pretty, _ in text.SYMBOLS.values()).encode(stream.encoding or "ascii")
+    except (UnicodeEncodeError, LookupError):
+        return False
+    return True
 
 
 class Live:
@@ -22,6 +33,14 @@ class Live:
         self._known: set[str] = set()
         self._lines = 0
         """Of the table as it stands on the terminal."""
+
+    @classmethod
+    def on(cls, stream: TextIO, environment: Mapping[str, str]) -> Live:
+        """As this stream can be written to: colours on a terminal that has not declined them."""
+        color = stream.isatty() and not environment.get("NO_COLOR")
+        color = color and environment.get("TERM", "") != "dumb"
+        width = shutil.get_terminal_size().columns if stream.isatty() else text.WIDTH
+        return cls(stream, color, has_marks(stream), max(40, min(width, text.WIDTH)))
 
     def started(self, grades: Grades) -> None:
         """Say what is graded; the verdicts of these results are not known yet."""

@@ -54,7 +54,7 @@ SYMBOLS = {
 """For each outcome what stands for it in ASCII and in Unicode, and its colour."""
 
 PLAIN = Style()
-_PAINT = re.compile(r"\x1b\[\d+m")
+PAINT = re.compile(r"\x1b\[\d+m")
 
 
 def write(grades: Grades, style: Style = PLAIN) -> str:
@@ -111,7 +111,7 @@ def rows(group: str, marks: Sequence[tuple[str, str]], worth: str, style: Style)
     lines: list[tuple[str, int]] = [("", 0)]
     for symbol, name in marks:
         text, used = lines[-1]
-        width = len(_PAINT.sub("", name)) + 3
+        width = len(PAINT.sub("", name)) + 3
         if used and used + width > room:
             lines.append(("", 0))
             text, used = lines[-1]
