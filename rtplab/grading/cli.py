@@ -187,7 +187,7 @@ def _grade(
     started = time.monotonic()
     outputs = _outputs(options.report)
     checks, shown = _wanted(options, edition)
-    live = Live(sys.stdout) if all(output.file for output in outputs) else None
+    live = Live.on(sys.stdout, os.environ) if all(output.file for output in outputs) else None
     path = options.path[0]
     with ExitStack() as cleanup:
         work = Path(cleanup.enter_context(tempfile.TemporaryDirectory(prefix="grade-work-")))

@@ -248,6 +248,7 @@ def client_session(
     tears_down: bool = True,
     exits: bool = True,
     window_goes: bool = True,
+    stays_for_more: bool = False,
     starts: bool = True,
     stderr: str = "",
     hooks: tuple[dict[str, Any], ...] = (),
@@ -315,7 +316,10 @@ def client_session(
     sample(resumed_threads, 90)
     story.step("teardown")
     asks("TEARDOWN", "Teardown", tears_down)
-    if exits:
+    if stays_for_more:
+        story.wait(0.1).add("tcp.closed", connection=1, by="them")
+        story.add("port", port=RTP_PORT, bound=False).add("responsive", seconds=0.02)
+    elif exits:
         story.wait(0.6).add("tcp.closed", connection=1, by="them").add(
             "window", shown=False, title=""
         )

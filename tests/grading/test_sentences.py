@@ -40,6 +40,14 @@ def test_a_faithful_program_fails_nothing() -> None:
     assert sum(check.points for check in CHECKS) == 100
 
 
+def test_one_listener_for_the_whole_session_is_right_too() -> None:
+    assert failures(verdicts(core(client_session=client_session(lingers=True)))) == []
+
+
+def test_a_window_may_stay_for_another_session() -> None:
+    assert failures(verdicts(core(client_session=client_session(stays_for_more=True)))) == []
+
+
 def changed_header(place: int, value: int) -> Callable[[dict[str, int], bytes], bytes]:
     def encode(inputs: dict[str, int], payload: bytes) -> bytes:
         header = bytearray(header_of(**inputs))

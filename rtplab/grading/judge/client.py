@@ -248,13 +248,14 @@ def timeout(recordings: Recordings, edition: Edition) -> Verdict:
     """Told by threads: the listener is gone 1.5 s after PAUSE. Wakes without packets tell the rest.
 
     A listener that is still there but wakes has a time-out, and doesn't look at its event: that is
-    what client.resume is about.
+    what client.resume is about. One that sleeps through is right if it is the only one, for the
+    whole session, and ends with it.
     """
     recording = recordings[SESSION]
     if request(recording, "PAUSE") is None:
         return blocked("client.pause")
     expected = f"{edition.receive_timeout:g} s"
-    wakes = _wakes(_samples(recording, "play")[:2], None)
+    wakes = _wakes(_samples(recording, "play")[:2], _listener(recording))
     if wakes is not None and wakes > SHORT_TIMEOUT_WAKES and edition.receive_timeout >= 0.1:
         return failed(
             f"Before the first frame a thread woke {several(wakes, 'time')} in 0.3 s; expected"
@@ -266,7 +267,7 @@ def timeout(recordings: Recordings, edition: Edition) -> Verdict:
     lingering = _lingering(recording)
     if lingering is None:
         return not_checked("the client's threads could not be counted")
-    if not lingering or _wakes_in_pause(recording, edition):
+    if not lingering or _wakes_in_pause(recording) or _is_the_only_one(recording):
         return passed()
     where = _stack(recording, "recv") or "the listening thread still waited in recv"
     return failed(
@@ -499,18 +500,26 @@ def teardown(recordings: Recordings, edition: Edition) -> Verdict:
 
 
 def _left(recording: Recording, start: float) -> list[str]:
-    """What is still there when TEARDOWN has had its time, in words."""
-    left = []
+    """What is still there when TEARDOWN has had its time, in words.
+
+    A window may stay for another session, if nothing of this one stays.
+    """
     exited = [e for e in recording.of("process.exit") if e["role"] == "client"]
-    in_time = exited and exited[0].time <= start + TORN_DOWN_WITHIN + 1.0
-    if not in_time and _window(recording, False, start) is None:
-        left.append("the window was still there")
-    if not in_time:
-        left.append("the process still lived")
-    if not [e for e in recording.of("tcp.closed") if e["by"] != "us"] and not in_time:
-        left.append("the connection was open")
+    if exited and exited[0].time <= start + TORN_DOWN_WITHIN + 1.0:
+        return []
     bound = [e["bound"] for e in recording.of("port") if e.time >= start]
-    if bound and bound[-1] and not in_time:
+    is_open = not [e for e in recording.of("tcp.closed") if e["by"] != "us"]
+    is_bound = bool(bound) and bool(bound[-1])
+    answers = [e["seconds"] for e in recording.of("responsive") if e.time >= start]
+    if not is_open and not is_bound and answers and answers[-1] < RESPONSIVE_WITHIN:
+        return []
+    left = []
+    if _window(recording, False, start) is None:
+        left.append("the window was still there")
+    left.append("the process still lived")
+    if is_open:
+        left.append("the connection was open")
+    if is_bound:
         left.append(_port_words(recording))
     return left
 
@@ -557,24 +566,35 @@ def _lingering(recording: Recording) -> bool | None:
     return paused >= playing
 
 
-def _wakes(samples: list[Event], only: set[str] | None) -> int | None:
-    """How often the busiest thread began to run again between the first and the last sample."""
-    tasks: list[Mapping[str, int]] = [event.get("tasks") or {} for event in samples]
-    if len(tasks) < 2 or not tasks[0]:
-        return None
-    first, last = tasks[0], tasks[-1]
-    names = set(first) & set(last) if only is None else only & set(first) & set(last)
-    return max((last[name] - first[name] for name in names), default=0)
-
-
-def _wakes_in_pause(recording: Recording, edition: Edition) -> bool:
-    """Whether the thread that play added and pause did not end wakes by itself."""
-    before = _samples(recording, "ready") or _samples(recording, "setup")
+def _listener(recording: Recording) -> set[str]:
+    """The threads that there were not before PLAY. Tk has one or two of its own."""
+    before = _samples(recording, "ready")
     playing = _samples(recording, "play")
     if not before or not playing:
-        return False
-    listener = set(playing[-1].get("tasks") or {}) - set(before[-1].get("tasks") or {})
-    wakes = _wakes(_samples(recording, "paused"), listener)
+        return set()
+    return set(playing[0].get("tasks") or {}) - set(before[-1].get("tasks") or {})
+
+
+def _wakes(samples: list[Event], threads: set[str]) -> int | None:
+    """How often the busiest of these threads began to run between the first and last sample."""
+    if len(samples) < 2:
+        return None
+    first: Mapping[str, int] = samples[0].get("tasks") or {}
+    last: Mapping[str, int] = samples[-1].get("tasks") or {}
+    both = threads & set(first) & set(last)
+    return max((last[name] - first[name] for name in both), default=None)
+
+
+def _is_the_only_one(recording: Recording) -> bool:
+    """Whether PLAY after PAUSE added no listener, and TEARDOWN ended the process."""
+    playing, again = _threads(recording, "play"), _threads(recording, "resume")
+    adds_none = playing is not None and again is not None and again <= playing
+    return adds_none and not _left(recording, recording.step("teardown") or 0.0)
+
+
+def _wakes_in_pause(recording: Recording) -> bool:
+    """Whether the listener that play has begun and pause did not end wakes by itself."""
+    wakes = _wakes(_samples(recording, "paused"), _listener(recording))
     return wakes is not None and wakes > 0
 
 
