@@ -2,8 +2,9 @@
 
     rtplab serve    serve the movies of a folder
     rtplab play     play a movie from a server
+    rtplab grade    grade somebody's implementation of the lab
 
-`rtplab serve --help` and `rtplab play --help` say what each of them takes.
+`rtplab serve --help` and the like say what each of them takes.
 """
 
 from __future__ import annotations
@@ -46,7 +47,13 @@ def _play(arguments: list[str]) -> int:
     return main(arguments, prog="rtplab play")
 
 
-VERBS: dict[str, Callable[[list[str]], int]] = {"serve": _serve, "play": _play}
+def _grade(arguments: list[str]) -> int:
+    from rtplab.grading.cli import main
+
+    return main(arguments, prog="rtplab grade")
+
+
+VERBS: dict[str, Callable[[list[str]], int]] = {"serve": _serve, "play": _play, "grade": _grade}
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -15,15 +15,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from rtplab import __version__
+from rtplab.grading import doctor
 from rtplab.grading import submission as submissions
-from rtplab.grading.engine import Engine, Kept, Source, with_needed
+from rtplab.grading.engine import Engine, Kept, Source, points_of, with_needed
 from rtplab.grading.judge.registry import CHECKS
-from rtplab.grading.model.checks import Check, Grades, Outcome, Result
+from rtplab.grading.model.checks import Check, Grades, Outcome, Result, not_checked
 from rtplab.grading.model.editions import EDITIONS, Edition, read_edition
 from rtplab.grading.model.recording import SCENARIOS, Recording
 from rtplab.grading.options import parser
 from rtplab.grading.record.movie import draw_movie
-from rtplab.grading.record.run import record
+from rtplab.grading.record.run import Scenario, record
 from rtplab.grading.record.scenarios import RUNNERS
 from rtplab.grading.record.screen import has_xvfb
 from rtplab.grading.record.shields import Shields, raise_shields
@@ -99,14 +100,14 @@ def _check(name: str) -> Check:
 def _listed(edition: Edition) -> str:
     lines = []
     for check in CHECKS:
-        points = edition.points.get(check.id, check.points)
+        points = points_of(check, edition)
         lines.append(f"{check.id:24}{points or '':>4}  {check.title}")
     return "\n".join(lines)
 
 
 def _explained(name: str, edition: Edition) -> str:
     check = _check(name)
-    points = edition.points.get(check.id, check.points)
+    points = points_of(check, edition)
     lines = [f"{check.id}: {check.title}.", check.explain, f"It is worth {points:g} points."]
     if check.needs:
         lines.append(f"It is judged if these have passed: {', '.join(check.needs)}.")
@@ -122,7 +123,7 @@ def _wanted(options: argparse.Namespace, edition: Edition) -> tuple[list[Check],
             check.id
             for check in CHECKS
             if _role(check) in _ROLES[options.role]
-            and (check.group != "extend" or edition.points.get(check.id, check.points))
+            and (check.group != "extend" or points_of(check, edition))
         }
     needed = with_needed(shown, CHECKS)
     return [check for check in CHECKS if check.id in needed], shown
@@ -202,7 +203,12 @@ def _grade(
             _report(grades, outputs, live)
             return NOTHING_RAN, []
         if live:
-            live.started(grades)
+            unknown = [
+                Result(check, not_checked(""), 0.0, points_of(check, edition))
+                for check in checks
+                if check.id in shown
+            ]
+            live.started(replace(grades, results=tuple(unknown)))
 
         def took(result: Result) -> None:
             if result.check.id in shown and live:
@@ -214,11 +220,19 @@ def _grade(
         def now(complete: bool) -> Grades:
             results = tuple(r for r in engine.results.values() if r.check.id in shown)
             seconds = round(time.monotonic() - started, 1)
-            return replace(grades, results=results, seconds=seconds, complete=complete)
+            return replace(
+                grades,
+                results=results,
+                diagnoses=engine.diagnoses,
+                seconds=seconds,
+                complete=complete,
+            )
 
         engine = Engine(source, edition, checks, options.keep)
         engine.missing = lambda check: _missing(check, options, submission)
         engine.on_result, engine.on_start = took, begin
+        if isinstance(source, Recorded):
+            engine.diagnose = lambda results: doctor.diagnoses(results, source.attempt)
         engine.run()
         grades = now(True)
     _report(grades, outputs, live)
@@ -279,12 +293,24 @@ class Recorded(Source):
         self._stage = stage
         self._edition = edition
         self._seed = seed
+        self._forms: doctor.Facts = {}
+        """In which the submission understands us, where they are not the edition's."""
 
     def record(self, scenario: str) -> Recording:
         if scenario not in RUNNERS:
             why = "The grader has no such scenario yet."
             return Recording(scenario, self._edition.name, {"unable": why})
-        return record(scenario, RUNNERS[scenario], self._stage, self._edition, self._seed)
+        recording = self.attempt(scenario, RUNNERS[scenario], {})
+        found = doctor.ladder(scenario, recording, self.attempt)
+        if found:
+            self._forms = {**self._forms, **found}
+            recording = self.attempt(scenario, RUNNERS[scenario], {})
+        return recording
+
+    def attempt(self, name: str, scenario: Scenario, facts: doctor.Facts) -> Recording:
+        """Run a scenario in the submission's forms, and with these facts."""
+        facts = {**self._forms, **facts}
+        return record(name, scenario, self._stage, self._edition, self._seed, facts)
 
 
 def _source(

@@ -32,7 +32,7 @@ class Factor:
     """What the assignment says about it."""
 
 
-REPLIES = (
+REPLIES: tuple[Factor, ...] = (
     Factor("a reply ends with a blank line", {"reply": "lf-blank"}, "The given server sends none."),
     Factor("each line of a reply ends with LF", {"reply": "lf-ended"}, "The last one has no end."),
     Factor("lines end with CR LF", {"reply": "java"}, "The Python handout has LF alone."),
@@ -42,7 +42,7 @@ REPLIES = (
         "So RFC 2326 has it, and the given server does not.",
     ),
 )
-REQUESTS = (
+REQUESTS: tuple[Factor, ...] = (
     Factor("each line of a request ends with LF", {"form": "lf-ended"}, "The last has no end."),
     Factor(
         "a request ends with a blank line", {"form": "lf-blank"}, "The given client sends none."
@@ -64,7 +64,7 @@ REQUESTS = (
         "The assignment has RTP/UDP.",
     ),
 )
-PICTURES = (
+PICTURES: tuple[Factor, ...] = (
     Factor("the marker is 1", {"marker": 1}, "The assignment sets it to 0."),
     Factor(
         "frames are smaller than 1,400 bytes",
@@ -80,14 +80,12 @@ PICTURES = (
 def ladder(scenario: str, first: Recording, attempt: Try) -> Facts:
     """The facts with which a submission understands us, if it does not as we began."""
     if scenario == "server.session" and first.of("tcp.listening"):
-        if not trials.has_answered(first):
-            return _first_that_helps(REQUESTS, trials.server_trial, trials.has_answered, attempt)[0]
-    if scenario == "client.session" and b"SETUP" in first.received():
-        if not trials.has_asked_to_play(first):
-            return _first_that_helps(
-                REPLIES, trials.client_trial, trials.has_asked_to_play, attempt
-            )[0]
-    return {}
+        factors, trial, works = REQUESTS, trials.server_trial, trials.has_answered
+    elif scenario == "client.session" and b"SETUP" in first.received():
+        factors, trial, works = REPLIES, trials.client_trial, trials.has_asked_to_play
+    else:
+        return {}
+    return {} if works(first) else _first_that_helps(factors, trial, works, attempt)[0]
 
 
 def diagnoses(results: Mapping[str, Result], attempt: Try) -> list[Diagnosis]:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from rtplab.grading.capture import write_capture
-from rtplab.grading.model.checks import Check, Outcome, Result, Verdict, not_checked
+from rtplab.grading.model.checks import Check, Diagnosis, Outcome, Result, Verdict, not_checked
 from rtplab.grading.model.editions import Edition
 from rtplab.grading.model.recording import Recording, read, write
 
@@ -56,6 +56,11 @@ def with_needed(wanted: Iterable[str], checks: Sequence[Check]) -> set[str]:
     return found
 
 
+def points_of(check: Check, edition: Edition) -> float:
+    """What it is worth in this edition."""
+    return float(edition.points.get(check.id, check.points))
+
+
 @dataclass
 class Engine:
     """One grading of one submission."""
@@ -67,10 +72,12 @@ class Engine:
     kept: Path | None = None
     missing: Callable[[Check], str] = lambda check: ""
     """A sentence on why the submission has no such part, or ""."""
+    diagnose: Callable[[Mapping[str, Result]], Sequence[Diagnosis]] = lambda results: ()
     on_start: Callable[[str], None] = lambda scenario: None
     on_result: Callable[[Result], None] = lambda result: None
     recordings: dict[str, Recording] = field(default_factory=dict)
     results: dict[str, Result] = field(default_factory=dict)
+    diagnoses: tuple[Diagnosis, ...] = ()
     _again: dict[str, Recording] = field(default_factory=dict)
     """Second runs, by scenario."""
 
@@ -80,6 +87,7 @@ class Engine:
             result = self._result(check, self._verdict(check))
             self.results[check.id] = result
             self.on_result(result)
+        self.diagnoses = tuple(self.diagnose(self.results))
         return tuple(self.results.values())
 
     def _verdict(self, check: Check) -> Verdict:
@@ -138,7 +146,7 @@ class Engine:
         return second if second.outcome is Outcome.PASSED else first
 
     def _result(self, check: Check, verdict: Verdict) -> Result:
-        maximum = float(self.edition.points.get(check.id, check.points))
+        maximum = points_of(check, self.edition)
         share = min(1.0, max(0.0, verdict.share))
         points = round(maximum * share, 2)
         result = Result(check, verdict, points, maximum)
