@@ -417,7 +417,7 @@ RECORDED: dict[str, tuple[str, dict[str, Recording], list[str]]] = {
     "half of the frames are shown": (
         "client.shows",
         {"client_session": client_session(show=lambda n: n if n % 2 else None)},
-        ["10 of 20 frames were on the screen", "at least 90%"],
+        ["10 of 19 frames were on the screen", "at least 90%"],
     ),
     "no TEARDOWN": (
         "client.teardown",

@@ -296,12 +296,8 @@ def numbers(recordings: Recordings, edition: Edition) -> Verdict:
 def pace(recordings: Recordings, edition: Edition) -> Verdict:
     recording = recordings[SESSION]
     received = _played(recording)
-    times = [packet.time for packet in received]
-    if edition.fragments:
-        stamps: dict[int, float] = {}
-        for packet in received:
-            stamps.setdefault(packet.timestamp, packet.time)
-        times = list(stamps.values())
+    whole = whole_frames(received) if edition.fragments else received
+    times = [packet.time for packet in whole]
     gaps = [after - before for before, after in zip(times, times[1:], strict=False)]
     if len(gaps) < FEW:
         return blocked("server.frames", f"only {several(len(times), 'frame')} came")
