@@ -112,7 +112,6 @@ def settle(client: Stranger) -> None:
 
 def play(client: Stranger, frames: int, quiet: bool = False) -> None:
     """Click Play, answer, and send so many frames; with `quiet`, none at first."""
-    recorder = client.run.recorder
     request = client.click("Play")
     client.reply(request)
     if not request:
@@ -123,12 +122,11 @@ def play(client: Stranger, frames: int, quiet: bool = False) -> None:
         time.sleep(QUIET_START - 0.07)
         client.program.sample()
         time.sleep(0.02)
-    sent = recorder.count("udp.out") + recorder.count("udp.refused")
-    client.play()
-    half = sent + frames // 2
-    recorder.wait_until_count("udp.out", half, PATIENCE)
+    sender = client.play()
+    start = sender.position
+    sender.wait_for(start + frames // 2, PATIENCE)
     client.program.sample()
-    recorder.wait_until_count("udp.out", sent + frames, PATIENCE)
+    sender.wait_for(start + frames, PATIENCE)
     client.keep_picture()
 
 

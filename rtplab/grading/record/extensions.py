@@ -101,7 +101,7 @@ def reassemble(run: Run) -> None:
     if client is None:
         return
     client.packets.piece = PIECE
-    _play_all(run, client.ask, lambda: clients.play(client, SEEN * LARGE[0] // PIECE))
+    _play_all(run, client.ask, lambda: clients.play(client, 2 * SEEN))
     clients.tear_down(client)
     run.recorder.step("end")
 

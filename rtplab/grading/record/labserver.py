@@ -70,6 +70,7 @@ class FrameSender:
         self._packets = packets
         self._sender = RtpSender(run.recorder, port)
         self._next = 0
+        self._changed = threading.Condition()  # guards _next
         self._ended = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -78,6 +79,16 @@ class FrameSender:
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._send, name="grader frames")
         self._thread.start()
+
+    @property
+    def position(self) -> int:
+        """How many frames have had their turn."""
+        return self._next
+
+    def wait_for(self, position: int, limit: float) -> bool:
+        """Wait until so many have had their turn; False after `limit` seconds."""
+        with self._changed:
+            return self._changed.wait_for(lambda: self._next >= position, limit)
 
     def stop(self) -> None:
         """Send no more. May be called twice."""
@@ -95,7 +106,6 @@ class FrameSender:
         held: list[bytes] = []
         while self._next < len(self._frames):
             number, frame = self._next + 1, self._frames[self._next]
-            self._next += 1
             datagrams = [] if self._packets.left_out(number) else self._packets.of(number, frame)
             if self._packets.swapped and number % self._packets.swapped == 0:
                 held, datagrams = datagrams, []
@@ -103,6 +113,9 @@ class FrameSender:
                 held, datagrams = [], datagrams + held
             for datagram in datagrams:
                 self._sender.send(datagram)
+            with self._changed:
+                self._next = number
+                self._changed.notify_all()
             due += interval
             is_late = self._packets.jitter and self._next % self._packets.jitter == 0
             wait = due + (LATE * interval if is_late else 0) - time.monotonic()
@@ -197,7 +210,7 @@ class Stranger:
         self.reply(request)
         return request
 
-    def play(self) -> None:
+    def play(self) -> FrameSender:
         """Begin or go on to send frames to the port that SETUP named."""
         self.is_port_bound()
         if self.frames is None:
@@ -205,6 +218,7 @@ class Stranger:
             self.frames = FrameSender(self.run, self.rtp_port, frames, self.packets)
             self.run.cleanup.callback(self.frames.close)
         self.frames.start()
+        return self.frames
 
     def keep_picture(self) -> None:
         """Keep what the screen shows as a PNG, if anything is to be kept."""
