@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 
 from rtplab.grading.record import clients, servers
+from rtplab.grading.record.labserver import PIECE
 from rtplab.grading.record.movie import SecretMovie, draw_movie
 from rtplab.grading.record.run import Run
 
@@ -13,7 +14,6 @@ LARGE = (85_000, 95_000)  # bytes of a frame that no datagram holds, and five di
 LARGE_FRAMES = 40
 PLAYED = 60  # frames, in three seconds
 LOST = 10  # every so-manieth frame
-PIECE = 1_400  # bytes of a payload below the MTU
 JITTER = 7  # every so many frames, one is late
 PATIENCE = 5.0  # seconds
 SEEN = 15  # large frames

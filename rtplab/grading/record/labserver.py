@@ -22,6 +22,7 @@ from rtplab.grading.record.wire import Connection, RtpSender
 from rtplab.protocol.rtp.packet import pack_header
 
 START_LIMIT = 10.0  # seconds for a client to connect, and for its window
+PIECE = 1_400  # bytes of a payload below the MTU
 LATE = 3  # intervals
 REQUEST_LIMIT = 1.5  # seconds for a request after a click
 _CSEQ = re.compile(rb"^[^\r\n]*\r?\n[^\d\r\n]*(\d+)")
@@ -244,7 +245,8 @@ def started_client(run: Run) -> Stranger:
     run.cleanup.callback(_note_files, run, folder, before)
     command = filled(run.stage.client, host=HOST, port=port, rtp_port=rtp_port, movie=movie)
     program = run.program("client", command, folder, environment)
-    packets = Packets(marker=int(recorder.facts.get("marker", 0)))
+    piece = PIECE if run.edition.fragments else 0
+    packets = Packets(int(recorder.facts.get("marker", 0)), piece)
     return Stranger(run, program, hook, rtp_port, session, listener, packets=packets)
 
 

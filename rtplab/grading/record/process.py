@@ -96,7 +96,13 @@ class Program:
             tasks = {task.name: _waits(task) for task in folder.glob("task/*")}
             fds = len(list(folder.glob("fd/*")))
             self._recorder.add(
-                "sample", role=self.role, threads=len(tasks), cpu=cpu, fds=fds, tasks=tasks
+                "sample",
+                role=self.role,
+                threads=len(tasks),
+                cpu=cpu,
+                fds=fds,
+                tasks=tasks,
+                waited=sum(map(_waited_for_cpu, folder.glob("task/*"))),
             )
 
     def end(self) -> None:
@@ -151,6 +157,13 @@ def _waits(task: Path) -> int:
             if line.startswith("voluntary_ctxt_switches"):
                 return int(line.split()[1])
     return 0
+
+
+def _waited_for_cpu(task: Path) -> float:
+    """Seconds that a thread could have run, but others did."""
+    with suppress(OSError, ValueError, IndexError):
+        return int((task / "schedstat").read_text().split()[1]) / 1e9
+    return 0.0
 
 
 def _kill_group(process: subprocess.Popen[bytes]) -> None:
