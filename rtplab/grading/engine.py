@@ -148,6 +148,8 @@ class Engine:
     def _result(self, check: Check, verdict: Verdict) -> Result:
         maximum = points_of(check, self.edition)
         share = min(1.0, max(0.0, verdict.share))
+        if verdict.outcome is Outcome.FAILED and check.id in self.edition.advice:
+            verdict = replace(verdict, advice=self.edition.advice[check.id])
         points = round(maximum * share, 2)
         result = Result(check, verdict, points, maximum)
         if self.kept and verdict.outcome is Outcome.FAILED:

@@ -39,9 +39,10 @@ Kinds of events. `role` is "server", "client" or "packet": which of the submissi
     process.killed  role                    it had to be ended when the scenario was over
     process.stdout  role data               as it came; at most 64 KB a process are kept
     process.stderr  role data               the same
-    sample          role threads cpu fds tasks
+    sample          role threads cpu fds tasks waited
                                             its threads, CPU seconds so far, open descriptors, and
-                                            how often each thread has waited ("tid": number)
+                                            how often each thread has waited ("tid": number);
+                                            waited: seconds for which others had the CPU
     port            port bound              the UDP port is (True) or is not (False) bound; written
                                             when it changes and at the scenario's questions
     tcp.listening   port                    the submission's server took a connection there

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Mapping, Sequence
@@ -15,7 +13,7 @@ from pathlib import Path
 from typing import IO
 
 from rtplab.grading.record.recorder import Recorder
-from rtplab.grading.record.shields import LAUNCHER, Shields
+from rtplab.grading.record.shields import Shields
 
 KEPT_OUTPUT = 64 << 10
 """Bytes of stdout, and as many of stderr, that a recording keeps of a process."""
@@ -39,11 +37,11 @@ class Program:
     ) -> None:
         self.role = role
         self._recorder = recorder
-        self._shields = shields
+        self._has_own_processes = shields.processes
         self._is_ending = False
         self._before = _descendants(os.getpid())
         self._process = subprocess.Popen(
-            self._launched(command),
+            shields.launch(command),
             cwd=folder,
             env=_environment(folder, environment or {}),
             stdin=subprocess.DEVNULL,
@@ -67,15 +65,17 @@ class Program:
     def __exit__(self, *_: object) -> None:
         self.end()
 
-    def _launched(self, command: Sequence[str]) -> list[str]:
-        if not self._shields.limits:
-            return list(command)
-        limits = json.dumps(self._shields.limited())
-        return [sys.executable, "-I", "-S", str(LAUNCHER), limits, *command]
-
     @property
     def pid(self) -> int:
         return self._process.pid
+
+    def _inner_pid(self) -> int:
+        """The program's own, where ours is the launcher that waits for it."""
+        if self._has_own_processes:
+            with suppress(OSError, ValueError, IndexError):
+                children = Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text()
+                return int(children.split()[0])
+        return self.pid
 
     @property
     def is_running(self) -> bool:
@@ -89,14 +89,20 @@ class Program:
 
     def sample(self) -> None:
         """Note its threads, CPU time and descriptors, where /proc tells them."""
-        folder = Path("/proc", str(self.pid))
+        folder = Path("/proc", str(self._inner_pid()))
         with suppress(OSError, ValueError, IndexError):
             after_name = (folder / "stat").read_text().rpartition(")")[2].split()
             cpu = (int(after_name[11]) + int(after_name[12])) / _TICKS
             tasks = {task.name: _waits(task) for task in folder.glob("task/*")}
             fds = len(list(folder.glob("fd/*")))
             self._recorder.add(
-                "sample", role=self.role, threads=len(tasks), cpu=cpu, fds=fds, tasks=tasks
+                "sample",
+                role=self.role,
+                threads=len(tasks),
+                cpu=cpu,
+                fds=fds,
+                tasks=tasks,
+                waited=sum(map(_waited_for_cpu, folder.glob("task/*"))),
             )
 
     def end(self) -> None:
@@ -151,6 +157,13 @@ def _waits(task: Path) -> int:
             if line.startswith("voluntary_ctxt_switches"):
                 return int(line.split()[1])
     return 0
+
+
+def _waited_for_cpu(task: Path) -> float:
+    """Seconds that a thread could have run, but others did."""
+    with suppress(OSError, ValueError, IndexError):
+        return int((task / "schedstat").read_text().split()[1]) / 1e9
+    return 0.0
 
 
 def _kill_group(process: subprocess.Popen[bytes]) -> None:

@@ -163,6 +163,8 @@ def _order(run: Run, client: Stranger) -> None:
     client.ask("Setup")
     clients.settle(client)
     clients.play(client, 2 * SOME)
+    client.pause()
+    time.sleep(LOOK / 2)  # a client may show frames a while after they came
 
 
 def _pieces(run: Run, client: Stranger) -> None:

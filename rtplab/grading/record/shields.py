@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import ctypes
+import json
 import os
 import socket
 import struct
 import subprocess
 import sys
+import tempfile
 import threading
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 LAUNCHER = Path(__file__).with_name("launcher.py")
 OWN_UID = 61_184
@@ -37,6 +41,8 @@ class Shields:
     limits: bool = False
     uid: int | None = None
     network: bool = False
+    processes: bool = False
+    files: bool = False
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -46,14 +52,27 @@ class Shields:
             names += ["limits", "no new privileges"]
         if self.uid is not None:
             names.append("own user")
+        if self.processes:
+            names.append("own processes")
+        if self.files:
+            names.append("own folder")
         if self.network:
             names.append("own network")
         return tuple(names)
 
-    def limited(self) -> dict[str, int | None]:
+    def launch(self, command: Sequence[str]) -> list[str]:
+        """The command that runs another behind these shields."""
+        if not self.limits:
+            return list(command)
+        limits = json.dumps(self.limited())
+        return [sys.executable, "-I", "-S", str(LAUNCHER), limits, *command]
+
+    def limited(self) -> dict[str, Any]:
         """What the launcher is to do."""
         processes = {} if self.uid is None else {"NPROC": PROCESSES}
-        return {**LIMITS, **processes, "uid": self.uid}
+        asked = {"processes": self.processes, "files": self.files}
+        own = [name for name, is_own in asked.items() if is_own]
+        return {**LIMITS, **processes, "uid": self.uid, "own": own}
 
 
 def raise_shields(python: str, own_network: bool) -> Shields:
@@ -67,8 +86,55 @@ def raise_shields(python: str, own_network: bool) -> Shields:
         _prctl(_PR_SET_DUMPABLE, 0 if os.geteuid() == 0 else 1)
         _prctl(_PR_SET_CHILD_SUBREAPER, 1)
     uid = OWN_UID if os.geteuid() == 0 and _can_run_as(OWN_UID, python) else None
-    network = own_network and sys.platform == "linux" and _leave_network()
-    return Shields(True, uid, network)
+    if sys.platform != "linux":
+        return Shields(True, uid)
+    network = own_network and _leave_network()
+    shields = Shields(True, uid, network, processes=True, files=True)
+    if _holds(shields, python):
+        return shields
+    shields = replace(shields, files=False)
+    return shields if _holds(shields, python) else replace(shields, processes=False)
+
+
+_TRIAL = """
+import os, sys
+outside, inside, files, processes = sys.argv[1:]
+open(inside, "w").close()
+try:
+    open(outside, "w").close()
+except OSError:
+    files = ""
+sys.exit(bool(files) or bool(processes) and os.getpid() != 1)
+"""
+
+
+def _holds(shields: Shields, python: str) -> bool:
+    """Whether a program can have these, and is held in by them."""
+    with tempfile.TemporaryDirectory(prefix="grade-trial-") as top:
+        folder = Path(top, "inside")
+        folder.mkdir()
+        if shields.uid is not None:
+            os.chown(top, shields.uid, shields.uid)
+            os.chown(folder, shields.uid, shields.uid)
+        command = shields.launch(
+            [
+                python,
+                "-I",
+                "-c",
+                _TRIAL,
+                str(Path(top, "outside")),
+                str(folder / "inside"),
+                "files" if shields.files else "",
+                "processes" if shields.processes else "",
+            ]
+        )
+        try:
+            trial = subprocess.run(
+                command, cwd=folder, stdin=subprocess.DEVNULL, capture_output=True, timeout=TRIAL
+            )
+        except (OSError, subprocess.SubprocessError):
+            return False
+    return trial.returncode == 0
 
 
 def _prctl(option: int, value: int) -> None:

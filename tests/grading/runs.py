@@ -1,0 +1,61 @@
+"""Runs of scenarios with a submission of ours, as the command does them."""
+
+from __future__ import annotations
+
+import functools
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+
+from rtplab.grading.model.editions import PYTHON, Edition
+from rtplab.grading.model.recording import Recording
+from rtplab.grading.record.movie import SecretMovie, draw_movie
+from rtplab.grading.record.run import record
+from rtplab.grading.record.scenarios import RUNNERS
+from rtplab.grading.record.screen import has_xvfb
+from rtplab.grading.record.shields import Shields, raise_shields
+from rtplab.grading.record.stage import Stage
+
+SEED = 5
+CORE = (
+    *("packet", "server.session", "server.second", "client.session", "client.slow-reply"),
+    *("client.error", "both"),
+)
+
+
+@functools.cache
+def shields() -> Shields:
+    """Those of this machine, but for the network: this process would move into another."""
+    return raise_shields(sys.executable, own_network=False)
+
+
+@functools.cache
+def movie() -> SecretMovie:
+    return draw_movie(SEED)
+
+
+def staged(folder: Path) -> Stage:
+    """A submission with the lab's six files."""
+    client = ("ClientLauncher.py", "{host}", "{port}", "{rtp_port}", "{movie}")
+    return Stage(
+        folder,
+        movie(),
+        shields(),
+        (sys.executable, "Server.py", "{port}"),
+        (sys.executable, *client),
+        sys.executable,
+        "RtpPacket.py",
+        has_screen=has_xvfb(),
+    )
+
+
+def recorded(
+    folder: Path, scenarios: Iterable[str], edition: Edition = PYTHON
+) -> dict[str, Recording]:
+    """Run these scenarios; a fault of the grader's is an AssertionError."""
+    stage = staged(folder)
+    found = {name: record(name, RUNNERS[name], stage, edition, SEED) for name in scenarios}
+    for name, recording in found.items():
+        assert not recording.fault, f"{name}: {recording.fault}"
+        assert not recording.unable, f"{name}: {recording.unable}"
+    return found
