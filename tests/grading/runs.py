@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
 import functools
 import sys
-from collections.abc import Iterable
+import zlib
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from rtplab.grading.model.editions import PYTHON, Edition
@@ -52,10 +55,25 @@ def staged(folder: Path) -> Stage:
 def recorded(
     folder: Path, scenarios: Iterable[str], edition: Edition = PYTHON
 ) -> dict[str, Recording]:
-    """Run these scenarios; a fault of the grader's is an AssertionError."""
-    stage = staged(folder)
-    found = {name: record(name, RUNNERS[name], stage, edition, SEED) for name in scenarios}
+    """Run these scenarios; a fault of the grader's is an AssertionError.
+
+    Each folder has ports of its own, as each submission has.
+    """
+    stage, seed = staged(folder), zlib.crc32(bytes(folder))
+    found = {name: record(name, RUNNERS[name], stage, edition, seed) for name in scenarios}
     for name, recording in found.items():
         assert not recording.fault, f"{name}: {recording.fault}"
         assert not recording.unable, f"{name}: {recording.unable}"
     return found
+
+
+def has_screen() -> bool:
+    return has_xvfb()
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Alone among the tests that run side by side."""
+    with path.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield

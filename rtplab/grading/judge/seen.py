@@ -219,9 +219,13 @@ def _numbered_frames(recording: Recording) -> list[tuple[int, dict[str, object]]
 
 
 def pictures(recording: Recording, start: float = 0.0, end: float = 1e9) -> list[int]:
-    """The numbers of the frames that the window showed, in order."""
+    """The numbers of the frames that the window showed, in order.
+
+    A picture that is just being drawn may spell a number that no frame has.
+    """
+    count = len(recording.facts.get("frames", ()))
     seen = [event["frame"] for event in recording.of("picture") if start <= event.time < end]
-    return [number for number in seen if number is not None]
+    return [number for number in seen if number is not None and number <= count]
 
 
 # --- Words ----------------------------------------------------------------------------------------
