@@ -374,7 +374,8 @@ def _dark(recording: Recording, sizes: list[int], port: object) -> Verdict:
     advice = "listenRtp receives, RtpPacket.decode cuts off 12 bytes, updateMovie shows the rest."
     received = [e for e in recording.of("hook") if e["name"] == "received"]
     cut = [e for e in received if e.get("size") == e.get("asked") and e["size"] < max(sizes)]
-    error = crash(recording, "client")
+    stop = recording.step("pause") or 1e9
+    error = crash(recording, "client", stop)
     if cut:
         sentence += (
             f". They came as {cut[0]['size']:,} bytes and did not decode: the largest has"
@@ -388,7 +389,6 @@ def _dark(recording: Recording, sizes: list[int], port: object) -> Verdict:
         sentence += f". The client wrote: {error}"
     first = next(iter(packets(recording, "udp.out")), None)
     evidence = (Evidence(first.data[:20], note="the first packet"),) if first else ()
-    stop = recording.step("pause") or 1e9
     return failed(f"{sentence}.", advice, transcript(recording, stop), evidence)
 
 

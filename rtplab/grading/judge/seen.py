@@ -263,12 +263,14 @@ def last_place(text: str, files: tuple[str, ...] = ()) -> str:
     return f"{function} ({file}, line {line})"
 
 
-def crash(recording: Recording, role: str | None = None) -> str:
-    """What the last traceback on stderr says, with its place; "" if there is none.
+def crash(recording: Recording, role: str, end: float = 1e9) -> str:
+    """What the last traceback on stderr before `end` says, with its place; "" if there is none.
 
     What a program writes may be forged: this goes into sentences, and decides nothing.
     """
-    text = recording.said("stderr", role)
+    events = [event for event in recording.of("process.stderr") if event["role"] == role]
+    written = [event["data"] for event in events if event.time < end]
+    text = b"".join(written).decode(errors="backslashreplace")
     error = first_error(text)
     if not error:
         return ""

@@ -25,6 +25,7 @@ START_LIMIT = 10.0  # seconds for a client to connect, and for its window
 PIECE = 1_400  # bytes of a payload below the MTU
 LATE = 3  # intervals
 REQUEST_LIMIT = 1.5  # seconds for a request after a click
+PIECE = 1_400  # bytes of a payload below the MTU
 _CSEQ = re.compile(rb"^[^\r\n]*\r?\n[^\d\r\n]*(\d+)")
 _PORT = re.compile(rb"port\D{0,3}(\d+)", re.IGNORECASE)
 _LAST_NUMBER = re.compile(rb"(\d+)\D*$")
@@ -246,7 +247,7 @@ def started_client(run: Run) -> Stranger:
     command = filled(run.stage.client, host=HOST, port=port, rtp_port=rtp_port, movie=movie)
     program = run.program("client", command, folder, environment)
     piece = PIECE if run.edition.fragments else 0
-    packets = Packets(int(recorder.facts.get("marker", 0)), piece)
+    packets = Packets(marker=int(recorder.facts.get("marker", 0)), piece=piece)
     return Stranger(run, program, hook, rtp_port, session, listener, packets=packets)
 
 
