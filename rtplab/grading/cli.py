@@ -36,6 +36,7 @@ from rtplab.grading.submission import Submission, Unusable
 ALL_POINTS, SOME_MISSING, USAGE, NOTHING_RAN = range(4)
 SERVER_FILES = ("Server.py", "ServerWorker.py", "VideoStream.py", "RtpPacket.py")
 CLIENT_FILES = ("ClientLauncher.py", "Client.py", "RtpPacket.py")
+DECOY_FRAMES = 30
 LOOK = 0.5  # seconds between two looks at a watched folder
 _ROLES = {
     "packet": ("packet",),
@@ -334,6 +335,7 @@ def _source(
     stage = Stage(
         work / "source",
         draw_movie(seed),
+        draw_movie(seed + 1, DECOY_FRAMES),
         shields,
         _command(options.server_cmd, options.python, submission, "Server.py", ("{port}",)),
         _command(options.client_cmd, options.python, submission, "ClientLauncher.py", client),

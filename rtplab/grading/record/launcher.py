@@ -61,9 +61,7 @@ def _unshare(libc: ctypes.CDLL, own: Iterable[str]) -> None:
     if "files" in own:
         _write_here_alone(libc)
     if "processes" in own:
-        child = os.fork()
-        if child:
-            _end_as(os.waitpid(child, 0)[1])
+        _become_second(libc)
 
 
 def _write_here_alone(libc: ctypes.CDLL) -> None:
@@ -80,6 +78,27 @@ def _write_here_alone(libc: ctypes.CDLL) -> None:
         flags = sum(bit for name, bit in MOUNT_FLAGS.items() if name in options.split(","))
         libc.mount(None, where.encode(), None, MS_REMOUNT | MS_BIND | MS_RDONLY | flags, None)
     os.chdir(here)  # by way of the mount that can be written
+
+
+def _become_second(libc: ctypes.CDLL) -> None:
+    """Go on as the second process of the new namespace.
+
+    The first one can't be killed from within, must take the status of orphans, and all others end
+    with it; it tells us, who are outside, how the second one has ended.
+    """
+    reader, writer = os.pipe()
+    if os.fork():
+        os.close(writer)
+        with os.fdopen(reader) as answer:
+            _end_as(int(answer.read() or signal.SIGKILL))
+    libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    second = os.fork()
+    if second:
+        while True:
+            pid, status = os.wait()
+            if pid == second:
+                os.write(writer, str(status).encode())
+                os._exit(0)
 
 
 def _end_as(status: int) -> None:

@@ -73,8 +73,7 @@ class Program:
         """The program's own, where ours is the launcher that waits for it."""
         if self._has_own_processes:
             with suppress(OSError, ValueError, IndexError):
-                children = Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text()
-                return int(children.split()[0])
+                return _child_of(_child_of(self.pid))
         return self.pid
 
     @property
@@ -148,6 +147,11 @@ _OURS: set[int] = set()
 def keep_alive(pid: int) -> None:
     """Leave this process of ours alone when a program of a submission is ended."""
     _OURS.add(pid)
+
+
+def _child_of(pid: int) -> int:
+    """Its only one. Raises OSError or IndexError."""
+    return int(Path(f"/proc/{pid}/task/{pid}/children").read_text().split()[0])
 
 
 def _waits(task: Path) -> int:

@@ -13,6 +13,7 @@ from pathlib import Path
 from rtplab.grading.record.movie import SecretMovie
 from rtplab.grading.record.shields import Shields
 
+LAB_MOVIE = "movie.Mjpeg"
 _MOVIES = (".mjpeg", ".mjpg")
 
 
@@ -23,6 +24,8 @@ class Stage:
     source: Path
     """A copy of the submission that nothing of it can write to."""
     movie: SecretMovie
+    decoy: SecretMovie
+    """What movie.Mjpeg is if the submission has none: for servers that play no other."""
     shields: Shields
     server: tuple[str, ...]
     """The command that starts the server, with {port} in it; () if there is none."""
@@ -48,6 +51,8 @@ class Stage:
             shutil.copytree(self.source, folder)
             for place in {folder, *_places_of_movies(folder)}:
                 (place / movie.name).write_bytes(movie.file)
+            if not (folder / LAB_MOVIE).exists():
+                (folder / LAB_MOVIE).write_bytes(self.decoy.file)
             Path(top, "outside.Mjpeg").write_bytes(movie.file)
             if self.shields.uid is not None:
                 _hand_over(Path(top), self.shields.uid)
