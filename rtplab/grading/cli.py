@@ -6,6 +6,7 @@ import argparse
 import os
 import shlex
 import shutil
+import subprocess
 import sys
 import tempfile
 import time
@@ -223,15 +224,19 @@ def _grade(
             ]
             live.started(replace(grades, results=tuple(unknown)))
 
+        def is_shown(result: Result) -> bool:
+            """What was not asked for is shown if it stands in the way."""
+            return result.check.id in shown or result.verdict.outcome is Outcome.FAILED
+
         def took(result: Result) -> None:
-            if result.check.id in shown and live:
+            if is_shown(result) and live:
                 live.result(result)
 
         def begin(scenario: str) -> None:
             _report(now(False), [output for output in outputs if output.file], None)
 
         def now(complete: bool) -> Grades:
-            results = tuple(r for r in engine.results.values() if r.check.id in shown)
+            results = tuple(filter(is_shown, engine.results.values()))
             seconds = round(time.monotonic() - started, 1)
             return replace(
                 grades,
@@ -343,6 +348,12 @@ def _source(
         raise UsageError(f"{options.python} is no program that can be run.")
     if options.display == "xvfb" and not has_xvfb():
         raise UsageError("There is no Xvfb: install it, or use --display stub.")
+    has_screen = options.display != "stub" and has_xvfb()
+    if options.display == "auto" and not _can_import(options.python, "tkinter"):
+        has_screen = False
+    no_client = ""
+    if not options.client_cmd and not _can_import(options.python, "PIL"):
+        no_client = f"Pillow is not installed for {options.python}: no client can show pictures."
     client = ("{host}", "{port}", "{rtp_port}", "{movie}")
     stage = Stage(
         work / "source",
@@ -353,10 +364,18 @@ def _source(
         _command(options.client_cmd, options.python, submission, "ClientLauncher.py", client),
         options.python,
         submission.files.get("RtpPacket.py", ""),
-        options.display != "stub" and has_xvfb(),
+        has_screen,
         options.keep,
+        no_client,
     )
     return Recorded(stage, edition, seed)
+
+
+def _can_import(python: str, name: str) -> bool:
+    """Whether this Python has a module."""
+    command = [python, "-I", "-c", f"import {name}"]
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True)
+    return done.returncode == 0
 
 
 def _command(

@@ -39,6 +39,8 @@ class Stage:
     """False: windows are shown by a stand-in for tkinter."""
     kept: Path | None = None
     """Where pictures of the window are put."""
+    no_client: str = ""
+    """A sentence: why no client can be run here."""
 
     @contextmanager
     def fresh(self, movie: SecretMovie) -> Iterator[Path]:
