@@ -295,6 +295,8 @@ def frames(recordings: Recordings, edition: Edition) -> Verdict:
 def numbers(recordings: Recordings, edition: Edition) -> Verdict:
     recording = recordings[SESSION]
     received = _played(recording)
+    if edition.fragments and len({packet.number for packet in received}) < len(received):
+        return blocked("extend.fragment", "several packets have one number")
     for position, packet in enumerate(received, 1):
         if packet.number != position & 0xFFFF:
             what = "fragment" if edition.fragments else "frame"
