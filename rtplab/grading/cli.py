@@ -17,6 +17,7 @@ from pathlib import Path
 from rtplab import __version__
 from rtplab.grading import doctor
 from rtplab.grading import submission as submissions
+from rtplab.grading.bundle import PLATFORMS, write_bundle
 from rtplab.grading.engine import Engine, Kept, Source, points_of, with_needed
 from rtplab.grading.judge.registry import CHECKS
 from rtplab.grading.model.checks import Check, Grades, Outcome, Result, not_checked
@@ -53,7 +54,7 @@ class UsageError(Exception):
 
 def main(arguments: list[str] | None = None, prog: str = "rtplab grade") -> int:
     """Do what the arguments ask for; return the exit status."""
-    asked = parser(prog, tuple(EDITIONS), tuple(WRITERS))
+    asked = parser(prog, tuple(EDITIONS), tuple(WRITERS), tuple(PLATFORMS))
     options = asked.parse_args(arguments)
     try:
         edition = _edition(options.edition)
@@ -63,6 +64,9 @@ def main(arguments: list[str] | None = None, prog: str = "rtplab grade") -> int:
         if options.explain:
             print(_explained(options.explain, edition))
             return 0
+        if options.bundle:
+            platform, target = options.bundle
+            return _bundle(platform, Path(target), options.edition)
         if len(options.path) != 1:
             raise UsageError("Name the folder or zip to grade.")
         return _grade_and_watch(options, edition)
@@ -74,6 +78,14 @@ def main(arguments: list[str] | None = None, prog: str = "rtplab grade") -> int:
     except OSError as error:
         print(f"The grading can't go on: {error}.", file=sys.stderr)
         return NOTHING_RAN
+
+
+def _bundle(platform: str, target: Path, edition: str) -> int:
+    if platform not in PLATFORMS:
+        raise UsageError(f"There is no bundle for {platform}: {', '.join(PLATFORMS)} have one.")
+    write_bundle(platform, target, edition)
+    print(f"{target} is what you upload to {platform}; docs/GRADING.md tells where.")
+    return 0
 
 
 # --- What is asked for ----------------------------------------------------------------------------

@@ -11,8 +11,10 @@ ROLES = ("auto", "server", "client", "both")
 DISPLAYS = ("auto", "xvfb", "stub")
 
 
-def parser(prog: str, editions: Sequence[str], formats: Sequence[str]) -> argparse.ArgumentParser:
-    """The options, with the names of editions and of report formats that there are."""
+def parser(
+    prog: str, editions: Sequence[str], formats: Sequence[str], platforms: Sequence[str]
+) -> argparse.ArgumentParser:
+    """The options, with the names of editions, report formats and platforms that there are."""
     made = argparse.ArgumentParser(
         prog=prog,
         description="Grade an implementation of the streaming lab: run it, and say what is right.",
@@ -44,6 +46,12 @@ def parser(prog: str, editions: Sequence[str], formats: Sequence[str]) -> argpar
     made.add_argument("--server-cmd", metavar="CMD", help="starts its server, on port {port}")
     made.add_argument(
         "--client-cmd", metavar="CMD", help="starts its client: {host} {port} {rtp_port} {movie}"
+    )
+    made.add_argument(
+        "--bundle",
+        nargs=2,
+        metavar=("PLATFORM", "OUT"),
+        help=f"make what is uploaded to {', '.join(platforms)}: a zip or a folder",
     )
     return made
 

@@ -14,8 +14,6 @@ from typing import Any
 from rtplab.grading.record.recorder import Recorder
 from rtplab.grading.record.screen import Screen
 
-INSIDE = Path(__file__).parent.parent / "inside"
-SITE, STUB = INSIDE / "site", INSIDE / "stub"
 ANSWER_LIMIT = 3.0  # seconds in which a window's main loop obeys
 MOST_LINES = 5_000  # that a hook may say: ours says some dozens, but anybody can connect
 LONGEST_LINE = 1 << 20  # bytes; a picture of the stand-in for tkinter takes half of them
@@ -49,12 +47,11 @@ class HookLink:
                     self._connection.shutdown(socket.SHUT_RDWR)
         self._thread.join()
 
-    @property
-    def environment(self) -> dict[str, str]:
-        """What has a Python process load the hook."""
+    def environment(self, inside: Path) -> dict[str, str]:
+        """What has a Python process load the hook, whose files are in the folder `inside`."""
         port = self._listener.getsockname()[1]
-        stub = {} if self._has_screen else {"RTPLAB_STUB": str(STUB)}
-        return {"PYTHONPATH": str(SITE), "RTPLAB_HOOK": str(port), **stub}
+        stub = {} if self._has_screen else {"RTPLAB_STUB": str(inside / "stub")}
+        return {"PYTHONPATH": str(inside / "site"), "RTPLAB_HOOK": str(port), **stub}
 
     def click(self, button: str) -> bool:
         """Press a button; False if there is none, or the window doesn't react."""

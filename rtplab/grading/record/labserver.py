@@ -18,6 +18,7 @@ from rtplab.grading.record.labforms import REPLY_FORMS
 from rtplab.grading.record.process import Program
 from rtplab.grading.record.run import HOST, Run, UnableError, free_port
 from rtplab.grading.record.screen import Watcher, opened, running_xvfb
+from rtplab.grading.record.stage import inside
 from rtplab.grading.record.wire import Connection, RtpSender
 from rtplab.protocol.rtp.packet import pack_header
 
@@ -253,7 +254,7 @@ def started_client(run: Run) -> Stranger:
     rtp_port = int(recorder.facts.setdefault("rtp_port", even_port(run.dice)))
     folder = run.folder()
     hook = run.cleanup.enter_context(HookLink(recorder, run.stage.has_screen))
-    environment = _watched(run, run.cleanup, hook)
+    environment = {**hook.environment(inside(folder)), **_watched(run, run.cleanup)}
     movie = run.movie.name
     before = set(folder.iterdir())
     run.cleanup.callback(_note_files, run, folder, before)
@@ -264,15 +265,15 @@ def started_client(run: Run) -> Stranger:
     return Stranger(run, program, hook, rtp_port, session, listener, packets=packets)
 
 
-def _watched(run: Run, cleanup: ExitStack, hook: HookLink) -> dict[str, str]:
+def _watched(run: Run, cleanup: ExitStack) -> dict[str, str]:
     """Watch the screen from now on; return the environment that puts a window on it."""
     run.recorder.facts["display"] = "xvfb" if run.stage.has_screen else "stub"
     if not run.stage.has_screen:
-        return hook.environment
+        return {}
     display, file = cleanup.enter_context(running_xvfb())
     run.screen = cleanup.enter_context(opened(file))
     cleanup.enter_context(Watcher(run.recorder, run.screen))
-    return {**hook.environment, "DISPLAY": display}
+    return {"DISPLAY": display}
 
 
 def _note_files(run: Run, folder: Path, before: set[Path]) -> None:

@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from rtplab.grading.record.run import Run
+from rtplab.grading.record.stage import inside
 from rtplab.protocol.rtp.packet import pack_header
 
-PROBE = Path(__file__).parent.parent / "inside" / "packet_probe.py"
+PROBE = "packet_probe.py"
 LIMIT = 10.0  # seconds for some twenty packets: it takes a tenth of one
 LAB_PACKET = {
     "version": 2,
@@ -49,7 +50,7 @@ def call_packet(run: Run) -> None:
     if run.stage.shields.uid is not None:
         os.chown(cases, run.stage.shields.uid, run.stage.shields.uid)
     module = Path(run.stage.packet).stem
-    command = [run.stage.python, str(PROBE), module, str(cases), mark]
+    command = [run.stage.python, str(inside(folder) / PROBE), module, str(cases), mark]
     program = run.program("packet", command, folder)
     is_over = program.wait(LIMIT)
     program.end()

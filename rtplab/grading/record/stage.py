@@ -14,6 +14,7 @@ from rtplab.grading.record.movie import SecretMovie
 from rtplab.grading.record.shields import Shields
 
 LAB_MOVIE = "movie.Mjpeg"
+INSIDE = Path(__file__).parent.parent / "inside"
 _MOVIES = (".mjpeg", ".mjpg")
 
 
@@ -49,6 +50,7 @@ class Stage:
         with tempfile.TemporaryDirectory(prefix="grade-", ignore_cleanup_errors=True) as top:
             folder = Path(top, "submission")
             shutil.copytree(self.source, folder)
+            shutil.copytree(INSIDE, inside(folder), ignore=shutil.ignore_patterns("__pycache__"))
             for place in {folder, *_places_of_movies(folder)}:
                 (place / movie.name).write_bytes(movie.file)
             if not (folder / LAB_MOVIE).exists():
@@ -57,6 +59,14 @@ class Stage:
             if self.shields.uid is not None:
                 _hand_over(Path(top), self.shields.uid)
             yield folder
+
+
+def inside(folder: Path) -> Path:
+    """Beside a copy of the submission, the grader's files that its processes must read.
+
+    Where the grader itself is, another user need not be able to look.
+    """
+    return folder.parent / "inside"
 
 
 def _places_of_movies(folder: Path) -> set[Path]:
