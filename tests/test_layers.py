@@ -73,8 +73,8 @@ STANDS_ON = {
 PROGRAMS = ""
 """The package's own folder: the commands and the library. It may import everything."""
 
-FOR_ALL = {"rtplab", "rtplab.clock", "rtplab.console"}
-"""The version, how a program waits and how it prints: they import nothing of ours."""
+FOR_ALL = {"rtplab.version", "rtplab.baresocket", "rtplab.clock", "rtplab.console"}
+"""The version, what scripts use as sockets, how a program waits and prints: nothing of ours."""
 
 
 def modules() -> dict[str, Path]:

@@ -70,12 +70,27 @@ def test_an_explicit_end_ends_and_is_said(endless):
         (Range(7.0, None), Range(0.0, None)),
         (Range(16.0, None), Range(2.0, None)),
         (Range(16.0, 18.0), Range(2.0, 4.0)),
-        (Range(5.0, 9.0), Range(5.0, 7.0)),
+        (Range(5.0, 9.0), Range(5.0, 9.0)),
+        (Range(5.0, 14.0), Range(5.0, 14.0)),
+        (Range(16.0, 23.0), Range(2.0, 9.0)),
     ],
 )
 def test_a_time_of_a_later_round_is_the_place_in_the_movie(endless, asked, said):
     endless.select(asked)
     assert endless.range == said
+
+
+@pytest.mark.parametrize("rounds", [0, 1, 3])
+@pytest.mark.parametrize("last", range(1, FRAMES + 1))
+def test_an_end_in_a_later_round_is_played_to(endless, rounds, last):
+    end = rounds * FRAMES + last
+    endless.select(Range(0.0, float(end)))
+    assert numbers(endless, end) == [1 + number % FRAMES for number in range(end)]
+    assert endless.at_end
+    assert endless.advance() is None
+    endless.rewind_at_end()
+    endless.select(Range(None, None))
+    assert numbers(endless, FRAMES + 1)[-1] == 1, "without an end, it has none"
 
 
 def test_a_pause_at_the_very_end_goes_on_with_the_first_frame(endless):

@@ -192,6 +192,8 @@ class ByHand:
 class NoPacer:
     """Takes what is to be sent, and sends nothing by itself."""
 
+    thread = None
+
     def start(self):
         pass
 

@@ -148,7 +148,7 @@ def test_replies_to_the_byte(client: StandardClient) -> None:
     for number, method in enumerate(("GET_PARAMETER", "SET_PARAMETER", "PAUSE", "TEARDOWN"), 5):
         golden = pattern("200 OK", f"CSeq: {number}", session)
         assert golden.match(client.ask_in_session(method).raw)
-    golden = pattern("454 Session Not Found", "CSeq: 9")
+    golden = pattern("454 Session Not Found: no session {} on this connection", "CSeq: 9")
     assert golden.match(client.ask_in_session("PLAY").raw)
 
 

@@ -273,6 +273,19 @@ MUTANTS = (
         '                self.clientInfo["event"].set()\n                self.replyRtsp',
         "                self.replyRtsp", "server.pause", SERVED, "came after the 200 to PAUSE",
     ),
+    Mutant(
+        "33 one number for all fragments", WORKER,
+        (
+            ("            self.packetNbr += 1\n", ""),
+            ("timestamp = int(time())\n", "timestamp = int(time())\n        self.packetNbr += 1\n"),
+        ),
+        "extend.fragment", ("server.session", "extend.fragment"),
+        ("datagrams carried number 1", "loss cannot be seen"), hd=True,
+    ),
+    mutant(
+        "34 a frame in one datagram", WORKER, "PIECE = 1400", "PIECE = 100_000", "extend.fragment",
+        "extend.fragment", "65,507", "MTU", hd=True,
+    ),
     mutant(
         "40 cache file left", CLIENT,
         "        os.remove(CACHE_FILE_NAME + str(self.sessionId) + CACHE_FILE_EXT)\n", "",

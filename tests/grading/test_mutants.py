@@ -16,6 +16,7 @@ from recordings import failures, verdicts
 
 from rtplab.grading.judge import robust
 from rtplab.grading.model.checks import Outcome
+from rtplab.grading.model.editions import HD, PYTHON, Edition
 from rtplab.grading.model.recording import Recording, from_lines, to_lines
 
 pytestmark = [
@@ -25,21 +26,36 @@ pytestmark = [
 ]
 
 
-@pytest.fixture(scope="session")
-def textbook(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Recording]:
-    """Recordings of the textbook's core, made once for all that test side by side."""
-    shared = tmp_path_factory.getbasetemp().parent / "textbook.json"
-    with runs.locked(shared.with_suffix(".lock")):
-        if not shared.exists():
-            folder = mutants.copy_textbook(tmp_path_factory.mktemp("textbook") / "submission")
-            made = runs.recorded(folder, runs.CORE)
-            shared.write_text(json.dumps([list(to_lines(one)) for one in made.values()]))
-    loaded = [from_lines(lines) for lines in json.loads(shared.read_text())]
+Recordings = dict[str, Recording]
+
+
+def shared(factory: pytest.TempPathFactory, edition: Edition, *more: str) -> Recordings:
+    """Recordings of a textbook's core, made once for all that test side by side."""
+    file = factory.getbasetemp().parent / f"textbook-{edition.name}.json"
+    with runs.locked(file.with_suffix(".lock")):
+        if not file.exists():
+            folder = factory.mktemp("textbook") / "submission"
+            mutants.copy_textbook(folder, hd=edition.fragments)
+            made = runs.recorded(folder, [*runs.CORE, *more], edition)
+            file.write_text(json.dumps([list(to_lines(one)) for one in made.values()]))
+    loaded = [from_lines(lines) for lines in json.loads(file.read_text())]
     return {recording.scenario: recording for recording in loaded}
 
 
-def test_the_textbook_has_all_points_of_the_core(textbook: dict[str, Recording]) -> None:
-    found = verdicts(textbook)
+@pytest.fixture(scope="session")
+def textbook(tmp_path_factory: pytest.TempPathFactory) -> Recordings:
+    return shared(tmp_path_factory, PYTHON)
+
+
+@pytest.fixture(scope="session")
+def textbook_hd(tmp_path_factory: pytest.TempPathFactory) -> Recordings:
+    return shared(tmp_path_factory, HD, "extend.fragment", "extend.reassemble", "extend.cache")
+
+
+@pytest.mark.parametrize("edition", [PYTHON, HD], ids=lambda edition: edition.name)
+def test_a_textbook_has_all_points(edition: Edition, request: pytest.FixtureRequest) -> None:
+    recordings = request.getfixturevalue("textbook_hd" if edition is HD else "textbook")
+    found = verdicts(recordings, edition)
     wrong = {
         name: verdict.sentence
         for name, verdict in found.items()
@@ -50,10 +66,12 @@ def test_the_textbook_has_all_points_of_the_core(textbook: dict[str, Recording])
 
 @pytest.mark.parametrize("mutant", mutants.MUTANTS, ids=lambda mutant: mutant.name)
 def test_a_mistake_fails_its_check(
-    mutant: mutants.Mutant, textbook: dict[str, Recording], tmp_path: Path
+    mutant: mutants.Mutant, request: pytest.FixtureRequest, tmp_path: Path
 ) -> None:
+    edition = HD if mutant.hd else PYTHON
+    before = request.getfixturevalue("textbook_hd" if mutant.hd else "textbook")
     folder = mutants.make(mutant, tmp_path / "submission")
-    found = verdicts({**textbook, **runs.recorded(folder, mutant.scenarios)})
+    found = verdicts({**before, **runs.recorded(folder, mutant.scenarios, edition)}, edition)
     excused = mutants.GIVEN - {mutant.check}
     told = {name: found[name].sentence for name in failures(found) if name not in excused}
     assert list(told) == [mutant.check], told
@@ -63,7 +81,7 @@ def test_a_mistake_fails_its_check(
 
 @pytest.mark.parametrize("check", sorted(mutants.GIVEN - mutants.BY_CHANCE))
 def test_what_the_given_code_does_wrong_is_told(
-    check: str, textbook: dict[str, Recording], tmp_path: Path
+    check: str, textbook: Recordings, tmp_path: Path
 ) -> None:
     folder = mutants.copy_textbook(tmp_path / "submission")
     found = verdicts({**textbook, **runs.recorded(folder, [check])})
@@ -84,7 +102,7 @@ def test_what_the_given_code_does_wrong_is_told(
     ],
 )
 def test_what_the_given_code_does_right_is_passed(
-    check: str, textbook: dict[str, Recording], tmp_path: Path
+    check: str, textbook: Recordings, tmp_path: Path
 ) -> None:
     folder = mutants.copy_textbook(tmp_path / "submission")
     found = verdicts({**textbook, **runs.recorded(folder, [check])})

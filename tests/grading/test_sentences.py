@@ -7,6 +7,7 @@ byte, line or header that is wrong, what was expected, and where to look.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 import recordings as by_hand
@@ -187,6 +188,10 @@ def in_request(method: str, old: str, new: str) -> Callable[[str, int], str]:
     return write
 
 
+def with_fact(recording: Recording, **facts: str) -> Recording:
+    return replace(recording, facts={**recording.facts, **facts})
+
+
 SESSION_LINE = f"Session: {SESSION}"
 TRANSPORT_LINE = f"Transport: RTP/UDP; client_port= {RTP_PORT}"
 
@@ -350,6 +355,16 @@ RECORDED: dict[str, tuple[str, dict[str, Recording], list[str]]] = {
         "robust.file",
         {"client_session": client_session(left=(f"cache-{SESSION}.jpg",))},
         [f"cache-{SESSION}.jpg", "stayed in the folder"],
+    ),
+    "the server understands other requests alone": (
+        "server.reply",
+        {"server_session": with_fact(server_session(), form="java")},
+        ["Requests were answered only with lines that CR LF ends", "no end of the last one"],
+    ),
+    "the client understands other replies alone": (
+        "client.session",
+        {"client_session": with_fact(client_session(), reply="lf-blank")},
+        ["only with lines that LF ends, and a blank line", "the handout's server"],
     ),
     "the server does not start": (
         "server.starts",

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 from rtplab.grading.judge import packet
 from rtplab.grading.judge.seen import (
+    FORMS,
     METHODS,
     Message,
     Packet,
@@ -224,7 +225,21 @@ def session(recordings: Recordings, edition: Edition) -> Verdict:
                 transcript(recording, message.time),
                 (Evidence(message.data[:160], _line_range(message, 3), "the request"),),
             )
-    return passed()
+    return _reply_form(recording, edition)
+
+
+def _reply_form(recording: Recording, edition: Edition) -> Verdict:
+    """The ladder: which form of replies the client needed to take the session from one."""
+    form = str(recording.facts.get("reply", edition.reply_form))
+    if form == edition.reply_form:
+        return passed()
+    return failed(
+        f"The reply was understood only with {FORMS.get(form, form)}; expected that of the"
+        f" handout's server, {FORMS[edition.reply_form]}, to be understood, too.",
+        "parseRtspReply takes lines and words by their places, whatever ends the lines.",
+        transcript(recording),
+        share=0.5,
+    )
 
 
 def port(recordings: Recordings, edition: Edition) -> Verdict:
@@ -511,7 +526,7 @@ def teardown(recordings: Recordings, edition: Edition) -> Verdict:
             "exitClient calls sendRtspRequest(self.TEARDOWN).",
             transcript(recording),
         )
-    left = _left(recording, start)
+    left = what_is_left(recording, start)
     if not left:
         return passed()
     lingering = _lingering(recording)
@@ -531,7 +546,7 @@ def teardown(recordings: Recordings, edition: Edition) -> Verdict:
     )
 
 
-def _left(recording: Recording, start: float) -> list[str]:
+def what_is_left(recording: Recording, start: float) -> list[str]:
     """What is still there when TEARDOWN has had its time, in words.
 
     A window may stay for another session, if nothing of this one stays.
@@ -621,7 +636,7 @@ def _is_the_only_one(recording: Recording) -> bool:
     """Whether PLAY after PAUSE added no listener, and TEARDOWN ended the process."""
     playing, again = _threads(recording, "play"), _threads(recording, "resume")
     adds_none = playing is not None and again is not None and again <= playing
-    return adds_none and not _left(recording, recording.step("teardown") or 0.0)
+    return adds_none and not what_is_left(recording, recording.step("teardown") or 0.0)
 
 
 def _wakes_in_pause(recording: Recording) -> bool:

@@ -290,10 +290,11 @@ def garbage(recordings: Recordings, edition: Edition) -> Verdict:
 def unplayed(recordings: Recordings, edition: Edition) -> Verdict:
     recording = recordings["robust.unplayed"]
     error = crash(recording, "client")
-    gone = recording.of("process.exit")
-    if gone and not error:
+    ended = request(recording, "TEARDOWN")
+    left = client.what_is_left(recording, ended.time if ended else recording.step("act") or 0.0)
+    if not left and not error:
         return passed()
-    what = error or "the process was still there"
+    what = error or " and ".join(left)
     if error.startswith("FileNotFoundError"):
         place = last_place(recording.said("stderr", "client"))
         what = f"FileNotFoundError in {place}: no cache file exists before the first frame"

@@ -18,6 +18,17 @@ HEX_SHOWN = 16
 STRICT = 0.25
 """Seconds for which packets may be on their way after a reply: within 0.2 s, and one timer tick."""
 
+FORMS = {
+    "python": "lines that LF parts, and no end of the last one",
+    "java": "lines that CR LF ends",
+    "lf-ended": "lines that LF ends",
+    "lf-blank": "lines that LF ends, and a blank line",
+    "crlf-blank": "lines that CR LF ends, and a blank line",
+    "no-space": "no space after client_port=",
+    "rtp-avp": "the transport of RFC 2326, RTP/AVP",
+}
+"""Of requests and replies, in words."""
+
 # Where the next request begins, also within a line: most lab clients leave their last one open.
 _NEXT_REQUEST = re.compile(rb"(?=(?:SETUP|PLAY|PAUSE|TEARDOWN|STOP|DESCRIBE|OPTIONS) )")
 _NUMBER = re.compile(r"\d+")

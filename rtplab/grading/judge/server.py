@@ -6,6 +6,7 @@ from statistics import median
 
 from rtplab.grading.judge import packet as packet_checks
 from rtplab.grading.judge.seen import (
+    FORMS,
     HEADER_SIZE,
     STRICT,
     Exchange,
@@ -62,7 +63,21 @@ def reply(recordings: Recordings, edition: Edition) -> Verdict:
             continue
         if verdict := _reply(recording, one):
             return verdict
-    return passed()
+    return _request_form(recording, edition)
+
+
+def _request_form(recording: Recording, edition: Edition) -> Verdict:
+    """The ladder: which form of requests the server needed to answer one."""
+    form = str(recording.facts.get("form", edition.request_form))
+    if form == edition.request_form:
+        return passed()
+    return failed(
+        f"Requests were answered only with {FORMS.get(form, form)}; expected those of the"
+        f" handout's client, {FORMS[edition.request_form]}, to be answered, too.",
+        "processRtspRequest takes lines and words by their places, whatever ends the lines.",
+        transcript(recording),
+        share=0.5,
+    )
 
 
 def _reply(recording: Recording, one: Exchange) -> Verdict | None:
@@ -280,6 +295,8 @@ def frames(recordings: Recordings, edition: Edition) -> Verdict:
 def numbers(recordings: Recordings, edition: Edition) -> Verdict:
     recording = recordings[SESSION]
     received = _played(recording)
+    if edition.fragments and len({packet.number for packet in received}) < len(received):
+        return blocked("extend.fragment", "several packets have one number")
     for position, packet in enumerate(received, 1):
         if packet.number != position & 0xFFFF:
             what = "fragment" if edition.fragments else "frame"

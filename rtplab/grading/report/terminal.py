@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Mapping
 from typing import TextIO
 
-from rtplab.grading.model.checks import Grades, Outcome, Result
+from rtplab.grading.model.checks import Grades, Result
 from rtplab.grading.report import text, words
 
 UP = "\x1b[{}A\x1b[J"
@@ -57,8 +57,7 @@ class Live:
         if self._redraws:
             self._draw()
             return
-        said = words.sentence(result) if result.verdict.outcome is Outcome.FAILED else ""
-        self._write([f"{text.mark(result, self._style)} {result.check.id}   {said}".rstrip()])
+        self._write([f"{text.mark(result, self._style)} {result.check.id}"])
 
     def finished(self, grades: Grades) -> None:
         """The report, in the table's place."""

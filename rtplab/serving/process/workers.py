@@ -46,7 +46,7 @@ class Workers:
         )
         if is_full and not self._make_room():
             self.log_full("is refused: the server is full")
-            refuse(rtsp_socket, service.tls is not None)
+            refuse(rtsp_socket, service.tls is not None, "the server is full")
             rtsp_socket.close()
             return
         worker = self._make_worker(rtsp_socket, address, service)
