@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rtplab.grading.judge import robust
-from rtplab.grading.record.movie import draw_movie
 
 FOLDER = Path(__file__).parent
 TEXTBOOK = FOLDER / "textbook"
@@ -295,9 +294,8 @@ MUTANTS = (
 
 
 def copy_textbook(target: Path, hd: bool = False) -> Path:
-    """A folder with the textbook's files, HD's where they differ, and a movie of the lab."""
+    """A folder with the textbook's files, and HD's where they differ."""
     shutil.copytree(TEXTBOOK, target, ignore=shutil.ignore_patterns("__pycache__"))
-    (target / "movie.Mjpeg").write_bytes(draw_movie(0, 40).file)
     if hd:
         shutil.copytree(HD, target, dirs_exist_ok=True)
     return target

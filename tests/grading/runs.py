@@ -41,13 +41,14 @@ def staged(folder: Path) -> Stage:
     """A submission with the lab's six files."""
     client = ("ClientLauncher.py", "{host}", "{port}", "{rtp_port}", "{movie}")
     return Stage(
-        folder,
-        movie(),
-        shields(),
-        (sys.executable, "Server.py", "{port}"),
-        (sys.executable, *client),
-        sys.executable,
-        "RtpPacket.py",
+        source=folder,
+        movie=movie(),
+        decoy=draw_movie(SEED + 1, 40),
+        shields=shields(),
+        server=(sys.executable, "Server.py", "{port}"),
+        client=(sys.executable, *client),
+        python=sys.executable,
+        packet="RtpPacket.py",
         has_screen=has_xvfb(),
     )
 

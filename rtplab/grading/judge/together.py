@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from rtplab.grading.judge import client, server
-from rtplab.grading.judge.seen import crash, packets, pictures, several, transcript
+from rtplab.grading.judge.seen import crash, packets, pictures, several, transcript, whole_frames
 from rtplab.grading.model.checks import Outcome, Verdict, failed
 from rtplab.grading.model.editions import Edition
 from rtplab.grading.model.recording import Recordings
@@ -28,14 +28,16 @@ CAUSES = (
 
 def movie(recordings: Recordings, edition: Edition) -> Verdict:
     recording = recordings[SCENARIO]
-    sent = packets(recording, "udp.in")
+    received = packets(recording, "udp.in")
+    sent = whole_frames(received) if edition.fragments else received
     shown = set(pictures(recording))
     if shown and len(shown) >= ENOUGH * len(sent):
         return Verdict(Outcome.PASSED, 1.0)
     for cause, judge, scenario in CAUSES:
         if scenario in recordings and judge(recordings, edition).outcome is Outcome.FAILED:
             return Verdict(Outcome.BLOCKED, blocked_by=cause)
-    errors = [error for role in ("server", "client") if (error := crash(recording, role))]
+    end = recording.step("teardown") or 1e9
+    errors = [error for role in ("server", "client") if (error := crash(recording, role, end))]
     wrote = f" It wrote: {errors[0]}." if errors else ""
     return failed(
         f"Your client showed {several(len(shown), 'frame')} of the {len(sent):,} that your server"
