@@ -12,13 +12,12 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-import rtplab
 from rtplab.grading.judge.registry import BY_ID
 from rtplab.grading.model.checks import Grades, Outcome, Result, Verdict
 from rtplab.grading.model.editions import Edition
 
 LIMIT = 600.0  # seconds for one submission, twice what any takes
-_HOME = Path(rtplab.__file__).parent.parent
+_HOME = Path(__file__).parent.parent.parent
 _ASKS_FOR_NETWORK = (
     "import sys; from rtplab.grading.record.shields import raise_shields;"
     " sys.exit(not raise_shields(sys.executable, True).network)"

@@ -15,7 +15,6 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from rtplab import __version__
 from rtplab.grading import doctor
 from rtplab.grading import submission as submissions
 from rtplab.grading.bundle import PLATFORMS, write_bundle
@@ -35,6 +34,7 @@ from rtplab.grading.record.stage import Stage
 from rtplab.grading.report import WRITERS, csv, words
 from rtplab.grading.report.terminal import Live
 from rtplab.grading.submission import Submission, Unusable
+from rtplab.version import __version__
 
 ALL_POINTS, SOME_MISSING, USAGE, NOTHING_RAN = range(4)
 SERVER_FILES = ("Server.py", "ServerWorker.py", "VideoStream.py", "RtpPacket.py")
@@ -199,8 +199,8 @@ def _grade_class(options: argparse.Namespace, edition: Edition) -> int:
 
     def each(path: Path) -> list[str]:
         name = path.resolve().name
-        asked = [f"{output.form}:{output.file.replace('{name}', name)}" for output in others]
-        more = [word for report in asked for word in ("--report", os.path.abspath(report))]
+        files = [(o.form, os.path.abspath(o.file.replace("{name}", name))) for o in others]
+        more = [word for form, file in files for word in ("--report", f"{form}:{file}")]
         return [*more, *(["--keep", str(options.keep.resolve() / name)] if options.keep else [])]
 
     passed_on = ["--role", options.role, "--display", options.display, "--python", options.python]
