@@ -12,9 +12,7 @@ import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
-import rtplab
-
-PACKAGE = Path(rtplab.__file__).parent
+PACKAGE = Path(__file__).parent.parent
 START = "rtplab.grading.cli"
 ALWAYS = ("rtplab", "rtplab.__main__")
 SETUP = "python3 python3-tk python3-pil python3-pil.imagetk xvfb"

@@ -6,6 +6,7 @@ import argparse
 import os
 import shlex
 import shutil
+import subprocess
 import sys
 import tempfile
 import time
@@ -14,10 +15,10 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from rtplab import __version__
 from rtplab.grading import doctor
 from rtplab.grading import submission as submissions
 from rtplab.grading.bundle import PLATFORMS, write_bundle
+from rtplab.grading.classroom import grade_all
 from rtplab.grading.engine import Engine, Kept, Source, points_of, with_needed
 from rtplab.grading.judge.registry import CHECKS
 from rtplab.grading.model.checks import Check, Grades, Outcome, Result, not_checked
@@ -30,9 +31,10 @@ from rtplab.grading.record.scenarios import RUNNERS
 from rtplab.grading.record.screen import has_xvfb
 from rtplab.grading.record.shields import Shields, raise_shields
 from rtplab.grading.record.stage import Stage
-from rtplab.grading.report import WRITERS
+from rtplab.grading.report import WRITERS, csv, words
 from rtplab.grading.report.terminal import Live
 from rtplab.grading.submission import Submission, Unusable
+from rtplab.version import __version__
 
 ALL_POINTS, SOME_MISSING, USAGE, NOTHING_RAN = range(4)
 SERVER_FILES = ("Server.py", "ServerWorker.py", "VideoStream.py", "RtpPacket.py")
@@ -67,8 +69,10 @@ def main(arguments: list[str] | None = None, prog: str = "rtplab grade") -> int:
         if options.bundle:
             platform, target = options.bundle
             return _bundle(platform, Path(target), options.edition)
-        if len(options.path) != 1:
+        if not options.path:
             raise UsageError("Name the folder or zip to grade.")
+        if len(options.path) > 1:
+            return _grade_class(options, edition)
         return _grade_and_watch(options, edition)
     except UsageError as error:
         print(error, file=sys.stderr)
@@ -154,8 +158,11 @@ class Output:
     file: str
 
     def write(self, grades: Grades) -> None:
+        """Write this report. Raises OSError."""
+        self.put(WRITERS[self.form](grades))
+
+    def put(self, text: str) -> None:
         """The file is replaced as a whole. Raises OSError."""
-        text = WRITERS[self.form](grades)
         if not self.file:
             sys.stdout.write(text)
             return
@@ -178,6 +185,41 @@ def _outputs(reports: Iterable[str]) -> list[Output]:
             )
         outputs.append(Output(form, file))
     return outputs
+
+
+def _grade_class(options: argparse.Namespace, edition: Edition) -> int:
+    """Grade several submissions; the exit status is the worst of them, as of one."""
+    if options.watch or options.kept:
+        raise UsageError("--watch and --from are for one submission at a time.")
+    outputs = _outputs(options.report)
+    tables = [output for output in outputs if output.form == "csv"]
+    others = [output for output in outputs if output.form != "csv"]
+    if any("{name}" not in output.file for output in others):
+        raise UsageError("For several submissions, have {name} in the name of each report's file.")
+
+    def each(path: Path) -> list[str]:
+        name = path.resolve().name
+        files = [(o.form, os.path.abspath(o.file.replace("{name}", name))) for o in others]
+        more = [word for form, file in files for word in ("--report", f"{form}:{file}")]
+        return [*more, *(["--keep", str(options.keep.resolve() / name)] if options.keep else [])]
+
+    passed_on = ["--role", options.role, "--display", options.display, "--python", options.python]
+    passed_on += ["--edition", options.edition] if options.edition else []
+    passed_on += ["--only", *options.only] if options.only else []
+    for name in ("server_cmd", "client_cmd"):
+        if given := getattr(options, name):
+            passed_on += [f"--{name.replace('_', '-')}", given]
+    graded = grade_all(options.path, passed_on, edition, each, _say_line)
+    for output in tables:
+        output.put(csv.write_all(graded))
+    return max(map(_status, graded))
+
+
+def _say_line(grades: Grades) -> None:
+    wrong = words.failed(grades)
+    what = words.clean(grades.refused) or (wrong[0].check.id if wrong else "")
+    points = f"{words.number(grades.points)} of {words.number(grades.maximum)}"
+    print(f"{words.clean(grades.submission):32}{points:>12}   {what}", flush=True)
 
 
 # --- The grading ----------------------------------------------------------------------------------
@@ -223,15 +265,19 @@ def _grade(
             ]
             live.started(replace(grades, results=tuple(unknown)))
 
+        def is_shown(result: Result) -> bool:
+            """What was not asked for is shown if it stands in the way."""
+            return result.check.id in shown or result.verdict.outcome is Outcome.FAILED
+
         def took(result: Result) -> None:
-            if result.check.id in shown and live:
+            if is_shown(result) and live:
                 live.result(result)
 
         def begin(scenario: str) -> None:
             _report(now(False), [output for output in outputs if output.file], None)
 
         def now(complete: bool) -> Grades:
-            results = tuple(r for r in engine.results.values() if r.check.id in shown)
+            results = tuple(filter(is_shown, engine.results.values()))
             seconds = round(time.monotonic() - started, 1)
             return replace(
                 grades,
@@ -343,20 +389,34 @@ def _source(
         raise UsageError(f"{options.python} is no program that can be run.")
     if options.display == "xvfb" and not has_xvfb():
         raise UsageError("There is no Xvfb: install it, or use --display stub.")
+    has_screen = options.display != "stub" and has_xvfb()
+    if options.display == "auto" and not _can_import(options.python, "tkinter"):
+        has_screen = False
+    no_client = ""
+    if not options.client_cmd and not _can_import(options.python, "PIL"):
+        no_client = f"Pillow is not installed for {options.python}: no client can show pictures."
     client = ("{host}", "{port}", "{rtp_port}", "{movie}")
     stage = Stage(
         work / "source",
         draw_movie(seed),
-        draw_movie(seed + 1, DECOY_FRAMES),
         shields,
         _command(options.server_cmd, options.python, submission, "Server.py", ("{port}",)),
         _command(options.client_cmd, options.python, submission, "ClientLauncher.py", client),
         options.python,
         submission.files.get("RtpPacket.py", ""),
-        options.display != "stub" and has_xvfb(),
+        has_screen,
         options.keep,
+        no_client,
+        draw_movie(seed + 1, DECOY_FRAMES),
     )
     return Recorded(stage, edition, seed)
+
+
+def _can_import(python: str, name: str) -> bool:
+    """Whether this Python has a module."""
+    command = [python, "-I", "-c", f"import {name}"]
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True)
+    return done.returncode == 0
 
 
 def _command(

@@ -245,6 +245,8 @@ def started_client(run: Run) -> Stranger:
     """
     if not run.stage.client:
         raise UnableError("There is no client.")
+    if run.stage.no_client:
+        raise UnableError(run.stage.no_client)
     recorder = run.recorder
     recorder.facts.setdefault("reply", run.edition.reply_form)
     recorder.facts["interval"] = run.edition.interval

@@ -25,8 +25,6 @@ class Stage:
     source: Path
     """A copy of the submission that nothing of it can write to."""
     movie: SecretMovie
-    decoy: SecretMovie
-    """What movie.Mjpeg is if the submission has none: for servers that play no other."""
     shields: Shields
     server: tuple[str, ...]
     """The command that starts the server, with {port} in it; () if there is none."""
@@ -39,6 +37,10 @@ class Stage:
     """False: windows are shown by a stand-in for tkinter."""
     kept: Path | None = None
     """Where pictures of the window are put."""
+    no_client: str = ""
+    """A sentence: why no client can be run here."""
+    decoy: SecretMovie | None = None
+    """What movie.Mjpeg is if the submission has none: for servers that play no other."""
 
     @contextmanager
     def fresh(self, movie: SecretMovie) -> Iterator[Path]:
@@ -53,7 +55,7 @@ class Stage:
             shutil.copytree(INSIDE, inside(folder), ignore=shutil.ignore_patterns("__pycache__"))
             for place in {folder, *_places_of_movies(folder)}:
                 (place / movie.name).write_bytes(movie.file)
-            if not (folder / LAB_MOVIE).exists():
+            if self.decoy and not (folder / LAB_MOVIE).exists():
                 (folder / LAB_MOVIE).write_bytes(self.decoy.file)
             Path(top, "outside.Mjpeg").write_bytes(movie.file)
             if self.shields.uid is not None:
