@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from rtplab.grading.judge import client, extend, packet, robust, server, together
+from rtplab.grading.judge.seen import reaching
 from rtplab.grading.model.checks import Check, Judge
 
 PACKET = (packet.SCENARIO,)
@@ -49,6 +50,8 @@ def _client(
     timing: bool = False,
 ) -> Check:
     needed = needs if name == "starts" else ("client.starts", *needs)
+    if name != "starts":
+        judge = reaching("setup", scenarios[0], judge)
     return Check(f"client.{name}", title, needed, points, judge, scenarios, timing, WATCHED)
 
 
@@ -62,6 +65,8 @@ def _extend(
 def _robust(name: str, title: str, judge: Judge, *needs: str, scenario: str = "") -> Check:
     check = f"robust.{name}"
     explain = "Advice without points: public programs of the lab go wrong here."
+    if not scenario:
+        judge = reaching("act", check, judge)
     if check in robust.GIVEN:
         explain += " So does the code that students are given."
     return Check(

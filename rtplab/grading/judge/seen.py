@@ -8,8 +8,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 
-from rtplab.grading.model.checks import Outcome, Verdict
-from rtplab.grading.model.recording import Event, Recording
+from rtplab.grading.model.checks import Judge, Outcome, Verdict, not_checked
+from rtplab.grading.model.editions import Edition
+from rtplab.grading.model.recording import Event, Recording, Recordings
 
 HEADER_SIZE = 12
 METHODS = ("SETUP", "PLAY", "PAUSE", "TEARDOWN")
@@ -254,6 +255,23 @@ def quoted(text: str, limit: int = 80) -> str:
 
 def several(count: int, word: str) -> str:
     return f"{count:,} {word}{'' if count == 1 else 's'}"
+
+
+def reaching(step: str, scenario: str, judge: Judge) -> Judge:
+    """The judge of a scenario that may not come so far, which is no verdict on what it asks."""
+
+    def judged(recordings: Recordings, edition: Edition) -> Verdict:
+        if recordings[scenario].step(step) is None:
+            return not_checked(NOT_REACHED)
+        return judge(recordings, edition)
+
+    return judged
+
+
+NOT_REACHED = (
+    "The program did not start in this run, or its window did not react: buttons can be pressed in"
+    " windows of tkinter, and of Swing where there is a JDK."
+)
 
 
 def blocked(by: str, sentence: str = "") -> Verdict:
