@@ -230,6 +230,7 @@ def _grade_and_watch(options: argparse.Namespace, edition: Edition) -> int:
     shields = Shields() if options.kept else raise_shields(options.python, own_network=True)
     status, failed = _grade(options, edition, shields)
     while options.watch:
+        print("Waiting for a file to be saved; Ctrl+C ends it.", flush=True)
         _wait_for_change(path)
         options.only = failed or options.only
         status, failed = _grade(options, edition, shields)

@@ -115,8 +115,9 @@ def _is_listening(port: int) -> bool:
     looked = False
     for name in ("tcp", "tcp6"):
         with suppress(OSError):
+            lines = Path("/proc/net", name).read_text().splitlines()[1:]
             looked = True
-            for line in Path("/proc/net", name).read_text().splitlines()[1:]:
+            for line in lines:
                 fields = line.split()
                 if fields[3] == "0A" and int(fields[1].rpartition(":")[2], 16) == port:
                     return True

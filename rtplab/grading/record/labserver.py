@@ -308,8 +308,9 @@ def is_bound(port: int) -> bool:
     looked = False
     for name in ("udp", "udp6"):
         with suppress(OSError):
+            lines = Path("/proc/net", name).read_text().splitlines()[1:]
             looked = True
-            for line in Path("/proc/net", name).read_text().splitlines()[1:]:
+            for line in lines:
                 if int(line.split()[1].rpartition(":")[2], 16) == port:
                     return True
     if looked:
