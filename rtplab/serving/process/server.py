@@ -13,7 +13,7 @@ import threading
 from collections.abc import Callable
 from contextlib import ExitStack, closing
 
-from rtplab.console import write_every_name
+from rtplab.console import say, write_every_name
 from rtplab.serving.admission.descriptors import is_resource_exhaustion, raise_descriptor_limit
 from rtplab.serving.media.listing import describe_movies
 from rtplab.serving.process.options import host_and_port, parse_arguments, service_from
@@ -87,7 +87,13 @@ class RtspServer:
                             self._accept(key.data)
                         self._closing |= key.fileobj == parent_alive_fd
                     if status:
-                        status.print_if_due()
+                        self._report(status)
+
+    def _report(self, status: StatusReporter) -> None:
+        try:
+            status.print_if_due()
+        except Exception:
+            logger.exception("the status line can't be printed: the server has failed")
 
     def _accept(self, listener: socket.socket) -> None:
         try:
@@ -97,6 +103,10 @@ class RtspServer:
                 self._workers.log_full(f"can't be accepted for now: {error.strerror}")
                 threading.Event().wait(ACCEPT_PAUSE)
             return  # or the client has gone again
+        except Exception:
+            logger.exception("a client can't be accepted: the server has failed")
+            threading.Event().wait(ACCEPT_PAUSE)
+            return
         try:
             self._workers.take_in(rtsp_socket, address, self.service)
         except OSError as error:  # as on macOS when it has hung up already
@@ -153,7 +163,7 @@ class RtspServer:
             lines += [f"Metrics on http://{_address(own)}/metrics" for own in metrics_listeners]
 
             def announce() -> None:
-                print(*lines, sep="\n", flush=True)
+                say(*lines)
 
             def work(number: int, listener: socket.socket, parent_alive_fd: int) -> None:
                 server = RtspServer(self.service, self._make_worker)
