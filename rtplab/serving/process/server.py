@@ -23,7 +23,7 @@ from rtplab.serving.process.workers import MakeWorker, Workers
 from rtplab.serving.rtsp.service import Service
 from rtplab.serving.rtsp.worker import RtspWorker
 from rtplab.serving.scaling.exposition import MetricsServer, open_metrics_listeners
-from rtplab.serving.scaling.listeners import ALL_IPV4, open_both, open_listener
+from rtplab.serving.scaling.listeners import ALL_IPV4, open_listener
 from rtplab.serving.scaling.metrics import Metrics
 from rtplab.serving.scaling.supervisor import Supervisor, open_listeners
 
@@ -153,30 +153,26 @@ class RtspServer:
                     metrics_listeners = open_metrics_listeners(options.metrics, options.workers)
                     for listener in metrics_listeners:
                         stack.callback(listener.close)
-                listeners = _open_listeners(options)
+                listeners = open_listeners(options.host, options.port, options.workers)
             except (ValueError, OSError, KeyboardInterrupt) as error:
                 print(_explain(error, options), file=sys.stderr)
                 return 1
-            is_alone = options.workers == 1  # its listeners are of different families
-            shown = listeners if is_alone else listeners[:1]
-            lines = [*(f"Listening on {_address(listener)}" for listener in shown), *movies]
+            lines = [*(f"Listening on {_address(listener)}" for listener in listeners[0]), *movies]
             lines += [f"Metrics on http://{_address(own)}/metrics" for own in metrics_listeners]
 
             def announce() -> None:
                 say(*lines)
 
-            def work(number: int, listener: socket.socket, parent_alive_fd: int) -> None:
+            def work(number: int, shared: list[socket.socket], parent_alive_fd: int) -> None:
                 server = RtspServer(self.service, self._make_worker)
                 own = metrics_listeners[number - 1 : number]
                 signals = (signal.SIGTERM,)
-                server.serve_process(
-                    [listener], signals, options.status, own, number, parent_alive_fd
-                )
+                server.serve_process(shared, signals, options.status, own, number, parent_alive_fd)
 
-            if not is_alone:
+            if options.workers > 1:
                 return Supervisor(listeners, work).run(announce)
             self.serve_process(
-                listeners, ending_signals(), options.status, metrics_listeners, ready=announce
+                listeners[0], ending_signals(), options.status, metrics_listeners, ready=announce
             )
             return 0
 
@@ -206,13 +202,6 @@ class RtspServer:
             for own in metrics_listeners or []:
                 stack.enter_context(closing(MetricsServer(metrics, own, number)))
             self.serve(status, parent_alive_fd)
-
-
-def _open_listeners(options: argparse.Namespace) -> list[socket.socket]:
-    """Return what is to listen: one socket for each worker, or each family. Raises OSError."""
-    if options.host is None and options.workers == 1:
-        return open_both(options.port)
-    return open_listeners(options.host or ALL_IPV4, options.port, options.workers)
 
 
 def _address(listener: socket.socket) -> str:
