@@ -16,8 +16,8 @@ from rtplab.serving.media.payloads import Media
 from rtplab.serving.media.playback import Playback
 from rtplab.serving.rtp.multicast import (
     MulticastChannel,
+    MulticastSink,
     multicast_transport,
-    open_multicast_sink,
 )
 from rtplab.serving.rtp.sinks import InterleavedSink, Sink, UdpSink
 from rtplab.serving.rtp.stream import RtpStream, lab_stream, standard_stream
@@ -145,6 +145,11 @@ class SessionMaker:
             seat = service.multicast.seat(
                 movie, lambda group, port: self._channel(resource, movie, group, port)
             )
+            try:
+                seat.channel.reach(client.local_host)
+            except OSError:
+                seat.close()
+                raise
             return Session(session_id, dialect, resource, seat.channel.transport, seat)
         if dialect is Dialect.LAB:
             media: Media = service.media.whole_frames(movie)
@@ -160,10 +165,12 @@ class SessionMaker:
     def _channel(self, resource: Resource, movie: Movie, group: str, port: int) -> MulticastChannel:
         """Return a sender of the movie to all who join the group."""
         media = self.service.media.rtp_jpeg(movie)
-        stream = standard_stream(open_multicast_sink(self.client.local_host, group, port))
+        sink = MulticastSink(group, port)
+        sink.reach(self.client.local_host)
+        stream = standard_stream(sink)
         name = f"the multicast of {printable(resource.name, 80)}"
         transmission = self._transmission(movie, media, stream, name, has_rtcp=True)
-        return MulticastChannel(transmission, multicast_transport(group, port, stream.ssrc))
+        return MulticastChannel(transmission, multicast_transport(group, port, stream.ssrc), sink)
 
     def _transmission(
         self, movie: Movie, media: Media, stream: RtpStream, viewer: str, has_rtcp: bool

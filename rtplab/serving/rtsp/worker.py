@@ -16,6 +16,7 @@ import weakref
 from contextlib import ExitStack
 from typing import Any
 
+from rtplab.protocol.addresses import host_of
 from rtplab.protocol.errors import MessageError, PeerError
 from rtplab.protocol.forgiveness import Forgiveness
 from rtplab.protocol.rtsp import lab
@@ -88,7 +89,7 @@ class RtspWorker:
     def _know_client(self, address: tuple[Any, ...], local_host: str) -> None:
         """Note who the client is, and by which address of ours it is reached; "" if by any."""
         name = f"{address[0]}:{address[1]}"
-        self._client = ClientEndpoint(self._connection, local_host, address[0], name)
+        self._client = ClientEndpoint(self._connection, local_host, host_of(address), name)
         users = self._service.users
         self._authenticator = Authenticator(users, address[0]) if users is not None else None
 
@@ -541,4 +542,4 @@ def _tell_nobody(sentence: str) -> None:
 def _host_of(rtsp_socket: socket.socket) -> str:
     """Return our address as the client sees it; "" where the socket has none."""
     address = rtsp_socket.getsockname()
-    return str(address[0]) if isinstance(address, tuple) else ""
+    return host_of(address) if isinstance(address, tuple) else ""
