@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import sys
 import threading
-import time
 from pathlib import Path
 from typing import Any
 
 from rtplab.baresocket import BareSocket, is_bare
+from rtplab.clock import steady
 from rtplab.protocol.errors import MessageError
 from rtplab.protocol.rtsp.messages import Dialect, Response
 from rtplab.protocol.rtsp.parser import ResponseParser
@@ -57,7 +57,7 @@ class Client(RtspClient):
         transport: str = "auto",
         trust: TlsTrust | None = None,
         limits: TimeLimits | None = None,
-        clock: Clock = time.monotonic,
+        clock: Clock = steady,
     ) -> None:
         """Connect to the server; when that fails, `error` says so and SETUP tries again.
 

@@ -113,7 +113,7 @@ class ServerWorker(RtspWorker):
     def sendRtp(self) -> float | None:
         """Send the next frame; return when the one after it is due, None when there is none.
 
-        Times are seconds of `time.monotonic`. The pacer calls this; for the first frame PLAY does.
+        Times are seconds of `clock.steady`. The pacer calls this; for the first frame PLAY does.
         Without a session, what a script has put into clientInfo is used, as in the lab.
         """
         if self._session is None and self.clientInfo.get("rtpSocket") not in (
@@ -130,7 +130,9 @@ class ServerWorker(RtspWorker):
     def makeRtp(self, payload: bytes, frameNbr: int) -> bytes:
         """Return the RTP packet that carries one whole JPEG in the lab dialect."""
         packet = RtpPacket()
-        timestamp = round((frameNbr - 1) * CLOCK_RATE / self._service.fps)
+        video = self.clientInfo.get("videoStream")
+        movie = video.movie if isinstance(video, VideoStream) else None
+        timestamp = round((frameNbr - 1) * CLOCK_RATE / self._service.frame_rate(movie))
         marker = int(self._service.marker)
         packet.encode(2, 0, 0, 0, frameNbr, marker, MJPEG, 0, payload, timestamp)
         return packet.getPacket()

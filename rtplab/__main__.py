@@ -31,7 +31,7 @@ if __name__ == "__main__" and not (sys.flags.isolated or getattr(sys.flags, "saf
 
 from collections.abc import Callable  # noqa: E402
 
-from rtplab import __version__  # noqa: E402
+from rtplab.version import __version__  # noqa: E402
 
 
 def _serve(arguments: list[str]) -> int:

@@ -250,6 +250,30 @@ def test_space_while_a_paused_seek_is_under_way_plays_from_there():
         assert client.state is State.PLAYING and controller.wants_to_play, moment
 
 
+@pytest.mark.parametrize("shows", [True, False])
+def test_a_pause_while_a_seek_is_under_way_shows_where_it_went(shows):
+    client = ScriptedClient("rtsp://host/m", duration=25.0)
+    controller = playing(client)
+    client.playout.put(frame(31, 1.0))
+    controller.tick(1.0)
+    controller.seek(0.0)
+    controller.tick(1.1)
+    controller.toggle()
+    client.playout.put(frame(32, 1.05))
+    for now in (1.2, 1.3):
+        controller.tick(now)
+    assert client.asked == [("seek", 0.0)] and controller.frame.number == 31
+    if shows:
+        client.playout.put(frame(1, 1.4))
+        client.playout.put(frame(2, 1.45))
+    for now in (1.5, 1.1 + STALL):
+        controller.tick(now)
+    assert controller.frame.number == (1 if shows else 31)
+    assert client.asked == [("seek", 0.0), "PAUSE"] and not controller.wants_to_play
+    settle(client, controller)
+    assert client.state is State.READY and len(client.asked) == 2
+
+
 def settle(client: ScriptedClient, controller: PlaybackController, now: float = 5.0) -> None:
     """Answer with yes until nothing more is asked for."""
     for step in range(10):

@@ -46,6 +46,7 @@ FIELDS = {
     "loss_rate": float,
     "first_frame_ms": float,
     "state": str,
+    "forgiven": list,
     "error": type(None),
 }
 
@@ -152,6 +153,7 @@ def test_a_missing_movie(server):
     assert set(report) == set(FIELDS)
     numbers = {name: value for name, value in report.items() if name not in ("state", "error")}
     assert numbers.pop("first_frame_ms") is None
+    assert numbers.pop("forgiven") == []
     assert set(numbers.values()) == {0}
 
 
@@ -182,6 +184,7 @@ class SlowClient:
     error = notice = ""
     ended = False
     first_frame_delay = on_frame = None
+    forgiven = ()
     set_up_after = 5 * TimeLimits().reply
 
     def __init__(self):

@@ -61,7 +61,7 @@ STANDS_ON = {
 PROGRAMS = ""
 """The package's own folder: the commands and the library. It may import everything."""
 
-FOR_ALL = {"rtplab", "rtplab.baresocket", "rtplab.clock", "rtplab.console"}
+FOR_ALL = {"rtplab.version", "rtplab.baresocket", "rtplab.clock", "rtplab.console"}
 """The version, what scripts use as sockets, how a program waits and prints: nothing of ours."""
 
 

@@ -67,7 +67,8 @@ def library(base):
     }
     for name, target in links.items():
         (media / name).symlink_to(target)
-    os.mkfifo(media / "pipe.Mjpeg")
+    if hasattr(os, "mkfifo"):
+        os.mkfifo(media / "pipe.Mjpeg")
     return MovieLibrary(media)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import socket
 import time
 from types import SimpleNamespace
@@ -43,6 +44,22 @@ def packets(*payloads):
     return [(HEADER, payload) for payload in payloads]
 
 
+class OfMacOS(socket.socket):
+    """Sends no datagram larger than its send buffer, 9,216 bytes by default."""
+
+    send_buffer = 9216
+
+    def setsockopt(self, level, option, value):
+        super().setsockopt(level, option, value)
+        if (level, option) == (socket.SOL_SOCKET, socket.SO_SNDBUF):
+            self.send_buffer = value
+
+    def send(self, data):
+        if len(data) > self.send_buffer:
+            raise OSError(errno.EMSGSIZE, "Message too long")
+        return super().send(data)
+
+
 class TestUdp:
     def test_packets_are_gathered_from_their_pieces(self, sink, viewer):
         sink.send([(HEADER, memoryview(b"slice"))])
@@ -63,6 +80,15 @@ class TestUdp:
     def test_a_frame_in_the_largest_packets(self, sink, viewer):
         sink.send(packets(b"a" * 65_495, b"b" * 1000))
         assert [len(viewer.recv(65_535)) for _ in range(2)] == [65_507, 1012]
+
+    @pytest.mark.parametrize("size", [9217, 65_495])
+    def test_a_frame_of_the_lab_is_no_datagram_too_large_for_macos(self, viewer, monkeypatch, size):
+        with monkeypatch.context() as patch:
+            patch.setattr(socket, "socket", OfMacOS)
+            sink = UdpSink(HOST, HOST, port_of(viewer))
+        sink.send(packets(b"x" * size))
+        assert len(viewer.recv(65_535)) == 12 + size
+        sink.close()
 
     def test_the_lab_has_one_port(self, sink):
         assert (len(sink.sockets), sink.server_port) == (1, None)
@@ -130,11 +156,11 @@ class TestUdp:
 
 
 class Clock:
-    """Stands in for time.monotonic."""
+    """Stands in for the clock of media."""
 
     def __init__(self, monkeypatch):
         self.now = 1000.0
-        monkeypatch.setattr(module.time, "monotonic", lambda: self.now)
+        monkeypatch.setattr(module, "steady", lambda: self.now)
 
 
 @pytest.fixture

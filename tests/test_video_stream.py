@@ -16,6 +16,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from movies import MOVIE, ROOT, frames_of, jpeg_of_size, write_movie
+from pictures import without_huffman
 
 from rtplab.movies import index as index_module
 from rtplab.movies import mistakes
@@ -203,7 +204,7 @@ def test_what_lies_between_bare_pictures_is_left_out(tmp_path, junk):
     assert found == SMALL
     places = 2 if is_cut_off else 3
     assert told(movie)[1:] == (places * len(junk), len(SMALL[0]))
-    assert_said(movie, f"byte {len(SMALL[0])}", f"{places * len(junk)} bytes", f"{places} places")
+    assert_said(movie, f"byte {len(SMALL[0])}", f"{places * len(junk)} byte", f"{places} places")
 
 
 @pytest.mark.parametrize(
@@ -216,10 +217,6 @@ def test_what_lies_before_the_first_picture_is_left_out(tmp_path, junk, data):
     assert told(movie) == (1, len(junk), 0)
 
 
-def without_end(picture):
-    return picture[:-2]
-
-
 def with_a_segment_too_long(picture):
     """As if the rest of it, and more, were in its second segment."""
     return picture[:4] + b"\xff\xf0" + picture[6:]
@@ -229,7 +226,11 @@ def with_reserved_marker(picture):
     return picture[:-40] + b"\xff\x02" + picture[-38:]
 
 
-DAMAGE = [without_end, with_a_segment_too_long, with_reserved_marker, lambda picture: picture[:30]]
+def within_its_headers(picture):
+    return picture[:30]
+
+
+DAMAGE = [with_a_segment_too_long, with_reserved_marker, within_its_headers]
 
 
 @pytest.mark.parametrize("damage", DAMAGE)
@@ -245,7 +246,11 @@ def test_a_damaged_bare_picture_is_left_out_alone(tmp_path, damage, number):
     assert (movie.width, movie.height) == jpeg.dimensions(found[0])
 
 
-@pytest.mark.parametrize("damage", DAMAGE[:2])
+def without_end(picture):
+    return picture[:-2]
+
+
+@pytest.mark.parametrize("damage", [without_end, with_a_segment_too_long])
 def test_a_damaged_last_picture_is_cut_off(tmp_path, damage):
     movie, found = pictures(tmp_path / "movie.mjpeg", BARE + damage(SMALL[0]))
     assert found == SMALL
@@ -350,6 +355,48 @@ def test_a_picture_of_no_end_is_left_out_in_bounded_memory(tmp_path, monkeypatch
     assert told(movie) == (1, len(endless), len(SMALL[0]))
     assert max(reads) <= 2 << 20
     assert sum(reads) < 4 * len(path.read_bytes())
+
+
+# --- What is put there ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("lab", [False, True])
+@pytest.mark.parametrize("numbers", [{0}, {1}, {2}, {0, 1, 3}, {0, 1, 2, 3, 4, 5}])
+def test_a_picture_without_its_end_is_played_with_it(tmp_path, numbers, lab):
+    whole = SMALL + SMALL
+    stored = [picture[:-2] if at in numbers else picture for at, picture in enumerate(whole)]
+    path = tmp_path / "movie.mjpeg"
+    path.write_bytes(b"".join(stored))
+    if lab:
+        write_movie(path, stored)
+    movie, found = pictures(path, path.read_bytes())
+    assert found == whole
+    before = sum(len(stored[at]) + 5 * lab for at in range(min(numbers))) + 5 * lab
+    assert_said(movie, "FFD9", f"{len(numbers)} picture", f"byte {before}")
+    assert movie.left_out.places == 0
+
+
+def test_half_a_picture_is_played_if_another_follows(tmp_path):
+    """As other players do: its rest is grey."""
+    half = SMALL[0][:800]
+    movie, found = pictures(tmp_path / "movie.mjpeg", half + BARE)
+    assert found == [half + b"\xff\xd9", *SMALL]
+
+
+def test_alone_a_stream_of_the_lab_puts_nothing_there(tmp_path):
+    frames = [picture[:-2] for picture in SMALL]
+    assert all_frames(VideoStream(write_movie(tmp_path / "movie.Mjpeg", frames))) == frames
+
+
+def test_huffman_tables_are_put_there(tmp_path):
+    frames = [without_huffman(picture) for picture in SMALL]
+    path = tmp_path / "movie.mjpeg"
+    movie, found = pictures(path, b"".join(frames))
+    assert found == [jpeg.completed(frame) for frame in frames] != frames
+    assert all_frames(VideoStream(path)) == found
+    assert movie.damage == ""
+    write_movie(path, frames)
+    assert pictures(path, path.read_bytes())[1] == found
 
 
 # --- What damage may cost ------------------------------------------------------------------------

@@ -6,9 +6,8 @@ import re
 
 LOOKED_AT = 1 << 20  # bytes from the beginning of a file that are enough to know it
 
-_CONVERT = "make a movie of it with: ffmpeg -i FILE -huffman default -q:v 5 -f mjpeg movie.mjpeg"
+CONVERT = "make a movie of it with: ffmpeg -i FILE -huffman default -q:v 5 -f mjpeg movie.mjpeg"
 _MP4 = re.compile(rb"....(ftyp|moov|mdat|wide|free|skip)", re.DOTALL)
-_RIFF = re.compile(rb"(?:RIFF|RIFX)....AVI ", re.DOTALL)
 # Start codes of sequences: H.264 (SPS or access unit delimiter), H.265 (VPS), MPEG-1, 2 and 4.
 _RAW_VIDEO = re.compile(rb"\0{2,3}\x01(?:[\x67\x27\x47\x09\x40\x46]|\xb3|\xb0|\xba)")
 _HTML = re.compile(rb"(?:\xef\xbb\xbf)?\s*<(?:!doctype|html|head|\?xml|!--)", re.IGNORECASE)
@@ -27,14 +26,12 @@ def recognise(beginning: bytes) -> str:
         return "this is a Git LFS pointer in the movie's place: run `git lfs pull` to get the movie"
     if _HTML.match(beginning):
         return "this is a web page in the movie's place: download the file itself"
-    if _RIFF.match(beginning):
-        return f"this is an AVI file: {_CONVERT}"
     if _MP4.match(beginning):
-        return f"this is an MP4 or QuickTime file: {_CONVERT}"
+        return f"this is an MP4 or QuickTime file: {CONVERT}"
     if beginning.startswith(b"\x1a\x45\xdf\xa3"):
-        return f"this is a Matroska or WebM file: {_CONVERT}"
+        return f"this is a Matroska or WebM file: {CONVERT}"
     if _RAW_VIDEO.match(beginning):
-        return f"this is H.264 or MPEG video: {_CONVERT}"
+        return f"this is H.264 or MPEG video: {CONVERT}"
     return ""
 
 

@@ -37,13 +37,14 @@ class Movie:
         self.modified, self.identity = file.modified, file.identity
         format = formats.format_of(file.read(0, formats.LEADING))
         index = format.find_frames(file.read, file.size, any_frame)
-        self.width, self.height = self._size_of_first(index, any_frame)
+        self.width, self.height = self._size_of_first(index)
         self.frames, self.left_out = index.frames, index.left_out
         self._start, self._head_of, self._heads = index.start, index.head_of, index.heads
-        self.damage = "; ".join(filter(None, (str(index.left_out), index.cut_off)))
+        self.frame_rate = index.frame_rate
+        self.damage = index.damage
 
     def frame(self, number: int) -> memoryview:
-        """Return the JPEG of frame `number`, counted from 1.
+        """Return frame `number`, counted from 1: the whole JPEG, or what else it was announced as.
 
         Raises MovieError when the file has been changed since it was indexed, so that there is no
         such frame in this place any more.
@@ -58,19 +59,26 @@ class Movie:
             raise MovieError(f"frame {number} is gone: the file has been cut shorter", offset)
         if not data.startswith(head):
             raise MovieError(f"frame {number} is gone: the file has been overwritten", offset)
-        return memoryview(data)[prefix:]
+        picture = memoryview(data)[prefix:]
+        if not self._start or jpeg.is_complete(data, prefix):
+            return picture
+        return memoryview(jpeg.completed(bytes(picture)))
 
-    def _size_of_first(self, index: Index, any_frame: bool) -> tuple[int, int]:
+    def _size_of_first(self, index: Index) -> tuple[int, int]:
         """Return the first picture's sides in pixels; pictures before it without any are left out.
 
         Raises MovieError when there is no frame.
         """
         for number, (offset, length) in enumerate(index.frames):
+            if number and index.frames[number - 1] == (offset, length):  # shown once more
+                continue
             picture = self._read(offset, length)
-            damage = jpeg.measure(picture).problem
-            if damage is None or any_frame:
+            _, damage, lacks_end = jpeg.measure(picture)
+            if damage is None or lacks_end:
                 del index.frames[:number]
-                return jpeg.dimensions(picture) if damage is None else (0, 0)
+                return jpeg.dimensions(picture)
+            if not index.start:
+                return 0, 0
             index.leave_out(offset, offset + length, counted_from(offset, damage))
         # The index must not hold what is raised here: that holds the file open with its traceback.
         offset, problem = (index.error.offset, str(index.error)) if index.error else (0, "no frame")

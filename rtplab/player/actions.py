@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from tkinter import filedialog
 
 from PIL import Image
 
@@ -15,13 +14,14 @@ from rtplab.player.controls.controlbar import Controls
 from rtplab.player.controls.fullscreen import FullScreen
 from rtplab.player.look.palette import DARK, LIGHT
 from rtplab.player.look.theme import Theme
-from rtplab.player.model import history
+from rtplab.player.model import folders, history
 from rtplab.player.model.client import PlayerClient
 from rtplab.player.model.commands import LARGE_STEP, PAGES, SMALL_STEP, next_speed
 from rtplab.player.model.controller import PlaybackController, short_name
 from rtplab.player.model.traffic import Traffic
 from rtplab.player.panel.panel import Panel
 from rtplab.player.picture.area import PictureArea
+from rtplab.player.savedialog import SaveDialog
 from rtplab.receiving.files.wholefile import write_whole
 
 Actions = dict[str, Callable[[], None]]  # by the names in the command table
@@ -106,9 +106,8 @@ class Saving:
 
     def _save_snapshot(self) -> None:
         """Save the frame that is shown, as large as it was sent."""
-        frame = self._controller.frame
-        number = 0 if frame is None else frame.number
-        path = _free_path(history.pictures_folder(), self._stem(f"{number:05}"), ".png")
+        stem = self._stem(f"{self._picture.number or 0:05}")
+        path = _free_path(folders.pictures_folder(), stem, ".png")
         try:
             with Image.open(io.BytesIO(self._picture.jpeg), formats=("JPEG",)) as image:
                 image.save(png := io.BytesIO(), "PNG")
@@ -124,7 +123,7 @@ class Saving:
             self.end_recording()
             return
         stem = self._stem(time.strftime("%Y%m%d-%H%M%S"))
-        path = _free_path(history.videos_folder(), stem, ".Mjpeg")
+        path = _free_path(folders.videos_folder(), stem, ".Mjpeg")
         try:
             recorder.start(path)
         except OSError as error:
@@ -139,7 +138,11 @@ class Saving:
         except OSError as error:
             self._picture.toast(f"The recording could not be finished ({error.strerror}).")
             return
-        if recording is not None:
+        if recording is not None and not recording.frames:
+            too_large = f"{recording.left_out} frames were too large for the lab's format."
+            reason = too_large if recording.left_out else "no frame came."
+            self._picture.toast(f"Nothing was recorded: {reason}")
+        elif recording is not None:
             told = f"{recording.frames} frames saved in {recording.path}"
             if recording.left_out:
                 told += f"; {recording.left_out} were too large for the lab's format"
@@ -147,17 +150,12 @@ class Saving:
 
     def save_capture(self) -> None:
         """Ask for a file and write into it what has been observed."""
-        path = filedialog.asksaveasfilename(
-            parent=self._picture.winfo_toplevel(),
-            title="Save capture",
-            initialfile=self._stem("capture") + ".pcap",
-            defaultextension=".pcap",
-            filetypes=[("Captures", "*.pcap"), ("All files", "*")],
-        )
-        if not path:
-            return
+        path = folders.documents_folder() / (self._stem("capture") + ".pcap")
+        SaveDialog(self._picture.winfo_toplevel(), "Save capture", path, self._save_capture)
+
+    def _save_capture(self, path: Path) -> None:
         try:
-            count = self._traffic.save(Path(path))
+            count = self._traffic.save(path)
         except OSError as error:
             self._picture.toast(f"The capture could not be saved ({error.strerror}).")
         else:

@@ -7,21 +7,20 @@ from __future__ import annotations
 
 import math
 import sys
-import time
 import tkinter as tk
 from _tkinter import IDLE_EVENTS
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from tkinter import messagebox
 from typing import Any
 
+from rtplab.clock import steady
 from rtplab.player import newwindow
 from rtplab.player.actions import Actions, Saving, playback_actions, view_actions
 from rtplab.player.controls.bindings import Bindings
 from rtplab.player.controls.controlbar import Controls
 from rtplab.player.controls.keyboard import bind_keys
 from rtplab.player.controls.menu import PopupMenu, build_menu, speed_label
-from rtplab.player.dialogs import LoginDialog, OpenDialog
+from rtplab.player.dialogs import ConfirmDialog, LoginDialog, OpenDialog
 from rtplab.player.layout import Layout
 from rtplab.player.look.palette import PALETTES, SURROUND
 from rtplab.player.look.theme import Theme
@@ -40,8 +39,6 @@ from rtplab.protocol.rtsp.states import State
 POLL_INTERVAL = 0.015  # seconds between two looks for a frame, while playing and none waits
 DECODING_INTERVAL = 4  # milliseconds between two looks for a large picture that is being decoded
 IDLE_INTERVAL = 0.06  # seconds between two looks at the session
-# Seconds between two writings of frame number and time: more often than this nobody reads them.
-NUMBERS_INTERVAL = 0.25
 FAREWELL = 1.5  # seconds that the server gets to answer TEARDOWN when the window closes
 
 # The command line of the player, without what is to be played; it runs from any folder.
@@ -82,8 +79,9 @@ class PlayerWindow:
         self.state = PlayerState()
         self.traffic = Traffic(lambda: client.endpoints)
         client.observer = self.traffic
+        self.address: Address | None = None  # what the list gets when it has played
         self._login_dialog: LoginDialog | None = None
-        self._numbers_due = 0.0
+        self._question: ConfirmDialog | None = None
         self._build()
         self._bindings.on_close(ask_to_close or self.confirm_close)
         self.picture.bind("<Destroy>", self._destroyed, add=True)
@@ -119,7 +117,7 @@ class PlayerWindow:
         self.actions: Actions = {
             "open": lambda: self._ask_what_to_open(self.open),
             "new_window": lambda: self._ask_what_to_open(self.open_in_new_window),
-            "close": self.close,
+            "close": self.close_unless_recording,
             "menu": self._open_menu,
             **self.saving.actions(),
             **playback_actions(self.client, controller, self._set_speed),
@@ -152,24 +150,21 @@ class PlayerWindow:
 
     def _tick(self) -> int:
         """Show what is due; return the milliseconds until there is more to do."""
-        now = time.monotonic()
+        now = steady()
         frame = self.controller.tick(now)
         if frame is not None:
-            self.show(frame.data)
+            self.show(frame.data, frame.number)
             self.controller.decoded(self.picture.problem, now)
-        self._refresh_controls(now)
-        # While it stands still, what is written is what is shown.
-        is_stepped = frame is not None and self.client.state is not State.PLAYING
-        if now >= self._numbers_due or is_stepped:
-            shown = self.controller.frame
-            self.controls.lab_row.show_number(None if shown is None else shown.number)
-            self.controls.bar.show_position(self.controller.position, self.client.duration)
-            self._numbers_due = now + NUMBERS_INTERVAL
-        self.panel.tick(now)
         is_decoding = self.picture.poll()
+        self._refresh_controls(now)
+        self.controls.lab_row.show_number(self.picture.number)
+        has_session = self.state.state is not State.INIT
+        duration = self.client.duration if has_session else None
+        self.controls.bar.show_position(self.controller.position if has_session else None, duration)
+        self.panel.tick(now)
         # Draw now: the main loop would ask another thread for events first, and wait for it.
         self.toplevel.tk.dooneevent(IDLE_EVENTS)
-        return DECODING_INTERVAL if is_decoding else self._pause(time.monotonic())
+        return DECODING_INTERVAL if is_decoding else self._pause(steady())
 
     def _pause(self, now: float) -> int:
         """Milliseconds until there is something to do, and no less: too early would be in vain."""
@@ -179,10 +174,13 @@ class PlayerWindow:
         playing = self.client.state is State.PLAYING
         return math.ceil(1000 * (POLL_INTERVAL if playing else IDLE_INTERVAL))
 
-    def show(self, jpeg: bytes) -> None:
-        """Show a JPEG now."""
-        if self.picture.show(jpeg) and self.picture.picture is not None:
+    def show(self, jpeg: bytes, number: int | None = None) -> None:
+        """Show a JPEG now, the frame of this number."""
+        if self.picture.show(jpeg, number) and self.picture.picture is not None:
             self.layout.take_size_of(*self.picture.picture)
+            if self.address is not None:
+                self._remember(self.address)
+                self.address = None
 
     def _refresh_controls(self, now: float) -> None:
         """Bring words and buttons in line with the session."""
@@ -205,11 +203,11 @@ class PlayerWindow:
 
     def run(self, command: Command) -> None:
         """Do what the command says, if it can be done now."""
-        self._refresh_controls(time.monotonic())
+        self._refresh_controls(steady())
         if command.enabled(self.state):
             self.actions[command.name]()
             if PlayerWindow.of(self.toplevel) is self:  # not closed by it
-                self._refresh_controls(time.monotonic())
+                self._refresh_controls(steady())
 
     def play(self) -> None:
         """Set up, and play."""
@@ -231,7 +229,7 @@ class PlayerWindow:
     def _log_in(self, user: str, password: str) -> None:
         self.client.log_in(user, password)
         # Before a refusal can come: it is to be asked anew then.
-        self._refresh_controls(time.monotonic())
+        self._refresh_controls(steady())
 
     def _ask_what_to_open(self, opened: Callable[[Address], None]) -> None:
         OpenDialog(self.toplevel, history.load().recent, opened)
@@ -241,7 +239,6 @@ class PlayerWindow:
         if self.open_here is None:
             self.open_in_new_window(address)
             return
-        self.remember(address)
         self._end()
         for child in self.master.winfo_children():
             child.destroy()
@@ -249,18 +246,18 @@ class PlayerWindow:
         opened.open_here, opened.program = self.open_here, self.program
         opened.client.playout.latency = self.client.playout.latency
         opened.client.impairment.conditions = self.client.impairment.conditions
+        opened.address = address
         opened.play()
 
     def open_in_new_window(self, address: Address) -> None:
         """Play something else in another process."""
-        self.remember(address)
         try:
             newwindow.start(self.program, address, self.client)
         except OSError as error:
             self.picture.toast(f"No window could be opened ({error.strerror}).")
 
-    def remember(self, address: Address) -> None:
-        """Put an address on top of what was opened lately."""
+    def _remember(self, address: Address) -> None:
+        """Put an address on top of what has been played."""
         settings = history.load()
         settings.remember(address)
         history.save(settings)
@@ -269,20 +266,38 @@ class PlayerWindow:
 
     def confirm_close(self) -> None:
         """Close; while playing, pause and ask first, and go on if the answer is no."""
-        if self.client.state is not State.PLAYING:
-            self.close()
+        if self._is_asking():
             return
-        self.controller.pause()
-        if messagebox.askokcancel("Quit?", "Are you sure you want to quit?", parent=self.toplevel):
-            self.close()
+        if self.client.state is State.PLAYING:
+            self.controller.pause()
+            self._ask_to_quit("Are you sure you want to quit?", self.controller.play)
         else:
-            self.controller.play()
+            self.close_unless_recording()
+
+    def close_unless_recording(self) -> None:
+        """Close; while something is recorded, ask first."""
+        if self._is_asking():
+            return
+        if self.controller.recorder.active:
+            self._ask_to_quit("A recording is being made. Quitting ends it.", lambda: None)
+        else:
+            self.close()
+
+    def _is_asking(self) -> bool:
+        """Tell if the window is to be closed and the user has not answered yet."""
+        if self._question is None or not self._question.window.winfo_exists():
+            return False
+        self._question.window.lift()
+        return True
+
+    def _ask_to_quit(self, question: str, go_on: Callable[[], None]) -> None:
+        self._question = ConfirmDialog(self.toplevel, question, "Quit", self.close, go_on)
 
     def close(self) -> None:
         """End the session, and close the window when the server has heard of it."""
         self.toplevel.withdraw()
         self._end()
-        self._close_by(time.monotonic() + FAREWELL)
+        self._close_by(steady() + FAREWELL)
 
     def _end(self) -> None:
         """End the session, and let nothing of the toplevel's lead back to here."""
@@ -294,7 +309,7 @@ class PlayerWindow:
 
     def _close_by(self, deadline: float) -> None:
         ended = self.client.state is State.INIT and not self.client.is_waiting()
-        if not ended and time.monotonic() < deadline:
+        if not ended and steady() < deadline:
             self.toplevel.after(20, self._close_by, deadline)
             return
         self.toplevel.destroy()

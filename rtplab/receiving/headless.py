@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import sys
-import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+from rtplab.clock import steady
 from rtplab.protocol.rtsp.states import State
 from rtplab.receiving.files.wholefile import write_whole
 from rtplab.receiving.rtp.frames import Frame
@@ -41,6 +41,8 @@ class HeadlessClient(Protocol):
 
     @property
     def first_frame_delay(self) -> float | None: ...
+    @property
+    def forgiven(self) -> list[str]: ...
     @property
     def reception(self) -> Reception: ...
     def set_up(self) -> None: ...
@@ -89,12 +91,12 @@ class HeadlessRun:
         client.wait_for(lambda: client.state is not State.INIT or bool(client.error), FOR_EVER)
         if client.state is State.READY:
             client.play_movie()
-            end = time.monotonic() + (self._options.duration or FOR_EVER)
-            client.wait_for(self._is_over, end - time.monotonic())
+            end = steady() + (self._options.duration or FOR_EVER)
+            client.wait_for(self._is_over, end - steady())
             if self._may_be_slow():
                 until = min(end, self._first_frame_at + SECOND_FRAME)
-                client.wait_for(lambda: not self._may_be_slow(), until - time.monotonic())
-                client.wait_for(self._is_over, end - time.monotonic())
+                client.wait_for(lambda: not self._may_be_slow(), until - steady())
+                client.wait_for(self._is_over, end - steady())
 
     def _is_over(self) -> bool:
         client = self._client
@@ -115,7 +117,7 @@ class HeadlessRun:
         if self._options.frames is not None and self._frames >= self._options.frames:
             return
         if not self._frames:
-            self._first_frame_at = time.monotonic()
+            self._first_frame_at = steady()
         self._frames += 1
         if self._options.save is not None and not self._error:
             self._save(self._options.save / f"frame-{self._frames:05d}.jpg", frame.data)
@@ -145,6 +147,7 @@ class HeadlessRun:
             "loss_rate": round(statistics.loss_rate, 5),
             "first_frame_ms": None if delay is None else round(delay * 1000, 1),
             "state": self._client.state.name,
+            "forgiven": self._client.forgiven,
             "error": self._error or self._client.error or self._shortfall() or None,
         }
 

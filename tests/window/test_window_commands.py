@@ -49,6 +49,31 @@ def test_a_key_works_whatever_lock_is_on(watch, root, display, lock):
         display.key(lock)
 
 
+@pytest.fixture
+def a_mac(root):
+    """What Tk says of a Mac's screen, whose right button is its number 2 up to Tk 8.6."""
+    root.tk.eval(
+        "rename tk real_tk\n"
+        'proc tk args {if {$args eq "windowingsystem"} {return aqua}; uplevel 1 real_tk $args}'
+    )
+
+
+@pytest.mark.parametrize("button", [2, 3])
+def test_a_mac_s_right_button_opens_the_menu(a_mac, player, root, display, button):
+    display.click(*middle_of(player.window.picture), button=button)
+    assert pump(root, lambda: _menus_of(root))
+
+
+@pytest.mark.parametrize(("key", "is_meant"), [("alt+n", True), ("ctrl+n", False)])
+def test_a_mac_s_command_key_is_meant_where_others_press_control(
+    a_mac, player, root, display, key, is_meant
+):
+    """It is the modifier that is called Alt elsewhere."""
+    focus(root, display)
+    display.key(key)
+    assert pump(root, lambda: bool(dialogs_of(root)), limit=10.0 if is_meant else 0.5) is is_meant
+
+
 def test_the_menu_is_reached_and_used_by_keys(watch, root, display):
     watch()
     focus(root, display)
@@ -113,7 +138,7 @@ def test_what_was_opened_lately_is_played_again_by_keys_alone(player, root, disp
     history.save(history.Settings([Address(HOST, server.port, 0, "other.Mjpeg"), Address(url=url)]))
     focus(root, display)
     display.key("o")
-    assert pump(root, lambda: asked(root, "Opened lately"))
+    assert pump(root, lambda: asked(root, "Recently played"))
     (dialog,) = dialogs_of(root)
     display.move(*middle_of(dialog))  # without a window manager keys go where the mouse is
     for _ in range(12):

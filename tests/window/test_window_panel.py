@@ -68,6 +68,20 @@ def test_many_large_messages_do_not_stop_the_picture(player, root, body):
     assert len(shown) <= MAX_PAGE_CHARACTERS + 1
 
 
+def test_the_messages_page_shows_what_was_forgiven_where_it_happened(player, root):
+    traffic, panel = player.window.traffic, player.window.panel
+    panel.show("Messages")
+    root.update()
+    traffic.message_received(b"RTSP/1.0 200 OK\r\nX-Number: 1\r\n\r\n", 1.0)
+    traffic.forgave("The version is 'RTPS/1.0'; right is RTSP/1.0.", 2.0)
+    traffic.message_received(b"RTSP/1.0 200 OK\r\nX-Number: 2\r\n\r\n", 3.0)
+    panel.tick(time.monotonic() + 1)
+    shown = panel.pages.messages.text.get("1.0", "end")
+    assert re.search(
+        r"X-Number: 1\n(.*\n)*Forgiven .*\n.*'RTPS/1.0'.*\n(.*\n)*X-Number: 2\n", shown
+    )
+
+
 def test_the_messages_page_forgets_its_oldest(player, root):
     traffic, panel = player.window.traffic, player.window.panel
     panel.show("Messages")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 import pytest
 from display import pump
 from processes import HOST, ServerProcess
@@ -29,6 +31,21 @@ def test_keys_pause_step_and_play(watch, root, display):
     assert pump(root, lambda: label.cget("text") == f"Frame {before + 1}")
     display.key("space")
     assert pump(root, lambda: player.window.controller.frame.number > before + 3)
+
+
+def test_number_and_time_change_with_the_picture_and_go_with_it(watch, root):
+    player = watch()
+    controls = player.window.controls
+    for _ in range(20):
+        jpeg = player.window.picture.jpeg
+        assert pump(root, lambda jpeg=jpeg: player.window.picture.jpeg is not jpeg)
+        shown = controls.lab_row.number.cget("text")
+        assert shown == f"Frame {frame_number_of_jpeg(player.window.picture.jpeg)}"
+    assert controls.bar.elapsed.cget("text").startswith("0:0")
+    player.teardown.invoke()
+    assert pump(root, lambda: enabled(player) == ["setup"])
+    assert pump(root, lambda: controls.lab_row.number.cget("text") == "")
+    assert controls.bar.elapsed.cget("text") == controls.bar.total.cget("text") == ""
 
 
 def test_the_mouse_seeks_on_the_slider(watch, root, display):
@@ -87,6 +104,76 @@ def test_full_screen_shows_the_picture_alone_and_escape_leaves(watch, root, disp
     assert pump(root, lambda: (root.winfo_width(), root.winfo_height()) == size)
     assert pump(root, lambda: player.window.controls.winfo_ismapped())
     assert root.winfo_exists()  # Esc never quits
+
+
+def is_back(player, root, size: tuple[int, int]) -> bool:
+    """Tell if a window has this size again, with its controls below the picture, and whole."""
+    controls, picture = player.window.controls, player.window.picture
+    is_whole = controls.winfo_width() >= controls.narrowest and controls.winfo_ismapped()
+    bottom = controls.winfo_y() + controls.winfo_height()
+    return (
+        (root.winfo_width(), root.winfo_height()) == size
+        and is_whole
+        and controls.winfo_height() == controls.winfo_reqheight()
+        and picture.winfo_height() <= controls.winfo_y()
+        and bottom == root.winfo_height()
+    )
+
+
+def test_many_quick_f_lead_back_to_the_same_window(watch, root, display):
+    player = watch()
+    focus(root, display)
+    display.key("i")
+    assert pump(root, lambda: player.window.panel.open)
+    pump(root, lambda: False, limit=0.3)
+    size = root.winfo_width(), root.winfo_height()
+    hand = threading.Thread(target=display.key, args=30 * ["f"])
+    hand.start()
+    pump(root, lambda: not hand.is_alive())
+    hand.join()
+    assert pump(root, lambda: is_back(player, root, size))
+    pump(root, lambda: False, limit=0.3)
+    assert is_back(player, root, size)
+
+
+def test_the_panel_may_be_opened_and_closed_in_full_screen(watch, root, display):
+    player = watch()
+    focus(root, display)
+    without = root.winfo_width(), root.winfo_height()
+    for is_open in (True, False):
+        display.key("f")
+        assert pump(root, lambda: root.winfo_height() == root.winfo_screenheight())
+        display.key("i")
+        assert pump(root, lambda is_open=is_open: player.window.panel.open is is_open)
+        display.key("f")
+        if is_open:
+            size = without[0] + player.window.panel.width, max(without[1], 540)
+        else:
+            size = without
+        assert pump(root, lambda size=size: is_back(player, root, size))
+
+
+def test_full_screen_of_a_slow_window_manager(watch, root, display, monkeypatch):
+    """It obeys half a second later, to each wish in its turn."""
+    player = watch()
+    focus(root, display)
+    size = root.winfo_width(), root.winfo_height()
+
+    def obey(name: str, wanted: bool) -> None:
+        whole = root.winfo_screenwidth(), root.winfo_screenheight()
+        width, height = whole if wanted else size
+        resize(f"{width}x{height}+0+0")
+
+    def resize(wanted: str | None = None) -> str:
+        return root.wm_geometry() if wanted is None else root.after(500, root.wm_geometry, wanted)
+
+    monkeypatch.setattr(root, "attributes", obey)
+    monkeypatch.setattr(root, "geometry", resize)
+    display.key("f")
+    assert pump(root, lambda: root.winfo_height() == root.winfo_screenheight())
+    display.key("f", "f", "f")
+    pump(root, lambda: False, limit=1.0)
+    assert is_back(player, root, size)
 
 
 def test_light_and_dark_are_remembered(watch, root, display, home):

@@ -99,10 +99,10 @@ class ControlBar(ttk.Frame):
         self.speed.configure(text=speed_label(now.speed))
         self._draw_icons()
 
-    def show_position(self, position: float, duration: float | None) -> None:
-        """Show where the movie stands, in seconds."""
-        self.slider.show(position, duration)
-        _write(self.elapsed, clock(self.slider.shown_position))
+    def show_position(self, position: float | None, duration: float | None) -> None:
+        """Show where the movie stands, in seconds; None: there is no session."""
+        self.slider.show(position or 0.0, duration)
+        _write(self.elapsed, "" if position is None else clock(self.slider.shown_position))
         _write(self.total, "" if duration is None else clock(duration))
 
     def _draw_icons(self) -> None:

@@ -65,7 +65,7 @@ COMMANDS = (
     Command("snapshot", "Save snapshot", "Stream", ("s",), _has_picture),
     Command("record", "Record", "Stream", ("r",), _has_session),
     Command("save_pcap", "Save capture (pcap) …", "Stream", ("c",)),
-    Command("close", "Quit", "Stream", ("q", "Control-w")),
+    Command("close", "Quit", "Stream", ("q", "Control-q", "Control-w")),
     *LAB_COMMANDS,
     Command("toggle", "Play or pause", "Playback", ("space", "p")),
     Command("step", "One frame", "Playback", ("period",), _has_session),

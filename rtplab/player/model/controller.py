@@ -77,9 +77,22 @@ class Place:
         """The server has been asked for what is wished."""
         self._sought, self._sought_at, self.wished = self.wished, now, None
 
+    @property
+    def is_under_way(self) -> bool:
+        """The server has been asked for another place, and no frame from there is shown yet."""
+        return self._sought is not None
+
+    def is_outdated(self, arrival: float) -> bool:
+        """Tell if a frame that came then is one from before the last seek."""
+        return self._sought is not None and arrival < self._sought_at
+
+    def is_overdue(self, now: float) -> bool:
+        """Tell if no frame has come from there for too long."""
+        return self._sought is not None and now >= self._sought_at + STALL
+
     def show(self, position: float, arrival: float) -> None:
         """A frame is shown, unless it is one from before the last seek."""
-        if self._sought is None or arrival >= self._sought_at:
+        if not self.is_outdated(arrival):
             self._sought = None
             self.shown = position
 
@@ -171,8 +184,11 @@ class PlaybackController:
             self.client.playout.release()
 
     def pause(self) -> None:
-        """Stop at the frame that is shown."""
+        """Stop at the frame that is shown, or at the one that is sought."""
         self._goal = State.READY
+        if self._place.is_under_way:
+            self._wants_to_step = True  # to see where it went
+            return
         if self.client.state is not State.INIT:
             self.client.playout.hold()
         if self.client.state is State.PLAYING and self._has_settled():
@@ -234,10 +250,14 @@ class PlaybackController:
         """Do what can be done by now; return the frame that is to be shown, if there is one."""
         self._note_state(now)
         self._carry_out(now)
-        frame = self._stepped() if self._wants_to_step else self.client.playout.take(now)
+        is_step = self._wants_to_step
+        frame = self._next_frame() if is_step else self.client.playout.take(now)
         if frame is not None:
             self.frame, self._pictures.shown_at = frame, now
             self._place.show(self.client.position_of(frame), frame.arrival)
+            if is_step:
+                self._wants_to_step = False
+                self.pause()
         return frame
 
     def decoded(self, problem: str, now: float) -> None:
@@ -316,7 +336,7 @@ class PlaybackController:
         elif self._has_settled():
             self._settle_wishes()
             if client.state is State.PLAYING and self._goal is State.READY:
-                self.pause()
+                self._pause_when_seen(now)
             elif self._place.wished is not None:
                 self._send_seek(self._place.wished, now)
             elif self._wants_speed:
@@ -326,6 +346,14 @@ class PlaybackController:
             elif client.state is State.READY and self._needs_play():
                 self._asked_for = State.PLAYING
                 client.play_movie()
+
+    def _pause_when_seen(self, now: float) -> None:
+        """Pause, but let the frame that is sought come first, if it does."""
+        if self._place.is_overdue(now):
+            self._place.was_refused()
+            self._wants_to_step = False
+        if not self._place.is_under_way:
+            self.pause()
 
     def _has_wishes(self) -> bool:
         return (
@@ -388,10 +416,9 @@ class PlaybackController:
             self.client.error = ""
             self.client.set_up()
 
-    def _stepped(self) -> Frame | None:
-        """The frame after the one that is shown, as soon as there is one."""
+    def _next_frame(self) -> Frame | None:
+        """The frame after the one that is shown, or the first from where the viewer wants to be."""
         frame = self.client.playout.step()
-        if frame is not None:
-            self._wants_to_step = False
-            self.pause()
+        while frame is not None and self._place.is_outdated(frame.arrival):
+            frame = self.client.playout.step()
         return frame

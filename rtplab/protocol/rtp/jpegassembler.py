@@ -9,6 +9,7 @@ from __future__ import annotations
 import struct
 from functools import cache, lru_cache
 
+from rtplab.protocol.forgiveness import Forgiveness
 from rtplab.protocol.rtp.jpeg import DHT, DQT, DRI, END_OF_IMAGE, SOF0, SOS, START_OF_IMAGE
 from rtplab.protocol.rtp.jpegtables import (
     STANDARD_CHROMA_QUANT,
@@ -81,9 +82,10 @@ class JpegAssembler:
     `problem` says why the last of them was; it is "" after a picture.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, forgiveness: Forgiveness | None = None) -> None:
         self.dropped = 0
         self.problem = ""
+        self._forgiveness = forgiveness or Forgiveness()
         self._frame: _Frame | None = None
         self._tables: dict[int, bytes] = {}
 
@@ -143,6 +145,7 @@ class JpegAssembler:
             self._drop("fragments are missing")
             return None
         first = frame.fragments[0]
+        self._forgive(first, next(reversed(frame.fragments.values())))
         if first.begins_jpeg:
             headers = b""
         else:
@@ -157,6 +160,19 @@ class JpegAssembler:
         tail = b"".join(data[-2:] for data in scan[-2:])
         end = b"" if tail.endswith(END_OF_IMAGE) else END_OF_IMAGE
         return b"".join((headers, *scan, end))
+
+    def _forgive(self, first: JpegFragment, last: JpegFragment) -> None:
+        """Say what is passed over: RFC 2435 section 3.1 has all fragments say the same."""
+        forgive = self._forgiveness.add
+        if first.begins_jpeg:
+            found = bytes(first.data[:2]).hex().upper()
+            forgive("The beginning of an RTP/JPEG scan", found, "the scan, without JPEG headers")
+        elif (first.q, first.type) != (last.q, last.type):
+            found = f"Q {last.q}, type {last.type}"
+            right = f"Q {first.q}, type {first.type}, as in the frame's first"
+            forgive("Q and type in a frame's last RTP/JPEG fragment", found, right)
+        elif first.q == 0 or 100 <= first.q < FIRST_IN_BAND_Q:
+            forgive("Q of RTP/JPEG", f"{first.q}", "1 to 99, or 128 to 255")
 
     def _tables_for(self, first: JpegFragment) -> bytes | None:
         """RFC 2435 section 4.2: computed, in this packet, or in an earlier one of the same Q.

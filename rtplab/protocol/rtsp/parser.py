@@ -55,6 +55,8 @@ _LONE_CR = re.compile(rb"\r(?=[^\r\n])")  # a line end of its own
 _LINE_START = 80  # bytes: enough of a line to see what it is
 # How an answer in HTTP begins: with a status line or, where the server does not know the version it
 # was asked in, as in the oldest version, with the page.
+_STATUS_LINE = re.compile(rf"{re.escape(VERSION)} [1-9]\d\d \S", re.ASCII)
+_HEADER_LINE = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+:")  # a token (RFC 2326 section 15.1)
 _HTTP = re.compile(rb"HTTP/\d|<(?:!doctype )?html\b", re.IGNORECASE)
 # What a server of the standard may begin beside a reply: an interleaved frame, or a request.
 _OTHER_MESSAGE = re.compile(rb"\$|[A-Z_]{1,32} [^\x00-\x1f]* RTSP/\d\.\d *\r?\n")
@@ -436,6 +438,7 @@ class ResponseParser(_MessageParser):
 
     def __init__(self, dialect: Dialect) -> None:
         super().__init__()
+        self.forgiveness = Forgiveness()
         self._dialect = dialect
         self._has_message = False
         self._first_skipped = b""
@@ -533,7 +536,9 @@ class ResponseParser(_MessageParser):
 
     def _skip(self, length: int) -> None:
         self._first_skipped = self._first_skipped or _first_line(self._buffer)
-        self._take(length)
+        skipped = self._take(length)
+        if self._has_message:  # else it may speak another language, which is said otherwise
+            self.forgiveness.add("What stands between two messages", skipped, "nothing")
 
     def _check_line(self) -> None:
         """A line whose end has not come yet may not be longer than any real one."""
@@ -569,8 +574,22 @@ class ResponseParser(_MessageParser):
     def _complete_response(
         self, head_end: int, body_start: int, blank_line: bool
     ) -> Response | None:
-        lines, _ = split_lines(bytes(self._buffer[:head_end]))
-        return self._with_body(_parse_response(lines), body_start, blank_line)
+        lines, eol = split_lines(bytes(self._buffer[:head_end]))
+        response = _parse_response(lines)
+        if response.status == 200:  # the lab's errors have but a status line, which is right
+            self._forgive(lines, eol)
+        return self._with_body(response, body_start, blank_line)
+
+    def _forgive(self, lines: list[str], eol: str) -> None:
+        """Say what is not right about the lines of a reply. The lab's end in LF, too."""
+        forgive = self.forgiveness.add
+        if not _STATUS_LINE.match(lines[0]):
+            forgive("A status line", lines[0], f"a line such as {VERSION} 200 OK")
+        if self._dialect is Dialect.STANDARD and eol == "\n":
+            forgive("The end of a reply's lines", eol, repr("\r\n"))
+        for line in lines[1:]:
+            if not _HEADER_LINE.match(line):
+                forgive("A header line", line, "a name, a colon and a value")
 
     def _with_body(self, message: _Message, body_start: int, blank_line: bool) -> _Message | None:
         """Take the message whose head has been read, unless its body is still on its way."""

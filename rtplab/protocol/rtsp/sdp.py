@@ -12,6 +12,7 @@ from functools import lru_cache
 
 from rtplab.protocol.addresses import without_interface
 from rtplab.protocol.errors import MessageError
+from rtplab.protocol.forgiveness import Forgiveness
 from rtplab.protocol.rtsp.headers import Range, parse_range
 from rtplab.protocol.rtsp.messages import printable
 
@@ -100,13 +101,14 @@ class SessionDescription:
     media: list[MediaDescription] = field(default_factory=list)
 
 
-def parse(text: str | bytes) -> SessionDescription:
+def parse(text: str | bytes, forgiveness: Forgiveness | None = None) -> SessionDescription:
     """Read a session description as leniently as servers write it.
 
     Lines end with LF or CRLF. Unknown lines and attributes are skipped, as are those whose value
     makes no sense; a media line with all that belongs to it. Raises MessageError for what is no
     session description at all.
     """
+    forgiveness = forgiveness or Forgiveness()
     if isinstance(text, bytes):
         text = text.decode("utf-8", "replace")
     lines = [line.rstrip("\r ") for line in text.strip().split("\n", MAX_LINES)]
@@ -114,6 +116,10 @@ def parse(text: str | bytes) -> SessionDescription:
         raise MessageError(f"a session description begins with v=0, not {printable(lines[0], 40)}")
     if len(lines) > MAX_LINES:
         raise MessageError(f"a session description of over {MAX_LINES} lines")
+    for letter in "ost":
+        if not any(line.startswith(f"{letter}=") for line in lines):
+            what = f"The line {letter}= of the session description"
+            forgiveness.add(what, None, f"a line that begins with {letter}= (RFC 8866 section 5)")
     session = SessionDescription()
     section: SessionDescription | MediaDescription | None = session
     for line in lines:
@@ -122,6 +128,12 @@ def parse(text: str | bytes) -> SessionDescription:
             section = _media(value, session)
             if section is not None:
                 session.media.append(section)
+            else:
+                forgiveness.add(
+                    "An m= line of the session description",
+                    line,
+                    "media, port, protocol and formats (RFC 8866 section 5.14)",
+                )
         elif kind == "a" and section is not None:  # not of a media section that is skipped
             name, _, value = value.partition(":")
             _read_attribute(section, name.strip().lower(), value.strip())

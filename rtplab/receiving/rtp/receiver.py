@@ -3,17 +3,34 @@
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Callable
+from enum import Enum, auto
 
+from rtplab.clock import steady
 from rtplab.protocol.rtp.packet import pack_header
 from rtplab.protocol.rtsp.headers import Transport
 from rtplab.protocol.rtsp.messages import InterleavedFrame
 from rtplab.receiving.files.observer import Observer
-from rtplab.receiving.rtp.frames import Frame
+from rtplab.receiving.rtp.frames import MAX_FRAME, Frame
 from rtplab.receiving.rtp.impairment import Conditions, Impairment
 from rtplab.receiving.rtp.reception import Reception
 from rtplab.receiving.rtp.reports import ReceiverReporter
 from rtplab.receiving.rtp.rtpsocket import Batch, Clock, RtpSocket
+
+# Bytes of packets that wait for the reply to PLAY: two of the largest frames, or what 50 Mbit/s
+# bring in the 5 s that a reply may take. Beyond it the oldest are forgotten. Small packets cost
+# more than their bytes.
+MAX_EARLY = 2 * MAX_FRAME
+PACKET_OVERHEAD = 256
+
+
+class Gate(Enum):
+    """What becomes of RTP that comes."""
+
+    SHUT = auto()  # nobody has asked for it: it is of an earlier session
+    HELD = auto()  # PLAY is not answered yet, and only its reply says which packet is the first
+    OPEN = auto()
 
 
 class MediaReceiver:
@@ -28,7 +45,7 @@ class MediaReceiver:
         reception: Reception,
         deliver: Callable[[list[Frame]], None],
         said_goodbye: Callable[[], None],
-        clock: Clock = time.monotonic,
+        clock: Clock = steady,
     ) -> None:
         """`deliver` is called with frames as they come, `said_goodbye` at the server's BYE."""
         self.reception = reception
@@ -40,6 +57,37 @@ class MediaReceiver:
         self.stray = ""  # where packets came from that were not taken, as the end of a sentence
         self._deliver = deliver
         self._said_goodbye = said_goodbye
+        self._gate = self._gate_before = Gate.SHUT
+        self._early: deque[tuple[list[bytes], float]] = deque()  # packets, and when they came
+        self._early_size = 0  # bytes
+
+    def hold(self) -> None:
+        """PLAY is asked for: what comes now waits for the reply."""
+        if self._gate is not Gate.HELD:
+            self._gate_before, self._gate = self._gate, Gate.HELD
+
+    def let_in(self, first_number: int | None = None) -> None:
+        """PLAY was answered, which may say the number of the first packet.
+
+        By UDP, have `listen` look up afterwards.
+        """
+        self.reception.first_number = first_number
+        has_begun = self._early or self.impairment.deadline() is not None
+        if not has_begun:  # a BYE before the first packet was that of an earlier PLAY
+            self.reporter.sender_said_goodbye = False
+        self._gate = Gate.OPEN
+
+    def give_up(self) -> None:
+        """PLAY was refused, or not answered: what came early is not wanted, but the end is.
+
+        By UDP, have `listen` look up afterwards.
+        """
+        if self._gate is Gate.HELD:
+            self._gate = self._gate_before
+            self._early.clear()
+            self._early_size = 0
+            if self.transport.interleaved:
+                self._pass_goodbye_on()
 
     def listen(self, ports: RtpSocket, with_rtcp: bool) -> None:
         """Receive by UDP until `ports` are woken up, which stay the owner's."""
@@ -68,7 +116,9 @@ class MediaReceiver:
 
     def deadline(self, with_reports: bool) -> float | None:
         """When something is to be done although nothing arrived: a report, or `release`."""
-        deadlines = [self.reception.deadline(), self.impairment.deadline()]
+        deadlines = [self.impairment.deadline()]
+        if self._gate is not Gate.HELD:
+            deadlines.append(self._early[0][1] if self._early else self.reception.deadline())
         if with_reports and (self.transport.server_port or self.transport.interleaved):
             deadlines.append(self.reporter.deadline())
         return min((moment for moment in deadlines if moment is not None), default=None)
@@ -106,11 +156,27 @@ class MediaReceiver:
 
     def _frames(self, packets: list[bytes], now: float) -> list[Frame]:
         """The frames that are complete with these packets, or by now."""
+        if self._gate is Gate.SHUT:
+            return []
         if not self.impairment.idle:
             for packet in packets:
                 self.impairment.add(packet, now)
             packets = self.impairment.due(now)
-        return self.reception.receive(packets, now)
+        if self._gate is Gate.HELD:
+            self._keep(packets, now)
+            return []
+        frames = []
+        while self._early:
+            frames += self.reception.receive(*self._early.popleft())
+        self._early_size = 0
+        return frames + self.reception.receive(packets, now)
+
+    def _keep(self, packets: list[bytes], now: float) -> None:
+        if packets:
+            self._early.append((packets, now))
+            self._early_size += _size(packets)
+        while self._early_size > MAX_EARLY:
+            self._early_size -= _size(self._early.popleft()[0])
 
     def _show(self, batches: list[Batch]) -> None:
         if self.observer is not None:
@@ -145,7 +211,10 @@ class MediaReceiver:
 
     def _pass_goodbye_on(self) -> None:
         """Tell that the stream has ended, once nothing that came before BYE is held back."""
-        if self.reporter.sender_said_goodbye and self.deadline(with_reports=False) is None:
+        if self._gate is Gate.SHUT:
+            self.reporter.sender_said_goodbye = False
+        is_held = self._gate is Gate.HELD or self.deadline(with_reports=False) is not None
+        if self.reporter.sender_said_goodbye and not is_held:
             self.reporter.sender_said_goodbye = False
             self._said_goodbye()
 
@@ -155,3 +224,7 @@ class MediaReceiver:
     def _report(self) -> bytes:
         reception = self.reception
         return self.reporter.report(reception.statistics, reception.ssrc, self._clock())
+
+
+def _size(packets: list[bytes]) -> int:
+    return sum(map(len, packets)) + len(packets) * PACKET_OVERHEAD

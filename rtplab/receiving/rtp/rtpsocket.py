@@ -5,14 +5,14 @@ from __future__ import annotations
 import selectors
 import socket
 import sys
-import time
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+from rtplab.clock import steady
 from rtplab.protocol.addresses import socket_address, without_interface
 from rtplab.protocol.errors import SessionError
 
-Clock = Callable[[], float]  # seconds, steady, as time.monotonic gives them
+Clock = Callable[[], float]  # seconds, as clock.steady gives them
 
 LARGEST_DATAGRAM = 65_535  # bytes
 # Bytes that may wait in the socket: a burst of several large frames.
@@ -38,9 +38,7 @@ class Batch(NamedTuple):
 class RtpSocket:
     """Bound ports that take datagrams from one host only. One thread receives."""
 
-    def __init__(
-        self, port: int, host: str, with_rtcp: bool, clock: Clock = time.monotonic
-    ) -> None:
+    def __init__(self, port: int, host: str, with_rtcp: bool, clock: Clock = steady) -> None:
         """Bind the port, and the one above it for RTCP, for datagrams of `host`, an address.
 
         Port 0 takes a free one. Raises SessionError with a sentence for the user.

@@ -7,15 +7,18 @@ one. It opens no window.
 
 from __future__ import annotations
 
+import logging
 import sys
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from rtplab.clock import steady
 from rtplab.protocol.errors import SessionError
+from rtplab.protocol.forgiveness import Forgiveness
 from rtplab.protocol.rtsp.auth import hide_password
-from rtplab.protocol.rtsp.messages import InterleavedFrame, Request, Response, printable
+from rtplab.protocol.rtsp.messages import Dialect, InterleavedFrame, Request, Response, printable
 from rtplab.protocol.rtsp.states import END, State, transition
 from rtplab.receiving.files.capture import Endpoints, LiveCapture
 from rtplab.receiving.files.observer import Observer
@@ -26,13 +29,14 @@ from rtplab.receiving.rtp.playout import PlayoutBuffer
 from rtplab.receiving.rtp.receiver import MediaReceiver
 from rtplab.receiving.rtp.reception import Reception
 from rtplab.receiving.rtp.rtpsocket import Clock, RtpSocket
-from rtplab.receiving.rtsp.handover import Handover
 from rtplab.receiving.rtsp.login import LoginNeeded
 from rtplab.receiving.rtsp.moviesource import MovieSource
 from rtplab.receiving.rtsp.playepoch import PlayEpoch
 from rtplab.receiving.rtsp.standarddialogue import Redirected
 from rtplab.receiving.rtsp.watch import Answers, Due, Expected, TimeLimits, Watch
 from rtplab.receiving.rtsp.workers import ClientWorkers
+
+logger = logging.getLogger("rtplab.client")
 
 # Seconds: on Windows nothing interrupts a wait for another thread, and Ctrl+C comes after it.
 LONGEST_WAIT = 0.2 if sys.platform == "win32" else threading.TIMEOUT_MAX
@@ -66,7 +70,7 @@ class RtspClient:
         rtp_port: int = 0,
         for_window: bool = False,
         limits: TimeLimits | None = None,
-        clock: Clock = time.monotonic,
+        clock: Clock = steady,
     ) -> None:
         """Play `source`, by UDP on `rtp_port` (0: a free one) and the one above.
 
@@ -90,10 +94,10 @@ class RtspClient:
         self._workers = ClientWorkers(self._failed)
         self._changed = self._workers.changed
         self._ends: tuple[Endpoint, Endpoint] | None = None  # of the last connection
+        self._forgiveness = Forgiveness()
         self._dialogue = source.dialogue()
         self._receiver = self._new_receiver(Conditions())
         self._epoch = PlayEpoch(self._dialogue.start)
-        self._handover = Handover(self._changed, self._take_frame, self._movie_ended)
         self._torn_down = False  # until the next SETUP: TEARDOWN has been answered
         self._reset_session()
 
@@ -108,7 +112,7 @@ class RtspClient:
 
     def _new_receiver(self, conditions: Conditions) -> MediaReceiver:
         reception = Reception(LabAssembler(), patience=self.playout.latency)
-        receiver = MediaReceiver(reception, self._deliver, self._said_goodbye, self._clock)
+        receiver = MediaReceiver(reception, self._deliver, self._movie_ended, self._clock)
         receiver.observer = self.observer
         # A new one for each session, so that the same is done to its n-th packet every time.
         receiver.impairment = Impairment(conditions)
@@ -198,11 +202,14 @@ class RtspClient:
         with self._workers.command_lock:
             if self.state is not State.INIT or self._watch.awaits_reply:
                 return  # asked for twice while it connected
-            self._dialogue = self._source.dialogue()
+            self._forgiveness = Forgiveness(self._forgave)
+            self._dialogue = self._source.dialogue(self._forgiveness)
             self._watch.begin_session()
             self._connect()
-            if self._workers.connection is None:
+            connection = self._workers.connection
+            if connection is None:
                 return
+            connection.begin_session(self._forgiveness)
             self._workers.free_rtp_port()
             self._receiver = self._new_receiver(self.impairment.conditions)
             try:
@@ -266,13 +273,14 @@ class RtspClient:
 
     def _play_request(self) -> Request:
         now = self._clock()
-        self.ended = False
         self._watch.begin_playing(now)
         self.reception.begin()
+        self._receiver.hold()
         self.reception.paused()  # packets may have come after the reply to PAUSE
         position, self._wish.position = self._wish.position, None
         request = self._dialogue.play(position, self._wish.scale)
-        self._epoch = PlayEpoch(self._dialogue.start, self._dialogue.frame_rate, now)
+        dialogue = self._dialogue
+        self._epoch = PlayEpoch(dialogue.start, dialogue.frame_rate, now, self._forgiveness)
         return request
 
     def _ask(self, request: Request) -> None:
@@ -330,6 +338,12 @@ class RtspClient:
             self.observer.message_received(response.raw, time.time())
         with self._changed:
             answers = self._watch.take(response)
+            number, right = response.cseq, self._watch.answered
+            is_good = response.status == 200 or self._dialogue.dialect is Dialect.STANDARD
+            if answers is not Answers.NOTHING and is_good and number != right:
+                self._forgiveness.add(
+                    "CSeq in a reply", number or None, f"{right}, as in the request"
+                )
             try:
                 if answers is Answers.REQUEST:
                     self._take_answer(response)
@@ -340,8 +354,6 @@ class RtspClient:
             except SessionError as error:
                 self._fail(str(error))
             self._changed.notify_all()
-            claimed = self._handover.claim()
-        self._handover.run(claimed)
 
     def _take_answer(self, response: Response) -> None:
         """Go on after the reply to a request of the session's. Raises SessionError on refusal."""
@@ -352,7 +364,7 @@ class RtspClient:
             self._begin_again()
         except SessionError as error:
             self._wish.when_ready = False
-            self._epoch.give_up()
+            self._give_up_playing()
             self.needs_password = isinstance(error, LoginNeeded)
             raise
         else:
@@ -370,11 +382,14 @@ class RtspClient:
         if self._method == "SETUP":
             self._begin_session()
         elif self._method == "PLAY":
+            self.ended = False
             start = self._dialogue.start
+            self._epoch.begin(start)
             # Over TCP nothing is overtaken, except on purpose.
-            if start is not None and (self._dialogue.uses_udp or not self.impairment.idle):
-                self.reception.first_number = start.first_number
-            self._handover.put(self._epoch.begin(start))
+            may_be_overtaken = self._dialogue.uses_udp or not self.impairment.idle
+            first_number = start.first_number if start is not None and may_be_overtaken else None
+            self._receiver.let_in(first_number)
+            self._look_up()
         elif self._method == "PAUSE":
             self.reception.paused()
         elif self._method == "TEARDOWN":
@@ -393,8 +408,18 @@ class RtspClient:
         self._receiver.transport = dialogue.transport
         if not dialogue.uses_udp:
             self._workers.end_rtp()
-        elif self._workers.rtp_socket is not None:
-            self._workers.rtp_socket.look_up()  # to open the way through a firewall at once
+        else:
+            self._look_up()  # to open the way through a firewall at once
+
+    def _look_up(self) -> None:
+        """Have the thread that receives by UDP see what has changed for it."""
+        if self._workers.rtp_socket is not None:
+            self._workers.rtp_socket.look_up()
+
+    def _give_up_playing(self) -> None:
+        """PLAY was refused, or not answered: then the end of what played before still counts."""
+        self._receiver.give_up()
+        self._look_up()
 
     def _answer(self, request: Request) -> None:
         """Answer a request of the server's. One that says that the movie is over ends it."""
@@ -410,8 +435,7 @@ class RtspClient:
                 self._transmit(reply)
             if self._dialogue.says_end(request) and self.state is State.PLAYING:
                 self._receiver.end()
-                if self._workers.rtp_socket is not None:
-                    self._workers.rtp_socket.look_up()
+                self._look_up()
 
     # ------------------------------------------------------------------ frames
 
@@ -424,17 +448,9 @@ class RtspClient:
     def _deliver(self, frames: list[Frame]) -> None:
         """Take frames as they come, in the thread that receives."""
         with self._changed:
-            if self._method in ("", "SETUP"):
-                return  # nobody has asked for them: what comes to our port is of an earlier session
-            claimed = self._handover.claim(self._epoch.admit(frames))
-        if claimed:
-            self._handover.run(claimed)
-
-    def _said_goodbye(self) -> None:
-        """The server has said BYE, after all that came until now."""
-        with self._changed:
-            claimed = self._handover.claim([None])
-        self._handover.run(claimed)
+            ours = self._epoch.admit(frames)
+        for frame in ours:  # without the lock: whoever takes it may call us
+            self._take_frame(frame)
 
     def _take_frame(self, frame: Frame) -> None:
         """Hand a frame of this PLAY on to the window, and to whoever asked for it."""
@@ -469,6 +485,10 @@ class RtspClient:
                 else:
                     self.notice = "The movie has ended."
                 self.reception.paused()
+                self._changed.notify_all()
+            elif self.state is State.READY and not self.ended:
+                self.ended = True  # it had just been paused, or was to play on and is not
+                self.notice = "The movie has ended."
                 self._changed.notify_all()
 
     def _go_on(self) -> None:
@@ -531,7 +551,7 @@ class RtspClient:
 
     def _report_no_reply(self) -> None:
         self._wish.when_ready = False
-        self._epoch.give_up()
+        self._give_up_playing()
         self._fail(
             f"The server has not answered {self._watch.unanswered_method} within "
             f"{self._limits.reply:g} s: try again, or tear down and set up anew."
@@ -579,6 +599,13 @@ class RtspClient:
         with self._changed:
             self.error = sentence
             self._changed.notify_all()
+
+    def _forgave(self, sentence: str) -> None:
+        """Something was understood although it is not right: tell the log and the panel."""
+        logger.warning("Forgiven: %s", sentence)
+        observer = self.observer
+        if observer is not None:
+            observer.forgave(sentence, time.time())
 
     def _lose(self, sentence: str) -> None:
         """The connection is no more: the session is over, and SETUP can begin another."""
@@ -633,6 +660,11 @@ class RtspClient:
         return self._receiver.impairment
 
     @property
+    def forgiven(self) -> list[str]:
+        """What was understood in the current or last session although it is not right."""
+        return self._forgiveness.sentences
+
+    @property
     def first_frame_delay(self) -> float | None:
         """Seconds from PLAY to its first frame; None until that has come."""
         return self._epoch.first_frame_delay
@@ -665,10 +697,10 @@ class RtspClient:
 
     def wait_for(self, condition: Callable[[], bool], timeout: float) -> bool:
         """Wait until `condition` holds, `timeout` seconds at the most; return if it does."""
-        deadline = time.monotonic() + timeout
+        deadline = steady() + timeout
         with self._changed:
             while not self._changed.wait_for(condition, min(timeout, LONGEST_WAIT)):
-                timeout = deadline - time.monotonic()
+                timeout = deadline - steady()
                 if timeout <= 0:
                     return False
         return True

@@ -6,10 +6,11 @@ import selectors
 import socket
 import ssl
 import threading
-import time
 
+from rtplab.clock import steady
 from rtplab.protocol.addresses import host_of
 from rtplab.protocol.errors import MessageError, SessionError
+from rtplab.protocol.forgiveness import Forgiveness
 from rtplab.protocol.rtsp.messages import Dialect, InterleavedFrame, Request, Response, printable
 from rtplab.protocol.rtsp.parser import ResponseParser
 from rtplab.protocol.tls import ALERT
@@ -35,7 +36,7 @@ class ClientConnection:
         dialect: Dialect,
         trust: TlsTrust | None = None,
         timeout: float = 5.0,
-        clock: Clock = time.monotonic,
+        clock: Clock = steady,
         connected: socket.socket | None = None,
     ) -> None:
         """Connect within `timeout` seconds; with `trust`, by TLS, within as many more.
@@ -72,6 +73,10 @@ class ClientConnection:
         self._closing = threading.Event()
         self._has_received = False
         self._end = ""  # why nothing more will come, as a sentence
+
+    def begin_session(self, forgiveness: Forgiveness) -> None:
+        """Have what is forgiven from now on added to that."""
+        self._parser.forgiveness = forgiveness
 
     @property
     def own_socket(self) -> socket.socket:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from rtplab.protocol.errors import SessionError
+from rtplab.protocol.forgiveness import Forgiveness
 from rtplab.protocol.rtsp.messages import Dialect
 from rtplab.protocol.rtsp.urls import RtspUrl, parse_url
 from rtplab.receiving.rtp.rtpsocket import Clock
@@ -67,12 +68,12 @@ class MovieSource:
                 user, password = self._url.user, self._url.password
             self.login = Login(user, password, self._url.is_encrypted and not self.trust.insecure)
 
-    def dialogue(self) -> Dialogue:
-        """Return what is to be said from SETUP on."""
+    def dialogue(self, forgiveness: Forgiveness | None = None) -> Dialogue:
+        """Return what is to be said from SETUP on, in a session with this `forgiveness`."""
         if self._url is None:
-            return LabDialogue(self.name)
+            return LabDialogue(self.name, forgiveness)
         transport = "tcp" if self._url.is_encrypted else self.transport
-        return StandardDialogue(self._url, transport, self.login)
+        return StandardDialogue(self._url, transport, self.login, forgiveness)
 
     def connect(self, timeout: float, clock: Clock) -> ClientConnection:
         """Connect to the server. Raises SessionError with a sentence for the user."""

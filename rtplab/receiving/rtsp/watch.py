@@ -82,6 +82,7 @@ class Watch:
         self.limits = limits
         self.session_timeout: float | None = None
         self._request = Request("", "")  # the last one whose reply was awaited
+        self.answered = ""  # the number of the request that the last reply was for
         self._given_up: set[str] = set()  # numbers of requests that were not answered in time
         self._deadlines: dict[Due, float] = {}  # of NO_REPLY and LOST, while there is one
         self._put_off: set[Due] = set()  # of those, which have been put off already
@@ -89,6 +90,7 @@ class Watch:
         self._last_request_at = 0.0
         self._keep_alive = ""  # the number of the one that is not answered yet
         self._keep_alive_at = 0.0  # when it was sent
+        self._keep_alive_before = ""  # the one before, if that had not been answered, either
 
     # ------------------------------------------------------------------ what has been sent
 
@@ -103,6 +105,7 @@ class Watch:
 
     def keep_alive_sent(self, request: Request, now: float) -> None:
         """A keep-alive has been sent."""
+        self._keep_alive_before = self._keep_alive
         self._keep_alive, self._keep_alive_at = request.cseq, now
 
     def expect_sign_of_life(self, now: float) -> None:
@@ -144,10 +147,12 @@ class Watch:
         is_numbered = bool(self._keep_alive) and number == self._keep_alive
         if not is_numbered and self.awaits_reply and self._is_for_request(number):
             del self._deadlines[Due.NO_REPLY]
+            self.answered = self._request.cseq
             return Answers.REQUEST
         if not self._keep_alive:
             return Answers.NOTHING
-        self._keep_alive = ""
+        is_late = bool(number) and number == self._keep_alive_before
+        self.answered, self._keep_alive = number if is_late else self._keep_alive, ""
         return Answers.KEEP_ALIVE
 
     def _is_for_request(self, number: str) -> bool:

@@ -14,7 +14,7 @@ from rtplab.protocol.errors import MessageError
 from rtplab.protocol.rtsp.messages import printable
 from rtplab.serving.admission.descriptors import is_resource_exhaustion
 
-MOVIE_SUFFIXES = (".mjpeg", ".mjpg")
+MOVIE_SUFFIXES = (".mjpeg", ".mjpg", ".avi")
 MAX_FOLDERS = 16  # in one name: more is not a path that anyone made
 MAX_KNOWN = 1000  # names remembered: beyond that, they are looked for anew
 # A name that can't lead anywhere else on any system, nor means a hidden file.
@@ -22,16 +22,18 @@ _PLAIN_NAME = re.compile(r"\w[\w.-]*\Z")
 
 
 class MovieLibrary:
-    """The folder whose movies are served."""
+    """The folder whose movies are served; with None there are no movies."""
 
-    def __init__(self, folder: str | os.PathLike[str]) -> None:
-        self.folder = Path(os.path.realpath(folder))
+    def __init__(self, folder: str | os.PathLike[str] | None) -> None:
+        self.folder = None if folder is None else Path(os.path.realpath(folder))
         # Files found directly in the folder under exactly that name, and what they were then: to
         # look for one again, link by link, takes ten times as long. For all threads.
         self._known: dict[str, tuple[Path, _Status]] = {}
 
     def movies(self) -> list[Path]:
         """Return the movies directly in the folder, by name. Raises OSError."""
+        if self.folder is None:
+            return []
         return sorted(
             path
             for path in self.folder.iterdir()
@@ -65,6 +67,8 @@ class MovieLibrary:
 
     def _look_for(self, name: str) -> Path:
         path = self.folder
+        if path is None:
+            raise _not_found(name)
         parts = [part for part in name.split("/") if part != "."]
         for part in parts[: MAX_FOLDERS + 1]:
             entry = _entry(path, part)
@@ -87,7 +91,7 @@ class MovieLibrary:
 
     def _is_inside(self, real: str) -> bool:
         """Tell if a file is in the folder, by its path without symbolic links."""
-        return Path(real).is_relative_to(self.folder)
+        return self.folder is not None and Path(real).is_relative_to(self.folder)
 
 
 # Which file it is (device, number in it), when it has changed last, and how large it is: a name

@@ -114,7 +114,7 @@ class WholeFrames:
         payloads = self._cache.get(key)
         if payloads is None:
             frame = self._movie.frame(number)
-            end, problem = jpeg.measure(frame)
+            end, problem, _ = jpeg.measure(frame)
             if problem is not None:
                 _log_damaged(self._movie, number, problem)
                 end = 0

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from rtplab.movies.cursor import MovieCursor
+from rtplab.movies.movie import Movie
 from rtplab.protocol.errors import MessageError
 from rtplab.protocol.rtsp.headers import Range
 
 # What Scale and Speed may be; any other value is answered with the one that is used instead.
 RATES = (0.5, 1.0, 2.0, 4.0)
+DEFAULT_FPS = 20.0  # frames a second of a movie that doesn't say: as in the lab
 # Players write times with three decimals, and ffmpeg and mpv cut off what comes after: so many
 # seconds before a frame begins, that frame is meant.
 TIME_UNIT = 0.001
@@ -121,6 +123,12 @@ class Playback:
     def _frame_at(self, seconds: float) -> int:
         """Return how many frames have begun and ended before `seconds`, as players write them."""
         return int((seconds + min(TIME_UNIT, 0.5 / self.fps)) * self.fps)
+
+
+def frame_rate(movie: Movie | None, fps: float | None) -> float:
+    """Return how many frames a second are shown: what the user, the movie or else the lab says."""
+    own = movie.frame_rate if movie is not None else None
+    return fps or float(own or DEFAULT_FPS)
 
 
 def nearest_rate(text: str) -> float:

@@ -9,14 +9,15 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-from rtplab import __version__
 from rtplab.serving.admission.access import UserDatabase, parse_user
 from rtplab.serving.admission.limits import BOUNDS, Bound, Limits, name_of
 from rtplab.serving.media.library import MovieLibrary
+from rtplab.serving.media.playback import DEFAULT_FPS
 from rtplab.serving.rtp.multicast import MulticastChannels, MulticastGroup, parse_group
-from rtplab.serving.rtsp.service import DEFAULT_FPS, SESSION_TIMEOUT, Service
+from rtplab.serving.rtsp.service import SESSION_TIMEOUT, Service
 from rtplab.serving.scaling.proxies import Network, TrustedProxies
 from rtplab.serving.scaling.supervisor import MAX_WORKERS, can_share_a_port
+from rtplab.version import __version__
 
 DEFAULT_PORT = 5678
 MAX_STATUS_INTERVAL = 86_400.0  # seconds: a day
@@ -42,7 +43,9 @@ def parse_arguments(argv: list[str] | None, prog: str = "Server.py") -> argparse
     parser.add_argument("--media", default=".", help="folder of the movies (default: this one)")
     parser.add_argument("--host", help="address to listen on (default: all)")
     parser.add_argument(
-        "--fps", type=_fps, default=DEFAULT_FPS, help="frames per second (default: %(default)g)"
+        "--fps",
+        type=_fps,
+        help=f"frames per second (default: what each movie says, else {DEFAULT_FPS:g})",
     )
     parser.add_argument("--loop", action="store_true", help="begin a movie again at its end")
     parser.add_argument(

@@ -23,7 +23,7 @@ from rtplab.serving.process.workers import MakeWorker, Workers
 from rtplab.serving.rtsp.service import Service
 from rtplab.serving.rtsp.worker import RtspWorker
 from rtplab.serving.scaling.exposition import MetricsServer, open_metrics_listeners
-from rtplab.serving.scaling.listeners import ALL_IPV4, open_listener
+from rtplab.serving.scaling.listeners import ALL_IPV4
 from rtplab.serving.scaling.metrics import Metrics
 from rtplab.serving.scaling.supervisor import Supervisor, open_listeners
 
@@ -50,11 +50,13 @@ class RtspServer:
             end.setblocking(False)
         self._closing = False
 
-    def listen(self, host: str = "127.0.0.1", port: int = 0) -> tuple[str, int]:
-        """Bind and listen; return the address. Port 0 takes a free one. Raises OSError."""
-        listener = open_listener(host, port)
-        self._adopt([listener])
-        host, port = listener.getsockname()[:2]
+    def listen(self, host: str | None = "127.0.0.1", port: int = 0) -> tuple[str, int]:
+        """Bind and listen; return the address. Port 0 takes a free one. Raises OSError.
+
+        With None as host it is every address of IPv4, and of IPv6 where there is such a thing.
+        """
+        self._adopt(open_listeners(host, port, 1)[0])
+        host, port = self._listeners[0].getsockname()[:2]
         return host, port
 
     def _adopt(self, listeners: list[socket.socket]) -> None:

@@ -18,7 +18,7 @@ MAX_LATENESS = 1.0
 
 
 class FrameClock:
-    """The clock of one stream. Times are seconds of `time.monotonic`.
+    """The clock of one stream. Times are seconds of `clock.steady`.
 
     Deadlines are counted from the start, so that no delay adds up. A late stream catches up in
     steps of half an interval, so that frames never come in a bunch.

@@ -14,7 +14,7 @@ import time
 from collections import defaultdict, deque
 from collections.abc import Callable
 
-from rtplab.clock import FineWaiting
+from rtplab.clock import FineWaiting, steady
 from rtplab.protocol.errors import MessageError
 
 MOMENTS = 1000  # a second: to these it is rounded when something is due
@@ -47,7 +47,7 @@ class ScheduledStream:
 class Pacer:
     """Calls each stream's `send` when it is due; `send` returns when it is due next, or None.
 
-    Times are seconds of `time.monotonic`.
+    Times are seconds of `clock.steady`.
     """
 
     def __init__(self) -> None:
@@ -100,7 +100,7 @@ class Pacer:
         ticket, moment = ScheduledStream(send), round(deadline * MOMENTS)
         with self._changed:
             self._added.append((ticket, moment))
-            if deadline < self._wakes_at or self._wakes_at < time.monotonic():  # it is overdue
+            if deadline < self._wakes_at or self._wakes_at < steady():  # it is overdue
                 self._changed.notify()
         return ticket
 
@@ -108,7 +108,7 @@ class Pacer:
         """Count frames that a stream leaves out, and say so once a second. For a `send` to call."""
         self.skipped += frames
         self._unsaid += frames
-        now = time.monotonic()
+        now = steady()
         if now >= self._silent_until:
             logger.warning("%d frames skipped: more is asked for than can be sent", self._unsaid)
             self._unsaid, self._silent_until = 0, now + 1.0
@@ -127,7 +127,7 @@ class Pacer:
                 try:
                     if not self._wait():
                         break
-                    self._send_due(time.monotonic() + TOGETHER)
+                    self._send_due(steady() + TOGETHER)
                 except Exception:  # without this thread no stream would go on
                     logger.exception("the pacer has failed, and goes on")
                     time.sleep(PAUSE)
@@ -142,7 +142,7 @@ class Pacer:
                     self._enqueue(ticket, moment)
                 self._added.clear()
                 self._wakes_at = self._moments[0] / MOMENTS if self._moments else math.inf
-                left = self._wakes_at - time.monotonic()
+                left = self._wakes_at - steady()
                 if left <= ROUNDING:
                     return True
                 self._waiting.use(bool(self._moments))
@@ -161,7 +161,7 @@ class Pacer:
         while self._moments and self._moments[0] <= horizon * MOMENTS:
             moment = heapq.heappop(self._moments)
             for ticket in self._queue.pop(moment):
-                self._latenesses.append(time.monotonic() - moment / MOMENTS)
+                self._latenesses.append(steady() - moment / MOMENTS)
                 following = _send(ticket)
                 if following is not None:
                     self._enqueue(ticket, following)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import socket
 import struct
 import sys
-import time
 from typing import Protocol
 
+from rtplab.clock import steady
 from rtplab.protocol.addresses import socket_address
 from rtplab.protocol.errors import RtpLabError
 from rtplab.protocol.rtp.packet import HEADER_SIZE
@@ -158,7 +158,7 @@ class UdpSink:
         if error.errno in TOO_LARGE:
             self.max_payload = self._path_payload()
             return
-        now = time.monotonic()
+        now = steady()
         if now - self._last_refusal > REFUSAL_MEMORY:
             self._first_refusal = now
         self._last_refusal = now

@@ -5,10 +5,10 @@ from __future__ import annotations
 import logging
 import socket
 import threading
-import time
 from collections.abc import Callable
 from enum import Enum, auto
 
+from rtplab.clock import steady
 from rtplab.movies.cursor import MovieCursor
 from rtplab.protocol.errors import RtpLabError
 from rtplab.protocol.rtp.rtcp import ReportBlock
@@ -135,14 +135,14 @@ class Transmission:
         """As `start`, but have the pacer send the first frame too."""
         if self._begin(ended):
             with self._lock:
-                self._scheduled = self._pacer.add(send, time.monotonic())
+                self._scheduled = self._pacer.add(send, steady())
 
     def _begin(self, ended: Callable[[bool], None]) -> bool:
         with self._lock:
             if self._phase is not _Phase.IDLE:
                 return False
             self._phase, self._ended = _Phase.SENDING, ended
-            self._clock = FrameClock(self.playback.interval, time.monotonic())
+            self._clock = FrameClock(self.playback.interval, steady())
             return True
 
     def stop(self) -> None:
@@ -175,7 +175,7 @@ class Transmission:
                 return None
             viewer = self._viewer_reports.viewer
             try:
-                due = self.send_due(time.monotonic())
+                due = self.send_due(steady())
                 if due is not None:
                     return due
                 logger.info("%s has come to the end of the movie", viewer)
@@ -230,7 +230,7 @@ class Transmission:
         if self._reports is not None:
             may_be_lost = self.stream.sink.is_lossy and self._viewer_reports.may_lose_packets
             self._byes_left = BYE_REPEATS if may_be_lost else 1
-            farewell = time.monotonic() + BYE_DELAY
+            farewell = steady() + BYE_DELAY
             self._scheduled = self._pacer.add(self._say_goodbye_again, farewell)
         return tell
 
@@ -241,7 +241,7 @@ class Transmission:
                 return None
             self.say_goodbye()
             self._byes_left -= 1
-            return time.monotonic() + BYE_DELAY if self._byes_left else None
+            return steady() + BYE_DELAY if self._byes_left else None
 
     def say_goodbye(self) -> None:
         """RFC 3550 section 6.6: BYE at the end of the movie and of the session."""

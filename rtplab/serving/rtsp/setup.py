@@ -8,12 +8,14 @@ from dataclasses import dataclass, replace
 from rtplab.movies.cursor import MovieCursor
 from rtplab.movies.movie import Movie, open_movie
 from rtplab.protocol.errors import MessageError, MovieError
+from rtplab.protocol.rtp import jpeg
 from rtplab.protocol.rtsp import sdp
 from rtplab.protocol.rtsp.headers import Transport
 from rtplab.protocol.rtsp.messages import Dialect, printable
 from rtplab.serving.admission.descriptors import is_resource_exhaustion
 from rtplab.serving.media.payloads import Media
 from rtplab.serving.media.playback import Playback
+from rtplab.serving.rtp.live import LiveStream
 from rtplab.serving.rtp.multicast import (
     MulticastChannel,
     MulticastSink,
@@ -91,7 +93,7 @@ class SessionMaker:
         """
         library = self.service.library
         path = library.find_meant(name) if dialect is Dialect.LAB else library.find(name)
-        right = path.relative_to(library.folder).as_posix()
+        right = path.relative_to(library.folder or path).as_posix()
         if name.removeprefix("./") != right:
             self.client.connection.forgiveness.add("The movie's name", name, printable(right, 80))
         try:
@@ -110,6 +112,9 @@ class SessionMaker:
 
     def describe(self, resource: Resource, dialect: Dialect) -> str:
         """Return the movie's session description. Raises MessageError 404 or 415."""
+        live = self.service.live.find(resource.name)
+        if live is not None:
+            return self._describe_live(resource, live)
         movie = self.open_movie(resource.name, dialect)
         width, height = self.service.media.rtp_jpeg(movie).size()
         return sdp.describe(
@@ -117,9 +122,29 @@ class SessionMaker:
             origin=self.client.local_host or "127.0.0.1",
             session_id=movie.modified,
             duration=None if self.service.loop else self._playback(movie).duration,
-            frame_rate=self.service.fps,
+            frame_rate=self.service.frame_rate(movie),
             width=width,
             height=height,
+            control=TRACK,
+        )
+
+    def _describe_live(self, resource: Resource, live: LiveStream) -> str:
+        """Return a live stream's description. Raises MessageError 415 if it can't be carried."""
+        picture = live.picture()
+        if picture is None:
+            raise MessageError(f"{printable(resource.name, 80)} has not begun", 503)
+        try:
+            header = jpeg.parse(picture.carried())
+        except MovieError as error:
+            raise MessageError(f"the last picture can't be sent: {error}", 415) from error
+        return sdp.describe(
+            name=resource.name,
+            origin=self.client.local_host or "127.0.0.1",
+            session_id=int(live.began),
+            duration=None,
+            frame_rate=live.fps,
+            width=header.width,
+            height=header.height,
             control=TRACK,
         )
 
@@ -131,6 +156,9 @@ class SessionMaker:
         Raises MessageError 404, 415 or 461, OSError when no port is free.
         """
         service, client = self.service, self.client
+        live = service.live.find(resource.name)
+        if live is not None:
+            return self._watch_live(session_id, dialect, resource, offered, live)
         movie = self.open_movie(resource.name, dialect)
         if movie.damage:
             name = printable(resource.name, 80)
@@ -162,6 +190,25 @@ class SessionMaker:
         transport = replace(transport, ssrc=stream.ssrc)
         return Session(session_id, dialect, resource, transport, transmission)
 
+    def _watch_live(
+        self,
+        session_id: str,
+        dialect: Dialect,
+        resource: Resource,
+        offered: list[Transport],
+        live: LiveStream,
+    ) -> Session:
+        client = self.client
+        encrypted = client.connection.is_encrypted
+        chosen = choose_transport(offered, dialect, multicast=False, encrypted=encrypted)
+        sink, transport = open_sink(client, dialect, chosen)
+        if dialect is Dialect.LAB:
+            seat = live.lab_seat(sink, self.service.marker, client.name)
+        else:
+            seat = live.standard_seat(sink, client.name)
+        transport = replace(transport, ssrc=seat.stream.ssrc)
+        return Session(session_id, dialect, resource, transport, seat)
+
     def _channel(self, resource: Resource, movie: Movie, group: str, port: int) -> MulticastChannel:
         """Return a sender of the movie to all who join the group."""
         media = self.service.media.rtp_jpeg(movie)
@@ -180,4 +227,4 @@ class SessionMaker:
         return Transmission(self._playback(movie), media, stream, service.pacer, viewer, cname)
 
     def _playback(self, movie: Movie) -> Playback:
-        return Playback(MovieCursor(movie), self.service.fps, self.service.loop)
+        return Playback(MovieCursor(movie), self.service.frame_rate(movie), self.service.loop)

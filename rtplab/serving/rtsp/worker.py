@@ -499,7 +499,7 @@ class RtspWorker:
     def send_next(self) -> float | None:
         """Send the next frame; return when the one after it is due, None when there is none.
 
-        Times are seconds of `time.monotonic`. The pacer calls this; for the first frame PLAY does.
+        Times are seconds of `clock.steady`. The pacer calls this; for the first frame PLAY does.
         """
         session = self._session
         return session.delivery.send_next() if session is not None else None
