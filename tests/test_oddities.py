@@ -197,6 +197,57 @@ class SaysMore(StandardServer):
         super().do_DESCRIBE(viewer, request)
 
 
+class Large(StandardServer):
+    """Width and height are 0 in RTP/JPEG: so it is with pictures of over 2,040 pixels."""
+
+    def packets(self, viewer):
+        for packet in super().packets(viewer):
+            at = 12 + 6
+            yield packet[:at] + b"\0\0" + packet[at + 2 :]
+
+
+def says_size(line: str) -> type[StandardServer]:
+    class Server(Large):
+        def media_lines(self):
+            return [*super().media_lines(), line]
+
+    return Server
+
+
+class Onvif(Large):
+    """The frame header is in an RTP header extension of the first packet."""
+
+    kinds = (0xC0,)
+
+    def packets(self, viewer):
+        first, *others = super().packets(viewer)
+        segments = b"".join(map(segments_of(self.frames[viewer.position]).get, self.kinds))
+        segments += b"\xff" * (-len(segments) % 4)
+        extension = b"\xff\xd8" + (len(segments) // 4).to_bytes(2, "big") + segments
+        yield bytes([first[0] | 0x10]) + first[1:12] + extension + first[12:]
+        yield from others
+
+    def __init__(self, *arguments):
+        super().__init__(*arguments)
+        self.frames = frames_of(MOVIE)
+
+
+class OnvifAll(Onvif):
+    kinds = (0xDB, 0xC0, 0xC4, 0xDA)
+
+
+def segments_of(jpeg: bytes) -> dict[int, bytes]:
+    """All segments of the headers by their marker."""
+    segments, at = {}, 2
+    while jpeg[at - 2 : at] != b"" and at < len(jpeg):
+        marker, end = jpeg[at + 1], at + 2 + int.from_bytes(jpeg[at + 2 : at + 4], "big")
+        segments[marker] = segments.get(marker, b"") + jpeg[at:end]
+        if marker == 0xDA:
+            break
+        at = end
+    return segments
+
+
 FIVE_LINES = ("v=0", "o=- 1 1 IN IP4 127.0.0.1", "s=", "t=0 0", "m=video 0 RTP/AVP 26")
 JPEG = "m=video 0 RTP/AVP 26"
 
@@ -222,6 +273,11 @@ ODDITIES: dict[str, type[StandardServer]] = {
     ),
     "no Transport": leaves_out("Transport"),
     "no Session before PLAY": NoSessionBeforePlay,
+    # large pictures
+    "a=framesize": says_size("a=framesize:26 384-288"),
+    "a=x-dimensions": says_size("a=x-dimensions:384,288"),
+    "frame header in an extension": Onvif,
+    "all headers in an extension": OnvifAll,
     # headers
     "blanks before the session": rewrites("Session: *", "Session:        "),
     "blank after the number": rewrites("(CSeq: [0-9]+)", r"\1 "),
@@ -270,6 +326,7 @@ ODDITIES: dict[str, type[StandardServer]] = {
 
 SILENT_ABOUT_PORTS = {"server_port=0-1", "server_port=0-0", "no server_port", "no Transport"}
 """Where a report should go, by UDP, is not known then."""
+
 
 PORTS = {"server_port=0-1", "server_port=0-0"}
 

@@ -270,6 +270,15 @@ def parse(buffer: Buffer) -> JpegHeader:
     return reader.header()
 
 
+def header_segments(buffer: Buffer) -> Iterator[Segment]:
+    """Segments without a picture around them, padded with FF at their end. Raises MovieError."""
+    offset = 0
+    while bytes(buffer[offset:]).strip(b"\xff"):
+        segment = _segment(buffer, offset)
+        yield segment
+        offset = segment.end
+
+
 def _segments(buffer: Buffer, start: int) -> Iterator[Segment]:
     """Every segment after SOI up to EOI, entropy-coded data skipped."""
     if bytes(buffer[start : start + 2]) != START_OF_IMAGE:
