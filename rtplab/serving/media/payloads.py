@@ -14,6 +14,7 @@ from rtplab.movies.movie import Movie
 from rtplab.protocol.errors import MessageError, MovieError
 from rtplab.protocol.rtp import jpeg, rtpjpeg
 from rtplab.protocol.rtp.packet import HEADER_SIZE
+from rtplab.protocol.rtp.rtpjpeg import Large
 from rtplab.protocol.rtsp.messages import printable
 
 if TYPE_CHECKING:
@@ -46,6 +47,8 @@ _FrameKey = tuple[object, int, int]  # which file, frame number, largest payload
 
 class Media(Protocol):
     """A movie as one kind of RTP payload; all viewers of that kind share it."""
+
+    has_extensions: bool  # a frame's first payload may begin with one of the RTP header
 
     def prepare(self, number: int) -> None:
         """Get ready for playing from frame `number`; may take a moment."""
@@ -98,6 +101,8 @@ class WholeFrames:
     A damaged one is left out, and what stands after its end isn't sent.
     """
 
+    has_extensions = False
+
     def __init__(self, movie: Movie, cache: FrameCache) -> None:
         self._movie = movie
         self._cache = cache
@@ -127,18 +132,24 @@ class WholeFrames:
 class RtpJpeg:
     """RFC 2435 payloads; a picture that these can't carry is converted first."""
 
-    def __init__(self, movie: Movie, max_payload: int, cache: FrameCache) -> None:
-        """Make payloads of at most `max_payload` bytes.
+    def __init__(
+        self, movie: Movie, max_payload: int, cache: FrameCache, large: Large = Large.REFUSED
+    ) -> None:
+        """Make payloads of at most `max_payload` bytes; `large` is what becomes of large pictures.
 
         Raises MessageError 415 when the movie can't be carried at all.
         """
-        if not rtpjpeg.fits(movie.width, movie.height):
+        is_large = not rtpjpeg.fits(movie.width, movie.height)
+        if is_large and large is Large.REFUSED:
             raise MessageError(
-                f"{movie.width}x{movie.height} pixels are too many: RTP/JPEG carries pictures of "
-                f"up to {rtpjpeg.MAX_SIDE}x{rtpjpeg.MAX_SIDE}",
+                f"{movie.width}x{movie.height} pixels are more than the "
+                f"{rtpjpeg.MAX_SIDE}x{rtpjpeg.MAX_SIDE} of RTP/JPEG: play it with rtplab or "
+                "GStreamer, or start the server with --shrink",
                 415,
             )
         self.movie = movie
+        self.has_extensions = is_large and large is Large.AS_THEY_ARE
+        self._large = large
         self._sizes = (max_payload, *(size for size in NARROW_PAYLOADS if size < max_payload))
         self._cache = cache
         self._problems: dict[int, str | None] = {}  # by frame, as far as looked at
@@ -154,7 +165,7 @@ class RtpJpeg:
         if self._problem(1) is None:
             return self.movie.width, self.movie.height
         self._conversion()  # if it is impossible, better told now than at PLAY
-        return -(-self.movie.width // 8) * 8, -(-self.movie.height // 8) * 8
+        return rtpjpeg.converted_size(self.movie.width, self.movie.height, self.has_extensions)
 
     def prepare(self, number: int) -> None:
         """Have the next frames converted where they need it. Raises MessageError 415."""
@@ -171,7 +182,7 @@ class RtpJpeg:
         MessageError 415 when none can be.
         """
         size = self._sizes[0] if limit >= self._sizes[0] else self._narrow(limit)
-        key = (self.movie.identity, number, size)
+        key = ((self.movie.identity, self._large), number, size)
         payloads = self._cache.get(key)
         if payloads is None:
             payloads = self._make(number, size)
@@ -199,7 +210,7 @@ class RtpJpeg:
         conversion = self._conversion()
         converted = conversion.frame(number)
         if converted is not None:
-            return rtpjpeg.packetize(converted, size)
+            return rtpjpeg.packetize(converted, size, jpeg.parse(converted))
         if conversion.has_lost(number):
             raise MovieError(f"frame {number} can't be converted any more")
         return []
@@ -214,7 +225,7 @@ class RtpJpeg:
         """Return the frame's header if RFC 2435 can carry it; note why when it can't."""
         try:
             header = jpeg.parse(frame)
-            self._problems[number] = rtpjpeg.unsupported_reason(header)
+            self._problems[number] = rtpjpeg.unsupported_reason(header, self.has_extensions)
         except MovieError as error:
             self._problems[number] = str(error)
             self._damaged.add(number)
@@ -234,31 +245,41 @@ class RtpJpeg:
 
         with self._lock:
             if self._converted is None:
-                self._converted = ConvertedMovie(self.movie)
+                self._converted = ConvertedMovie(self.movie, self._large)
             return self._converted
 
 
 class MediaStore:
     """The media of a server's movies, and the cache of frames that they share."""
 
-    def __init__(self, max_payload: int) -> None:
+    def __init__(self, max_payload: int, shrink: bool = False) -> None:
+        """`shrink` says if pictures that are too large for a viewer are made smaller."""
         self._max_payload = max_payload
+        self._shrink = shrink
         self._cache = FrameCache()
-        self._media: dict[str, RtpJpeg] = {}  # by path
+        self._media: dict[tuple[str, Large], RtpJpeg] = {}  # by path
         self._lock = threading.Lock()  # guards _media
 
     def whole_frames(self, movie: Movie) -> WholeFrames:
         """Return the movie's whole frames, for lab clients."""
         return WholeFrames(movie, self._cache)
 
-    def rtp_jpeg(self, movie: Movie) -> RtpJpeg:
-        """Return the movie's RTP/JPEG payloads. Raises MessageError 415."""
+    def rtp_jpeg(self, movie: Movie, knows_large: bool = False) -> RtpJpeg:
+        """Return the movie's RTP/JPEG payloads. Raises MessageError 415.
+
+        `knows_large` tells if the viewer finds the size of pictures that are too large to say it.
+        """
+        large = Large.MADE_SMALLER if self._shrink else Large.REFUSED
+        if knows_large and not rtpjpeg.fits(movie.width, movie.height):
+            large = Large.AS_THEY_ARE
+        key = movie.path, large
         with self._lock:
-            media = self._media.get(movie.path)
+            media = self._media.get(key)
             if media is None or media.movie is not movie:  # the file has been replaced
                 if media is not None:
                     media.close()
-                media = self._media[movie.path] = RtpJpeg(movie, self._max_payload, self._cache)
+                media = RtpJpeg(movie, self._max_payload, self._cache, large)
+                self._media[key] = media
             return media
 
     def close(self) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import secrets
 
 from rtplab.protocol.rtp import rtcp
-from rtplab.protocol.rtp.packet import pack_headers
+from rtplab.protocol.rtp.packet import extended, pack_headers
+from rtplab.protocol.rtp.rtpjpeg import begins_with_extension
 from rtplab.serving.media.payloads import Payloads
 from rtplab.serving.rtp.datagrams import PacketParts, evenly
 from rtplab.serving.rtp.sinks import Sink
@@ -32,6 +33,7 @@ class RtpStream:
         "_media_time",
         "_last_timestamp",
         "_mark_single_packets",
+        "_has_extensions",
         "_bursts",
         "_burst_share",
     )
@@ -44,7 +46,9 @@ class RtpStream:
         sequence_number: int,
         first_timestamp: int,
         mark_single_packets: bool,
+        has_extensions: bool = False,
     ) -> None:
+        """With `has_extensions` a frame's first payload may begin with one of the RTP header."""
         self.sink = sink
         self.ssrc = ssrc
         self.sequence_number = sequence_number  # of the next packet
@@ -52,6 +56,7 @@ class RtpStream:
         self._media_time = 0.0  # seconds since the first frame
         self._last_timestamp = first_timestamp  # of the frame sent last
         self._mark_single_packets = mark_single_packets
+        self._has_extensions = has_extensions
         self.frames_sent = 0
         self.packets_sent = 0
         self.bytes_sent = 0  # of payload
@@ -99,6 +104,8 @@ class RtpStream:
         count = len(payloads)
         marker = count > 1 or self._mark_single_packets
         headers = pack_headers(count, marker, MJPEG, self.sequence_number, timestamp, self.ssrc)
+        if self._has_extensions and begins_with_extension(payloads[0]):
+            headers[0] = extended(headers[0])
         self.sequence_number = (self.sequence_number + count) & 0xFFFF
         self.packets_sent += count
         self.bytes_sent += _size(payloads)
@@ -132,7 +139,7 @@ def lab_stream(sink: Sink, marker: bool) -> RtpStream:
     )
 
 
-def standard_stream(sink: Sink) -> RtpStream:
+def standard_stream(sink: Sink, has_extensions: bool = False) -> RtpStream:
     """Return a stream that begins at random numbers (RFC 3550 section 5.1)."""
     return RtpStream(
         sink,
@@ -140,4 +147,5 @@ def standard_stream(sink: Sink) -> RtpStream:
         sequence_number=secrets.randbits(16),
         first_timestamp=secrets.randbits(32),
         mark_single_packets=True,
+        has_extensions=has_extensions,
     )

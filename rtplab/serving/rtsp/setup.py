@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from dataclasses import dataclass, replace
 
 from rtplab.movies.cursor import MovieCursor
@@ -27,6 +28,8 @@ from rtplab.serving.rtp.transmission import Transmission
 from rtplab.serving.rtsp.connection import RtspConnection
 from rtplab.serving.rtsp.service import Service
 from rtplab.serving.rtsp.session import TRACK, Resource, Session
+
+_KNOWS_LARGE = re.compile(r"(?:rtplab|GStreamer)\b", re.IGNORECASE)  # as a User-Agent begins
 
 logger = logging.getLogger("rtplab.setup")
 
@@ -79,12 +82,22 @@ def open_sink(
     return udp_sink, Transport("UDP", client_port=ports, server_port=udp_sink.server_port)
 
 
+def knows_large_pictures(agent: str) -> bool:
+    """Tell by its name if a player shows pictures that are too large for RTP/JPEG.
+
+    It must read their size in the description or in an RTP header extension. Others would show
+    nothing, and say nothing.
+    """
+    return bool(_KNOWS_LARGE.match(agent))
+
+
 @dataclass(frozen=True)
 class SessionMaker:
     """Makes the sessions of one client."""
 
     service: Service
     client: ClientEndpoint
+    knows_large: bool = False  # the player shows pictures of over 2,040 pixels
 
     def open_movie(self, name: str, dialect: Dialect) -> Movie:
         """Open a movie by the name the client gave.
@@ -116,7 +129,7 @@ class SessionMaker:
         if live is not None:
             return self._describe_live(resource, live)
         movie = self.open_movie(resource.name, dialect)
-        width, height = self.service.media.rtp_jpeg(movie).size()
+        width, height = self.service.media.rtp_jpeg(movie, self.knows_large).size()
         return sdp.describe(
             name=resource.name,
             origin=self.client.local_host or "127.0.0.1",
@@ -182,10 +195,14 @@ class SessionMaker:
         if dialect is Dialect.LAB:
             media: Media = service.media.whole_frames(movie)
         else:
-            media = service.media.rtp_jpeg(movie)  # it may refuse, while nothing is open yet
+            # It may refuse, while nothing is open yet.
+            media = service.media.rtp_jpeg(movie, self.knows_large)
         sink, transport = open_sink(client, dialect, chosen)
         is_lab = dialect is Dialect.LAB
-        stream = lab_stream(sink, service.marker) if is_lab else standard_stream(sink)
+        if is_lab:
+            stream = lab_stream(sink, service.marker)
+        else:
+            stream = standard_stream(sink, media.has_extensions)
         transmission = self._transmission(movie, media, stream, client.name, has_rtcp=not is_lab)
         transport = replace(transport, ssrc=stream.ssrc)
         return Session(session_id, dialect, resource, transport, transmission)

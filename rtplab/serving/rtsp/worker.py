@@ -38,7 +38,7 @@ from rtplab.serving.admission.limits import Pace
 from rtplab.serving.rtsp.connection import RtspConnection
 from rtplab.serving.rtsp.service import Service
 from rtplab.serving.rtsp.session import Session, new_session_id, resource_of
-from rtplab.serving.rtsp.setup import ClientEndpoint, SessionMaker
+from rtplab.serving.rtsp.setup import ClientEndpoint, SessionMaker, knows_large_pictures
 from rtplab.serving.rtsp.threads import Task
 
 _TIMESTAMP = re.compile(r"\d{1,20}(?:\.\d{0,20})?(?: \d{0,20}(?:\.\d{0,20})?)?\Z", re.ASCII)
@@ -308,7 +308,7 @@ class RtspWorker:
         if not any(kind in accepted for kind in ("application/sdp", "application/*", "*/*")):
             raise MessageError(f"only SDP is offered, not {printable(accepted, 60)}", 406)
         resource = resource_of(request)
-        maker = SessionMaker(self._service, self._client)
+        maker = self._session_maker(request)
         description = maker.describe(resource, request.dialect)
         headers = Headers([("Content-Type", "application/sdp")])
         if request.dialect is Dialect.STANDARD:
@@ -330,7 +330,7 @@ class RtspWorker:
         resource = resource_of(request)
         self._take_slot()
         try:
-            maker = SessionMaker(self._service, self._client)
+            maker = self._session_maker(request)
             session = maker.make(session_id, request.dialect, resource, offered)
             self._close_session()
             self._open_session(session, new_state)
@@ -416,6 +416,10 @@ class RtspWorker:
         return self.do_GET_PARAMETER(request)
 
     # ------------------------------------------------------------------ the session
+
+    def _session_maker(self, request: Request) -> SessionMaker:
+        knows_large = knows_large_pictures(request.headers.get("User-Agent"))
+        return SessionMaker(self._service, self._client, knows_large)
 
     def _ok(self, headers: Headers | None = None) -> Response:
         session = ""
