@@ -25,6 +25,7 @@ from rtplab.serving.media.library import MovieLibrary
 from rtplab.serving.media.payloads import MediaStore, RtpJpeg
 from rtplab.serving.process.server import RtspServer
 from rtplab.serving.process.status import StatusReporter
+from rtplab.serving.rtp.live import Channel, LiveStream
 from rtplab.serving.rtp.multicast import MulticastChannels, parse_group
 from rtplab.serving.rtp.pacer import Pacer
 from rtplab.serving.rtp.sinks import InterleavedSink
@@ -262,6 +263,67 @@ def test_a_pacer_that_fails_goes_on(
         pacer.add(done.set, time.monotonic())
         assert done.wait(LIMIT)
     assert len(told(log)) == 1
+
+
+# --- In a live stream ----------------------------------------------------------------------------
+
+
+@pytest.fixture
+def live(small_movie: Path) -> Iterator[tuple[LiveStream, int]]:
+    """A live stream that has a picture, and the port of its server."""
+    server = RtspServer(Service(MovieLibrary(small_movie.parent)))
+    _, port = server.listen(HOST)
+    thread = threading.Thread(target=server.serve)
+    thread.start()
+    try:
+        cam = server.service.live.publish("cam", 20.0)
+        cam.show(lambda: frames_of(small_movie)[0])
+        yield cam, port
+    finally:
+        server.stop()
+        thread.join()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    ("owner", "name"),
+    [(LiveStream, "_show_to_all"), (Channel, "show"), (Channel, "finish"), (LiveStream, "join")],
+)
+def test_a_live_stream_that_fails_ends_with_bye(
+    live: tuple[LiveStream, int],
+    small_movie: Path,
+    kind: type[Exception],
+    owner: type,
+    name: str,
+    monkeypatch: pytest.MonkeyPatch,
+    log: pytest.LogCaptureFixture,
+) -> None:
+    cam, port = live
+    with StandardClient(port, "cam") as viewer:
+        assert viewer.set_up("udp").status == 200
+        if name != "join":
+            assert viewer.play().status == 200
+            assert viewer.wait(lambda: viewer.media(0))
+        with monkeypatch.context() as patched:
+            patched.setattr(owner, name, failing(kind))
+            if name == "join":
+                assert viewer.play().status == 200
+            else:
+                cam.show(lambda: frames_of(small_movie)[1])
+            assert viewer.wait(lambda: goodbyes(viewer))
+        assert viewer.ask_in_session("PAUSE").status == 200
+    with StandardClient(port) as other:
+        assert other.set_up("tcp").status == 200
+    assert told(log)
+
+
+def test_who_plays_a_live_stream_that_has_just_ended_gets_bye(live: tuple[LiveStream, int]) -> None:
+    cam, port = live
+    with StandardClient(port, "cam") as viewer:
+        assert viewer.set_up("udp").status == 200
+        cam.close()
+        assert viewer.play().status == 200
+        assert viewer.wait(lambda: goodbyes(viewer))
 
 
 # --- In a client's thread ------------------------------------------------------------------------
