@@ -239,7 +239,7 @@ class RtspClient:
             workers, connection = self._workers, self._workers.connection
             if workers.rtp_socket is None and connection is not None and self._dialogue.uses_udp:
                 rtp_socket = RtpSocket(
-                    self.rtp_port, connection.server.host, self._dialogue.wants_rtcp, self._clock
+                    self.rtp_port, connection.server_host, self._dialogue.wants_rtcp, self._clock
                 )
                 self.rtp_port = rtp_socket.port
                 workers.read_rtp(rtp_socket, self.receive_rtp)

@@ -53,6 +53,11 @@ def parse_arguments(argv: list[str] | None, prog: str = "Server.py") -> argparse
         "--marker", action="store_true", help="set the RTP marker on every frame for lab clients"
     )
     parser.add_argument(
+        "--shrink",
+        action="store_true",
+        help="send pictures of over 2,040 pixels smaller to players that can't show them",
+    )
+    parser.add_argument(
         "--multicast",
         type=_sentence(parse_group),
         metavar="GROUP:PORT",
@@ -117,6 +122,7 @@ def service_from(options: argparse.Namespace) -> Service:
         fps=options.fps,
         loop=options.loop,
         marker=options.marker,
+        shrink=options.shrink,
         multicast=MulticastChannels(multicast) if multicast is not None else None,
         users=users,
         tls=tls,

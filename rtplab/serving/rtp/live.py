@@ -379,10 +379,13 @@ class LiveStream:
             self._is_closed = True
             seats: list[LiveSeat] = []
             for channel in self._all_channels():
-                channel.finish()
+                try:
+                    channel.finish()
+                except Exception:  # the others, and the end itself, are still to be told
+                    logger.exception("%s: the rest of a picture can't be sent", self.name)
                 seats += channel.fan_out.seats.values()
                 for seat in channel.fan_out.seats.values():
-                    channel.say_goodbye_to(seat.sink)
+                    seat.say_goodbye()
                 channel.fan_out.seats.clear()
             self._changed.notify_all()
         for seat in seats:  # without the lock: their sessions have locks of their own
@@ -443,9 +446,20 @@ class LiveSeat:
             is_over = not self._live.join(self)
         except ViewerGone:
             self.tell(is_gone=True)
-        else:
-            if is_over:
-                self.tell(is_gone=False)
+            return
+        except Exception:
+            logger.exception("%s is sent no more: the server has failed", self.viewer)
+            is_over = True
+        if is_over:
+            self.say_goodbye()
+            self.tell(is_gone=False)
+
+    def say_goodbye(self) -> None:
+        """Say BYE to this viewer alone."""
+        try:
+            self.channel.say_goodbye_to(self.sink)
+        except Exception:
+            logger.exception("%s is not told of the end", self.viewer)
 
     def tell(self, is_gone: bool) -> None:
         """Tell the session of the end. By then it may have stopped, and started again."""
