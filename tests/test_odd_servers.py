@@ -37,6 +37,7 @@ from test_standard_client import (
 )
 
 from Client import Client
+from rtplab.receiving.files.observer import Observer
 from rtplab.receiving.rtp.impairment import Conditions
 
 COUNT = 8
@@ -377,12 +378,7 @@ def test_an_answer_that_has_come_is_read_before_the_session_is_given_up(pictures
             reply = f"RTSP/1.0 200 OK\r\nCSeq: {request.headers['cseq']}\r\n\r\n"
             viewer.send(interleaved(1, b"\x80\xc9\0\1four") + reply.encode())
 
-    class Dawdles:
-        def message_sent(self, data, when):
-            pass
-
-        message_received = message_sent
-
+    class Dawdles(Observer):
         def packets_received(self, packets, source_port, is_rtcp, when):
             if is_rtcp:
                 time.sleep(0.5)
