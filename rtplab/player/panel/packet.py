@@ -7,7 +7,7 @@ import tkinter as tk
 from tkinter import ttk
 
 from rtplab.player.look.theme import Theme
-from rtplab.player.model.traffic import Traffic
+from rtplab.player.model.traffic import Traffic, is_media
 from rtplab.protocol.errors import PacketError
 from rtplab.protocol.rtp.packet import parse_packet
 from rtplab.protocol.rtsp.explain import Field, jpeg_fields, rtp_fields
@@ -44,7 +44,7 @@ class PacketPage(ttk.Frame):
 
     def _toggle_hold(self) -> None:
         if self._held is None:
-            self._held = [packet for packet in self._traffic.packets if not packet.is_rtcp]
+            self._held = [*filter(is_media, self._traffic.packets)]
         else:
             self._held = None
         self._index = len(self._held) - 1 if self._held else 0
