@@ -15,6 +15,7 @@ from weakref import WeakValueDictionary
 from rtplab.movies import formats, mistakes
 from rtplab.movies.index import PAGE, Index, counted_from
 from rtplab.movies.moviefile import Identity, MovieFile, identity_of
+from rtplab.movies.ratecomment import rate_in
 from rtplab.protocol.errors import MovieError
 from rtplab.protocol.rtp import jpeg
 
@@ -31,7 +32,8 @@ class Movie:
     """One movie file, open and indexed: what all its viewers share.
 
     `frames` holds (offset, length) in bytes of each frame; `width` and `height` are the first
-    frame's, in pixels (0 if it is no JPEG); `modified` is the file's time in Unix seconds;
+    frame's, in pixels (0 if it is no JPEG); `format` is the format's name; `frame_rate` is how many
+    frames a second there are, if the file says so; `modified` is the file's time in Unix seconds;
     `identity` stays the same as long as the file does. `left_out` counts what is not played;
     `damage` says it in one line, and that the last frame is cut off. It is empty for a whole file.
     """
@@ -47,11 +49,17 @@ class Movie:
         self.modified, self.identity = file.modified, file.identity
         format = formats.format_of(file.read(0, formats.LEADING))
         index = format.find_frames(file.read, file.size, any_frame)
+        self._added = 0  # bytes that the first frame is given with, as it lacks them
         self.width, self.height = self._size_of_first(index)
         self.frames, self.left_out = index.frames, index.left_out
         self._start, self._head_of, self._heads = index.start, index.head_of, index.heads
-        self.frame_rate = index.frame_rate
+        self.format, self.frame_rate = format.name, index.frame_rate
         self.damage = index.damage
+
+    @property
+    def largest(self) -> int:
+        """The bytes of the largest frame, as it is given."""
+        return self._added + max(length for _, length in self.frames)
 
     def frame(self, number: int) -> memoryview:
         """Return frame `number`, counted from 1: the whole JPEG, or what else it was announced as.
@@ -124,6 +132,9 @@ class Movie:
             _, damage, lacks_end = jpeg.measure(picture)
             if damage is None or lacks_end:
                 del index.frames[:number]
+                completed = jpeg.completed(picture)
+                self._added = len(completed) - length if index.start else 0
+                index.frame_rate = index.frame_rate or rate_in(completed)
                 return jpeg.dimensions(picture)
             if not index.start:
                 return 0, 0

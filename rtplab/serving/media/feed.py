@@ -60,6 +60,11 @@ class Feed:
         self._size = self._last_size = 0
         self._until_asked = 0  # frames, until the next ones are asked for
 
+    @property
+    def has_extensions(self) -> bool:
+        """Tell if a frame's first payload may begin with an extension of the RTP header."""
+        return self._media.has_extensions
+
     def frame(self, number: int, limit: int) -> Payloads | None:
         """Return a frame's payloads, at once; none if it is damaged, None if it isn't there yet.
 

@@ -8,6 +8,7 @@ import sys
 from typing import NamedTuple, Protocol
 
 from rtplab.clock import steady
+from rtplab.protocol.addresses import socket_address
 from rtplab.protocol.errors import RtpLabError
 from rtplab.protocol.rtp.packet import HEADER_SIZE
 from rtplab.serving.rtp.datagrams import (
@@ -126,9 +127,9 @@ class UdpSink:
         try:
             self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
             self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
-            self._socket.connect((host, rtp_port))
-            if self.report_socket is not None:
-                self.report_socket.connect((host, rtcp_port))
+            self._socket.connect(socket_address(host, rtp_port))
+            if self.report_socket is not None and rtcp_port is not None:
+                self.report_socket.connect(socket_address(host, rtcp_port))
         except OSError:
             self.close()
             raise
@@ -265,7 +266,7 @@ def _bound_socket(family: socket.AddressFamily, host: str, port: int) -> socket.
     bound = socket.socket(family, socket.SOCK_DGRAM)
     try:
         bound.setblocking(False)
-        bound.bind((host, port))
+        bound.bind(socket_address(host, port))
     except OSError:
         bound.close()
         raise

@@ -16,6 +16,7 @@ import weakref
 from contextlib import ExitStack
 from typing import Any
 
+from rtplab.protocol.addresses import host_of
 from rtplab.protocol.errors import MessageError, PeerError
 from rtplab.protocol.forgiveness import Forgiveness
 from rtplab.protocol.rtsp import lab
@@ -37,7 +38,7 @@ from rtplab.serving.admission.limits import Pace
 from rtplab.serving.rtsp.connection import RtspConnection
 from rtplab.serving.rtsp.service import Service
 from rtplab.serving.rtsp.session import Session, new_session_id, resource_of
-from rtplab.serving.rtsp.setup import ClientEndpoint, SessionMaker
+from rtplab.serving.rtsp.setup import ClientEndpoint, SessionMaker, knows_large_pictures
 from rtplab.serving.rtsp.threads import Task
 
 _TIMESTAMP = re.compile(r"\d{1,20}(?:\.\d{0,20})?(?: \d{0,20}(?:\.\d{0,20})?)?\Z", re.ASCII)
@@ -89,7 +90,7 @@ class RtspWorker:
     def _know_client(self, address: tuple[Any, ...], local_host: str) -> None:
         """Note who the client is, and by which address of ours it is reached; "" if by any."""
         name = f"{address[0]}:{address[1]}"
-        self._client = ClientEndpoint(self._connection, local_host, address[0], name)
+        self._client = ClientEndpoint(self._connection, local_host, host_of(address), name)
         users = self._service.users
         self._authenticator = Authenticator(users, address[0]) if users is not None else None
 
@@ -339,7 +340,7 @@ class RtspWorker:
         if not any(kind in accepted for kind in ("application/sdp", "application/*", "*/*")):
             raise MessageError(f"only SDP is offered, not {printable(accepted, 60)}", 406)
         resource = resource_of(request)
-        maker = SessionMaker(self._service, self._client)
+        maker = self._session_maker(request)
         description = maker.describe(resource, request.dialect)
         headers = Headers([("Content-Type", "application/sdp")])
         if request.dialect is Dialect.STANDARD:
@@ -361,7 +362,7 @@ class RtspWorker:
         resource = resource_of(request)
         self._take_slot()
         try:
-            maker = SessionMaker(self._service, self._client)
+            maker = self._session_maker(request)
             session = maker.make(session_id, request.dialect, resource, offered)
             self._close_session()
             self._open_session(session, new_state)
@@ -447,6 +448,10 @@ class RtspWorker:
         return self.do_GET_PARAMETER(request)
 
     # ------------------------------------------------------------------ the session
+
+    def _session_maker(self, request: Request) -> SessionMaker:
+        knows_large = knows_large_pictures(request.headers.get("User-Agent"))
+        return SessionMaker(self._service, self._client, knows_large)
 
     def _ok(self, headers: Headers | None = None) -> Response:
         session = ""
@@ -573,4 +578,4 @@ def _tell_nobody(sentence: str) -> None:
 def _host_of(rtsp_socket: socket.socket) -> str:
     """Return our address as the client sees it; "" where the socket has none."""
     address = rtsp_socket.getsockname()
-    return str(address[0]) if isinstance(address, tuple) else ""
+    return host_of(address) if isinstance(address, tuple) else ""
