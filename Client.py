@@ -6,12 +6,13 @@ it takes that step: so a method that is overridden here, or on one client, has i
 
 from __future__ import annotations
 
+import socket
 import sys
 import threading
 from pathlib import Path
 from typing import Any
 
-from rtplab.baresocket import BareSocket, is_bare
+from rtplab.baresocket import BareSocket
 from rtplab.clock import steady
 from rtplab.protocol.errors import MessageError
 from rtplab.protocol.rtsp.messages import Dialect, Response
@@ -230,7 +231,7 @@ class Client(RtspClient):
         return self.movie_name
 
     @property
-    def rtspSocket(self) -> Any:
+    def rtspSocket(self) -> socket.socket | Any:
         """The connection's socket, None while there is none. A script may put in one of its own.
 
         That may be any object with `send`, and `recv` if it answers.
@@ -242,9 +243,8 @@ class Client(RtspClient):
 
     @rtspSocket.setter
     def rtspSocket(self, rtspSocket: Any) -> None:
-        connected = BareSocket(rtspSocket) if is_bare(rtspSocket) else rtspSocket
         connection = ClientConnection(
-            self.server_host, self.server_port, Dialect.LAB, connected=connected, clock=self._clock
+            self.server_host, self.server_port, Dialect.LAB, connected=rtspSocket, clock=self._clock
         )
         self._workers.hang_up()
         self._ends = Endpoint("", 0), Endpoint("", 0)

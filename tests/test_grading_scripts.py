@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from unittest.mock import MagicMock, Mock
+from unittest.mock import MagicMock, Mock, patch
 
 import pytest
 from movies import frames_of
@@ -277,6 +277,22 @@ def test_requests_and_replies_by_hand(client: Client, spec: list[str] | None) ->
     client.sendRtspRequest(client.TEARDOWN)
     client.parseRtspReply("RTSP/1.0 200 OK\nCSeq: 4\nSession: 123456")
     assert (client.state, client.teardownAcked) == (client.INIT, 1)
+
+
+@pytest.mark.parametrize("name", ["socket.socket", "Client.socket.socket"])
+def test_a_script_that_replaces_all_sockets(name: str) -> None:
+    with patch(name) as sockets:
+        client = Client(None, "127.0.0.1", 5678, 0, "movie.Mjpeg")
+        mock = sockets.return_value
+        assert client.error == ""
+        assert client.rtspSocket is mock
+        assert mock.connect.call_args.args == (("127.0.0.1", 5678),)
+        client.sendRtspRequest(client.SETUP)
+        assert mock.send.call_args.args[0].startswith(b"SETUP movie.Mjpeg RTSP/1.0\r\nCSeq: 1\r\n")
+        client.parseRtspReply("RTSP/1.0 200 OK\nCSeq: 1\nSession: 123456")
+        assert (client.state, client.sessionId) == (client.READY, 123456)
+        client.close()
+        assert mock.close.called
 
 
 def test_a_mock_that_answers(client: Client) -> None:
