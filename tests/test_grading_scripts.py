@@ -134,6 +134,13 @@ def test_a_script_that_sets_the_event_has_no_more_sent(graded) -> None:
     assert info["videoStream"].frameNbr() == shown
 
 
+def test_what_is_forgiven_is_said(graded, caplog) -> None:
+    worker, _ = graded
+    worker.processRtspRequest(SETUP.replace("RTSP/1.0", "RTPS/1.0"))
+    assert worker.state == worker.READY
+    assert ["'RTPS/1.0'" in record.getMessage() for record in caplog.records] == [True]
+
+
 def test_replies_by_hand(graded) -> None:
     worker, notes = graded
     worker.clientInfo["session"] = 123456

@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from rtplab.protocol.errors import MessageError
+from rtplab.protocol.forgiveness import Forgiveness
 from rtplab.protocol.rtsp.messages import VERSION, Dialect, Form, Headers, Request, printable
 
 # The name of a method, as far as any has been seen: M-SEARCH is one.
@@ -186,6 +187,14 @@ def named_session(text: str) -> str:
         return ""
     number = _SESSION_NUMBER.match(text)
     return number.group() if number else text
+
+
+def understand(lines: list[str], form: Form, forgiveness: Forgiveness) -> Request:
+    """Read a lab request, however it is written, and note what is not right about it."""
+    request = parse_request(as_meant(lines), form)
+    for mistake in mistakes(lines, request):
+        forgiveness.add(*mistake)
+    return request
 
 
 def parse_request(lines: list[str], form: Form) -> Request:
