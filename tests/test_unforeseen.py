@@ -21,8 +21,10 @@ from test_multicast import GROUP, free_even_port, group_member
 from test_recoding import scene
 
 from rtplab.serving.admission.limits import Limits
+from rtplab.serving.media.feed import Feed
 from rtplab.serving.media.library import MovieLibrary
-from rtplab.serving.media.payloads import MediaStore, RtpJpeg
+from rtplab.serving.media.payloads import RtpJpeg
+from rtplab.serving.media.store import MediaStore, OpenMovie
 from rtplab.serving.process.server import RtspServer
 from rtplab.serving.process.status import StatusReporter
 from rtplab.serving.rtp.live import Channel, LiveStream
@@ -109,11 +111,11 @@ def test_a_method_that_fails_is_answered_and_the_connection_lives_on(
 @pytest.mark.parametrize(
     ("method", "owner", "name"),
     [
-        ("DESCRIBE", MediaStore, "rtp_jpeg"),
+        ("DESCRIBE", OpenMovie, "rtp_jpeg"),
         ("SETUP", MediaStore, "rtp_jpeg"),
         ("PLAY", Session, "go_to"),
         ("PLAY", Session, "play_headers"),
-        ("PLAY", RtpJpeg, "prepare"),
+        ("PLAY", Feed, "prepare"),
         ("TEARDOWN", Transmission, "say_goodbye"),
         ("TEARDOWN", InterleavedSink, "close"),
     ],
@@ -160,7 +162,7 @@ def fails_at(
 @pytest.mark.parametrize("frame", [1, 3])
 @pytest.mark.parametrize(
     ("owner", "name"),
-    [(Transmission, "send_due"), (RtpJpeg, "payloads"), (InterleavedSink, "send")],
+    [(Transmission, "send_due"), (Feed, "frame"), (InterleavedSink, "send")],
 )
 def test_a_frame_that_fails_ends_the_stream_with_bye_and_one_line(
     port: int,
@@ -181,6 +183,21 @@ def test_a_frame_that_fails_ends_the_stream_with_bye_and_one_line(
 
 
 @pytest.mark.parametrize("frame", [1, 3])
+def test_a_frame_that_can_not_be_cut_ends_the_stream_with_bye(
+    port: int, frame: int, monkeypatch: pytest.MonkeyPatch, log: pytest.LogCaptureFixture
+) -> None:
+    fails_at(frame, monkeypatch, RtpJpeg, "cut")
+    with StandardClient(port) as viewer:
+        viewer.watch()
+        assert viewer.wait(lambda: goodbyes(viewer))
+        assert ["is sent no more" in line for line in told(log)] == [False, True]
+        viewer.forget_media()
+        assert viewer.play("Range: npt=0-").status == 200
+        viewer.next_packet()
+        assert viewer.wait(lambda: viewer.pictures > 5)
+
+
+@pytest.mark.parametrize("frame", [1, 3])
 @pytest.mark.parametrize("kind", KINDS[1:])
 def test_whatever_kind_it_is_the_stream_ends_with_bye_and_the_session_is_ready(
     port: int,
@@ -189,14 +206,14 @@ def test_whatever_kind_it_is_the_stream_ends_with_bye_and_the_session_is_ready(
     monkeypatch: pytest.MonkeyPatch,
     log: pytest.LogCaptureFixture,
 ) -> None:
-    fails_at(frame, monkeypatch, RtpJpeg, "payloads", kind)
+    fails_at(frame, monkeypatch, RtpJpeg, "cut", kind)
     with StandardClient(port) as viewer:
         viewer.watch()
         assert viewer.wait(lambda: goodbyes(viewer))
         assert SECRET.encode() not in b"".join(packet for _, packet in viewer.frames)
         assert viewer.ask_in_session("PAUSE").status == 200
         assert viewer.play().status == 200
-    assert ["is sent no more" in line for line in told(log)] == [True]
+    assert ["is sent no more" in line for line in told(log)] == [False, True]
 
 
 def test_the_rest_of_a_frame_that_fails_does_not_keep_pause_from_its_work(

@@ -15,7 +15,7 @@ from rtplab.protocol.errors import MessageError
 from rtplab.protocol.rtsp.headers import Range, Transport
 from rtplab.serving.rtp.datagrams import PacketParts
 from rtplab.serving.rtp.delivery import PlayInfo
-from rtplab.serving.rtp.sinks import UdpSink, ViewerGone
+from rtplab.serving.rtp.sinks import NotSent, UdpSink, ViewerGone
 from rtplab.serving.rtp.stream import RtpStream
 from rtplab.serving.rtp.transmission import Transmission
 
@@ -74,6 +74,12 @@ class MulticastSink:
                 end.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_TTL, TTL)
         self._sinks = {**self._sinks, local_host: sink}
         self._find_max_payload()
+
+    @property
+    def not_sent(self) -> NotSent:
+        """What has been dropped on every way: on some networks there may be more."""
+        dropped = [sink.not_sent for sink in self._sinks.values()]
+        return min(dropped, key=lambda one: one.packets, default=NotSent())
 
     def _find_max_payload(self) -> None:
         self.max_payload = min(sink.max_payload for sink in self._sinks.values())
