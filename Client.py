@@ -47,6 +47,7 @@ class Client(RtspClient):
     PLAYING = State.PLAYING
 
     state = INIT  # the lab's scripts read it on the class, too
+    window: Any = None  # until createWidgets has built it, which a script may leave out
 
     def __init__(
         self,
@@ -115,7 +116,10 @@ class Client(RtspClient):
 
     def handler(self) -> None:
         """The window is to be closed: pause, and ask."""
-        self.window.confirm_close()
+        if self.window is None:
+            self.pauseMovie()
+        else:
+            self.window.confirm_close()
 
     def writeFrame(self, data: bytes) -> bytes:
         """Keep a JPEG in memory for `updateMovie`; no file is written."""
@@ -123,7 +127,7 @@ class Client(RtspClient):
 
     def updateMovie(self, imageFile: bytes) -> None:
         """Show a JPEG in the window now. Only in the thread that runs the window."""
-        if self.master is not None:
+        if self.window is not None:
             self.window.show(imageFile)
 
     # ------------------------------------------------------------------ RTSP

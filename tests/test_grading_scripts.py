@@ -302,6 +302,22 @@ def test_a_script_that_replaces_all_sockets(name: str) -> None:
         assert mock.close.called
 
 
+def test_a_script_without_a_screen() -> None:
+    """It leaves the widgets out, and has a mock for the window that they would be in."""
+    with patch.object(Client, "createWidgets"), patch("socket.socket"):
+        client = Client(MagicMock(), "127.0.0.1", 5678, 0, "movie.Mjpeg")
+        wait_for(lambda: client.rtspSocket is not None)
+        assert client.writeFrame(b"jpeg") == b"jpeg"
+        client.updateMovie(b"jpeg")
+        client.sendRtspRequest(client.SETUP)
+        client.parseRtspReply("RTSP/1.0 200 OK\nCSeq: 1\nSession: 5")
+        client.sendRtspRequest(client.PLAY)
+        client.parseRtspReply("RTSP/1.0 200 OK\nCSeq: 2\nSession: 5")
+        client.handler()
+        assert client.requestSent == client.PAUSE
+        client.close()
+
+
 def test_a_mock_that_answers(client: Client) -> None:
     replies = [f"RTSP/1.0 200 OK\nCSeq: {number}\nSession: 5".encode() for number in (1, 2)]
     mock = Mock(spec=["recv", "send"])

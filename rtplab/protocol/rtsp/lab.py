@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import NamedTuple
 
 from rtplab.protocol.errors import MessageError
@@ -103,6 +104,7 @@ def is_request_line(line: str) -> bool:
     return _request_line(line) is not None
 
 
+@lru_cache(maxsize=256)  # asked for several times, and all viewers of a movie write it alike
 def _request_line(line: str) -> _RequestLine | None:
     """Take a request line apart; None when it is none."""
     words = line.split(None, 1)
