@@ -301,7 +301,7 @@ def live(small_movie: Path) -> Iterator[tuple[LiveStream, int]]:
         thread.join()
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", [Unforeseen, MemoryError])
 @pytest.mark.parametrize(
     ("owner", "name"),
     [(LiveStream, "_show_to_all"), (Channel, "show"), (Channel, "finish"), (LiveStream, "join")],
