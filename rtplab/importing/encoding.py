@@ -133,5 +133,5 @@ def _decoded(picture: bytes) -> Image.Image:
         with Image.open(io.BytesIO(picture), formats=("JPEG",)) as image:
             decoded: Image.Image = image.convert("RGB")
             return decoded
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+    except Exception as error:  # Pillow passes on whatever its parsers stumble over
         raise ImportingError(f"a picture can't be decoded: {error}") from error

@@ -44,6 +44,8 @@ class MovieLibrary:
 
     def folders(self) -> list[Path]:
         """Return the folders in the folder that are named as movies are. Raises OSError."""
+        if self.folder is None:
+            return []
         return sorted(
             path
             for path in self.folder.iterdir()
