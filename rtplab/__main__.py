@@ -4,8 +4,9 @@
     rtplab play     play a movie from a server
     rtplab import   make a movie of a video, an animation or pictures
     rtplab info     say what a movie is like
+    rtplab grade    grade somebody's implementation of the lab
 
-`rtplab serve --help` and so on say what each of them takes.
+`rtplab serve --help` and the like say what each of them takes.
 """
 
 from __future__ import annotations
@@ -65,11 +66,18 @@ def _info(arguments: list[str]) -> int:
     return main(arguments)
 
 
+def _grade(arguments: list[str]) -> int:
+    from rtplab.grading.cli import main
+
+    return main(arguments, prog="rtplab grade")
+
+
 VERBS: dict[str, Callable[[list[str]], int]] = {
     "serve": _serve,
     "play": _play,
     "import": _import,
     "info": _info,
+    "grade": _grade,
 }
 
 

@@ -17,6 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from movies import MOVIE, ROOT, frames_of, jpeg_of_size, write_movie
 from pictures import without_huffman
+from systems import needs_links, needs_open_files_replaced
 
 from rtplab.movies import index as index_module
 from rtplab.movies import mistakes
@@ -537,7 +538,7 @@ def test_alone_a_stream_gives_what_comes_before_something_else(tmp_path):
 
 
 def test_without_pread_viewers_read_one_after_the_other(movie, monkeypatch):
-    monkeypatch.delattr(os, "pread")
+    monkeypatch.delattr(os, "pread", raising=False)
     seek = os.lseek
 
     def slow_seek(*arguments):
@@ -625,6 +626,7 @@ def test_two_viewers_share_a_movie_and_not_their_position(movie):
     assert other.frameNbr() == 1
 
 
+@needs_links
 def test_a_symbolic_link_shares_the_movie_of_its_file(movie):
     link = movie.with_name("link.Mjpeg")
     link.symlink_to(movie)
@@ -675,6 +677,7 @@ def test_a_movie_that_nobody_watches_is_freed(movie, file_access):
     assert file_access.count(str(movie)) == 2
 
 
+@needs_open_files_replaced
 @pytest.mark.parametrize("change", ["size", "time"])
 def test_a_file_that_has_changed_is_indexed_anew(movie, change):
     before = VideoStream(movie)
@@ -721,6 +724,7 @@ def test_a_file_cut_while_it_is_shown_is_an_error_and_no_crash(movie, length):
     )
 
 
+@needs_open_files_replaced
 def test_a_movie_may_be_deleted_while_it_is_shown(movie):
     stream = VideoStream(movie)
     movie.unlink()

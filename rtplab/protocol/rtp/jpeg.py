@@ -198,13 +198,14 @@ _HUFFMAN_TABLES = re.compile(bytes([0xFF, DHT]) + rb"[\x00\x01]")
 _USUAL_HEADERS = 1024
 
 
-def is_complete(buffer: bytes, start: int = 0) -> bool:
+def is_complete(buffer: bytes | memoryview, start: int = 0) -> bool:
     """Tell if the JPEG from `start` to the end has its end and Huffman tables, at a glance.
 
     That takes a tenth of what the walk of `completed` takes, which finds tables farther on, too.
     """
     end = start + _USUAL_HEADERS
-    return buffer.endswith(END_OF_IMAGE) and _HUFFMAN_TABLES.search(buffer, start, end) is not None
+    is_whole = buffer[-len(END_OF_IMAGE) :] == END_OF_IMAGE
+    return is_whole and _HUFFMAN_TABLES.search(buffer, start, end) is not None
 
 
 def completed(picture: bytes) -> bytes:
@@ -286,6 +287,15 @@ def parse(buffer: Buffer) -> JpegHeader:
     for segment in _segments(buffer, 0):
         reader.read(segment, buffer)
     return reader.header()
+
+
+def header_segments(buffer: Buffer) -> Iterator[Segment]:
+    """Segments without a picture around them, padded with FF at their end. Raises MovieError."""
+    offset = 0
+    while bytes(buffer[offset:]).strip(b"\xff"):
+        segment = _segment(buffer, offset)
+        yield segment
+        offset = segment.end
 
 
 def _segments(buffer: Buffer, start: int) -> Iterator[Segment]:

@@ -32,14 +32,10 @@ class MovieLibrary:
 
     def movies(self) -> list[Path]:
         """Return the movies directly in the folder, by name. Raises OSError."""
-        if self.folder is None:
-            return []
         return sorted(
             path
-            for path in self.folder.iterdir()
-            if _may_be_seen(path.name)
-            and _is_movie(path)
-            and self._is_inside(os.path.realpath(path))
+            for path in self._entries()
+            if _is_movie(path) and self._is_inside(os.path.realpath(path))
         )
 
     def folders(self) -> list[Path]:
@@ -47,10 +43,12 @@ class MovieLibrary:
         if self.folder is None:
             return []
         return sorted(
-            path
-            for path in self.folder.iterdir()
-            if _may_be_seen(path.name) and _is_named_as_movie(path) and os.path.isdir(path)
+            path for path in self._entries() if _is_named_as_movie(path) and os.path.isdir(path)
         )
+
+    def _entries(self) -> list[Path]:
+        entries = self.folder.iterdir() if self.folder is not None else ()
+        return [path for path in entries if _may_be_seen(path.name)]
 
     def find(self, name: str) -> Path:
         """Return the file that `name` means. Raises MessageError 404 when there is none.
