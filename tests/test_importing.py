@@ -17,7 +17,7 @@ from pictures import without_huffman
 from PIL import Image, ImageChops, ImageDraw, ImageStat
 
 from rtplab.__main__ import main
-from rtplab.importing import command, pyav, videos
+from rtplab.importing import command, encoding, pyav, videos
 from rtplab.importing.encoding import Encoder, TooLarge, fitted
 from rtplab.importing.progress import Progress
 from rtplab.importing.sources import open_source
@@ -186,6 +186,18 @@ def test_the_best_quality_that_fits_is_found():
     most = sizes[63]
     frame = Encoder(Wanted(max_frame=most), None).encode(image)
     assert len(frame) == max(size for size in sizes.values() if size <= most)
+
+
+def test_few_qualities_are_tried_where_one_picture_is_like_the_other(monkeypatch):
+    tried = []
+    encode = encoding._jpeg
+    monkeypatch.setattr(
+        encoding, "_jpeg", lambda image, quality: tried.append(quality) or encode(image, quality)
+    )
+    encoder = Encoder(Wanted(max_frame=5_000), None)
+    for _ in range(20):
+        encoder.encode(noisy((96, 96)))
+    assert len(tried) < 20 * 4
 
 
 def test_below_40_the_picture_shrinks_and_a_line_says_so(here, capsys):
