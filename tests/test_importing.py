@@ -361,6 +361,16 @@ def test_what_can_not_be_read_is_a_sentence(file, content, words, capsys):
     assert not list(Path().glob("*.Mjpeg"))
 
 
+def test_damaged_metadata_is_nobody_s_concern(here):
+    drawn(0).save("photo.jpg", exif=b"Exif\0\0MM\0*\0\0\0\x08\0\5\1\x12")
+    run = subprocess.run(
+        [sys.executable, "-m", "rtplab", "import", "photo.jpg"],
+        capture_output=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )
+    assert (run.returncode, run.stderr) == (0, b"")
+
+
 def test_an_empty_folder_and_a_damaged_picture_are_sentences(here, capsys):
     (here / "pictures").mkdir()
     assert main(["import", "pictures"]) == 1
