@@ -40,6 +40,8 @@ class MovieLibrary:
 
     def folders(self) -> list[Path]:
         """Return the folders in the folder that are named as movies are. Raises OSError."""
+        if self.folder is None:
+            return []
         return sorted(
             path for path in self._entries() if _is_named_as_movie(path) and os.path.isdir(path)
         )
