@@ -21,7 +21,9 @@ from test_multicast import GROUP, free_even_port, group_member
 from test_recoding import scene
 
 from rtplab.serving.admission.limits import Limits
-from rtplab.serving.media.payloads import MediaStore, RtpJpeg
+from rtplab.serving.media.feed import Feed
+from rtplab.serving.media.payloads import RtpJpeg
+from rtplab.serving.media.store import MediaStore, OpenMovie
 from rtplab.serving.rtp.multicast import MulticastChannels, parse_group
 from rtplab.serving.rtp.pacer import Pacer
 from rtplab.serving.rtp.sinks import InterleavedSink
@@ -104,11 +106,11 @@ def test_a_method_that_fails_is_answered_and_the_connection_lives_on(
 @pytest.mark.parametrize(
     ("method", "owner", "name"),
     [
-        ("DESCRIBE", MediaStore, "rtp_jpeg"),
+        ("DESCRIBE", OpenMovie, "rtp_jpeg"),
         ("SETUP", MediaStore, "rtp_jpeg"),
         ("PLAY", Session, "go_to"),
         ("PLAY", Session, "play_headers"),
-        ("PLAY", RtpJpeg, "prepare"),
+        ("PLAY", Feed, "prepare"),
         ("TEARDOWN", Transmission, "say_goodbye"),
         ("TEARDOWN", InterleavedSink, "close"),
     ],
@@ -149,7 +151,7 @@ def fails_at(count: int, monkeypatch: pytest.MonkeyPatch, owner: type, name: str
 @pytest.mark.parametrize("frame", [1, 3])
 @pytest.mark.parametrize(
     ("owner", "name"),
-    [(Transmission, "send_due"), (RtpJpeg, "payloads"), (InterleavedSink, "send")],
+    [(Transmission, "send_due"), (Feed, "frame"), (InterleavedSink, "send")],
 )
 def test_a_frame_that_fails_ends_the_stream_with_bye_and_one_line(
     port: int,
@@ -167,6 +169,21 @@ def test_a_frame_that_fails_ends_the_stream_with_bye_and_one_line(
         viewer.forget_media()
         assert viewer.play("Range: npt=0-").status == 200
         viewer.next_packet()
+
+
+@pytest.mark.parametrize("frame", [1, 3])
+def test_a_frame_that_can_not_be_cut_ends_the_stream_with_bye(
+    port: int, frame: int, monkeypatch: pytest.MonkeyPatch, log: pytest.LogCaptureFixture
+) -> None:
+    fails_at(frame, monkeypatch, RtpJpeg, "cut")
+    with StandardClient(port) as viewer:
+        viewer.watch()
+        assert viewer.wait(lambda: goodbyes(viewer))
+        assert ["is sent no more" in line for line in told(log)] == [False, True]
+        viewer.forget_media()
+        assert viewer.play("Range: npt=0-").status == 200
+        viewer.next_packet()
+        assert viewer.wait(lambda: viewer.pictures > 5)
 
 
 def test_the_rest_of_a_frame_that_fails_does_not_keep_pause_from_its_work(

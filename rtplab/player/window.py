@@ -242,11 +242,16 @@ class PlayerWindow:
         client = self.client
         server = f"{client.server_host}, port {client.server_port}"
         self._login_dialog = LoginDialog(
-            self.toplevel, client.error, server, client.user_name, self._log_in
+            self.toplevel,
+            client.error,
+            server,
+            client.user_name,
+            self._log_in,
+            client.needs_basic,
         )
 
-    def _log_in(self, user: str, password: str) -> None:
-        self.client.log_in(user, password)
+    def _log_in(self, user: str, password: str, allow_basic: bool) -> None:
+        self.client.log_in(user, password, allow_basic)
         # Before a refusal can come: it is to be asked anew then.
         self._refresh_controls(steady())
 

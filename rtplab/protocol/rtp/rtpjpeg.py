@@ -155,6 +155,7 @@ class JpegFragment(NamedTuple):
     restart_count: int
     tables: bytes
     data: memoryview
+    segments: bytes = b""  # of JPEG headers that go before those made here; they came otherwise
 
     @property
     def begins_jpeg(self) -> bool:
@@ -162,8 +163,13 @@ class JpegFragment(NamedTuple):
         return self.offset == 0 and self.data[:2] == START_OF_IMAGE
 
 
-def parse_payload(payload: bytes | bytearray | memoryview) -> JpegFragment:
+def parse_payload(
+    payload: bytes | bytearray | memoryview, size: tuple[int, int] | None = None
+) -> JpegFragment:
     """Take an RTP/JPEG payload apart. Raises PacketError when nothing can be made of it.
+
+    `size` in pixels is that of pictures whose width or height is 0: those of over 2,040 pixels, of
+    which something else has said it.
 
     RFC 2435 section 3.1 has all fragments of a picture say the same, but there are cameras
     (Micro-RTSP, espp) whose later ones have another Q. So only the first is asked, as FFmpeg,
@@ -182,8 +188,11 @@ def parse_payload(payload: bytes | bytearray | memoryview) -> JpegFragment:
         if offset == 0:  # it must describe a picture
             if kind & ~RESTART_TYPE not in (TYPE_422, TYPE_420):
                 raise PacketError(f"RTP/JPEG type {kind} is unknown")
-            if width == 0 or height == 0:
-                raise PacketError(f"an RTP/JPEG picture of {width * 8}x{height * 8} pixels")
+            if not (width and height or size):
+                pixels = f"{width * 8}x{height * 8} pixels"
+                raise PacketError(
+                    f"an RTP/JPEG picture of {pixels}, and nothing else says its size"
+                )
         if RESTART_TYPE <= kind < 2 * RESTART_TYPE:
             if len(view) < _RESTART.size:
                 raise PacketError("an RTP/JPEG restart header is cut short")
@@ -193,9 +202,8 @@ def parse_payload(payload: bytes | bytearray | memoryview) -> JpegFragment:
             tables, view = _parse_quantization_header(view, q)
     if not view:
         raise PacketError("an RTP/JPEG payload without picture data")
-    return JpegFragment(
-        word >> 24, offset, kind, q, width * 8, height * 8, interval, count, tables, view
-    )
+    columns, rows = (width * 8, height * 8) if width and height or size is None else size
+    return JpegFragment(word >> 24, offset, kind, q, columns, rows, interval, count, tables, view)
 
 
 def _parse_quantization_header(view: memoryview, q: int) -> tuple[bytes, memoryview]:

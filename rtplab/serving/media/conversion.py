@@ -1,7 +1,7 @@
 """Pictures that RFC 2435 can't carry, made into pictures that it can: once, ahead, for all viewers.
 
-The pacer sends for all sessions and must never wait, while a picture of 1920x1080 takes some 40 ms.
-So one thread per movie converts ahead of its viewers, and what is not ready is not waited for.
+A picture of 1920x1080 takes some 40 ms, for which nobody else may wait. So one thread per movie
+converts ahead of its viewers, and what is not ready is not waited for.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import tempfile
 import threading
 import time
 from collections import deque
+from collections.abc import Callable
 from typing import NamedTuple
 
 from rtplab.movies.movie import Movie
@@ -112,8 +113,10 @@ class _PictureFile:
 class ConvertedMovie:
     """The frames of a movie as RFC 2435 can carry them, counted from 1; its viewers share it."""
 
-    def __init__(self, movie: Movie) -> None:
+    def __init__(self, movie: Movie, converted: Callable[[], None] = lambda: None) -> None:
+        """`converted` is called for each frame that is settled, by the thread that converts."""
         self._movie = movie
+        self._tell = converted
         self._settled = bytearray(len(movie.frames) + 1)  # 1: converted, or can't be
         self._settled[0] = 1  # there is no frame 0
         self._places: dict[int, _Place] = {}
@@ -122,17 +125,18 @@ class ConvertedMovie:
         self._damage_reported = False
         self._denial_reported = False
         self._file: _PictureFile | None = None
-        # Guards what begins and ends the thread, and tells of every frame that is settled. It is
-        # never held for long: the pacer takes it.
+        # Guards what begins and ends the thread, and tells of every frame that is settled. Nothing
+        # blocks under it.
         self._changed = threading.Condition()
         self._thread: threading.Thread | None = None
         self._running = False
-        self._stopped = False
+        self._stopped = False  # nothing more is converted
+        self._closed = False  # and what there is goes
 
     def prepare(self, number: int, count: int, timeout: float) -> bool:
         """Wait until `count` frames from `number` on are ready, for `timeout` seconds at most.
 
-        Frames that are damaged or beyond the end are not waited for. Not for the pacer.
+        Frames that are damaged or beyond the end are not waited for.
         """
         deadline = time.monotonic() + timeout
         with self._changed:
@@ -164,18 +168,36 @@ class ConvertedMovie:
             self._give_up(f"converted pictures can't be kept: {_words(error)}")
             return None
 
+    def is_settled(self, number: int) -> bool:
+        """Tell if a frame has been converted, or can't be."""
+        return bool(self._settled[number])
+
     def has_lost(self, number: int) -> bool:
         """Tell if a frame that is not there will not come any more, though it is not damaged."""
         return self._stopped and (not self._settled[number] or number in self._places)
 
-    def close(self) -> None:
-        """Stop the thread, wait for it and give up the space on disk. May be called twice."""
+    def stop(self) -> None:
+        """Have the thread end soon, and the space on disk given up. May be called twice."""
         with self._changed:
-            self._stopped = True
+            self._stopped = self._closed = True
             self._changed.notify_all()
-            thread = self._thread
+            if self._running:
+                return  # the thread does the rest
+        self._close_file()
+
+    def join(self, timeout: float | None = None) -> bool:
+        """Wait until the thread has ended; tell if it has."""
+        thread = self._thread
         if thread is not None:
-            thread.join()
+            thread.join(timeout)
+        return thread is None or not thread.is_alive()
+
+    def close(self) -> None:
+        """Stop, and wait until all is given up. May be called twice."""
+        self.stop()
+        self.join()
+
+    def _close_file(self) -> None:
         if self._file is not None:
             self._file.close()
 
@@ -189,7 +211,8 @@ class ConvertedMovie:
 
     def _start(self) -> None:
         """Start the thread; where the system grants none, whoever asks next tries again."""
-        thread = threading.Thread(target=self._run, name="converter")
+        # A daemon: a read that never returns must not keep the program alive.
+        thread = threading.Thread(target=self._run, name="converter", daemon=True)
         try:
             thread.start()
         except RuntimeError as error:
@@ -207,6 +230,10 @@ class ConvertedMovie:
         except Exception as error:
             logger.debug("%s: the converter has failed", self._name, exc_info=True)
             self._give_up(f"pictures are converted no more: {_words(error)}")
+            with self._changed:
+                self._running = False
+        if self._closed:
+            self._close_file()
 
     def _next_missing(self, last: int) -> int:
         """Return the frame to convert after `last`; 0 if the thread is to end."""
@@ -240,6 +267,7 @@ class ConvertedMovie:
                 self._places[number] = place
             self._settled[number] = 1
             self._changed.notify_all()
+        self._tell()
 
     def _report_damage(self, number: int, error: Exception) -> None:
         if not self._damage_reported:
@@ -255,6 +283,7 @@ class ConvertedMovie:
                 return
             self._stopped = True
             self._changed.notify_all()
+        self._tell()
         logger.error("%s: %s", self._name, why)
 
     @property

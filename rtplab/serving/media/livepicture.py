@@ -12,7 +12,7 @@ from rtplab.serving.media.payloads import MAX_LAB_FRAME, WHOLE, Payloads
 
 
 class LivePicture:
-    """A picture and the moment at which it was given to us, in seconds of time.monotonic.
+    """A picture and the moment at which it was given to us, in seconds of clock.steady.
 
     For all threads: the first that wants it makes it, the others wait for that.
     """
@@ -56,9 +56,12 @@ class LivePicture:
         if not self._jpeg and not self._damage:
             try:
                 made = self._make()
-                end, problem = jpeg.measure(made)
-                self._damage = str(problem or "")
-                self._jpeg = made if end == len(made) else made[:end]
+                extent = jpeg.measure(made)
+                if extent.problem is not None:
+                    raise extent.problem
+                self._jpeg = jpeg.completed(made[: extent.end])
+            except MovieError as error:
+                self._damage = str(error)
             except Exception as error:  # whatever an encoder or its caller stumbles over
                 self._damage = f"{type(error).__name__}: {error}"
         if self._damage:

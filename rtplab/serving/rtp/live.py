@@ -19,17 +19,18 @@ import time
 from collections import deque
 from collections.abc import Callable
 
+from rtplab.clock import steady
 from rtplab.movies.cursor import MovieCursor
 from rtplab.protocol.errors import RtpLabError
 from rtplab.protocol.rtp.rtcp import ReportBlock
 from rtplab.protocol.rtsp.headers import Range
 from rtplab.protocol.rtsp.messages import printable
 from rtplab.serving.media.livepicture import LivePicture
-from rtplab.serving.media.payloads import WHOLE
+from rtplab.serving.media.payloads import MAX_LAB_FRAME, WHOLE
 from rtplab.serving.rtp.datagrams import PacketParts
 from rtplab.serving.rtp.delivery import PlayInfo
 from rtplab.serving.rtp.reports import SenderReports, ViewerReports
-from rtplab.serving.rtp.sinks import MAX_BURST, Sink, ViewerGone
+from rtplab.serving.rtp.sinks import MAX_BURST, NotSent, Sink, ViewerGone
 from rtplab.serving.rtp.stream import RtpStream, lab_stream, standard_stream
 
 # Seconds for which DESCRIBE waits for the first picture, whose size it is to tell.
@@ -52,7 +53,9 @@ class FanOut:
 
     max_burst = MAX_BURST
     is_lossy = True
+    not_sent = NotSent()  # somebody has it, as a rule
     report_socket: socket.socket | None = None
+    not_sent = NotSent()  # as a whole: what one of the viewers lacks, others have
 
     def __init__(self, max_payload: int) -> None:
         self.max_payload = max_payload
@@ -131,10 +134,10 @@ class Channel:
             self.stream.skip(picture.moment - self.picture.moment)
         self.picture = picture
         self.fan_out.begin_frame(self.stream.sequence_number, self.stream.timestamp)
-        self.stream.begin_frame(payloads, 0.0)
+        self.stream.begin_frame(payloads, 0.0, steady())
         self.share = self.stream.send_burst()
         if self._reports is not None:
-            self._reports.send_if_due(time.monotonic())
+            self._reports.send_if_due(steady())
 
     def send_burst(self) -> None:
         """Send some more of the picture, if there is more of it."""
@@ -181,7 +184,7 @@ class Channel:
         if is_goodbye:
             alone.say_goodbye()
         else:
-            alone.send_if_due(time.monotonic())
+            alone.send_if_due(steady())
 
 
 class LiveStream:
@@ -199,7 +202,7 @@ class LiveStream:
         self._newest: LivePicture | None = None
         self._is_new = False
         self._is_closed = False
-        self._channels: dict[int, Channel] = {}  # of standard viewers, by the size of payload
+        self._channels: dict[int, Channel] = {}  # of all but lab viewers, by the size of payload
         self._lab_channels: set[Channel] = set()
         self._logged_at = -LOG_INTERVAL
         self.skipped = 0  # pictures for which there was no time, or that could not be sent
@@ -215,7 +218,7 @@ class LiveStream:
         """
         with self._changed:
             self.skipped += self._is_new
-            self._newest, self._is_new = LivePicture(make, time.monotonic()), True
+            self._newest, self._is_new = LivePicture(make, steady()), True
             self._changed.notify_all()
 
     def close(self) -> None:
@@ -255,13 +258,16 @@ class LiveStream:
 
     def standard_seat(self, sink: Sink, viewer: str) -> LiveSeat:
         """Return a seat for a viewer of the standard; `viewer` is whom the log names."""
-        size = min(self._max_payload, sink.max_payload)
+        return self.seat(sink, min(self._max_payload, sink.max_payload), viewer)
+
+    def seat(self, sink: Sink, cut: int, viewer: str) -> LiveSeat:
+        """Return a seat among those whose payloads have `cut` bytes, or for whom they are WHOLE."""
         with self._changed:
-            channel = self._channels.get(size)
+            channel = self._channels.get(cut)
             if channel is None:
-                fan_out = FanOut(size)
-                channel = Channel(standard_stream(fan_out), fan_out, size, self._cname)
-                self._channels[size] = channel
+                fan_out = FanOut(cut or MAX_LAB_FRAME)
+                channel = Channel(standard_stream(fan_out), fan_out, cut, self._cname)
+                self._channels[cut] = channel
         return LiveSeat(self, channel, sink, viewer)
 
     def newest_of(self, channel: Channel) -> _Frame | None:
@@ -342,9 +348,9 @@ class LiveStream:
         except (RtpLabError, OSError) as error:
             with self._changed:
                 self.skipped += 1
-                is_due = time.monotonic() >= self._logged_at + LOG_INTERVAL
+                is_due = steady() >= self._logged_at + LOG_INTERVAL
                 if is_due:
-                    self._logged_at = time.monotonic()
+                    self._logged_at = steady()
             if is_due:
                 name = printable(self.name, 80)
                 logger.warning("%s: a picture, and maybe more, is skipped: %s", name, error)

@@ -25,12 +25,13 @@ class RtpStream:
         "sink",
         "ssrc",
         "sequence_number",
-        "frames_sent",
-        "packets_sent",
-        "bytes_sent",
+        "_frames",
+        "_packets_numbered",
+        "_bytes",
         "_first_timestamp",
         "_media_time",
         "_last_timestamp",
+        "_last_began",
         "_mark_single_packets",
         "_bursts",
         "_burst_share",
@@ -51,10 +52,12 @@ class RtpStream:
         self._first_timestamp = first_timestamp
         self._media_time = 0.0  # seconds since the first frame
         self._last_timestamp = first_timestamp  # of the frame sent last
+        self._last_began: float | None = None  # when that was, in seconds of `clock.steady`
         self._mark_single_packets = mark_single_packets
-        self.frames_sent = 0
-        self.packets_sent = 0
-        self.bytes_sent = 0  # of payload
+        # What has been handed to the sink, which may not have taken all of it.
+        self._frames = 0
+        self._packets_numbered = 0
+        self._bytes = 0
         self._bursts: list[list[PacketParts]] = []  # of the frame under way, still to be sent
         self._burst_share = 1.0
 
@@ -63,11 +66,27 @@ class RtpStream:
         """The timestamp of the next frame, in 90 kHz ticks."""
         return (self._first_timestamp + round(self._media_time * CLOCK_RATE)) & 0xFFFFFFFF
 
-    def begin_frame(self, payloads: Payloads, duration: float) -> None:
+    @property
+    def frames_sent(self) -> int:
+        """How many frames have been sent."""
+        return self._frames - self.sink.not_sent.frames
+
+    @property
+    def packets_sent(self) -> int:
+        """How many packets have been sent."""
+        return self._packets_numbered - self.sink.not_sent.packets
+
+    @property
+    def bytes_sent(self) -> int:
+        """How many bytes of payload have been sent."""
+        return self._bytes - self.sink.not_sent.payload
+
+    def begin_frame(self, payloads: Payloads, duration: float, now: float) -> None:
         """Take a frame that is shown for `duration` seconds; `send_burst` sends it.
 
-        A frame without payloads is skipped.
+        It begins `now`, in seconds of `clock.steady`. A frame without payloads is skipped.
         """
+        self._last_began = now
         packets = self._packets(payloads)
         self._bursts = evenly(packets, self.sink.max_burst) if packets else []
         self._burst_share = 1 / max(1, len(self._bursts))
@@ -100,17 +119,23 @@ class RtpStream:
         marker = count > 1 or self._mark_single_packets
         headers = pack_headers(count, marker, MJPEG, self.sequence_number, timestamp, self.ssrc)
         self.sequence_number = (self.sequence_number + count) & 0xFFFF
-        self.packets_sent += count
-        self.bytes_sent += _size(payloads)
-        self.frames_sent += 1
+        self._packets_numbered += count
+        self._bytes += _size(payloads)
+        self._frames += 1
         return list(zip(headers, payloads, strict=True))
 
-    def sender_report(self, wall_clock: float) -> rtcp.SenderReport:
-        """Return what is to be reported (RFC 3550 section 6.4.1); `wall_clock` is Unix time."""
+    def sender_report(self, now: float, wall_clock: float) -> rtcp.SenderReport:
+        """Return what is to be reported (RFC 3550 section 6.4.1).
+
+        `now` is in seconds of `clock.steady`, `wall_clock` is the same in Unix time. Its timestamp
+        is that of this moment, not that of a frame, of which there may be none at the moment.
+        """
+        since = now - self._last_began if self._last_began is not None else 0.0
+        timestamp = self._last_timestamp + round(since * CLOCK_RATE)
         return rtcp.SenderReport(
             self.ssrc,
             rtcp.ntp_timestamp(wall_clock),
-            self._last_timestamp,
+            timestamp & 0xFFFFFFFF,
             self.packets_sent,
             self.bytes_sent,
         )

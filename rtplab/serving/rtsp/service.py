@@ -15,8 +15,8 @@ from rtplab.protocol.rtp.packet import HEADER_SIZE
 from rtplab.serving.admission.access import UserDatabase
 from rtplab.serving.admission.limits import Admission, Limits
 from rtplab.serving.media.library import MovieLibrary
-from rtplab.serving.media.payloads import MediaStore
 from rtplab.serving.media.playback import frame_rate
+from rtplab.serving.media.store import MediaStore
 from rtplab.serving.rtp.live import LiveStreams
 from rtplab.serving.rtp.multicast import MulticastChannels
 from rtplab.serving.rtp.pacer import Pacer

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 
 from rtplab.movies.cursor import MovieCursor
@@ -13,7 +14,7 @@ from rtplab.protocol.rtsp import sdp
 from rtplab.protocol.rtsp.headers import Transport
 from rtplab.protocol.rtsp.messages import Dialect, printable
 from rtplab.serving.admission.descriptors import is_resource_exhaustion
-from rtplab.serving.media.payloads import Media
+from rtplab.serving.media.feed import Feed
 from rtplab.serving.media.playback import Playback
 from rtplab.serving.rtp.live import LiveStream
 from rtplab.serving.rtp.multicast import (
@@ -93,7 +94,7 @@ class SessionMaker:
         """
         library = self.service.library
         path = library.find_meant(name) if dialect is Dialect.LAB else library.find(name)
-        right = path.relative_to(library.folder).as_posix()
+        right = path.relative_to(library.folder or path).as_posix()
         if name.removeprefix("./") != right:
             self.client.connection.forgiveness.add("The movie's name", name, printable(right, 80))
         try:
@@ -116,7 +117,8 @@ class SessionMaker:
         if live is not None:
             return self._describe_live(resource, live)
         movie = self.open_movie(resource.name, dialect)
-        width, height = self.service.media.rtp_jpeg(movie).size()
+        with self.service.media.use(movie) as opened:
+            width, height = opened.rtp_jpeg().size()
         return sdp.describe(
             name=resource.name,
             origin=self.client.local_host or "127.0.0.1",
@@ -174,14 +176,16 @@ class SessionMaker:
                 movie, lambda group, port: self._channel(resource, movie, group, port)
             )
             return Session(session_id, dialect, resource, seat.channel.transport, seat)
-        if dialect is Dialect.LAB:
-            media: Media = service.media.whole_frames(movie)
-        else:
-            media = service.media.rtp_jpeg(movie)  # it may refuse, while nothing is open yet
-        sink, transport = open_sink(client, dialect, chosen)
         is_lab = dialect is Dialect.LAB
+        playback = self._playback(movie)
+        feed_of = service.media.whole_frames if is_lab else service.media.rtp_jpeg
+        with ExitStack() as undo:
+            feed = feed_of(movie, playback)  # it may refuse, while nothing else is open yet
+            undo.callback(feed.close)
+            sink, transport = open_sink(client, dialect, chosen)
+            undo.pop_all()
         stream = lab_stream(sink, service.marker) if is_lab else standard_stream(sink)
-        transmission = self._transmission(movie, media, stream, client.name, has_rtcp=not is_lab)
+        transmission = self._transmission(playback, feed, stream, client.name, has_rtcp=not is_lab)
         transport = replace(transport, ssrc=stream.ssrc)
         return Session(session_id, dialect, resource, transport, transmission)
 
@@ -206,18 +210,23 @@ class SessionMaker:
 
     def _channel(self, resource: Resource, movie: Movie, group: str, port: int) -> MulticastChannel:
         """Return a sender of the movie to all who join the group."""
-        media = self.service.media.rtp_jpeg(movie)
-        stream = standard_stream(open_multicast_sink(self.client.local_host, group, port))
+        playback = self._playback(movie)
+        with ExitStack() as undo:
+            feed = self.service.media.rtp_jpeg(movie, playback)
+            undo.callback(feed.close)
+            sink = open_multicast_sink(self.client.local_host, group, port)
+            undo.pop_all()
+        stream = standard_stream(sink)
         name = f"the multicast of {printable(resource.name, 80)}"
-        transmission = self._transmission(movie, media, stream, name, has_rtcp=True)
+        transmission = self._transmission(playback, feed, stream, name, has_rtcp=True)
         return MulticastChannel(transmission, multicast_transport(group, port, stream.ssrc))
 
     def _transmission(
-        self, movie: Movie, media: Media, stream: RtpStream, viewer: str, has_rtcp: bool
+        self, playback: Playback, feed: Feed, stream: RtpStream, viewer: str, has_rtcp: bool
     ) -> Transmission:
         service = self.service
         cname = service.cname if has_rtcp else None
-        return Transmission(self._playback(movie), media, stream, service.pacer, viewer, cname)
+        return Transmission(playback, feed, stream, service.pacer, viewer, cname)
 
     def _playback(self, movie: Movie) -> Playback:
         return Playback(MovieCursor(movie), self.service.frame_rate(movie), self.service.loop)
