@@ -106,6 +106,19 @@ def test_the_arrow_of_a_submenu_is_lit_and_opens_it_like_the_rest_of_its_line(wa
     display.key("Escape", "Escape")
 
 
+def test_the_window_stays_above_others_while_that_is_wanted(watch, root, display, monkeypatch):
+    """Without a window manager nobody obeys: what it is told is looked at."""
+    player = watch()
+    focus(root, display)
+    told = []
+    monkeypatch.setattr(root, "attributes", lambda *arguments: told.append(arguments))
+    for number, said in enumerate(("Always on top", "No longer on top"), start=1):
+        display.key("shift+t")
+        assert pump(root, lambda number=number: len(told) == number)
+        assert said in words(player)
+    assert told == [("-topmost", True), ("-topmost", False)]
+
+
 def _menus_of(root) -> list:
     return [child for child in root.winfo_children() if child.winfo_class() == "Menu"]
 

@@ -204,6 +204,20 @@ def test_the_packet_page_says_what_the_fields_mean(watch, root):
     assert abs(place - player.window.controller.position) < 0.5
 
 
+def test_messages_are_copied_all_or_what_is_selected(watch, root):
+    player = watch()
+    player.window.panel.show("Messages")
+    page = player.window.panel.pages.messages
+    assert pump(root, lambda: "PLAY rtsp://" in page.text.get("1.0", "end"))
+    page.copy.invoke()
+    copied = root.clipboard_get()
+    assert copied.startswith("OPTIONS rtsp://") and "\nRTSP/1.0 200 OK\nCSeq: 1\n" in copied
+    assert "→" not in copied and "RFC" not in copied
+    page.text.tag_add("sel", "2.0", "2.7")
+    page.copy.invoke()
+    assert root.clipboard_get() == "OPTIONS"
+
+
 def test_selected_text_is_legible_whatever_its_colour(watch, root):
     player = watch()
     player.window.panel.show("Messages")
