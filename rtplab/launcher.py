@@ -16,7 +16,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
-from rtplab import __version__
 from rtplab.console import write_every_name
 from rtplab.protocol.errors import MessageError
 from rtplab.protocol.rtsp.urls import parse_url
@@ -27,6 +26,7 @@ from rtplab.receiving.rtp.playout import DEFAULT_LATENCY, PlayoutBuffer
 from rtplab.receiving.rtsp.standarddialogue import TRANSPORTS
 from rtplab.receiving.rtsp.trust import TlsTrust
 from rtplab.serving.process.signals import ending_signals
+from rtplab.version import __version__
 
 if TYPE_CHECKING:
     from rtplab.player.model.client import PlayerClient
@@ -142,14 +142,42 @@ def _play_headless(options: argparse.Namespace, make_client: MakeClient) -> int:
     capture = _open_capture(options)
     if capture is None and options.pcap:
         return 1
-    client = client_for(options, None, make_client)
-    if capture is not None:
-        client.capture_to(capture)
     what = HeadlessOptions(options.frames, options.duration, options.save, options.json)
     try:
-        return HeadlessRun(client, what).run()
+        with _interrupted_once():
+            client = client_for(options, None, make_client)
+            if capture is not None:
+                client.capture_to(capture)
+            return HeadlessRun(client, what).run()
+    except KeyboardInterrupt:
+        print("It was interrupted before there was a connection.", file=sys.stderr)
+        return 1
     finally:
         _finish(capture)
+
+
+@contextmanager
+def _interrupted_once() -> Iterator[None]:
+    """Let the first ending signal be a KeyboardInterrupt, and no other after it.
+
+    What follows takes a second at the most; then the program ends.
+    """
+    is_interrupted = False
+
+    def interrupt(*_: object) -> None:
+        nonlocal is_interrupted
+        is_interrupted = True
+        for number in ending_signals():
+            signal.signal(number, signal.SIG_IGN)
+        raise KeyboardInterrupt
+
+    before = {number: signal.signal(number, interrupt) for number in ending_signals()}
+    try:
+        yield
+    finally:
+        if not is_interrupted:
+            for number, handler in before.items():
+                signal.signal(number, handler)
 
 
 def _play_in_window(
@@ -185,9 +213,14 @@ def _play_on(
     """Play in a window until it is closed."""
     from rtplab.player.window import PlayerWindow
 
+    def end() -> None:
+        """End the session and close the window; do without that if it takes too long."""
+        window = PlayerWindow.of(root)
+        root.quit() if window is None else window.close()
+
     for number in ending_signals():
         # Tk would only report a KeyboardInterrupt, and forget a `quit` before its main loop.
-        signal.signal(number, lambda *_: root.after(0, root.quit))
+        signal.signal(number, lambda *_: root.after(0, end))
     capture = _open_capture(options)
 
     def show(client: LaunchedClient) -> PlayerWindow:
@@ -205,7 +238,7 @@ def _play_on(
     client = client_for(options, root, make_client)
     window = show(client)
     if options.server is not None:
-        window.remember(_address(options))
+        window.address = _address(options)
     if "://" in options.movie:
         window.play()  # whoever names an address wants to see it; the lab presses Setup
     try:
@@ -222,6 +255,8 @@ def _options_for_new_window(options: argparse.Namespace) -> list[str]:
     given = ["--transport", options.transport]
     if options.ca:
         given += ["--ca", options.ca]
+    if options.allow_basic:
+        given.append("--allow-basic")
     return [*given, "--insecure"] if options.insecure else given
 
 
@@ -237,7 +272,7 @@ def client_for(
     """
     named = options.server, options.server_port or 0, options.rtp_port or 0, options.movie
     host, port, rtp_port, movie = where or named
-    trust = TlsTrust(options.ca, options.insecure)
+    trust = TlsTrust(options.ca, options.insecure, options.allow_basic)
     client = make_client(master, host, port, rtp_port, movie, options.transport, trust)
     client.playout.latency = options.latency / 1000
     client.impairment.conditions = options.impair
@@ -295,6 +330,11 @@ def parse_arguments(argv: list[str] | None, prog: str) -> argparse.Namespace:
     )
     parser.add_argument(
         "--insecure", action="store_true", help="rtsps: take any certificate, whoever has made it"
+    )
+    parser.add_argument(
+        "--allow-basic",
+        action="store_true",
+        help="rtsp: send the password even if everybody on the way can read it (Basic)",
     )
     parser.add_argument(
         "--latency",

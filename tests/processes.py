@@ -161,6 +161,12 @@ class ClientRun:
     seconds: float
 
     @property
+    def told(self) -> str:
+        """What stderr says, but for what was forgiven."""
+        lines = self.stderr.splitlines(keepends=True)
+        return "".join(line for line in lines if not line.startswith("Forgiven: "))
+
+    @property
     def report(self) -> dict[str, Any]:
         """The object that `--json` prints, which is all there is on stdout."""
         report = json.loads(self.stdout)

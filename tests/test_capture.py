@@ -194,6 +194,17 @@ def test_traffic_keeps_packets_only_while_somebody_watches():
     assert traffic.last_rtp().data == b"rtp"
 
 
+def test_traffic_keeps_what_was_forgiven_between_the_messages_but_not_in_a_capture(tmp_path):
+    traffic = Traffic(lambda: ENDS)
+    traffic.message_sent(b"one", 1.0)
+    traffic.forgave("Two.", 2.0)
+    traffic.message_received(b"three", 3.0)
+    assert [entry.when for entry in traffic.story] == [1.0, 2.0, 3.0]
+    assert [message.data for message in traffic.messages] == [b"one", b"three"]
+    assert traffic.message_count == 3
+    assert traffic.save(tmp_path / "capture.pcap") == 2
+
+
 def test_traffic_is_bounded():
     traffic = Traffic(lambda: ENDS)
     traffic.watching = True

@@ -137,7 +137,7 @@ def test_the_digits_of_the_movie_file_are_skipped(digits):
     assert assembly.add(3, FRAME[6:]) == [(2, FRAME)]
 
 
-@pytest.mark.parametrize("prefix", [b"0001", b"0000012", b"12a45", b"     "])
+@pytest.mark.parametrize("prefix", [b"12a45", b"     ", b"01234567890"])
 def test_nothing_else_is_skipped(prefix):
     assembly = Assembly()
     assert assembly.add(1, prefix + FRAME) == []

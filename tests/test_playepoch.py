@@ -7,8 +7,6 @@ import pytest
 from rtplab.receiving.rtp.frames import Frame
 from rtplab.receiving.rtp.timeline import CLOCK_RATE
 from rtplab.receiving.rtsp.playepoch import (
-    FRAME_OVERHEAD,
-    MAX_EARLY,
     MAX_LEAD,
     PlayEpoch,
     PlayStart,
@@ -77,49 +75,23 @@ def test_timestamps_that_stand_still_cost_one_frame_at_most(rtptime):
 # --- Before the reply, and without one -----------------------------------------------------------
 
 
-def awaiting(**told):
-    return PlayEpoch(PlayStart(), frame_rate=RATE, asked_at=100.0, **told)
-
-
-def test_frames_before_the_reply_wait_for_what_it_says():
-    epoch = awaiting()
-    early = [frame(tick) for tick in (CLOCK_RATE - STEP, CLOCK_RATE, CLOCK_RATE + STEP)]
-    assert epoch.admit(early[:1]) == epoch.admit(early[1:]) == []
-    admitted = epoch.begin(PlayStart(start=5.0, rtptime=CLOCK_RATE))
-    assert [found.number for found in admitted] == [5 * RATE + 1, 5 * RATE + 2]
-    assert numbers(epoch, [CLOCK_RATE + 2 * STEP]) == [5 * RATE + 3]
+def test_the_reply_says_where_the_first_frame_is():
+    epoch = PlayEpoch(PlayStart(), frame_rate=RATE)
+    epoch.begin(PlayStart(start=5.0, rtptime=CLOCK_RATE))
+    ticks = (CLOCK_RATE - STEP, CLOCK_RATE, CLOCK_RATE + STEP)
+    assert numbers(epoch, ticks) == [5 * RATE + 1, 5 * RATE + 2]
 
 
 def test_of_a_lab_server_all_frames_are_wanted_as_they_are():
-    epoch = PlayEpoch(asked_at=100.0)
-    early = [frame(7), frame(7)]
-    assert epoch.admit(early) == []
-    assert epoch.begin(None) == early
-    later = [frame(3)._replace(media_time=2.5)]
+    epoch = PlayEpoch()
+    epoch.begin(None)
+    later = [frame(7), frame(7), frame(3)._replace(media_time=2.5)]
     assert epoch.admit(later) == later
-    assert epoch.position_of(later[0]) == 2.5
-
-
-def test_a_play_that_is_refused_or_not_answered_wants_no_early_frame():
-    epoch = awaiting()
-    epoch.admit([frame(0)])
-    epoch.give_up()
-    assert numbers(epoch, [STEP]) == [1]
-
-
-def test_those_that_wait_for_a_reply_are_bounded_in_bytes():
-    size = 1024 * 1024
-    for data in (bytes(size), b""):
-        epoch = awaiting()
-        room = MAX_EARLY // (len(data) + FRAME_OVERHEAD)
-        count = room + 3
-        epoch.admit([frame(tick)._replace(data=data) for tick in range(0, count * STEP, STEP)])
-        admitted = epoch.begin(PlayStart(rtptime=0))
-        assert [found.number for found in admitted] == list(range(4, count + 1))
+    assert epoch.position_of(later[-1]) == 2.5
 
 
 def test_the_first_frame_tells_how_long_it_took():
-    epoch = awaiting()
+    epoch = PlayEpoch(PlayStart(), frame_rate=RATE, asked_at=100.0)
     epoch.begin(PlayStart())
     assert epoch.first_frame_delay is None
     epoch.arrived(frame(0)._replace(arrival=100.5))

@@ -10,7 +10,7 @@ from rtplab.protocol.rtsp.headers import Transport
 from rtplab.protocol.rtsp.messages import InterleavedFrame
 from rtplab.receiving.rtp.frames import LabAssembler
 from rtplab.receiving.rtp.impairment import Conditions
-from rtplab.receiving.rtp.receiver import MediaReceiver
+from rtplab.receiving.rtp.receiver import MAX_EARLY, Gate, MediaReceiver
 from rtplab.receiving.rtp.reception import Reception
 from rtplab.receiving.rtp.rtpsocket import Batch
 
@@ -52,9 +52,68 @@ def watched(*batches):
         lambda frames: happened.extend(frame.number for frame in frames),
         lambda: happened.append("bye"),
     )
+    receiver.let_in()
     ports = Ports(*batches)
     receiver.listen(ports, with_rtcp=False)
     return happened
+
+
+# --- Before the reply to PLAY -------------------------------------------------------------------
+
+
+def asked(*batches, first=None, is_refused=False, before=Gate.SHUT):
+    """What happens once PLAY is answered; the batches have come before."""
+    happened = []
+    receiver = MediaReceiver(
+        Reception(LabAssembler(), patience=PATIENCE),
+        lambda frames: happened.extend(frame.number for frame in frames),
+        lambda: happened.append("bye"),
+    )
+    if before is Gate.OPEN:
+        receiver.let_in()
+    receiver.hold()
+    receiver.listen(Ports(*batches), with_rtcp=False)
+    assert happened == []
+    if is_refused:
+        receiver.give_up()
+    else:
+        receiver.let_in(first)
+    receiver.listen(Ports([]), with_rtcp=False)
+    return happened, receiver
+
+
+def test_what_is_swapped_before_the_reply_is_put_in_order_by_the_reply():
+    assert asked([rtp(2)], [rtp(1)], [rtp(3)], first=1)[0] == [1, 2, 3]
+
+
+def test_the_end_may_come_before_the_reply():
+    assert asked([rtp(1)], [goodbye()], first=1)[0] == [1, "bye"]
+
+
+def test_the_end_of_an_earlier_play_is_not_that_of_the_next():
+    assert asked([goodbye()], before=Gate.OPEN)[0] == []
+
+
+def test_what_came_before_a_refusal_is_not_shown_at_the_next_play():
+    happened, receiver = asked([rtp(1)], is_refused=True)
+    receiver.hold()
+    receiver.let_in()
+    receiver.listen(Ports([rtp(2)]), with_rtcp=False)
+    assert happened == [2]
+
+
+def test_a_refusal_does_not_swallow_the_end():
+    assert asked([goodbye()], is_refused=True, before=Gate.OPEN)[0] == ["bye"]
+
+
+def test_what_waits_for_the_reply_is_bounded():
+    packet = pack_header(0, 26, 1, 0, SSRC)
+    batches = [[Batch([packet + bytes(60_000)] * 64, 5000, False)]] * 20
+    _, receiver = asked(*batches, is_refused=True)
+    receiver.hold()
+    receiver.listen(Ports(*batches), with_rtcp=False)
+    held = sum(len(packet) for packets, _ in receiver._early for packet in packets)
+    assert MAX_EARLY / 2 < held < MAX_EARLY
 
 
 def test_goodbye_ends_the_stream_at_once_when_all_has_come():
@@ -76,6 +135,7 @@ def test_what_is_delayed_on_purpose_comes_out_by_tcp_although_nothing_more_arriv
         lambda frames: happened.extend(frame.number for frame in frames),
         lambda: happened.append("bye"),
     )
+    receiver.let_in()
     receiver.transport = Transport(interleaved=(0, 1))
     receiver.impairment.conditions = Conditions(delay=0.05)
     report_due = receiver.reporter.deadline()

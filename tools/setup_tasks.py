@@ -38,7 +38,7 @@ TESTS_FAILED = 1  # pytest's status when all tests were run; any other means tha
 FEW = 3
 """Of thousands of tests with real programs, so many may fail once because the machine was busy."""
 
-WITH_OPTIONS = ("fuzz", "soak")
+WITH_OPTIONS = ("fuzz", "soak", "grade-soak")
 """The tasks that take arguments of their own."""
 
 USAGE_STATUS = 2
@@ -52,7 +52,7 @@ class SetupError(Exception):
 def main(arguments: list[str]) -> int:
     tasks: dict[str, Callable[..., int]] = {
         **{"run": run, "test": test, "check": check, "movie": movie, "bench": bench},
-        **{"fuzz": fuzz, "soak": soak},
+        **{"fuzz": fuzz, "soak": soak, "grade-soak": grade_soak},
     }
     task, *options = arguments or [""]
     if task not in tasks or (options and task not in WITH_OPTIONS):
@@ -111,6 +111,12 @@ def soak(minutes: str = "5", *seed: str) -> int:
     """Let many viewers come for so long, and see if the server stays what it is."""
     set_up(machines.this_machine(), "dependencies", "test")
     return become(["tests/soak/run.py", minutes, *seed])
+
+
+def grade_soak(*runs: str) -> int:
+    """Grade ours and the textbook over and over, and see if a verdict is ever wrong."""
+    set_up(machines.this_machine(), "dependencies", "test", peers=True)
+    return become(["tests/grading/soak.py", *runs])
 
 
 def check() -> int:

@@ -10,6 +10,7 @@ import threading
 from collections import deque
 from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 from rtplab.protocol.rtsp.states import STATE_CHANGING_METHODS
 from rtplab.receiving.files.capture import (
@@ -27,13 +28,20 @@ MAX_MESSAGE_BYTES = 4 * 1024 * 1024  # of messages: real ones have 300 bytes, bu
 MAX_PACKET_BYTES = 64 * 1024 * 1024
 
 
+class Remark(NamedTuple):
+    """A sentence about the traffic; `when` is Unix time in seconds."""
+
+    sentence: str
+    when: float
+
+
 class Traffic(Recorder):
     """The observer of a client: its threads call, the window reads."""
 
     def __init__(self, endpoints: Callable[[], Endpoints | None]) -> None:
         super().__init__(endpoints)
         self._lock = threading.Lock()  # guards all that follows
-        self._messages: deque[CapturedMessage] = deque()
+        self._messages: deque[CapturedMessage | Remark] = deque()
         self._message_bytes = 0
         self._packets: deque[CapturedPacket] = deque()
         self._bytes = 0
@@ -49,25 +57,37 @@ class Traffic(Recorder):
     def keep(self, entry: CapturedMessage | CapturedPacket) -> None:
         with self._lock:
             if isinstance(entry, CapturedMessage):
-                self._keep_message(entry)
+                self._keep_message(entry, len(entry.data))
                 return
             self._packets.append(entry)
             self._bytes += len(entry.data)
             while self._bytes > MAX_PACKET_BYTES:
                 self._bytes -= len(self._packets.popleft().data)
 
-    def _keep_message(self, message: CapturedMessage) -> None:
+    def forgave(self, sentence: str, when: float) -> None:
+        with self._lock:
+            self._keep_message(Remark(sentence, when), len(sentence))
+
+    def _keep_message(self, message: CapturedMessage | Remark, size: int) -> None:
         self._messages.append(message)
         self.message_count += 1
-        self._message_bytes += len(message.data)
+        self._message_bytes += size
         while len(self._messages) > MAX_MESSAGES or self._message_bytes > MAX_MESSAGE_BYTES:
-            self._message_bytes -= len(self._messages.popleft().data)
+            oldest = self._messages.popleft()
+            self._message_bytes -= len(
+                oldest.sentence if isinstance(oldest, Remark) else oldest.data
+            )
+
+    @property
+    def story(self) -> list[CapturedMessage | Remark]:
+        """The messages that are kept, and the remarks on them, oldest first."""
+        with self._lock:
+            return list(self._messages)
 
     @property
     def messages(self) -> list[CapturedMessage]:
         """The messages that are kept, oldest first."""
-        with self._lock:
-            return list(self._messages)
+        return [message for message in self.story if isinstance(message, CapturedMessage)]
 
     @property
     def packets(self) -> list[CapturedPacket]:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from tkinter import ttk
 
 from rtplab.player.look.theme import Theme
-from rtplab.player.model.traffic import Traffic
+from rtplab.player.model.traffic import Remark, Traffic
 from rtplab.protocol.rtsp.explain import explain_message
 from rtplab.protocol.rtsp.messages import printable
 from rtplab.receiving.files.capture import CapturedMessage
@@ -68,15 +68,20 @@ class MessagesPage(ttk.Frame):
     def _colour(self) -> None:
         theme = self._theme
         p, px, text = theme.palette, theme.px, self.text
-        text.configure(background=p.window, foreground=p.text, selectbackground=p.accent)
+        text.configure(
+            background=p.window, foreground=p.text, selectbackground=p.accent,
+            selectforeground=p.on_accent, inactiveselectbackground=p.accent,
+        )  # fmt: skip
         text.tag_configure("sent", foreground=p.accent, font=theme.bold_font, spacing1=px(12))
         text.tag_configure("received", foreground=p.good, font=theme.bold_font, spacing1=px(12))
         text.tag_configure("failed", foreground=p.bad, font=theme.bold_font, spacing1=px(12))
+        text.tag_configure("forgiven", foreground=p.warning, font=theme.bold_font, spacing1=px(12))
         text.tag_configure("ends", foreground=p.warning, background=p.raised, font=theme.small_font)
         text.tag_configure(
             "meaning", foreground=p.muted, font=theme.small_font,
             lmargin1=px(16), lmargin2=px(16), spacing3=px(3),
         )  # fmt: skip
+        text.tag_raise("sel")  # what is selected has one colour, whatever it was before
 
     def refresh(self) -> None:
         """Add what is new."""
@@ -84,7 +89,7 @@ class MessagesPage(ttk.Frame):
         new = count - self._shown
         if not new:
             return
-        messages = self._traffic.messages
+        messages = self._traffic.story
         self._shown = count
         at_end = self.text.yview()[1] > 0.999
         self.text.configure(state="normal")
@@ -99,7 +104,7 @@ class MessagesPage(ttk.Frame):
         if at_end:
             self.text.see("end")
 
-    def _newest(self, messages: list[CapturedMessage]) -> list[Pieces]:
+    def _newest(self, messages: list[CapturedMessage | Remark]) -> list[Pieces]:
         """Return as many of the newest as the page can hold, oldest first, and count them."""
         chosen: list[Pieces] = []
         sizes: list[tuple[int, int]] = []
@@ -127,15 +132,17 @@ class MessagesPage(ttk.Frame):
         self._shown = self._lines = self._characters = 0
         self.refresh()
 
-    def _pieces(self, message: CapturedMessage) -> Pieces:
+    def _pieces(self, message: CapturedMessage | Remark) -> Pieces:
+        moment = time.strftime("%H:%M:%S", time.localtime(message.when))
+        moment += f".{int(message.when % 1 * 1000):03}"
+        if isinstance(message, Remark):
+            return [f"Forgiven   {moment}\n", "forgiven", f"{message.sentence}\n", ""]
         lines = explain_message(message.data)
         kind = "sent" if message.sent else "received"
         if not message.sent and lines and " 200" not in lines[0].text:
             kind = "failed"
         arrow = "→ to the server" if message.sent else "← from the server"
-        moment = time.strftime("%H:%M:%S", time.localtime(message.when))
-        thousandths = int(message.when % 1 * 1000)
-        pieces = [f"{arrow}   {moment}.{thousandths:03}\n", kind]
+        pieces = [f"{arrow}   {moment}\n", kind]
         characters = shown = 0
         while shown < min(len(lines), MAX_LINES) and characters < MAX_CHARACTERS:
             line, text = lines[shown], printable(lines[shown].text, MAX_LINE)

@@ -9,7 +9,19 @@ from __future__ import annotations
 import struct
 from functools import cache, lru_cache
 
-from rtplab.protocol.rtp.jpeg import DHT, DQT, DRI, END_OF_IMAGE, SOF0, SOS, START_OF_IMAGE
+from rtplab.protocol.errors import MovieError
+from rtplab.protocol.forgiveness import Forgiveness
+from rtplab.protocol.rtp.jpeg import (
+    DHT,
+    DQT,
+    DRI,
+    END_OF_IMAGE,
+    SOF0,
+    SOF1,
+    SOS,
+    START_OF_IMAGE,
+    header_segments,
+)
 from rtplab.protocol.rtp.jpegtables import (
     STANDARD_CHROMA_QUANT,
     STANDARD_HUFFMAN,
@@ -24,11 +36,12 @@ from rtplab.protocol.rtp.rtpjpeg import (
 )
 from rtplab.protocol.rtp.serial import timestamp_delta
 
-# 2,040 x 2,040 pixels, the most that RTP/JPEG can express, take less even uncompressed (4:2:2,
-# two bytes a pixel). The 24-bit offset would allow 16 MiB.
-MAX_FRAME_BYTES = 8 << 20
+# As many as the 24-bit offset can tell. 2,040 x 2,040 pixels take half of that even uncompressed
+# (4:2:2, two bytes a pixel), but there are larger pictures, whose size is said otherwise.
+MAX_FRAME_BYTES = 16 << 20
 # As many as there are sequence numbers: a peer must not fill memory with one-byte fragments.
 MAX_FRAGMENTS = 1 << 16
+_SIZE = struct.Struct(">BHH")  # precision, height, width: how a frame header begins
 # A packet that is older than the current picture by less (90 kHz ticks) was overtaken on its way.
 # By more: the sender has begun anew somewhere else.
 LATE_TICKS = 90_000
@@ -59,6 +72,42 @@ def jpeg_headers(type: int, width: int, height: int, tables: bytes, restart_inte
     return START_OF_IMAGE + quantization + _segment(SOF0, frame) + restart + _HUFFMAN + _SCAN
 
 
+@lru_cache(maxsize=16)
+def with_segments(headers: bytes, segments: bytes) -> bytes:
+    """The headers of a JPEG with other `segments`: which count where both say something.
+
+    ONVIF has them in an RTP header extension, padded with FF. Raises MovieError if they are no
+    segments.
+    """
+    given = _by_kind(segments)
+    own = _by_kind(headers[len(START_OF_IMAGE) :])
+    own_scan = own.pop(SOS)
+    scan = given.pop(SOS, own_scan)
+    kept = [body for kind, body in own.items() if kind in (DQT, DHT) or kind not in given]
+    return b"".join((START_OF_IMAGE, *kept, *given.values(), scan))
+
+
+def _by_kind(segments: bytes) -> dict[int, bytes]:
+    """Segments by their marker, those of one kind together, any frame header as SOF0."""
+    kinds: dict[int, bytes] = {}
+    for segment in header_segments(segments):
+        kind = SOF0 if segment.marker in (SOF0, SOF1) else segment.marker
+        kinds[kind] = kinds.get(kind, b"") + segments[segment.start : segment.end]
+    return kinds
+
+
+def size_in(segments: bytes) -> tuple[int, int] | None:
+    """Width and height in pixels, if segments of JPEG headers say them."""
+    try:
+        found = [segment for segment in header_segments(segments) if segment.marker in (SOF0, SOF1)]
+    except MovieError:
+        return None
+    if not found or found[0].end - found[0].body < _SIZE.size:
+        return None
+    _, height, width = _SIZE.unpack_from(segments, found[0].body)
+    return (width, height) if width and height else None
+
+
 def _segment(marker: int, body: bytes) -> bytes:
     return bytes([0xFF, marker]) + (len(body) + 2).to_bytes(2, "big") + body
 
@@ -81,9 +130,10 @@ class JpegAssembler:
     `problem` says why the last of them was; it is "" after a picture.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, forgiveness: Forgiveness | None = None) -> None:
         self.dropped = 0
         self.problem = ""
+        self._forgiveness = forgiveness or Forgiveness()
         self._frame: _Frame | None = None
         self._tables: dict[int, bytes] = {}
 
@@ -143,6 +193,7 @@ class JpegAssembler:
             self._drop("fragments are missing")
             return None
         first = frame.fragments[0]
+        self._forgive(first, next(reversed(frame.fragments.values())))
         if first.begins_jpeg:
             headers = b""
         else:
@@ -153,10 +204,29 @@ class JpegAssembler:
             headers = jpeg_headers(
                 first.type, first.width, first.height, tables, first.restart_interval
             )
+            if first.segments:
+                try:
+                    headers = with_segments(headers, first.segments)
+                except MovieError as error:
+                    self._drop(f"the JPEG segments in an RTP header extension are damaged: {error}")
+                    return None
         # Whether the end-of-image marker is sent is up to the sender.
         tail = b"".join(data[-2:] for data in scan[-2:])
         end = b"" if tail.endswith(END_OF_IMAGE) else END_OF_IMAGE
         return b"".join((headers, *scan, end))
+
+    def _forgive(self, first: JpegFragment, last: JpegFragment) -> None:
+        """Say what is passed over: RFC 2435 section 3.1 has all fragments say the same."""
+        forgive = self._forgiveness.add
+        if first.begins_jpeg:
+            found = bytes(first.data[:2]).hex().upper()
+            forgive("The beginning of an RTP/JPEG scan", found, "the scan, without JPEG headers")
+        elif (first.q, first.type) != (last.q, last.type):
+            found = f"Q {last.q}, type {last.type}"
+            right = f"Q {first.q}, type {first.type}, as in the frame's first"
+            forgive("Q and type in a frame's last RTP/JPEG fragment", found, right)
+        elif first.q == 0 or 100 <= first.q < FIRST_IN_BAND_Q:
+            forgive("Q of RTP/JPEG", f"{first.q}", "1 to 99, or 128 to 255")
 
     def _tables_for(self, first: JpegFragment) -> bytes | None:
         """RFC 2435 section 4.2: computed, in this packet, or in an earlier one of the same Q.

@@ -7,6 +7,7 @@ import re
 from dataclasses import dataclass, replace
 
 from rtplab.protocol.errors import MessageError
+from rtplab.protocol.forgiveness import Forgiveness
 from rtplab.protocol.rtsp.messages import printable
 
 MAX_TRANSPORTS = 16  # alternatives in one Transport header: real clients offer at most three
@@ -15,7 +16,11 @@ _FLOAT_DUST = 0.0001
 _LOWEST_PORT = 1024  # below are services of the system: no media goes there
 
 _CHANNELS = re.compile(r"(\d{1,3})(?:-(\d{1,3}))?\Z", re.ASCII)
+_SSRC = re.compile(r"[0-9A-Fa-f]{8}", re.ASCII)
 _PORTS = re.compile(r"(\d{1,5})(?:-(\d{1,5}))?\Z", re.ASCII)
+_SESSION_ID = re.compile(r"[A-Za-z0-9$_.+-]+")  # RFC 2326 section 15.1
+_SESSION_PARAMETERS = re.compile(r"\s*timeout\s*=\s*[1-9]\d{0,5}\s*", re.ASCII | re.IGNORECASE)
+_TIMEOUT = re.compile(r"timeout\s*=\s*(\d{1,6})", re.ASCII | re.IGNORECASE)
 _NPT_SECONDS = re.compile(r"\d{1,9}(?:\.\d{0,9})?\Z", re.ASCII)
 _NPT_CLOCK = re.compile(r"(\d{1,5}):([0-5]?\d):([0-5]?\d(?:\.\d{0,9})?)\Z", re.ASCII)
 
@@ -36,6 +41,14 @@ class Transport:
     source: str = ""
     ttl: int | None = None
     ssrc: int | None = None
+
+    @property
+    def way(self) -> str:
+        """The way of the media, for people."""
+        ports = f" to port {self.client_port[0]}" if self.client_port else ""
+        if self.multicast:
+            return f"multicast to {printable(self.destination, 60)}{ports}"
+        return self.lower + ports
 
     def serialise(self) -> str:
         """Return the header value, in the standard's spelling."""
@@ -60,55 +73,95 @@ class Transport:
 def parse_transports(value: str) -> list[Transport]:
     """Return the alternatives of a Transport header that we understand, in the client's order.
 
-    Raises MessageError 400 when one is malformed, 461 when none is understood.
+    One that is malformed is of no use, and takes no other along. Raises MessageError 400 when that
+    leaves none, 461 when none is of a kind that we know.
     """
     alternatives = value.split(",")
     if len(alternatives) > MAX_TRANSPORTS:
         raise MessageError(f"{len(alternatives)} transports are over {MAX_TRANSPORTS}")
     if not value.strip():
         raise MessageError("the Transport header is missing or empty")
-    transports = [t for t in map(_parse_transport, alternatives) if t]
+    transports, problem = [], None
+    for alternative in alternatives:
+        try:
+            transport = _parse_transport(alternative)
+        except MessageError as error:
+            problem = problem or error
+            continue
+        if transport is not None:
+            transports.append(transport)
+    if not transports and problem is not None:
+        raise problem
     if not transports:
         raise MessageError(f"no transport that is known here: {printable(value, 80)}", 461)
     return transports
 
 
-def parse_chosen_transport(value: str, asked: Transport) -> Transport:
+def parse_chosen_transport(
+    value: str, asked: Transport, forgiveness: Forgiveness | None = None
+) -> Transport:
     """Return what a server has chosen, by its reply to SETUP, where we `asked` for one transport.
 
     Servers write these as they like: what makes no sense counts as absent. Without the header,
     we get what we asked for. Raises MessageError 461 when it names no transport that we know.
     """
+    forgiveness = forgiveness or Forgiveness()
     if not value.strip():
+        forgiveness.add("Transport in the reply to SETUP", None, asked.serialise())
         return asked
     for alternative in value.split(",")[:MAX_TRANSPORTS]:
-        chosen = _parse_transport(alternative, is_lenient=True)
+        chosen = _parse_transport(alternative, forgiveness)
         if chosen is None:
             continue
         if asked.lower == "TCP" and (chosen.lower == "TCP" or chosen.interleaved):
+            if chosen.lower != "TCP":
+                forgiveness.add("The transport for interleaved channels", value, "RTP/AVP/TCP")
+            if chosen.interleaved is None:
+                forgiveness.add("Transport by TCP", value, "one with interleaved=0-1")
             return replace(chosen, lower="TCP", interleaved=chosen.interleaved or asked.interleaved)
+        if chosen.lower == "UDP" and chosen.client_port not in (None, asked.client_port):
+            forgiveness.add("client_port in Transport", value, asked.serialise())
         return chosen
     raise MessageError(f"no transport that is known here: {printable(value, 80)}", 461)
 
 
-def _parse_transport(text: str, is_lenient: bool = False) -> Transport | None:
-    pair = _lenient_pair if is_lenient else _pair
+def _parse_transport(text: str, forgiveness: Forgiveness | None = None) -> Transport | None:
+    """Read one alternative; what makes no sense in it counts as absent if it may be forgiven."""
+
+    def pair(
+        pattern: re.Pattern[str], name: str, lowest: int, highest: int
+    ) -> tuple[int, int] | None:
+        text = parameters.get(name)
+        try:
+            return _pair(pattern, text, lowest, highest)
+        except MessageError:
+            if forgiveness is None:
+                raise
+            forgiveness.add(
+                f"{name} in Transport", text, f"a pair of numbers from {lowest} to {highest}"
+            )
+            return None
+
     specifier, *fields = (part.strip() for part in text.split(";"))
     lower = _lower_transport(specifier)
     if lower is None:
         return None
     parameters = _parameters(fields)
-    ports = parameters.get("client_port") or parameters.get("port")
+    ssrc = parameters.get("ssrc", "")
+    if forgiveness is not None and ssrc and not _SSRC.fullmatch(ssrc):
+        forgiveness.add("ssrc in Transport", ssrc, "eight hexadecimal digits")
     return Transport(
         lower=lower,
         multicast="multicast" in parameters,
-        client_port=pair(_PORTS, ports, _LOWEST_PORT, 65535),
-        server_port=pair(_PORTS, parameters.get("server_port"), 1, 65535),
-        interleaved=pair(_CHANNELS, parameters.get("interleaved"), 0, 255),
+        client_port=pair(
+            _PORTS, "client_port" if parameters.get("client_port") else "port", _LOWEST_PORT, 65535
+        ),
+        server_port=pair(_PORTS, "server_port", 1, 65535),
+        interleaved=pair(_CHANNELS, "interleaved", 0, 255),
         destination=parameters.get("destination", ""),
         source=parameters.get("source", ""),
         ttl=_number(parameters.get("ttl", ""), 255),
-        ssrc=_ssrc(parameters.get("ssrc", "")),
+        ssrc=_ssrc(ssrc),
     )
 
 
@@ -148,15 +201,6 @@ def _pair(
     if not (lowest <= first <= highest and lowest <= second <= highest):
         raise MessageError(f"{printable(text, 40)} in Transport is not from {lowest} to {highest}")
     return first, second
-
-
-def _lenient_pair(
-    pattern: re.Pattern[str], text: str | None, lowest: int, highest: int
-) -> tuple[int, int] | None:
-    try:
-        return _pair(pattern, text, lowest, highest)
-    except MessageError:
-        return None
 
 
 def _ssrc(text: str) -> int | None:
@@ -272,9 +316,15 @@ class SessionHeader:
     timeout: float = 60.0
 
 
-def parse_session(value: str) -> SessionHeader:
+def parse_session(value: str, forgiveness: Forgiveness | None = None) -> SessionHeader:
     """Read a Session header; a timeout that is no number counts as the default of 60 s."""
-    session_id, _, parameters = value.partition(";")
-    match = re.search(r"timeout\s*=\s*(\d{1,6})", parameters, re.ASCII | re.IGNORECASE)
+    session_id, semicolon, parameters = value.partition(";")
+    session_id = session_id.strip()
+    match = _TIMEOUT.search(parameters)
     timeout = float(match.group(1)) if match and int(match.group(1)) > 0 else 60.0
-    return SessionHeader(session_id.strip(), timeout)
+    if forgiveness is not None:
+        if not _SESSION_ID.fullmatch(session_id):
+            forgiveness.add("Session", value, "letters, digits and $-_.+ (RFC 2326 section 3.4)")
+        if semicolon and not _SESSION_PARAMETERS.fullmatch(parameters):
+            forgiveness.add("What follows the session", parameters, "timeout=SECONDS")
+    return SessionHeader(session_id, timeout)

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from rtplab.protocol.errors import MessageError
+from rtplab.protocol.forgiveness import Forgiveness
 from rtplab.protocol.rtsp import lab
 from rtplab.protocol.rtsp.messages import (
     VERSION,
@@ -54,6 +55,8 @@ _LONE_CR = re.compile(rb"\r(?=[^\r\n])")  # a line end of its own
 _LINE_START = 80  # bytes: enough of a line to see what it is
 # How an answer in HTTP begins: with a status line or, where the server does not know the version it
 # was asked in, as in the oldest version, with the page.
+_STATUS_LINE = re.compile(rf"{re.escape(VERSION)} [1-9]\d\d \S", re.ASCII)
+_HEADER_LINE = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+:")  # a token (RFC 2326 section 15.1)
 _HTTP = re.compile(rb"HTTP/\d|<(?:!doctype )?html\b", re.IGNORECASE)
 # What a server of the standard may begin beside a reply: an interleaved frame, or a request.
 _OTHER_MESSAGE = re.compile(rb"\$|[A-Z_]{1,32} [^\x00-\x1f]* RTSP/\d\.\d *\r?\n")
@@ -64,6 +67,8 @@ _HEAD_END = re.compile(rb"\n(?:[ \t]*\r?\n|(?=\$))")
 _LINE_OR_FRAME = re.compile(rb"\n|(?=\$)")
 _INTERLEAVED = 0x24  # "$"
 _EMPTY_LINE_BYTES = b"\r\n"
+_BLANKS = (" ", "\t")
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"  # with which some editors on Windows begin a file
 
 _Message = TypeVar("_Message", Request, Response)
 
@@ -107,6 +112,7 @@ class _MessageParser:
 def split_lines(head: bytes) -> tuple[list[str], str]:
     """Return the lines of a head, folded ones joined (RFC 2326 section 4.2), and its line end.
 
+    If the second line is indented, it can't go on with a header: then all are, and none is folded.
     There is always a first line, if need be an empty one.
     """
     match = _LINE_END.search(head)
@@ -114,8 +120,8 @@ def split_lines(head: bytes) -> tuple[list[str], str]:
     lines: list[str] = []
     for raw in head.decode("utf-8", "surrogateescape").split("\n"):
         line = raw.rstrip("\r")
-        folded = line[:1] in (" ", "\t") and len(lines) > 1 and ":" in lines[-1]
-        if folded:
+        folded = line[:1] in _BLANKS and len(lines) > 1 and ":" in lines[-1]
+        if folded and lines[1][:1] not in _BLANKS:
             lines[-1] += " " + line.strip()
         elif line.strip():
             lines.append(line)
@@ -149,6 +155,7 @@ class _Head:
     looked: int = 0  # bytes in which line ends have been looked for
     line_start: int = 0  # where the line begins that is not ended yet
     lines: int = 0  # that are ended
+    ends_lines_by_cr: bool | None = None  # in the standard; None: not known yet
     is_nonsense: bool = False  # its first line is no request line
     may_be_lab: bool = False  # by its first line
     may_be_two: bool = True  # another request may begin within it
@@ -169,9 +176,11 @@ class RequestParser(_MessageParser):
         request_timeout: float = REQUEST_TIMEOUT,
         max_head: int = MAX_HEAD,
         max_body: int = MAX_BODY,
+        forgiveness: Forgiveness | None = None,
     ) -> None:
         """A request may take so many seconds to come, and its parts have so many bytes."""
         super().__init__()
+        self._forgiveness = forgiveness or Forgiveness()
         self._speaks_lab = False
         self._ends_lines_by_cr = False
         self._speaks_standard = False  # a head of the standard has come: lines end with CRLF
@@ -206,6 +215,8 @@ class RequestParser(_MessageParser):
         A request that can't be obeyed comes with its `problem`; after a fatal one, stop reading.
         """
         self._skip_empty_lines()
+        if self._buffer.startswith(_BYTE_ORDER_MARK):
+            self._take(len(_BYTE_ORDER_MARK))
         self._drop_late_fields(now)
         if not self._buffer:
             return None
@@ -252,16 +263,25 @@ class RequestParser(_MessageParser):
                 head.end = start - 1, start, False
 
     def _look_for_lone_cr(self) -> None:
-        """Notice a lab client that ends its lines by CR alone; it does so with all of them."""
+        """Notice who ends lines by CR alone, which RFC 2326 section 4 has us understand.
+
+        A lab client does so with all of them, and sends nothing but lines. Of the standard only the
+        head is lines, up to its blank one.
+        """
         head = self._head
         if self._speaks_standard or self._ends_lines_by_cr or head.lines:
             return
-        lone = _LONE_CR.search(self._buffer, max(0, head.looked - 1), self._max_head)
-        if lone and self._buffer.find(b"\n", 0, lone.start()) < 0:
+        if head.ends_lines_by_cr is None:
+            lone = _LONE_CR.search(self._buffer, max(0, head.looked - 1), self._max_head)
+            if not lone or self._buffer.find(b"\n", 0, lone.start()) >= 0:
+                return
             line = self._buffer[: lone.start()].decode("utf-8", "replace")
-            if lab.has_bare_name(line):
-                self._ends_lines_by_cr = True
-                self._buffer[:] = self._buffer.replace(b"\r", b"\n")
+            self._ends_lines_by_cr = lab.has_bare_name(line)
+            head.ends_lines_by_cr = line.endswith(f" {VERSION}")
+        if self._ends_lines_by_cr:
+            self._buffer[:] = self._buffer.replace(b"\r", b"\n")
+        elif head.ends_lines_by_cr and (end := self._buffer.find(b"\r\r")) >= 0:
+            self._buffer[: end + 2] = self._buffer[: end + 2].replace(b"\r", b"\n")
 
     def _is_lab(self, lines: list[str]) -> bool:
         return self._speaks_lab or lab.is_lab_head(lines)
@@ -284,8 +304,8 @@ class RequestParser(_MessageParser):
         head = self._head
         if head.end is not None or len(self._buffer) > self._max_head:
             return False
-        if not head.lines:  # half a request line is no request
-            return lab.ends_in_version(self._buffer[-_LINE_START:].decode("utf-8", "replace"))
+        if not head.lines:  # whatever it is, nobody is left without an answer
+            return self._buffer[0] != _INTERLEAVED
         return head.may_be_lab and head.lines <= MAX_HEADERS
 
     def _patience(self) -> float | None:
@@ -300,16 +320,16 @@ class RequestParser(_MessageParser):
         return head.patience
 
     def _judge(self, lines: list[str]) -> float | None:
+        is_typed = self._last_arrival - self._first_arrival >= REPEAT_PERIOD
+        patience = None if is_typed else USELESS_PERIOD
         if not self._is_lab(lines):
-            return None
+            return None if lab.is_request_line(lines[0]) else patience
+        lines = lab.as_meant(lines)
         if lab.is_complete(lines):
             return QUIET_PERIOD
         if not lab.has_bare_name(lines[0]):
             return None
-        if self._head.lines and lab.is_executable(lines):
-            return REPEAT_PERIOD
-        is_typed = self._last_arrival - self._first_arrival >= REPEAT_PERIOD
-        return None if is_typed else USELESS_PERIOD
+        return REPEAT_PERIOD if self._head.lines and lab.is_executable(lines) else patience
 
     def _has_late_field(self) -> bool:
         """Tell if the buffer begins with what belongs to a request that is answered already."""
@@ -349,17 +369,29 @@ class RequestParser(_MessageParser):
         lines, eol = split_lines(data)
         form = Form(eol, blank_line)
         if self._is_lab(lines):
-            request = lab.parse_request(lines, form)
-            self._speaks_lab = self._speaks_lab or request.method == "SETUP"
-            if not blank_line and request.problem is None and not lab.is_executable(lines):
-                request.problem = MessageError("SETUP says no client_port")
+            request = self._parse_lab(lines, form)
         else:
             request = _parse_standard(lines, form)
-            self._speaks_standard = self._speaks_standard or request.problem is None
+            is_right = request.problem is None and eol == "\r\n"
+            self._speaks_standard = self._speaks_standard or is_right
+            if eol == "\n" and not self._speaks_standard and not lab.is_request_line(lines[0]):
+                request.dialect = Dialect.LAB  # its clients end lines so, and read three of them
         if len(lines) > MAX_HEADERS:
             request.problem = MessageError(f"{len(lines)} header lines are over {MAX_HEADERS}")
         elif len(lines[0]) > MAX_REQUEST_LINE:
             request.problem = MessageError("the request line is too long", 414)
+        return request
+
+    def _parse_lab(self, lines: list[str], form: Form) -> Request:
+        meant = lab.as_meant(lines)
+        request = lab.parse_request(meant, form)
+        self._speaks_lab = self._speaks_lab or request.method == "SETUP"
+        if not form.blank_line and request.problem is None and not lab.is_executable(meant):
+            request.problem = MessageError("SETUP says no client_port")
+        if self._ends_lines_by_cr:
+            self._forgiveness.add("The end of a line", "\r", "\n")
+        for mistake in lab.mistakes(lines, request):
+            self._forgiveness.add(*mistake)
         return request
 
     def _too_long(self) -> Request | None:
@@ -406,6 +438,7 @@ class ResponseParser(_MessageParser):
 
     def __init__(self, dialect: Dialect) -> None:
         super().__init__()
+        self.forgiveness = Forgiveness()
         self._dialect = dialect
         self._has_message = False
         self._first_skipped = b""
@@ -503,7 +536,9 @@ class ResponseParser(_MessageParser):
 
     def _skip(self, length: int) -> None:
         self._first_skipped = self._first_skipped or _first_line(self._buffer)
-        self._take(length)
+        skipped = self._take(length)
+        if self._has_message:  # else it may speak another language, which is said otherwise
+            self.forgiveness.add("What stands between two messages", skipped, "nothing")
 
     def _check_line(self) -> None:
         """A line whose end has not come yet may not be longer than any real one."""
@@ -539,8 +574,22 @@ class ResponseParser(_MessageParser):
     def _complete_response(
         self, head_end: int, body_start: int, blank_line: bool
     ) -> Response | None:
-        lines, _ = split_lines(bytes(self._buffer[:head_end]))
-        return self._with_body(_parse_response(lines), body_start, blank_line)
+        lines, eol = split_lines(bytes(self._buffer[:head_end]))
+        response = _parse_response(lines)
+        if response.status == 200:  # the lab's errors have but a status line, which is right
+            self._forgive(lines, eol)
+        return self._with_body(response, body_start, blank_line)
+
+    def _forgive(self, lines: list[str], eol: str) -> None:
+        """Say what is not right about the lines of a reply. The lab's end in LF, too."""
+        forgive = self.forgiveness.add
+        if not _STATUS_LINE.match(lines[0]):
+            forgive("A status line", lines[0], f"a line such as {VERSION} 200 OK")
+        if self._dialect is Dialect.STANDARD and eol == "\n":
+            forgive("The end of a reply's lines", eol, repr("\r\n"))
+        for line in lines[1:]:
+            if not _HEADER_LINE.match(line):
+                forgive("A header line", line, "a name, a colon and a value")
 
     def _with_body(self, message: _Message, body_start: int, blank_line: bool) -> _Message | None:
         """Take the message whose head has been read, unless its body is still on its way."""

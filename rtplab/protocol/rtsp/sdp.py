@@ -10,12 +10,20 @@ import re
 from dataclasses import dataclass, field
 from functools import lru_cache
 
+from rtplab.protocol.addresses import without_interface
 from rtplab.protocol.errors import MessageError
+from rtplab.protocol.forgiveness import Forgiveness
 from rtplab.protocol.rtsp.headers import Range, parse_range
 from rtplab.protocol.rtsp.messages import printable
 
 JPEG_PAYLOAD_TYPE = 26  # RFC 3551 table 5
 JPEG_CLOCK_RATE = 90_000
+
+# How servers say a size that RTP/JPEG can't: RFC 6064 section 4, and GStreamer's own way.
+_SIZES = {
+    "framesize": re.compile(r"\d{1,3} +([1-9]\d{0,4})-([1-9]\d{0,4})\Z", re.ASCII),
+    "x-dimensions": re.compile(r"([1-9]\d{0,4}) *, *([1-9]\d{0,4})\Z", re.ASCII),
+}
 
 MAX_NAME = 200  # characters of a session name, which players put into their window's title
 MAX_LINES = 2_000  # a camera with every option on describes itself in about 100
@@ -70,7 +78,7 @@ def _clean(name: str) -> str:
 
 @lru_cache(maxsize=64)  # few, and each is in many descriptions
 def _address(text: str) -> str:
-    address = ipaddress.ip_address(text)
+    address = ipaddress.ip_address(without_interface(text))
     return f"IN IP{address.version} {address}"
 
 
@@ -78,7 +86,7 @@ def _address(text: str) -> str:
 class MediaDescription:
     """One m= section: its media type, and what its attributes say.
 
-    `rtpmap` is by payload type, `framerate` in frames a second.
+    `rtpmap` is by payload type, `framerate` in frames a second, `size` width and height in pixels.
     """
 
     media: str
@@ -88,6 +96,7 @@ class MediaDescription:
     control: str = ""
     range: Range | None = None
     framerate: float | None = None
+    size: tuple[int, int] | None = None
 
 
 @dataclass
@@ -99,13 +108,14 @@ class SessionDescription:
     media: list[MediaDescription] = field(default_factory=list)
 
 
-def parse(text: str | bytes) -> SessionDescription:
+def parse(text: str | bytes, forgiveness: Forgiveness | None = None) -> SessionDescription:
     """Read a session description as leniently as servers write it.
 
     Lines end with LF or CRLF. Unknown lines and attributes are skipped, as are those whose value
     makes no sense; a media line with all that belongs to it. Raises MessageError for what is no
     session description at all.
     """
+    forgiveness = forgiveness or Forgiveness()
     if isinstance(text, bytes):
         text = text.decode("utf-8", "replace")
     lines = [line.rstrip("\r ") for line in text.strip().split("\n", MAX_LINES)]
@@ -113,6 +123,10 @@ def parse(text: str | bytes) -> SessionDescription:
         raise MessageError(f"a session description begins with v=0, not {printable(lines[0], 40)}")
     if len(lines) > MAX_LINES:
         raise MessageError(f"a session description of over {MAX_LINES} lines")
+    for letter in "ost":
+        if not any(line.startswith(f"{letter}=") for line in lines):
+            what = f"The line {letter}= of the session description"
+            forgiveness.add(what, None, f"a line that begins with {letter}= (RFC 8866 section 5)")
     session = SessionDescription()
     section: SessionDescription | MediaDescription | None = session
     for line in lines:
@@ -121,6 +135,12 @@ def parse(text: str | bytes) -> SessionDescription:
             section = _media(value, session)
             if section is not None:
                 session.media.append(section)
+            else:
+                forgiveness.add(
+                    "An m= line of the session description",
+                    line,
+                    "media, port, protocol and formats (RFC 8866 section 5.14)",
+                )
         elif kind == "a" and section is not None:  # not of a media section that is skipped
             name, _, value = value.partition(":")
             _read_attribute(section, name.strip().lower(), value.strip())
@@ -155,6 +175,8 @@ def _read_attribute(section: SessionDescription | MediaDescription, name: str, v
             section.rtpmap[int(payload_type)] = encoding.strip()
     elif name == "framerate" and _NUMBER.match(value):
         section.framerate = float(value) or None
+    elif name in _SIZES and (match := _SIZES[name].match(value)):
+        section.size = int(match[1]), int(match[2])
 
 
 def _range(value: str) -> Range | None:

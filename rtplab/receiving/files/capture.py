@@ -94,6 +94,9 @@ class Recorder:
             for packet in packets:
                 self.keep(CapturedPacket(packet, source_port, is_rtcp, when, ends))
 
+    def forgave(self, sentence: str, when: float) -> None:
+        """This did not go over the wire."""
+
     def keep(self, entry: CapturedMessage | CapturedPacket) -> None:
         """Do with an entry what the class is for."""
         raise NotImplementedError
@@ -174,6 +177,10 @@ class _CapturingObserver(Recorder):
         super().packets_received(packets, source_port, is_rtcp, when)
         if self._also is not None:
             self._also.packets_received(packets, source_port, is_rtcp, when)
+
+    def forgave(self, sentence: str, when: float) -> None:
+        if self._also is not None:
+            self._also.forgave(sentence, when)
 
     def keep(self, entry: CapturedMessage | CapturedPacket) -> None:
         self._capture.keep(entry)

@@ -17,3 +17,6 @@ class Observer(Protocol):
         self, packets: list[bytes], source_port: int, is_rtcp: bool, when: float
     ) -> None:
         """`source_port` is the server's, or 0 for packets on the RTSP connection."""
+
+    def forgave(self, sentence: str, when: float) -> None:
+        """Something has been understood although it is not right; the sentence says what."""

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
 from typing import NamedTuple
 
 from rtplab.protocol.errors import MovieError, PacketError
+from rtplab.protocol.forgiveness import Forgiveness
 from rtplab.protocol.rtp import rtpjpeg
 from rtplab.protocol.rtp.jpeg import END_OF_IMAGE, START_OF_IMAGE, end_of_image
-from rtplab.protocol.rtp.jpegassembler import JpegAssembler
+from rtplab.protocol.rtp.jpegassembler import JpegAssembler, size_in
 from rtplab.protocol.rtp.packet import ReceivedPacket
 from rtplab.protocol.rtp.serial import timestamp_delta
+from rtplab.protocol.rtsp.sdp import JPEG_PAYLOAD_TYPE
 
 # Bytes of one frame that is put together from many packets: a 4K JPEG of high quality is 4 MB.
 MAX_FRAME = 16 * 1024 * 1024
@@ -20,7 +24,14 @@ MAX_PARTS = 1 << 16
 # headers has one too, and a peer may send one in every packet.
 MAX_LOOKS = 4
 
+# Bytes of the headers that lab servers put before a JPEG: an index and a count, and more.
+OWN_HEADERS = (6, 8, 12)
+FRAMES_RUNNING = 3  # must have the same header: chance does not do that
+
+RTP_VERSION = 2  # RFC 3550 section 5.1
+
 _SOI, _EOI = START_OF_IMAGE, END_OF_IMAGE
+_DIGITS = re.compile(rb"(\d{1,10})\xff\xd8")  # a length, as in the lab's movie files
 
 
 class Frame(NamedTuple):
@@ -40,14 +51,17 @@ class Frame(NamedTuple):
 class LabAssembler:
     """Frames of a lab server: a JPEG a packet, or one in several, however they are marked.
 
-    A JPEG begins with FFD8, or with the 5 or 6 digits that stand before it in the movie file, and
-    ends with FFD9. Neither marker nor timestamp tells: there are servers that mark every piece, and
-    those that stamp whole seconds change them within a frame. All pieces have the payload type of
-    the first. A frame of which a packet is missing, or its end, is dropped and counted; `problem`
-    says why the last one was, and is "" after a frame.
+    A JPEG begins with FFD8, or with the digits that stand before it in the movie file, or with a
+    header of the server's own (see OwnHeader), and ends with FFD9. Neither marker nor timestamp
+    tells: there are servers that mark every piece, and those that stamp whole seconds change them
+    within a frame. All pieces have the payload type of the first. A frame of which a packet is
+    missing, or its end, is dropped and counted; `problem` says why the last one was, and is ""
+    after a frame.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, forgiveness: Forgiveness | None = None) -> None:
+        self._forgive = (forgiveness or Forgiveness()).add
+        self._header = OwnHeader(self._forgive)
         self._parts: list[bytes] = []
         self._size = 0
         self._looks = 0  # at the frame so far, for its end
@@ -59,18 +73,36 @@ class LabAssembler:
 
     def add(self, sequence: int, packet: ReceivedPacket) -> list[tuple[int, bytes]]:
         """Take the next packet; return the frames that it completes, each with its number."""
+        if packet.payload[:2] == _SOI:
+            self._header.is_absent()
+            return self._add(sequence, packet, 0)
+        digits = _DIGITS.match(packet.payload)
+        if digits:
+            self._forgive("What stands before a JPEG in its packet", digits[1], "nothing")
+            return self._add(sequence, packet, len(digits[1]))
+        frames = []
+        for number, other in self._header.take(sequence, packet, bool(self._parts)):
+            frames += self._add(number, other, 0 if other.payload[:2] == _SOI else None)
+        return frames
+
+    def _add(
+        self, sequence: int, packet: ReceivedPacket, start: int | None
+    ) -> list[tuple[int, bytes]]:
+        """Take the next packet, in which a JPEG begins at `start`, or None does."""
         payload, frames = packet.payload, []
-        start = _start_of_jpeg(payload)
         if self._parts:
             if sequence - self._sequence not in (0, 1):
                 self._drop("packets are missing")  # or the numbers begin anew
             elif start is not None:
                 frames = self._finish()
         if start is not None:
-            self._payload_type = packet.payload_type
+            self._begin(packet)
             payload = payload[start:]
         elif self._parts and sequence != self._sequence:
             self._continuations += 1
+        elif self._parts:
+            right = "one more than that of the packet before"
+            self._forgive("The sequence number of a frame's second packet", f"{sequence}", right)
         if sequence < self._sequence:
             self._continuations = 0  # the numbers begin anew
         self._sequence = sequence
@@ -81,6 +113,15 @@ class LabAssembler:
             if self._parts and self._may_be_whole(payload):
                 frames += self._whole()
         return frames
+
+    def _begin(self, packet: ReceivedPacket) -> None:
+        """A frame begins with this packet."""
+        self._payload_type = packet.payload_type
+        if packet.version != RTP_VERSION:
+            self._forgive("The version in an RTP header", f"{packet.version}", f"{RTP_VERSION}")
+        if packet.payload_type != JPEG_PAYLOAD_TYPE:
+            right = f"{JPEG_PAYLOAD_TYPE} (RFC 3551 section 6)"
+            self._forgive("The payload type of a JPEG", f"{packet.payload_type}", right)
 
     def _append(self, payload: bytes) -> None:
         self._size += len(payload)
@@ -111,9 +152,11 @@ class LabAssembler:
         data = b"".join(self._parts)
         if not data.endswith(_EOI):
             try:
-                data = data[: end_of_image(data)]
+                end = end_of_image(data)
             except MovieError:
                 return []
+            self._forgive("What follows the end of a JPEG (FFD9)", data[end:], "nothing")
+            data = data[:end]
         self._reset()
         self.problem = ""
         return [(self._sequence - self._continuations, data)]
@@ -135,23 +178,84 @@ class LabAssembler:
         self._size = self._looks = 0
 
 
-def _start_of_jpeg(payload: bytes) -> int | None:
-    """Where in a packet a JPEG begins; None if none does."""
-    if payload[:2] == _SOI:
-        return 0
-    for digits in (5, 6):
-        if payload[digits : digits + 2] == _SOI and payload[:digits].isdigit():
-            return digits
-    return None
+class OwnHeader:
+    """A header that some lab servers put before the JPEG, and often before each piece of it.
+
+    It is known by its length: FFD8 at the same offset in the first packet of three frames running.
+    Until then packets wait here, so that none of these frames is lost.
+    """
+
+    def __init__(self, forgive: Callable[[str, bytes, str], None]) -> None:
+        self._forgive = forgive
+        self._header = b""  # of the newest frame's first packet; empty: none has been seen
+        self._is_known = False
+        self._running = 0  # frames with a header of this length
+        self._waiting: list[tuple[int, ReceivedPacket]] = []
+        self._waiting_size = 0  # bytes
+
+    def is_absent(self) -> None:
+        """A JPEG stands at the beginning of its packet."""
+        if self._header:
+            self._begin_anew(b"")
+
+    def take(
+        self, sequence: int, packet: ReceivedPacket, is_in_frame: bool
+    ) -> list[tuple[int, ReceivedPacket]]:
+        """Take a packet that does not begin with a JPEG; return those to go on with, without it.
+
+        `is_in_frame` tells if a frame has begun: only a known header may then begin another one.
+        """
+        if self._is_known or not is_in_frame:
+            payload = packet.payload
+            for size in OWN_HEADERS:
+                if payload[size : size + 2] == _SOI:
+                    if size != len(self._header):
+                        self._begin_anew(payload[:size])
+                    self._header = payload[:size]
+                    self._running += 1
+        if self._is_known or not self._header:
+            return [(sequence, self._stripped(packet))]
+        self._waiting.append((sequence, packet))
+        self._waiting_size += len(packet.payload)
+        if self._running == FRAMES_RUNNING:
+            self._is_known = True
+            self._forgive("The header before a JPEG in its packet", self._header, "nothing")
+        elif self._waiting_size <= MAX_FRAME and len(self._waiting) <= MAX_PARTS:
+            return []
+        waiting = self._waiting
+        self._waiting, self._waiting_size = [], 0
+        return [(number, self._stripped(other)) for number, other in waiting]
+
+    def _begin_anew(self, header: bytes) -> None:
+        self._header, self._is_known, self._running = header, False, 0
+        self._waiting, self._waiting_size = [], 0
+
+    def _stripped(self, packet: ReceivedPacket) -> ReceivedPacket:
+        """The packet without its header. A later piece has one if it is like the first one's."""
+        size, payload = len(self._header), packet.payload
+        if not self._is_known or len(payload) < size:
+            return packet
+        same = sum(map(int.__eq__, payload[:size], self._header))
+        if payload[size : size + 2] != _SOI and same < size / 2:
+            return packet
+        return packet._replace(payload=payload[size:])
 
 
 class RtpJpegFrames:
     """Frames of RFC 2435. Packets of another payload type are ignored."""
 
-    def __init__(self, payload_type: int) -> None:
+    def __init__(
+        self,
+        payload_type: int,
+        forgiveness: Forgiveness | None = None,
+        size: tuple[int, int] | None = None,
+    ) -> None:
+        """`size` in pixels is what the description says, for pictures that are too large to."""
         self.malformed = 0
+        self._size = size
         self._payload_type = payload_type
-        self._assembler = JpegAssembler()
+        self._forgiveness = forgiveness or Forgiveness()
+        self._assembler = JpegAssembler(self._forgiveness)
         self._timestamp: int | None = None  # of the last packet, and
         self._ended_frame = False  # its marker
         self._number = 0
@@ -177,7 +281,7 @@ class RtpJpegFrames:
             self._other_type = packet.payload_type
             return []
         try:
-            fragment = rtpjpeg.parse_payload(packet.payload)
+            fragment = self._fragment(packet)
         except PacketError as error:
             self.malformed += 1
             self._fault = str(error)
@@ -190,6 +294,14 @@ class RtpJpegFrames:
         self._number += 1
         self._fault, self._other_type = "", None
         return [(self._number, data)]
+
+    def _fragment(self, packet: ReceivedPacket) -> rtpjpeg.JpegFragment:
+        """Take a payload apart. Raises PacketError."""
+        segments = packet.jpeg_extension
+        if not segments:
+            return rtpjpeg.parse_payload(packet.payload, self._size)
+        fragment = rtpjpeg.parse_payload(packet.payload, size_in(segments) or self._size)
+        return fragment._replace(segments=segments)
 
     def _follow(self, timestamp: int, marker: bool) -> None:
         """Packets come in order here, so one with an older timestamp is not late.
@@ -204,4 +316,6 @@ class RtpJpegFrames:
             begins_anew = timestamp_delta(timestamp, before) < 0
         self._timestamp, self._ended_frame = timestamp, marker
         if begins_anew:
+            right = "later than that of the frame before (RFC 3550 section 5.1)"
+            self._forgiveness.add("The RTP timestamp of a frame", f"{timestamp}", right)
             self._assembler.begin_anew()

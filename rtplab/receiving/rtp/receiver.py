@@ -3,18 +3,43 @@
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Callable
+from enum import Enum, auto
 
 from rtplab.clock import steady
 from rtplab.protocol.rtp.packet import pack_header
 from rtplab.protocol.rtsp.headers import Transport
 from rtplab.protocol.rtsp.messages import InterleavedFrame
 from rtplab.receiving.files.observer import Observer
-from rtplab.receiving.rtp.frames import Frame
+from rtplab.receiving.rtp.frames import MAX_FRAME, Frame
 from rtplab.receiving.rtp.impairment import Conditions, Impairment
 from rtplab.receiving.rtp.reception import Reception
 from rtplab.receiving.rtp.reports import ReceiverReporter
 from rtplab.receiving.rtp.rtpsocket import Batch, Clock, RtpSocket
+
+# Bytes of packets that wait for the reply to PLAY: two of the largest frames, or what 50 Mbit/s
+# bring in the 5 s that a reply may take. Beyond it the oldest are forgotten. Small packets cost
+# more than their bytes.
+MAX_EARLY = 2 * MAX_FRAME
+PACKET_OVERHEAD = 256
+
+
+# Some Java servers of the lab send no second frame until a report comes to this port of theirs.
+LAB_RTCP_PORT = 19001
+# Seconds without a packet after the first frame: then the stream is one of those.
+LAB_STALL = 1.0
+LAB_REPORT_INTERVAL = 0.4  # seconds: as their own clients report
+
+HIGHEST_PORT = 65535
+
+
+class Gate(Enum):
+    """What becomes of RTP that comes."""
+
+    SHUT = auto()  # nobody has asked for it: it is of an earlier session
+    HELD = auto()  # PLAY is not answered yet, and only its reply says which packet is the first
+    OPEN = auto()
 
 
 class MediaReceiver:
@@ -41,23 +66,100 @@ class MediaReceiver:
         self.stray = ""  # where packets came from that were not taken, as the end of a sentence
         self._deliver = deliver
         self._said_goodbye = said_goodbye
+        self._gate = self._gate_before = Gate.SHUT
+        self._early: deque[tuple[list[bytes], float]] = deque()  # packets, and when they came
+        self._early_size = 0  # bytes
+        self._seen_ports: tuple[int, int] | None = None  # of the server, where packets come from
+        self._is_leaving = False
+        self._is_paused = True
+        self._lab_report_at: float | None = None  # when the last report to LAB_RTCP_PORT was sent
+
+    def hold(self) -> None:
+        """PLAY is asked for: what comes now waits for the reply."""
+        if self._gate is not Gate.HELD:
+            self._gate_before, self._gate = self._gate, Gate.HELD
+
+    def let_in(self, first_number: int | None = None) -> None:
+        """PLAY was answered, which may say the number of the first packet.
+
+        By UDP, have `listen` look up afterwards.
+        """
+        self.reception.first_number = first_number
+        has_begun = self._early or self.impairment.deadline() is not None
+        if not has_begun:  # a BYE before the first packet was that of an earlier PLAY
+            self.reporter.sender_said_goodbye = False
+        self._gate = Gate.OPEN
+        self._is_paused = False
+
+    def pause(self) -> None:
+        """The stream stands still until the next PLAY."""
+        self._is_paused = True
+        self.reception.paused()
+
+    def leave(self) -> None:
+        """TEARDOWN is asked for: from now on the server hears nothing of us but BYE."""
+        self._is_leaving = True
+
+    def give_up(self) -> None:
+        """PLAY was refused, or not answered: what came early is not wanted, but the end is.
+
+        By UDP, have `listen` look up afterwards.
+        """
+        if self._gate is Gate.HELD:
+            self._gate = self._gate_before
+            self._early.clear()
+            self._early_size = 0
+            if self.transport.interleaved:
+                self._pass_goodbye_on()
 
     def listen(self, ports: RtpSocket, with_rtcp: bool) -> None:
         """Receive by UDP until `ports` are woken up, which stay the owner's."""
         try:
-            while (batches := ports.receive(self.deadline(with_rtcp))) is not None:
+            while (batches := ports.receive(self._next_duty(with_rtcp))) is not None:
                 self._take(batches)
-                if with_rtcp and self.transport.server_port and self._report_is_due():
-                    self._send_report(ports, self.transport.server_port)
+                if with_rtcp:
+                    self._send_report(ports)
+                else:
+                    self._send_lab_report(ports)
         finally:
-            if with_rtcp and self.transport.server_port:
-                ports.send_rtcp(self.reporter.goodbye(), self.transport.server_port[1])
+            if with_rtcp and self._server_ports:
+                ports.send_rtcp(self.reporter.goodbye(), self._server_ports[1])
 
-    def _send_report(self, ports: RtpSocket, server_ports: tuple[int, int]) -> None:
+    @property
+    def _server_ports(self) -> tuple[int, int] | None:
+        """Where our RTP and RTCP go by UDP; None as long as nobody has said it, and none came."""
+        return self.transport.server_port or self._seen_ports
+
+    def _next_duty(self, with_rtcp: bool) -> float | None:
+        """When `listen` has to do something although nothing arrived."""
+        moments = self.deadline(with_rtcp), None if with_rtcp else self._lab_report_due()
+        return min((moment for moment in moments if moment is not None), default=None)
+
+    def _send_report(self, ports: RtpSocket) -> None:
         """Until media has come, open the way for it through a firewall, too."""
+        server_ports = self._server_ports
+        if server_ports is None or self._is_leaving or not self._report_is_due():
+            return
         if self.reception.ssrc is None:
             ports.send_rtp(pack_header(0, 0, 0, 0, self.reporter.ssrc), server_ports[0])
         ports.send_rtcp(self._report(), server_ports[1])
+
+    def _send_lab_report(self, ports: RtpSocket) -> None:
+        due = self._lab_report_due()
+        if due is not None and self._clock() >= due:
+            self._lab_report_at = self._clock()
+            ports.send_rtp(self._report(), LAB_RTCP_PORT)
+
+    def _lab_report_due(self) -> float | None:
+        """When a report is to be sent to a lab server that seems to wait for one; None: never."""
+        if self._is_paused or self._is_leaving:
+            return None
+        if self._lab_report_at is not None:
+            return self._lab_report_at + LAB_REPORT_INTERVAL
+        last = self.reception.last_arrival
+        return (
+            last + LAB_STALL if last is not None and self.reception.statistics.frames == 1 else None
+        )
 
     def take_interleaved(self, frame: InterleavedFrame) -> None:
         """Take a packet off the RTSP connection; one on an unknown channel is ignored."""
@@ -69,8 +171,11 @@ class MediaReceiver:
 
     def deadline(self, with_reports: bool) -> float | None:
         """When something is to be done although nothing arrived: a report, or `release`."""
-        deadlines = [self.reception.deadline(), self.impairment.deadline()]
-        if with_reports and (self.transport.server_port or self.transport.interleaved):
+        deadlines = [self.impairment.deadline()]
+        if self._gate is not Gate.HELD:
+            deadlines.append(self._early[0][1] if self._early else self.reception.deadline())
+        can_report = self._server_ports or self.transport.interleaved
+        if with_reports and can_report and not self._is_leaving:
             deadlines.append(self.reporter.deadline())
         return min((moment for moment in deadlines if moment is not None), default=None)
 
@@ -86,7 +191,7 @@ class MediaReceiver:
         Not before PLAY is answered: until then live555 reads the connection as text, and gortsplib
         and go2rtc hang up.
         """
-        if self.transport.interleaved is None or not self._report_is_due():
+        if self.transport.interleaved is None or self._is_leaving or not self._report_is_due():
             return None
         report = self._report()
         channel = self.transport.interleaved[1]
@@ -107,11 +212,27 @@ class MediaReceiver:
 
     def _frames(self, packets: list[bytes], now: float) -> list[Frame]:
         """The frames that are complete with these packets, or by now."""
+        if self._gate is Gate.SHUT:
+            return []
         if not self.impairment.idle:
             for packet in packets:
                 self.impairment.add(packet, now)
             packets = self.impairment.due(now)
-        return self.reception.receive(packets, now)
+        if self._gate is Gate.HELD:
+            self._keep(packets, now)
+            return []
+        frames = []
+        while self._early:
+            frames += self.reception.receive(*self._early.popleft())
+        self._early_size = 0
+        return frames + self.reception.receive(packets, now)
+
+    def _keep(self, packets: list[bytes], now: float) -> None:
+        if packets:
+            self._early.append((packets, now))
+            self._early_size += _size(packets)
+        while self._early_size > MAX_EARLY:
+            self._early_size -= _size(self._early.popleft()[0])
 
     def _show(self, batches: list[Batch]) -> None:
         if self.observer is not None:
@@ -121,8 +242,13 @@ class MediaReceiver:
 
     def _is_from_stream(self, batch: Batch) -> bool:
         """Tell if datagrams came from the port that SETUP named, where it named one."""
-        ports = self.transport.server_port
-        if not ports or not batch.source_port or batch.source_port in ports:
+        ports, port = self.transport.server_port, batch.source_port
+        if not port or (ports and port in ports):
+            return True
+        if not ports:
+            is_new = self._seen_ports is None and self._gate is not Gate.SHUT
+            if is_new and not batch.is_rtcp and port < HIGHEST_PORT:
+                self._seen_ports = port, port + 1  # RFC 3550 section 11
             return True
         self.stray = f"packets come from port {batch.source_port}, which SETUP has not named"
         return False
@@ -146,7 +272,10 @@ class MediaReceiver:
 
     def _pass_goodbye_on(self) -> None:
         """Tell that the stream has ended, once nothing that came before BYE is held back."""
-        if self.reporter.sender_said_goodbye and self.deadline(with_reports=False) is None:
+        if self._gate is Gate.SHUT:
+            self.reporter.sender_said_goodbye = False
+        is_held = self._gate is Gate.HELD or self.deadline(with_reports=False) is not None
+        if self.reporter.sender_said_goodbye and not is_held:
             self.reporter.sender_said_goodbye = False
             self._said_goodbye()
 
@@ -156,3 +285,7 @@ class MediaReceiver:
     def _report(self) -> bytes:
         reception = self.reception
         return self.reporter.report(reception.statistics, reception.ssrc, self._clock())
+
+
+def _size(packets: list[bytes]) -> int:
+    return sum(map(len, packets)) + len(packets) * PACKET_OVERHEAD

@@ -152,12 +152,11 @@ class Reception:
     def expect(
         self, assembler: Assembler, choice: SourceChoice | None, version: int | None
     ) -> None:
-        """Receive what SETUP has agreed on; what has come until now may be of an older stream.
+        """Receive what SETUP has agreed on.
 
         `version` is that of RTP (RFC 3550 section 5.1: 2); None takes any, as of a lab server.
         """
         self.assembler, self.choice, self.expected_version = assembler, choice, version
-        self.ssrc = None
 
     def source_left(self) -> None:
         """The source has said BYE, or stands still: another may take its place."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from rtplab.protocol.forgiveness import Forgiveness
 from rtplab.protocol.rtp.packet import ReceivedPacket
 from rtplab.protocol.rtp.serial import seq_delta
 
@@ -19,9 +20,15 @@ class SourceChoice:
     their own, and some change the source in the middle.
     """
 
-    def __init__(self, hint: int | None = None, at_once: bool = False) -> None:
+    def __init__(
+        self,
+        hint: int | None = None,
+        at_once: bool = False,
+        forgiveness: Forgiveness | None = None,
+    ) -> None:
         """`at_once`: whatever comes is the stream's, as on a channel of the RTSP connection."""
-        self._hint = hint or None
+        self._hint = hint
+        self._forgiveness = forgiveness or Forgiveness()
         self._at_once = at_once
         self._has_chosen = False
         self._has_left = False  # the one that is followed
@@ -37,7 +44,7 @@ class SourceChoice:
         That is nothing, or all that is at hand of a source that is followed from now on.
         `silence` is how long the one before has sent nothing, in seconds.
         """
-        is_first = not self._has_chosen and self._hint in (None, packet.ssrc)
+        is_first = not self._has_chosen and self._hint in (None, 0, packet.ssrc)
         if self._at_once or is_first:
             return self._follow([packet])
         self._keep(packet)
@@ -58,5 +65,10 @@ class SourceChoice:
         self._candidates = [packet]
 
     def _follow(self, packets: list[ReceivedPacket]) -> list[ReceivedPacket]:
+        ssrc = packets[0].ssrc
+        if not self._has_chosen and self._hint not in (None, ssrc):
+            self._forgiveness.add(
+                "The SSRC in Transport", f"{self._hint:08X}", f"{ssrc:08X}, as in the packets"
+            )
         self._has_chosen, self._has_left, self._candidates = True, False, []
         return packets

@@ -7,6 +7,7 @@ one. It opens no window.
 
 from __future__ import annotations
 
+import logging
 import sys
 import threading
 import time
@@ -15,8 +16,9 @@ from dataclasses import dataclass
 
 from rtplab.clock import steady
 from rtplab.protocol.errors import SessionError
+from rtplab.protocol.forgiveness import Forgiveness
 from rtplab.protocol.rtsp.auth import hide_password
-from rtplab.protocol.rtsp.messages import InterleavedFrame, Request, Response, printable
+from rtplab.protocol.rtsp.messages import Dialect, InterleavedFrame, Request, Response, printable
 from rtplab.protocol.rtsp.states import END, State, transition
 from rtplab.receiving.files.capture import Endpoints, LiveCapture
 from rtplab.receiving.files.observer import Observer
@@ -27,13 +29,18 @@ from rtplab.receiving.rtp.playout import PlayoutBuffer
 from rtplab.receiving.rtp.receiver import MediaReceiver
 from rtplab.receiving.rtp.reception import Reception
 from rtplab.receiving.rtp.rtpsocket import Clock, RtpSocket
-from rtplab.receiving.rtsp.handover import Handover
-from rtplab.receiving.rtsp.login import LoginNeeded
+from rtplab.receiving.rtsp.login import LoginNeeded, PasswordInTheOpen
 from rtplab.receiving.rtsp.moviesource import MovieSource
 from rtplab.receiving.rtsp.playepoch import PlayEpoch
 from rtplab.receiving.rtsp.standarddialogue import Redirected
 from rtplab.receiving.rtsp.watch import Answers, Due, Expected, TimeLimits, Watch
 from rtplab.receiving.rtsp.workers import ClientWorkers
+
+logger = logging.getLogger("rtplab.client")
+
+THE_END = "The movie has ended."
+# Seconds before the end of a movie: a server that hangs up there, without BYE, has sent it all.
+NEAR_THE_END = 1.0
 
 # Seconds: on Windows nothing interrupts a wait for another thread, and Ctrl+C comes after it.
 LONGEST_WAIT = 0.2 if sys.platform == "win32" else threading.TIMEOUT_MAX
@@ -79,8 +86,11 @@ class RtspClient:
         self.error = ""
         self.notice = ""
         self.needs_password = False  # the server has asked for one: `log_in` gives it
+        self.needs_basic = False  # and takes it only where everybody on the way can read it
         self.ended = False  # the server has said that the movie is over
         self.frame_number = 0  # of the last frame
+        self._last_frame: Frame | None = None  # of the session
+        self._last_when_lost = b""  # the last picture when a server last hung up while it played
         self.on_frame: Callable[[Frame], None] | None = None
         self.observer: Observer | None = None
         self.playout = PlayoutBuffer()
@@ -91,16 +101,17 @@ class RtspClient:
         self._workers = ClientWorkers(self._failed)
         self._changed = self._workers.changed
         self._ends: tuple[Endpoint, Endpoint] | None = None  # of the last connection
+        self._forgiveness = Forgiveness()
         self._dialogue = source.dialogue()
         self._receiver = self._new_receiver(Conditions())
         self._epoch = PlayEpoch(self._dialogue.start)
-        self._handover = Handover(self._changed, self._take_frame, self._movie_ended)
         self._torn_down = False  # until the next SETUP: TEARDOWN has been answered
         self._reset_session()
 
     def _reset_session(self) -> None:
         self.state = State.INIT
         self.frame_number = 0
+        self._last_frame = None
         self._method = ""  # of the last request of the session's
         self._complaint = ""  # what was said last about packets that make no picture
         self._ended_source: int | None = None  # the one that said BYE
@@ -109,7 +120,7 @@ class RtspClient:
 
     def _new_receiver(self, conditions: Conditions) -> MediaReceiver:
         reception = Reception(LabAssembler(), patience=self.playout.latency)
-        receiver = MediaReceiver(reception, self._deliver, self._said_goodbye, self._clock)
+        receiver = MediaReceiver(reception, self._deliver, self._movie_ended, self._clock)
         receiver.observer = self.observer
         # A new one for each session, so that the same is done to its n-th packet every time.
         receiver.impairment = Impairment(conditions)
@@ -120,7 +131,7 @@ class RtspClient:
     def set_up(self) -> None:
         """Ask the server for the movie; connect first where needed. Only in INIT."""
         if self.state is State.INIT and not self._watch.awaits_reply:
-            self.needs_password = False
+            self.needs_password = self.needs_basic = False
             self.error = ""
             self._run(self._connect_and_set_up)
 
@@ -159,9 +170,12 @@ class RtspClient:
                 self._wish.when_ready = True
                 self.send_request("PAUSE")
 
-    def log_in(self, user: str, password: str) -> None:
-        """Set up as this user: the answer to `needs_password`. A lab server knows no users."""
-        self._source.log_in(user, password)
+    def log_in(self, user: str, password: str, allow_basic: bool = False) -> None:
+        """Set up as this user: the answer to `needs_password`. A lab server knows no users.
+
+        `allow_basic` lets the password go unencrypted: the answer to `needs_basic`.
+        """
+        self._source.log_in(user, password, allow_basic)
         self.set_up()
 
     def _run(self, command: Callable[[], None]) -> None:
@@ -199,11 +213,14 @@ class RtspClient:
         with self._workers.command_lock:
             if self.state is not State.INIT or self._watch.awaits_reply:
                 return  # asked for twice while it connected
-            self._dialogue = self._source.dialogue()
+            self._forgiveness = Forgiveness(self._forgave)
+            self._dialogue = self._source.dialogue(self._forgiveness)
             self._watch.begin_session()
             self._connect()
-            if self._workers.connection is None:
+            connection = self._workers.connection
+            if connection is None:
                 return
+            connection.begin_session(self._forgiveness)
             self._workers.free_rtp_port()
             self._receiver = self._new_receiver(self.impairment.conditions)
             try:
@@ -222,7 +239,7 @@ class RtspClient:
             workers, connection = self._workers, self._workers.connection
             if workers.rtp_socket is None and connection is not None and self._dialogue.uses_udp:
                 rtp_socket = RtpSocket(
-                    self.rtp_port, connection.server.host, self._dialogue.wants_rtcp, self._clock
+                    self.rtp_port, connection.server_host, self._dialogue.wants_rtcp, self._clock
                 )
                 self.rtp_port = rtp_socket.port
                 workers.read_rtp(rtp_socket, self.receive_rtp)
@@ -261,19 +278,23 @@ class RtspClient:
                 request = dialogue.setup(self.rtp_port)
             elif method == "PLAY":
                 request = self._play_request()
+            elif method == "PAUSE":
+                request = dialogue.pause()
             else:
-                request = dialogue.pause() if method == "PAUSE" else dialogue.teardown()
+                self._receiver.leave()
+                request = dialogue.teardown()
             self._ask(request)
 
     def _play_request(self) -> Request:
         now = self._clock()
-        self.ended = False
         self._watch.begin_playing(now)
         self.reception.begin()
+        self._receiver.hold()
         self.reception.paused()  # packets may have come after the reply to PAUSE
         position, self._wish.position = self._wish.position, None
         request = self._dialogue.play(position, self._wish.scale)
-        self._epoch = PlayEpoch(self._dialogue.start, self._dialogue.frame_rate, now)
+        dialogue = self._dialogue
+        self._epoch = PlayEpoch(dialogue.start, dialogue.frame_rate, now, self._forgiveness)
         return request
 
     def _ask(self, request: Request) -> None:
@@ -331,6 +352,12 @@ class RtspClient:
             self.observer.message_received(response.raw, time.time())
         with self._changed:
             answers = self._watch.take(response)
+            number, right = response.cseq, self._watch.answered
+            is_good = response.status == 200 or self._dialogue.dialect is Dialect.STANDARD
+            if answers is not Answers.NOTHING and is_good and number != right:
+                self._forgiveness.add(
+                    "CSeq in a reply", number or None, f"{right}, as in the request"
+                )
             try:
                 if answers is Answers.REQUEST:
                     self._take_answer(response)
@@ -341,8 +368,6 @@ class RtspClient:
             except SessionError as error:
                 self._fail(str(error))
             self._changed.notify_all()
-            claimed = self._handover.claim()
-        self._handover.run(claimed)
 
     def _take_answer(self, response: Response) -> None:
         """Go on after the reply to a request of the session's. Raises SessionError on refusal."""
@@ -353,7 +378,8 @@ class RtspClient:
             self._begin_again()
         except SessionError as error:
             self._wish.when_ready = False
-            self._epoch.give_up()
+            self._give_up_playing()
+            self.needs_basic = isinstance(error, PasswordInTheOpen)
             self.needs_password = isinstance(error, LoginNeeded)
             raise
         else:
@@ -365,19 +391,22 @@ class RtspClient:
     def _succeed(self) -> None:
         """The server has done what the last request asked for."""
         self.error = self.notice = ""
-        self.needs_password = False
+        self.needs_password = self.needs_basic = False
         self.state = transition(self.state, self._method)
         self._watch.session_timeout = self._dialogue.timeout
         if self._method == "SETUP":
             self._begin_session()
         elif self._method == "PLAY":
+            self.ended = False
             start = self._dialogue.start
+            self._epoch.begin(start)
             # Over TCP nothing is overtaken, except on purpose.
-            if start is not None and (self._dialogue.uses_udp or not self.impairment.idle):
-                self.reception.first_number = start.first_number
-            self._handover.put(self._epoch.begin(start))
+            may_be_overtaken = self._dialogue.uses_udp or not self.impairment.idle
+            first_number = start.first_number if start is not None and may_be_overtaken else None
+            self._receiver.let_in(first_number)
+            self._look_up()
         elif self._method == "PAUSE":
-            self.reception.paused()
+            self._receiver.pause()
         elif self._method == "TEARDOWN":
             self._torn_down = True
         if self.state is State.READY and self._wish.when_ready:
@@ -394,8 +423,18 @@ class RtspClient:
         self._receiver.transport = dialogue.transport
         if not dialogue.uses_udp:
             self._workers.end_rtp()
-        elif self._workers.rtp_socket is not None:
-            self._workers.rtp_socket.look_up()  # to open the way through a firewall at once
+        else:
+            self._look_up()  # to open the way through a firewall at once
+
+    def _look_up(self) -> None:
+        """Have the thread that receives by UDP see what has changed for it."""
+        if self._workers.rtp_socket is not None:
+            self._workers.rtp_socket.look_up()
+
+    def _give_up_playing(self) -> None:
+        """PLAY was refused, or not answered: then the end of what played before still counts."""
+        self._receiver.give_up()
+        self._look_up()
 
     def _answer(self, request: Request) -> None:
         """Answer a request of the server's. One that says that the movie is over ends it."""
@@ -411,8 +450,7 @@ class RtspClient:
                 self._transmit(reply)
             if self._dialogue.says_end(request) and self.state is State.PLAYING:
                 self._receiver.end()
-                if self._workers.rtp_socket is not None:
-                    self._workers.rtp_socket.look_up()
+                self._look_up()
 
     # ------------------------------------------------------------------ frames
 
@@ -425,17 +463,9 @@ class RtspClient:
     def _deliver(self, frames: list[Frame]) -> None:
         """Take frames as they come, in the thread that receives."""
         with self._changed:
-            if self._method in ("", "SETUP"):
-                return  # nobody has asked for them: what comes to our port is of an earlier session
-            claimed = self._handover.claim(self._epoch.admit(frames))
-        if claimed:
-            self._handover.run(claimed)
-
-    def _said_goodbye(self) -> None:
-        """The server has said BYE, after all that came until now."""
-        with self._changed:
-            claimed = self._handover.claim([None])
-        self._handover.run(claimed)
+            ours = self._epoch.admit(frames)
+        for frame in ours:  # without the lock: whoever takes it may call us
+            self._take_frame(frame)
 
     def _take_frame(self, frame: Frame) -> None:
         """Hand a frame of this PLAY on to the window, and to whoever asked for it."""
@@ -448,6 +478,7 @@ class RtspClient:
             on_frame(frame)
         with self._changed:
             self.frame_number = frame.number
+            self._last_frame = frame
             self.notice = ""
             self._watch.picture(frame.arrival)
             # A last frame after the session was lost must not wipe out why.
@@ -468,8 +499,12 @@ class RtspClient:
                 if self.first_frame_delay is None and self.reception.unshown:
                     self._report_unshown()
                 else:
-                    self.notice = "The movie has ended."
-                self.reception.paused()
+                    self.notice = THE_END
+                self._receiver.pause()
+                self._changed.notify_all()
+            elif self.state is State.READY and not self.ended:
+                self.ended = True  # it had just been paused, or was to play on and is not
+                self.notice = THE_END
                 self._changed.notify_all()
 
     def _go_on(self) -> None:
@@ -484,12 +519,12 @@ class RtspClient:
 
     def _expected(self) -> Expected:
         gap, rate = self.reception.longest_gap, self._dialogue.frame_rate
-        is_told = self.notice or self.error
         is_playing = self.state is State.PLAYING and not self._watch.awaits_reply
         return Expected(
-            session=self.state is not State.INIT,
-            pictures=is_playing and not is_told,
+            session=self.state is not State.INIT and self._method != "TEARDOWN",
+            pictures=is_playing,
             longest_gap=max(gap, 1 / rate) if rate else gap,
+            delay=self.impairment.conditions.longest_delay,
         )
 
     def _next_deadline(self) -> float | None:
@@ -532,7 +567,7 @@ class RtspClient:
 
     def _report_no_reply(self) -> None:
         self._wish.when_ready = False
-        self._epoch.give_up()
+        self._give_up_playing()
         self._fail(
             f"The server has not answered {self._watch.unanswered_method} within "
             f"{self._limits.reply:g} s: try again, or tear down and set up anew."
@@ -541,7 +576,7 @@ class RtspClient:
     def _report_no_picture(self, now: float) -> None:
         """Packets that make no picture, the end, a lost server, or a firewall that blocks UDP."""
         reception = self.reception
-        limit = self._watch.silence_limit(self._expected().longest_gap)
+        limit = self._watch.silence_limit(self._expected())
         seconds = f"{limit:.3g} s"
         # A stream that stopped in the middle of a picture has stopped; one that goes on has not.
         has_stopped = reception.last_arrival is None or now - reception.last_arrival > limit / 2
@@ -549,11 +584,11 @@ class RtspClient:
         if is_unshown or self._epoch.misplaced:
             self._report_unshown()
         elif self.first_frame_delay is not None:
-            what = "picture" if reception.unshown else "packet"
+            what, is_news = "picture" if reception.unshown else "packet", not self.notice
             self.notice = (
                 f"No {what} for {seconds}: the movie has ended, or the server has stopped sending."
             )
-            if self._watch.is_asking(now) or self._keep_alive(now):
+            if is_news and (self._watch.is_asking(now) or self._keep_alive(now)):
                 self._watch.expect_sign_of_life(now)
             self._changed.notify_all()
         elif self._dialogue.uses_udp and self._source.change_to_tcp():
@@ -572,7 +607,12 @@ class RtspClient:
         if self._epoch.misplaced:
             why = "by their timestamps they lie before the place that was asked for"
         self._complaint = f"Packets have come, but no picture can be made of them: {why}."
-        self._fail(self._complaint)
+        has_only_one = self.first_frame_delay is not None and not self.reception.longest_gap
+        if has_only_one:  # nobody knows yet how long its pictures take
+            self.notice = self._complaint
+            self._changed.notify_all()
+        else:
+            self._fail(self._complaint)
 
     # ------------------------------------------------------------------ failures
 
@@ -581,17 +621,39 @@ class RtspClient:
             self.error = sentence
             self._changed.notify_all()
 
+    def _forgave(self, sentence: str) -> None:
+        """Something was understood although it is not right: tell the log and the panel."""
+        logger.warning("Forgiven: %s", sentence)
+        observer = self.observer
+        if observer is not None:
+            observer.forgave(sentence, time.time())
+
     def _lose(self, sentence: str) -> None:
         """The connection is no more: the session is over, and SETUP can begin another."""
         with self._changed:
             torn_down = self._torn_down or self._method == "TEARDOWN"
             # A server that refuses a session may then hang up; the refusal says more than that.
             is_refused = self.error and self.state is State.INIT and not self._watch.awaits_reply
+            has_ended = self._has_shown_all()
             self._workers.hang_up()
             self._reset_session()
-            if not torn_down and not is_refused:
+            if has_ended:
+                self.ended, self.error, self.notice = True, "", THE_END
+            elif not torn_down and not is_refused:
                 self._fail(self._dialogue.refused or sentence)
             self._changed.notify_all()
+
+    def _has_shown_all(self) -> bool:
+        """Tell if a server that hangs up has come to the movie's end.
+
+        It is near there, or has hung up at the same picture as the last time.
+        """
+        frame = self._last_frame
+        if self.state is not State.PLAYING or self._method == "TEARDOWN" or frame is None:
+            return False
+        before, self._last_when_lost = self._last_when_lost, frame.data
+        left = self.seconds_left
+        return frame.data == before or (left is not None and left < NEAR_THE_END)
 
     def _failed(self, error: BaseException) -> None:
         """One of our threads has failed: without it, the session is over."""
@@ -632,6 +694,19 @@ class RtspClient:
     def impairment(self) -> Impairment:
         """What is done on purpose to RTP that arrives. Another one for each session."""
         return self._receiver.impairment
+
+    @property
+    def forgiven(self) -> list[str]:
+        """What was understood in the current or last session although it is not right."""
+        return self._forgiveness.sentences
+
+    @property
+    def seconds_left(self) -> float | None:
+        """How much of the movie follows the last frame; None if nobody knows."""
+        frame, duration, rate = self._last_frame, self.duration, self.frame_rate
+        if frame is None or duration is None:
+            return None
+        return duration - self.position_of(frame) - (1 / rate if rate else 0.0)
 
     @property
     def first_frame_delay(self) -> float | None:

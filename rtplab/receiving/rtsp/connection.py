@@ -8,7 +8,9 @@ import ssl
 import threading
 
 from rtplab.clock import steady
+from rtplab.protocol.addresses import host_of
 from rtplab.protocol.errors import MessageError, SessionError
+from rtplab.protocol.forgiveness import Forgiveness
 from rtplab.protocol.rtsp.messages import Dialect, InterleavedFrame, Request, Response, printable
 from rtplab.protocol.rtsp.parser import ResponseParser
 from rtplab.protocol.tls import ALERT
@@ -35,19 +37,23 @@ class ClientConnection:
         trust: TlsTrust | None = None,
         timeout: float = 5.0,
         clock: Clock = steady,
+        connected: socket.socket | None = None,
     ) -> None:
         """Connect within `timeout` seconds; with `trust`, by TLS, within as many more.
 
-        Raises SessionError with a sentence for the user.
+        A socket that is `connected` already is used as it is. Raises SessionError with a sentence
+        for the user.
         """
         context = trust.context() if trust is not None else None
         try:
-            self._socket = socket.create_connection((host, port), timeout)
+            self._socket = connected or socket.create_connection((host, port), timeout)
         except (OSError, UnicodeError) as error:
             raise SessionError(_explain(error, host, port)) from error
         try:
-            self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            if connected is None:
+                self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             self.server = Endpoint(*self._socket.getpeername()[:2])
+            self.server_host = host_of(self._socket.getpeername())
             self.local = Endpoint(*self._socket.getsockname()[:2])  # as the server sees us
         except OSError as error:  # the server has hung up already
             self._socket.close()
@@ -67,6 +73,15 @@ class ClientConnection:
         self._closing = threading.Event()
         self._has_received = False
         self._end = ""  # why nothing more will come, as a sentence
+
+    def begin_session(self, forgiveness: Forgiveness) -> None:
+        """Have what is forgiven from now on added to that."""
+        self._parser.forgiveness = forgiveness
+
+    @property
+    def own_socket(self) -> socket.socket:
+        """The socket that is connected, inside TLS or not."""
+        return self._socket
 
     def _shake_hands(
         self, context: ssl.SSLContext, host: str, port: int, timeout: float

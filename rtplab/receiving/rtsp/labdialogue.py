@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from rtplab.protocol.errors import SessionError
+from rtplab.protocol.forgiveness import Forgiveness
 from rtplab.protocol.rtsp.headers import Transport
 from rtplab.protocol.rtsp.messages import (
+    MAX_REASON,
     REASONS,
     Dialect,
     Form,
@@ -30,8 +32,8 @@ def refusal(method: str, response: Response, name: str) -> SessionError:
             "The server asks for a password, which the lab dialect can't give: use its rtsp:// "
             "address."
         )
-    reason = printable(response.reason, 60) or REASONS.get(response.status, "")
-    return SessionError(f"The server refused {method}: {response.status} {reason}.")
+    reason = printable(response.reason, MAX_REASON) or REASONS.get(response.status, "")
+    return SessionError(f"The server refused {method}: {response.status} {reason.rstrip('.')}.")
 
 
 class LabDialogue:
@@ -48,7 +50,8 @@ class LabDialogue:
     start: PlayStart | None = None
     refused = ""
 
-    def __init__(self, filename: str) -> None:
+    def __init__(self, filename: str, forgiveness: Forgiveness | None = None) -> None:
+        self._forgiveness = forgiveness or Forgiveness()
         self.session_id = ""
         self.transport = Transport()
         self._filename = filename
@@ -76,6 +79,8 @@ class LabDialogue:
             raise refusal(self._method, response, self._filename)
         if self._method == "SETUP":
             self.session_id = response.session
+            if not self.session_id:
+                self._forgiveness.add("Session in the reply to SETUP", None, "Session: NUMBER")
 
     def keep_alive(self, is_ignored: bool) -> None:
         """There is no such request: an unknown one kills most lab servers."""
@@ -92,7 +97,7 @@ class LabDialogue:
 
     def assembler(self) -> LabAssembler:
         """Frames are put together however they are cut and marked."""
-        return LabAssembler()
+        return LabAssembler(self._forgiveness)
 
     def source(self) -> None:
         """There is no telling two senders apart: many number their SSRC anew with each packet."""

@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-from collections import deque
 from dataclasses import dataclass
 
+from rtplab.protocol.forgiveness import Forgiveness
 from rtplab.protocol.rtp.serial import timestamp_delta
-from rtplab.receiving.rtp.frames import MAX_FRAME, Frame
+from rtplab.receiving.rtp.frames import Frame
 from rtplab.receiving.rtp.timeline import CLOCK_RATE
 
 # Seconds between RTP-Info's rtptime and the first frame within which it is believed: some servers
 # name one of another stream, or of another clock.
 MAX_LEAD = 5.0
-# Bytes of frames that wait for the reply to PLAY: two of the largest, or what 50 Mbit/s bring in
-# the 5 s that a reply may take. Beyond it the oldest are forgotten. Small frames cost more than
-# their bytes.
-MAX_EARLY = 2 * MAX_FRAME
-FRAME_OVERHEAD = 256
 
 
 @dataclass(frozen=True)
@@ -35,7 +30,7 @@ class PlayStart:
 
 
 class PlayEpoch:
-    """The frames of one PLAY. Those that come before its reply wait here for what that says.
+    """The frames of one PLAY.
 
     `start` is None for a lab server, which does not say where it is: all frames are then of this
     PLAY, numbered as they came. Where a server did not say `rtptime`, or one that can't be, the
@@ -46,44 +41,30 @@ class PlayEpoch:
         self,
         start: PlayStart | None = None,
         frame_rate: float | None = None,
-        asked_at: float | None = None,
+        asked_at: float = 0.0,
+        forgiveness: Forgiveness | None = None,
     ) -> None:
-        """`asked_at` is when PLAY was sent, whose reply is still to come; None: there is none."""
+        """`asked_at` is when PLAY was sent."""
         self.start = start
         self.frame_rate = frame_rate
+        self._forgiveness = forgiveness or Forgiveness()
         self.first_frame_delay: float | None = None  # seconds from PLAY to the first frame
         self.misplaced = False  # the last frames were left out, as they lie before the start
-        self._asked_at = asked_at or 0.0
-        self._awaits_reply = asked_at is not None
-        self._early: deque[Frame] = deque()
-        self._early_size = 0  # bytes
+        self._asked_at = asked_at
         self._last: tuple[int, int] | None = None  # timestamp, ticks since the start
         self._before: int | None = None  # ticks, of the last frame that was misplaced
         self._has_begun = False  # a frame of this PLAY has come
 
-    def begin(self, start: PlayStart | None) -> list[Frame]:
-        """PLAY was answered: return those early frames that belong to it."""
-        early = list(self._early)
-        self.give_up()
+    def begin(self, start: PlayStart | None) -> None:
+        """PLAY was answered."""
         self.start, self._last = start, None
-        return self.admit(early)
-
-    def give_up(self) -> None:
-        """PLAY was refused, or not answered: what came early is not wanted."""
-        self._awaits_reply = False
-        self._early.clear()
-        self._early_size = 0
 
     def end(self) -> None:
         """The session is over. Frames that still wait to be shown keep their positions."""
-        self.give_up()
         self.first_frame_delay, self.misplaced = None, False
 
     def admit(self, frames: list[Frame]) -> list[Frame]:
         """Return the frames that belong to this PLAY, each with its number in the movie."""
-        if self._awaits_reply:
-            self._keep(frames)
-            return []
         if self.start is None:
             return frames
         ours = [self._numbered(frame) for frame in frames if not self._is_before(frame)]
@@ -103,13 +84,6 @@ class PlayEpoch:
         if self.start is None:
             return frame.media_time
         return self.start.start + self._ticks(frame.timestamp) / CLOCK_RATE * self.start.scale
-
-    def _keep(self, frames: list[Frame]) -> None:
-        for frame in frames:
-            self._early.append(frame)
-            self._early_size += len(frame.data) + FRAME_OVERHEAD
-        while self._early_size > MAX_EARLY:
-            self._early_size -= len(self._early.popleft().data) + FRAME_OVERHEAD
 
     def _numbered(self, frame: Frame) -> Frame:
         """The frame with its number in the movie, or in the stream where the rate is unknown."""
@@ -136,6 +110,10 @@ class PlayEpoch:
         if self._last is None:
             rtptime = None if self.start is None else self.start.rtptime
             lead = 0 if rtptime is None else timestamp_delta(timestamp, rtptime)
-            self._last = timestamp, lead if abs(lead) <= MAX_LEAD * CLOCK_RATE else 0
+            if abs(lead) > MAX_LEAD * CLOCK_RATE:
+                right = f"near {timestamp}, the timestamp of the first packet"
+                self._forgiveness.add("rtptime in RTP-Info", f"{rtptime}", right)
+                lead = 0
+            self._last = timestamp, lead
         last, ticks = self._last
         return ticks + timestamp_delta(timestamp, last)

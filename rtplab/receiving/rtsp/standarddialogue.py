@@ -6,9 +6,11 @@ import re
 from dataclasses import dataclass
 
 from rtplab.protocol.errors import MessageError, SessionError
+from rtplab.protocol.forgiveness import Forgiveness
 from rtplab.protocol.rtsp import sdp
 from rtplab.protocol.rtsp.headers import (
     Range,
+    SessionHeader,
     Transport,
     parse_chosen_transport,
     parse_range,
@@ -23,7 +25,6 @@ from rtplab.receiving.rtsp.labdialogue import refusal
 from rtplab.receiving.rtsp.login import Login
 from rtplab.receiving.rtsp.playepoch import PlayStart
 
-JPEG = 26  # static payload type (RFC 3551 section 6)
 USER_AGENT = "rtplab"
 TRANSPORTS = ("auto", "udp", "tcp")
 
@@ -37,9 +38,10 @@ class Presentation:
 
     aggregate_url: str  # for PLAY, PAUSE and TEARDOWN
     track_url: str  # for SETUP
-    payload_type: int = JPEG
+    payload_type: int = sdp.JPEG_PAYLOAD_TYPE
     duration: float | None = None  # seconds
     frame_rate: float | None = None  # frames a second
+    size: tuple[int, int] | None = None  # width and height in pixels
 
 
 class KeepAliveMethod:
@@ -80,9 +82,16 @@ class StandardDialogue:
     wants_rtcp = True
     rtp_version: int | None = 2  # RFC 3550 section 5.1
 
-    def __init__(self, url: RtspUrl, transport: str = "auto", login: Login | None = None) -> None:
+    def __init__(
+        self,
+        url: RtspUrl,
+        transport: str = "auto",
+        login: Login | None = None,
+        forgiveness: Forgiveness | None = None,
+    ) -> None:
         """`transport` is one of TRANSPORTS; auto is UDP, and TCP where that is refused."""
         self.url = url
+        self._forgiveness = forgiveness or Forgiveness()
         self._login = login or Login()
         self.uses_udp = transport != "tcp"
         self.session_id = ""
@@ -175,11 +184,11 @@ class StandardDialogue:
 
     def assembler(self) -> RtpJpegFrames:
         """RFC 2435, in packets of the type that DESCRIBE has named."""
-        return RtpJpegFrames(self._movie.payload_type)
+        return RtpJpegFrames(self._movie.payload_type, self._forgiveness, self._movie.size)
 
     def source(self) -> SourceChoice:
         """The SSRC that Transport names is a hint; on a channel of our own there is but one."""
-        return SourceChoice(self.transport.ssrc, at_once=not self.uses_udp)
+        return SourceChoice(self.transport.ssrc, not self.uses_udp, self._forgiveness)
 
     # ------------------------------------------------------------------ replies
 
@@ -219,11 +228,13 @@ class StandardDialogue:
         return None
 
     def _described(self, response: Response) -> None:
-        description = sdp.parse(response.body)
+        description = sdp.parse(response.body, self._forgiveness)
         media, payload_type = self._choose_media(description)
         headers = response.headers
         base = headers.get("Content-Base") or headers.get("Content-Location")
         if not _is_address(base):
+            if base:
+                self._forgiveness.add("Content-Base", base, f"an address such as {self.url}/")
             base = str(self.url)
         span = media.range or description.range
         self._movie = Presentation(
@@ -232,6 +243,7 @@ class StandardDialogue:
             payload_type,
             span.end if span else None,
             media.framerate,
+            media.size,
         )
 
     def _choose_media(
@@ -261,32 +273,54 @@ class StandardDialogue:
     def _set_up(self, response: Response) -> None:
         self._take_session(response)
         chosen = response.headers.get("Transport")
-        self.transport = parse_chosen_transport(chosen, self._wanted)
+        self.transport = parse_chosen_transport(chosen, self._wanted, self._forgiveness)
         self.uses_udp = self.transport.lower == "UDP"
         if not self.uses_udp and self.transport.interleaved is None:
             raise MessageError("it names no channels")
 
     def _take_session(self, response: Response) -> None:
         """The reply to SETUP names the session; some servers do that only in the one to PLAY."""
-        session = parse_session(response.headers.get("Session"))
+        value = response.headers.get("Session")
+        session = parse_session(value, self._forgiveness) if value else SessionHeader("")
+        if not session.session_id:
+            what = f"Session in the reply to {self._method}"
+            self._forgiveness.add(what, None, "Session: NUMBER")
         self.session_id, self.timeout = session.session_id, session.timeout
 
     def _playing(self, response: Response) -> None:
         if not self.session_id:
             self._take_session(response)
         headers = response.headers
-        span = _lenient_range(headers.get("Range"))
+        span = self._range(headers.get("Range"))
         start = (self.start or PlayStart()).start
         if span is not None and span.start is not None:
             start = span.start
         rtptime = first_number = None
-        for info in parse_rtp_info(headers.get("RTP-Info")):
-            if info.url in ("", self._movie.track_url) or self._movie.track_url.endswith(info.url):
-                rtptime = info.rtptime
-                first_number = info.seq
+        track = self._movie.track_url
+        infos = parse_rtp_info(headers.get("RTP-Info")) if "RTP-Info" in headers else []
+        ours = [info for info in infos if track.endswith(info.url)]
+        for info in ours:
+            rtptime, first_number = info.rtptime, info.seq
+        if infos and not ours:
+            self._forgiveness.add("url in RTP-Info", infos[0].url, f"{track}, as in SETUP")
         # RFC 2326 section 12.34: a server that says nothing of Scale knows none.
-        scale = _scale(headers.get("Scale")) or 1.0
+        scale = self._scale(headers.get("Scale")) or 1.0
         self.start = PlayStart(start, rtptime, scale, first_number)
+
+    def _range(self, value: str) -> Range | None:
+        try:
+            return parse_range(value)
+        except MessageError as error:  # then we count from what we asked for
+            if value and error.status != 501:  # which is for other units, as clock
+                self._forgiveness.add("Range in the reply to PLAY", value, "npt=SECONDS-")
+            return None
+
+    def _scale(self, value: str) -> float | None:
+        if _SCALE.match(value):
+            return float(value)
+        if value:
+            self._forgiveness.add("Scale in the reply to PLAY", value, "a number")
+        return None
 
     def _redirection(self, response: Response) -> RtspUrl:
         try:
@@ -319,7 +353,9 @@ def _is_jpeg(media: sdp.MediaDescription, payload_type: str) -> bool:
     if not _PAYLOAD_TYPE.match(payload_type) or int(payload_type) > 127:
         return False
     mapped = media.rtpmap.get(int(payload_type), "")
-    return mapped.upper().startswith("JPEG/") or (not mapped and int(payload_type) == JPEG)
+    return mapped.upper().startswith("JPEG/") or (
+        not mapped and int(payload_type) == sdp.JPEG_PAYLOAD_TYPE
+    )
 
 
 def _name_of(media: sdp.MediaDescription) -> str:
@@ -333,14 +369,3 @@ def _is_address(text: str) -> bool:
         return bool(parse_url(text))
     except MessageError:
         return False
-
-
-def _lenient_range(value: str) -> Range | None:
-    try:
-        return parse_range(value)
-    except MessageError:
-        return None  # some servers answer in clock units: then we count from what we asked for
-
-
-def _scale(text: str) -> float | None:
-    return float(text) if _SCALE.match(text) else None

@@ -9,6 +9,7 @@ import threading
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
+from urllib.parse import unquote
 
 from rtplab.protocol.errors import MessageError
 from rtplab.protocol.rtsp.auth import (
@@ -38,6 +39,7 @@ MAX_WAITING = 32
 MAX_REMEMBERED = 4096  # addresses with failed tries; the one that failed longest ago is forgotten
 MAX_USERS_FILE = 1024 * 1024  # bytes: some 10,000 users
 
+_SCHEME_AND_HOST = re.compile(r"\A[a-z]+://[^/]*", re.IGNORECASE)
 _HEX_DIGITS = {MD5: 32, SHA_256: 64}
 
 
@@ -191,15 +193,25 @@ class Authenticator:
         self._is_known = False  # has logged in once: guessers at its address do not disturb it
 
     def check(self, request: Request, now: float) -> AuthResult:
-        """Let a request in or not; `now` in seconds. Raises MessageError 400."""
+        """Let a request in or not; `now` in seconds. Raises MessageError 400.
+
+        An Authorization that can't be used is answered as none would be: openRTSP sends one with an
+        empty name, and players ask their user for a password only at 401.
+        """
         values = [value for name, value in request.headers if name.lower() == "authorization"]
         if len(values) > 1:
             raise MessageError("more than one Authorization header")
-        if not values:
+        try:
+            credentials = parse_authorization(values[0]) if values else None
+        except MessageError:
+            credentials = None
+        if credentials is None:
             return AuthResult(self._challenge(now))
         if not self._is_known and not self._users.failed_tries.may_try(self._host, now):
-            return AuthResult(Response(503))
-        result = self._check_digest(parse_authorization(values[0]), request, now)
+            refusal = Response(503)
+            refusal.explain("too many have failed to log in from this address: try again later")
+            return AuthResult(refusal)
+        result = self._check_digest(credentials, request, now)
         self._is_known |= result.refusal is None
         return result
 
@@ -241,8 +253,14 @@ class Authenticator:
 
 
 def _is_about(uri: str, request_uri: str) -> bool:
-    """RFC 7616 section 3.4.6: it must be the request's URI.
+    """RFC 7616 section 3.4.6: it must name what the request's URI names, in whatever spelling.
 
-    live555, and so VLC, names the movie in requests about its track.
+    Some write the path alone, or the last slash or not. live555, and so VLC, names the movie in
+    requests about its track.
     """
-    return uri == request_uri or request_uri.startswith(uri.rstrip("/") + "/")
+    path, request_path = _path(uri), _path(request_uri)
+    return path == request_path or bool(path) and request_path.startswith(f"{path}/")
+
+
+def _path(uri: str) -> str:
+    return unquote(_SCHEME_AND_HOST.sub("", uri)).rstrip("/")
