@@ -245,11 +245,11 @@ def _grade(
     outputs = _outputs(options.report)
     checks, shown = _wanted(options, edition)
     live = Live.on(sys.stdout, os.environ) if all(output.file for output in outputs) else None
-    path = options.path[0]
+    path, by_command = options.path[0], bool(options.server_cmd or options.client_cmd)
     with ExitStack() as cleanup:
         work = Path(cleanup.enter_context(tempfile.TemporaryDirectory(prefix="grade-work-")))
         try:
-            submission = submissions.find(path, work / "unpacked")
+            submission = submissions.find(path, work / "unpacked", by_command)
             grades = _first_grades(options, edition, shields, submission)
             source = _source(options, edition, shields, submission, work)
         except Unusable as error:
