@@ -6,6 +6,7 @@ import ast
 import hashlib
 import importlib.util
 import os
+import re
 import stat
 import sys
 import warnings
@@ -94,6 +95,28 @@ def find(path: Path, unpacked: Path, by_command: bool = False) -> Submission:
     notes += [f"There is no {lab_name}." for lab_name in SIX if lab_name not in files]
     notes += list(broken.values()) + _dependencies(folder)
     return Submission(name, folder, files, _seed(folder), tuple(notes), broken)
+
+
+def guessed_edition(submission: Submission) -> tuple[str, str]:
+    """The handout that it seems to be written for, and a sentence if that is not the usual one."""
+    if not submission.files:
+        is_java = any(submission.folder.glob("*.java")) or any(submission.folder.glob("*.class"))
+        return ("java", "It is in Java, so it is graded by that edition.") if is_java else _USUAL
+    for name in ("ServerWorker.py", "Client.py"):
+        own = submission.files.get(name)
+        if own is None:
+            return _USUAL
+        with (submission.folder / own).open("rb") as file:
+            if not _FRAGMENTS.search(file.read(MOST_SOURCE)):
+                return _USUAL
+    return "hd", (
+        "Both its server and its client speak of fragments, so it is graded by the edition hd;"
+        " --edition names another."
+    )
+
+
+_USUAL = ("python", "")
+_FRAGMENTS = re.compile(rb"\bMTU\b|fragment|\bpieces?\b", re.IGNORECASE)
 
 
 def _folders(top: Path) -> Iterator[Path]:
