@@ -10,9 +10,12 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
+from rtplab.grading.record.javahook import java_environment
 from rtplab.grading.record.labforms import REQUEST_FORMS
 from rtplab.grading.record.process import Program
 from rtplab.grading.record.run import HOST, Run, UnableError, free_port
+from rtplab.grading.record.screen import running_xvfb
+from rtplab.grading.record.stage import inside
 from rtplab.grading.record.wire import Connection, RtpPort
 
 START_LIMIT = 10.0  # seconds for a server to listen: Python needs a tenth of one on an idle machine
@@ -77,7 +80,12 @@ def started_server(run: Run) -> tuple[Program, int]:
     port = free_port(socket.SOCK_STREAM)
     run.recorder.facts["rtsp_port"] = port
     folder = run.folder()
-    program = run.program("server", filled(run.stage.server, port=port), folder)
+    environment = {}
+    if run.edition.language == "java":
+        environment = java_environment(inside(folder))
+        if run.stage.has_screen:  # servers in Java have a window, too
+            environment["DISPLAY"] = run.cleanup.enter_context(running_xvfb())[0]
+    program = run.program("server", filled(run.stage.server, port=port), folder, environment)
     listens = _wait_for_listener(program, port)
     run.recorder.add("tcp.listening" if listens else "tcp.refused", port=port)
     return program, port if listens else 0

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from rtplab.grading.record.hook import HookLink
+from rtplab.grading.record.javahook import java_environment
 from rtplab.grading.record.labclient import filled
 from rtplab.grading.record.labforms import REPLY_FORMS
 from rtplab.grading.record.process import Program
@@ -139,6 +140,11 @@ class Stranger:
     packets: Packets = field(default_factory=Packets)
     requests: list[bytes] = field(default_factory=list)
 
+    @property
+    def has_given_port(self) -> bool:
+        """Whether it is told which RTP port to take; the handout in Java has 25000 in its code."""
+        return any("{rtp_port}" in part for part in self.run.stage.client)
+
     def accept(self, limit: float, taken: Callable[[bytes], None] | None = None) -> bool:
         """Take the client's connection; False if none comes within `limit` seconds.
 
@@ -178,6 +184,8 @@ class Stranger:
             found = _PORT.search(data) or _LAST_NUMBER.search(data)
             if found and 0 < int(found[1]) < 65_536:
                 self.rtp_port = int(found[1])
+                if not self.has_given_port:
+                    self.run.recorder.facts["rtp_port"] = self.rtp_port
         return data
 
     def reply(self, request: bytes, status: int = 200, session: str | None = None) -> None:
@@ -257,6 +265,8 @@ def started_client(run: Run) -> Stranger:
     folder = run.folder()
     hook = run.cleanup.enter_context(HookLink(recorder, run.stage.has_screen))
     environment = {**hook.environment(inside(folder)), **_watched(run, run.cleanup)}
+    if run.edition.language == "java":
+        environment |= java_environment(inside(folder), environment["RTPLAB_HOOK"])
     movie = run.movie.name
     before = set(folder.iterdir())
     run.cleanup.callback(_note_files, run, folder, before)
