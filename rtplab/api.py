@@ -24,10 +24,12 @@ from rtplab.receiving.rtsp.client import RtspClient
 from rtplab.receiving.rtsp.moviesource import MovieSource
 from rtplab.receiving.rtsp.trust import TlsTrust
 from rtplab.receiving.rtsp.watch import TimeLimits
+from rtplab.serving.http.server import HttpServer
 from rtplab.serving.media.library import MovieLibrary
 from rtplab.serving.process.server import RtspServer
 from rtplab.serving.rtp.live import LiveStream
 from rtplab.serving.rtsp.service import Service
+from rtplab.serving.scaling.listeners import open_both, open_listener
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -373,10 +375,14 @@ def _encoded(image: Any) -> bytes:
 class Serving:
     """A server that runs in threads of this program until it is closed."""
 
-    def __init__(self, server: RtspServer, host: str, port: int) -> None:
+    def __init__(
+        self, server: RtspServer, host: str, port: int, browsers: HttpServer | None
+    ) -> None:
         self.host = host
         self.port = port
+        self.http_port = browsers.port if browsers is not None else None
         self._server = server
+        self._browsers = browsers
         self._thread = threading.Thread(target=server.serve, name="server", daemon=True)
         self._thread.start()
         _closer.begin(self)
@@ -402,6 +408,8 @@ class Serving:
 
     def close(self) -> None:
         """End all sessions and streams, and free the port. May be called twice."""
+        if self._browsers is not None:
+            self._browsers.close()
         self._server.stop()
         self._thread.join()
 
@@ -424,27 +432,32 @@ def serve(
     host: str | None = None,
     fps: float | None = None,
     loop: bool = False,
+    http: int | None = None,
 ) -> Serving:
     """Start a server of what is published, and of the movies in the folder `media` if given.
 
     Port 0 takes a free one: `Serving.port` says which. Everybody who can reach this machine may
     watch; with `host="127.0.0.1"` this machine alone. Movies have `fps` frames a second (None: what
-    they say, else 20), and begin again at their end with `loop`. Raises ServeError.
+    they say, else 20), and begin again at their end with `loop`. `http` is a port for browsers.
+    Raises ServeError.
     """
     try:
         library = MovieLibrary(media)
-        if media is not None:
-            library.movies()
-        server = RtspServer(Service(library, fps=fps, loop=loop))
-        try:
-            address = server.listen(host, port)
-        except OSError as error:
-            server.close()
-            raise ServeError(
-                f"Can't listen on port {port} of {host or 'this machine'} "
-                f"({error.strerror or error}): "
-                "name another port, or 0 for a free one."
-            ) from error
+        library.movies()
     except OSError as error:
         raise ServeError(f"The folder {media} can't be read ({error.strerror}).") from error
-    return Serving(server, *address)
+    server = RtspServer(Service(library, fps=fps, loop=loop))
+    browsers, wanted = None, port
+    try:
+        found = server.listen(host, port)
+        if http is not None:
+            wanted = http
+            listeners = [open_listener(host, http)] if host is not None else open_both(http)
+            browsers = HttpServer(server.service, listeners, found[1])
+    except OSError as error:
+        server.close()
+        raise ServeError(
+            f"Can't listen on port {wanted} of {host or 'this machine'} "
+            f"({error.strerror or error}): name another port, or 0 for a free one."
+        ) from error
+    return Serving(server, *found, browsers)

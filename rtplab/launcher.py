@@ -255,6 +255,8 @@ def _options_for_new_window(options: argparse.Namespace) -> list[str]:
     given = ["--transport", options.transport]
     if options.ca:
         given += ["--ca", options.ca]
+    if options.allow_basic:
+        given.append("--allow-basic")
     return [*given, "--insecure"] if options.insecure else given
 
 
@@ -270,7 +272,7 @@ def client_for(
     """
     named = options.server, options.server_port or 0, options.rtp_port or 0, options.movie
     host, port, rtp_port, movie = where or named
-    trust = TlsTrust(options.ca, options.insecure)
+    trust = TlsTrust(options.ca, options.insecure, options.allow_basic)
     client = make_client(master, host, port, rtp_port, movie, options.transport, trust)
     client.playout.latency = options.latency / 1000
     client.impairment.conditions = options.impair
@@ -328,6 +330,11 @@ def parse_arguments(argv: list[str] | None, prog: str) -> argparse.Namespace:
     )
     parser.add_argument(
         "--insecure", action="store_true", help="rtsps: take any certificate, whoever has made it"
+    )
+    parser.add_argument(
+        "--allow-basic",
+        action="store_true",
+        help="rtsp: send the password even if everybody on the way can read it (Basic)",
     )
     parser.add_argument(
         "--latency",

@@ -17,7 +17,7 @@ from rtplab.protocol.rtp import jpeg
 from VideoStream import VideoStream
 
 SMALL = [jpeg_of_size(size, seed) for seed, size in enumerate((900, 801, 1500))]
-SOUND = chunk(b"01wb", bytes(range(200)) + b"\xff\xd8\xff")
+SOUND = chunk(b"01wb", bytes(200) + b"\xff\xd8\xff")
 CHUNKS = [chunk(b"00dc", frame) for frame in SMALL]
 REST = b"".join(CHUNKS[1:])
 SOUND_STREAM = chunk(
@@ -196,7 +196,7 @@ def test_other_pictures_are_named_with_what_to_do(opened, codec):
     with pytest.raises(MovieError) as caught:
         opened(data)
     text = str(caught.value)
-    assert "AVI" in text and "ffmpeg" in text
+    assert "AVI" in text and "import" in text
     assert codec.decode().strip("\0") in text and text.isprintable()
 
 

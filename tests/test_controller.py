@@ -17,6 +17,7 @@ from rtplab.player.model.controller import (
     PlaybackController,
     short_name,
 )
+from rtplab.player.model.loop import Loop
 from rtplab.protocol.rtsp.states import State
 from rtplab.receiving.rtp.frames import Frame
 from rtplab.receiving.rtp.playout import PlayoutBuffer
@@ -396,6 +397,62 @@ def test_home_and_at_once_space_plays_from_the_beginning(near_the_end):
         assert 4 < controller.frame.number < 16
         run(0.1)
         assert client.state is State.PLAYING and controller.wants_to_play
+
+
+def test_one_frame_back_pauses_first_and_then_goes_back_by_frames():
+    client = ScriptedClient("rtsp://host/m", duration=25.0)
+    controller = playing(client)
+    client.playout.put(frame(100, 1.0))
+    controller.tick(1.0)
+    controller.step_back()
+    settle(client, controller)
+    assert client.asked == ["PAUSE"]
+    controller.step_back()
+    controller.step_back()
+    settle(client, controller)
+    assert client.asked[1] == ("seek", pytest.approx(98 * 0.05))
+
+
+def test_from_b_it_goes_on_at_a_until_the_marks_are_cleared():
+    client = ScriptedClient("rtsp://host/m", duration=25.0)
+    controller = playing(client)
+    for number, now in ((40, 1.0), (60, 2.0)):
+        client.playout.put(frame(number, now))
+        controller.tick(now)
+        controller.loop.mark(controller.position)
+    client.playout.put(frame(61, 2.05))
+    controller.tick(2.05)
+    controller.tick(2.06)
+    assert client.asked == [("seek", 2.0)]
+    client.playout.put(frame(40, 2.5))
+    controller.tick(2.5)
+    assert controller.frame.number == 40
+    controller.loop.mark(controller.position)
+    assert not controller.loop.active
+    client.playout.put(frame(62, 3.0))
+    controller.tick(3.0)
+    controller.tick(3.1)
+    assert client.asked == [("seek", 2.0)]
+
+
+@pytest.mark.parametrize("start", [None, 3.0])
+def test_a_movie_that_is_repeated_begins_again_at_its_end(start):
+    client = ScriptedClient("rtsp://host/m", duration=25.0)
+    controller = playing(client)
+    controller.loop.whole = True
+    controller.loop.start = start
+    client.state, client.ended = State.READY, True
+    controller.tick(30.0)
+    assert controller.wants_to_play and not controller.state_at(30.0).ended
+    controller.tick(30.1)
+    assert client.asked == [("seek", start or 0.0), "PLAY"]
+
+
+def test_b_is_after_a():
+    loop = Loop()
+    loop.mark(5.0)
+    loop.mark(4.0)
+    assert loop.start is None and loop.target(9.0) is None
 
 
 def test_a_lab_server_is_not_sought_in():

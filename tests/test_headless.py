@@ -185,6 +185,7 @@ class SlowClient:
     ended = False
     first_frame_delay = on_frame = None
     forgiven = ()
+    seconds_left = None
     set_up_after = 5 * TimeLimits().reply
 
     def __init__(self):
@@ -218,6 +219,16 @@ def test_no_picture_is_never_without_a_sentence(capsys):
     assert HeadlessRun(client, HeadlessOptions(json=True, duration=0.1)).run() == 1
     stdout, stderr = capsys.readouterr()
     assert json.loads(stdout)["error"] == stderr.strip() != ""
+
+
+@pytest.mark.parametrize(("options", "asks"), [({}, True), ({"duration": 0.1}, False)])
+def test_a_stream_that_may_be_slow_asks_how_long_to_wait(options, asks, capsys):
+    client = SlowClient()
+    client.notice = "No packet for 5 s."
+    assert HeadlessRun(client, HeadlessOptions(json=True, **options)).run() == 0
+    stdout, stderr = capsys.readouterr()
+    assert ("--frames" in stderr and "--duration" in stderr) is asks
+    assert (json.loads(stdout)["error"] is None) is asks
 
 
 def test_ctrl_c_before_a_picture_is_told(capsys):

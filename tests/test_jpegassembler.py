@@ -15,6 +15,8 @@ from rtplab.protocol.rtp.jpegassembler import (
     JpegAssembler,
     jpeg_headers,
     quant_tables,
+    size_in,
+    with_segments,
 )
 from rtplab.protocol.rtp.rtpjpeg import JpegFragment, packetize, parse_payload, unsupported_reason
 
@@ -341,3 +343,29 @@ def test_whatever_arrives_only_whole_pictures_come_out(stream):
         picture = assembler.add(part, timestamp, marker)
         assert picture is None or picture.startswith(b"\xff\xd8")
     assert assembler.dropped <= len(stream)
+
+
+# --- Segments of their own -----------------------------------------------------------------------
+
+
+def test_segments_go_before_those_that_are_made_and_padding_is_no_segment() -> None:
+    headers = jpeg_headers(1, 16, 16, bytes([16]) * 128, 5)
+    table = b"\xff\xdb\x00\x43\x00" + b"\xff" * 64  # which ends as padding looks
+    frame = b"\xff\xc0\x00\x11\x08\x10\x00\x20\x00\x03\x01\x22\x00\x02\x11\x01\x03\x11\x01"
+    mixed = with_segments(headers, table + frame + b"\xff\xff")
+    header = jpeg.parse(mixed + b"\x00\xff\xd9")
+    assert header.restart_interval == 5
+    assert (header.width, header.height) == (0x2000, 0x1000)
+    assert header.quantization_tables == {0: b"\xff" * 64, 1: bytes([16]) * 64}
+    assert header.standard_huffman
+    assert size_in(table + frame + b"\xff\xff") == (0x2000, 0x1000)
+    assert size_in(table) is None
+
+
+def test_damaged_segments_drop_the_picture_and_say_so() -> None:
+    assembler = JpegAssembler()
+    damaged = fragment(0, b"aa")._replace(segments=b"\xff\xc0\x00")
+    assert assembler.add(damaged, 1, True) is None
+    assert "extension" in assembler.problem
+    assert assembler.add(fragment(0, b"aa"), 2, True)
+    assert size_in(b"\xff\xc0\x00") is None

@@ -15,8 +15,8 @@ from movies import ROOT
 
 CLASSIC = {"Server", "ServerWorker", "Client", "ClientLauncher", "RtpPacket", "VideoStream"}
 RUNTIME_DEPENDENCIES = {"PIL"}
-OPTIONAL = {"prometheus_client"}
-"""For --metrics: imported inside a function, when that is asked for."""
+OPTIONAL = {"prometheus_client", "av"}
+"""For --metrics, and for videos without ffmpeg: imported inside a function, when needed."""
 
 LAYERS = {
     "grading": [
@@ -38,7 +38,7 @@ LAYERS = {
     "serving": [
         ["serving"],
         ["serving/process"],
-        ["serving/scaling"],
+        ["serving/scaling", "serving/http"],
         ["serving/rtsp"],
         ["serving/rtp"],
         ["serving/media"],
@@ -50,6 +50,7 @@ LAYERS = {
         ["receiving/rtp"],
         ["receiving/files"],
     ],
+    "importing": [["importing"]],
     "movies": [["movies"]],
     "protocol": [["protocol/rtsp"], ["protocol/rtp"], ["protocol"]],
 }
@@ -65,6 +66,7 @@ STANDS_ON = {
     "player": ["receiving/rtsp", "receiving/rtp", "receiving/files", *PROTOCOL],
     "serving": ["movies", *PROTOCOL],
     "receiving": PROTOCOL,
+    "importing": ["movies", *PROTOCOL],
     "movies": ["protocol/rtp", "protocol"],
     "protocol": [],
 }

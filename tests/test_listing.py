@@ -135,6 +135,13 @@ def test_lab_clients_that_cannot_receive_a_movie_are_named(tmp_path, size, cut_o
         assert {word for word in ("Java", "Python") if word in note} == cut_off_by
 
 
+def test_a_folder_named_as_a_movie_is_told(tmp_path):
+    (tmp_path / "pictures.mjpeg").mkdir()
+    (tmp_path / "others").mkdir()
+    (line,) = describe_movies(MovieLibrary(tmp_path), None)
+    assert "pictures.mjpeg" in line and "folder" in line and "import" in line
+
+
 def test_a_mistake_is_named(tmp_path):
     (tmp_path / "a.Mjpeg").write_bytes(b"version https://git-lfs.github.com/spec/v1\n")
     (line,) = describe_movies(MovieLibrary(tmp_path), 20)

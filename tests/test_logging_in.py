@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import logging
+import re
 import socket
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from movies import MOVIE, frames_of
 from processes import ServerProcess, run_client
 from raw_rtsp import HOST, LIMIT, Peer, running_server
+from standard_servers import StandardServer, jpeg_payloads
 
 from Client import Client
-from rtplab.protocol.errors import SessionError
 from rtplab.protocol.rtsp.auth import MD5, BasicCredentials, answer, parse_challenges
 from rtplab.protocol.rtsp.messages import Headers, Request, Response
 from rtplab.protocol.rtsp.urls import parse_url
-from rtplab.receiving.rtsp.login import Login
+from rtplab.receiving.rtsp.login import Login, PasswordInTheOpen
 from rtplab.receiving.rtsp.moviesource import MovieSource
 from rtplab.receiving.rtsp.standarddialogue import StandardDialogue
 from rtplab.receiving.rtsp.trust import TlsTrust
@@ -243,6 +245,8 @@ def test_the_password_is_in_no_log_and_on_no_screen(
         ("rtsp://ann:secret@host/", TlsTrust(), False),
         ("rtsps://ann:secret@host/", TlsTrust(insecure=True), False),
         ("rtsps://ann:secret@host/", TlsTrust(), True),
+        ("rtsp://ann:secret@host/", TlsTrust(allow_basic=True), True),
+        ("rtsps://ann:secret@host/", TlsTrust(insecure=True, allow_basic=True), True),
     ],
 )
 def test_basic_is_sent_only_to_a_server_that_is_who_it_says(
@@ -254,9 +258,48 @@ def test_basic_is_sent_only_to_a_server_that_is_who_it_says(
         login.take(refusal)
         assert login.authorization("PLAY", "*") == [("Authorization", "Basic YW5uOnNlY3JldA==")]
     else:
-        with pytest.raises(SessionError, match="everybody on the way can read"):
+        with pytest.raises(PasswordInTheOpen, match="on the way can read.*--allow-basic"):
             login.take(refusal)
         assert login.authorization("PLAY", "*") == []
+
+
+class TakesBasicOnly(StandardServer):
+    """A camera: each request needs the password as it is."""
+
+    def _answer(self, viewer, head):
+        right = "Authorization: " + BasicCredentials("ann", PASSWORD).serialise()
+        if head.startswith("OPTIONS") or right in head.split("\r\n"):
+            super()._answer(viewer, head)
+            return
+        number = re.search(r"CSeq: (\d+)", head)[1]
+        challenge = 'WWW-Authenticate: Basic realm="camera"'
+        viewer.send(f"RTSP/1.0 401 No\r\nCSeq: {number}\r\n{challenge}\r\n\r\n".encode())
+
+
+@pytest.mark.parametrize("options", [(), ("--allow-basic",)])
+def test_a_camera_that_takes_basic_only_is_played_if_that_is_allowed(options) -> None:
+    pictures = [jpeg_payloads(frame) for frame in frames_of(MOVIE)[:3]]
+    with TakesBasicOnly(pictures) as server:
+        address = server.url.replace("://", f"://ann:{IN_URL}@")
+        run = run_client(address, "--headless", "--json", "--frames", 3, *options)
+        sent = [name for request in server.requests for name in request.headers]
+    assert (run.report["frames"], "authorization" in sent) == ((3, True) if options else (0, False))
+    assert ("--allow-basic" in run.stderr) == (not options)
+
+
+def test_who_is_asked_can_allow_basic_once() -> None:
+    pictures = [jpeg_payloads(frame) for frame in frames_of(MOVIE)[:3]]
+    with TakesBasicOnly(pictures) as server:
+        client = Client(None, "", 0, 0, server.url)
+        try:
+            client.setupMovie()
+            assert client.wait_for(lambda: client.needs_basic, LIMIT)
+            client.log_in("ann", PASSWORD)
+            assert client.wait_for(lambda: client.needs_password and client.needs_basic, LIMIT)
+            client.log_in("ann", PASSWORD, allow_basic=True)
+            assert client.wait_for(lambda: client.state is Client.READY, LIMIT), client.error
+        finally:
+            client.exitClient()
 
 
 def test_a_redirection_takes_the_password_nowhere_else() -> None:

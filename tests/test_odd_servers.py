@@ -5,13 +5,16 @@ from __future__ import annotations
 import re
 import socket
 import struct
+import threading
 import time
 
 import pytest
 from movies import MOVIE, frames_of
+from processes import run_client
 from standard_servers import (
     FPS,
     HOST,
+    PATIENCE,
     SSRC,
     Picture,
     StandardServer,
@@ -34,6 +37,7 @@ from test_standard_client import (
 )
 
 from Client import Client
+from rtplab.receiving.rtp.impairment import Conditions
 
 COUNT = 8
 OTHER = 0x0BAD5EED
@@ -487,3 +491,133 @@ def test_pictures_that_all_bear_one_timestamp_are_shown(pictures) -> None:
         watcher.set_up()
         watcher.play()
         assert len(watcher.frames) >= COUNT - 1
+
+
+# --- The end -------------------------------------------------------------------------------------
+
+
+class HangsUpAtTheEnd(StandardServer):
+    """Closes the connection after the last picture, and says no BYE."""
+
+    says_goodbye = False
+    tells_duration = True
+
+    def stream(self, viewer):
+        super().stream(viewer)
+        if not viewer.stop.is_set():
+            viewer.control.shutdown(socket.SHUT_RDWR)
+
+    def description(self):
+        text = super().description()
+        return text if self.tells_duration else re.sub("a=range.*\r\n", "", text)
+
+
+@BOTH
+def test_a_server_that_hangs_up_at_the_end_has_ended_the_movie(pictures, frames, transport) -> None:
+    with HangsUpAtTheEnd(pictures) as server, watching(server, transport) as watcher:
+        watcher.set_up()
+        watcher.play()
+        client = watcher.client
+        assert (client.state, client.error) == (Client.INIT, "")
+        assert client.notice == "The movie has ended."
+    assert_same_pictures([frame.data for frame in watcher.frames], frames)
+
+
+def test_one_of_unknown_length_that_hangs_up_twice_at_the_same_picture_has_too(pictures) -> None:
+    server = HangsUpAtTheEnd(pictures)
+    server.tells_duration = False
+    with server, watching(server, "tcp") as watcher:
+        watcher.set_up()
+        watcher.client.playMovie()
+        assert "closed the connection" in watcher.error()
+        assert not watcher.client.ended
+        watcher.set_up()
+        watcher.play()
+        assert (watcher.client.error, watcher.client.notice) == ("", "The movie has ended.")
+
+
+def test_headless_tells_the_end_by_hanging_up_as_any_other(pictures) -> None:
+    with HangsUpAtTheEnd(pictures) as server:
+        run = run_client(server.url, "--headless", "--json", "--duration", 20)
+    assert (run.status, run.report["frames"], run.report["error"]) == (0, COUNT, None)
+    assert run.stderr == "The movie has ended.\n"
+
+
+@BOTH
+def test_headless_goes_on_if_another_source_does(pictures, transport) -> None:
+    """RFC 3550 section 6.6: BYE is that of the sources it names."""
+    server = Changes(pictures, 0.02)
+    server.says_bye, server.silence = True, 0.4
+    with server:
+        run = run_client(
+            *(server.url, "--headless", "--json", "--transport", transport),
+        )
+    assert (run.status, run.report["frames"], run.report["error"]) == (0, COUNT, None)
+
+
+def test_a_pause_that_is_answered_with_an_old_number_is_not_waited_for(pictures) -> None:
+    """Micro-RTSP: 400, and the CSeq of before."""
+
+    class AnswersByOldNumber(StandardServer):
+        def do_PAUSE(self, viewer, request):
+            viewer.send(b"RTSP/1.0 400 Bad Request\r\nCSeq: 1\r\n\r\n")
+
+    with AnswersByOldNumber(pictures, 0.1) as server, watching(server) as watcher:
+        watcher.set_up()
+        watcher.play(2)
+        asked_at = time.monotonic()
+        watcher.client.pauseMovie()
+        assert "PAUSE: 400" in watcher.error()
+        assert time.monotonic() - asked_at < 2.0
+        assert watcher.client.state == Client.PLAYING
+
+
+# --- Why there is no picture ---------------------------------------------------------------------
+
+
+def test_what_is_delayed_on_purpose_is_not_missed(pictures, frames) -> None:
+    with StandardServer(pictures) as server, watching(server, "udp", silence=0.3) as watcher:
+        watcher.client.impairment.conditions = Conditions(delay=0.8)
+        complaints = []
+        watcher.set_up()
+        watcher.client.playMovie()
+        watcher.wait(lambda: complaints.append(watcher.client.error) or watcher.client.ended)
+        assert {*complaints} == {""}
+        assert_same_pictures([frame.data for frame in watcher.frames], frames)
+
+
+class FallsIntoNonsense(StandardServer):
+    """One picture, a silence, packets that make none, and after a while good ones again."""
+
+    def __init__(self, pictures):
+        super().__init__(pictures)
+        self.may_speak, self.may_go_on = threading.Event(), threading.Event()
+
+    def stream(self, viewer):
+        def send(packets):
+            for packet in packets:
+                viewer.send_rtp(packet)
+            viewer.position += 1
+            viewer.sent += 1
+
+        send(self.packets(viewer))
+        self.may_speak.wait(PATIENCE)
+        while not self.may_go_on.wait(0.02):
+            send([*self.packets(viewer)][:-1])
+        for _ in range(3):
+            send(self.packets(viewer))
+
+
+def test_what_is_told_stays_true_and_before_the_second_picture_is_a_notice(pictures) -> None:
+    server = FallsIntoNonsense(pictures * 100)
+    with server, watching(server, "udp", silence=0.3) as watcher:
+        watcher.set_up()
+        watcher.play(1)
+        client = watcher.client
+        watcher.wait(lambda: "No packet" in client.notice)
+        server.may_speak.set()
+        watcher.wait(lambda: "no picture can be made" in client.notice)
+        assert client.error == ""
+        server.may_go_on.set()
+        watcher.wait(lambda: len(watcher.frames) >= 3)
+        assert (client.notice, client.error) == ("", "")

@@ -21,7 +21,7 @@ def wire(first_byte, rest):
 
 def test_a_plain_packet():
     packet = parse_packet(wire(0x80, PAYLOAD))
-    assert packet == (PAYLOAD, 0x1234, 0, 5, 26, False, 2)
+    assert packet == (PAYLOAD, 0x1234, 0, 5, 26, False, 2, b"")
 
 
 def test_the_marker_is_not_of_the_payload_type():
@@ -121,3 +121,17 @@ def test_any_bytes_have_a_payload_or_are_a_packet_error(data):
     except PacketError:
         return
     assert payload in data[12:]
+
+
+@pytest.mark.parametrize(
+    ("profile", "segments", "kept"),
+    [
+        (b"\xff\xd8", b"\xff\xdd\0\4\0\7\xff\xff", b"\xff\xdd\0\4\0\7\xff\xff"),
+        (b"\xbe\xde", b"\xff\xdd\0\4\0\7\xff\xff", b""),
+        (b"\xff\xd8", bytes(2000), b""),
+    ],
+)
+def test_jpeg_segments_in_an_extension_are_kept_if_they_are_few(profile, segments, kept):
+    data = wire(0x90, profile + (len(segments) // 4).to_bytes(2, "big") + segments + PAYLOAD)
+    packet = parse_packet(data)
+    assert (packet.payload, packet.jpeg_extension) == (PAYLOAD, kept)

@@ -91,8 +91,25 @@ def test_golden_description_is_parsed():
             rtpmap={26: "JPEG/90000"},
             control="trackID=0",
             framerate=20.0,
+            size=(384, 288),
         )
     ]
+
+
+@pytest.mark.parametrize(
+    ("line", "size"),
+    [
+        ("a=framesize:26 4000-3000", (4000, 3000)),
+        ("a=x-dimensions:4000,3000", (4000, 3000)),
+        ("a=x-dimensions: 4000, 3000", (4000, 3000)),
+        ("a=framesize:26 0-3000", None),
+        ("a=framesize:4000-3000", None),
+        ("a=x-dimensions:4000x3000", None),
+        ("a=x-dimensions:999999,1", None),
+    ],
+)
+def test_the_size_of_large_pictures(line, size):
+    assert parse(f"v=0\nm=video 0 RTP/AVP 26\n{line}").media[0].size == size
 
 
 @pytest.mark.parametrize("text", [GOLDEN.encode(), GOLDEN.replace("\r", ""), "\r\n" + GOLDEN[:-2]])

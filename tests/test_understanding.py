@@ -206,7 +206,7 @@ def test_totals():
     assert values["Packets"] == "90"
     assert values["Lost"] == "10 (10.0 %)"
     assert values["Malformed"] == "3"
-    assert values["Not shown in time"] == "4"
+    assert values["Not shown"] == "4"
 
 
 # Of the headers in RFC 2326 section 12 in their order; those that a player never sees left out.

@@ -122,7 +122,7 @@ def test_silence_counts_from_play_or_from_the_last_picture():
 def test_a_slow_stream_may_be_silent_for_longer(gap, limit):
     watch, expected = playing(), PLAYING._replace(longest_gap=gap)
     watch.picture(110.0)
-    assert watch.silence_limit(gap) == limit
+    assert watch.silence_limit(expected) == limit
     assert watch.deadline(expected) == 110.0 + limit
     assert watch.check(109.9 + limit, expected) == []
     assert watch.check(110.0 + limit, expected) == [Due.NO_PICTURE]

@@ -20,7 +20,7 @@ APT_PEERS = (
     *("gstreamer1.0-tools", "gstreamer1.0-plugins-base", "gstreamer1.0-plugins-good"),
     *("gstreamer1.0-rtsp", "gir1.2-gst-rtsp-server-1.0", "python3-gi"),
     *("haproxy", "tshark", "iproute2", "openssl", "glib-networking"),
-    *("gcc", "libc6-dev", "rtsp-server-perl", "wine", "wine64"),
+    *("gcc", "libc6-dev", "rtsp-server-perl", "wine", "wine64", "chromium"),
 )
 """The Debian packages of the tests. docs/CONTRIBUTING.md gives the reason for each."""
 

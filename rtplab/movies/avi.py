@@ -43,7 +43,7 @@ _CHUNK = struct.Struct("<4sI")
 _NAME = 4  # bytes of an id, or of a list's type
 _SOI = jpeg.START_OF_IMAGE
 
-_ID = re.compile(rb"[0-9A-Za-z_ ]{4}")
+_ID = re.compile(rb"\d\d[a-z_]{2}|[A-Za-z_][0-9A-Za-z_ ]{3}")
 _STREAM_ID = re.compile(rb"(\d\d)(dc|db|wb|tx|pc)")
 _PICTURE_ID = re.compile(rb"(\d\d)d[cb]")
 _OPENED = {b"hdrl", b"strl", b"movi", b"rec "}  # lists that hold what is looked for
@@ -80,7 +80,7 @@ def _cost(beginning: bytes, size: int) -> int:
     return min(size, _PAGES * PAGE * frames or size)
 
 
-FORMAT = Format(_recognises, _find_frames, _cost)
+FORMAT = Format("AVI", _recognises, _find_frames, _cost)
 
 
 class _AviIndexer:
@@ -110,7 +110,7 @@ class _AviIndexer:
                 if self._is_no_jpeg(head[_CHUNK.size :]):
                     break
                 position = self._take(position, start, start + length)
-            elif start + length > size:
+            elif not self._is_chained(start, start + length):
                 position = self._skip(position)
             else:
                 self._read_header(name, start)
@@ -162,14 +162,19 @@ class _AviIndexer:
             return end
         return end + 1
 
+    def _is_chained(self, start: int, end: int) -> bool:
+        """Tell if the size of a chunk from `start` to `end` leads to another, or to the end."""
+        if end >= self._size:
+            return end == self._size
+        following = self._after(start, end)
+        return following >= self._size or _ID.match(self._read(following, _NAME)) is not None
+
     def _take(self, position: int, start: int, end: int) -> int:
         """Take the picture of a chunk, if it is one; return where to go on."""
-        frames, size = self._index.frames, self._size
         if end == start:
-            frames.extend(frames[-1:])
+            self._index.frames += self._index.frames[-1:]
             return end
-        following = self._after(start, end)
-        if end > size or not (following >= size or _ID.match(self._read(following, _NAME))):
+        if not self._is_chained(start, end):
             return self._measure(position, start)
         tail = self._read(max(start, end - _TAIL), min(_TAIL, end - start))
         picture = tail.rstrip(b"\0")
@@ -177,7 +182,7 @@ class _AviIndexer:
             self._add(position, start, end - len(tail) + len(picture), end)
         else:
             self._look_into(position, start, end)
-        return following
+        return self._after(start, end)
 
     def _add(self, position: int, start: int, picture_end: int, end: int) -> None:
         """Take a picture up to its end; zeros that fill a chunk up aren't worth a word."""

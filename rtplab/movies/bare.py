@@ -57,4 +57,4 @@ def _cost(beginning: bytes, size: int) -> int:
     return size  # it is walked through
 
 
-FORMAT = Format(_recognises, _find_frames, _cost)
+FORMAT = Format("JPEGs one after the other", _recognises, _find_frames, _cost)

@@ -143,12 +143,13 @@ class Index:
 class Format(NamedTuple):
     """What Movie needs to know of a format.
 
-    `recognises` tells by the beginning of a file whether it has the format. `find_frames` finds the
-    good pictures by a Read and the file's size in bytes, or with a third argument of True all
-    frames that are announced; it raises OSError only from Read. `cost` estimates how many bytes it
-    will read, by the first PAGE bytes of the file and its size.
+    `name` is how users know it. `recognises` tells by the beginning of a file whether it has the
+    format. `find_frames` finds the good pictures by a Read and the file's size in bytes, or with a
+    third argument of True all frames that are announced; it raises OSError only from Read. `cost`
+    estimates how many bytes it will read, by the first PAGE bytes of the file and its size.
     """
 
+    name: str
     recognises: Callable[[bytes], bool]
     find_frames: Callable[[Read, int, bool], Index]
     cost: Callable[[bytes, int], int]

@@ -62,7 +62,7 @@ def _cost(beginning: bytes, size: int) -> int:
     return min(size, size * PAGE // (digits + int(beginning[:digits])))
 
 
-FORMAT = Format(_recognises, _find_frames, _cost)
+FORMAT = Format("the lab's", _recognises, _find_frames, _cost)
 
 
 _five_digits = b"%05d".__mod__  # of a length in bytes

@@ -60,7 +60,7 @@ def _cost(beginning: bytes, size: int) -> int:
     return min(size, pages)
 
 
-FORMAT = Format(_recognises, _find_frames, _cost)
+FORMAT = Format("multipart", _recognises, _find_frames, _cost)
 
 
 class _MultipartIndexer:

@@ -10,13 +10,20 @@ from pathlib import Path
 
 from PIL import Image
 
-from rtplab.player.controls.controlbar import Controls
-from rtplab.player.controls.fullscreen import FullScreen
+from rtplab.player.layout import Layout
 from rtplab.player.look.palette import DARK, LIGHT
 from rtplab.player.look.theme import Theme
 from rtplab.player.model import folders, history
 from rtplab.player.model.client import PlayerClient
-from rtplab.player.model.commands import LARGE_STEP, PAGES, SMALL_STEP, next_speed
+from rtplab.player.model.commands import (
+    LARGE_STEP,
+    PAGES,
+    SECOND,
+    SMALL_STEP,
+    ZOOMS,
+    next_of,
+    next_speed,
+)
 from rtplab.player.model.controller import PlaybackController, short_name
 from rtplab.player.model.traffic import Traffic
 from rtplab.player.panel.panel import Panel
@@ -28,9 +35,12 @@ Actions = dict[str, Callable[[], None]]  # by the names in the command table
 
 
 def playback_actions(
-    client: PlayerClient, controller: PlaybackController, set_speed: Callable[[float], None]
+    client: PlayerClient,
+    controller: PlaybackController,
+    set_speed: Callable[[float], None],
+    toast: Callable[[str], None],
 ) -> Actions:
-    """The session, and the movie's course."""
+    """The session, and the movie's course; `toast` says something for a moment."""
     seek_by = controller.seek_by
     return {
         "setup": client.set_up,
@@ -39,21 +49,31 @@ def playback_actions(
         "teardown": controller.tear_down,
         "toggle": controller.toggle,
         "step": controller.step,
+        "step_back": controller.step_back,
         "back": partial(seek_by, -SMALL_STEP),
         "forward": partial(seek_by, SMALL_STEP),
+        "second_back": partial(seek_by, -SECOND),
+        "second_forward": partial(seek_by, SECOND),
         "far_back": partial(seek_by, -LARGE_STEP),
         "far_forward": partial(seek_by, LARGE_STEP),
         "beginning": partial(controller.seek, 0.0),
+        "end": lambda: controller.seek(client.duration or 0.0),
+        "loop": lambda: toast(controller.loop.mark(controller.position)),
+        "loop_movie": lambda: toast(controller.loop.toggle_whole()),
         "slower": lambda: set_speed(next_speed(controller.speed, -1)),
         "faster": lambda: set_speed(next_speed(controller.speed, 1)),
         "normal_speed": partial(set_speed, 1.0),
     }
 
 
-def view_actions(
-    picture: PictureArea, controls: Controls, panel: Panel, fullscreen: FullScreen
-) -> Actions:
+def view_actions(picture: PictureArea, panel: Panel, layout: Layout) -> Actions:
     """What is seen."""
+    fullscreen = layout.fullscreen
+
+    def zoom(direction: int) -> None:
+        """Make text larger (1), smaller (-1) or as it was (0)."""
+        layout.zoom_to(next_of(ZOOMS, layout.zoom, direction) if direction else 1.0)
+        picture.toast(f"Text {layout.zoom:.0%}")
 
     def leave_fullscreen() -> None:
         """Leave whatever lies over the picture, and the controls."""
@@ -75,9 +95,10 @@ def view_actions(
     return {
         "fullscreen": fullscreen.toggle,
         "leave_fullscreen": leave_fullscreen,
+        "larger": partial(zoom, 1),
+        "smaller": partial(zoom, -1),
+        "usual_size": partial(zoom, 0),
         "colours": change_colours,
-        # Tab goes on from there, Esc back.
-        "controls": controls.bar.buttons["toggle"].focus_set,
         "help": picture.keys_overlay.toggle,
         "panel": panel.toggle,
         **{page.lower(): partial(panel.show, page) for page in PAGES},

@@ -199,9 +199,13 @@ class LoginDialog(Dialog):
         question: str,
         server: str,
         user: str,
-        answered: Callable[[str, str], None],
+        answered: Callable[[str, str, bool], None],
+        needs_basic: bool,
     ) -> None:
-        """`question` is what the server said; `user` is filled in."""
+        """`question` is what the server said; `user` is filled in.
+
+        With `needs_basic` the user must agree to send the password unencrypted.
+        """
         super().__init__(parent, "Log in")
         self._answered = answered
         px = self.theme.px
@@ -213,7 +217,17 @@ class LoginDialog(Dialog):
         self.password = self.add_entry(3, "Password")
         self.password.configure(show="●")
         self.user.insert(0, user)
-        self.add_end(4, "Log in")
+        self._allows_basic = tk.BooleanVar(self.window, False)
+        self._needs_basic = needs_basic
+        if needs_basic:
+            consent = ttk.Checkbutton(
+                self.body,
+                text="Send the password unencrypted: everybody on the way can read it",
+                variable=self._allows_basic,
+            )
+            consent.grid(row=4, column=0, columnspan=2, sticky="w", pady=(px(8), 0))
+        self.window.bind("<Destroy>", self._destroyed)
+        self.add_end(5, "Log in")
         self.show(self.password if user else self.user)
 
     def accept(self) -> None:
@@ -223,8 +237,16 @@ class LoginDialog(Dialog):
             self.show_error("Give the name that the server knows you by.")
             self.user.focus_set()
             return
+        allows_basic = self._allows_basic.get()
+        if self._needs_basic and not allows_basic:
+            self.show_error("The server takes the password only unencrypted: tick that, or cancel.")
+            return
         self.window.destroy()
-        self._answered(user, password)
+        self._answered(user, password, allows_basic)
+
+    def _destroyed(self, event: tk.Event[tk.Misc]) -> None:
+        if event.widget is self.window:
+            del self._allows_basic  # in this thread, as above
 
 
 class ConfirmDialog(Dialog):

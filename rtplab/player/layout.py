@@ -9,7 +9,8 @@ from rtplab.player.controls.bindings import Bindings
 from rtplab.player.controls.controlbar import Controls
 from rtplab.player.controls.fullscreen import Extent, FullScreen
 from rtplab.player.look.theme import Theme
-from rtplab.player.panel.panel import LOWEST, NARROWEST, Panel
+from rtplab.player.model.commands import ZOOMS
+from rtplab.player.panel.panel import CUT_OFF, LOWEST, NARROWEST, WIDTH, Panel
 from rtplab.player.picture.area import PictureArea
 
 FIRST_SIZE = (576, 432)  # of the picture area at 1x, until the first picture tells its own
@@ -31,6 +32,7 @@ class Layout:
         self._has_taken_size = False  # of the first picture
         # Pixels that the window grew and was moved by for the panel; None: it has no room.
         self._added: tuple[int, ...] | None = None
+        self.zoom = 1.0  # of all text, as the viewer wants it
         self.fullscreen = FullScreen(bindings, picture, controls, self._settle)
         self._take_first_size()
         bindings.add("<Configure>", self._resized)
@@ -102,11 +104,50 @@ class Layout:
         factor = min(max(scale, flush), room)
         self._picture.configure(width=round(width * factor), height=round(height * factor))
 
+    # ------------------------------------------------------------------ the size of text
+
+    def zoom_to(self, zoom: float) -> None:
+        """Make all text so many times larger than at first."""
+        self.zoom = zoom
+        self._take_zoom(zoom)
+        extent = Extent.of(self._top)
+        if self.fullscreen.active:
+            return
+        if self._added is not None:
+            extent = Extent(*map(operator.sub, extent, self._added))
+            self._added = None
+        self._limit_size()
+        self._settle(extent)
+
+    def _take_zoom(self, zoom: float) -> None:
+        if zoom != self._theme.zoom:
+            self._theme.zoom_to(zoom)
+            self._top.update_idletasks()  # how large are the controls?
+
+    def _zoom_with_panel(self, extent: Extent) -> float:
+        """The largest zoom, not beyond the viewer's, at which panel, picture and controls fit.
+
+        A screen of many dots in few inches has no room for the panel otherwise.
+        """
+        top, theme = self._top, self._theme
+        width, height = self._controls.narrowest, self._controls.winfo_reqheight()
+        screen = top.winfo_screenwidth(), top.winfo_screenheight() - extent.title - extent.edge
+        for zoom in reversed([other for other in ZOOMS if other <= self.zoom]):
+            scale, grown = theme.screen_scale * zoom, zoom / theme.zoom
+            is_beside = screen[0] - WIDTH * scale >= width * grown
+            needed = CUT_OFF * scale + (0 if is_beside else height * grown)
+            has_room = (WIDTH + NARROWEST) * scale <= screen[0] and needed <= screen[1]
+            if scale <= 1 or has_room:
+                break
+        return zoom
+
     # ------------------------------------------------------------------ room for the panel
 
     def panel_toggled(self) -> None:
         """Grow beside the picture for a panel that was opened, or shrink as it was closed."""
         if self.fullscreen.active:
+            extent = Extent.of(self._top)
+            self._take_zoom(self._zoom_with_panel(extent) if self._panel.open else self.zoom)
             if self._panel.open:
                 self._panel.place(rows=2)
         else:
@@ -121,6 +162,7 @@ class Layout:
         that the window has then.
         """
         settled = extent
+        self._take_zoom(self._zoom_with_panel(extent) if self._panel.open else self.zoom)
         if self._panel.open and self._added is None:
             settled = self._with_panel(extent)
             self._added = tuple(map(operator.sub, settled, extent))
@@ -140,7 +182,10 @@ class Layout:
             top.winfo_screenwidth() - 2 * extent.edge,
             top.winfo_screenheight() - extent.title - extent.edge,
         )
-        wanted = extent.width + self._panel.width, max(extent.height, px(LOWEST))
+        width = extent.width + self._panel.width
+        is_beside = min(width, room[0]) - self._panel.width >= self._controls.narrowest
+        below = 0 if is_beside else self._controls.winfo_reqheight()
+        wanted = width, max(extent.height, px(LOWEST) + below)
         sizes = zip(extent[:2], wanted, room, strict=True)
         width, height = [max(old, min(new, there)) for old, new, there in sizes]
         places = zip(extent[2:4], (width, height), room, strict=True)

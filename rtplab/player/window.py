@@ -18,7 +18,7 @@ from rtplab.player import newwindow
 from rtplab.player.actions import Actions, Saving, playback_actions, view_actions
 from rtplab.player.controls.bindings import Bindings
 from rtplab.player.controls.controlbar import Controls
-from rtplab.player.controls.keyboard import bind_keys
+from rtplab.player.controls.keyboard import bind_keys, bind_wheel
 from rtplab.player.controls.menu import PopupMenu, build_menu, speed_label
 from rtplab.player.dialogs import ConfirmDialog, LoginDialog, OpenDialog
 from rtplab.player.layout import Layout
@@ -29,16 +29,23 @@ from rtplab.player.model.client import PlayerClient
 from rtplab.player.model.commands import Command
 from rtplab.player.model.controller import PlaybackController
 from rtplab.player.model.history import Address
-from rtplab.player.model.status import PlayerState, headline_for
+from rtplab.player.model.status import PlayerState, clock, headline_for
 from rtplab.player.model.traffic import Traffic
 from rtplab.player.panel.panel import Panel
 from rtplab.player.picture.area import PictureArea
 from rtplab.player.ticker import Ticker
+from rtplab.protocol.rtsp.messages import printable
 from rtplab.protocol.rtsp.states import State
 
 POLL_INTERVAL = 0.015  # seconds between two looks for a frame, while playing and none waits
 DECODING_INTERVAL = 4  # milliseconds between two looks for a large picture that is being decoded
 IDLE_INTERVAL = 0.06  # seconds between two looks at the session
+MAX_TOAST = 200  # characters of a sentence that is shown for a moment
+# Commands whose effect is said on the full screen: where it stands, and if it plays.
+TOLD = (
+    "toggle back forward second_back second_forward far_back far_forward beginning end step"
+    " step_back"
+).split()
 FAREWELL = 1.5  # seconds that the server gets to answer TEARDOWN when the window closes
 
 # The command line of the player, without what is to be played; it runs from any folder.
@@ -116,14 +123,17 @@ class PlayerWindow:
         self._menu = PopupMenu()
         self.actions: Actions = {
             "open": lambda: self._ask_what_to_open(self.open),
+            "paste": self._open_pasted,
             "new_window": lambda: self._ask_what_to_open(self.open_in_new_window),
             "close": self.close_unless_recording,
             "menu": self._open_menu,
             **self.saving.actions(),
-            **playback_actions(self.client, controller, self._set_speed),
-            **view_actions(self.picture, self.controls, self.panel, self.layout.fullscreen),
+            **playback_actions(self.client, controller, self._set_speed, self.picture.toast),
+            **view_actions(self.picture, self.panel, self.layout),
         }
         self._bind_picture()
+        for widget in (self.picture, self.controls.bar.slider):
+            bind_wheel(widget, self.run)
 
     def _bind_picture(self) -> None:
         picture = self.picture
@@ -206,8 +216,17 @@ class PlayerWindow:
         self._refresh_controls(steady())
         if command.enabled(self.state):
             self.actions[command.name]()
+            if self.layout.fullscreen.active and command.name in TOLD:
+                self.picture.toast(self._told())
             if PlayerWindow.of(self.toplevel) is self:  # not closed by it
                 self._refresh_controls(steady())
+
+    def _told(self) -> str:
+        """What the viewer has done, where no controls show it."""
+        place = clock(self.controller.position)
+        if self.client.duration is not None:
+            place += f" / {clock(self.client.duration)}"
+        return f"{'Play' if self.controller.wants_to_play else 'Pause'}   {place}"
 
     def play(self) -> None:
         """Set up, and play."""
@@ -223,16 +242,32 @@ class PlayerWindow:
         client = self.client
         server = f"{client.server_host}, port {client.server_port}"
         self._login_dialog = LoginDialog(
-            self.toplevel, client.error, server, client.user_name, self._log_in
+            self.toplevel,
+            client.error,
+            server,
+            client.user_name,
+            self._log_in,
+            client.needs_basic,
         )
 
-    def _log_in(self, user: str, password: str) -> None:
-        self.client.log_in(user, password)
+    def _log_in(self, user: str, password: str, allow_basic: bool) -> None:
+        self.client.log_in(user, password, allow_basic)
         # Before a refusal can come: it is to be asked anew then.
         self._refresh_controls(steady())
 
     def _ask_what_to_open(self, opened: Callable[[Address], None]) -> None:
         OpenDialog(self.toplevel, history.load().recent, opened)
+
+    def _open_pasted(self) -> None:
+        """Play the address on the clipboard."""
+        try:
+            address = history.parse_url(self.toplevel.clipboard_get().strip())
+        except tk.TclError:
+            self.picture.toast("Nothing has been copied.")
+        except ValueError as error:
+            self.picture.toast(printable(str(error), MAX_TOAST))
+        else:
+            self.open(address)
 
     def open(self, address: Address) -> None:
         """Play something else here, with another client: a new window takes this one's place."""

@@ -17,6 +17,11 @@ from rtplab.receiving.rtp.reception import Reception
 # Seconds from the first frame within which the second must come if more are asked for: our server
 # sends one in ten seconds at the least.
 SECOND_FRAME = 12.0
+# Seconds after a BYE for another source to go on (RFC 3550 section 6.6), unless the movie is over.
+NEXT_SOURCE = 1.5
+LAST_MOMENT = 0.1  # seconds: less than that after a frame, it was the movie's last
+# Seconds from frame to frame beyond which no silence that anybody would wait for tells the end.
+SLOW = 1 / 0.6
 FOR_EVER = 30.0 * 24 * 3600  # seconds: Windows waits for at most 49 days
 
 
@@ -44,6 +49,8 @@ class HeadlessClient(Protocol):
     @property
     def forgiven(self) -> list[str]: ...
     @property
+    def seconds_left(self) -> float | None: ...
+    @property
     def reception(self) -> Reception: ...
     def set_up(self) -> None: ...
     def play_movie(self) -> None: ...
@@ -60,6 +67,7 @@ class HeadlessRun:
         self._frames = 0
         self._first_frame_at = 0.0
         self._error = ""
+        self._is_complete = False  # all has come that was asked for
 
     def run(self) -> int:
         """Return the exit status: 0 when frames came, else 1."""
@@ -70,7 +78,7 @@ class HeadlessRun:
             if not self._frames:
                 self._error = self._error or "It was interrupted before a picture had come."
         report = self._report()
-        notice = self._client.notice  # the reply to TEARDOWN takes it away
+        notice = self._notice()  # the reply to TEARDOWN takes it away
         self._client.tear_down()
         for sentence in {report["error"] or "", notice} - {""}:
             print(sentence, file=sys.stderr)
@@ -93,15 +101,28 @@ class HeadlessRun:
             client.play_movie()
             end = steady() + (self._options.duration or FOR_EVER)
             client.wait_for(self._is_over, end - steady())
-            if self._may_be_slow():
-                until = min(end, self._first_frame_at + SECOND_FRAME)
-                client.wait_for(lambda: not self._may_be_slow(), until - steady())
+            while self._goes_on(end):
                 client.wait_for(self._is_over, end - steady())
+            self._is_complete = steady() >= end or self._has_enough() or client.ended
+
+    def _goes_on(self, end: float) -> bool:
+        """Wait for what may come although the client has said something; tell if it has."""
+        client = self._client
+        if self._may_be_slow():
+            until = min(end, self._first_frame_at + SECOND_FRAME)
+            return client.wait_for(lambda: not self._may_be_slow(), until - steady())
+        left = client.seconds_left
+        is_over = left is not None and left < LAST_MOMENT
+        if client.ended and client.state is State.READY and not is_over:
+            until = min(end, steady() + NEXT_SOURCE)
+            return client.wait_for(lambda: not client.ended, until - steady())
+        return False
+
+    def _has_enough(self) -> bool:
+        return self._options.frames is not None and self._frames >= self._options.frames
 
     def _is_over(self) -> bool:
-        client = self._client
-        enough = self._options.frames is not None and self._frames >= self._options.frames
-        return enough or bool(client.error or client.notice)
+        return self._has_enough() or bool(self._client.error or self._client.notice)
 
     def _may_be_slow(self) -> bool:
         """Tell if more frames are awaited after the first, although none has come for a while.
@@ -114,7 +135,7 @@ class HeadlessRun:
 
     def _take(self, frame: Frame) -> None:
         """Count and keep a frame. Runs in the RTP thread."""
-        if self._options.frames is not None and self._frames >= self._options.frames:
+        if self._has_enough():
             return
         if not self._frames:
             self._first_frame_at = steady()
@@ -148,15 +169,28 @@ class HeadlessRun:
             "first_frame_ms": None if delay is None else round(delay * 1000, 1),
             "state": self._client.state.name,
             "forgiven": self._client.forgiven,
-            "error": self._error or self._client.error or self._shortfall() or None,
+            "error": self._error or self._shortfall() or None,
         }
 
     def _shortfall(self) -> str:
         """Return a sentence when nothing came, or not all that was asked for."""
+        if self._frames and self._is_complete:
+            return ""
+        if self._client.error:
+            return self._client.error
         if not self._frames:
             return self._client.notice or "No picture has come."
         asked_for_more = self._options.duration or self._frames < (self._options.frames or 0)
-        return self._client.notice if asked_for_more else ""
+        return self._notice() if asked_for_more else ""
+
+    def _notice(self) -> str:
+        """What the client has to say; of a slow stream it can't know whether it has ended."""
+        client = self._client
+        is_slow = self._frames == 1 or client.reception.longest_gap > SLOW
+        is_limited = self._options.frames or self._options.duration
+        if client.notice and not client.ended and is_slow and self._frames and not is_limited:
+            return f"{client.notice} It is slow: say with --frames or --duration how long to wait."
+        return client.notice
 
 
 def _summary(report: dict[str, Any]) -> str:

@@ -140,13 +140,17 @@ def movie(data: bytes) -> None:
         with open(file, "wb") as written:
             written.write(data)
         for any_frame in (True, False):
-            try:
-                movie = open_movie(file, any_frame)
-            except MovieError as error:
-                assert 0 <= error.offset <= len(data)
-                continue
-            assert index_cost(file) <= len(data)
-            _look_through(VideoStream(file, MovieCursor(movie)), data, any_frame)
+            _open(file, data, any_frame)  # which leaves nothing open: Windows would keep the file
+
+
+def _open(file: str, data: bytes, any_frame: bool) -> None:
+    try:
+        movie = open_movie(file, any_frame)
+    except MovieError as error:
+        assert 0 <= error.offset <= len(data)
+        return
+    assert index_cost(file) <= len(data)
+    _look_through(VideoStream(file, MovieCursor(movie)), data, any_frame)
 
 
 def avi(data: bytes) -> None:

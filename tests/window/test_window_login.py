@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from display import pump
+from movies import MOVIE, frames_of
 from processes import HOST, ServerProcess
+from standard_servers import StandardServer, jpeg_payloads
 from windows import answer, asked, dialogs_of, enabled, entries_of, words
 
 pytestmark = pytest.mark.peers
@@ -52,3 +56,30 @@ def test_who_gives_no_password_is_told_and_can_be_asked_again(
     assert pump(root, lambda: asked(root, "does not accept")), words(player)
     answer(root, display, "secret word", "Return")
     assert pump(root, lambda: asked(root, "does not accept"), limit=20), words(player)
+
+
+class TakesBasicOnly(StandardServer):
+    """A camera that wants the password as it is, in each request but OPTIONS."""
+
+    def _answer(self, viewer, head):
+        if head.startswith("OPTIONS") or "\r\nAuthorization: Basic " in head:
+            super()._answer(viewer, head)
+            return
+        number = re.search(r"CSeq: (\d+)", head)[1]
+        challenge = 'WWW-Authenticate: Basic realm="camera"'
+        viewer.send(f"RTSP/1.0 401 No\r\nCSeq: {number}\r\n{challenge}\r\n\r\n".encode())
+
+
+def test_a_password_goes_unencrypted_only_by_a_tick(open_player, root, display):
+    pictures = [jpeg_payloads(frame) for frame in frames_of(MOVIE)[:40]]
+    with TakesBasicOnly(pictures, 0.05) as server:
+        player = open_player(0, server.url)
+        player.window.play()
+        assert pump(root, lambda: asked(root, "everybody on the way can read")), words(player)
+        answer(root, display, "ann", "Tab", "secret", "Return")
+        assert pump(root, lambda: asked(root, "tick that, or cancel"))
+        assert not any("authorization" in request.headers for request in server.requests)
+        answer(root, display, "Tab", "space", "Return")
+        assert pump(root, lambda: bool(player.window.picture.jpeg)), words(player)
+        assert not dialogs_of(root)
+        player.exitClient()

@@ -6,6 +6,7 @@ import faulthandler
 import gc
 import os
 import signal
+import sys
 import threading
 import tkinter.font
 from collections import Counter
@@ -224,3 +225,12 @@ def test_the_list_has_what_has_been_played_and_not_what_failed(player, root, ser
         assert pump(root, lambda client=client: client.error or client.window.picture.jpeg)
         assert history.load().recent == ([address] if movie == "movie.Mjpeg" else [])
     client_of(root).close()
+
+
+def test_of_20_new_windows_that_have_ended_nothing_is_left(player, root, started):
+    player.window.program = [sys.executable, "-S", "-c", ""]
+    for _ in range(20):
+        player.window.open_in_new_window(Address(HOST, 1, 0, "movie.Mjpeg"))
+    assert pump(root, lambda: all(process.returncode == 0 for process in started))
+    assert len(started) == 20
+    assert pump(root, lambda: "new window" not in [each.name for each in threading.enumerate()])

@@ -134,7 +134,7 @@ def answer(root, display: Display, *keys: str) -> None:
     display.move(*middle_of(dialog))
     root.update()
     for key in keys:
-        is_key = key in ("Tab", "Return", "Escape") or "+" in key
+        is_key = key in ("Tab", "Return", "Escape", "space") or "+" in key
         display.key(key) if is_key else display.type(key)
 
 

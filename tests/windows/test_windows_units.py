@@ -11,7 +11,7 @@ from movies import ROOT
 PURE = ("protocol", "movies", "player/model", "receiving/rtp", "receiving/files")
 OUTSIDE = re.compile(r"^(import|from) (socket|subprocess|processes|raw_rtsp)\b", re.MULTILINE)
 """What a test has that goes beyond memory and files."""
-LIMIT = 120.0
+LIMIT = 300.0
 PARTS = 2
 """That run side by side."""
 

@@ -13,7 +13,7 @@ from rtplab.player.model.status import PlayerState
 
 Run = Callable[[Command], None]
 # Told by the key itself, or of no use in a menu that is open.
-_NOT_IN_MENU = ("menu", "controls", "leave_fullscreen")
+_NOT_IN_MENU = ("menu", "leave_fullscreen")
 
 
 class PopupMenu:
@@ -105,7 +105,7 @@ def _colour(menu: tk.Menu) -> tk.Menu:
     theme = Theme.of(menu)
     p = theme.palette
     menu.configure(
-        background=p.raised,
+        background=p.menu,
         foreground=p.text,
         activebackground=p.accent,
         activeforeground=p.on_accent,

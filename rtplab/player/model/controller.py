@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from rtplab.player.model.client import PlayerClient
+from rtplab.player.model.loop import Loop
 from rtplab.player.model.recorder import MovieRecorder
 from rtplab.player.model.status import PlayerState
 from rtplab.protocol.rtsp.states import State
@@ -18,6 +19,7 @@ NEAR_THE_END = 1.0  # seconds before the end of a movie: who has come so far has
 JUST_NOW = 5.0  # seconds since the last picture: the viewer has been watching until then
 # Seconds before the end of a movie of unknown frame rate where there surely is a frame yet.
 LAST_MOMENT = 0.1
+USUAL_FRAME_RATE = 25.0  # frames a second, where the server does not say it
 SAME_PLACE = 0.001  # seconds that timestamps may be off, in ticks of 1/90000 s
 STALL = 2.0  # seconds without a picture while playing after which the viewer is told
 DAMAGE = 5.0  # seconds of frames none of which could be decoded, likewise
@@ -136,7 +138,11 @@ class StateChange(NamedTuple):
 
 
 class PlaybackController:
-    """One client, from the viewer's side. All in one thread."""
+    """One client, from the viewer's side. All in one thread.
+
+    It has many attributes: three are the viewer's wishes that are still to be carried out, and each
+    of the others is an object that does a part of the work.
+    """
 
     def __init__(self, client: PlayerClient) -> None:
         self.client = client
@@ -153,6 +159,7 @@ class PlaybackController:
         self._pictures = PictureWatch()
         self._backoff = Backoff()
         self.recorder = MovieRecorder(client)
+        self.loop = Loop()
 
     # ------------------------------------------------------------------ the viewer's wishes
 
@@ -208,6 +215,13 @@ class PlaybackController:
         elif self.client.state is not State.INIT:
             self._wants_to_step = True
 
+    def step_back(self) -> None:
+        """Pause; when paused, show the frame before."""
+        if self.wants_to_play:
+            self.pause()
+        else:
+            self.seek_by(-1 / (self.client.frame_rate or USUAL_FRAME_RATE))
+
     def seek(self, seconds: float) -> None:
         """Go to a position; more wishes before the server has answered count as one.
 
@@ -258,6 +272,8 @@ class PlaybackController:
             if is_step:
                 self._wants_to_step = False
                 self.pause()
+            elif self.wants_to_play and not self._place.is_under_way:
+                self._place.wished = self._place.wished or self.loop.target(self._place.shown)
         return frame
 
     def decoded(self, problem: str, now: float) -> None:
@@ -277,7 +293,7 @@ class PlaybackController:
             notice=client.notice,
             has_picture=self.frame is not None,
             seekable=client.duration is not None,
-            ended=client.ended,
+            ended=client.ended and self._goal is not State.PLAYING,
             silence=self._pictures.silence(now) if is_watching else 0,
             damage=self._pictures.damage,
             reconnecting_in=self._backoff.remaining(now) if self._backoff.active else None,
@@ -300,6 +316,10 @@ class PlaybackController:
                 self.client.playout.hold()
         elif state is State.INIT:
             self._session_ended(before, now)
+        elif before is State.PLAYING and self.client.ended and self.loop.active:
+            self._goal = State.PLAYING
+            if self.client.duration is not None:
+                self._place.wished = self.loop.start or 0.0
         elif self._backoff.active:
             self._backoff.end()
             if self.client.duration is not None:

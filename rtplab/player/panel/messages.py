@@ -68,7 +68,10 @@ class MessagesPage(ttk.Frame):
     def _colour(self) -> None:
         theme = self._theme
         p, px, text = theme.palette, theme.px, self.text
-        text.configure(background=p.window, foreground=p.text, selectbackground=p.accent)
+        text.configure(
+            background=p.window, foreground=p.text, selectbackground=p.accent,
+            selectforeground=p.on_accent, inactiveselectbackground=p.accent,
+        )  # fmt: skip
         text.tag_configure("sent", foreground=p.accent, font=theme.bold_font, spacing1=px(12))
         text.tag_configure("received", foreground=p.good, font=theme.bold_font, spacing1=px(12))
         text.tag_configure("failed", foreground=p.bad, font=theme.bold_font, spacing1=px(12))
@@ -78,6 +81,7 @@ class MessagesPage(ttk.Frame):
             "meaning", foreground=p.muted, font=theme.small_font,
             lmargin1=px(16), lmargin2=px(16), spacing3=px(3),
         )  # fmt: skip
+        text.tag_raise("sel")  # what is selected has one colour, whatever it was before
 
     def refresh(self) -> None:
         """Add what is new."""

@@ -65,7 +65,7 @@ class PacketPage(ttk.Frame):
         else:
             packet = self._held[self._index] if self._held else None
             where = f"{self._index + 1} of {len(self._held)}   "
-        state = (packet, self.canvas.winfo_width(), self._theme.palette.name, where)
+        state = (packet, self.canvas.winfo_width(), self._theme.name, where)
         if state == self._drawn:
             return
         self._drawn = state

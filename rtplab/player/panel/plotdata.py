@@ -97,20 +97,27 @@ def _figures(first: _Counts, last: _Counts, jitter: float, buffered: float) -> F
     )
 
 
+def _count(number: int) -> str:
+    """A number in no more than twelve characters."""
+    if number < 10**8:
+        return f"{number:,}"
+    return f"{number / 10**6:,.1f} M" if number < 10**11 else f"{number / 10**9:,.1f} G"
+
+
 def totals(statistics: Statistics, malformed: int, skipped: int) -> list[tuple[str, str]]:
     """The session's totals as names and values."""
     s = statistics
     return [
-        ("Frames", f"{s.frames:,}"),
-        ("Packets", f"{s.packets:,}"),
-        ("Bytes", f"{s.bytes:,}"),
+        ("Frames", _count(s.frames)),
+        ("Packets", _count(s.packets)),
+        ("Bytes", _count(s.bytes)),
         ("Time", f"{s.seconds:.1f} s"),
-        ("Expected", f"{s.expected:,}"),
-        ("Lost", f"{s.lost:,} ({100 * s.loss_rate:.1f} %)"),
+        ("Expected", _count(s.expected)),
+        ("Lost", f"{_count(s.lost)} ({100 * s.loss_rate:.1f} %)"),
         ("Jitter", f"{s.jitter * 1000:.2f} ms"),
-        ("Out of order", f"{s.reordered:,}"),
-        ("Late", f"{s.late:,}"),
-        ("Duplicates", f"{s.duplicates:,}"),
-        ("Malformed", f"{malformed:,}"),
-        ("Not shown in time", f"{skipped:,}"),
+        ("Out of order", _count(s.reordered)),
+        ("Late", _count(s.late)),
+        ("Duplicates", _count(s.duplicates)),
+        ("Malformed", _count(malformed)),
+        ("Not shown", _count(skipped)),
     ]

@@ -70,7 +70,7 @@ class StatisticsPage(ttk.Frame):
             label.grid(row=row, column=2 * column, sticky="w", padx=(px(14) * column, px(8)))
             self.values[name] = ttk.Label(self._totals, anchor="e")
             self.values[name].grid(row=row, column=2 * column + 1, sticky="e", pady=px(2))
-            self._totals.columnconfigure(2 * column + 1, weight=1, uniform="values")
+            self._totals.columnconfigure(2 * column + 1, weight=1)
         if self.values[name].cget("text") != value:
             self.values[name].configure(text=value)
 

@@ -12,12 +12,12 @@ from rtplab.player.look.theme import Theme
 from rtplab.player.model.status import Headline
 from rtplab.player.picture.captions import Captions
 from rtplab.player.picture.decoding import (
-    LARGE,
     BackgroundDecoder,
     FrameDecoder,
     Picture,
     Size,
     fitted,
+    is_costly,
     keep_freed_memory,
 )
 from rtplab.player.picture.overlay import KeysOverlay
@@ -75,7 +75,7 @@ class PictureArea(tk.Canvas):
         try:
             self.picture = self._frames.picture_size(jpeg)
             size = fitted(self.picture, self._room)
-            if self.picture[0] * self.picture[1] >= LARGE:
+            if is_costly(jpeg, self.picture):
                 self._background.submit(jpeg, size)
             else:
                 self._show(Picture(jpeg, self._frames.decode(jpeg, size)))

@@ -25,8 +25,8 @@ Buffer = bytes | bytearray | memoryview
 # Any number of fill bytes FF may stand before a marker. After an SOS segment follows
 # entropy-coded data without a length. There FF is written as FF00, and only RSTn may intervene.
 SOF0, SOF1, SOF2 = 0xC0, 0xC1, 0xC2  # baseline, extended sequential, progressive
-DHT, RST0, SOI, EOI, SOS, DQT, DRI, APP0, APP14 = (
-    0xC4, 0xD0, 0xD8, 0xD9, 0xDA, 0xDB, 0xDD, 0xE0, 0xEE,
+DHT, RST0, SOI, EOI, SOS, DQT, DRI, APP0, APP14, COM = (
+    0xC4, 0xD0, 0xD8, 0xD9, 0xDA, 0xDB, 0xDD, 0xE0, 0xEE, 0xFE,
 )  # fmt: skip
 START_OF_IMAGE = bytes([0xFF, SOI])
 END_OF_IMAGE = bytes([0xFF, EOI])
@@ -198,13 +198,14 @@ _HUFFMAN_TABLES = re.compile(bytes([0xFF, DHT]) + rb"[\x00\x01]")
 _USUAL_HEADERS = 1024
 
 
-def is_complete(buffer: bytes, start: int = 0) -> bool:
+def is_complete(buffer: bytes | memoryview, start: int = 0) -> bool:
     """Tell if the JPEG from `start` to the end has its end and Huffman tables, at a glance.
 
     That takes a tenth of what the walk of `completed` takes, which finds tables farther on, too.
     """
     end = start + _USUAL_HEADERS
-    return buffer.endswith(END_OF_IMAGE) and _HUFFMAN_TABLES.search(buffer, start, end) is not None
+    is_whole = buffer[-len(END_OF_IMAGE) :] == END_OF_IMAGE
+    return is_whole and _HUFFMAN_TABLES.search(buffer, start, end) is not None
 
 
 def completed(picture: bytes) -> bytes:
@@ -227,6 +228,24 @@ def completed(picture: bytes) -> bytes:
                     return picture[: segment.start] + _STANDARD_DHT + picture[segment.start :]
                 break
     return picture
+
+
+def comments(picture: Buffer) -> Iterator[bytes]:
+    """What stands in the comments before the first scan. Raises MovieError."""
+    for segment in _segments(picture, 0):
+        if segment.marker == COM:
+            yield _body(picture, segment)
+        elif segment.marker == SOS:
+            return
+
+
+def with_comment(picture: bytes, text: bytes) -> bytes:
+    """The picture with a comment behind its application data. Raises MovieError."""
+    comment = bytes([0xFF, COM]) + _LENGTH.pack(_LENGTH.size + len(text)) + text
+    for segment in _segments(picture, 0):
+        if not APP0 <= segment.marker < APP0 + 16:
+            return picture[: segment.start] + comment + picture[segment.start :]
+    raise _fault(0, "the picture is empty")
 
 
 def _table_segment(tables: dict[tuple[int, int], bytes]) -> bytes:
@@ -268,6 +287,15 @@ def parse(buffer: Buffer) -> JpegHeader:
     for segment in _segments(buffer, 0):
         reader.read(segment, buffer)
     return reader.header()
+
+
+def header_segments(buffer: Buffer) -> Iterator[Segment]:
+    """Segments without a picture around them, padded with FF at their end. Raises MovieError."""
+    offset = 0
+    while bytes(buffer[offset:]).strip(b"\xff"):
+        segment = _segment(buffer, offset)
+        yield segment
+        offset = segment.end
 
 
 def _segments(buffer: Buffer, start: int) -> Iterator[Segment]:

@@ -9,8 +9,19 @@ from __future__ import annotations
 import struct
 from functools import cache, lru_cache
 
+from rtplab.protocol.errors import MovieError
 from rtplab.protocol.forgiveness import Forgiveness
-from rtplab.protocol.rtp.jpeg import DHT, DQT, DRI, END_OF_IMAGE, SOF0, SOS, START_OF_IMAGE
+from rtplab.protocol.rtp.jpeg import (
+    DHT,
+    DQT,
+    DRI,
+    END_OF_IMAGE,
+    SOF0,
+    SOF1,
+    SOS,
+    START_OF_IMAGE,
+    header_segments,
+)
 from rtplab.protocol.rtp.jpegtables import (
     STANDARD_CHROMA_QUANT,
     STANDARD_HUFFMAN,
@@ -25,11 +36,12 @@ from rtplab.protocol.rtp.rtpjpeg import (
 )
 from rtplab.protocol.rtp.serial import timestamp_delta
 
-# 2,040 x 2,040 pixels, the most that RTP/JPEG can express, take less even uncompressed (4:2:2,
-# two bytes a pixel). The 24-bit offset would allow 16 MiB.
-MAX_FRAME_BYTES = 8 << 20
+# As many as the 24-bit offset can tell. 2,040 x 2,040 pixels take half of that even uncompressed
+# (4:2:2, two bytes a pixel), but there are larger pictures, whose size is said otherwise.
+MAX_FRAME_BYTES = 16 << 20
 # As many as there are sequence numbers: a peer must not fill memory with one-byte fragments.
 MAX_FRAGMENTS = 1 << 16
+_SIZE = struct.Struct(">BHH")  # precision, height, width: how a frame header begins
 # A packet that is older than the current picture by less (90 kHz ticks) was overtaken on its way.
 # By more: the sender has begun anew somewhere else.
 LATE_TICKS = 90_000
@@ -58,6 +70,42 @@ def jpeg_headers(type: int, width: int, height: int, tables: bytes, restart_inte
     restart = _segment(DRI, restart_interval.to_bytes(2, "big")) if restart_interval else b""
     quantization = _segment(DQT, b"\x00" + tables[:64] + b"\x01" + tables[64:])
     return START_OF_IMAGE + quantization + _segment(SOF0, frame) + restart + _HUFFMAN + _SCAN
+
+
+@lru_cache(maxsize=16)
+def with_segments(headers: bytes, segments: bytes) -> bytes:
+    """The headers of a JPEG with other `segments`: which count where both say something.
+
+    ONVIF has them in an RTP header extension, padded with FF. Raises MovieError if they are no
+    segments.
+    """
+    given = _by_kind(segments)
+    own = _by_kind(headers[len(START_OF_IMAGE) :])
+    own_scan = own.pop(SOS)
+    scan = given.pop(SOS, own_scan)
+    kept = [body for kind, body in own.items() if kind in (DQT, DHT) or kind not in given]
+    return b"".join((START_OF_IMAGE, *kept, *given.values(), scan))
+
+
+def _by_kind(segments: bytes) -> dict[int, bytes]:
+    """Segments by their marker, those of one kind together, any frame header as SOF0."""
+    kinds: dict[int, bytes] = {}
+    for segment in header_segments(segments):
+        kind = SOF0 if segment.marker in (SOF0, SOF1) else segment.marker
+        kinds[kind] = kinds.get(kind, b"") + segments[segment.start : segment.end]
+    return kinds
+
+
+def size_in(segments: bytes) -> tuple[int, int] | None:
+    """Width and height in pixels, if segments of JPEG headers say them."""
+    try:
+        found = [segment for segment in header_segments(segments) if segment.marker in (SOF0, SOF1)]
+    except MovieError:
+        return None
+    if not found or found[0].end - found[0].body < _SIZE.size:
+        return None
+    _, height, width = _SIZE.unpack_from(segments, found[0].body)
+    return (width, height) if width and height else None
 
 
 def _segment(marker: int, body: bytes) -> bytes:
@@ -156,6 +204,12 @@ class JpegAssembler:
             headers = jpeg_headers(
                 first.type, first.width, first.height, tables, first.restart_interval
             )
+            if first.segments:
+                try:
+                    headers = with_segments(headers, first.segments)
+                except MovieError as error:
+                    self._drop(f"the JPEG segments in an RTP header extension are damaged: {error}")
+                    return None
         # Whether the end-of-image marker is sent is up to the sender.
         tail = b"".join(data[-2:] for data in scan[-2:])
         end = b"" if tail.endswith(END_OF_IMAGE) else END_OF_IMAGE

@@ -20,6 +20,11 @@ from rtplab.protocol.errors import PacketError
 
 HEADER_SIZE = 12  # bytes, without contributing sources and extension
 
+# The extension in which ONVIF sends JPEG segments that RTP/JPEG has no room for ("JPEG over RTP" in
+# its Streaming Specification): its profile is FFD8. All of them together are below 1,024 bytes.
+JPEG_EXTENSION = 0xFFD8
+MAX_EXTENSION = 1024
+
 _HEADER = struct.Struct("!BBHII")
 _EXTENSION = struct.Struct("!HH")
 _MORE_MASK = 0x3F  # bits of the first byte that tell of more than header and payload
@@ -50,6 +55,11 @@ def pack_headers(
     return headers
 
 
+def extended(header: bytes) -> bytes:
+    """Return the header of a packet that goes on with an extension (RFC 3550 section 5.3.1)."""
+    return bytes([header[0] | _EXTENSION_BIT]) + header[1:]
+
+
 class ReceivedPacket(NamedTuple):
     """One RTP packet off the wire. `timestamp` is in ticks of its sender's clock."""
 
@@ -60,6 +70,7 @@ class ReceivedPacket(NamedTuple):
     payload_type: int
     marker: bool
     version: int
+    jpeg_extension: bytes = b""  # the JPEG segments in its extension, if that has some
 
 
 def parse_packet(datagram: bytes) -> ReceivedPacket:
@@ -74,9 +85,22 @@ def parse_packet(datagram: bytes) -> ReceivedPacket:
     version = first >> 6
     has_more = first & _MORE_MASK and version == 2
     payload = _payload(datagram, first, number) if has_more else datagram[HEADER_SIZE:]
-    return ReceivedPacket(
+    packet = ReceivedPacket(
         payload, number, timestamp, ssrc, second & _PT_MASK, second > _PT_MASK, version
     )
+    if has_more and first & _EXTENSION_BIT:
+        return packet._replace(jpeg_extension=_jpeg_extension(datagram, first))
+    return packet
+
+
+def _jpeg_extension(packet: bytes, first: int) -> bytes:
+    """The segments in an extension that is known to be whole; empty where it is another one."""
+    start = HEADER_SIZE + 4 * (first & _CC_MASK)
+    profile, words = _EXTENSION.unpack_from(packet, start)
+    if profile != JPEG_EXTENSION or 4 * words > MAX_EXTENSION:
+        return b""
+    start += _EXTENSION.size
+    return packet[start : start + 4 * words]
 
 
 def _payload(packet: bytes, first: int, number: int) -> bytes:

@@ -10,6 +10,7 @@ import re
 from dataclasses import dataclass, field
 from functools import lru_cache
 
+from rtplab.protocol.addresses import without_interface
 from rtplab.protocol.errors import MessageError
 from rtplab.protocol.forgiveness import Forgiveness
 from rtplab.protocol.rtsp.headers import Range, parse_range
@@ -17,6 +18,12 @@ from rtplab.protocol.rtsp.messages import printable
 
 JPEG_PAYLOAD_TYPE = 26  # RFC 3551 table 5
 JPEG_CLOCK_RATE = 90_000
+
+# How servers say a size that RTP/JPEG can't: RFC 6064 section 4, and GStreamer's own way.
+_SIZES = {
+    "framesize": re.compile(r"\d{1,3} +([1-9]\d{0,4})-([1-9]\d{0,4})\Z", re.ASCII),
+    "x-dimensions": re.compile(r"([1-9]\d{0,4}) *, *([1-9]\d{0,4})\Z", re.ASCII),
+}
 
 MAX_NAME = 200  # characters of a session name, which players put into their window's title
 MAX_LINES = 2_000  # a camera with every option on describes itself in about 100
@@ -71,7 +78,7 @@ def _clean(name: str) -> str:
 
 @lru_cache(maxsize=64)  # few, and each is in many descriptions
 def _address(text: str) -> str:
-    address = ipaddress.ip_address(text)
+    address = ipaddress.ip_address(without_interface(text))
     return f"IN IP{address.version} {address}"
 
 
@@ -79,7 +86,7 @@ def _address(text: str) -> str:
 class MediaDescription:
     """One m= section: its media type, and what its attributes say.
 
-    `rtpmap` is by payload type, `framerate` in frames a second.
+    `rtpmap` is by payload type, `framerate` in frames a second, `size` width and height in pixels.
     """
 
     media: str
@@ -89,6 +96,7 @@ class MediaDescription:
     control: str = ""
     range: Range | None = None
     framerate: float | None = None
+    size: tuple[int, int] | None = None
 
 
 @dataclass
@@ -167,6 +175,8 @@ def _read_attribute(section: SessionDescription | MediaDescription, name: str, v
             section.rtpmap[int(payload_type)] = encoding.strip()
     elif name == "framerate" and _NUMBER.match(value):
         section.framerate = float(value) or None
+    elif name in _SIZES and (match := _SIZES[name].match(value)):
+        section.size = int(match[1]), int(match[2])
 
 
 def _range(value: str) -> Range | None:

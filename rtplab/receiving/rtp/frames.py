@@ -10,7 +10,7 @@ from rtplab.protocol.errors import MovieError, PacketError
 from rtplab.protocol.forgiveness import Forgiveness
 from rtplab.protocol.rtp import rtpjpeg
 from rtplab.protocol.rtp.jpeg import END_OF_IMAGE, START_OF_IMAGE, end_of_image
-from rtplab.protocol.rtp.jpegassembler import JpegAssembler
+from rtplab.protocol.rtp.jpegassembler import JpegAssembler, size_in
 from rtplab.protocol.rtp.packet import ReceivedPacket
 from rtplab.protocol.rtp.serial import timestamp_delta
 from rtplab.protocol.rtsp.sdp import JPEG_PAYLOAD_TYPE
@@ -244,8 +244,15 @@ class OwnHeader:
 class RtpJpegFrames:
     """Frames of RFC 2435. Packets of another payload type are ignored."""
 
-    def __init__(self, payload_type: int, forgiveness: Forgiveness | None = None) -> None:
+    def __init__(
+        self,
+        payload_type: int,
+        forgiveness: Forgiveness | None = None,
+        size: tuple[int, int] | None = None,
+    ) -> None:
+        """`size` in pixels is what the description says, for pictures that are too large to."""
         self.malformed = 0
+        self._size = size
         self._payload_type = payload_type
         self._forgiveness = forgiveness or Forgiveness()
         self._assembler = JpegAssembler(self._forgiveness)
@@ -274,7 +281,7 @@ class RtpJpegFrames:
             self._other_type = packet.payload_type
             return []
         try:
-            fragment = rtpjpeg.parse_payload(packet.payload)
+            fragment = self._fragment(packet)
         except PacketError as error:
             self.malformed += 1
             self._fault = str(error)
@@ -287,6 +294,14 @@ class RtpJpegFrames:
         self._number += 1
         self._fault, self._other_type = "", None
         return [(self._number, data)]
+
+    def _fragment(self, packet: ReceivedPacket) -> rtpjpeg.JpegFragment:
+        """Take a payload apart. Raises PacketError."""
+        segments = packet.jpeg_extension
+        if not segments:
+            return rtpjpeg.parse_payload(packet.payload, self._size)
+        fragment = rtpjpeg.parse_payload(packet.payload, size_in(segments) or self._size)
+        return fragment._replace(segments=segments)
 
     def _follow(self, timestamp: int, marker: bool) -> None:
         """Packets come in order here, so one with an older timestamp is not late.

@@ -40,6 +40,12 @@ class Conditions:
         """Tell if packets pass as they come."""
         return replace(self, seed=0) == replace(Conditions(), seed=0)
 
+    @property
+    def longest_delay(self) -> float:
+        """Seconds by which what comes may be late, all but one packet in ten thousand."""
+        backlog = MAX_BACKLOG if self.rate else 0.0
+        return self.delay + 4 * self.jitter + backlog + (_OVERTAKING if self.reorder else 0.0)
+
 
 def parse_conditions(text: str) -> Conditions:
     """Read `loss=5%,delay=30ms,jitter=10ms,reorder=1%,duplicate=1%,rate=2M,seed=1`.

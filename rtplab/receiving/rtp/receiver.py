@@ -25,6 +25,15 @@ MAX_EARLY = 2 * MAX_FRAME
 PACKET_OVERHEAD = 256
 
 
+# Some Java servers of the lab send no second frame until a report comes to this port of theirs.
+LAB_RTCP_PORT = 19001
+# Seconds without a packet after the first frame: then the stream is one of those.
+LAB_STALL = 1.0
+LAB_REPORT_INTERVAL = 0.4  # seconds: as their own clients report
+
+HIGHEST_PORT = 65535
+
+
 class Gate(Enum):
     """What becomes of RTP that comes."""
 
@@ -60,6 +69,10 @@ class MediaReceiver:
         self._gate = self._gate_before = Gate.SHUT
         self._early: deque[tuple[list[bytes], float]] = deque()  # packets, and when they came
         self._early_size = 0  # bytes
+        self._seen_ports: tuple[int, int] | None = None  # of the server, where packets come from
+        self._is_leaving = False
+        self._is_paused = True
+        self._lab_report_at: float | None = None  # when the last report to LAB_RTCP_PORT was sent
 
     def hold(self) -> None:
         """PLAY is asked for: what comes now waits for the reply."""
@@ -76,6 +89,16 @@ class MediaReceiver:
         if not has_begun:  # a BYE before the first packet was that of an earlier PLAY
             self.reporter.sender_said_goodbye = False
         self._gate = Gate.OPEN
+        self._is_paused = False
+
+    def pause(self) -> None:
+        """The stream stands still until the next PLAY."""
+        self._is_paused = True
+        self.reception.paused()
+
+    def leave(self) -> None:
+        """TEARDOWN is asked for: from now on the server hears nothing of us but BYE."""
+        self._is_leaving = True
 
     def give_up(self) -> None:
         """PLAY was refused, or not answered: what came early is not wanted, but the end is.
@@ -92,19 +115,51 @@ class MediaReceiver:
     def listen(self, ports: RtpSocket, with_rtcp: bool) -> None:
         """Receive by UDP until `ports` are woken up, which stay the owner's."""
         try:
-            while (batches := ports.receive(self.deadline(with_rtcp))) is not None:
+            while (batches := ports.receive(self._next_duty(with_rtcp))) is not None:
                 self._take(batches)
-                if with_rtcp and self.transport.server_port and self._report_is_due():
-                    self._send_report(ports, self.transport.server_port)
+                if with_rtcp:
+                    self._send_report(ports)
+                else:
+                    self._send_lab_report(ports)
         finally:
-            if with_rtcp and self.transport.server_port:
-                ports.send_rtcp(self.reporter.goodbye(), self.transport.server_port[1])
+            if with_rtcp and self._server_ports:
+                ports.send_rtcp(self.reporter.goodbye(), self._server_ports[1])
 
-    def _send_report(self, ports: RtpSocket, server_ports: tuple[int, int]) -> None:
+    @property
+    def _server_ports(self) -> tuple[int, int] | None:
+        """Where our RTP and RTCP go by UDP; None as long as nobody has said it, and none came."""
+        return self.transport.server_port or self._seen_ports
+
+    def _next_duty(self, with_rtcp: bool) -> float | None:
+        """When `listen` has to do something although nothing arrived."""
+        moments = self.deadline(with_rtcp), None if with_rtcp else self._lab_report_due()
+        return min((moment for moment in moments if moment is not None), default=None)
+
+    def _send_report(self, ports: RtpSocket) -> None:
         """Until media has come, open the way for it through a firewall, too."""
+        server_ports = self._server_ports
+        if server_ports is None or self._is_leaving or not self._report_is_due():
+            return
         if self.reception.ssrc is None:
             ports.send_rtp(pack_header(0, 0, 0, 0, self.reporter.ssrc), server_ports[0])
         ports.send_rtcp(self._report(), server_ports[1])
+
+    def _send_lab_report(self, ports: RtpSocket) -> None:
+        due = self._lab_report_due()
+        if due is not None and self._clock() >= due:
+            self._lab_report_at = self._clock()
+            ports.send_rtp(self._report(), LAB_RTCP_PORT)
+
+    def _lab_report_due(self) -> float | None:
+        """When a report is to be sent to a lab server that seems to wait for one; None: never."""
+        if self._is_paused or self._is_leaving:
+            return None
+        if self._lab_report_at is not None:
+            return self._lab_report_at + LAB_REPORT_INTERVAL
+        last = self.reception.last_arrival
+        return (
+            last + LAB_STALL if last is not None and self.reception.statistics.frames == 1 else None
+        )
 
     def take_interleaved(self, frame: InterleavedFrame) -> None:
         """Take a packet off the RTSP connection; one on an unknown channel is ignored."""
@@ -119,7 +174,8 @@ class MediaReceiver:
         deadlines = [self.impairment.deadline()]
         if self._gate is not Gate.HELD:
             deadlines.append(self._early[0][1] if self._early else self.reception.deadline())
-        if with_reports and (self.transport.server_port or self.transport.interleaved):
+        can_report = self._server_ports or self.transport.interleaved
+        if with_reports and can_report and not self._is_leaving:
             deadlines.append(self.reporter.deadline())
         return min((moment for moment in deadlines if moment is not None), default=None)
 
@@ -135,7 +191,7 @@ class MediaReceiver:
         Not before PLAY is answered: until then live555 reads the connection as text, and gortsplib
         and go2rtc hang up.
         """
-        if self.transport.interleaved is None or not self._report_is_due():
+        if self.transport.interleaved is None or self._is_leaving or not self._report_is_due():
             return None
         report = self._report()
         channel = self.transport.interleaved[1]
@@ -186,8 +242,13 @@ class MediaReceiver:
 
     def _is_from_stream(self, batch: Batch) -> bool:
         """Tell if datagrams came from the port that SETUP named, where it named one."""
-        ports = self.transport.server_port
-        if not ports or not batch.source_port or batch.source_port in ports:
+        ports, port = self.transport.server_port, batch.source_port
+        if not port or (ports and port in ports):
+            return True
+        if not ports:
+            is_new = self._seen_ports is None and self._gate is not Gate.SHUT
+            if is_new and not batch.is_rtcp and port < HIGHEST_PORT:
+                self._seen_ports = port, port + 1  # RFC 3550 section 11
             return True
         self.stray = f"packets come from port {batch.source_port}, which SETUP has not named"
         return False

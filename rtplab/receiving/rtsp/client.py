@@ -29,7 +29,7 @@ from rtplab.receiving.rtp.playout import PlayoutBuffer
 from rtplab.receiving.rtp.receiver import MediaReceiver
 from rtplab.receiving.rtp.reception import Reception
 from rtplab.receiving.rtp.rtpsocket import Clock, RtpSocket
-from rtplab.receiving.rtsp.login import LoginNeeded
+from rtplab.receiving.rtsp.login import LoginNeeded, PasswordInTheOpen
 from rtplab.receiving.rtsp.moviesource import MovieSource
 from rtplab.receiving.rtsp.playepoch import PlayEpoch
 from rtplab.receiving.rtsp.standarddialogue import Redirected
@@ -37,6 +37,10 @@ from rtplab.receiving.rtsp.watch import Answers, Due, Expected, TimeLimits, Watc
 from rtplab.receiving.rtsp.workers import ClientWorkers
 
 logger = logging.getLogger("rtplab.client")
+
+THE_END = "The movie has ended."
+# Seconds before the end of a movie: a server that hangs up there, without BYE, has sent it all.
+NEAR_THE_END = 1.0
 
 # Seconds: on Windows nothing interrupts a wait for another thread, and Ctrl+C comes after it.
 LONGEST_WAIT = 0.2 if sys.platform == "win32" else threading.TIMEOUT_MAX
@@ -82,8 +86,11 @@ class RtspClient:
         self.error = ""
         self.notice = ""
         self.needs_password = False  # the server has asked for one: `log_in` gives it
+        self.needs_basic = False  # and takes it only where everybody on the way can read it
         self.ended = False  # the server has said that the movie is over
         self.frame_number = 0  # of the last frame
+        self._last_frame: Frame | None = None  # of the session
+        self._last_when_lost = b""  # the last picture when a server last hung up while it played
         self.on_frame: Callable[[Frame], None] | None = None
         self.observer: Observer | None = None
         self.playout = PlayoutBuffer()
@@ -104,6 +111,7 @@ class RtspClient:
     def _reset_session(self) -> None:
         self.state = State.INIT
         self.frame_number = 0
+        self._last_frame = None
         self._method = ""  # of the last request of the session's
         self._complaint = ""  # what was said last about packets that make no picture
         self._ended_source: int | None = None  # the one that said BYE
@@ -123,7 +131,7 @@ class RtspClient:
     def set_up(self) -> None:
         """Ask the server for the movie; connect first where needed. Only in INIT."""
         if self.state is State.INIT and not self._watch.awaits_reply:
-            self.needs_password = False
+            self.needs_password = self.needs_basic = False
             self.error = ""
             self._run(self._connect_and_set_up)
 
@@ -162,9 +170,12 @@ class RtspClient:
                 self._wish.when_ready = True
                 self.send_request("PAUSE")
 
-    def log_in(self, user: str, password: str) -> None:
-        """Set up as this user: the answer to `needs_password`. A lab server knows no users."""
-        self._source.log_in(user, password)
+    def log_in(self, user: str, password: str, allow_basic: bool = False) -> None:
+        """Set up as this user: the answer to `needs_password`. A lab server knows no users.
+
+        `allow_basic` lets the password go unencrypted: the answer to `needs_basic`.
+        """
+        self._source.log_in(user, password, allow_basic)
         self.set_up()
 
     def _run(self, command: Callable[[], None]) -> None:
@@ -228,7 +239,7 @@ class RtspClient:
             workers, connection = self._workers, self._workers.connection
             if workers.rtp_socket is None and connection is not None and self._dialogue.uses_udp:
                 rtp_socket = RtpSocket(
-                    self.rtp_port, connection.server.host, self._dialogue.wants_rtcp, self._clock
+                    self.rtp_port, connection.server_host, self._dialogue.wants_rtcp, self._clock
                 )
                 self.rtp_port = rtp_socket.port
                 workers.read_rtp(rtp_socket, self.receive_rtp)
@@ -267,8 +278,11 @@ class RtspClient:
                 request = dialogue.setup(self.rtp_port)
             elif method == "PLAY":
                 request = self._play_request()
+            elif method == "PAUSE":
+                request = dialogue.pause()
             else:
-                request = dialogue.pause() if method == "PAUSE" else dialogue.teardown()
+                self._receiver.leave()
+                request = dialogue.teardown()
             self._ask(request)
 
     def _play_request(self) -> Request:
@@ -365,6 +379,7 @@ class RtspClient:
         except SessionError as error:
             self._wish.when_ready = False
             self._give_up_playing()
+            self.needs_basic = isinstance(error, PasswordInTheOpen)
             self.needs_password = isinstance(error, LoginNeeded)
             raise
         else:
@@ -376,7 +391,7 @@ class RtspClient:
     def _succeed(self) -> None:
         """The server has done what the last request asked for."""
         self.error = self.notice = ""
-        self.needs_password = False
+        self.needs_password = self.needs_basic = False
         self.state = transition(self.state, self._method)
         self._watch.session_timeout = self._dialogue.timeout
         if self._method == "SETUP":
@@ -391,7 +406,7 @@ class RtspClient:
             self._receiver.let_in(first_number)
             self._look_up()
         elif self._method == "PAUSE":
-            self.reception.paused()
+            self._receiver.pause()
         elif self._method == "TEARDOWN":
             self._torn_down = True
         if self.state is State.READY and self._wish.when_ready:
@@ -463,6 +478,7 @@ class RtspClient:
             on_frame(frame)
         with self._changed:
             self.frame_number = frame.number
+            self._last_frame = frame
             self.notice = ""
             self._watch.picture(frame.arrival)
             # A last frame after the session was lost must not wipe out why.
@@ -483,12 +499,12 @@ class RtspClient:
                 if self.first_frame_delay is None and self.reception.unshown:
                     self._report_unshown()
                 else:
-                    self.notice = "The movie has ended."
-                self.reception.paused()
+                    self.notice = THE_END
+                self._receiver.pause()
                 self._changed.notify_all()
             elif self.state is State.READY and not self.ended:
                 self.ended = True  # it had just been paused, or was to play on and is not
-                self.notice = "The movie has ended."
+                self.notice = THE_END
                 self._changed.notify_all()
 
     def _go_on(self) -> None:
@@ -503,12 +519,12 @@ class RtspClient:
 
     def _expected(self) -> Expected:
         gap, rate = self.reception.longest_gap, self._dialogue.frame_rate
-        is_told = self.notice or self.error
         is_playing = self.state is State.PLAYING and not self._watch.awaits_reply
         return Expected(
-            session=self.state is not State.INIT,
-            pictures=is_playing and not is_told,
+            session=self.state is not State.INIT and self._method != "TEARDOWN",
+            pictures=is_playing,
             longest_gap=max(gap, 1 / rate) if rate else gap,
+            delay=self.impairment.conditions.longest_delay,
         )
 
     def _next_deadline(self) -> float | None:
@@ -560,7 +576,7 @@ class RtspClient:
     def _report_no_picture(self, now: float) -> None:
         """Packets that make no picture, the end, a lost server, or a firewall that blocks UDP."""
         reception = self.reception
-        limit = self._watch.silence_limit(self._expected().longest_gap)
+        limit = self._watch.silence_limit(self._expected())
         seconds = f"{limit:.3g} s"
         # A stream that stopped in the middle of a picture has stopped; one that goes on has not.
         has_stopped = reception.last_arrival is None or now - reception.last_arrival > limit / 2
@@ -568,11 +584,11 @@ class RtspClient:
         if is_unshown or self._epoch.misplaced:
             self._report_unshown()
         elif self.first_frame_delay is not None:
-            what = "picture" if reception.unshown else "packet"
+            what, is_news = "picture" if reception.unshown else "packet", not self.notice
             self.notice = (
                 f"No {what} for {seconds}: the movie has ended, or the server has stopped sending."
             )
-            if self._watch.is_asking(now) or self._keep_alive(now):
+            if is_news and (self._watch.is_asking(now) or self._keep_alive(now)):
                 self._watch.expect_sign_of_life(now)
             self._changed.notify_all()
         elif self._dialogue.uses_udp and self._source.change_to_tcp():
@@ -591,7 +607,12 @@ class RtspClient:
         if self._epoch.misplaced:
             why = "by their timestamps they lie before the place that was asked for"
         self._complaint = f"Packets have come, but no picture can be made of them: {why}."
-        self._fail(self._complaint)
+        has_only_one = self.first_frame_delay is not None and not self.reception.longest_gap
+        if has_only_one:  # nobody knows yet how long its pictures take
+            self.notice = self._complaint
+            self._changed.notify_all()
+        else:
+            self._fail(self._complaint)
 
     # ------------------------------------------------------------------ failures
 
@@ -613,11 +634,26 @@ class RtspClient:
             torn_down = self._torn_down or self._method == "TEARDOWN"
             # A server that refuses a session may then hang up; the refusal says more than that.
             is_refused = self.error and self.state is State.INIT and not self._watch.awaits_reply
+            has_ended = self._has_shown_all()
             self._workers.hang_up()
             self._reset_session()
-            if not torn_down and not is_refused:
+            if has_ended:
+                self.ended, self.error, self.notice = True, "", THE_END
+            elif not torn_down and not is_refused:
                 self._fail(self._dialogue.refused or sentence)
             self._changed.notify_all()
+
+    def _has_shown_all(self) -> bool:
+        """Tell if a server that hangs up has come to the movie's end.
+
+        It is near there, or has hung up at the same picture as the last time.
+        """
+        frame = self._last_frame
+        if self.state is not State.PLAYING or self._method == "TEARDOWN" or frame is None:
+            return False
+        before, self._last_when_lost = self._last_when_lost, frame.data
+        left = self.seconds_left
+        return frame.data == before or (left is not None and left < NEAR_THE_END)
 
     def _failed(self, error: BaseException) -> None:
         """One of our threads has failed: without it, the session is over."""
@@ -663,6 +699,14 @@ class RtspClient:
     def forgiven(self) -> list[str]:
         """What was understood in the current or last session although it is not right."""
         return self._forgiveness.sentences
+
+    @property
+    def seconds_left(self) -> float | None:
+        """How much of the movie follows the last frame; None if nobody knows."""
+        frame, duration, rate = self._last_frame, self.duration, self.frame_rate
+        if frame is None or duration is None:
+            return None
+        return duration - self.position_of(frame) - (1 / rate if rate else 0.0)
 
     @property
     def first_frame_delay(self) -> float | None:

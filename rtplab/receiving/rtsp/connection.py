@@ -8,6 +8,7 @@ import ssl
 import threading
 
 from rtplab.clock import steady
+from rtplab.protocol.addresses import host_of
 from rtplab.protocol.errors import MessageError, SessionError
 from rtplab.protocol.forgiveness import Forgiveness
 from rtplab.protocol.rtsp.messages import Dialect, InterleavedFrame, Request, Response, printable
@@ -52,6 +53,7 @@ class ClientConnection:
             if connected is None:
                 self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             self.server = Endpoint(*self._socket.getpeername()[:2])
+            self.server_host = host_of(self._socket.getpeername())
             self.local = Endpoint(*self._socket.getsockname()[:2])  # as the server sees us
         except OSError as error:  # the server has hung up already
             self._socket.close()

@@ -16,14 +16,18 @@ class LoginNeeded(SessionError):
     """The server asks for a user name and a password, or does not accept those it was given."""
 
 
+class PasswordInTheOpen(LoginNeeded):
+    """The server takes the password only in a form that is not sent unless its owner says so."""
+
+
 class Login:
     """Who we are to one server. It shows the password to nobody, and proves it where it can."""
 
-    def __init__(self, user: str = "", password: str = "", is_encrypted: bool = False) -> None:
-        """`is_encrypted` says that nobody can read along: only then Basic is answered."""
+    def __init__(self, user: str = "", password: str = "", allow_basic: bool = False) -> None:
+        """`allow_basic`: the password itself may be sent, as nobody can read along, or may."""
         self.user = user
         self._password = password
-        self._is_encrypted = is_encrypted
+        self._allow_basic = allow_basic
         self._challenge: Challenge | None = None
         self._count = 0  # requests that the challenge's nonce has been used for
         self._answers = 0
@@ -70,9 +74,9 @@ class Login:
             raise SessionError(f"The server asks for a password, but in {error}.") from error
         if not challenges:
             raise SessionError("The server asks for a password in no way that is known here.")
-        if challenges[0].scheme == "Basic" and not self._is_encrypted:
-            raise SessionError(
-                "The server wants the password in a form that everybody on the way can read "
-                "(Basic without TLS): it was not sent."
+        if challenges[0].scheme == "Basic" and not self._allow_basic:
+            raise PasswordInTheOpen(
+                "The server takes the password only in a form that everybody on the way can read "
+                "(Basic without TLS): it was not sent. --allow-basic allows it."
             )
         return challenges[0]

@@ -44,7 +44,7 @@ class MovieSource:
             self.name = str(self._url)
 
     def redirect(self, url: RtspUrl) -> None:
-        """RFC 2326 section 11.3: the movie is at this address. Raises SessionError in a loop."""
+        """RFC 2326 section 11.2: the movie is at this address. Raises SessionError in a loop."""
         self._redirections += 1
         if self._redirections > MAX_REDIRECTIONS:
             raise SessionError("The server sends us from one address to the next: given up.")
@@ -61,12 +61,17 @@ class MovieSource:
         if is_elsewhere:
             self.log_in()
 
-    def log_in(self, user: str = "", password: str = "") -> None:
-        """Be this user, else whom the address names. A lab server knows no users."""
+    def log_in(self, user: str = "", password: str = "", allow_basic: bool = False) -> None:
+        """Be this user, else the one that the address names. A lab server knows no users.
+
+        `allow_basic` lets the password go where everybody on the way can read it.
+        """
         if self._url is not None:
             if not user:
                 user, password = self._url.user, self._url.password
-            self.login = Login(user, password, self._url.is_encrypted and not self.trust.insecure)
+            is_secret = self._url.is_encrypted and not self.trust.insecure
+            may_be_sent = is_secret or self.trust.allow_basic or allow_basic
+            self.login = Login(user, password, may_be_sent)
 
     def dialogue(self, forgiveness: Forgiveness | None = None) -> Dialogue:
         """Return what is to be said from SETUP on, in a session with this `forgiveness`."""

@@ -41,6 +41,7 @@ class Presentation:
     payload_type: int = sdp.JPEG_PAYLOAD_TYPE
     duration: float | None = None  # seconds
     frame_rate: float | None = None  # frames a second
+    size: tuple[int, int] | None = None  # width and height in pixels
 
 
 class KeepAliveMethod:
@@ -183,7 +184,7 @@ class StandardDialogue:
 
     def assembler(self) -> RtpJpegFrames:
         """RFC 2435, in packets of the type that DESCRIBE has named."""
-        return RtpJpegFrames(self._movie.payload_type, self._forgiveness)
+        return RtpJpegFrames(self._movie.payload_type, self._forgiveness, self._movie.size)
 
     def source(self) -> SourceChoice:
         """The SSRC that Transport names is a hint; on a channel of our own there is but one."""
@@ -242,6 +243,7 @@ class StandardDialogue:
             payload_type,
             span.end if span else None,
             media.framerate,
+            media.size,
         )
 
     def _choose_media(

@@ -14,10 +14,14 @@ from rtplab.protocol.tls import TlsChannel
 
 @dataclass(frozen=True)
 class TlsTrust:
-    """Which certificates are good: those of the system's authorities, or of those in a file."""
+    """Which certificates are good: those of the system's authorities, or of those in a file.
+
+    And whether a server that is not known by one may have the password in the open.
+    """
 
     ca: str | None = None  # a file of authorities, in PEM
     insecure: bool = False  # any certificate will do
+    allow_basic: bool = False  # a password may go where everybody on the way can read it
 
     def context(self) -> ssl.SSLContext:
         """Return what TLS needs to know. Raises SessionError with a sentence for the user."""

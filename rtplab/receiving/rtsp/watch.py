@@ -2,8 +2,8 @@
 
     what should come       since                   within                   or else
     a reply                our request             reply                    Due.NO_REPLY
-    a picture              PLAY, the last picture  silence, or three times  Due.NO_PICTURE
-                                                   the longest gap
+    a picture              PLAY, the last picture  silence, or three times  Due.NO_PICTURE,
+                                                   the longest gap          and again
     the reply to a         a silence               loss                     Due.LOST
     keep-alive
     a request of ours      the last one            half of what the server  Due.KEEP_ALIVE
@@ -17,12 +17,15 @@ clock, and a deadline is None while nothing is awaited.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum, auto
 from typing import NamedTuple
 
 from rtplab.protocol.rtsp.messages import Dialect, Request, Response
+
+_NUMBER = re.compile(r"[1-9]\d{0,9}\Z", re.ASCII)  # of one of our requests
 
 # A stream may pause for so many times the longest gap between two of its pictures so far.
 GAPS = 3
@@ -68,8 +71,9 @@ class Expected(NamedTuple):
     """What may be expected of the server at the moment."""
 
     session: bool = False  # there is one, which must be kept alive
-    pictures: bool = False  # it is playing, and the user has not been told that none come
+    pictures: bool = False  # it is playing
     longest_gap: float = 0.0  # seconds between two pictures so far
+    delay: float = 0.0  # seconds by which what comes is held back on purpose
 
 
 class Watch:
@@ -145,7 +149,7 @@ class Watch:
         self.is_alive()
         number = response.cseq.strip()
         is_numbered = bool(self._keep_alive) and number == self._keep_alive
-        if not is_numbered and self.awaits_reply and self._is_for_request(number):
+        if not is_numbered and self.awaits_reply and self._is_for_request(number, response.status):
             del self._deadlines[Due.NO_REPLY]
             self.answered = self._request.cseq
             return Answers.REQUEST
@@ -155,10 +159,15 @@ class Watch:
         self.answered, self._keep_alive = number if is_late else self._keep_alive, ""
         return Answers.KEEP_ALIVE
 
-    def _is_for_request(self, number: str) -> bool:
+    def _is_for_request(self, number: str, status: int) -> bool:
+        """Micro-RTSP refuses by the number of an earlier request, though one it has answered."""
         if self._request.dialect is Dialect.LAB:
             return number not in self._given_up
-        return number in ("", self._request.cseq)
+        if number in ("", self._request.cseq):
+            return True
+        is_ours = bool(_NUMBER.match(number)) and int(number) < int(self._request.cseq)
+        is_unanswered = number in self._given_up or number == self._keep_alive_before
+        return status >= 400 and is_ours and not is_unanswered and not self._keep_alive
 
     # ------------------------------------------------------------------ what is due
 
@@ -172,11 +181,11 @@ class Watch:
         """The method of the last request whose reply was awaited."""
         return self._request.method
 
-    def silence_limit(self, longest_gap: float) -> float:
-        """Return how many seconds may pass without a picture, given the longest gap so far."""
+    def silence_limit(self, expected: Expected) -> float:
+        """Return how many seconds may pass without a picture."""
         limits = self.limits
         longest = max(limits.silence, limits.longest_silence)
-        return min(max(limits.silence, GAPS * longest_gap), longest)
+        return min(max(limits.silence, GAPS * expected.longest_gap), longest) + expected.delay
 
     def keep_alive_is_ignored(self, now: float) -> bool:
         """Tell if the last keep-alive was not answered in time."""
@@ -192,7 +201,7 @@ class Watch:
         if expected.session and self.session_timeout is not None:
             deadlines.append(self._keep_alive_deadline(self.session_timeout))
         if expected.pictures:
-            deadlines.append(self._silent_since + self.silence_limit(expected.longest_gap))
+            deadlines.append(self._silent_since + self.silence_limit(expected))
         return min(deadlines, default=None)
 
     def check(
@@ -203,7 +212,8 @@ class Watch:
         if self._has_passed(Due.NO_REPLY, now, has_more):
             self._given_up.add(self._request.cseq)  # if it comes later, it answers nothing else
             due.append(Due.NO_REPLY)
-        if expected.pictures and self._is_silent(now, self.silence_limit(expected.longest_gap)):
+        if expected.pictures and self._is_silent(now, self.silence_limit(expected)):
+            self._silent_since = now  # what is told then may not be true for ever
             due.append(Due.NO_PICTURE)
         timeout = self.session_timeout
         if expected.session and timeout is not None and now >= self._keep_alive_deadline(timeout):

@@ -32,15 +32,21 @@ class MovieLibrary:
 
     def movies(self) -> list[Path]:
         """Return the movies directly in the folder, by name. Raises OSError."""
-        if self.folder is None:
-            return []
         return sorted(
             path
-            for path in self.folder.iterdir()
-            if _may_be_seen(path.name)
-            and _is_movie(path)
-            and self._is_inside(os.path.realpath(path))
+            for path in self._entries()
+            if _is_movie(path) and self._is_inside(os.path.realpath(path))
         )
+
+    def folders(self) -> list[Path]:
+        """Return the folders in the folder that are named as movies are. Raises OSError."""
+        return sorted(
+            path for path in self._entries() if _is_named_as_movie(path) and os.path.isdir(path)
+        )
+
+    def _entries(self) -> list[Path]:
+        entries = self.folder.iterdir() if self.folder is not None else ()
+        return [path for path in entries if _may_be_seen(path.name)]
 
     def find(self, name: str) -> Path:
         """Return the file that `name` means. Raises MessageError 404 when there is none.
@@ -141,7 +147,11 @@ def _may_be_seen(name: str) -> bool:
 
 def _is_movie(path: Path) -> bool:
     # Not path.is_file, which raises where a link leads into a folder that may not be entered.
-    return path.suffix.lower() in MOVIE_SUFFIXES and os.path.isfile(path)
+    return _is_named_as_movie(path) and os.path.isfile(path)
+
+
+def _is_named_as_movie(path: Path) -> bool:
+    return path.suffix.lower() in MOVIE_SUFFIXES
 
 
 def _not_found(name: str) -> MessageError:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from rtplab.movies.mistakes import CONVERT
 from rtplab.movies.movie import Movie, index_cost, open_movie
 from rtplab.protocol.errors import MovieError
 from rtplab.protocol.rtp.packet import HEADER_SIZE
@@ -40,7 +41,12 @@ def describe_movies(
             lines += [f"    {note}" for note in notes]
         else:
             lines.append(f"  {_name(path)}: {_size(path)}, indexed when first asked for")
-    return lines or [f"  no movie in {library.folder}: put one there, or use --media"]
+    for path in library.folders():
+        name = _name(path)
+        lines.append(f"  {name}: a folder, no movie; if pictures are in it, {CONVERT}")
+    if not lines:
+        lines.append(f"  no movie in {library.folder}: put one there, or use --media")
+    return lines
 
 
 def _name(path: Path) -> str:
@@ -67,12 +73,12 @@ def _details(path: Path, fps: float | None) -> list[str]:
     summary = f"{frames} frames, {movie.width}x{movie.height}, {frames / rate:.1f} s"
     if fps is None and movie.frame_rate is not None:
         summary += f" at {rate:.4g} frames/s"
-    return [summary, *filter(None, (movie.damage, _too_large_for(movie)))]
+    return [summary, *filter(None, (movie.damage, too_large_for(movie)))]
 
 
-def _too_large_for(movie: Movie) -> str:
+def too_large_for(movie: Movie) -> str:
     """Say which lab clients don't receive the movie's largest frames whole, if any."""
-    largest = max(length for _, length in movie.frames)
+    largest = movie.largest
     if largest + HEADER_SIZE > PYTHON_BUFFER:
         clients = "lab clients in Python and Java"
     elif largest + HEADER_SIZE > JAVA_BUFFER:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from rtplab.movies.cursor import MovieCursor
 from rtplab.movies.movie import Movie
 from rtplab.protocol.errors import MessageError
@@ -119,6 +121,15 @@ class Playback:
             number = 1
         self.cursor.seek(number + self._step)
         return number
+
+    def upcoming(self, count: int) -> Sequence[int]:
+        """Return the numbers of the next frames, at most `count` of them."""
+        last = self._frame_count if self._rounds else self._last_frame
+        numbers = range(self.cursor.number + 1, last + 1, self._step)[:count]
+        if len(numbers) == count or not self._begins_again:
+            return numbers
+        last = self._last_frame if self._rounds == 1 else self._frame_count
+        return [*numbers, *range(1, last + 1, self._step)[: count - len(numbers)]]
 
     def _frame_at(self, seconds: float) -> int:
         """Return how many frames have begun and ended before `seconds`, as players write them."""

@@ -20,6 +20,7 @@ from rtplab.serving.scaling.supervisor import MAX_WORKERS, can_share_a_port
 from rtplab.version import __version__
 
 DEFAULT_PORT = 5678
+DEFAULT_HTTP_PORT = 8080
 MAX_STATUS_INTERVAL = 86_400.0  # seconds: a day
 # These limits have options of their own; the others are given by --limit.
 OPTION_LIMITS = {
@@ -50,6 +51,11 @@ def parse_arguments(argv: list[str] | None, prog: str = "Server.py") -> argparse
     parser.add_argument("--loop", action="store_true", help="begin a movie again at its end")
     parser.add_argument(
         "--marker", action="store_true", help="set the RTP marker on every frame for lab clients"
+    )
+    parser.add_argument(
+        "--shrink",
+        action="store_true",
+        help="send pictures of over 2,040 pixels smaller to players that can't show them",
     )
     parser.add_argument(
         "--multicast",
@@ -92,6 +98,7 @@ def parse_arguments(argv: list[str] | None, prog: str = "Server.py") -> argparse
         metavar="ADDRESS",
         help="address or network of a proxy; may be given several times",
     )
+    _add_browser_options(parser)
     _add_login_options(parser)
     _add_limit_options(parser)
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
@@ -115,6 +122,7 @@ def service_from(options: argparse.Namespace) -> Service:
         fps=options.fps,
         loop=options.loop,
         marker=options.marker,
+        shrink=options.shrink,
         multicast=MulticastChannels(multicast) if multicast is not None else None,
         users=users,
         tls=tls,
@@ -130,11 +138,41 @@ def _problem(options: argparse.Namespace) -> str:
         return "--workers needs a system on which processes can share a port, as Linux and macOS do"
     if options.workers > 1 and options.multicast:
         return "--multicast needs one sender for all its viewers, so it can't go with --workers"
+    if options.http is None and (options.open or options.http_name):
+        return f"{'--open' if options.open else '--http-name'} is of use with --http only"
+    if options.http is not None and options.tls is not None:
+        return (
+            "--http sends pictures in the clear, so it can't go with --tls: "
+            "put a proxy that speaks HTTPS in front of it"
+        )
     if options.proxy_protocol and not options.trusted_proxy:
         return "--proxy-protocol needs a --trusted-proxy: a header from anybody else proves nothing"
     if options.trusted_proxy and not options.proxy_protocol:
         return "--trusted-proxy is of use with --proxy-protocol only"
     return ""
+
+
+# --- browsers ------------------------------------------------------------------------------------
+
+
+def _add_browser_options(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("browsers")
+    group.add_argument(
+        "--http",
+        nargs="?",
+        type=_port,
+        const=DEFAULT_HTTP_PORT,
+        metavar="PORT",
+        help="show the movies in any browser, on this port (default: %(const)s; off unless given)",
+    )
+    group.add_argument(
+        "--http-name",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="name by which browsers find this machine, if not by its IP address; may be repeated",
+    )
+    group.add_argument("--open", action="store_true", help="open the page in your browser")
 
 
 # --- who gets in ---------------------------------------------------------------------------------

@@ -68,7 +68,7 @@ def evenly(packets: list[PacketParts], most: int) -> list[list[PacketParts]]:
 class DatagramSender:
     """Sends packets on one connected, non-blocking UDP socket."""
 
-    __slots__ = ("_socket", "_segmenting", "_refused", "dropped")
+    __slots__ = ("_socket", "_segmenting", "_refused", "dropped", "dropped_bytes")
 
     def __init__(
         self, connected: socket.socket, segmenting: bool, refused: Callable[[OSError], None]
@@ -81,6 +81,7 @@ class DatagramSender:
         self._segmenting = segmenting
         self._refused = refused
         self.dropped = 0  # packets that were not taken, most often by a full send buffer
+        self.dropped_bytes = 0  # of these packets
 
     def send(self, packets: list[PacketParts]) -> None:
         """Send the packets in order. Raises what `refused` raises."""
@@ -126,6 +127,7 @@ class DatagramSender:
                 elif ancillary and error.errno in TOO_LARGE:
                     raise _NoSegmentation(is_for_now=True) from error
         self.dropped += count
+        self.dropped_bytes += sum(map(len, pieces))
 
 
 class _NoSegmentation(Exception):

@@ -26,11 +26,11 @@ from rtplab.protocol.rtp.rtcp import ReportBlock
 from rtplab.protocol.rtsp.headers import Range
 from rtplab.protocol.rtsp.messages import printable
 from rtplab.serving.media.livepicture import LivePicture
-from rtplab.serving.media.payloads import WHOLE
+from rtplab.serving.media.payloads import MAX_LAB_FRAME, WHOLE
 from rtplab.serving.rtp.datagrams import PacketParts
 from rtplab.serving.rtp.delivery import PlayInfo
 from rtplab.serving.rtp.reports import SenderReports, ViewerReports
-from rtplab.serving.rtp.sinks import MAX_BURST, Sink, ViewerGone
+from rtplab.serving.rtp.sinks import MAX_BURST, NotSent, Sink, ViewerGone
 from rtplab.serving.rtp.stream import RtpStream, lab_stream, standard_stream
 
 # Seconds for which DESCRIBE waits for the first picture, whose size it is to tell.
@@ -53,7 +53,9 @@ class FanOut:
 
     max_burst = MAX_BURST
     is_lossy = True
+    not_sent = NotSent()  # somebody has it, as a rule
     report_socket: socket.socket | None = None
+    not_sent = NotSent()  # as a whole: what one of the viewers lacks, others have
 
     def __init__(self, max_payload: int) -> None:
         self.max_payload = max_payload
@@ -132,7 +134,7 @@ class Channel:
             self.stream.skip(picture.moment - self.picture.moment)
         self.picture = picture
         self.fan_out.begin_frame(self.stream.sequence_number, self.stream.timestamp)
-        self.stream.begin_frame(payloads, 0.0)
+        self.stream.begin_frame(payloads, 0.0, steady())
         self.share = self.stream.send_burst()
         if self._reports is not None:
             self._reports.send_if_due(steady())
@@ -200,7 +202,7 @@ class LiveStream:
         self._newest: LivePicture | None = None
         self._is_new = False
         self._is_closed = False
-        self._channels: dict[int, Channel] = {}  # of standard viewers, by the size of payload
+        self._channels: dict[int, Channel] = {}  # of all but lab viewers, by the size of payload
         self._lab_channels: set[Channel] = set()
         self._logged_at = -LOG_INTERVAL
         self.skipped = 0  # pictures for which there was no time, or that could not be sent
@@ -256,13 +258,16 @@ class LiveStream:
 
     def standard_seat(self, sink: Sink, viewer: str) -> LiveSeat:
         """Return a seat for a viewer of the standard; `viewer` is whom the log names."""
-        size = min(self._max_payload, sink.max_payload)
+        return self.seat(sink, min(self._max_payload, sink.max_payload), viewer)
+
+    def seat(self, sink: Sink, cut: int, viewer: str) -> LiveSeat:
+        """Return a seat among those whose payloads have `cut` bytes, or for whom they are WHOLE."""
         with self._changed:
-            channel = self._channels.get(size)
+            channel = self._channels.get(cut)
             if channel is None:
-                fan_out = FanOut(size)
-                channel = Channel(standard_stream(fan_out), fan_out, size, self._cname)
-                self._channels[size] = channel
+                fan_out = FanOut(cut or MAX_LAB_FRAME)
+                channel = Channel(standard_stream(fan_out), fan_out, cut, self._cname)
+                self._channels[cut] = channel
         return LiveSeat(self, channel, sink, viewer)
 
     def newest_of(self, channel: Channel) -> _Frame | None:
@@ -374,10 +379,13 @@ class LiveStream:
             self._is_closed = True
             seats: list[LiveSeat] = []
             for channel in self._all_channels():
-                channel.finish()
+                try:
+                    channel.finish()
+                except Exception:  # the others, and the end itself, are still to be told
+                    logger.exception("%s: the rest of a picture can't be sent", self.name)
                 seats += channel.fan_out.seats.values()
                 for seat in channel.fan_out.seats.values():
-                    channel.say_goodbye_to(seat.sink)
+                    seat.say_goodbye()
                 channel.fan_out.seats.clear()
             self._changed.notify_all()
         for seat in seats:  # without the lock: their sessions have locks of their own
@@ -438,9 +446,20 @@ class LiveSeat:
             is_over = not self._live.join(self)
         except ViewerGone:
             self.tell(is_gone=True)
-        else:
-            if is_over:
-                self.tell(is_gone=False)
+            return
+        except Exception:
+            logger.exception("%s is sent no more: the server has failed", self.viewer)
+            is_over = True
+        if is_over:
+            self.say_goodbye()
+            self.tell(is_gone=False)
+
+    def say_goodbye(self) -> None:
+        """Say BYE to this viewer alone."""
+        try:
+            self.channel.say_goodbye_to(self.sink)
+        except Exception:
+            logger.exception("%s is not told of the end", self.viewer)
 
     def tell(self, is_gone: bool) -> None:
         """Tell the session of the end. By then it may have stopped, and started again."""

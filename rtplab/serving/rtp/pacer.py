@@ -10,7 +10,8 @@ import heapq
 import logging
 import math
 import threading
-from collections import defaultdict, deque
+import time
+from collections import Counter, defaultdict, deque
 from collections.abc import Callable
 
 from rtplab.clock import FineWaiting, steady
@@ -25,6 +26,9 @@ TOGETHER = 0.010
 
 # Frames of which it is kept how late they left: a second of 500 streams.
 LATENESS_KEPT = 10_000
+PAUSE = 0.1  # seconds after a failure of the pacer itself: one that lasts must not fill the log
+
+TOO_MUCH = "more is asked for than can be sent"  # why frames are skipped, most often
 
 logger = logging.getLogger("rtplab.pacer")
 
@@ -62,7 +66,7 @@ class Pacer:
         self._queue: defaultdict[int, list[ScheduledStream]] = defaultdict(list)  # by moment
         self._waiting = FineWaiting()
         self.skipped = 0  # frames of all streams so far
-        self._unsaid = 0
+        self._unsaid: Counter[str] = Counter()  # of these, why, and not yet in the log
         self._silent_until = 0.0
 
     def lateness(self, share: float) -> float:
@@ -102,14 +106,16 @@ class Pacer:
                 self._changed.notify()
         return ticket
 
-    def log_skipped(self, frames: int) -> None:
+    def log_skipped(self, frames: int, why: str = TOO_MUCH) -> None:
         """Count frames that a stream leaves out, and say so once a second. For a `send` to call."""
         self.skipped += frames
-        self._unsaid += frames
+        self._unsaid[why] += frames
         now = steady()
         if now >= self._silent_until:
-            logger.warning("%d frames skipped: more is asked for than can be sent", self._unsaid)
-            self._unsaid, self._silent_until = 0, now + 1.0
+            for reason, unsaid in self._unsaid.items():
+                logger.warning("%d frames skipped: %s", unsaid, reason)
+            self._unsaid.clear()
+            self._silent_until = now + 1.0
 
     def close(self) -> None:
         """Stop the thread and wait for it. May be called twice."""
@@ -121,8 +127,14 @@ class Pacer:
 
     def _run(self) -> None:
         try:
-            while self._wait():
-                self._send_due(steady() + TOGETHER)
+            while True:
+                try:
+                    if not self._wait():
+                        break
+                    self._send_due(steady() + TOGETHER)
+                except Exception:  # without this thread no stream would go on
+                    logger.exception("the pacer has failed, and goes on")
+                    time.sleep(PAUSE)
         finally:
             self._waiting.use(False)
 

@@ -12,6 +12,7 @@ from rtplab.protocol.rtp import rtcp
 from rtplab.serving.rtp.sinks import Sink, ViewerGone
 from rtplab.serving.rtp.stream import CLOCK_RATE, RtpStream
 
+IP_AND_UDP = 28  # bytes of header that count as RTCP, too (RFC 3550 section 6.2)
 LOG_INTERVAL = 30.0  # seconds between two lines about what one viewer reports
 
 logger = logging.getLogger("rtplab.server")
@@ -20,7 +21,7 @@ logger = logging.getLogger("rtplab.server")
 class SenderReports:
     """The reports and the BYE of one stream (RFC 3550 sections 6.4.1 and 6.6)."""
 
-    __slots__ = ("_stream", "_sink", "_cname", "_epoch", "_next")
+    __slots__ = ("_stream", "_sink", "_cname", "_epoch", "_next", "_last", "_last_bytes")
 
     def __init__(self, stream: RtpStream, cname: str, sink: Sink | None = None) -> None:
         """Report on `stream`, by its own sink or `sink`; `cname` is the server's name in RTCP."""
@@ -31,6 +32,8 @@ class SenderReports:
         # clock.
         self._epoch = time.time() - steady()
         self._next = 0.0  # with the first frame: players set their clocks by it
+        self._last = 0.0  # when the last one was sent
+        self._last_bytes = 0  # of payload that had been sent by then
 
     def send_if_due(self, now: float) -> None:
         """Send a report if it is time for one; `now` in seconds of `clock.steady`.
@@ -48,12 +51,16 @@ class SenderReports:
             pass
 
     def _send(self, now: float, goodbye: rtcp.Bye | None) -> None:
-        # RFC 3550 section 6.2: senders share a quarter of RTCP's bandwidth, however many members
-        # listen. We are the only sender, so the minimum interval is always the longer one.
-        # Section 6.3.1 spreads it over half to one and a half times its length.
-        self._next = now + rtcp.report_interval(random.random())
-        report = self._stream.sender_report(self._epoch + now)
-        self._sink.send_report(rtcp.build_compound(report, self._cname, goodbye))
+        report = self._stream.sender_report(now, self._epoch + now)
+        data = rtcp.build_compound(report, self._cname, goodbye)
+        # RFC 3550 section 6.2: RTCP takes a twentieth of what the media does, and the senders a
+        # quarter of this, however many members listen. We are the only sender.
+        sent = report.octet_count - self._last_bytes if self._last else 0
+        share = sent / max(now - self._last, 1e-3) / 20 / 4  # bytes a second
+        needed = (len(data) + IP_AND_UDP) / share if share > 0 else 0.0
+        self._next = now + rtcp.report_interval(random.random(), needed)
+        self._last, self._last_bytes = now, report.octet_count
+        self._sink.send_report(data)
 
 
 class ViewerReports:

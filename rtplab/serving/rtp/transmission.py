@@ -13,7 +13,7 @@ from rtplab.movies.cursor import MovieCursor
 from rtplab.protocol.errors import RtpLabError
 from rtplab.protocol.rtp.rtcp import ReportBlock
 from rtplab.protocol.rtsp.headers import Range
-from rtplab.serving.media.payloads import Media
+from rtplab.serving.media.feed import Feed
 from rtplab.serving.media.playback import Playback
 from rtplab.serving.rtp.delivery import PlayInfo
 from rtplab.serving.rtp.frameclock import FrameClock
@@ -48,18 +48,19 @@ class Transmission:
     def __init__(
         self,
         playback: Playback,
-        media: Media,
+        feed: Feed,
         stream: RtpStream,
         pacer: Pacer,
         viewer: str,
         cname: str | None,
     ) -> None:
-        """Send `media` in the order of `playback`. Without a `cname` there is no RTCP, as in the
-        lab dialect; `viewer` is whom the log names.
+        """Send what `feed` gives in the order of `playback`, and close it in the end.
+
+        Without a `cname` there is no RTCP, as in the lab dialect; `viewer` is whom the log names.
         """
         self.playback = playback
         self.stream = stream
-        self._media = media
+        self._feed = feed
         self._pacer = pacer
         self._reports = SenderReports(stream, cname) if cname is not None else None
         self._viewer_reports = ViewerReports(viewer, stream.ssrc)
@@ -108,8 +109,11 @@ class Transmission:
             )
 
     def prepare(self) -> None:
-        """Have the next frames converted where they need it. Raises MessageError 415."""
-        self._media.prepare(self.playback.cursor.number + 1)
+        """Have the next frames read, and converted where they need it.
+
+        Raises MessageError 415 if that is impossible, 503 if nothing can be read.
+        """
+        self._feed.prepare(self.stream.sink.max_payload)
 
     def start(self, send: Callable[[], float | None], ended: Callable[[bool], None]) -> None:
         """Send the first frame now, and have the pacer call `send` for the others.
@@ -161,6 +165,7 @@ class Transmission:
             self.say_goodbye()
         finally:
             self.stream.sink.close()
+            self._feed.close()
 
     # ------------------------------------------------------------------ for the pacer
 
@@ -215,8 +220,10 @@ class Transmission:
         number = self.playback.advance()
         if number is None:
             return False
-        payloads = self._media.payloads(number, self.stream.sink.max_payload)
-        self.stream.begin_frame(payloads, self.playback.frame_duration)
+        payloads = self._feed.frame(number, self.stream.sink.max_payload)
+        if payloads is None:
+            self._pacer.log_skipped(1, self._feed.why_missing)
+        self.stream.begin_frame(payloads or [], self.playback.frame_duration, now)
         return True
 
     # ------------------------------------------------------------------ the end

@@ -90,6 +90,11 @@ class RtspConnection:
         """How many frames the client did not read fast enough for."""
         return self._wire.dropped_frames
 
+    @property
+    def taken(self) -> int:
+        """How many bytes the client's system has taken so far."""
+        return self._wire.taken
+
     # ------------------------------------------------------------------ reading
 
     def messages(
@@ -179,9 +184,12 @@ class RtspConnection:
         """Send a reply, after what already waits. Raises OSError when the client is gone."""
         self._wire.send(data)
 
-    def offer(self, frame: bytes) -> None:
-        """Send an interleaved frame; drop it whole if too much already waits. Raises OSError."""
-        self._wire.offer(frame)
+    def offer(self, frame: bytes) -> bool:
+        """Send an interleaved frame; drop it whole, and return False, if too much already waits.
+
+        Raises OSError.
+        """
+        return self._wire.offer(frame)
 
     # ------------------------------------------------------------------ ending
 

@@ -15,8 +15,8 @@ from rtplab.protocol.rtp.packet import HEADER_SIZE
 from rtplab.serving.admission.access import UserDatabase
 from rtplab.serving.admission.limits import Admission, Limits
 from rtplab.serving.media.library import MovieLibrary
-from rtplab.serving.media.payloads import MediaStore
 from rtplab.serving.media.playback import frame_rate
+from rtplab.serving.media.store import MediaStore
 from rtplab.serving.rtp.live import LiveStreams
 from rtplab.serving.rtp.multicast import MulticastChannels
 from rtplab.serving.rtp.pacer import Pacer
@@ -52,6 +52,7 @@ class Service:
     fps: float | None = None  # of all movies; None: what each says, else 20
     loop: bool = False  # begin a movie again at its end
     marker: bool = False  # set the marker on every frame's last packet in the lab dialect
+    shrink: bool = False  # make pictures smaller for viewers for whom they are too large
     multicast: MulticastChannels | None = None  # off unless asked for
     users: UserDatabase | None = None  # None: anybody may watch
     tls: ssl.SSLContext | None = None  # RTSP and interleaved media inside TLS
@@ -68,7 +69,7 @@ class Service:
 
     def __post_init__(self) -> None:
         max_payload = self.limits.mtu - _IP_AND_UDP - HEADER_SIZE
-        self.media = MediaStore(max_payload)
+        self.media = MediaStore(max_payload, self.shrink)
         self.live = LiveStreams(max_payload, self.cname)
         self.admission = Admission(self.limits)
         self.session_slots = threading.Semaphore(self.limits.sessions)

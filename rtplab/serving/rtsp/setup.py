@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import re
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 
 from rtplab.movies.cursor import MovieCursor
@@ -13,13 +15,13 @@ from rtplab.protocol.rtsp import sdp
 from rtplab.protocol.rtsp.headers import Transport
 from rtplab.protocol.rtsp.messages import Dialect, printable
 from rtplab.serving.admission.descriptors import is_resource_exhaustion
-from rtplab.serving.media.payloads import Media
+from rtplab.serving.media.feed import Feed
 from rtplab.serving.media.playback import Playback
 from rtplab.serving.rtp.live import LiveStream
 from rtplab.serving.rtp.multicast import (
     MulticastChannel,
+    MulticastSink,
     multicast_transport,
-    open_multicast_sink,
 )
 from rtplab.serving.rtp.sinks import InterleavedSink, Sink, UdpSink
 from rtplab.serving.rtp.stream import RtpStream, lab_stream, standard_stream
@@ -27,6 +29,8 @@ from rtplab.serving.rtp.transmission import Transmission
 from rtplab.serving.rtsp.connection import RtspConnection
 from rtplab.serving.rtsp.service import Service
 from rtplab.serving.rtsp.session import TRACK, Resource, Session
+
+_KNOWS_LARGE = re.compile(r"(?:rtplab|GStreamer)\b", re.IGNORECASE)  # as a User-Agent begins
 
 logger = logging.getLogger("rtplab.setup")
 
@@ -79,12 +83,22 @@ def open_sink(
     return udp_sink, Transport("UDP", client_port=ports, server_port=udp_sink.server_port)
 
 
+def knows_large_pictures(agent: str) -> bool:
+    """Tell by its name if a player shows pictures that are too large for RTP/JPEG.
+
+    It must read their size in the description or in an RTP header extension. Others would show
+    nothing, and say nothing.
+    """
+    return bool(_KNOWS_LARGE.match(agent))
+
+
 @dataclass(frozen=True)
 class SessionMaker:
     """Makes the sessions of one client."""
 
     service: Service
     client: ClientEndpoint
+    knows_large: bool = False  # the player shows pictures of over 2,040 pixels
 
     def open_movie(self, name: str, dialect: Dialect) -> Movie:
         """Open a movie by the name the client gave.
@@ -116,7 +130,8 @@ class SessionMaker:
         if live is not None:
             return self._describe_live(resource, live)
         movie = self.open_movie(resource.name, dialect)
-        width, height = self.service.media.rtp_jpeg(movie).size()
+        with self.service.media.use(movie, self.knows_large) as opened:
+            width, height = opened.rtp_jpeg().size()
         return sdp.describe(
             name=resource.name,
             origin=self.client.local_host or "127.0.0.1",
@@ -173,15 +188,27 @@ class SessionMaker:
             seat = service.multicast.seat(
                 movie, lambda group, port: self._channel(resource, movie, group, port)
             )
+            try:
+                seat.channel.reach(client.local_host)
+            except OSError:
+                seat.close()
+                raise
             return Session(session_id, dialect, resource, seat.channel.transport, seat)
-        if dialect is Dialect.LAB:
-            media: Media = service.media.whole_frames(movie)
-        else:
-            media = service.media.rtp_jpeg(movie)  # it may refuse, while nothing is open yet
-        sink, transport = open_sink(client, dialect, chosen)
         is_lab = dialect is Dialect.LAB
-        stream = lab_stream(sink, service.marker) if is_lab else standard_stream(sink)
-        transmission = self._transmission(movie, media, stream, client.name, has_rtcp=not is_lab)
+        playback = self._playback(movie)
+        with ExitStack() as undo:
+            if is_lab:
+                feed = service.media.whole_frames(movie, playback)
+            else:  # it may refuse, while nothing else is open yet
+                feed = service.media.rtp_jpeg(movie, playback, self.knows_large)
+            undo.callback(feed.close)
+            sink, transport = open_sink(client, dialect, chosen)
+            undo.pop_all()
+        if is_lab:
+            stream = lab_stream(sink, service.marker)
+        else:
+            stream = standard_stream(sink, feed.has_extensions)
+        transmission = self._transmission(playback, feed, stream, client.name, has_rtcp=not is_lab)
         transport = replace(transport, ssrc=stream.ssrc)
         return Session(session_id, dialect, resource, transport, transmission)
 
@@ -206,18 +233,25 @@ class SessionMaker:
 
     def _channel(self, resource: Resource, movie: Movie, group: str, port: int) -> MulticastChannel:
         """Return a sender of the movie to all who join the group."""
-        media = self.service.media.rtp_jpeg(movie)
-        stream = standard_stream(open_multicast_sink(self.client.local_host, group, port))
+        playback = self._playback(movie)
+        with ExitStack() as undo:
+            feed = self.service.media.rtp_jpeg(movie, playback)
+            undo.callback(feed.close)
+            sink = MulticastSink(group, port)
+            undo.callback(sink.close)
+            sink.reach(self.client.local_host)
+            undo.pop_all()
+        stream = standard_stream(sink)
         name = f"the multicast of {printable(resource.name, 80)}"
-        transmission = self._transmission(movie, media, stream, name, has_rtcp=True)
-        return MulticastChannel(transmission, multicast_transport(group, port, stream.ssrc))
+        transmission = self._transmission(playback, feed, stream, name, has_rtcp=True)
+        return MulticastChannel(transmission, multicast_transport(group, port, stream.ssrc), sink)
 
     def _transmission(
-        self, movie: Movie, media: Media, stream: RtpStream, viewer: str, has_rtcp: bool
+        self, playback: Playback, feed: Feed, stream: RtpStream, viewer: str, has_rtcp: bool
     ) -> Transmission:
         service = self.service
         cname = service.cname if has_rtcp else None
-        return Transmission(self._playback(movie), media, stream, service.pacer, viewer, cname)
+        return Transmission(playback, feed, stream, service.pacer, viewer, cname)
 
     def _playback(self, movie: Movie) -> Playback:
         return Playback(MovieCursor(movie), self.service.frame_rate(movie), self.service.loop)

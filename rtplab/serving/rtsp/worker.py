@@ -16,6 +16,7 @@ import weakref
 from contextlib import ExitStack
 from typing import Any
 
+from rtplab.protocol.addresses import host_of
 from rtplab.protocol.errors import MessageError, PeerError
 from rtplab.protocol.forgiveness import Forgiveness
 from rtplab.protocol.rtsp import lab
@@ -37,7 +38,7 @@ from rtplab.serving.admission.limits import Pace
 from rtplab.serving.rtsp.connection import RtspConnection
 from rtplab.serving.rtsp.service import Service
 from rtplab.serving.rtsp.session import Session, new_session_id, resource_of
-from rtplab.serving.rtsp.setup import ClientEndpoint, SessionMaker
+from rtplab.serving.rtsp.setup import ClientEndpoint, SessionMaker, knows_large_pictures
 from rtplab.serving.rtsp.threads import Task
 
 _TIMESTAMP = re.compile(r"\d{1,20}(?:\.\d{0,20})?(?: \d{0,20}(?:\.\d{0,20})?)?\Z", re.ASCII)
@@ -78,6 +79,7 @@ class RtspWorker:
         self._pace = Pace(self._service.limits.requests_per_second)
         self._task: Task | None = None  # while it is served, and after
         self._last_sign_of_life = time.monotonic()
+        self._taken = 0  # bytes that its system had taken by then, or when it was last asked for
         self._has_slot = False
 
         # Guards what follows, as the pacer tells of the end. Nothing blocks under it.
@@ -88,7 +90,7 @@ class RtspWorker:
     def _know_client(self, address: tuple[Any, ...], local_host: str) -> None:
         """Note who the client is, and by which address of ours it is reached; "" if by any."""
         name = f"{address[0]}:{address[1]}"
-        self._client = ClientEndpoint(self._connection, local_host, address[0], name)
+        self._client = ClientEndpoint(self._connection, local_host, host_of(address), name)
         users = self._service.users
         self._authenticator = Authenticator(users, address[0]) if users is not None else None
 
@@ -117,11 +119,24 @@ class RtspWorker:
 
     def close(self) -> None:
         """Say BYE, hang up and wait until all is freed. May be called twice, from other threads."""
+        self.stop()
+        self.join()
+
+    def stop(self) -> None:
+        """Have it say BYE, hang up and free all. May be called twice, from other threads."""
         self._connection.stop_listening("the server ends")
-        if self._task is not None:
-            self._task.join()
-        else:
+        if self._task is None:
             self._free()
+
+    def join(self, timeout: float | None = None) -> bool:
+        """Wait until all is freed, for `timeout` seconds at most; tell if it is.
+
+        It can't be while a movie is opened whose disk does not answer.
+        """
+        if self._task is None or self._task.join(timeout):
+            return True
+        logger.warning("%s is left behind: what it has asked for can't be read", self._client.name)
+        return False
 
     def idle_since(self) -> float | None:
         """When a client without a session has last said something; None when it has one."""
@@ -181,7 +196,9 @@ class RtspWorker:
         bad_requests = 0
         for message in self._connection.messages(self._session_deadline):
             if message is None:
-                return "it has been silent for too long"
+                if self._is_silent():
+                    return "it has been silent for too long"
+                continue
             now = time.monotonic()
             if isinstance(message, InterleavedFrame):
                 self._connection.wait(self._pace.delay(now))
@@ -191,12 +208,28 @@ class RtspWorker:
             admission, host = self._service.admission, self._client.host
             self._connection.wait(admission.delay(host, self._pace, now))
             status = self.process_request(message)
+            self._taken = self._connection.taken
             bad_requests = bad_requests + 1 if status == 400 else 0
             if message.problem and message.problem.fatal:
                 return f"nothing more can be understood: {message.problem}"
             if bad_requests > MAX_BAD_REQUESTS:
                 return "it says nothing but what can't be understood"
         return "it has hung up"
+
+    def _is_silent(self) -> bool:
+        """Tell if the session's time is over, after `_session_deadline`.
+
+        A player that takes its frames by TCP is alive: some, such as yellowstone, say nothing more
+        after PLAY, and have no need to. Of one that is gone the system takes no more frames than it
+        has room for, and finds that out within two minutes.
+        """
+        taken, had_taken = self._connection.taken, self._taken
+        self._taken = taken
+        gets_frames = self._session is not None and self._session.transport.interleaved is not None
+        if gets_frames and taken > had_taken:
+            self._last_sign_of_life = time.monotonic()
+        deadline = self._session_deadline()  # by now a keep-alive may have come
+        return deadline is not None and time.monotonic() >= deadline
 
     def _session_deadline(self) -> float | None:
         """When a silent session ends (RFC 2326 section 12.37); lab clients send no keep-alive.
@@ -307,7 +340,7 @@ class RtspWorker:
         if not any(kind in accepted for kind in ("application/sdp", "application/*", "*/*")):
             raise MessageError(f"only SDP is offered, not {printable(accepted, 60)}", 406)
         resource = resource_of(request)
-        maker = SessionMaker(self._service, self._client)
+        maker = self._session_maker(request)
         description = maker.describe(resource, request.dialect)
         headers = Headers([("Content-Type", "application/sdp")])
         if request.dialect is Dialect.STANDARD:
@@ -329,7 +362,7 @@ class RtspWorker:
         resource = resource_of(request)
         self._take_slot()
         try:
-            maker = SessionMaker(self._service, self._client)
+            maker = self._session_maker(request)
             session = maker.make(session_id, request.dialect, resource, offered)
             self._close_session()
             self._open_session(session, new_state)
@@ -415,6 +448,10 @@ class RtspWorker:
         return self.do_GET_PARAMETER(request)
 
     # ------------------------------------------------------------------ the session
+
+    def _session_maker(self, request: Request) -> SessionMaker:
+        knows_large = knows_large_pictures(request.headers.get("User-Agent"))
+        return SessionMaker(self._service, self._client, knows_large)
 
     def _ok(self, headers: Headers | None = None) -> Response:
         session = ""
@@ -541,4 +578,4 @@ def _tell_nobody(sentence: str) -> None:
 def _host_of(rtsp_socket: socket.socket) -> str:
     """Return our address as the client sees it; "" where the socket has none."""
     address = rtsp_socket.getsockname()
-    return str(address[0]) if isinstance(address, tuple) else ""
+    return host_of(address) if isinstance(address, tuple) else ""
