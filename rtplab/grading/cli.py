@@ -419,8 +419,8 @@ def _source(
 
 def _can_import(python: str, name: str) -> bool:
     """Whether this Python has a module."""
-    command = [python, "-I", "-c", f"import {name}"]
-    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True)
+    command = [python, "-c", f"import {name}"]
+    done = subprocess.run(command, cwd=sys.prefix, stdin=subprocess.DEVNULL, capture_output=True)
     return done.returncode == 0
 
 

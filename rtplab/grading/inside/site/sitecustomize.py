@@ -301,7 +301,9 @@ def main() -> None:
     port = os.environ.pop("RTPLAB_HOOK", "")
     own = os.path.dirname(os.path.abspath(__file__))
     sys.path[:] = [entry for entry in sys.path if entry != own]
-    os.environ.pop("PYTHONPATH", None)
+    paths = os.environ.pop("PYTHONPATH", "").split(os.pathsep)
+    if len(paths) > 1:  # ours is the first
+        os.environ["PYTHONPATH"] = os.pathsep.join(paths[1:])
     stub = os.environ.pop("RTPLAB_STUB", "")
     if not port:
         return
