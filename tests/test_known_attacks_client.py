@@ -69,7 +69,7 @@ def hostile_server(answer: Callable[[int, str], bytes]) -> Iterator[str]:
 
 
 ANSWERS: dict[str, Callable[[int, str], bytes]] = {
-    # RFC 2326 section 11.3, CWE-835: a loop of redirections.
+    # RFC 2326 section 11.2, CWE-835: a loop of redirections.
     "redirect loop": lambda number, base: (
         f"RTSP/1.0 302 Found\r\nCSeq: {number}\r\nLocation: {base}/movie.Mjpeg\r\n\r\n".encode()
     ),

@@ -658,7 +658,7 @@ def test_options_that_are_required(client, option, method) -> None:
 
 @pytest.mark.parametrize("method", ["DESCRIBE", "SETUP", "PLAY", "PAUSE", "TEARDOWN"])
 def test_a_movie_must_be_named(client, method) -> None:
-    """RFC 2326 section 11.3.4: 405, and what the server as a whole allows."""
+    """RFC 2326 section 11.3.1: 405, and what the server as a whole allows."""
     reply = client.ask(method, "*")
     assert reply.status == 405
     assert reply["Allow"] == "OPTIONS, GET_PARAMETER, SET_PARAMETER"

@@ -60,7 +60,8 @@ def _imported(path: Path) -> Iterator[str]:
 def package_files() -> Files:
     """The package as far as it is needed, with all that runs inside a submission's process."""
     paths = {_file(name) for name in modules_needed()}
-    paths |= set((PACKAGE / "grading" / "inside").rglob("*.py"))
+    for kind in ("*.py", "*.java"):
+        paths |= set((PACKAGE / "grading" / "inside").rglob(kind))
     paths.add(PACKAGE / "grading" / "record" / "launcher.py")
     found = sorted(path for path in paths if path is not None)
     return {

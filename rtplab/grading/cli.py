@@ -101,10 +101,13 @@ def _edition(name: str) -> Edition:
     if name in EDITIONS:
         return EDITIONS[name]
     try:
-        return read_edition(Path(name))
+        edition = read_edition(Path(name))
     except (OSError, ValueError) as error:
         names = ", ".join(EDITIONS)
         raise UsageError(f"{name} is none of the editions {names}, and no file: {error}.") from None
+    for check in {*edition.points, *edition.advice} - {check.id for check in CHECKS}:
+        raise UsageError(f"{name} names a check {check}, and there is none: see --list.")
+    return edition
 
 
 def _check(name: str) -> Check:
@@ -243,13 +246,17 @@ def _grade(
     """Grade once; return the exit status and the ids of what has failed."""
     started = time.monotonic()
     outputs = _outputs(options.report)
-    checks, shown = _wanted(options, edition)
     live = Live.on(sys.stdout, os.environ) if all(output.file for output in outputs) else None
-    path = options.path[0]
+    path, by_command = options.path[0], bool(options.server_cmd or options.client_cmd)
     with ExitStack() as cleanup:
         work = Path(cleanup.enter_context(tempfile.TemporaryDirectory(prefix="grade-work-")))
         try:
-            submission = submissions.find(path, work / "unpacked")
+            submission = submissions.find(path, work / "unpacked", by_command)
+            if not options.edition:
+                name, why = submissions.guessed_edition(submission)
+                edition = EDITIONS[name]
+                submission = replace(submission, notes=(*submission.notes, *([why] if why else ())))
+            checks, shown = _wanted(options, edition)
             grades = _first_grades(options, edition, shields, submission)
             source = _source(options, edition, shields, submission, work)
         except Unusable as error:
@@ -415,8 +422,8 @@ def _source(
 
 def _can_import(python: str, name: str) -> bool:
     """Whether this Python has a module."""
-    command = [python, "-I", "-c", f"import {name}"]
-    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True)
+    command = [python, "-c", f"import {name}"]
+    done = subprocess.run(command, cwd=sys.prefix, stdin=subprocess.DEVNULL, capture_output=True)
     return done.returncode == 0
 
 

@@ -6,6 +6,7 @@ import ast
 import hashlib
 import importlib.util
 import os
+import re
 import stat
 import sys
 import warnings
@@ -65,9 +66,10 @@ class Submission:
         return ""
 
 
-def find(path: Path, unpacked: Path) -> Submission:
+def find(path: Path, unpacked: Path, by_command: bool = False) -> Submission:
     """Look for the lab's files in a folder, or a zip, which is unpacked into the folder `unpacked`.
 
+    With `by_command` it need not have any: the commands that start its programs are given.
     Raises Unusable and OSError.
     """
     name = path.resolve().name
@@ -78,6 +80,8 @@ def find(path: Path, unpacked: Path) -> Submission:
         raise Unusable(f"There is no folder or zip {path}.")
     folder = max(_folders(path), key=_number_of_files, default=path)
     files, notes = _assign(folder)
+    if not files and by_command:
+        return Submission(name, path, {}, _seed(path, "*"), ())
     if not files:
         raise Unusable(
             f"None of the lab's files ({', '.join(SIX)}) is in {name} or up to {DEEPEST} folders"
@@ -91,6 +95,28 @@ def find(path: Path, unpacked: Path) -> Submission:
     notes += [f"There is no {lab_name}." for lab_name in SIX if lab_name not in files]
     notes += list(broken.values()) + _dependencies(folder)
     return Submission(name, folder, files, _seed(folder), tuple(notes), broken)
+
+
+def guessed_edition(submission: Submission) -> tuple[str, str]:
+    """The handout that it seems to be written for, and a sentence if that is not the usual one."""
+    if not submission.files:
+        is_java = any(submission.folder.glob("*.java")) or any(submission.folder.glob("*.class"))
+        return ("java", "It is in Java, so it is graded by that edition.") if is_java else _USUAL
+    for name in ("ServerWorker.py", "Client.py"):
+        own = submission.files.get(name)
+        if own is None:
+            return _USUAL
+        with (submission.folder / own).open("rb") as file:
+            if not _FRAGMENTS.search(file.read(MOST_SOURCE)):
+                return _USUAL
+    return "hd", (
+        "Both its server and its client speak of fragments, so it is graded by the edition hd;"
+        " --edition names another."
+    )
+
+
+_USUAL = ("python", "")
+_FRAGMENTS = re.compile(rb"\bMTU\b|fragment|\bpieces?\b", re.IGNORECASE)
 
 
 def _folders(top: Path) -> Iterator[Path]:
@@ -203,10 +229,10 @@ def _other_language(path: Path) -> str:
     return ""
 
 
-def _seed(folder: Path) -> int:
+def _seed(folder: Path, sources: str = "*.py") -> int:
     """Six hexadecimal digits of the sources' hash: the same submission gets the same inputs."""
     digest = hashlib.sha256()
-    for path in sorted(folder.glob("*.py")):
+    for path in sorted(folder.glob(sources)):
         if path.is_file() and not path.is_symlink():
             digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
     return int(digest.hexdigest()[:6], 16)

@@ -410,3 +410,19 @@ def _verdict(
 
 def failures(found: dict[str, Verdict]) -> list[str]:
     return [name for name, verdict in found.items() if verdict.outcome is Outcome.FAILED]
+
+
+def jittered(kept: int = 10, gap: float = 0.05) -> Recording:
+    """Frames that come unevenly; the client shows the first when `kept` have come."""
+    story = Story("extend.cache").step("start").step("setup").step("play")
+    due = story.at
+    for number in range(1, 61):
+        due += 0.05
+        late = 0.15 if number % 7 == 0 else 0.0
+        story.at = max(story.at, due + late)
+        story.add("udp.out", port=RTP_PORT, source=1, data=rtp(number))
+    start = 0.05 * (kept + 0.5)
+    for number in range(1, 40):
+        story.events.append(Event(start + gap * number, "picture", {"frame": number}))
+    story.events.sort(key=lambda event: event.time)
+    return story.step("end").recording()

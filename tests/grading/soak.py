@@ -24,7 +24,7 @@ ROOT = HERE.parent.parent
 sys.path[:0] = [str(ROOT), str(HERE), str(ROOT / "tests")]
 
 from grading import grade, outcomes  # noqa: E402
-from mutants import GIVEN, TEXTBOOK  # noqa: E402
+from mutants import GIVEN, MUTANTS, TEXTBOOK, Mutant, make  # noqa: E402
 
 CORES = os.cpu_count() or 1
 HALF_LIMIT = 240.0
@@ -35,12 +35,33 @@ PERIOD = 100_000  # microseconds, of which half a CPU has half
 
 def main(textbooks: str = "100", ours: str = "20") -> int:
     is_right = subprocess.run([sys.executable, "-m", "pytest", "-q", str(HERE)]).returncode == 0
+    is_right &= _mutants_whole()
     is_right &= _repeat("ours", ROOT, int(ours), set(), side_by_side=1)
     with _all_cores_busy():
         is_right &= _repeat("textbook, cores busy", TEXTBOOK, int(textbooks), GIVEN, CORES)
     is_right &= _at_half_a_cpu()
     print("Every verdict was right." if is_right else "Some verdicts were wrong: see above.")
     return 0 if is_right else 1
+
+
+def _mutants_whole() -> bool:
+    """Grade all of each mutant: the check that it is about fails, and no other."""
+    wrong: list[str] = []
+
+    def one(mutant: Mutant) -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            path = make(mutant, Path(folder, "submission"))
+            options = ("--edition", "hd" if mutant.hd else "python")
+            _, grades, errors = grade(path, *options, report=Path(folder, "r.json"), limit=600)
+        said = outcomes(grades)
+        red = {name for name, outcome in said.items() if outcome == "failed"} - GIVEN
+        if red | ({mutant.check} & GIVEN) != {mutant.check} or said[mutant.check] != "failed":
+            wrong.append(f"{mutant.name}: {sorted(red)} {errors}".strip())
+
+    with ThreadPoolExecutor(CORES) as pool:
+        list(pool.map(one, MUTANTS))
+    print(f"mutants, whole: {len(MUTANTS)}; wrong: {wrong or 'none'}", flush=True)
+    return not wrong
 
 
 def _repeat(what: str, path: Path, runs: int, expected: set[str], side_by_side: int) -> bool:

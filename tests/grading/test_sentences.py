@@ -474,3 +474,16 @@ def test_the_wrong_bytes_are_marked() -> None:
     (evidence,) = verdicts({"packet": packet(changed_header(2, 0))})["packet.sequence"].evidence
     assert [evidence.data[start:end].hex() for start, end in evidence.wrong] == ["00"]
     assert evidence.wrong == ((2, 3),)
+
+
+@pytest.mark.parametrize(
+    ("recording", "words"),
+    [
+        (by_hand.jittered(), ""),
+        (by_hand.jittered(kept=0), "when 1 frame had come; expected at least 2"),
+        (by_hand.jittered(gap=0.2), "the picture stood for 200 ms"),
+    ],
+)
+def test_pre_buffering(recording: Recording, words: str) -> None:
+    verdict = verdicts({"extend.cache": recording})["extend.cache"]
+    assert words in verdict.sentence and bool(words) is (verdict.outcome is Outcome.FAILED)

@@ -6,7 +6,9 @@ import shutil
 import zipfile
 from pathlib import Path
 
+import mutants
 import pytest
+from movies import ROOT
 
 from rtplab.grading import submission
 from rtplab.grading.submission import Unusable
@@ -125,3 +127,19 @@ def test_links_are_left_out(folder: Path, tmp_path: Path) -> None:
     submission.copy(submission.find(folder, tmp_path), tmp_path / "copy")
 
     assert sorted(p.name for p in (tmp_path / "copy").iterdir()) == sorted(submission.SIX)
+
+
+@pytest.mark.parametrize(("hd", "edition"), [(False, "python"), (True, "hd")])
+def test_the_edition_is_guessed_by_what_both_programs_speak_of(
+    hd: bool, edition: str, tmp_path: Path
+) -> None:
+    folder = mutants.copy_textbook(tmp_path / "submission", hd)
+    name, why = submission.guessed_edition(submission.find(folder, tmp_path / "unpacked"))
+    assert name == edition and ("fragments" in why) is hd
+
+
+def test_our_own_programs_are_of_the_python_edition(tmp_path: Path) -> None:
+    assert submission.guessed_edition(submission.find(ROOT, tmp_path / "unpacked")) == (
+        "python",
+        "",
+    )

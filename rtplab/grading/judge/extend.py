@@ -42,8 +42,8 @@ RATE_UNITS = (1.0, 1e3, 1e6, 8.0, 8e3, 8e6, 8192.0)
 """Bits a second of what a program may count in: bits, k, M, and bytes with the same."""
 FEW = 5
 """Frames on the screen, of which can be said that they are shown."""
-JITTERED = 1.5
-"""Gaps on the screen of more than so many intervals are not even."""
+JITTERED = 2.5
+"""Intervals: the scenario has every seventh frame come after four; evenly shown ones take less."""
 
 
 def statistics(recordings: Recordings, edition: Edition) -> Verdict:

@@ -270,7 +270,7 @@ def reaching(step: str, scenario: str, judge: Judge) -> Judge:
 
 NOT_REACHED = (
     "The program did not start in this run, or its window did not react: buttons can be pressed in"
-    " windows of tkinter, and of Swing where there is a JDK."
+    " windows of tkinter, and of Java where there is a JDK."
 )
 
 

@@ -123,13 +123,11 @@ def session(recordings: Recordings, edition: Edition) -> Verdict:
             "Draw the number once, at SETUP, and keep it for this connection.",
             transcript(recording),
         )
-    again = _sessions(recordings[SECOND]) if SECOND in recordings else []
-    first_of = (
-        {one.request.connection: one for one in exchanges(recordings[SECOND])} if again else {}
-    )
-    if again and len(first_of) > 1 and len(set(again)) == 1:
+    again = _sessions_by_connection(recordings[SECOND]) if SECOND in recordings else {}
+    if len(again) > 1 and len(set(again.values())) == 1:
+        given = next(iter(again.values()))
         return failed(
-            f"Two connections were both given the session {quoted(again[0])}; expected a number"
+            f"Two connections were both given the session {quoted(given)}; expected a number"
             " of its own for each (the assignment draws it by chance).",
             "Draw it at each SETUP: randint(100000, 999999).",
             transcript(recordings[SECOND]),
@@ -147,6 +145,13 @@ def _sessions(recording: Recording) -> list[str]:
     replies = [one.reply for one in exchanges(recording) if one.reply is not None]
     values = [told.header("session") for told in replies]
     return [value for value in values if value is not None]
+
+
+def _sessions_by_connection(recording: Recording) -> dict[int, str]:
+    """The session that each connection was given; one that was not answered has none."""
+    replies = [one.reply for one in exchanges(recording) if one.reply is not None]
+    values = {told.connection: told.header("session") for told in replies}
+    return {connection: value for connection, value in values.items() if value is not None}
 
 
 def _other(seen: list[str]) -> str:

@@ -290,6 +290,7 @@ def _watched(run: Run, cleanup: ExitStack) -> dict[str, str]:
 
 def _note_files(run: Run, folder: Path, before: set[Path]) -> None:
     new = sorted(entry.name for entry in set(folder.iterdir()) - before)
+    new = [name for name in new if not name.startswith(".")]  # such as a home has
     run.recorder.add("files", left=new[:20])
 
 

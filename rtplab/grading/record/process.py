@@ -179,11 +179,18 @@ def _kill_group(process: subprocess.Popen[bytes]) -> None:
 
 
 def _environment(folder: Path, more: Mapping[str, str]) -> dict[str, str]:
-    """Nothing of ours but what a program needs to run; its home is its own folder."""
+    """Nothing of ours but what a program needs to run; its home is its own folder.
+
+    Packages of the user's are found by PYTHONPATH, as in a terminal.
+    """
     kept = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
     own = {"HOME": str(folder), "TMPDIR": str(folder), "TEMP": str(folder), "TMP": str(folder)}
     python = {"PYTHONUNBUFFERED": "1", "PYTHONDONTWRITEBYTECODE": "1", "PYTHONIOENCODING": "utf-8"}
-    return {**kept, **own, **python, **more}
+    paths = os.environ.get("PYTHONPATH", "").split(os.pathsep)
+    paths = [more.get("PYTHONPATH", ""), *filter(os.path.isabs, paths)]
+    if any(paths):
+        python["PYTHONPATH"] = os.pathsep.join(filter(None, paths))
+    return {**kept, **own, **more, **python}
 
 
 def _descendants(root: int) -> set[int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import select
 import socket
 import threading
 import time
@@ -14,6 +15,7 @@ HOST = "127.0.0.1"
 MOST_READ = 65_536  # bytes at a time
 MOST_RECEIVED = 1 << 20  # bytes that one connection may say: the lab's messages have a hundred
 RECEIVE_BUFFER = 4 << 20  # bytes of datagrams: all of a second, should we be stopped so long
+LOOK = 0.1  # seconds between two looks if a connection has been closed on our side
 QUIET = 0.03  # seconds without another byte, after which a message without an end is whole
 
 
@@ -96,6 +98,10 @@ class Connection:
         ended_by = "them"
         while total < MOST_RECEIVED:
             try:
+                # Not recv alone: on Windows not even shutdown() ends one that waits.
+                while not select.select([self._socket], [], [], LOOK)[0]:
+                    if self._is_closed:
+                        return
                 data = self._socket.recv(MOST_READ)
             except OSError:
                 ended_by = "reset"

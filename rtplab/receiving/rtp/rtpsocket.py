@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from rtplab.clock import steady
+from rtplab.protocol.addresses import socket_address, without_interface
 from rtplab.protocol.errors import SessionError
 
 Clock = Callable[[], float]  # seconds, as clock.steady gives them
@@ -43,6 +44,7 @@ class RtpSocket:
         Port 0 takes a free one. Raises SessionError with a sentence for the user.
         """
         self._host = host
+        self._source = without_interface(host)  # as datagrams from there say it
         self._clock = clock
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         try:
@@ -102,7 +104,7 @@ class RtpSocket:
             size, each, address = self._fill_buffer(source)
         except OSError:
             return []  # a damaged datagram, or an ICMP message about something we sent
-        if address[0] != self._host:
+        if without_interface(address[0]) != self._source:
             self.strangers += 1
             return []
         filled = self._buffer[:size]
@@ -132,7 +134,7 @@ class RtpSocket:
 
     def _send(self, source: socket.socket, data: bytes, port: int) -> None:
         try:
-            source.sendto(data, (self._host, port))
+            source.sendto(data, socket_address(self._host, port))
         except OSError:
             pass  # the server's port may be closed for the moment
 

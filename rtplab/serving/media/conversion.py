@@ -19,6 +19,7 @@ from typing import NamedTuple
 from rtplab.movies.movie import Movie
 from rtplab.protocol.errors import MovieError
 from rtplab.protocol.rtp import jpeg
+from rtplab.protocol.rtp.rtpjpeg import Large
 from rtplab.protocol.rtsp.messages import printable
 from rtplab.serving.media.transcoding import convert
 
@@ -49,8 +50,9 @@ class _Place(NamedTuple):
 class _PictureFile:
     """Converted pictures one after the other, in a temporary file that has no name."""
 
-    def __init__(self) -> None:
+    def __init__(self, large: Large) -> None:
         """Open the file. Raises OSError."""
+        self._large = large
         # A picture is written to a file of its own first: unbuffered and real, so that Pillow does
         # it itself, without holding up other threads, and nobody else cares for the position in it.
         self._one = tempfile.TemporaryFile(buffering=0, prefix="rtplab-")
@@ -82,7 +84,7 @@ class _PictureFile:
     def _convert(self, picture: bytes) -> bytes:
         self._one.seek(0)
         self._one.truncate()
-        convert(picture, self._one)
+        convert(picture, self._one, self._large)
         self._one.seek(0)
         return self._one.read()
 
@@ -113,10 +115,19 @@ class _PictureFile:
 class ConvertedMovie:
     """The frames of a movie as RFC 2435 can carry them, counted from 1; its viewers share it."""
 
-    def __init__(self, movie: Movie, converted: Callable[[], None] = lambda: None) -> None:
-        """`converted` is called for each frame that is settled, by the thread that converts."""
+    def __init__(
+        self,
+        movie: Movie,
+        converted: Callable[[], None] = lambda: None,
+        large: Large = Large.REFUSED,
+    ) -> None:
+        """`converted` is called for each frame that is settled, by the thread that converts.
+
+        `large` is what becomes of large pictures.
+        """
         self._movie = movie
         self._tell = converted
+        self._large = large
         self._settled = bytearray(len(movie.frames) + 1)  # 1: converted, or can't be
         self._settled[0] = 1  # there is no frame 0
         self._places: dict[int, _Place] = {}
@@ -252,7 +263,7 @@ class ConvertedMovie:
         place = None
         try:
             if self._file is None:
-                self._file = _PictureFile()
+                self._file = _PictureFile(self._large)
             place = self._file.append(bytes(self._movie.frame(number)))
         except MovieError as error:
             self._report_damage(number, error)

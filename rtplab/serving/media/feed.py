@@ -60,6 +60,11 @@ class Feed:
         self._size = self._last_size = 0
         self._until_asked = 0  # frames, until the next ones are asked for
 
+    @property
+    def has_extensions(self) -> bool:
+        """Tell if a frame's first payload may begin with an extension of the RTP header."""
+        return self._media.has_extensions
+
     def frame(self, number: int, limit: int) -> Payloads | None:
         """Return a frame's payloads, at once; none if it is damaged, None if it isn't there yet.
 
@@ -124,6 +129,8 @@ class Feed:
         interval = self._playback.interval
         count = max(LEAST_AHEAD, math.ceil(AHEAD_SECONDS * self._cache.share / interval))
         self._until_asked = count // 2
+        if self._cache.has_all(self._serial, len(self._media.movie.frames), self._size):
+            return
         numbers = self._playback.upcoming(count)
         if numbers and self._cache.missing(self._serial, numbers, self._size):
             self._reader.want(self, Wish(self._media, self._size, numbers, due, interval))

@@ -60,6 +60,14 @@ class MovieLibrary:
             return known[0]
         return self._look_for(name)
 
+    def has(self, name: str) -> bool:
+        """Tell if `name` means a movie. Raises OSError when there is no descriptor to look."""
+        try:
+            self.find(name)
+        except MessageError:
+            return False
+        return True
+
     def find_meant(self, name: str) -> Path:
         """Return the file that a lab client means by `name`, which a person has written.
 

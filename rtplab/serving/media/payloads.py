@@ -13,6 +13,7 @@ from rtplab.movies.movie import Movie
 from rtplab.protocol.errors import MessageError, MovieError
 from rtplab.protocol.rtp import jpeg, rtpjpeg
 from rtplab.protocol.rtp.packet import HEADER_SIZE
+from rtplab.protocol.rtp.rtpjpeg import Large
 from rtplab.protocol.rtsp.messages import printable
 
 if TYPE_CHECKING:
@@ -41,6 +42,8 @@ class Media(Protocol):
 
     What reads or converts is called by the reader's thread, and by control threads.
     """
+
+    has_extensions: bool  # a frame's first payload may begin with one of the RTP header
 
     movie: Movie
 
@@ -86,6 +89,8 @@ class WholeFrames:
     A damaged one is left out, and what stands after its end isn't sent.
     """
 
+    has_extensions = False
+
     def __init__(self, movie: Movie) -> None:
         self.movie = movie
         self._measurer = jpeg.Measurer()
@@ -118,19 +123,31 @@ class WholeFrames:
 class RtpJpeg:
     """RFC 2435 payloads; a picture that these can't carry is converted first."""
 
-    def __init__(self, movie: Movie, max_payload: int, converted: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        movie: Movie,
+        max_payload: int,
+        converted: Callable[[], None],
+        large: Large = Large.REFUSED,
+    ) -> None:
         """Cut frames into payloads of at most `max_payload` bytes, less for narrow paths.
+
+        `large` is what becomes of large pictures.
 
         `converted` is called for each frame that has been. Raises MessageError 415 when the movie
         can't be carried at all.
         """
-        if not rtpjpeg.fits(movie.width, movie.height):
+        is_large = not rtpjpeg.fits(movie.width, movie.height)
+        if is_large and large is Large.REFUSED:
             raise MessageError(
-                f"{movie.width}x{movie.height} pixels are too many: RTP/JPEG carries pictures of "
-                f"up to {rtpjpeg.MAX_SIDE}x{rtpjpeg.MAX_SIDE}",
+                f"{movie.width}x{movie.height} pixels are more than the "
+                f"{rtpjpeg.MAX_SIDE}x{rtpjpeg.MAX_SIDE} of RTP/JPEG: play it with rtplab or "
+                "GStreamer, or start the server with --shrink",
                 415,
             )
         self.movie = movie
+        self.has_extensions = is_large and large is Large.AS_THEY_ARE
+        self._large = large
         self._sizes = (max_payload, *(size for size in NARROW_PAYLOADS if size < max_payload))
         self._problems: dict[int, str | None] = {}  # by frame, as far as looked at
         self._damaged: set[int] = set()  # frames that can't be converted either
@@ -148,7 +165,7 @@ class RtpJpeg:
         if self._problems[1] is None:
             return self.movie.width, self.movie.height
         self._convert()  # if it is impossible, better told now than at PLAY
-        return -(-self.movie.width // 8) * 8, -(-self.movie.height // 8) * 8
+        return rtpjpeg.converted_size(self.movie.width, self.movie.height, self.has_extensions)
 
     def size_for(self, limit: int) -> int:
         """Return the largest size of payloads that the way takes, of the few that there are."""
@@ -179,7 +196,7 @@ class RtpJpeg:
         is_settled, is_lost = conversion.is_settled(number), conversion.has_lost(number)
         converted = conversion.frame(number)
         if converted is not None:
-            return rtpjpeg.packetize(converted, size)
+            return rtpjpeg.packetize(converted, size, jpeg.parse(converted))
         if is_lost or is_settled and conversion.has_lost(number):
             raise MovieError(f"frame {number} can't be converted any more")
         return [] if is_settled else None
@@ -199,7 +216,7 @@ class RtpJpeg:
         """Return the frame's header if RFC 2435 can carry it; note why when it can't."""
         try:
             header = jpeg.parse(frame)
-            self._problems[number] = rtpjpeg.unsupported_reason(header)
+            self._problems[number] = rtpjpeg.unsupported_reason(header, self.has_extensions)
         except MovieError as error:
             self._problems[number] = str(error)
             self._damaged.add(number)
@@ -219,5 +236,5 @@ class RtpJpeg:
 
         with self._lock:
             if self._conversion is None:
-                self._conversion = ConvertedMovie(self.movie, self._tell_converted)
+                self._conversion = ConvertedMovie(self.movie, self._tell_converted, self._large)
             return self._conversion

@@ -13,6 +13,8 @@ from itertools import count
 
 from rtplab.movies.movie import Movie
 from rtplab.movies.moviefile import Identity
+from rtplab.protocol.rtp import rtpjpeg
+from rtplab.protocol.rtp.rtpjpeg import Large
 from rtplab.protocol.rtsp.messages import printable
 from rtplab.serving.media.feed import AHEAD_SECONDS, Feed
 from rtplab.serving.media.framecache import FrameCache
@@ -32,12 +34,21 @@ CLOSE_PATIENCE = 1.0
 logger = logging.getLogger("rtplab.media")
 
 
+_Key = tuple[Identity, Large]
+
+
 class OpenMovie:
     """One movie that is open: what reads it, and its frames in the forms that are asked for."""
 
-    def __init__(self, movie: Movie, serial: int, cache: FrameCache, max_payload: int) -> None:
-        """`serial` is the movie's in the cache, `max_payload` in bytes for RTP/JPEG."""
+    def __init__(
+        self, movie: Movie, large: Large, serial: int, cache: FrameCache, max_payload: int
+    ) -> None:
+        """`serial` is the movie's in the cache, `max_payload` in bytes for RTP/JPEG.
+
+        `large` is what becomes of large pictures there.
+        """
         self.movie = movie
+        self.large = large
         self.reader = FrameReader(movie, serial, cache)
         self.whole_frames = WholeFrames(movie)
         self.users = 0
@@ -52,7 +63,9 @@ class OpenMovie:
         """Return the movie's RTP/JPEG payloads. Raises MessageError 415."""
         with self._lock:
             if self._rtp_jpeg is None:
-                self._rtp_jpeg = RtpJpeg(self.movie, self._max_payload, self.reader.converted)
+                self._rtp_jpeg = RtpJpeg(
+                    self.movie, self._max_payload, self.reader.converted, self.large
+                )
             return self._rtp_jpeg
 
     def expect(self, frames: float) -> int:
@@ -84,25 +97,29 @@ class MediaStore:
     """The open movies of a server, and the cache of frames that they share. For all threads.
 
     A movie is known by the identity of its file: once that is replaced, those who watch it go on,
-    and others get the new one.
+    and others get the new one. One with large pictures is opened once for each form of these.
     """
 
-    def __init__(self, max_payload: int) -> None:
-        """RTP/JPEG payloads have at most `max_payload` bytes."""
+    def __init__(self, max_payload: int, shrink: bool = False) -> None:
+        """RTP/JPEG payloads have at most `max_payload` bytes.
+
+        `shrink` says if pictures that are too large for a viewer are made smaller.
+        """
         self._max_payload = max_payload
+        self._large = Large.MADE_SMALLER if shrink else Large.REFUSED
         self._cache = FrameCache()
         self._serials = count(1)
         # Guards what follows; nothing blocks under it.
         self._changed = threading.Condition()
-        self._open: dict[Identity, OpenMovie] = {}
-        self._idle: OrderedDict[Identity, float] = OrderedDict()  # since when; longest first
+        self._open: dict[_Key, OpenMovie] = {}
+        self._idle: OrderedDict[_Key, float] = OrderedDict()  # since when; longest first
         self._sweeper: threading.Thread | None = None  # while something is idle
         self._closing = False
 
     @contextmanager
-    def use(self, movie: Movie) -> Iterator[OpenMovie]:
-        """Keep a movie open meanwhile."""
-        opened = self._take(movie)
+    def use(self, movie: Movie, knows_large: bool = False) -> Iterator[OpenMovie]:
+        """Keep a movie open meanwhile, as for a viewer who knows large pictures or doesn't."""
+        opened = self._take(movie, self._large_for(movie, knows_large))
         try:
             yield opened
         finally:
@@ -110,18 +127,25 @@ class MediaStore:
 
     def whole_frames(self, movie: Movie, playback: Playback) -> Feed:
         """Return a viewer's way to whole frames, for lab clients; to be closed."""
-        opened = self._take(movie)
+        opened = self._take(movie, self._large)
         return self._feed(opened, opened.whole_frames, playback)
 
-    def rtp_jpeg(self, movie: Movie, playback: Playback) -> Feed:
-        """Return a viewer's way to RTP/JPEG payloads, to be closed. Raises MessageError 415."""
-        opened = self._take(movie)
+    def rtp_jpeg(self, movie: Movie, playback: Playback, knows_large: bool = False) -> Feed:
+        """Return a viewer's way to RTP/JPEG payloads, to be closed. Raises MessageError 415.
+
+        `knows_large` tells if the viewer finds the size of pictures that are too large to say it.
+        """
+        opened = self._take(movie, self._large_for(movie, knows_large))
         try:
             media = opened.rtp_jpeg()
         except Exception:
             self._give_back(opened)
             raise
         return self._feed(opened, media, playback)
+
+    def _large_for(self, movie: Movie, knows_large: bool) -> Large:
+        is_large = not rtpjpeg.fits(movie.width, movie.height)
+        return Large.AS_THEY_ARE if knows_large and is_large else self._large
 
     def _feed(self, opened: OpenMovie, media: Media, playback: Playback) -> Feed:
         opened.was_watched = True
@@ -138,14 +162,15 @@ class MediaStore:
         with self._changed:
             self._cache.expect(opened.expect(frames))
 
-    def _take(self, movie: Movie) -> OpenMovie:
+    def _take(self, movie: Movie, large: Large) -> OpenMovie:
+        key = movie.identity, large
         with self._changed:
-            opened = self._open.get(movie.identity)
+            opened = self._open.get(key)
             if opened is None:
                 serial = next(self._serials)
-                opened = OpenMovie(movie, serial, self._cache, self._max_payload)
-                self._open[movie.identity] = opened
-            self._idle.pop(movie.identity, None)
+                opened = OpenMovie(movie, large, serial, self._cache, self._max_payload)
+                self._open[key] = opened
+            self._idle.pop(key, None)
             opened.users += 1
             if self._closing:
                 opened.stop()
@@ -157,7 +182,7 @@ class MediaStore:
             opened.users -= 1
             if opened.users or self._closing:
                 return
-            self._idle[opened.movie.identity] = time.monotonic()
+            self._idle[opened.movie.identity, opened.large] = time.monotonic()
             if len(self._idle) > MAX_IDLE:
                 dropped.append(self._drop_longest())
             self._start_sweeping()
@@ -165,8 +190,8 @@ class MediaStore:
 
     def _drop_longest(self) -> OpenMovie:
         """Know no longer what has been idle longest. Under the lock."""
-        identity, _ = self._idle.popitem(last=False)
-        return self._open.pop(identity)
+        key, _ = self._idle.popitem(last=False)
+        return self._open.pop(key)
 
     def _close(self, dropped: list[OpenMovie]) -> None:
         for opened in dropped:

@@ -14,8 +14,9 @@ import threading
 import webbrowser
 from collections.abc import Callable
 from contextlib import ExitStack, closing
+from itertools import chain
 
-from rtplab.console import write_every_name
+from rtplab.console import say, write_every_name
 from rtplab.serving.admission.descriptors import is_resource_exhaustion, raise_descriptor_limit
 from rtplab.serving.http.server import HttpServer
 from rtplab.serving.media.listing import describe_movies
@@ -26,7 +27,7 @@ from rtplab.serving.process.workers import MakeWorker, Workers
 from rtplab.serving.rtsp.service import Service
 from rtplab.serving.rtsp.worker import RtspWorker
 from rtplab.serving.scaling.exposition import MetricsServer, open_metrics_listeners
-from rtplab.serving.scaling.listeners import ALL_IPV4, open_both, open_listener
+from rtplab.serving.scaling.listeners import ALL_IPV4
 from rtplab.serving.scaling.metrics import Metrics
 from rtplab.serving.scaling.supervisor import Supervisor, open_listeners
 
@@ -59,7 +60,7 @@ class RtspServer:
 
         With None as host it is every address of IPv4, and of IPv6 where there is such a thing.
         """
-        self._adopt([open_listener(host, port)] if host is not None else open_both(port))
+        self._adopt(open_listeners(host, port, 1)[0])
         host, port = self._listeners[0].getsockname()[:2]
         return host, port
 
@@ -93,7 +94,13 @@ class RtspServer:
                             self._accept(key.data)
                         self._closing |= key.fileobj == parent_alive_fd
                     if status:
-                        status.print_if_due()
+                        self._report(status)
+
+    def _report(self, status: StatusReporter) -> None:
+        try:
+            status.print_if_due()
+        except Exception:
+            logger.exception("the status line can't be printed: the server has failed")
 
     def _accept(self, listener: socket.socket) -> None:
         try:
@@ -103,6 +110,10 @@ class RtspServer:
                 self._workers.log_full(f"can't be accepted for now: {error.strerror}")
                 threading.Event().wait(ACCEPT_PAUSE)
             return  # or the client has gone again
+        except Exception:
+            logger.exception("a client can't be accepted: the server has failed")
+            threading.Event().wait(ACCEPT_PAUSE)
+            return
         try:
             self._workers.take_in(rtsp_socket, address, self.service)
         except OSError as error:  # as on macOS when it has hung up already
@@ -151,7 +162,7 @@ class RtspServer:
                     for listener in metrics_listeners:
                         stack.callback(listener.close)
                 listeners = _open_listeners(options, options.port)
-                http_listeners: list[socket.socket] = []
+                http_listeners: list[list[socket.socket]] = []
                 if options.http is not None:
                     stack.callback(_close_all, listeners)
                     http_listeners = _open_listeners(options, options.http)
@@ -159,47 +170,45 @@ class RtspServer:
             except (ValueError, OSError, KeyboardInterrupt) as error:
                 print(_explain(error, options), file=sys.stderr)
                 return 1
-            is_alone = options.workers == 1  # its listeners are of different families
-            shown = listeners if is_alone else listeners[:1]
-            lines = [*(f"Listening on {_address(listener)}" for listener in shown), *movies]
+            lines = [*(f"Listening on {_address(listener)}" for listener in listeners[0]), *movies]
             page = f"http://localhost:{_port(http_listeners)}/" if http_listeners else ""
             lines += [f"In a browser: {page}"] if page else []
             lines += [f"Metrics on http://{_address(own)}/metrics" for own in metrics_listeners]
 
             def announce() -> None:
-                print(*lines, sep="\n", flush=True)
+                say(*lines)
                 if options.open:
                     webbrowser.open(page)
 
-            def http_server(number: int) -> list[HttpServer]:
-                """The one of this process: with several, each has a socket of its own."""
-                own = http_listeners if is_alone else http_listeners[number - 1 : number]
-                names = tuple(options.http_name)
-                return [HttpServer(self.service, own, _port(listeners), names)] if own else []
+            def http_servers(number: int) -> list[HttpServer]:
+                """The one of this process, if browsers are served: each has sockets of its own."""
+                names, port = tuple(options.http_name), _port(listeners)
+                own = http_listeners[number : number + 1]
+                return [HttpServer(self.service, sockets, port, names) for sockets in own]
 
-            def work(number: int, listener: socket.socket, parent_alive_fd: int) -> None:
+            def work(number: int, shared: list[socket.socket], parent_alive_fd: int) -> None:
                 server = RtspServer(self.service, self._make_worker)
                 own = metrics_listeners[number - 1 : number]
                 signals = (signal.SIGTERM,)
                 server.serve_process(
-                    [listener],
+                    shared,
                     signals,
                     options.status,
                     own,
                     number,
                     parent_alive_fd,
-                    make_http=lambda: http_server(number),
+                    make_http=lambda: http_servers(number - 1),
                 )
 
-            if not is_alone:
+            if options.workers > 1:
                 return Supervisor(listeners, work).run(announce)
             self.serve_process(
-                listeners,
+                listeners[0],
                 ending_signals(),
                 options.status,
                 metrics_listeners,
                 ready=announce,
-                make_http=lambda: http_server(0),
+                make_http=lambda: http_servers(0),
             )
             self.close()
             if self._leaves_threads:
@@ -245,27 +254,22 @@ def _end_at_once(status: int) -> None:
     os._exit(status)
 
 
-def _open_listeners(options: argparse.Namespace, port: int) -> list[socket.socket]:
-    """Return what is to listen on a port: one socket for each worker, or each family.
-
-    Raises OSError, whose `port` is the one that can't be had.
-    """
+def _open_listeners(options: argparse.Namespace, port: int) -> list[list[socket.socket]]:
+    """Return what each process is to listen on. Raises OSError, whose `port` can't be had."""
     try:
-        if options.host is None and options.workers == 1:
-            return open_both(port)
-        return open_listeners(options.host or ALL_IPV4, port, options.workers)
+        return open_listeners(options.host, port, options.workers)
     except OSError as error:
         error.port = port  # type: ignore[attr-defined]
         raise
 
 
-def _close_all(listeners: list[socket.socket]) -> None:
-    for listener in listeners:
+def _close_all(listeners: list[list[socket.socket]]) -> None:
+    for listener in chain.from_iterable(listeners):
         listener.close()
 
 
-def _port(listeners: list[socket.socket]) -> int:
-    port: int = listeners[0].getsockname()[1]
+def _port(listeners: list[list[socket.socket]]) -> int:
+    port: int = listeners[0][0].getsockname()[1]
     return port
 
 

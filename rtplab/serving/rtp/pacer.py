@@ -10,6 +10,7 @@ import heapq
 import logging
 import math
 import threading
+import time
 from collections import Counter, defaultdict, deque
 from collections.abc import Callable
 
@@ -25,6 +26,7 @@ TOGETHER = 0.010
 
 # Frames of which it is kept how late they left: a second of 500 streams.
 LATENESS_KEPT = 10_000
+PAUSE = 0.1  # seconds after a failure of the pacer itself: one that lasts must not fill the log
 
 TOO_MUCH = "more is asked for than can be sent"  # why frames are skipped, most often
 
@@ -125,8 +127,14 @@ class Pacer:
 
     def _run(self) -> None:
         try:
-            while self._wait():
-                self._send_due(steady() + TOGETHER)
+            while True:
+                try:
+                    if not self._wait():
+                        break
+                    self._send_due(steady() + TOGETHER)
+                except Exception:  # without this thread no stream would go on
+                    logger.exception("the pacer has failed, and goes on")
+                    time.sleep(PAUSE)
         finally:
             self._waiting.use(False)
 

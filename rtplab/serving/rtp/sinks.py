@@ -8,6 +8,7 @@ import sys
 from typing import NamedTuple, Protocol
 
 from rtplab.clock import steady
+from rtplab.protocol.addresses import socket_address
 from rtplab.protocol.errors import RtpLabError
 from rtplab.protocol.rtp.packet import HEADER_SIZE
 from rtplab.serving.rtp.datagrams import (
@@ -121,14 +122,14 @@ class UdpSink:
         if rtcp_port is None:
             self._socket = _bound_socket(family, local_host, 0)
         else:
-            self._socket, self.report_socket, first = _bound_pair(family, local_host)
+            self._socket, self.report_socket, first = bound_pair(family, local_host)
             self.server_port = first, first + 1
         try:
             self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
             self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
-            self._socket.connect((host, rtp_port))
-            if self.report_socket is not None:
-                self.report_socket.connect((host, rtcp_port))
+            self._socket.connect(socket_address(host, rtp_port))
+            if self.report_socket is not None and rtcp_port is not None:
+                self.report_socket.connect(socket_address(host, rtcp_port))
         except OSError:
             self.close()
             raise
@@ -265,16 +266,14 @@ def _bound_socket(family: socket.AddressFamily, host: str, port: int) -> socket.
     bound = socket.socket(family, socket.SOCK_DGRAM)
     try:
         bound.setblocking(False)
-        bound.bind((host, port))
+        bound.bind(socket_address(host, port))
     except OSError:
         bound.close()
         raise
     return bound
 
 
-def _bound_pair(
-    family: socket.AddressFamily, host: str
-) -> tuple[socket.socket, socket.socket, int]:
+def bound_pair(family: socket.AddressFamily, host: str) -> tuple[socket.socket, socket.socket, int]:
     """Return sockets on an even port and the odd one above it (RFC 3550 section 11), and the port.
 
     Raises OSError.

@@ -5,7 +5,8 @@ from __future__ import annotations
 import secrets
 
 from rtplab.protocol.rtp import rtcp
-from rtplab.protocol.rtp.packet import pack_headers
+from rtplab.protocol.rtp.packet import extended, pack_headers
+from rtplab.protocol.rtp.rtpjpeg import begins_with_extension
 from rtplab.serving.media.payloads import Payloads
 from rtplab.serving.rtp.datagrams import PacketParts, evenly
 from rtplab.serving.rtp.sinks import Sink
@@ -33,6 +34,7 @@ class RtpStream:
         "_last_timestamp",
         "_last_began",
         "_mark_single_packets",
+        "_has_extensions",
         "_bursts",
         "_burst_share",
     )
@@ -45,7 +47,9 @@ class RtpStream:
         sequence_number: int,
         first_timestamp: int,
         mark_single_packets: bool,
+        has_extensions: bool = False,
     ) -> None:
+        """With `has_extensions` a frame's first payload may begin with one of the RTP header."""
         self.sink = sink
         self.ssrc = ssrc
         self.sequence_number = sequence_number  # of the next packet
@@ -58,6 +62,7 @@ class RtpStream:
         self._frames = 0
         self._packets_numbered = 0
         self._bytes = 0
+        self._has_extensions = has_extensions
         self._bursts: list[list[PacketParts]] = []  # of the frame under way, still to be sent
         self._burst_share = 1.0
 
@@ -118,6 +123,8 @@ class RtpStream:
         count = len(payloads)
         marker = count > 1 or self._mark_single_packets
         headers = pack_headers(count, marker, MJPEG, self.sequence_number, timestamp, self.ssrc)
+        if self._has_extensions and begins_with_extension(payloads[0]):
+            headers[0] = extended(headers[0])
         self.sequence_number = (self.sequence_number + count) & 0xFFFF
         self._packets_numbered += count
         self._bytes += _size(payloads)
@@ -157,7 +164,7 @@ def lab_stream(sink: Sink, marker: bool) -> RtpStream:
     )
 
 
-def standard_stream(sink: Sink) -> RtpStream:
+def standard_stream(sink: Sink, has_extensions: bool = False) -> RtpStream:
     """Return a stream that begins at random numbers (RFC 3550 section 5.1)."""
     return RtpStream(
         sink,
@@ -165,4 +172,5 @@ def standard_stream(sink: Sink) -> RtpStream:
         sequence_number=secrets.randbits(16),
         first_timestamp=secrets.randbits(32),
         mark_single_packets=True,
+        has_extensions=has_extensions,
     )

@@ -52,6 +52,9 @@ class Service:
     fps: float | None = None  # of all movies; None: what each says, else 20
     loop: bool = False  # begin a movie again at its end
     marker: bool = False  # set the marker on every frame's last packet in the lab dialect
+    shrink: bool = False  # make pictures smaller for viewers for whom they are too large
+    publishing: bool = False  # clients may publish streams: ANNOUNCE and RECORD
+    wait: float = 0.0  # seconds for which a stream waits for its publisher to come back
     multicast: MulticastChannels | None = None  # off unless asked for
     users: UserDatabase | None = None  # None: anybody may watch
     tls: ssl.SSLContext | None = None  # RTSP and interleaved media inside TLS
@@ -68,7 +71,7 @@ class Service:
 
     def __post_init__(self) -> None:
         max_payload = self.limits.mtu - _IP_AND_UDP - HEADER_SIZE
-        self.media = MediaStore(max_payload)
+        self.media = MediaStore(max_payload, self.shrink)
         self.live = LiveStreams(max_payload, self.cname)
         self.admission = Admission(self.limits)
         self.session_slots = threading.Semaphore(self.limits.sessions)

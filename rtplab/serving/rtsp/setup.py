@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 
@@ -19,8 +20,8 @@ from rtplab.serving.media.playback import Playback
 from rtplab.serving.rtp.live import LiveStream
 from rtplab.serving.rtp.multicast import (
     MulticastChannel,
+    MulticastSink,
     multicast_transport,
-    open_multicast_sink,
 )
 from rtplab.serving.rtp.sinks import InterleavedSink, Sink, UdpSink
 from rtplab.serving.rtp.stream import RtpStream, lab_stream, standard_stream
@@ -28,6 +29,8 @@ from rtplab.serving.rtp.transmission import Transmission
 from rtplab.serving.rtsp.connection import RtspConnection
 from rtplab.serving.rtsp.service import Service
 from rtplab.serving.rtsp.session import TRACK, Resource, Session
+
+_KNOWS_LARGE = re.compile(r"(?:rtplab|GStreamer)\b", re.IGNORECASE)  # as a User-Agent begins
 
 logger = logging.getLogger("rtplab.setup")
 
@@ -80,12 +83,22 @@ def open_sink(
     return udp_sink, Transport("UDP", client_port=ports, server_port=udp_sink.server_port)
 
 
+def knows_large_pictures(agent: str) -> bool:
+    """Tell by its name if a player shows pictures that are too large for RTP/JPEG.
+
+    It must read their size in the description or in an RTP header extension. Others would show
+    nothing, and say nothing.
+    """
+    return bool(_KNOWS_LARGE.match(agent))
+
+
 @dataclass(frozen=True)
 class SessionMaker:
     """Makes the sessions of one client."""
 
     service: Service
     client: ClientEndpoint
+    knows_large: bool = False  # the player shows pictures of over 2,040 pixels
 
     def open_movie(self, name: str, dialect: Dialect) -> Movie:
         """Open a movie by the name the client gave.
@@ -117,7 +130,7 @@ class SessionMaker:
         if live is not None:
             return self._describe_live(resource, live)
         movie = self.open_movie(resource.name, dialect)
-        with self.service.media.use(movie) as opened:
+        with self.service.media.use(movie, self.knows_large) as opened:
             width, height = opened.rtp_jpeg().size()
         return sdp.describe(
             name=resource.name,
@@ -175,16 +188,26 @@ class SessionMaker:
             seat = service.multicast.seat(
                 movie, lambda group, port: self._channel(resource, movie, group, port)
             )
+            try:
+                seat.channel.reach(client.local_host)
+            except OSError:
+                seat.close()
+                raise
             return Session(session_id, dialect, resource, seat.channel.transport, seat)
         is_lab = dialect is Dialect.LAB
         playback = self._playback(movie)
-        feed_of = service.media.whole_frames if is_lab else service.media.rtp_jpeg
         with ExitStack() as undo:
-            feed = feed_of(movie, playback)  # it may refuse, while nothing else is open yet
+            if is_lab:
+                feed = service.media.whole_frames(movie, playback)
+            else:  # it may refuse, while nothing else is open yet
+                feed = service.media.rtp_jpeg(movie, playback, self.knows_large)
             undo.callback(feed.close)
             sink, transport = open_sink(client, dialect, chosen)
             undo.pop_all()
-        stream = lab_stream(sink, service.marker) if is_lab else standard_stream(sink)
+        if is_lab:
+            stream = lab_stream(sink, service.marker)
+        else:
+            stream = standard_stream(sink, feed.has_extensions)
         transmission = self._transmission(playback, feed, stream, client.name, has_rtcp=not is_lab)
         transport = replace(transport, ssrc=stream.ssrc)
         return Session(session_id, dialect, resource, transport, transmission)
@@ -214,12 +237,14 @@ class SessionMaker:
         with ExitStack() as undo:
             feed = self.service.media.rtp_jpeg(movie, playback)
             undo.callback(feed.close)
-            sink = open_multicast_sink(self.client.local_host, group, port)
+            sink = MulticastSink(group, port)
+            undo.callback(sink.close)
+            sink.reach(self.client.local_host)
             undo.pop_all()
         stream = standard_stream(sink)
         name = f"the multicast of {printable(resource.name, 80)}"
         transmission = self._transmission(playback, feed, stream, name, has_rtcp=True)
-        return MulticastChannel(transmission, multicast_transport(group, port, stream.ssrc))
+        return MulticastChannel(transmission, multicast_transport(group, port, stream.ssrc), sink)
 
     def _transmission(
         self, playback: Playback, feed: Feed, stream: RtpStream, viewer: str, has_rtcp: bool

@@ -26,7 +26,7 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from types import ModuleType
 from typing import Any
@@ -39,6 +39,8 @@ BUTTONS = {
     "describe": ("describe",),
 }
 """By the assignment's name, what is on such buttons, letters alone; the first that is found."""
+AGREES = ("ok", "yes", "quit", "close", "exit", "leave", "stop", "teardown")
+"""What is on the button that agrees to the window's being closed."""
 POLL = 10  # milliseconds between two looks at what is to be done
 MOST_RECEIVED = 20  # datagrams that are reported
 PICTURE_WIDTH = 180  # pixels, at least, of a picture that is sent to the grader
@@ -104,12 +106,21 @@ class Hook:
             self.say("labels", texts=[text[:200] for text in _texts(root) if text])
         elif order["do"] == "close":
             self.say("closing")
+            root.after(round(1000 * PONDERED), lambda: self._agree(root))
             root.tk.call(root.protocol("WM_DELETE_WINDOW"))
         elif order["do"] == "click":
-            button = _find_button(root, order["button"])
+            button = _find(root, BUTTONS[order["button"].lower()])
             self.say("clicked", button=order["button"], found=button is not None)
             if button is not None:
                 _press(button)
+
+    def _agree(self, root: Any) -> None:
+        """Press the button that agrees, if the program asks in a window of its own."""
+        for window in _widgets(root):
+            if window.winfo_class() == "Toplevel" and (button := _find(window, AGREES)):
+                self.say("dialog", kind="toplevel", title="", text=str(button.cget("text"))[:200])
+                _press(button)
+                return
 
     # ------------------------------------------------------------------ what is watched
 
@@ -249,14 +260,14 @@ def _texts(root: Any) -> Iterator[str]:
             yield str(widget.cget("text"))
 
 
-def _find_button(root: Any, name: str) -> Any:
-    """The widget with one of the texts of this button that can be pressed."""
+def _find(root: Any, texts: Iterable[str]) -> Any:
+    """The widget with the first of these texts, letters alone, that can be pressed."""
     buttons = []
     for widget in _widgets(root):
         with suppress(Exception):
             text = "".join(c for c in str(widget.cget("text")).lower() if c.isalpha())
             buttons.append((text, widget))
-    for wanted in BUTTONS[name.lower()]:
+    for wanted in texts:
         for text, widget in buttons:
             if text == wanted and (hasattr(widget, "invoke") or widget.bind("<Button-1>")):
                 return widget
@@ -290,7 +301,9 @@ def main() -> None:
     port = os.environ.pop("RTPLAB_HOOK", "")
     own = os.path.dirname(os.path.abspath(__file__))
     sys.path[:] = [entry for entry in sys.path if entry != own]
-    os.environ.pop("PYTHONPATH", None)
+    paths = os.environ.pop("PYTHONPATH", "").split(os.pathsep)
+    if len(paths) > 1:  # ours is the first
+        os.environ["PYTHONPATH"] = os.pathsep.join(paths[1:])
     stub = os.environ.pop("RTPLAB_STUB", "")
     if not port:
         return
