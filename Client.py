@@ -6,20 +6,26 @@ it takes that step: so a method that is overridden here, or on one client, has i
 
 from __future__ import annotations
 
+import socket
 import sys
-import time
+import threading
 from pathlib import Path
 from typing import Any
 
+from rtplab.baresocket import BareSocket
+from rtplab.clock import steady
 from rtplab.protocol.errors import MessageError
 from rtplab.protocol.rtsp.messages import Dialect, Response
 from rtplab.protocol.rtsp.parser import ResponseParser
 from rtplab.protocol.rtsp.states import State
-from rtplab.receiving.rtp.rtpsocket import Clock
+from rtplab.receiving.files.pcap import Endpoint
+from rtplab.receiving.rtp.rtpsocket import LARGEST_DATAGRAM, Clock
 from rtplab.receiving.rtsp.client import RtspClient
+from rtplab.receiving.rtsp.connection import ClientConnection
 from rtplab.receiving.rtsp.moviesource import MovieSource
 from rtplab.receiving.rtsp.trust import TlsTrust
 from rtplab.receiving.rtsp.watch import TimeLimits
+from RtpPacket import RtpPacket
 
 METHODS = ("SETUP", "PLAY", "PAUSE", "TEARDOWN")  # by the numbers of the lab
 MAX_SESSION_DIGITS = 20  # of a session id that counts as a number, as those of lab servers do
@@ -41,6 +47,7 @@ class Client(RtspClient):
     PLAYING = State.PLAYING
 
     state = INIT  # the lab's scripts read it on the class, too
+    window: Any = None  # until createWidgets has built it, which a script may leave out
 
     def __init__(
         self,
@@ -52,7 +59,7 @@ class Client(RtspClient):
         transport: str = "auto",
         trust: TlsTrust | None = None,
         limits: TimeLimits | None = None,
-        clock: Clock = time.monotonic,
+        clock: Clock = steady,
     ) -> None:
         """Connect to the server; when that fails, `error` says so and SETUP tries again.
 
@@ -63,6 +70,8 @@ class Client(RtspClient):
         Raises MessageError when the address is not valid.
         """
         source = MovieSource(serveraddr, int(serverport), filename, transport, trust)
+        self.playEvent = threading.Event()  # set when PAUSE or TEARDOWN has been answered
+        self._ownRtpSocket: Any = None  # what a script has put in the place of ours
         super().__init__(source, int(rtpport), master is not None, limits, clock)
         self.master = master
         if master is not None:
@@ -86,12 +95,20 @@ class Client(RtspClient):
         super().set_up()
 
     def playMovie(self) -> None:
-        """Play button: have the movie sent. Only in READY."""
-        super().play_movie()
+        """Play button: have the movie sent. Only in READY; in INIT, `error` says so."""
+        if not self._isTooEarly("play"):
+            super().play_movie()
 
     def pauseMovie(self) -> None:
-        """Pause button: have the sending stopped for now. Only in PLAYING."""
-        super().pause_movie()
+        """Pause button: have the sending stopped for now. Only in PLAYING; see `playMovie`."""
+        if not self._isTooEarly("pause"):
+            super().pause_movie()
+
+    def _isTooEarly(self, what: str) -> bool:
+        if self.state is not State.INIT or self.is_waiting():
+            return False
+        self.error = f"There is no movie to {what}: press Setup first."
+        return True
 
     def exitClient(self) -> None:
         """Teardown button: end the session and free all that it used. SETUP can begin another."""
@@ -99,7 +116,10 @@ class Client(RtspClient):
 
     def handler(self) -> None:
         """The window is to be closed: pause, and ask."""
-        self.window.confirm_close()
+        if self.window is None:
+            self.pauseMovie()
+        else:
+            self.window.confirm_close()
 
     def writeFrame(self, data: bytes) -> bytes:
         """Keep a JPEG in memory for `updateMovie`; no file is written."""
@@ -107,7 +127,7 @@ class Client(RtspClient):
 
     def updateMovie(self, imageFile: bytes) -> None:
         """Show a JPEG in the window now. Only in the thread that runs the window."""
-        if self.master is not None:
+        if self.window is not None:
             self.window.show(imageFile)
 
     # ------------------------------------------------------------------ RTSP
@@ -118,6 +138,11 @@ class Client(RtspClient):
 
     def sendRtspRequest(self, requestCode: int) -> None:
         """Send SETUP, PLAY, PAUSE or TEARDOWN; what comes of it shows in `state` or `error`."""
+        rtspSocket = (
+            None if self._workers.connection is None else self._workers.connection.own_socket
+        )
+        if requestCode == self.SETUP and isinstance(rtspSocket, BareSocket):
+            rtspSocket.begin_to_receive(stays_open=True)
         super().send_request(METHODS[requestCode])
 
     def recvRtspReply(self) -> None:
@@ -127,6 +152,10 @@ class Client(RtspClient):
     def parseRtspReply(self, data: Response | str | bytes) -> None:
         """Act on the server's reply to the last request. Raises MessageError if it is none."""
         super().take_reply(data if isinstance(data, Response) else _response_from_text(data))
+        if self.state is State.PLAYING:
+            self.playEvent.clear()
+        elif self.requestSent in (self.PAUSE, self.TEARDOWN):
+            self.playEvent.set()
 
     # ------------------------------------------------------------------ RTP
 
@@ -136,7 +165,15 @@ class Client(RtspClient):
 
     def listenRtp(self) -> None:
         """Receive RTP until the port is closed. Runs in a thread of its own."""
-        super().receive_rtp()
+        if self._ownRtpSocket is None:
+            super().receive_rtp()
+            return
+        while data := self._ownRtpSocket.recv(LARGEST_DATAGRAM):
+            packet = RtpPacket()
+            packet.decode(data)
+            if packet.seqNum() > self.frameNbr:
+                self.frameNbr = packet.seqNum()
+                self.updateMovie(self.writeFrame(packet.getPayload()))
 
     # ------------------------------------------------------------------ what the engine calls
 
@@ -196,6 +233,36 @@ class Client(RtspClient):
     def fileName(self) -> str:
         """The movie's file name or address, without a password."""
         return self.movie_name
+
+    @property
+    def rtspSocket(self) -> socket.socket | Any:
+        """The connection's socket, None while there is none. A script may put in one of its own.
+
+        That may be any object with `send`, and `recv` if it answers.
+        """
+        rtspSocket = (
+            None if self._workers.connection is None else self._workers.connection.own_socket
+        )
+        return rtspSocket.bare if isinstance(rtspSocket, BareSocket) else rtspSocket
+
+    @rtspSocket.setter
+    def rtspSocket(self, rtspSocket: Any) -> None:
+        connection = ClientConnection(
+            self.server_host, self.server_port, Dialect.LAB, connected=rtspSocket, clock=self._clock
+        )
+        self._workers.hang_up()
+        self._ends = Endpoint("", 0), Endpoint("", 0)
+        self._workers.read_connection(connection, self.receive_replies)
+
+    @property
+    def rtpSocket(self) -> Any:
+        """The socket of the RTP port, None while there is none. A script may put in its own."""
+        rtpSocket = self._workers.rtp_socket
+        return self._ownRtpSocket or (None if rtpSocket is None else rtpSocket.own_socket)
+
+    @rtpSocket.setter
+    def rtpSocket(self, rtpSocket: Any) -> None:
+        self._ownRtpSocket = rtpSocket
 
     @property
     def rtpPort(self) -> int:

@@ -2,8 +2,11 @@
 
     rtplab serve    serve the movies of a folder
     rtplab play     play a movie from a server
+    rtplab import   make a movie of a video, an animation or pictures
+    rtplab info     say what a movie is like
+    rtplab grade    grade somebody's implementation of the lab
 
-`rtplab serve --help` and `rtplab play --help` say what each of them takes.
+`rtplab serve --help` and the like say what each of them takes.
 """
 
 from __future__ import annotations
@@ -31,7 +34,7 @@ if __name__ == "__main__" and not (sys.flags.isolated or getattr(sys.flags, "saf
 
 from collections.abc import Callable  # noqa: E402
 
-from rtplab import __version__  # noqa: E402
+from rtplab.version import __version__  # noqa: E402
 
 
 def _serve(arguments: list[str]) -> int:
@@ -46,7 +49,36 @@ def _play(arguments: list[str]) -> int:
     return main(arguments, prog="rtplab play")
 
 
-VERBS: dict[str, Callable[[list[str]], int]] = {"serve": _serve, "play": _play}
+def _import(arguments: list[str]) -> int:
+    try:
+        from rtplab.importing.command import main
+    except ImportError as error:
+        if error.name != "PIL":
+            raise
+        print("rtplab import takes Pillow: pip install Pillow", file=sys.stderr)
+        return 1
+    return main(arguments)
+
+
+def _info(arguments: list[str]) -> int:
+    from rtplab.info import main
+
+    return main(arguments)
+
+
+def _grade(arguments: list[str]) -> int:
+    from rtplab.grading.cli import main
+
+    return main(arguments, prog="rtplab grade")
+
+
+VERBS: dict[str, Callable[[list[str]], int]] = {
+    "serve": _serve,
+    "play": _play,
+    "import": _import,
+    "info": _info,
+    "grade": _grade,
+}
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -61,7 +93,7 @@ def main(argv: list[str] | None = None) -> int:
         print(f"rtplab {__version__}")
         return 0
     said = f"{verb!r} is not a command of rtplab" if verb else "rtplab needs to know what to do"
-    print(f"{said}: use {' or '.join(VERBS)} (see `rtplab --help`).", file=sys.stderr)
+    print(f"{said}: use {', '.join(VERBS)} (see `rtplab --help`).", file=sys.stderr)
     return 2
 
 

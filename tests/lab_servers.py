@@ -15,6 +15,8 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 
+from systems import end_listening
+
 HOST = "127.0.0.1"
 
 Frames = Sequence[bytes]
@@ -332,9 +334,7 @@ class LabServer:
             thread.join()
 
     def stop_listening(self) -> None:
-        with suppress(OSError):
-            self._listener.shutdown(socket.SHUT_RDWR)  # wakes accept()
-        self._listener.close()
+        end_listening(self._listener)
 
     def _spawn(self, target: Callable[..., None], name: str, *arguments: object) -> None:
         thread = threading.Thread(target=target, args=arguments, name=name)

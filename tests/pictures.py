@@ -15,3 +15,15 @@ def lossless(width: int, height: int) -> bytes:
         for marker, body in ((0xC4, table), (0xC3, frame), (0xDA, scan))
     )
     return b"\xff\xd8" + segments + bytes(width * height // 8 + 1) + b"\xff\xd9"
+
+
+def without_huffman(picture: bytes) -> bytes:
+    """The picture as AVI files have it: without its Huffman tables."""
+    kept, at = picture[:2], 2
+    while True:
+        marker, length = picture[at + 1], 2 + int.from_bytes(picture[at + 2 : at + 4], "big")
+        if marker == 0xDA:
+            return kept + picture[at:]
+        if marker != 0xC4:
+            kept += picture[at : at + length]
+        at += length

@@ -14,6 +14,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from typing import NamedTuple
 
+from systems import end_listening
+
 HOST = "127.0.0.1"
 FPS = 20
 TICKS = 90_000 // FPS
@@ -248,14 +250,14 @@ class StandardServer:
             viewer.stop.set()
             with suppress(OSError):
                 viewer.control.shutdown(socket.SHUT_RDWR)
-        self._listener.shutdown(socket.SHUT_RDWR)
+        end_listening(self._listener)
         self.ports[1].sendto(b"", self.ports[1].getsockname())  # wakes its reader
         for thread in self._threads:
             thread.join()
         for viewer in self.viewers:
             viewer.halt()
             viewer.control.close()
-        for end in (self._listener, *self.ports):
+        for end in self.ports:
             end.close()
 
     def _start(self, target, *args) -> None:

@@ -1,7 +1,6 @@
 """Reads the frame number out of a picture of movie.Mjpeg, whatever its scale.
 
-The bottom strip of every frame (1/18 of its height) is 16 cells that spell the frame number in
-binary, most significant bit at the left, white 1 and black 0 (see tools/make_movie.py).
+How the number is written is in rtplab/grading/record/strip.py; this is for pictures of Pillow.
 """
 
 from __future__ import annotations
@@ -10,11 +9,7 @@ import io
 
 from PIL import Image
 
-CELLS = 16
-STRIP_HEIGHT = 16 / 288  # of the picture's height
-SAMPLED = 0.4  # of a cell's width and height, around its centre: away from edges that scaling blurs
-BLACK_AT_MOST = 80
-WHITE_AT_LEAST = 175
+from rtplab.grading.record import strip
 
 
 def frame_number(image: Image.Image) -> int:
@@ -23,12 +18,14 @@ def frame_number(image: Image.Image) -> int:
     Raises ValueError when a cell is neither clearly white nor clearly black, or all are black.
     """
     grey = image.convert("L")
-    number = 0
-    for cell in range(CELLS):
-        number = number << 1 | _bit(grey, cell)
-    if number == 0:
-        raise ValueError("the strip is black: no frame of the movie is shown")
-    return number
+
+    def brightness(left: float, top: float, right: float, bottom: float) -> int:
+        box = (left, top, right, bottom)
+        mean = grey.resize((1, 1), Image.Resampling.BOX, box=box).getpixel((0, 0))
+        assert isinstance(mean, int)
+        return mean
+
+    return strip.frame_number(grey.width, grey.height, brightness)
 
 
 def frame_number_of_jpeg(data: bytes) -> int:
@@ -40,23 +37,3 @@ def frame_number_of_jpeg(data: bytes) -> int:
 def frame_number_in_screenshot(image: Image.Image, box: tuple[int, int, int, int]) -> int:
     """As frame_number, of the part (left, top, right, bottom) that shows the picture."""
     return frame_number(image.crop(box))
-
-
-def _bit(grey: Image.Image, cell: int) -> int:
-    brightness = _mean(grey, cell)
-    if brightness <= BLACK_AT_MOST:
-        return 0
-    if brightness >= WHITE_AT_LEAST:
-        return 1
-    raise ValueError(f"cell {cell} of the strip is neither white nor black: {brightness} of 255")
-
-
-def _mean(grey: Image.Image, cell: int) -> int:
-    """The mean brightness (0 to 255) of the middle of a cell."""
-    cell_width, cell_height = grey.width / CELLS, grey.height * STRIP_HEIGHT
-    x, y = (cell + 0.5) * cell_width, grey.height - cell_height / 2
-    half_width, half_height = cell_width * SAMPLED / 2, cell_height * SAMPLED / 2
-    box = (x - half_width, y - half_height, x + half_width, y + half_height)
-    mean = grey.resize((1, 1), Image.Resampling.BOX, box=box).getpixel((0, 0))
-    assert isinstance(mean, int)
-    return mean

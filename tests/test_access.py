@@ -92,6 +92,41 @@ def test_a_name_of_the_movie_does_for_its_track_and_no_other() -> None:
     assert Viewer(new_authenticator()).ask(0.0, uri="rtsp://host/movie.Mj") == "out 0.25"
 
 
+@pytest.mark.parametrize(
+    ("uri", "said"),
+    [
+        (f"{URI}/", "in"),
+        (URI.replace("rtsp://host", ""), "in"),
+        (URI.replace("rtsp://host", "RTSP://HOST"), "in"),
+        (URI.replace("movie", "%6dovie"), "in"),
+        ("rtsp://host/", "out 0.25"),
+        ("/", "out 0.25"),
+        ("*", "out 0.25"),
+        ("rtsp://host/other.Mjpeg", "out 0.25"),
+    ],
+)
+def test_an_answer_may_write_the_address_in_another_way(uri: str, said: str) -> None:
+    assert Viewer(new_authenticator()).ask(0.0, uri=uri) == said
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        'Digest username="", realm="rtplab", nonce="1", uri="/", response="2"',
+        'Digest username="ann", realm="rtplab", nonce="1", uri="/", response="2", algorithm=MD4',
+        "Bearer 5",
+        "Basic !",
+        "",
+        "Digest " + "x" * 5000,
+    ],
+)
+def test_an_authorization_that_can_not_be_used_is_answered_as_if_there_were_none(
+    value: str,
+) -> None:
+    """openRTSP sends an empty name, and VLC asks for a password only at 401."""
+    assert Viewer(new_authenticator()).present(value, 0.0) == "out 0"
+
+
 def test_an_answer_for_another_realm_is_wrong() -> None:
     viewer = Viewer(new_authenticator())
     assert viewer.ask(0.0) == "in"
@@ -230,8 +265,9 @@ def test_refuses_files_in_one_sentence_that_shows_no_secret(text: str, tmp_path:
 
 
 def test_reads_users_of_the_command_line() -> None:
-    assert parse_user("ann:a:b") == ("ann", "a:b")
-    for text in ("ann", ":secret", "ann:", ""):
+    assert parse_user("ann:a:b") == ("ann", "a:b", False)
+    assert parse_user("ann:a:b:publish") == ("ann", "a:b", True)
+    for text in ("ann", ":secret", "ann:", "", "ann::publish"):
         with pytest.raises(ValueError) as caught:
             parse_user(text)
         assert "secret" not in str(caught.value)

@@ -1,7 +1,8 @@
-"""When the system is asked for finer waits."""
+"""Which clock media have, and when the system is asked for finer waits."""
 
 from __future__ import annotations
 
+import ast
 import ctypes
 import sys
 import threading
@@ -9,10 +10,40 @@ import time
 from types import SimpleNamespace
 
 import pytest
+from movies import ROOT
 
+from rtplab import clock
 from rtplab.clock import FineWaiting
 from rtplab.player.ticker import Ticker
 from rtplab.serving.rtp.pacer import Pacer
+
+MEDIA = ("serving/rtp", "receiving", "player")
+"""Where times are those of media."""
+OTHER_CLOCKS = {"monotonic", "monotonic_ns", "perf_counter", "perf_counter_ns"}
+STEP_OF_OLD_WINDOWS = 0.015625
+
+
+@pytest.mark.parametrize(
+    ("monotonic", "chosen"), [(STEP_OF_OLD_WINDOWS, time.perf_counter), (1e-7, time.monotonic)]
+)
+def test_media_have_a_clock_of_fine_steps(monkeypatch, monotonic, chosen):
+    steps = {"monotonic": monotonic, "perf_counter": 1e-7}
+    monkeypatch.setattr(
+        time, "get_clock_info", lambda name: SimpleNamespace(resolution=steps[name])
+    )
+    assert clock.finest_clock() is chosen
+
+
+def test_media_have_no_other_clock():
+    """The times of two clocks can't be compared, and the other one may have coarse steps."""
+    paths = [path for folder in MEDIA for path in (ROOT / "rtplab" / folder).rglob("*.py")]
+    used = {
+        f"{path.relative_to(ROOT)}:{node.lineno}"
+        for path in [*paths, ROOT / "Client.py", ROOT / "ServerWorker.py"]
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Attribute) and node.attr in OTHER_CLOCKS
+    }
+    assert len(paths) > 50 and not used
 
 
 @pytest.fixture

@@ -24,7 +24,8 @@ from rtplab.protocol.rtsp.states import State
 
 NEED_NO_TK = (
     "look.icons look.palette model.commands model.controller model.history model.modifiers "
-    "model.status model.traffic panel.plotdata panel.statediagram picture.decoding"
+    "model.status model.traffic model.folders model.loop panel.plotdata panel.statediagram "
+    "panel.tracks picture.decoding"
 ).split()
 
 
@@ -51,8 +52,12 @@ def test_the_keys_are_those_of_mpv_and_vlc():
         "q": "close",
         "s": "snapshot",
         "period": "step",
+        "comma": "step_back",
+        "Shift-Left": "second_back",
+        "End": "end",
+        "l": "loop",
+        "Shift-l": "loop_movie",
         "i": "panel",
-        "Tab": "panel",
         "question": "help",
     }
     keys = {key: command.name for command in COMMANDS for key in command.keys}
@@ -95,7 +100,7 @@ def test_what_is_always_possible():
         ("space", "Space"),
         ("Control-o", "Ctrl+O"),
         ("question", "?"),
-        ("Shift-Tab", "Shift+Tab"),
+        ("Shift-Left", "Shift+←"),
         ("Left", "←"),
         ("F5", "F5"),
         ("s", "s"),
@@ -109,6 +114,14 @@ def test_keys_are_named_as_on_keyboards(key, label):
 def test_a_tooltip_names_what_and_key():
     assert tooltip(BY_NAME["snapshot"], "x11") == "Save snapshot  (s)"
     assert tooltip(BY_NAME["open"], "aqua") == "Open  (o)"
+
+
+def test_a_tooltip_says_why_a_command_can_not_be_used():
+    now = PlayerState(state=State.PLAYING)
+    assert tooltip(BY_NAME["setup"], "x11", now).endswith("it is playing")
+    assert tooltip(BY_NAME["pause"], "x11", now) == tooltip(BY_NAME["pause"], "x11")
+    assert "how long the movie is" in tooltip(BY_NAME["forward"], "x11", now)
+    assert "not answered" in tooltip(BY_NAME["pause"], "x11", now._replace(waiting=True))
 
 
 def test_speeds_go_up_and_down_and_stay_at_the_ends():

@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -103,3 +104,28 @@ def test_a_player_that_tells_such_a_name(movie: Path, environment: dict[str, str
     assert status == 1
     assert "can't be written" in errors
     assert "Traceback" not in errors
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX")
+def test_a_reader_that_leaves_does_not_end_the_server(small_movie: Path) -> None:
+    """As `Server.py --status 1 | head -1` does: nobody reads what is printed then."""
+    command = [sys.executable, ROOT / "Server.py", "0", "--host", HOST, "--status", "0.1"]
+    with subprocess.Popen(
+        [*command, "--media", small_movie.parent],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as server:
+        assert server.stdout is not None and server.stderr is not None
+        try:
+            found = re.search(rb":(\d+)", server.stdout.readline())
+            assert found
+            server.stdout.close()
+            assert b"nobody reads" in server.stderr.readline()
+            with socket.create_connection((HOST, int(found[1])), LIMIT) as control:
+                control.sendall(b"OPTIONS * RTSP/1.0\r\nCSeq: 1\r\n\r\n")
+                assert b" 200 OK" in control.recv(4096)
+            server.send_signal(signal.SIGTERM)
+            errors = server.stderr.read()
+            assert (server.wait(LIMIT), b"rror" in errors) == (0, False)
+        finally:
+            server.kill()

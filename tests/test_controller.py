@@ -17,6 +17,7 @@ from rtplab.player.model.controller import (
     PlaybackController,
     short_name,
 )
+from rtplab.player.model.loop import Loop
 from rtplab.protocol.rtsp.states import State
 from rtplab.receiving.rtp.frames import Frame
 from rtplab.receiving.rtp.playout import PlayoutBuffer
@@ -250,6 +251,30 @@ def test_space_while_a_paused_seek_is_under_way_plays_from_there():
         assert client.state is State.PLAYING and controller.wants_to_play, moment
 
 
+@pytest.mark.parametrize("shows", [True, False])
+def test_a_pause_while_a_seek_is_under_way_shows_where_it_went(shows):
+    client = ScriptedClient("rtsp://host/m", duration=25.0)
+    controller = playing(client)
+    client.playout.put(frame(31, 1.0))
+    controller.tick(1.0)
+    controller.seek(0.0)
+    controller.tick(1.1)
+    controller.toggle()
+    client.playout.put(frame(32, 1.05))
+    for now in (1.2, 1.3):
+        controller.tick(now)
+    assert client.asked == [("seek", 0.0)] and controller.frame.number == 31
+    if shows:
+        client.playout.put(frame(1, 1.4))
+        client.playout.put(frame(2, 1.45))
+    for now in (1.5, 1.1 + STALL):
+        controller.tick(now)
+    assert controller.frame.number == (1 if shows else 31)
+    assert client.asked == [("seek", 0.0), "PAUSE"] and not controller.wants_to_play
+    settle(client, controller)
+    assert client.state is State.READY and len(client.asked) == 2
+
+
 def settle(client: ScriptedClient, controller: PlaybackController, now: float = 5.0) -> None:
     """Answer with yes until nothing more is asked for."""
     for step in range(10):
@@ -372,6 +397,62 @@ def test_home_and_at_once_space_plays_from_the_beginning(near_the_end):
         assert 4 < controller.frame.number < 16
         run(0.1)
         assert client.state is State.PLAYING and controller.wants_to_play
+
+
+def test_one_frame_back_pauses_first_and_then_goes_back_by_frames():
+    client = ScriptedClient("rtsp://host/m", duration=25.0)
+    controller = playing(client)
+    client.playout.put(frame(100, 1.0))
+    controller.tick(1.0)
+    controller.step_back()
+    settle(client, controller)
+    assert client.asked == ["PAUSE"]
+    controller.step_back()
+    controller.step_back()
+    settle(client, controller)
+    assert client.asked[1] == ("seek", pytest.approx(98 * 0.05))
+
+
+def test_from_b_it_goes_on_at_a_until_the_marks_are_cleared():
+    client = ScriptedClient("rtsp://host/m", duration=25.0)
+    controller = playing(client)
+    for number, now in ((40, 1.0), (60, 2.0)):
+        client.playout.put(frame(number, now))
+        controller.tick(now)
+        controller.loop.mark(controller.position)
+    client.playout.put(frame(61, 2.05))
+    controller.tick(2.05)
+    controller.tick(2.06)
+    assert client.asked == [("seek", 2.0)]
+    client.playout.put(frame(40, 2.5))
+    controller.tick(2.5)
+    assert controller.frame.number == 40
+    controller.loop.mark(controller.position)
+    assert not controller.loop.active
+    client.playout.put(frame(62, 3.0))
+    controller.tick(3.0)
+    controller.tick(3.1)
+    assert client.asked == [("seek", 2.0)]
+
+
+@pytest.mark.parametrize("start", [None, 3.0])
+def test_a_movie_that_is_repeated_begins_again_at_its_end(start):
+    client = ScriptedClient("rtsp://host/m", duration=25.0)
+    controller = playing(client)
+    controller.loop.whole = True
+    controller.loop.start = start
+    client.state, client.ended = State.READY, True
+    controller.tick(30.0)
+    assert controller.wants_to_play and not controller.state_at(30.0).ended
+    controller.tick(30.1)
+    assert client.asked == [("seek", start or 0.0), "PLAY"]
+
+
+def test_b_is_after_a():
+    loop = Loop()
+    loop.mark(5.0)
+    loop.mark(4.0)
+    assert loop.start is None and loop.target(9.0) is None
 
 
 def test_a_lab_server_is_not_sought_in():

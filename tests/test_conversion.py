@@ -91,7 +91,7 @@ class Gate:
         self._pictures = frames()
         monkeypatch.setattr(conversion, "convert", self._convert)
 
-    def _convert(self, picture, file):
+    def _convert(self, picture, file, large):
         self.order.append(self._pictures.index(picture) + 1)
         assert self._tickets.acquire(timeout=LIMIT)
         self._real(picture, file)
@@ -336,7 +336,7 @@ def test_where_reading_moves_the_position_frames_are_read_while_others_are_writt
 def test_a_frame_at_which_the_conversion_itself_fails_is_left_out(
     converted, caplog, monkeypatch, unforeseen
 ):
-    def fail(picture, file):
+    def fail(picture, file, large):
         if picture == frames()[1]:
             raise unforeseen
         file.write(b"half")

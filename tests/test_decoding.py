@@ -17,7 +17,14 @@ from pictures import lossless
 from PIL import Image, ImageFile
 from strip import frame_number
 
-from rtplab.player.picture.decoding import MAX_PIXELS, FrameDecoder, decode, fitted, picture_size
+from rtplab.player.picture.decoding import (
+    MAX_PIXELS,
+    FrameDecoder,
+    decode,
+    fitted,
+    is_costly,
+    picture_size,
+)
 from rtplab.protocol.errors import PacketError
 
 FRAMES = frames_of(MOVIE)
@@ -227,6 +234,13 @@ def test_scans_without_end_are_refused_behind_a_good_frame_too():
     frames.decode(FRAME, SIZE)
     with pytest.raises(PacketError, match="scans"):
         frames.decode(FRAME + b"\xff\xda" * 200, SIZE)
+
+
+def test_what_decoding_costs_counts_every_scan():
+    scan = b"\xff\xda"
+    assert is_costly(b"", (1920, 1080))
+    assert not is_costly(scan * 3, (384, 288))
+    assert is_costly(scan * 90, (384, 288))
 
 
 def test_other_headers_are_no_reason_for_other_memory():

@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+import io
 from concurrent.futures import ThreadPoolExecutor
+from fractions import Fraction
 
 import pytest
+from lab_clients import PythonLabClient
+from movies import MOVIE, avi_header, avi_of, chunk, frames_of
+from pictures import without_huffman
+from PIL import Image
 from processes import HOST, ServerProcess, run_client
+from standard_clients import StandardClient, read_rtp
+from strip import frame_number
 
 from Client import Client
 from rtplab.receiving.headless import HeadlessOptions, HeadlessRun
@@ -62,3 +70,41 @@ def test_a_lab_stream_that_ends_after_one_frame_is_not_waited_for_for_ever(
     output = capsys.readouterr()
     assert "1 frames" in output.out
     assert "No packet" in output.err
+
+
+# --- The movie's own frame rate ------------------------------------------------------------------
+
+OWN_RATE = Fraction(60000, 1001)
+
+
+@pytest.fixture(scope="module")
+def avi(tmp_path_factory):
+    """An AVI file as capture cards write it: 59.94 frames/s, and no Huffman tables."""
+    path = tmp_path_factory.mktemp("avi") / "movie.avi"
+    pictures = (without_huffman(frame) for frame in frames_of(MOVIE)[:40])
+    chunks = b"".join(chunk(b"00dc", picture) for picture in pictures)
+    header = avi_header(OWN_RATE.numerator, OWN_RATE.denominator)
+    path.write_bytes(avi_of(chunks, header))
+    return path
+
+
+@pytest.mark.parametrize(("options", "rate"), [((), OWN_RATE), (("--fps", "100"), Fraction(100))])
+def test_a_movie_is_sent_at_its_own_rate_unless_another_is_asked_for(avi, options, rate):
+    interval = float(90_000 / rate)
+    with ServerProcess(avi.parent, *options) as server:
+        with StandardClient(server.port, avi.name) as client:
+            described = client.ask("DESCRIBE")
+            assert f"a=framerate:{float(rate):g}\r\n".encode() in described.body
+            client.watch("tcp")
+            client.wait_for_pictures(20)
+            stamps = [packet.timestamp for packet in client.rtp_packets if packet.marker]
+        with PythonLabClient(server.address, movie=avi.name) as lab:
+            lab.setup()
+            lab.play()
+            packets = lab.rtp.wait_for_packets(20)
+            shown = lab.rtp.wait_for_frames(20)
+    assert (stamps[19] - stamps[0]) % 2**32 == pytest.approx(19 * interval, abs=1)
+    assert read_rtp(packets[19]).timestamp == pytest.approx(19 * interval, abs=1)
+    for number, frame in enumerate(shown, 1):
+        with Image.open(io.BytesIO(frame), formats=("JPEG",)) as picture:
+            assert b"\xff\xc4" in frame and frame_number(picture) == number

@@ -7,6 +7,7 @@ import random
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pictures import without_huffman
 from PIL import Image
 
 from rtplab.protocol.errors import MovieError
@@ -220,6 +221,106 @@ def test_only_documented_errors_on_a_changed_byte(at, value):
             function(changed)
         except MovieError as error:
             assert 0 <= error.offset <= len(changed)
+
+
+# --- how far a picture goes -----------------------------------------------------------------------
+
+OTHER_SIZE = PICTURE.replace(SOF, SOF[:5] + bytes.fromhex("0020 0028") + SOF[9:])
+
+
+@given(
+    st.lists(st.sampled_from([PICTURE, OTHER_SIZE, PICTURE[:-2], PICTURE[:40]]), min_size=1),
+    st.integers(0, 10_000),
+    st.integers(0, 255),
+)
+def test_what_a_measurer_knows_changes_no_result(pictures, at, value):
+    """Also with one byte changed somewhere."""
+    film = bytearray(b"".join(pictures))
+    film[at % len(film)] = value
+    measurer, start = jpeg.Measurer(), 0
+    while (start := film.find(b"\xff\xd8", start)) >= 0:
+        known, walked = measurer.measure(film, start), jpeg.measure(film, start)
+        assert (known.end, known.lacks_end) == (walked.end, walked.lacks_end)
+        assert str(known.problem) == str(walked.problem)
+        start = max(known.end, start + 2)
+
+
+def test_headers_without_a_size_are_not_known():
+    """The size stands behind the first scan: the next picture has none at all."""
+    late = b"\xff\xd8" + DQT + SOS + SCAN + SOF + SOS + SCAN + b"\xff\xd9"
+    without = b"\xff\xd8" + DQT + SOS + SCAN + b"\xff\xd9"
+    measurer = jpeg.Measurer()
+    assert measurer.measure(late).problem is None
+    assert measurer.measure(without).problem is not None
+
+
+@pytest.mark.parametrize(
+    ("film", "end"),
+    [
+        (PICTURE[:-2], len(PICTURE) - 2),
+        (PICTURE[:-2] + PICTURE, len(PICTURE) - 2),
+        (PICTURE[:-9] + PICTURE, len(PICTURE) - 9),
+        (PICTURE[:-2] + bytes(2) + PICTURE, len(PICTURE)),
+    ],
+)
+def test_a_picture_whose_data_goes_up_to_the_next_one_lacks_its_end(film, end):
+    measured = jpeg.measure(film)
+    assert measured.lacks_end and measured.problem is not None and measured.end == end
+    whole = jpeg.completed(film[:end])
+    assert jpeg.measure(whole) == (jpeg.end_of_image(whole), None, False)
+
+
+@pytest.mark.parametrize(
+    "damaged",
+    [
+        PICTURE,
+        PICTURE[: -len(SCAN) - 2],  # no data at all
+        PICTURE[:40],
+        PICTURE[: -len(SCAN) - 6],
+        PICTURE[:-2] + b"\xff\x02" + PICTURE,
+        (PICTURE[:-2] + PICTURE).replace(SOF, b"", 1),
+    ],
+)
+def test_what_is_whole_or_damaged_does_not_lack_its_end(damaged):
+    assert not jpeg.measure(damaged).lacks_end
+
+
+def pixels(picture):
+    with Image.open(io.BytesIO(picture)) as image:
+        return image.size, image.tobytes()
+
+
+@pytest.mark.parametrize("options", [{}, {"subsampling": 0}, {"restart_marker_blocks": 1}])
+@pytest.mark.parametrize("mode", ["RGB", "L"])
+def test_missing_huffman_tables_are_the_standard_ones(mode, options):
+    picture = pillow_jpeg(mode=mode, **options)
+    bare = without_huffman(picture)
+    assert jpeg.is_complete(picture) and not jpeg.is_complete(bare)
+    completed = jpeg.completed(bare)
+    assert jpeg.is_complete(completed) and b"\xff\xc4" in completed
+    assert pixels(completed) == pixels(picture)
+    assert jpeg.completed(completed) == completed
+
+
+def test_tables_are_found_wherever_they_stand():
+    picture = pillow_jpeg()
+    comment = b"\xff\xfe\x40\x00" + bytes(0x3FFE)
+    late = picture[:2] + comment + picture[2:]
+    assert not jpeg.is_complete(late), "they stand beyond what is looked at"
+    assert jpeg.completed(late) == late
+
+
+@pytest.mark.parametrize(
+    "picture",
+    [
+        pillow_jpeg(optimize=True),
+        without_huffman(pillow_jpeg(progressive=True)),
+        PICTURE.replace(b"\xff\xc0", b"\xff\xc9"),  # arithmetic coding
+        PICTURE[:40] + b"\xff\xd9",
+    ],
+)
+def test_tables_go_into_no_other_picture(picture):
+    assert jpeg.completed(picture) == picture
 
 
 # --- real files ----------------------------------------------------------------------------------

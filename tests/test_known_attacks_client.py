@@ -18,6 +18,7 @@ from movies import MOVIE, frames_of
 from processes import run_client
 from raw_rtsp import HOST, LIMIT
 from standard_servers import StandardServer, jpeg_payloads
+from systems import end_listening
 
 from Client import Client
 from rtplab.receiving.rtsp.watch import TimeLimits
@@ -63,12 +64,12 @@ def hostile_server(answer: Callable[[int, str], bytes]) -> Iterator[str]:
         thread = threading.Thread(target=serve)
         thread.start()
         yield f"rtsp://{HOST}:{port}/movie.Mjpeg"
-        listener.shutdown(socket.SHUT_RDWR)
+        end_listening(listener)
         thread.join()
 
 
 ANSWERS: dict[str, Callable[[int, str], bytes]] = {
-    # RFC 2326 section 11.3, CWE-835: a loop of redirections.
+    # RFC 2326 section 11.2, CWE-835: a loop of redirections.
     "redirect loop": lambda number, base: (
         f"RTSP/1.0 302 Found\r\nCSeq: {number}\r\nLocation: {base}/movie.Mjpeg\r\n\r\n".encode()
     ),

@@ -438,7 +438,7 @@ def test_log_injection_by_file_names(tmp_path: Path, small_movie: Path) -> None:
 
 def refused(server: ServerProcess, value: str) -> None:
     with Peer(server.port) as peer:
-        assert peer.ask("DESCRIBE", uri(peer), f"Authorization: {value}").status == 400
+        assert peer.ask("DESCRIBE", uri(peer), f"Authorization: {value}").status == 401
         assert peer.ask("DESCRIBE", uri(peer)).status == 401
     assert "Traceback" not in server.errors()
 

@@ -101,5 +101,5 @@ def test_the_server_says_both_addresses_and_serves_both(tmp_path):
                         assert client.recv(12) == b"RTSP/1.0 200"
         finally:
             server.terminate()
-            assert server.wait(10) == 0
+            assert server.wait(10) == 0 or sys.platform == "win32"  # which lets nobody say farewell
             server.stdout.read()

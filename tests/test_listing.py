@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from movies import frames_of, jpeg_of_size, write_movie
+from movies import avi_header, avi_of, chunk, frames_of, jpeg_of_size, write_movie
 from processes import ServerProcess, run_client
 
 from rtplab.movies.index import PAGE
@@ -95,12 +95,25 @@ def test_within_the_budget_all_is_told(tmp_path, small_movie):
 
 def test_what_is_left_out_is_told_in_one_line(tmp_path, small_movie):
     frames = frames_of(small_movie)[:4]
-    frames[2] = frames[2][:-100]
+    frames[2] = frames[2][:100]
     (tmp_path / "a.mjpeg").write_bytes(b"\n".join(frames))
     summary, note = describe_movies(MovieLibrary(tmp_path), 20)
     assert summary.startswith("  a.mjpeg: 3 frames")
     assert f"byte {len(frames[0])}" in note
     assert f"{len(frames[2]) + 3:,} bytes in 2 places" in note
+
+
+@pytest.mark.parametrize(
+    ("fps", "line"),
+    [
+        (None, "3 frames, 16x16, 0.1 s at 29.97 frames/s"),
+        (10, "3 frames, 16x16, 0.3 s"),
+    ],
+)
+def test_the_movie_s_own_frame_rate_is_told_unless_another_is_asked_for(tmp_path, fps, line):
+    chunks = chunk(b"00dc", jpeg_of_size(900)) * 3
+    (tmp_path / "a.avi").write_bytes(avi_of(chunks, avi_header(30000, 1001)))
+    assert describe_movies(MovieLibrary(tmp_path), fps) == [f"  a.avi: {line}"]
 
 
 @pytest.mark.parametrize(
@@ -120,6 +133,13 @@ def test_lab_clients_that_cannot_receive_a_movie_are_named(tmp_path, size, cut_o
     for note in notes:
         assert f"{size:,} bytes" in note
         assert {word for word in ("Java", "Python") if word in note} == cut_off_by
+
+
+def test_a_folder_named_as_a_movie_is_told(tmp_path):
+    (tmp_path / "pictures.mjpeg").mkdir()
+    (tmp_path / "others").mkdir()
+    (line,) = describe_movies(MovieLibrary(tmp_path), None)
+    assert "pictures.mjpeg" in line and "folder" in line and "import" in line
 
 
 def test_a_mistake_is_named(tmp_path):

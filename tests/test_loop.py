@@ -70,12 +70,44 @@ def test_an_explicit_end_ends_and_is_said(endless):
         (Range(7.0, None), Range(0.0, None)),
         (Range(16.0, None), Range(2.0, None)),
         (Range(16.0, 18.0), Range(2.0, 4.0)),
-        (Range(5.0, 9.0), Range(5.0, 7.0)),
+        (Range(5.0, 9.0), Range(5.0, 9.0)),
+        (Range(5.0, 14.0), Range(5.0, 14.0)),
+        (Range(16.0, 23.0), Range(2.0, 9.0)),
     ],
 )
 def test_a_time_of_a_later_round_is_the_place_in_the_movie(endless, asked, said):
     endless.select(asked)
     assert endless.range == said
+
+
+@pytest.mark.parametrize("rounds", [0, 1, 3])
+@pytest.mark.parametrize("last", range(1, FRAMES + 1))
+def test_an_end_in_a_later_round_is_played_to(endless, rounds, last):
+    end = rounds * FRAMES + last
+    endless.select(Range(0.0, float(end)))
+    assert numbers(endless, end) == [1 + number % FRAMES for number in range(end)]
+    assert endless.at_end
+    assert endless.advance() is None
+    endless.rewind_at_end()
+    endless.select(Range(None, None))
+    assert numbers(endless, FRAMES + 1)[-1] == 1, "without an end, it has none"
+
+
+@pytest.mark.parametrize("loop", [False, True])
+@pytest.mark.parametrize("end", [None, 3.0, 6.0, 7.0, 9.0, 14.0, 15.0])
+@pytest.mark.parametrize("scale", [0.5, 1.0, 2.0, 4.0])
+def test_what_comes_next_can_be_known_before(short_movie, loop, end, scale):
+    playback = Playback(MovieCursor(open_movie(short_movie)), 1.0, loop)
+    playback.set_pace(scale, 1.0)
+    playback.select(Range(2.0, end))
+    for _ in range(20):
+        upcoming = list(playback.upcoming(5))
+        place = playback.cursor.number, playback._rounds
+        following = [number for number in numbers(playback, len(upcoming) + 1) if number]
+        assert upcoming == following[: len(upcoming)]
+        assert len(upcoming) in (5, len(following)) or len(upcoming) >= FRAMES // scale
+        playback.cursor.number, playback._rounds = place
+        playback.advance()
 
 
 def test_a_pause_at_the_very_end_goes_on_with_the_first_frame(endless):

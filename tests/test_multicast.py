@@ -12,6 +12,7 @@ import pytest
 from movies import frames_of, write_movie
 from processes import HOST
 from standard_clients import StandardClient
+from systems import needs_open_files_replaced
 
 from rtplab.movies.movie import open_movie
 from rtplab.protocol.rtp.jpegassembler import JpegAssembler
@@ -168,6 +169,7 @@ def test_play_after_the_end_is_answered_with_the_whole_range(tmp_path, small_mov
             wait_for_bye(reports)
 
 
+@needs_open_files_replaced
 def test_a_replaced_movie_goes_on_and_the_next_viewer_gets_the_new_one(tmp_path, small_movie):
     old, new = frames_of(small_movie)[:2], frames_of(small_movie)[2:4]
     write_movie(tmp_path / "movie.Mjpeg", old * 100)

@@ -16,7 +16,7 @@ SECONDS = 3.0
 LIMIT = 60.0
 
 pytestmark = [
-    pytest.mark.alone,
+    pytest.mark.long,
     pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs Linux's /proc"),
 ]
 

@@ -15,8 +15,8 @@ from contextlib import contextmanager
 from importlib import import_module
 
 import pytest
-from movies import MOVIE, ROOT, frames_of
-from processes import HOST, ServerProcess, run_client
+from movies import ROOT
+from processes import HOST, run_client
 from raw_rtsp import running_server
 from standard_clients import StandardClient
 
@@ -155,45 +155,38 @@ def test_the_server_says_what_the_example_shows():
 # ---------------------------------------------------------------------- making a movie
 
 
-def converter():
-    return re.search(r"```python\n(.*?)```", marked("converter"), re.DOTALL)[1]
-
-
-def convert(folder, source, target):
-    script = folder / "to_lab.py"
-    script.write_text(converter(), encoding="utf-8")
-    return subprocess.run(
-        [sys.executable, str(script), str(source), str(target)],
+def test_the_import_options_of_the_readme_exist():
+    help_text = subprocess.run(
+        [sys.executable, "-m", "rtplab", "import", "--help"],
         capture_output=True,
         text=True,
-        cwd=folder,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        cwd=ROOT,
+    ).stdout
+    table = README[README.index("## Your own movie") : README.index("`python -m rtplab info")]
+    named = set(
+        re.findall(r"(?<![\w-])--?[a-z][a-z-]*", "".join(re.findall(r"^\|.*", table, re.M)))
     )
+    said = set(re.findall(r"(?<![\w-])--?[a-z][a-z-]*", help_text)) - {"-h", "--help"}
+    assert named == said
 
 
-def test_the_converter_makes_a_movie_of_the_lab(tmp_path):
-    frames = frames_of(MOVIE)[:12]
-    (tmp_path / "film.mjpeg").write_bytes(b"".join(frames))
-    run = convert(tmp_path, tmp_path / "film.mjpeg", tmp_path / "film-lab.Mjpeg")
-    assert run.returncode == 0, run.stderr
-    made = (tmp_path / "film-lab.Mjpeg").read_bytes()
-    assert made == b"".join(b"%05d" % len(frame) + frame for frame in frames)
-    video = VideoStream(tmp_path / "film-lab.Mjpeg")
-    assert list(iter(video.nextFrame, b"")) == frames
-    with ServerProcess(tmp_path) as server:
-        run = run_client(
-            HOST, server.port, 0, "film-lab.Mjpeg", "--headless", "--frames", 12, "--json"
-        )
-    assert run.report["frames"] == 12 and run.report["error"] is None
-
-
-def test_the_converter_refuses_a_frame_that_5_digits_cannot_tell(tmp_path):
-    frame = frames_of(MOVIE)[0]
-    comment = b"\xff\xfe\xff\xff" + bytes(65533)
-    (tmp_path / "film.mjpeg").write_bytes(frame[:2] + 2 * comment + frame[2:])
-    run = convert(tmp_path, tmp_path / "film.mjpeg", tmp_path / "film-lab.Mjpeg")
-    assert run.returncode == 1
-    assert run.stderr == "frame 1 is too large for 5 digits\n"
+@pytest.mark.peers
+def test_the_import_command_makes_a_movie_that_all_receive(tmp_path):
+    if shutil.which("ffmpeg") is None:
+        pytest.fail(NO_FFMPEG) if "CI" in os.environ else pytest.skip(NO_FFMPEG)
+    ffmpeg = ["ffmpeg", "-loglevel", "error", "-nostdin", "-f", "lavfi", "-i"]
+    source = "testsrc=size=640x360:rate=30:duration=1"
+    subprocess.run([*ffmpeg, source, "film.mp4"], cwd=tmp_path, check=True)
+    (arguments,) = python_commands("-m rtplab import")
+    subprocess.run(
+        [sys.executable, "-m", *arguments],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        check=True,
+    )
+    movie = VideoStream(tmp_path / "film.Mjpeg").movie
+    assert (len(movie.frames), movie.frame_rate) == (30, 30)
+    assert rtpjpeg.unsupported_reason(parse(movie.frame(1))) is None
 
 
 @pytest.mark.peers

@@ -13,9 +13,9 @@ from PIL import Image, ImageChops, ImageStat
 from rtplab.protocol.errors import MovieError
 from rtplab.protocol.rtp import jpeg
 from rtplab.protocol.rtp.jpegassembler import JpegAssembler
-from rtplab.protocol.rtp.rtpjpeg import packetize, parse_payload, unsupported_reason
+from rtplab.protocol.rtp.rtpjpeg import converted_size, packetize, parse_payload, unsupported_reason
 from rtplab.serving.media import transcoding as recoding
-from rtplab.serving.media.transcoding import convert, padded_size
+from rtplab.serving.media.transcoding import convert
 
 SCENE = frames_of(MOVIE)[100]
 CLOSE = 35.0
@@ -78,7 +78,7 @@ def test_every_kind_of_picture_becomes_carriable_and_stays_as_it_was(kind, size)
     result = converted(original)
     header = jpeg.parse(result)
     assert unsupported_reason(header) is None
-    assert (header.width, header.height) == padded_size(*size)
+    assert (header.width, header.height) == converted_size(*size, may_be_large=False)
     assert psnr(pixels(result).crop((0, 0, *size)), pixels(original)) > CLOSE
 
 
@@ -86,7 +86,7 @@ def test_every_kind_of_picture_becomes_carriable_and_stays_as_it_was(kind, size)
     ("size", "padded"), [((1, 8), (8, 8)), ((383, 289), (384, 296)), ((2033, 2040), (2040, 2040))]
 )
 def test_the_padded_size_is_the_next_multiple_of_8(size, padded):
-    assert padded_size(*size) == padded
+    assert converted_size(*size, may_be_large=False) == padded
 
 
 def test_what_is_added_repeats_the_edge():
@@ -258,7 +258,7 @@ def test_ffmpeg_decodes_the_same_pixels(kind, size):
     mode, options = KINDS[kind]
     received = over_rtp(converted(scene(size, mode, **options)))
     expected = pixels(received)
-    assert expected.size == padded_size(*size)
+    assert expected.size == converted_size(*size, may_be_large=False)
     planar = ffmpeg_decodes(received, "yuvj420p")
     assert len(planar) == expected.width * expected.height * 3 // 2
     own_luma = luma(received)

@@ -54,7 +54,7 @@ class TestOldPython:
 def test_wrong_arguments_are_a_usage_error(arguments: list[str]) -> None:
     done = subprocess.run([sys.executable, SETUP, *arguments], capture_output=True, text=True)
     assert done.returncode == 2
-    assert done.stdout == "Usage: setup.py run|test|check|movie|bench|fuzz|soak|windows\n"
+    assert done.stdout == "Usage: setup.py run|test|check|movie|bench|fuzz|soak\n"
     assert done.stderr == ""
 
 
@@ -258,6 +258,7 @@ class TestTestTask:
     def verdict(self, monkeypatch: pytest.MonkeyPatch) -> Installer:
         monkeypatch.setattr(setup_machine, "this_machine", lambda: DEBIAN_USER)
         monkeypatch.setattr(setup_tasks, "call", lambda arguments: 0)
+        monkeypatch.setattr(setup_wine, "provide", lambda: None)
         return Installer(monkeypatch)
 
     def test_passes_without_peers_elsewhere(
@@ -284,59 +285,32 @@ class TestTestTask:
         monkeypatch.setattr(setup_machine, "this_machine", lambda: DEBIAN_USER)
         monkeypatch.setattr(setup_machine, "missing_peers", lambda machine: [])
         monkeypatch.setattr(setup_tasks, "call", lambda arguments: 0)
+        monkeypatch.setattr(setup_wine, "provide", lambda: None)
         monkeypatch.setenv("CI", "true")
         assert setup_tasks.test() == status
 
-
-class TestWindowsTask:
-    @pytest.fixture
-    def calls(self, monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
-        calls: list[list[str]] = []
-        Installer(monkeypatch, ())
-        monkeypatch.setattr(setup_machine, "this_machine", lambda: DEBIAN_USER)
-        monkeypatch.setattr(setup_machine, "missing_for_windows", lambda machine: [])
-        monkeypatch.setattr(setup_wine, "provide", lambda: None)
-        monkeypatch.setattr(setup_tasks, "call", lambda arguments: calls.append(arguments) or 0)
-        return calls
-
-    def test_runs_the_tests_that_no_other_task_runs(self, calls: list[list[str]]) -> None:
-        assert setup_tasks.windows() == 0
-        assert [command[-1] for command in calls] == ["tests/windows"]
-        collect = [sys.executable, "-m", "pytest", "--collect-only", "-q", "-p", "no:cacheprovider"]
-        for arguments, is_there in ([], False), (["tests/windows"], True):
-            done = subprocess.run([*collect, *arguments], cwd=ROOT, capture_output=True, text=True)
-            assert ("test_windows_console.py" in done.stdout) is is_there
-
-    @pytest.mark.parametrize("machine", [WINDOWS, HOMEBREW])
-    def test_needs_linux(
-        self, machine: Machine, calls: list[list[str]], monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        monkeypatch.setattr(setup_machine, "this_machine", lambda: machine)
-        with pytest.raises(setup_tasks.SetupError, match="Linux"):
-            setup_tasks.windows()
-        assert not calls
-
-    def test_says_which_packages_are_missing(
+    @pytest.mark.parametrize(
+        ("machine", "ci", "status"),
+        [(DEBIAN_USER, "", 0), (DEBIAN_USER, "true", 1), (WINDOWS, "true", 0)],
+    )
+    def test_says_why_there_is_no_windows_where_wine_should_make_one(
         self,
-        calls: list[list[str]],
+        machine: Machine,
+        ci: str,
+        status: int,
+        verdict: Installer,
         monkeypatch: pytest.MonkeyPatch,
         capsys: pytest.CaptureFixture[str],
-    ) -> None:
-        monkeypatch.setattr(setup_machine, "missing_for_windows", lambda machine: ["wine64"])
-        assert setup_tasks.windows() == 1
-        assert "wine64" in capsys.readouterr().out
-        assert not calls
-
-    def test_says_why_there_is_no_windows(
-        self, calls: list[list[str]], monkeypatch: pytest.MonkeyPatch
     ) -> None:
         def refuse() -> None:
             raise setup_wine.NoWindows("Wine does not run here")
 
+        monkeypatch.setenv("CI", ci)
+        monkeypatch.setattr(setup_machine, "missing_peers", lambda machine: [])
+        monkeypatch.setattr(setup_machine, "this_machine", lambda: machine)
         monkeypatch.setattr(setup_wine, "provide", refuse)
-        with pytest.raises(setup_tasks.SetupError, match="Wine does not run here"):
-            setup_tasks.windows()
-        assert not calls
+        assert setup_tasks.test() == status
+        assert ("Wine does not run here" in capsys.readouterr().out) is (machine is DEBIAN_USER)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Wine is had elsewhere")

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import socket
+import sys
 import time
 from types import SimpleNamespace
 
@@ -43,7 +45,38 @@ def packets(*payloads):
     return [(HEADER, payload) for payload in payloads]
 
 
+class OfMacOS(socket.socket):
+    """Sends no datagram larger than its send buffer, 9,216 bytes by default."""
+
+    send_buffer = 9216
+
+    def setsockopt(self, level, option, value):
+        super().setsockopt(level, option, value)
+        if (level, option) == (socket.SOL_SOCKET, socket.SO_SNDBUF):
+            self.send_buffer = value
+
+    def send(self, data):
+        if len(data) > self.send_buffer:
+            raise OSError(errno.EMSGSIZE, "Message too long")
+        return super().send(data)
+
+
 class TestUdp:
+    @pytest.mark.skipif(sys.platform == "win32", reason="Windows bounds it by datagrams")
+    def test_what_comes_to_our_ports_and_nobody_reads_costs_next_to_nothing(self, viewer):
+        sink = UdpSink(HOST, HOST, port_of(viewer))
+        (rtp,) = sink.sockets
+        for _ in range(500):
+            viewer.sendto(bytes(1000), rtp.getsockname())
+        kept = 0
+        try:
+            while rtp.recv(2000):
+                kept += 1
+        except BlockingIOError:
+            pass
+        assert kept < 10
+        sink.close()
+
     def test_packets_are_gathered_from_their_pieces(self, sink, viewer):
         sink.send([(HEADER, memoryview(b"slice"))])
         data, address = viewer.recvfrom(100)
@@ -63,6 +96,15 @@ class TestUdp:
     def test_a_frame_in_the_largest_packets(self, sink, viewer):
         sink.send(packets(b"a" * 65_495, b"b" * 1000))
         assert [len(viewer.recv(65_535)) for _ in range(2)] == [65_507, 1012]
+
+    @pytest.mark.parametrize("size", [9217, 65_495])
+    def test_a_frame_of_the_lab_is_no_datagram_too_large_for_macos(self, viewer, monkeypatch, size):
+        with monkeypatch.context() as patch:
+            patch.setattr(socket, "socket", OfMacOS)
+            sink = UdpSink(HOST, HOST, port_of(viewer))
+        sink.send(packets(b"x" * size))
+        assert len(viewer.recv(65_535)) == 12 + size
+        sink.close()
 
     def test_the_lab_has_one_port(self, sink):
         assert (len(sink.sockets), sink.server_port) == (1, None)
@@ -130,11 +172,11 @@ class TestUdp:
 
 
 class Clock:
-    """Stands in for time.monotonic."""
+    """Stands in for the clock of media."""
 
     def __init__(self, monkeypatch):
         self.now = 1000.0
-        monkeypatch.setattr(module.time, "monotonic", lambda: self.now)
+        monkeypatch.setattr(module, "steady", lambda: self.now)
 
 
 @pytest.fixture
@@ -266,6 +308,8 @@ class TestInterleaved:
         numbers = frames_in(bytes(data))
         assert numbers == sorted(set(numbers))
         assert len(numbers) == 3000 - connection.dropped_frames
+        dropped = connection.dropped_frames
+        assert sink.not_sent == (dropped, 2 * dropped, dropped * (6 * 200 + 6))
 
 
 def frames_in(data):

@@ -6,6 +6,9 @@ import shutil
 
 import pytest
 from certificates import need
+
+pytest.importorskip("resource", reason="the soak counts what POSIX lends a process")
+
 from soak.good import WAYS
 from soak.hostile import ACTS
 from soak.report import Limits

@@ -29,6 +29,7 @@ from standard_clients import (
 from standard_servers import Picture, interleaved, report_blocks, rtcp_packets, taken_apart
 
 from rtplab.serving.media.library import MovieLibrary
+from rtplab.serving.rtp.transmission import BYE_DELAY
 from rtplab.serving.rtsp.service import Service
 from Server import Server
 
@@ -148,7 +149,7 @@ def test_replies_to_the_byte(client: StandardClient) -> None:
     for number, method in enumerate(("GET_PARAMETER", "SET_PARAMETER", "PAUSE", "TEARDOWN"), 5):
         golden = pattern("200 OK", f"CSeq: {number}", session)
         assert golden.match(client.ask_in_session(method).raw)
-    golden = pattern("454 Session Not Found", "CSeq: 9")
+    golden = pattern("454 Session Not Found: no session {} on this connection", "CSeq: 9")
     assert golden.match(client.ask_in_session("PLAY").raw)
 
 
@@ -451,6 +452,19 @@ def test_sender_reports(long_client, monkeypatch, transport) -> None:
     assert socket.gethostname().encode() not in reports[0]["cname"]
 
 
+@BOTH
+def test_the_report_with_bye_is_of_its_moment(folder, transport) -> None:
+    """Half a second after the last frame, so does its timestamp say."""
+    with serving(folder) as port, StandardClient(port, "movie.Mjpeg") as client:
+        client.watch(transport, "npt=0-0.2")
+        assert client.wait(lambda: goodbyes(client))
+        first, last = (sender_report_of(client.rtcp_packets[index]) for index in (0, -1))
+        ticks = (last["timestamp"] - first["timestamp"]) & 0xFFFFFFFF
+        seconds = last["wall clock"] - first["wall clock"]
+        assert seconds > BYE_DELAY
+        assert ticks / 90_000 == pytest.approx(seconds, abs=0.06)
+
+
 def sender_report_of(compound: bytes) -> dict:
     (kind, count, body), (second, names, name) = rtcp_packets(compound)[:2]
     assert (kind, count, second, names) == (200, 0, 202, 1)
@@ -501,6 +515,8 @@ def test_a_silent_session_expires(impatient, transport) -> None:
     with StandardClient(impatient, "long.Mjpeg") as client:
         assert client.set_up(transport)["Session"].endswith(";timeout=1")
         client.play()
+        if transport == "tcp":
+            client.ask_in_session("PAUSE")  # else it would take frames
         begun = time.monotonic()
         assert client.wait(lambda: client.closed, 3)
         assert 0.8 < time.monotonic() - begun < 2
@@ -508,6 +524,16 @@ def test_a_silent_session_expires(impatient, transport) -> None:
         client.wait(lambda: False, 0.2)
         assert len(client.rtp_packets) == count
         assert goodbyes(client)
+
+
+@pytest.mark.alone
+def test_who_takes_frames_by_tcp_need_say_nothing(impatient) -> None:
+    """As yellowstone does. When it pauses, it does not take any, and is silent."""
+    with StandardClient(impatient, "long.Mjpeg") as client:
+        client.watch("tcp")
+        assert not client.wait(lambda: client.closed, 3.5)
+        client.ask_in_session("PAUSE")
+        assert client.wait(lambda: client.closed, 3.5)
 
 
 @pytest.mark.alone
@@ -538,7 +564,8 @@ def test_requests_keep_a_session(impatient, method) -> None:
 def test_junk_does_not_keep_a_session(impatient, transport, junk) -> None:
     with StandardClient(impatient, "long.Mjpeg") as client:
         client.set_up(transport)
-        client.play()
+        if transport == "udp":
+            client.play()
         begun = time.monotonic()
         while not client.closed and time.monotonic() < begun + 4:
             try:
@@ -631,7 +658,7 @@ def test_options_that_are_required(client, option, method) -> None:
 
 @pytest.mark.parametrize("method", ["DESCRIBE", "SETUP", "PLAY", "PAUSE", "TEARDOWN"])
 def test_a_movie_must_be_named(client, method) -> None:
-    """RFC 2326 section 11.3.4: 405, and what the server as a whole allows."""
+    """RFC 2326 section 11.3.1: 405, and what the server as a whole allows."""
     reply = client.ask(method, "*")
     assert reply.status == 405
     assert reply["Allow"] == "OPTIONS, GET_PARAMETER, SET_PARAMETER"

@@ -13,8 +13,9 @@ from movies import MOVIE, jpeg_of_size, write_movie
 from rtplab.movies.movie import Movie
 from rtplab.protocol.rtp import rtcp
 from rtplab.protocol.rtp.rtpjpeg import parse_payload
-from rtplab.serving.media.payloads import MAX_LAB_FRAME, FrameCache, RtpJpeg, WholeFrames
+from rtplab.serving.media.payloads import MAX_LAB_FRAME, Media, RtpJpeg, WholeFrames
 from rtplab.serving.rtp.reports import SenderReports
+from rtplab.serving.rtp.sinks import NotSent
 from rtplab.serving.rtp.stream import RtpStream
 from RtpPacket import RtpPacket
 
@@ -29,6 +30,7 @@ class Sink:
         self.max_burst = max_burst
         self.bursts = []
         self.reports = []
+        self.not_sent = NotSent()
 
     def send(self, packets):
         self.bursts.append([decoded(b"".join(packet)) for packet in packets])
@@ -60,9 +62,9 @@ def new_stream(sink, *, number=1, timestamp=0, marker=False):
     )
 
 
-def send(stream, payloads, duration=FRAME):
+def send(stream, payloads, duration=FRAME, now=0.0):
     """Send a frame in all its bursts; return the share of the frame's time of each."""
-    stream.begin_frame(payloads, duration)
+    stream.begin_frame(payloads, duration, now)
     shares = [stream.send_burst()]
     while stream.is_within_frame:
         shares.append(stream.send_burst())
@@ -119,7 +121,7 @@ def test_timestamps_do_not_drift():
     sink = Sink()
     stream = new_stream(sink)
     for _ in range(3600 * 29 + 1):
-        stream.begin_frame([], 1 / 29)
+        stream.begin_frame([], 1 / 29, 0.0)
     assert stream.timestamp == pytest.approx(3600 * 90_000 + 90_000 / 29, abs=1)
 
 
@@ -159,7 +161,7 @@ def test_any_frames(sizes, first, max_burst):
 def test_a_report_says_what_was_sent():
     sink = Sink()
     stream = new_stream(sink)
-    send(stream, [b"abc", b"de"])
+    send(stream, [b"abc", b"de"], now=100.0)
     reports = SenderReports(stream, "name")
     for now, sent in ((100.0, 1), (100.1, 1), (102.4, 1), (110.0, 2)):
         reports.send_if_due(now)
@@ -170,6 +172,50 @@ def test_a_report_says_what_was_sent():
     # The frame just sent belongs to the time of the report (RFC 3550 section 6.4.1).
     assert (report.ssrc, report.rtp_timestamp) == (0xCAFEBABE, 0)
     assert (report.packet_count, report.octet_count) == (2, 5)
+
+
+def payloads_of(media: Media, number: int, limit: int) -> list[bytes] | None:
+    """What is made of a frame for a way that takes `limit` bytes in one piece."""
+    return media.cut(number, media.movie.frame(number), media.size_for(limit))
+
+
+def test_what_the_sink_has_not_sent_does_not_count():
+    """Over TCP a frame is dropped whole if the viewer is slow; it has its numbers all the same."""
+    sink = Sink()
+    stream = new_stream(sink)
+    send(stream, [b"abc", b"de"])
+    send(stream, [b"fg", b"h"])
+    sink.not_sent = NotSent(1, 2, 3)
+    assert (stream.frames_sent, stream.packets_sent, stream.bytes_sent) == (1, 2, 5)
+    assert stream.sequence_number == 5
+    report = stream.sender_report(0.0, 0.0)
+    assert (report.packet_count, report.octet_count) == (2, 5)
+
+
+def test_a_report_s_timestamp_is_of_its_moment():
+    stream = new_stream(Sink(), timestamp=2**32 - 100)
+    assert stream.sender_report(1000.0, 0.0).rtp_timestamp == 2**32 - 100, "before the first frame"
+    stream.begin_frame([b"frame"], FRAME, 50.0)
+    stream.send_burst()
+    assert stream.sender_report(50.0, 0.0).rtp_timestamp == 2**32 - 100
+    assert stream.sender_report(50.02, 0.0).rtp_timestamp == 1700
+    assert stream.sender_report(110.0, 0.0).rtp_timestamp == 60 * 90_000 - 100
+
+
+def test_reports_take_no_more_than_their_share_of_a_slow_stream():
+    """RFC 3550 section 6.2: a quarter of a twentieth. Here that is 10 bytes a second."""
+    sink = Sink()
+    stream = new_stream(sink)
+    reports = SenderReports(stream, "name")
+    moments, sent = [], 0
+    for now in range(1000, 1400):
+        send(stream, [bytes(800)])
+        reports.send_if_due(float(now))
+        if len(sink.reports) > sent:
+            sent += 1
+            moments.append(now)
+    assert sum(len(report) + 28 for report in sink.reports) < 0.0125 * 800 * 400 * 1.3
+    assert len(moments) > 20
 
 
 # --- The lab's payload ---------------------------------------------------------------------------
@@ -186,20 +232,11 @@ def test_a_report_says_what_was_sent():
 )
 def test_a_lab_frame_is_whole_unless_no_datagram_can_hold_it(tmp_path, size, pieces):
     frame = jpeg_of_size(size)
-    media = WholeFrames(Movie(write_movie(tmp_path / "movie.Mjpeg", [frame])), FrameCache())
-    payloads = media.payloads(1, 100)
-    assert media.payloads(1, 100) is payloads, "read once for all viewers"
+    media = WholeFrames(Movie(write_movie(tmp_path / "movie.Mjpeg", [frame])))
+    payloads = payloads_of(media, 1, 100)
     assert [len(payload) for payload in payloads] == pieces
     assert b"".join(payloads) == frame
     assert MAX_LAB_FRAME == 65_495
-
-
-def test_frames_are_kept_for_who_comes_later_as_long_as_the_file_is_unchanged(tmp_path):
-    path, cache = write_movie(tmp_path / "movie.Mjpeg", [jpeg_of_size(5000)]), FrameCache()
-    kept = WholeFrames(Movie(path), cache).payloads(1, 100)
-    assert WholeFrames(Movie(path), cache).payloads(1, 100) is kept
-    write_movie(path, [jpeg_of_size(6000)])
-    assert len(WholeFrames(Movie(path), cache).payloads(1, 100)[0]) == 6000
 
 
 @pytest.fixture
@@ -214,16 +251,16 @@ def partly_damaged(tmp_path):
 
 def test_a_damaged_frame_is_left_out_for_all_when_it_is_due_and_said_once(partly_damaged, caplog):
     frames, path = partly_damaged
-    movie, cache = Movie(path), FrameCache()
+    movie = Movie(path)
     for _ in range(2):
-        media = WholeFrames(movie, cache)
-        found = [media.payloads(number, 65_535) for number in (1, 2, 3, 4)]
+        media = WholeFrames(movie)
+        found = [payloads_of(media, number, 65_535) for number in (1, 2, 3, 4)]
         assert found == [[frames[0]], [], [], [frames[3]]]
-    standard = RtpJpeg(movie, 1440, cache)
+    standard = RtpJpeg(movie, 1440, lambda: None)
     with without_pillow():
+        found = [payloads_of(standard, number, 65_535) for number in (1, 2, 3, 4)]
         for number in (1, 2, 3, 4):
-            standard.prepare(number)
-        found = [standard.payloads(number, 65_535) for number in (1, 2, 3, 4)]
+            standard.prepare(number, 0)
     assert [bool(payloads) for payloads in found] == [True, False, False, True]
     (message,) = caplog.messages
     assert message.startswith(r"movie\n.Mjpeg: frame 2") and "left out" in message
@@ -242,12 +279,11 @@ def without_pillow():
     ("limit", "largest"), [(65_535, 1440), (1440, 1440), (1439, 1220), (560, 492), (100, 492)]
 )
 def test_a_narrow_path_gets_smaller_packets(limit, largest):
-    media = RtpJpeg(Movie(MOVIE), 1440, FrameCache())
-    payloads = media.payloads(1, limit)
+    media = RtpJpeg(Movie(MOVIE), 1440, lambda: None)
+    payloads = payloads_of(media, 1, limit)
     sizes = list(map(len, payloads))
     assert set(sizes[:-1]) == {largest} and sizes[-1] <= largest
-    assert media.payloads(1, limit) is payloads, "cut once for all who need this size"
-    assert _scan(payloads) == _scan(media.payloads(1, 65_535))
+    assert _scan(payloads) == _scan(payloads_of(media, 1, 65_535))
 
 
 def _scan(payloads):

@@ -16,6 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from processes import ServerProcess, run_client
 from raw_rtsp import HOST, LIMIT, Peer, running_server
+from systems import end_listening
 
 from rtplab.protocol.rtsp.auth import BasicCredentials
 from rtplab.protocol.rtsp.messages import InterleavedFrame
@@ -276,7 +277,7 @@ def answering(said: bytes) -> Iterator[int]:
         thread = threading.Thread(target=serve)
         thread.start()
         yield listener.getsockname()[1]
-        listener.shutdown(socket.SHUT_RDWR)
+        end_listening(listener)
         thread.join()
 
 

@@ -21,13 +21,20 @@ from test_multicast import GROUP, free_even_port, group_member
 from test_recoding import scene
 
 from rtplab.serving.admission.limits import Limits
-from rtplab.serving.media.payloads import MediaStore, RtpJpeg
+from rtplab.serving.media.feed import Feed
+from rtplab.serving.media.library import MovieLibrary
+from rtplab.serving.media.payloads import RtpJpeg
+from rtplab.serving.media.store import MediaStore, OpenMovie
+from rtplab.serving.process.server import RtspServer
+from rtplab.serving.process.status import StatusReporter
+from rtplab.serving.rtp.live import Channel, LiveStream
 from rtplab.serving.rtp.multicast import MulticastChannels, parse_group
 from rtplab.serving.rtp.pacer import Pacer
 from rtplab.serving.rtp.sinks import InterleavedSink
 from rtplab.serving.rtp.stream import RtpStream
 from rtplab.serving.rtp.transmission import Transmission
 from rtplab.serving.rtsp.connection import RtspConnection
+from rtplab.serving.rtsp.service import Service
 from rtplab.serving.rtsp.session import Session
 from rtplab.serving.scaling import exposition
 from rtplab.serving.scaling.exposition import MetricsServer, open_metrics_listeners
@@ -42,7 +49,7 @@ class Unforeseen(Exception):
     """Of no kind that anybody catches by name."""
 
 
-KINDS = [Unforeseen, ZeroDivisionError, RuntimeError, KeyError]
+KINDS = [Unforeseen, RuntimeError, KeyError, RecursionError, MemoryError, UnicodeError]
 
 
 def failing(kind: type[Exception] = Unforeseen) -> Callable[..., None]:
@@ -104,11 +111,11 @@ def test_a_method_that_fails_is_answered_and_the_connection_lives_on(
 @pytest.mark.parametrize(
     ("method", "owner", "name"),
     [
-        ("DESCRIBE", MediaStore, "rtp_jpeg"),
+        ("DESCRIBE", OpenMovie, "rtp_jpeg"),
         ("SETUP", MediaStore, "rtp_jpeg"),
         ("PLAY", Session, "go_to"),
         ("PLAY", Session, "play_headers"),
-        ("PLAY", RtpJpeg, "prepare"),
+        ("PLAY", Feed, "prepare"),
         ("TEARDOWN", Transmission, "say_goodbye"),
         ("TEARDOWN", InterleavedSink, "close"),
     ],
@@ -133,14 +140,20 @@ def test_what_fails_below_a_method_can_be_asked_for_again(
 # --- In a stream ---------------------------------------------------------------------------------
 
 
-def fails_at(count: int, monkeypatch: pytest.MonkeyPatch, owner: type, name: str) -> None:
+def fails_at(
+    count: int,
+    monkeypatch: pytest.MonkeyPatch,
+    owner: type,
+    name: str,
+    kind: type[Exception] = Unforeseen,
+) -> None:
     """Have a method do its work a few times, fail once, and then work again."""
     real, left = getattr(owner, name), [count]
 
     def method(*arguments: object) -> object:
         left[0] -= 1
         if left[0] == 0:
-            raise Unforeseen(SECRET)
+            raise kind(SECRET)
         return real(*arguments)
 
     monkeypatch.setattr(owner, name, method)
@@ -149,7 +162,7 @@ def fails_at(count: int, monkeypatch: pytest.MonkeyPatch, owner: type, name: str
 @pytest.mark.parametrize("frame", [1, 3])
 @pytest.mark.parametrize(
     ("owner", "name"),
-    [(Transmission, "send_due"), (RtpJpeg, "payloads"), (InterleavedSink, "send")],
+    [(Transmission, "send_due"), (Feed, "frame"), (InterleavedSink, "send")],
 )
 def test_a_frame_that_fails_ends_the_stream_with_bye_and_one_line(
     port: int,
@@ -167,6 +180,40 @@ def test_a_frame_that_fails_ends_the_stream_with_bye_and_one_line(
         viewer.forget_media()
         assert viewer.play("Range: npt=0-").status == 200
         viewer.next_packet()
+
+
+@pytest.mark.parametrize("frame", [1, 3])
+def test_a_frame_that_can_not_be_cut_ends_the_stream_with_bye(
+    port: int, frame: int, monkeypatch: pytest.MonkeyPatch, log: pytest.LogCaptureFixture
+) -> None:
+    fails_at(frame, monkeypatch, RtpJpeg, "cut")
+    with StandardClient(port) as viewer:
+        viewer.watch()
+        assert viewer.wait(lambda: goodbyes(viewer))
+        assert ["is sent no more" in line for line in told(log)] == [False, True]
+        viewer.forget_media()
+        assert viewer.play("Range: npt=0-").status == 200
+        viewer.next_packet()
+        assert viewer.wait(lambda: viewer.pictures > 5)
+
+
+@pytest.mark.parametrize("frame", [1, 3])
+@pytest.mark.parametrize("kind", KINDS[1:])
+def test_whatever_kind_it_is_the_stream_ends_with_bye_and_the_session_is_ready(
+    port: int,
+    frame: int,
+    kind: type[Exception],
+    monkeypatch: pytest.MonkeyPatch,
+    log: pytest.LogCaptureFixture,
+) -> None:
+    fails_at(frame, monkeypatch, RtpJpeg, "cut", kind)
+    with StandardClient(port) as viewer:
+        viewer.watch()
+        assert viewer.wait(lambda: goodbyes(viewer))
+        assert SECRET.encode() not in b"".join(packet for _, packet in viewer.frames)
+        assert viewer.ask_in_session("PAUSE").status == 200
+        assert viewer.play().status == 200
+    assert ["is sent no more" in line for line in told(log)] == [False, True]
 
 
 def test_the_rest_of_a_frame_that_fails_does_not_keep_pause_from_its_work(
@@ -223,6 +270,79 @@ def test_a_deadline_that_is_no_time_drops_one_stream_only(log: pytest.LogCapture
     assert len(told(log)) == 1
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_pacer_that_fails_goes_on(
+    kind: type[Exception], monkeypatch: pytest.MonkeyPatch, log: pytest.LogCaptureFixture
+) -> None:
+    fails_at(1, monkeypatch, Pacer, "_wait", kind)
+    pacer, done = Pacer(), threading.Event()
+    with closing(pacer):
+        pacer.add(done.set, time.monotonic())
+        assert done.wait(LIMIT)
+    assert len(told(log)) == 1
+
+
+# --- In a live stream ----------------------------------------------------------------------------
+
+
+@pytest.fixture
+def live(small_movie: Path) -> Iterator[tuple[LiveStream, int]]:
+    """A live stream that has a picture, and the port of its server."""
+    server = RtspServer(Service(MovieLibrary(small_movie.parent)))
+    _, port = server.listen(HOST)
+    thread = threading.Thread(target=server.serve)
+    thread.start()
+    try:
+        cam = server.service.live.publish("cam", 20.0)
+        cam.show(lambda: frames_of(small_movie)[0])
+        yield cam, port
+    finally:
+        server.stop()
+        thread.join()
+
+
+@pytest.mark.parametrize("kind", [Unforeseen, MemoryError])
+@pytest.mark.parametrize(
+    ("owner", "name"),
+    [(LiveStream, "_show_to_all"), (Channel, "show"), (Channel, "finish"), (LiveStream, "join")],
+)
+def test_a_live_stream_that_fails_ends_with_bye(
+    live: tuple[LiveStream, int],
+    small_movie: Path,
+    kind: type[Exception],
+    owner: type,
+    name: str,
+    monkeypatch: pytest.MonkeyPatch,
+    log: pytest.LogCaptureFixture,
+) -> None:
+    cam, port = live
+    with StandardClient(port, "cam") as viewer:
+        assert viewer.set_up("udp").status == 200
+        if name != "join":
+            assert viewer.play().status == 200
+            assert viewer.wait(lambda: viewer.media(0))
+        with monkeypatch.context() as patched:
+            patched.setattr(owner, name, failing(kind))
+            if name == "join":
+                assert viewer.play().status == 200
+            else:
+                cam.show(lambda: frames_of(small_movie)[1])
+            assert viewer.wait(lambda: goodbyes(viewer))
+        assert viewer.ask_in_session("PAUSE").status == 200
+    with StandardClient(port) as other:
+        assert other.set_up("tcp").status == 200
+    assert told(log)
+
+
+def test_who_plays_a_live_stream_that_has_just_ended_gets_bye(live: tuple[LiveStream, int]) -> None:
+    cam, port = live
+    with StandardClient(port, "cam") as viewer:
+        assert viewer.set_up("udp").status == 200
+        cam.close()
+        assert viewer.play().status == 200
+        assert viewer.wait(lambda: goodbyes(viewer))
+
+
 # --- In a client's thread ------------------------------------------------------------------------
 
 
@@ -259,7 +379,7 @@ def test_a_session_that_can_not_be_closed_frees_the_rest(
 # --- Between accept and the worker ---------------------------------------------------------------
 
 
-@pytest.mark.parametrize("kind", [OSError, Unforeseen])
+@pytest.mark.parametrize("kind", [OSError, *KINDS])
 @pytest.mark.parametrize("name", ["__init__", "run"])
 def test_a_client_that_can_not_be_taken_in_is_dropped_alone(
     port: int, kind: type[Exception], name: str, monkeypatch: pytest.MonkeyPatch
@@ -270,6 +390,42 @@ def test_a_client_that_can_not_be_taken_in_is_dropped_alone(
             assert peer.is_hung_up()
     with StandardClient(port) as viewer:
         assert viewer.set_up("tcp").status == 200
+
+
+@pytest.mark.parametrize("kind", [OSError, *KINDS])
+def test_an_accept_that_fails_does_not_end_the_server(
+    port: int, kind: type[Exception], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failed = threading.Event()
+
+    def fail(listener: socket.socket) -> None:
+        failed.set()
+        raise kind(SECRET)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(socket.socket, "accept", fail)
+        with Peer(port) as peer:
+            assert failed.wait(LIMIT)
+            patched.undo()
+            assert peer.ask("OPTIONS", "*").status == 200
+
+
+@pytest.mark.parametrize("kind", [OSError, *KINDS])
+def test_a_status_line_that_fails_does_not_end_the_server(
+    small_movie: Path, kind: type[Exception], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(StatusReporter, "print_if_due", failing(kind))
+    server = RtspServer(Service(MovieLibrary(small_movie.parent)))
+    _, port = server.listen(HOST)
+    status = StatusReporter(Metrics(server.service.pacer), 0.01, "status")
+    thread = threading.Thread(target=server.serve, args=(status,))
+    thread.start()
+    try:
+        with Peer(port) as peer:
+            assert peer.ask("OPTIONS", "*").status == 200
+    finally:
+        server.stop()
+        thread.join()
 
 
 @pytest.mark.parametrize("name", ["setsockopt", "getsockname"])

@@ -28,6 +28,7 @@ BOTH_WAYS = {
     "rtsp://[::1]:5678/m": RtspUrl("rtsp", "::1", 5678, "/m"),
     "rtsp://[2001:db8::7]/m": RtspUrl("rtsp", "2001:db8::7", 554, "/m"),
     "rtsp://host/\udcff": RtspUrl("rtsp", "host", 554, "/\udcff"),
+    "rtsp://[fe80::1%25eth0]/m": RtspUrl("rtsp", "fe80::1%eth0", 554, "/m"),
 }
 
 
@@ -44,6 +45,8 @@ def test_both_ways(text: str, url: RtspUrl) -> None:
         ("rtsp://host", "rtsp://host/"),
         ("rtsp://host:/m#part", "rtsp://host/m"),
         ("rtsp://ann:secret@host/m", "rtsp://host/m"),
+        ("rtsp://ann:p@ss@host/m", "rtsp://host/m"),
+        ("rtsp://[fe80::1%eth0]/m", "rtsp://[fe80::1%25eth0]/m"),
     ],
 )
 def test_as_users_write_it(text: str, shown: str) -> None:
@@ -156,6 +159,37 @@ def test_the_server_looks_for_a_name_that_is_no_text(small_movie: Path) -> None:
         for uri in (f"{peer.base}/\udcff", "rtsp://\udcff:x@h/m", "rtsp://h\udcff/m"):
             assert peer.ask("DESCRIBE", uri).status == 404
         assert peer.ask("DESCRIBE", f"{peer.base}/{small_movie.name}").status == 200
+
+
+SECRETS = [
+    "rtsp://ann:p@zz@host/m",
+    "rtsp://ann:p/zz@host/m",
+    "rtsp://ann:p?zz@host/m",
+    "rtsp://ann:p#zz@host/m",
+    "rtsp://ann:pqzz@",
+    "rtsp://ann:pqzz@host:port/m",
+    "rtsp://ann:p[zz@host/m",
+    "rtsp://ann:pqzz@[host/m",
+    "rtsp:/ann:pqzz@host/m",
+    "ann:pqzz@host/m",
+    "http://ann:pqzz@host/m",
+]
+
+
+@pytest.mark.parametrize("text", SECRETS)
+def test_no_part_of_a_password_is_shown(text: str) -> None:
+    try:
+        shown = str(parse_url(text))
+    except MessageError as error:
+        shown = str(error)
+    assert "z" not in shown and "ann" not in shown
+    if "://" in text:
+        assert "z" not in without_password(f"DESCRIBE {text} RTSP/1.0")
+
+
+def test_what_follows_the_host_is_no_password() -> None:
+    for text in ("rtsp://host/a@b", "rtsp://host:5678/a@b/c:d@e", "rtsp://[::1]:5678/a@b"):
+        assert without_password(text) == text
 
 
 # --- Whatever is given ---------------------------------------------------------------------------

@@ -138,7 +138,7 @@ def test_ctrl_c_reaches_all_and_ends_them_with_status_0(small_movie):
             os.killpg(process.pid, signal.SIGINT)
             _, errors = process.communicate(timeout=LIMIT)
     assert process.returncode == 0, errors
-    assert f"{name} gone\n" in errors  # the worker has ended its sessions, and not just died
+    assert f"{name} gone: " in errors  # the worker has ended its sessions, and not just died
     assert "Traceback" not in errors
     assert not any(map(runs, workers))
 
@@ -155,10 +155,30 @@ def test_a_port_that_other_workers_have_is_in_use(server, small_movie):
 def test_listeners_share_one_port():
     listeners = open_listeners(HOST, 0, 3)
     try:
-        assert len({listener.getsockname() for listener in listeners}) == 1
+        assert len({listener.getsockname() for (listener,) in listeners}) == 1
     finally:
-        for listener in listeners:
+        for (listener,) in listeners:
             listener.close()
+
+
+@pytest.mark.skipif(not socket.has_ipv6, reason="IPv6")
+def test_workers_listen_by_both_families_unless_told_otherwise(small_movie):
+    command = [sys.executable, ROOT / "Server.py", "0", "--workers", "2"]
+    with subprocess.Popen(
+        [*command, "--media", small_movie.parent], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+    ) as server:
+        try:
+            addresses = [server.stdout.readline().split()[-1].decode() for _ in range(2)]
+            ports = {address.rpartition(":")[2] for address in addresses}
+            assert len(ports) == 1
+            for host in (HOST, "::1"):
+                with socket.create_connection((host, int(*ports)), LIMIT) as control:
+                    control.sendall(b"OPTIONS * RTSP/1.0\r\nCSeq: 1\r\n\r\n")
+                    assert b" 200 OK" in control.recv(4096)
+            server.terminate()
+            assert server.wait(LIMIT) == 0
+        finally:
+            server.kill()
 
 
 ALWAYS_DYING = f"""

@@ -20,12 +20,9 @@ APT_PEERS = (
     *("gstreamer1.0-tools", "gstreamer1.0-plugins-base", "gstreamer1.0-plugins-good"),
     *("gstreamer1.0-rtsp", "gir1.2-gst-rtsp-server-1.0", "python3-gi"),
     *("haproxy", "tshark", "iproute2", "openssl", "glib-networking"),
-    *("gcc", "libc6-dev", "rtsp-server-perl"),
+    *("gcc", "libc6-dev", "rtsp-server-perl", "wine", "wine64", "chromium"),
 )
 """The Debian packages of the tests. docs/CONTRIBUTING.md gives the reason for each."""
-
-APT_WINE = ("wine", "wine64", "xvfb", "xdotool")
-"""The Debian packages of the tests on Windows."""
 
 APT_NPM = ("nodejs", "npm")
 """Those that bring npm, where there is none: others than Debian's put it into a single package."""
@@ -139,11 +136,6 @@ def missing_peers(machine: Machine) -> list[str]:
     if machine.packager == "brew":
         return [formula for command, formula in BREW_PEERS.items() if not shutil.which(command)]
     return []
-
-
-def missing_for_windows(machine: Machine) -> list[str]:
-    """The packages of the tests on Windows that are not installed."""
-    return missing_packages(APT_WINE) if machine.packager == "apt-get" else []
 
 
 def missing_packages(packages: Sequence[str]) -> list[str]:

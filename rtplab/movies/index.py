@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from fractions import Fraction
 from typing import NamedTuple
 
 from rtplab.protocol.errors import MovieError
@@ -26,6 +27,17 @@ MAX_PICTURE = 32 << 20
 # Damaged pictures in one file, after which the rest of it is left out. A movie with so many is
 # none, and junk may pretend to have one every few bytes; so many take about half a second.
 MAX_DAMAGED = 50_000
+
+# Frames a second that a file may ask for, as `--fps` takes them: others stand there by mistake.
+SLOWEST, FASTEST = Fraction(1, 10), Fraction(1000)
+
+
+def possible_rate(frames: int | Fraction, seconds: int | Fraction) -> Fraction | None:
+    """Return so many frames in so many seconds as a rate; None if no movie has such a one."""
+    if seconds <= 0:
+        return None
+    rate = Fraction(frames) / seconds
+    return rate if SLOWEST <= rate <= FASTEST else None
 
 
 @dataclass
@@ -55,16 +67,36 @@ class LeftOut:
         if not self.places:
             return ""
         places = "1 place" if self.places == 1 else f"{self.places:,} places, the first"
-        return f"left out {self.bytes:,} bytes in {places} at byte {self.first}: {self.problem}"
+        bytes = "1 byte" if self.bytes == 1 else f"{self.bytes:,} bytes"
+        return f"left out {bytes} in {places} at byte {self.first}: {self.problem}"
+
+
+@dataclass
+class Places:
+    """How many pictures something holds for, and where the first of them is."""
+
+    pictures: int = 0
+    first: int = 0
+
+    def add(self, start: int) -> None:
+        """Count the picture at `start`."""
+        if not self.pictures:
+            self.first = start
+        self.pictures += 1
+
+    def __str__(self) -> str:
+        count = "1 picture" if self.pictures == 1 else f"{self.pictures:,} pictures, the first"
+        return f"{count} at byte {self.first}"
 
 
 @dataclass
 class Index:
     """The frames of a file as (offset, length) in bytes, and what is wrong with the rest.
 
-    A frame begins with `start`. If its length stands before it, `head_of` writes that as usual, and
-    `heads` has what stands there otherwise, by the frame's offset: so it can be seen later whether
-    the file is still the same.
+    A frame begins with `start`; where that is b"", a frame is given as it is stored. If its length
+    stands before it, `head_of` writes that as usual, and `heads` has what stands there otherwise,
+    by the frame's offset: so it can be seen later whether the file is still the same. `frame_rate`
+    is how many a second there are, if the file says so.
     `cut_off` says that the last frame is not whole. `error` is the first thing that was wrong, to
     be raised if there is no frame at all.
     """
@@ -73,7 +105,10 @@ class Index:
     start: bytes = jpeg.START_OF_IMAGE
     head_of: Callable[[int], bytes] | None = None
     heads: dict[int, bytes] = field(default_factory=dict)
+    frame_rate: Fraction | None = None
     left_out: LeftOut = field(default_factory=LeftOut)
+    endless: Places = field(default_factory=Places)  # without FFD9, which they are given with
+    misjudged: Places = field(default_factory=Places)  # whole, but of another length than is said
     cut_off: str = ""
     error: MovieError | None = None
     damaged: int = 0
@@ -89,6 +124,16 @@ class Index:
         self.error = self.error or error
         self.cut_off = f"cut off in frame {len(self.frames) + 1}: {error}"
 
+    @property
+    def damage(self) -> str:
+        """What is wrong with the file, in one line; "" if nothing is."""
+        told = [str(self.left_out)]
+        if self.endless.pictures:
+            told.append(f"put the missing end (FFD9) behind {self.endless}")
+        if self.misjudged.pictures:
+            told.append(f"found a wrong length before {self.misjudged}")
+        return "; ".join(filter(None, [*told, self.cut_off]))
+
     def has_too_much_damage(self, position: int, size: int) -> bool:
         """Tell if there is so much damage that the file is left out from `position` on."""
         if self.damaged < MAX_DAMAGED:
@@ -101,12 +146,13 @@ class Index:
 class Format(NamedTuple):
     """What Movie needs to know of a format.
 
-    `recognises` tells by the beginning of a file whether it has the format. `find_frames` finds the
-    good pictures by a Read and the file's size in bytes, or with a third argument of True all
-    frames that are announced; it raises OSError only from Read. `cost` estimates how many bytes it
-    will read, by the first PAGE bytes of the file and its size.
+    `name` is how users know it. `recognises` tells by the beginning of a file whether it has the
+    format. `find_frames` finds the good pictures by a Read and the file's size in bytes, or with a
+    third argument of True all frames that are announced; it raises OSError only from Read. `cost`
+    estimates how many bytes it will read, by the first PAGE bytes of the file and its size.
     """
 
+    name: str
     recognises: Callable[[bytes], bool]
     find_frames: Callable[[Read, int, bool], Index]
     cost: Callable[[bytes, int], int]
@@ -120,6 +166,7 @@ class Pictures:
         self.size = size  # bytes of the file: less, once it is found to have been cut shorter
         self._data = b""
         self._start = 0  # where in the file the data is from
+        self._measurer = jpeg.Measurer()
 
     def find(self, position: int, what: bytes = START_OF_PICTURE) -> int:
         """Return where `what` is next, from `position` on; `size` if it isn't there. OSError."""
@@ -135,23 +182,25 @@ class Pictures:
             self._load(position, CHUNK)
         return self.size
 
-    def measure(self, start: int) -> tuple[int, MovieError | None]:
+    def measure(self, start: int) -> jpeg.Extent:
         """As `jpeg.measure`, by offsets in the file. Raises OSError."""
         if not self._start <= start < self._end:
             self._load(start, CHUNK)
         while True:
-            end, problem = jpeg.measure(self._data, start - self._start)
+            extent = self._measurer.measure(self._data, start - self._start)
+            end, problem, lacks_end = extent
             if problem is None:
-                return self._start + end, None
+                return jpeg.Extent(self._start + end, None)
             if problem.offset < len(self._data) or self._end >= self.size:
-                return self._start + end, counted_from(self._start, problem)
+                error = counted_from(self._start, problem)
+                return jpeg.Extent(self._start + end, error, lacks_end)
             if self._start < start:
                 self._load(start, CHUNK)
             elif len(self._data) < MAX_PICTURE:
                 self._load(start, min(4 * len(self._data), MAX_PICTURE))
             else:
                 text = f"byte {start}: a picture of more than {MAX_PICTURE:,} bytes"
-                return self._start + end, MovieError(text, start)
+                return jpeg.Extent(self._start + end, MovieError(text, start))
 
     @property
     def _end(self) -> int:

@@ -10,7 +10,15 @@ from __future__ import annotations
 
 import re
 
-from rtplab.movies.index import PAGE, START_OF_PICTURE, Format, Index, Pictures, Read
+from rtplab.movies.index import (
+    PAGE,
+    START_OF_PICTURE,
+    Format,
+    Index,
+    Pictures,
+    Read,
+    counted_from,
+)
 from rtplab.protocol.errors import MovieError
 from rtplab.protocol.rtp import jpeg
 
@@ -54,7 +62,7 @@ def _cost(beginning: bytes, size: int) -> int:
     return min(size, size * PAGE // (digits + int(beginning[:digits])))
 
 
-FORMAT = Format(_recognises, _find_frames, _cost)
+FORMAT = Format("the lab's", _recognises, _find_frames, _cost)
 
 
 _five_digits = b"%05d".__mod__  # of a length in bytes
@@ -134,23 +142,31 @@ class _LabIndexer:
             go_on = end if is_chained else start
             self._leave_out(position, go_on, start, found)
             return go_on
-        picture_end, problem = self._pictures.measure(start)
-        if problem is None and (picture_end <= end or not is_chained):
-            self._take(position, start, picture_end, end)
-            if is_chained:
-                self._index.left_out.add(picture_end, end, "bytes after the end of a picture")
-                return end
-            return picture_end
         if is_chained:
-            text = "the picture is longer than its announced length" if problem is None else ""
-            error = problem or MovieError(f"byte {end}: {text}", end)
-            self._index.leave_out(position, end, error)
+            self._look_into(position, start, end)
             return end
+        picture_end, problem, _ = self._pictures.measure(start)
+        if problem is None:
+            self._index.misjudged.add(start)
+            self._take(position, start, picture_end, end)
+            return picture_end
         if end > self._size:
             return self._cut_or_damaged(position, start)
-        assert problem is not None
         self._index.leave_out(position, start, problem)
         return start
+
+    def _look_into(self, position: int, start: int, end: int) -> None:
+        """Judge a frame whose length is right, and that doesn't end as a JPEG does."""
+        picture_end, problem, lacks_end = jpeg.measure(self._read(start, end - start))
+        if lacks_end and start + picture_end == end:
+            self._index.endless.add(start)
+            self._take(position, start, end, end)
+        elif problem is not None:
+            self._index.leave_out(position, end, counted_from(start, problem))
+        else:
+            self._take(position, start, start + picture_end, end)
+            text = "bytes after the end of a picture"
+            self._index.left_out.add(start + picture_end, end, text)
 
     def _cut_or_damaged(self, position: int, start: int) -> int:
         """The frame goes beyond the end of the file, unless its length is wrong."""

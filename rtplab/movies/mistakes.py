@@ -6,12 +6,35 @@ import re
 
 LOOKED_AT = 1 << 20  # bytes from the beginning of a file that are enough to know it
 
-_CONVERT = "make a movie of it with: ffmpeg -i FILE -huffman default -q:v 5 -f mjpeg movie.mjpeg"
-_MP4 = re.compile(rb"....(ftyp|moov|mdat|wide|free|skip)", re.DOTALL)
-_RIFF = re.compile(rb"(?:RIFF|RIFX)....AVI ", re.DOTALL)
-# Start codes of sequences: H.264 (SPS or access unit delimiter), H.265 (VPS), MPEG-1, 2 and 4.
-_RAW_VIDEO = re.compile(rb"\0{2,3}\x01(?:[\x67\x27\x47\x09\x40\x46]|\xb3|\xb0|\xba)")
+CONVERT = "make a movie of it with: python -m rtplab import FILE"
+_UNPACK = "unpack it, and put the movie here"
+
 _HTML = re.compile(rb"(?:\xef\xbb\xbf)?\s*<(?:!doctype|html|head|\?xml|!--)", re.IGNORECASE)
+# A packet of 188 bytes begins with 47, three times in a row.
+_TRANSPORT_STREAM = rb"\x47.{187}\x47.{187}\x47"
+# Start codes of sequences: H.264 (SPS or access unit delimiter), H.265 (VPS), MPEG-1, 2 and 4.
+_RAW_VIDEO = rb"\0{2,3}\x01(?:[\x67\x27\x47\x09\x40\x46]|\xb3|\xb0|\xba)"
+
+_KINDS = [
+    (re.compile(pattern, re.DOTALL), kind, what_to_do)
+    for pattern, kind, what_to_do in (
+        (rb"....ftyp(?:heic|heix|mif1|msf1|avif)", "a picture in HEIF or AVIF", CONVERT),
+        (rb"....(?:ftyp|moov|mdat|wide|free|skip)", "an MP4 or QuickTime file", CONVERT),
+        (rb"\x1a\x45\xdf\xa3", "a Matroska or WebM file", CONVERT),
+        (_RAW_VIDEO, "H.264 or MPEG video", CONVERT),
+        (_TRANSPORT_STREAM, "an MPEG transport stream", CONVERT),
+        (rb"FLV\x01", "a Flash video", CONVERT),
+        (rb"OggS", "an Ogg file", CONVERT),
+        (rb"\x30\x26\xb2\x75", "a Windows Media file", CONVERT),
+        (rb"\x89PNG\r\n\x1a\n", "a PNG picture", CONVERT),
+        (rb"GIF8[79]a", "a GIF", CONVERT),
+        (rb"RIFF....WEBP", "a WebP picture", CONVERT),
+        (rb"BM.{12}\x28\0\0\0", "a BMP picture", CONVERT),
+        (rb"RIFF....WAVE|ID3", "sound without pictures", "give the name of a movie"),
+        (rb"PK\x03\x04", "a ZIP file", _UNPACK),
+        (rb"\x1f\x8b\x08", "a gzip file", _UNPACK),
+    )
+]
 
 # Line ends in so many bytes of compressed pictures: one byte of 256 is LF, and one of 256 of those
 # stands behind CR by chance.
@@ -27,14 +50,9 @@ def recognise(beginning: bytes) -> str:
         return "this is a Git LFS pointer in the movie's place: run `git lfs pull` to get the movie"
     if _HTML.match(beginning):
         return "this is a web page in the movie's place: download the file itself"
-    if _RIFF.match(beginning):
-        return f"this is an AVI file: {_CONVERT}"
-    if _MP4.match(beginning):
-        return f"this is an MP4 or QuickTime file: {_CONVERT}"
-    if beginning.startswith(b"\x1a\x45\xdf\xa3"):
-        return f"this is a Matroska or WebM file: {_CONVERT}"
-    if _RAW_VIDEO.match(beginning):
-        return f"this is H.264 or MPEG video: {_CONVERT}"
+    for pattern, kind, what_to_do in _KINDS:
+        if pattern.match(beginning):
+            return f"this is {kind}: {what_to_do}"
     return ""
 
 

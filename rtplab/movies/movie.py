@@ -8,20 +8,32 @@ from __future__ import annotations
 
 import os
 import threading
+from collections.abc import Sequence
+from typing import NamedTuple
 from weakref import WeakValueDictionary
 
 from rtplab.movies import formats, mistakes
 from rtplab.movies.index import PAGE, Index, counted_from
 from rtplab.movies.moviefile import Identity, MovieFile, identity_of
+from rtplab.movies.ratecomment import rate_in
 from rtplab.protocol.errors import MovieError
 from rtplab.protocol.rtp import jpeg
+
+
+class _Place(NamedTuple):
+    """Where a frame is read, in bytes, and what must stand before its picture."""
+
+    start: int
+    end: int
+    before: bytes
 
 
 class Movie:
     """One movie file, open and indexed: what all its viewers share.
 
     `frames` holds (offset, length) in bytes of each frame; `width` and `height` are the first
-    frame's, in pixels (0 if it is no JPEG); `modified` is the file's time in Unix seconds;
+    frame's, in pixels (0 if it is no JPEG); `format` is the format's name; `frame_rate` is how many
+    frames a second there are, if the file says so; `modified` is the file's time in Unix seconds;
     `identity` stays the same as long as the file does. `left_out` counts what is not played;
     `damage` says it in one line, and that the last frame is cut off. It is empty for a whole file.
     """
@@ -37,40 +49,97 @@ class Movie:
         self.modified, self.identity = file.modified, file.identity
         format = formats.format_of(file.read(0, formats.LEADING))
         index = format.find_frames(file.read, file.size, any_frame)
-        self.width, self.height = self._size_of_first(index, any_frame)
+        self._added = 0  # bytes that the first frame is given with, as it lacks them
+        self.width, self.height = self._size_of_first(index)
         self.frames, self.left_out = index.frames, index.left_out
         self._start, self._head_of, self._heads = index.start, index.head_of, index.heads
-        self.damage = "; ".join(filter(None, (str(index.left_out), index.cut_off)))
+        self.format, self.frame_rate = format.name, index.frame_rate
+        self.damage = index.damage
+        if self.damage and mistakes.has_changed_line_ends(file.read(0, mistakes.LOOKED_AT)):
+            self.damage += f"; {mistakes.CHANGED_LINE_ENDS}"
+
+    @property
+    def largest(self) -> int:
+        """The bytes of the largest frame, as it is given."""
+        return self._added + max(length for _, length in self.frames)
 
     def frame(self, number: int) -> memoryview:
-        """Return the JPEG of frame `number`, counted from 1.
+        """Return frame `number`, counted from 1: the whole JPEG, or what else it was announced as.
 
         Raises MovieError when the file has been changed since it was indexed, so that there is no
         such frame in this place any more.
         """
+        place = self._place(number)
+        return self._checked(number, place, self._read(place.start, place.end - place.start))
+
+    def close_together(self, numbers: Sequence[int], most: int) -> Sequence[int]:
+        """Return as many of these frames, from the first on, as one read of `most` bytes gets.
+
+        The first one always; no page of the disk that lies between two is read for nothing.
+        """
+        start, end, _ = self._place(numbers[0])
+        for count, number in enumerate(numbers[1:], 1):
+            following = self._place(number)
+            if not end <= following.start <= end + PAGE or following.end - start > most:
+                return numbers[:count]
+            end = following.end
+        return numbers
+
+    def frames_together(self, numbers: Sequence[int]) -> list[memoryview | MovieError]:
+        """Return each of these frames, or what `frame` would raise; by one read of them all.
+
+        They follow each other in the file. Raises OSError.
+        """
+        places = [self._place(number) for number in numbers]
+        start = places[0].start
+        data = memoryview(self._read(start, places[-1].end - start))
+        frames: list[memoryview | MovieError] = []
+        for number, place in zip(numbers, places, strict=True):
+            try:
+                piece = data[place.start - start : place.end - start]
+                frames.append(self._checked(number, place, piece))
+            except MovieError as error:
+                frames.append(error)
+        return frames
+
+    def _place(self, number: int) -> _Place:
         offset, length = self.frames[number - 1]
-        head, prefix = self._start, 0
+        before = b""
         if self._head_of is not None:
             before = self._heads.get(offset) or self._head_of(length)
-            head, prefix = before + head, len(before)
-        data = self._read(offset - prefix, prefix + length)
-        if len(data) < prefix + length:
-            raise MovieError(f"frame {number} is gone: the file has been cut shorter", offset)
-        if not data.startswith(head):
-            raise MovieError(f"frame {number} is gone: the file has been overwritten", offset)
-        return memoryview(data)[prefix:]
+        return _Place(offset - len(before), offset + length, before)
 
-    def _size_of_first(self, index: Index, any_frame: bool) -> tuple[int, int]:
+    def _checked(self, number: int, place: _Place, data: bytes | memoryview) -> memoryview:
+        """Return the JPEG in what has been read there. Raises MovieError if it is gone."""
+        view, prefix = memoryview(data), len(place.before)
+        head, offset = place.before + self._start, place.start + prefix
+        if len(view) < place.end - place.start:
+            raise MovieError(f"frame {number} is gone: the file has been cut shorter", offset)
+        if view[: len(head)] != head:
+            raise MovieError(f"frame {number} is gone: the file has been overwritten", offset)
+        picture = view[prefix:]
+        if not self._start or jpeg.is_complete(picture, 0):
+            return picture
+        return memoryview(jpeg.completed(bytes(picture)))
+
+    def _size_of_first(self, index: Index) -> tuple[int, int]:
         """Return the first picture's sides in pixels; pictures before it without any are left out.
 
         Raises MovieError when there is no frame.
         """
         for number, (offset, length) in enumerate(index.frames):
+            if number and index.frames[number - 1] == (offset, length):  # shown once more
+                continue
             picture = self._read(offset, length)
-            damage = jpeg.measure(picture).problem
-            if damage is None or any_frame:
+            _, damage, lacks_end = jpeg.measure(picture)
+            if damage is None or lacks_end:
                 del index.frames[:number]
-                return jpeg.dimensions(picture) if damage is None else (0, 0)
+                completed = jpeg.completed(picture)
+                self._added = len(completed) - length if index.start else 0
+                index.frame_rate = index.frame_rate or rate_in(completed)
+                return jpeg.dimensions(picture)
+            if not index.start:
+                return 0, 0
             index.leave_out(offset, offset + length, counted_from(offset, damage))
         # The index must not hold what is raised here: that holds the file open with its traceback.
         offset, problem = (index.error.offset, str(index.error)) if index.error else (0, "no frame")

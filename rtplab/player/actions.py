@@ -7,30 +7,40 @@ import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from tkinter import filedialog
 
 from PIL import Image
 
-from rtplab.player.controls.controlbar import Controls
-from rtplab.player.controls.fullscreen import FullScreen
+from rtplab.player.layout import Layout
 from rtplab.player.look.palette import DARK, LIGHT
 from rtplab.player.look.theme import Theme
-from rtplab.player.model import history
+from rtplab.player.model import folders, history
 from rtplab.player.model.client import PlayerClient
-from rtplab.player.model.commands import LARGE_STEP, PAGES, SMALL_STEP, next_speed
+from rtplab.player.model.commands import (
+    LARGE_STEP,
+    PAGES,
+    SECOND,
+    SMALL_STEP,
+    ZOOMS,
+    next_of,
+    next_speed,
+)
 from rtplab.player.model.controller import PlaybackController, short_name
 from rtplab.player.model.traffic import Traffic
 from rtplab.player.panel.panel import Panel
 from rtplab.player.picture.area import PictureArea
+from rtplab.player.savedialog import SaveDialog
 from rtplab.receiving.files.wholefile import write_whole
 
 Actions = dict[str, Callable[[], None]]  # by the names in the command table
 
 
 def playback_actions(
-    client: PlayerClient, controller: PlaybackController, set_speed: Callable[[float], None]
+    client: PlayerClient,
+    controller: PlaybackController,
+    set_speed: Callable[[float], None],
+    toast: Callable[[str], None],
 ) -> Actions:
-    """The session, and the movie's course."""
+    """The session, and the movie's course; `toast` says something for a moment."""
     seek_by = controller.seek_by
     return {
         "setup": client.set_up,
@@ -39,21 +49,32 @@ def playback_actions(
         "teardown": controller.tear_down,
         "toggle": controller.toggle,
         "step": controller.step,
+        "step_back": controller.step_back,
         "back": partial(seek_by, -SMALL_STEP),
         "forward": partial(seek_by, SMALL_STEP),
+        "second_back": partial(seek_by, -SECOND),
+        "second_forward": partial(seek_by, SECOND),
         "far_back": partial(seek_by, -LARGE_STEP),
         "far_forward": partial(seek_by, LARGE_STEP),
         "beginning": partial(controller.seek, 0.0),
+        "end": lambda: controller.seek(client.duration or 0.0),
+        "loop": lambda: toast(controller.loop.mark(controller.position)),
+        "loop_movie": lambda: toast(controller.loop.toggle_whole()),
         "slower": lambda: set_speed(next_speed(controller.speed, -1)),
         "faster": lambda: set_speed(next_speed(controller.speed, 1)),
         "normal_speed": partial(set_speed, 1.0),
     }
 
 
-def view_actions(
-    picture: PictureArea, controls: Controls, panel: Panel, fullscreen: FullScreen
-) -> Actions:
+def view_actions(picture: PictureArea, panel: Panel, layout: Layout) -> Actions:
     """What is seen."""
+    fullscreen = layout.fullscreen
+    is_on_top = False
+
+    def zoom(direction: int) -> None:
+        """Make text larger (1), smaller (-1) or as it was (0)."""
+        layout.zoom_to(next_of(ZOOMS, layout.zoom, direction) if direction else 1.0)
+        picture.toast(f"Text {layout.zoom:.0%}")
 
     def leave_fullscreen() -> None:
         """Leave whatever lies over the picture, and the controls."""
@@ -62,6 +83,13 @@ def view_actions(
         else:
             fullscreen.leave()
         picture.focus_set()
+
+    def stay_on_top() -> None:
+        """Keep the window above all others, or not any more."""
+        nonlocal is_on_top
+        is_on_top = not is_on_top
+        picture.winfo_toplevel().attributes("-topmost", is_on_top)
+        picture.toast("Always on top" if is_on_top else "No longer on top")
 
     def change_colours() -> None:
         """Change between light and dark, and remember it."""
@@ -75,9 +103,11 @@ def view_actions(
     return {
         "fullscreen": fullscreen.toggle,
         "leave_fullscreen": leave_fullscreen,
+        "larger": partial(zoom, 1),
+        "smaller": partial(zoom, -1),
+        "usual_size": partial(zoom, 0),
+        "on_top": stay_on_top,
         "colours": change_colours,
-        # Tab goes on from there, Esc back.
-        "controls": controls.bar.buttons["toggle"].focus_set,
         "help": picture.keys_overlay.toggle,
         "panel": panel.toggle,
         **{page.lower(): partial(panel.show, page) for page in PAGES},
@@ -106,9 +136,8 @@ class Saving:
 
     def _save_snapshot(self) -> None:
         """Save the frame that is shown, as large as it was sent."""
-        frame = self._controller.frame
-        number = 0 if frame is None else frame.number
-        path = _free_path(history.pictures_folder(), self._stem(f"{number:05}"), ".png")
+        stem = self._stem(f"{self._picture.number or 0:05}")
+        path = _free_path(folders.pictures_folder(), stem, ".png")
         try:
             with Image.open(io.BytesIO(self._picture.jpeg), formats=("JPEG",)) as image:
                 image.save(png := io.BytesIO(), "PNG")
@@ -124,7 +153,7 @@ class Saving:
             self.end_recording()
             return
         stem = self._stem(time.strftime("%Y%m%d-%H%M%S"))
-        path = _free_path(history.videos_folder(), stem, ".Mjpeg")
+        path = _free_path(folders.videos_folder(), stem, ".Mjpeg")
         try:
             recorder.start(path)
         except OSError as error:
@@ -139,7 +168,11 @@ class Saving:
         except OSError as error:
             self._picture.toast(f"The recording could not be finished ({error.strerror}).")
             return
-        if recording is not None:
+        if recording is not None and not recording.frames:
+            too_large = f"{recording.left_out} frames were too large for the lab's format."
+            reason = too_large if recording.left_out else "no frame came."
+            self._picture.toast(f"Nothing was recorded: {reason}")
+        elif recording is not None:
             told = f"{recording.frames} frames saved in {recording.path}"
             if recording.left_out:
                 told += f"; {recording.left_out} were too large for the lab's format"
@@ -147,17 +180,12 @@ class Saving:
 
     def save_capture(self) -> None:
         """Ask for a file and write into it what has been observed."""
-        path = filedialog.asksaveasfilename(
-            parent=self._picture.winfo_toplevel(),
-            title="Save capture",
-            initialfile=self._stem("capture") + ".pcap",
-            defaultextension=".pcap",
-            filetypes=[("Captures", "*.pcap"), ("All files", "*")],
-        )
-        if not path:
-            return
+        path = folders.documents_folder() / (self._stem("capture") + ".pcap")
+        SaveDialog(self._picture.winfo_toplevel(), "Save capture", path, self._save_capture)
+
+    def _save_capture(self, path: Path) -> None:
         try:
-            count = self._traffic.save(Path(path))
+            count = self._traffic.save(path)
         except OSError as error:
             self._picture.toast(f"The capture could not be saved ({error.strerror}).")
         else:

@@ -1,4 +1,4 @@
-"""The player's questions: what to play, and who the user is.
+"""The player's questions: what to play, who the user is, and if the window is to be closed.
 
 A question is fields, a line for what is wrong, and two buttons. A password stays in its field and
 the client.
@@ -33,11 +33,16 @@ class Dialog:
         self.body.pack(fill="both", expand=True)
         self.body.columnconfigure(1, weight=1)
         self.window.bind("<Return>", lambda event: self.accept())
-        self.window.bind("<Escape>", lambda event: self.window.destroy())
+        self.window.bind("<Escape>", lambda event: self.cancel())
+        self.window.protocol("WM_DELETE_WINDOW", self.cancel)
 
     def accept(self) -> None:
         """Do what was asked for; to be written by each dialog."""
         raise NotImplementedError
+
+    def cancel(self) -> None:
+        """Close it, and do nothing."""
+        self.window.destroy()
 
     def add_entry(self, row: int, label: str, width: int = 0, indent: int = 0) -> ttk.Entry:
         """Add a field with its label; `width` in characters, or all there is where it is 0."""
@@ -55,9 +60,10 @@ class Dialog:
         self._error_row = row
         buttons = ttk.Frame(self.body)
         buttons.grid(row=row + 1, column=0, columnspan=2, sticky="e", pady=(px(14), 0))
-        cancel = ttk.Button(buttons, text="Cancel", command=self.window.destroy)
+        cancel = ttk.Button(buttons, text="Cancel", command=self.cancel)
         cancel.pack(side="left", padx=(0, px(8)))
-        ttk.Button(buttons, text=accept, command=self.accept).pack(side="left")
+        self.accept_button = ttk.Button(buttons, text=accept, command=self.accept)
+        self.accept_button.pack(side="left")
 
     def show_error(self, sentence: str) -> None:
         """Say what is wrong with an answer."""
@@ -65,7 +71,7 @@ class Dialog:
         above = (self.theme.px(8), 0)
         self.error.grid(row=self._error_row, column=0, columnspan=2, sticky="w", pady=above)
 
-    def show(self, focused: ttk.Entry) -> None:
+    def show(self, focused: ttk.Entry | ttk.Button) -> None:
         """Show it in the middle of its parent, but within the screen."""
         window, parent = self.window, self.window.master.winfo_toplevel()
         window.update_idletasks()
@@ -76,12 +82,32 @@ class Dialog:
         y = min(max(y, 0), max(0, parent.winfo_screenheight() - height))
         window.geometry(f"+{x}+{y}")
         window.deiconify()
+        window.lift()
         focused.focus_set()
-        focused.icursor("end")
+        if isinstance(focused, ttk.Entry):
+            focused.icursor("end")
+
+
+class Choices(ttk.Treeview):
+    """A list of lines, one of which can be chosen, also by keys alone."""
+
+    def __init__(self, master: tk.Misc, height: int) -> None:
+        super().__init__(master, show="tree", height=height, selectmode="browse")
+        for key in ("<Down>", "<Up>"):
+            self.bind(key, self._choose_first)
+
+    def _choose_first(self, event: tk.Event[tk.Misc]) -> str | None:
+        """Begin at the top: Tk moves on only from an entry that has been chosen."""
+        if self.focus() or not self.get_children():
+            return None
+        first = self.get_children()[0]
+        self.focus(first)
+        self.selection_set(first)
+        return "break"
 
 
 class OpenDialog(Dialog):
-    """Asks for a lab server's movie or an address; what was played lately is one click away."""
+    """Asks for a lab server's movie or an address; what has been played is one click away."""
 
     def __init__(
         self, parent: tk.Misc, recent: list[Address], opened: Callable[[Address], None]
@@ -126,26 +152,14 @@ class OpenDialog(Dialog):
 
     def _add_recent(self, row: int) -> None:
         px = self.theme.px
-        label = ttk.Label(self.body, text="Opened lately", style="Bold.TLabel")
+        label = ttk.Label(self.body, text="Recently played", style="Bold.TLabel")
         label.grid(row=row, column=0, columnspan=2, sticky="w", pady=(px(14), px(4)))
-        self.list = ttk.Treeview(
-            self.body, show="tree", height=len(self._recent), selectmode="browse"
-        )
+        self.list = Choices(self.body, len(self._recent))
         for number, address in enumerate(self._recent):
             self.list.insert("", "end", iid=str(number), text=address.title)
         self.list.grid(row=row + 1, column=0, columnspan=2, sticky="ew")
         self.list.bind("<<TreeviewSelect>>", self._selected)
-        for key in ("<Down>", "<Up>"):
-            self.list.bind(key, self._choose_first)
         self.list.bind("<Double-Button-1>", lambda event: self.accept())
-
-    def _choose_first(self, event: tk.Event[tk.Misc]) -> str | None:
-        """Begin at the top: Tk moves on only from an entry that has been chosen."""
-        if self.list.focus():
-            return None
-        self.list.focus("0")
-        self.list.selection_set("0")
-        return "break"
 
     def _selected(self, event: tk.Event[tk.Misc]) -> None:
         for number in self.list.selection():
@@ -233,3 +247,33 @@ class LoginDialog(Dialog):
     def _destroyed(self, event: tk.Event[tk.Misc]) -> None:
         if event.widget is self.window:
             del self._allows_basic  # in this thread, as above
+
+
+class ConfirmDialog(Dialog):
+    """Asks if something is meant. Only one of the two callables is called, and only once."""
+
+    def __init__(
+        self,
+        parent: tk.Misc,
+        question: str,
+        accept: str,
+        accepted: Callable[[], None],
+        cancelled: Callable[[], None] = lambda: None,
+    ) -> None:
+        """`accept` is what the button says that accepts."""
+        super().__init__(parent, "Quit?")
+        self._accepted, self._cancelled = accepted, cancelled
+        text = ttk.Label(self.body, text=question, wraplength=self.theme.px(380))
+        text.grid(row=0, column=0, columnspan=2, sticky="w")
+        self.add_end(1, accept)
+        self.show(self.accept_button)
+
+    def accept(self) -> None:
+        """Do it."""
+        self.window.destroy()
+        self._accepted()
+
+    def cancel(self) -> None:
+        """Go on as before."""
+        super().cancel()
+        self._cancelled()

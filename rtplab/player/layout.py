@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import operator
 import tkinter as tk
 
 from rtplab.player.controls.bindings import Bindings
 from rtplab.player.controls.controlbar import Controls
-from rtplab.player.controls.fullscreen import FullScreen
+from rtplab.player.controls.fullscreen import Extent, FullScreen
 from rtplab.player.look.theme import Theme
-from rtplab.player.panel.panel import LOWEST, NARROWEST, Panel
+from rtplab.player.model.commands import ZOOMS
+from rtplab.player.panel.panel import LOWEST, NARROWEST, WIDTH, Panel
 from rtplab.player.picture.area import PictureArea
 
 FIRST_SIZE = (576, 432)  # of the picture area at 1x, until the first picture tells its own
@@ -28,9 +30,10 @@ class Layout:
         self._theme = Theme.of(self._top)
         self._picture, self._controls, self._panel = picture, controls, panel
         self._has_taken_size = False  # of the first picture
-        self._grown = 0, 0  # pixels that the window grew by when the panel was opened
-        self._moved = 0, 0  # and was moved by
-        self.fullscreen = FullScreen(bindings, controls, self.arrange)
+        # Pixels that the window grew and was moved by for the panel; None: it has no room.
+        self._added: tuple[int, ...] | None = None
+        self.zoom = 1.0  # of all text, as the viewer wants it
+        self.fullscreen = FullScreen(bindings, picture, controls, self._settle)
         self._take_first_size()
         bindings.add("<Configure>", self._resized)
 
@@ -101,47 +104,97 @@ class Layout:
         factor = min(max(scale, flush), room)
         self._picture.configure(width=round(width * factor), height=round(height * factor))
 
+    # ------------------------------------------------------------------ the size of text
+
+    def zoom_to(self, zoom: float) -> None:
+        """Make all text so many times larger than at first."""
+        self.zoom = zoom
+        self._take_zoom(zoom)
+        extent = Extent.of(self._top)
+        if self.fullscreen.active:
+            return
+        if self._added is not None:
+            extent = Extent(*map(operator.sub, extent, self._added))
+            self._added = None
+        self._limit_size()
+        self._settle(extent)
+
+    def _take_zoom(self, zoom: float) -> None:
+        if zoom != self._theme.zoom:
+            self._theme.zoom_to(zoom)
+            self._top.update_idletasks()  # how large are the controls?
+
+    def _zoom_with_panel(self, extent: Extent) -> float:
+        """The largest zoom, not beyond the viewer's, at which panel, picture and controls fit.
+
+        A screen of many dots in few inches has no room for the panel otherwise.
+        """
+        top, theme = self._top, self._theme
+        width, height = self._controls.narrowest, self._controls.winfo_reqheight()
+        screen = top.winfo_screenwidth(), top.winfo_screenheight() - extent.title - extent.edge
+        for zoom in reversed([other for other in ZOOMS if other <= self.zoom]):
+            scale, grown = theme.screen_scale * zoom, zoom / theme.zoom
+            is_beside = screen[0] - WIDTH * scale >= width * grown
+            needed = LOWEST * scale + (0 if is_beside else height * grown)
+            has_room = (WIDTH + NARROWEST) * scale <= screen[0] and needed <= screen[1]
+            if scale <= 1 or has_room:
+                break
+        return zoom
+
     # ------------------------------------------------------------------ room for the panel
 
     def panel_toggled(self) -> None:
         """Grow beside the picture for a panel that was opened, or shrink as it was closed."""
-        if self._panel.open:
-            if self.fullscreen.active:
+        if self.fullscreen.active:
+            extent = Extent.of(self._top)
+            self._take_zoom(self._zoom_with_panel(extent) if self._panel.open else self.zoom)
+            if self._panel.open:
                 self._panel.place(rows=2)
-            else:
-                self._make_room()
-                self.arrange()
-            return
-        self._limit_size()
-        if not self.fullscreen.active:
-            top = self._top
-            self.arrange()
-            size = top.winfo_width() - self._grown[0], top.winfo_height() - self._grown[1]
-            place = top.winfo_x() - self._moved[0], top.winfo_y() - self._moved[1]
-            self._resize(*size, place)
-        self._grown = self._moved = 0, 0
-        self._picture.focus_set()
+        else:
+            self._settle(Extent.of(self._top))
+        if not self._panel.open:
+            self._picture.focus_set()
 
-    def _make_room(self) -> None:
-        """Grow so far as the screen has room, and move for it."""
+    def _settle(self, extent: Extent) -> Extent:
+        """Bring the window to `extent`, but with room for the panel if and only if it is open.
+
+        After full screen, too: there the panel may have been opened or closed. Return the extent
+        that the window has then.
+        """
+        settled = extent
+        self._take_zoom(self._zoom_with_panel(extent) if self._panel.open else self.zoom)
+        if self._panel.open and self._added is None:
+            settled = self._with_panel(extent)
+            self._added = tuple(map(operator.sub, settled, extent))
+        elif not self._panel.open:
+            self._limit_size()
+            if self._added is not None:
+                settled = Extent(*map(operator.sub, extent, self._added))
+            self._added = None
+        self.arrange()
+        self._resize(*settled[:4])
+        return settled
+
+    def _with_panel(self, extent: Extent) -> Extent:
+        """Grow for the panel so far as the screen has room, and move for it."""
         top, px = self._top, self._theme.px
-        size, place = (top.winfo_width(), top.winfo_height()), (top.winfo_x(), top.winfo_y())
-        # What a window manager puts around it: the same left, right and below, more above.
-        edge, title = top.winfo_rootx() - place[0], top.winfo_rooty() - place[1]
-        room = top.winfo_screenwidth() - 2 * edge, top.winfo_screenheight() - title - edge
-        wanted = size[0] + self._panel.width, max(size[1], px(LOWEST))
-        new = [max(old, min(w, there)) for old, w, there in zip(size, wanted, room, strict=True)]
-        moved = [
-            max(0, min(old, there - long))
-            for old, long, there in zip(place, new, room, strict=True)
-        ]
-        self._grown = new[0] - size[0], new[1] - size[1]
-        self._moved = moved[0] - place[0], moved[1] - place[1]
-        self._resize(new[0], new[1], (moved[0], moved[1]))
-        top.minsize(min(new[0], self._panel.width + px(NARROWEST)), min(new[1], px(LOWEST)))
+        room = (
+            top.winfo_screenwidth() - 2 * extent.edge,
+            top.winfo_screenheight() - extent.title - extent.edge,
+        )
+        width = extent.width + self._panel.width
+        is_beside = min(width, room[0]) - self._panel.width >= self._controls.narrowest
+        below = 0 if is_beside else self._controls.winfo_reqheight()
+        wanted = width, max(extent.height, px(LOWEST) + below)
+        sizes = zip(extent[:2], wanted, room, strict=True)
+        width, height = [max(old, min(new, there)) for old, new, there in sizes]
+        places = zip(extent[2:4], (width, height), room, strict=True)
+        x, y = [max(0, min(old, there - long)) for old, long, there in places]
+        top.minsize(min(width, self._panel.width + px(NARROWEST)), min(height, px(LOWEST)))
+        return extent._replace(width=width, height=height, x=x, y=y)
 
-    def _resize(self, width: int, height: int, place: tuple[int, int]) -> None:
+    def _resize(self, width: int, height: int, x: int, y: int) -> None:
         """Change the size, and the place only if it is another."""
         top = self._top
-        is_moved = place != (top.winfo_x(), top.winfo_y())
-        top.geometry(f"{width}x{height}" + (f"+{place[0]}+{place[1]}" if is_moved else ""))
+        is_moved = (x, y) != (top.winfo_x(), top.winfo_y())
+        top.geometry(f"{width}x{height}" + (f"+{x}+{y}" if is_moved else ""))

@@ -7,21 +7,20 @@ from __future__ import annotations
 
 import math
 import sys
-import time
 import tkinter as tk
 from _tkinter import IDLE_EVENTS
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from tkinter import messagebox
 from typing import Any
 
+from rtplab.clock import steady
 from rtplab.player import newwindow
 from rtplab.player.actions import Actions, Saving, playback_actions, view_actions
 from rtplab.player.controls.bindings import Bindings
 from rtplab.player.controls.controlbar import Controls
-from rtplab.player.controls.keyboard import bind_keys
+from rtplab.player.controls.keyboard import bind_keys, bind_wheel
 from rtplab.player.controls.menu import PopupMenu, build_menu, speed_label
-from rtplab.player.dialogs import LoginDialog, OpenDialog
+from rtplab.player.dialogs import ConfirmDialog, LoginDialog, OpenDialog
 from rtplab.player.layout import Layout
 from rtplab.player.look.palette import PALETTES, SURROUND
 from rtplab.player.look.theme import Theme
@@ -30,18 +29,23 @@ from rtplab.player.model.client import PlayerClient
 from rtplab.player.model.commands import Command
 from rtplab.player.model.controller import PlaybackController
 from rtplab.player.model.history import Address
-from rtplab.player.model.status import PlayerState, headline_for
+from rtplab.player.model.status import PlayerState, clock, headline_for
 from rtplab.player.model.traffic import Traffic
 from rtplab.player.panel.panel import Panel
 from rtplab.player.picture.area import PictureArea
 from rtplab.player.ticker import Ticker
+from rtplab.protocol.rtsp.messages import printable
 from rtplab.protocol.rtsp.states import State
 
 POLL_INTERVAL = 0.015  # seconds between two looks for a frame, while playing and none waits
 DECODING_INTERVAL = 4  # milliseconds between two looks for a large picture that is being decoded
 IDLE_INTERVAL = 0.06  # seconds between two looks at the session
-# Seconds between two writings of frame number and time: more often than this nobody reads them.
-NUMBERS_INTERVAL = 0.25
+MAX_TOAST = 200  # characters of a sentence that is shown for a moment
+# Commands whose effect is said on the full screen: where it stands, and if it plays.
+TOLD = (
+    "toggle back forward second_back second_forward far_back far_forward beginning end step"
+    " step_back"
+).split()
 FAREWELL = 1.5  # seconds that the server gets to answer TEARDOWN when the window closes
 
 # The command line of the player, without what is to be played; it runs from any folder.
@@ -82,8 +86,9 @@ class PlayerWindow:
         self.state = PlayerState()
         self.traffic = Traffic(lambda: client.endpoints)
         client.observer = self.traffic
+        self.address: Address | None = None  # what the list gets when it has played
         self._login_dialog: LoginDialog | None = None
-        self._numbers_due = 0.0
+        self._question: ConfirmDialog | None = None
         self._build()
         self._bindings.on_close(ask_to_close or self.confirm_close)
         self.picture.bind("<Destroy>", self._destroyed, add=True)
@@ -118,14 +123,17 @@ class PlayerWindow:
         self._menu = PopupMenu()
         self.actions: Actions = {
             "open": lambda: self._ask_what_to_open(self.open),
+            "paste": self._open_pasted,
             "new_window": lambda: self._ask_what_to_open(self.open_in_new_window),
-            "close": self.close,
+            "close": self.close_unless_recording,
             "menu": self._open_menu,
             **self.saving.actions(),
-            **playback_actions(self.client, controller, self._set_speed),
-            **view_actions(self.picture, self.controls, self.panel, self.layout.fullscreen),
+            **playback_actions(self.client, controller, self._set_speed, self.picture.toast),
+            **view_actions(self.picture, self.panel, self.layout),
         }
         self._bind_picture()
+        for widget in (self.picture, self.controls.bar.slider):
+            bind_wheel(widget, self.run)
 
     def _bind_picture(self) -> None:
         picture = self.picture
@@ -152,24 +160,21 @@ class PlayerWindow:
 
     def _tick(self) -> int:
         """Show what is due; return the milliseconds until there is more to do."""
-        now = time.monotonic()
+        now = steady()
         frame = self.controller.tick(now)
         if frame is not None:
-            self.show(frame.data)
+            self.show(frame.data, frame.number)
             self.controller.decoded(self.picture.problem, now)
-        self._refresh_controls(now)
-        # While it stands still, what is written is what is shown.
-        is_stepped = frame is not None and self.client.state is not State.PLAYING
-        if now >= self._numbers_due or is_stepped:
-            shown = self.controller.frame
-            self.controls.lab_row.show_number(None if shown is None else shown.number)
-            self.controls.bar.show_position(self.controller.position, self.client.duration)
-            self._numbers_due = now + NUMBERS_INTERVAL
-        self.panel.tick(now)
         is_decoding = self.picture.poll()
+        self._refresh_controls(now)
+        self.controls.lab_row.show_number(self.picture.number)
+        has_session = self.state.state is not State.INIT
+        duration = self.client.duration if has_session else None
+        self.controls.bar.show_position(self.controller.position if has_session else None, duration)
+        self.panel.tick(now)
         # Draw now: the main loop would ask another thread for events first, and wait for it.
         self.toplevel.tk.dooneevent(IDLE_EVENTS)
-        return DECODING_INTERVAL if is_decoding else self._pause(time.monotonic())
+        return DECODING_INTERVAL if is_decoding else self._pause(steady())
 
     def _pause(self, now: float) -> int:
         """Milliseconds until there is something to do, and no less: too early would be in vain."""
@@ -179,10 +184,13 @@ class PlayerWindow:
         playing = self.client.state is State.PLAYING
         return math.ceil(1000 * (POLL_INTERVAL if playing else IDLE_INTERVAL))
 
-    def show(self, jpeg: bytes) -> None:
-        """Show a JPEG now."""
-        if self.picture.show(jpeg) and self.picture.picture is not None:
+    def show(self, jpeg: bytes, number: int | None = None) -> None:
+        """Show a JPEG now, the frame of this number."""
+        if self.picture.show(jpeg, number) and self.picture.picture is not None:
             self.layout.take_size_of(*self.picture.picture)
+            if self.address is not None:
+                self._remember(self.address)
+                self.address = None
 
     def _refresh_controls(self, now: float) -> None:
         """Bring words and buttons in line with the session."""
@@ -205,11 +213,20 @@ class PlayerWindow:
 
     def run(self, command: Command) -> None:
         """Do what the command says, if it can be done now."""
-        self._refresh_controls(time.monotonic())
+        self._refresh_controls(steady())
         if command.enabled(self.state):
             self.actions[command.name]()
+            if self.layout.fullscreen.active and command.name in TOLD:
+                self.picture.toast(self._told())
             if PlayerWindow.of(self.toplevel) is self:  # not closed by it
-                self._refresh_controls(time.monotonic())
+                self._refresh_controls(steady())
+
+    def _told(self) -> str:
+        """What the viewer has done, where no controls show it."""
+        place = clock(self.controller.position)
+        if self.client.duration is not None:
+            place += f" / {clock(self.client.duration)}"
+        return f"{'Play' if self.controller.wants_to_play else 'Pause'}   {place}"
 
     def play(self) -> None:
         """Set up, and play."""
@@ -236,17 +253,27 @@ class PlayerWindow:
     def _log_in(self, user: str, password: str, allow_basic: bool) -> None:
         self.client.log_in(user, password, allow_basic)
         # Before a refusal can come: it is to be asked anew then.
-        self._refresh_controls(time.monotonic())
+        self._refresh_controls(steady())
 
     def _ask_what_to_open(self, opened: Callable[[Address], None]) -> None:
         OpenDialog(self.toplevel, history.load().recent, opened)
+
+    def _open_pasted(self) -> None:
+        """Play the address on the clipboard."""
+        try:
+            address = history.parse_url(self.toplevel.clipboard_get().strip())
+        except tk.TclError:
+            self.picture.toast("Nothing has been copied.")
+        except ValueError as error:
+            self.picture.toast(printable(str(error), MAX_TOAST))
+        else:
+            self.open(address)
 
     def open(self, address: Address) -> None:
         """Play something else here, with another client: a new window takes this one's place."""
         if self.open_here is None:
             self.open_in_new_window(address)
             return
-        self.remember(address)
         self._end()
         for child in self.master.winfo_children():
             child.destroy()
@@ -254,18 +281,18 @@ class PlayerWindow:
         opened.open_here, opened.program = self.open_here, self.program
         opened.client.playout.latency = self.client.playout.latency
         opened.client.impairment.conditions = self.client.impairment.conditions
+        opened.address = address
         opened.play()
 
     def open_in_new_window(self, address: Address) -> None:
         """Play something else in another process."""
-        self.remember(address)
         try:
             newwindow.start(self.program, address, self.client)
         except OSError as error:
             self.picture.toast(f"No window could be opened ({error.strerror}).")
 
-    def remember(self, address: Address) -> None:
-        """Put an address on top of what was opened lately."""
+    def _remember(self, address: Address) -> None:
+        """Put an address on top of what has been played."""
         settings = history.load()
         settings.remember(address)
         history.save(settings)
@@ -274,20 +301,38 @@ class PlayerWindow:
 
     def confirm_close(self) -> None:
         """Close; while playing, pause and ask first, and go on if the answer is no."""
-        if self.client.state is not State.PLAYING:
-            self.close()
+        if self._is_asking():
             return
-        self.controller.pause()
-        if messagebox.askokcancel("Quit?", "Are you sure you want to quit?", parent=self.toplevel):
-            self.close()
+        if self.client.state is State.PLAYING:
+            self.controller.pause()
+            self._ask_to_quit("Are you sure you want to quit?", self.controller.play)
         else:
-            self.controller.play()
+            self.close_unless_recording()
+
+    def close_unless_recording(self) -> None:
+        """Close; while something is recorded, ask first."""
+        if self._is_asking():
+            return
+        if self.controller.recorder.active:
+            self._ask_to_quit("A recording is being made. Quitting ends it.", lambda: None)
+        else:
+            self.close()
+
+    def _is_asking(self) -> bool:
+        """Tell if the window is to be closed and the user has not answered yet."""
+        if self._question is None or not self._question.window.winfo_exists():
+            return False
+        self._question.window.lift()
+        return True
+
+    def _ask_to_quit(self, question: str, go_on: Callable[[], None]) -> None:
+        self._question = ConfirmDialog(self.toplevel, question, "Quit", self.close, go_on)
 
     def close(self) -> None:
         """End the session, and close the window when the server has heard of it."""
         self.toplevel.withdraw()
         self._end()
-        self._close_by(time.monotonic() + FAREWELL)
+        self._close_by(steady() + FAREWELL)
 
     def _end(self) -> None:
         """End the session, and let nothing of the toplevel's lead back to here."""
@@ -299,7 +344,7 @@ class PlayerWindow:
 
     def _close_by(self, deadline: float) -> None:
         ended = self.client.state is State.INIT and not self.client.is_waiting()
-        if not ended and time.monotonic() < deadline:
+        if not ended and steady() < deadline:
             self.toplevel.after(20, self._close_by, deadline)
             return
         self.toplevel.destroy()

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import sys
-import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+from rtplab.clock import steady
 from rtplab.protocol.rtsp.states import State
 from rtplab.receiving.files.wholefile import write_whole
 from rtplab.receiving.rtp.frames import Frame
@@ -99,23 +99,23 @@ class HeadlessRun:
         client.wait_for(lambda: client.state is not State.INIT or bool(client.error), FOR_EVER)
         if client.state is State.READY:
             client.play_movie()
-            end = time.monotonic() + (self._options.duration or FOR_EVER)
-            client.wait_for(self._is_over, end - time.monotonic())
+            end = steady() + (self._options.duration or FOR_EVER)
+            client.wait_for(self._is_over, end - steady())
             while self._goes_on(end):
-                client.wait_for(self._is_over, end - time.monotonic())
-            self._is_complete = time.monotonic() >= end or self._has_enough() or client.ended
+                client.wait_for(self._is_over, end - steady())
+            self._is_complete = steady() >= end or self._has_enough() or client.ended
 
     def _goes_on(self, end: float) -> bool:
         """Wait for what may come although the client has said something; tell if it has."""
         client = self._client
         if self._may_be_slow():
             until = min(end, self._first_frame_at + SECOND_FRAME)
-            return client.wait_for(lambda: not self._may_be_slow(), until - time.monotonic())
+            return client.wait_for(lambda: not self._may_be_slow(), until - steady())
         left = client.seconds_left
         is_over = left is not None and left < LAST_MOMENT
         if client.ended and client.state is State.READY and not is_over:
-            until = min(end, time.monotonic() + NEXT_SOURCE)
-            return client.wait_for(lambda: not client.ended, until - time.monotonic())
+            until = min(end, steady() + NEXT_SOURCE)
+            return client.wait_for(lambda: not client.ended, until - steady())
         return False
 
     def _has_enough(self) -> bool:
@@ -138,7 +138,7 @@ class HeadlessRun:
         if self._has_enough():
             return
         if not self._frames:
-            self._first_frame_at = time.monotonic()
+            self._first_frame_at = steady()
         self._frames += 1
         if self._options.save is not None and not self._error:
             self._save(self._options.save / f"frame-{self._frames:05d}.jpg", frame.data)

@@ -133,6 +133,11 @@ class Network:
             f"route add default via 10.99.{number}.1",
         )
 
+    @property
+    def router(self) -> Namespace:
+        """What is between the server and the viewers."""
+        return self._router
+
     def viewer(self, number: int) -> Namespace:
         """The network of a viewer."""
         return self._viewers[number - 1]

@@ -57,6 +57,10 @@ class RemoteServer:
         pages = Path(f"/proc/{self._process.pid}/statm").read_text().split()[1]
         return int(pages) * 4096
 
+    def threads(self) -> int:
+        """How many threads the server has now: one for each client, and a few of its own."""
+        return len(list(Path(f"/proc/{self._process.pid}/task").iterdir()))
+
     def watch(
         self, place: int, kind: str, folder: Path, originals: list[bytes], *options: object
     ) -> View:

@@ -13,6 +13,7 @@ from audience import KINDS, TCP, UDP, Audience
 from movies import MOVIE, ROOT, frames_of, jpeg_of_size, write_movie
 from programs import Server
 from raw_rtsp import Peer
+from test_recoding import scene
 
 FRAMES = 200
 """Ten seconds: nobody comes to the end while a test runs."""
@@ -76,6 +77,24 @@ def test_a_movie_replaced_while_it_is_played(media, frames):
         with Audience(server.port, ("lab",), "replaced.Mjpeg") as newcomers:
             assert newcomers.viewers[0].packets[0].payload == frames[FRAMES]
         assert [viewer.lost for viewer in audience.viewers] == [0] * len(VIEWERS)
+
+
+def test_a_converted_movie_replaced_while_it_is_played(tmp_path, frames):
+    """As before, but the old movie's pictures must be converted, all the time that it is played.
+
+    Pass: who plays the old one goes on without a loss; a new viewer gets the new one.
+    """
+    progressive = [scene((96, 72), progressive=True, quality=30 + n) for n in range(50)] * 6
+    path = write_movie(tmp_path / "movie.Mjpeg", progressive)
+    with Server(tmp_path) as server, Audience(server.port, VIEWERS) as audience:
+        os.replace(write_movie(tmp_path / "new", frames[:60]), path)
+        with Audience(server.port, VIEWERS) as newcomers:
+            assert described(server.port, path.name) == (200, "3.000")
+            audience.play_on(10)
+            newcomers.play_on(10)
+        audience.play_on(10)
+        assert [viewer.lost for viewer in audience.viewers] == [0] * len(VIEWERS)
+        assert not any(viewer.goodbyes for viewer in audience.viewers)
 
 
 def test_a_movie_overwritten_while_it_is_played(media, frames):
@@ -179,14 +198,19 @@ def test_movies_cut_at_every_moment(tmp_path):
 
 HOLD_AND_CUT = """
 import os, sys
-from rtplab.serving.media.payloads import MediaStore
-from VideoStream import VideoStream
-video = VideoStream(sys.argv[1])
-media = MediaStore(1400).rtp_jpeg(video.movie)
-payloads = media.payloads(1, 1400)
+from rtplab.movies.cursor import MovieCursor
+from rtplab.movies.movie import open_movie
+from rtplab.serving.media.playback import Playback
+from rtplab.serving.media.store import MediaStore
+movie = open_movie(sys.argv[1])
+store = MediaStore(1400)
+feed = store.rtp_jpeg(movie, Playback(MovieCursor(movie), 20))
+feed.prepare(1400)
+payloads = feed.frame(1, 1400)
 os.truncate(sys.argv[1], 0)
 print(len(b"".join(payloads)))
-print(len(b"".join(media.payloads(1, 1400))))
+print(len(b"".join(feed.frame(1, 1400))))
+store.close()
 """
 
 

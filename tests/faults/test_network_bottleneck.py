@@ -14,6 +14,7 @@ from frames import numbers_among, share_to_come
 from movies import MOVIE, frames_of, write_movie
 from namespaces import Network
 from peers import TCP, UDP
+from programs import wait_until
 from remote import LAB, RemoteServer
 
 from rtplab.receiving.rtp.frames import RtpJpegFrames
@@ -25,7 +26,8 @@ FRAMES = 500
 FPS = 100  # which makes 8.3 Mbit/s of the movie
 RATE = "1mbit"
 SECONDS = 6.0
-WARM = 3.0  # seconds until the server's memory and buffers are as full as they get
+VIEWERS = 6
+WARM = 3.0  # seconds with all viewers, until memory and buffers are as full as they get
 FRAMES_THROUGH = 70  # frames that 1 Mbit/s carries in that time
 ANSWER_LIMIT = 5.0  # seconds: what our player waits for a reply
 MORE_MEMORY = 8e6  # bytes: less than a second of what does not get through, for one viewer
@@ -52,10 +54,11 @@ def seen(tmp_path_factory, originals):
     media = write_movie(folder / "media" / "movie.Mjpeg", originals).parent
     options = ("--fps", str(FPS), "--loop", "--log-level", "warning")
     with (
-        Network(viewers=6) as network,
+        Network(viewers=VIEWERS) as network,
         RemoteServer(network, media, *options) as server,
-        ThreadPoolExecutor(6) as pool,
+        ThreadPoolExecutor(VIEWERS) as pool,
     ):
+        quiet = server.threads()
         for place in (1, 2, 3, 4):
             network.slow_down(place, RATE)
 
@@ -66,6 +69,7 @@ def seen(tmp_path_factory, originals):
         futures = {UDP: ours(1, UDP), TCP: ours(2, TCP), LAB: ours(3, LAB)}
         futures["answers"] = pool.submit(ask_again_and_again, server, 4, originals)
         futures |= {"calm": ours(5, TCP), "calm lab": ours(6, LAB)}
+        wait_until(lambda: server.threads() >= quiet + VIEWERS, "all have come")
         time.sleep(WARM)
         memory = [server.memory()]
         found = {name: future.result() for name, future in futures.items()}

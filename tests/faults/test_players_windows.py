@@ -29,7 +29,7 @@ from rtplab.player.model.status import Headline
 from rtplab.protocol.rtsp.states import State
 from VideoStream import VideoStream
 
-pytestmark = [pytest.mark.peers, pytest.mark.alone]
+pytestmark = pytest.mark.peers
 
 LIMIT = 20.0  # seconds for anything that is waited for
 FPS = 5  # so that eight windows are no load, even for a busy machine

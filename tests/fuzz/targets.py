@@ -30,6 +30,8 @@ _ALL: tuple[Callable[[bytes], None], ...] = (
     media_targets.fragments,
     media_targets.picture,
     media_targets.movie,
+    media_targets.avi,
+    media_targets.multipart,
     media_targets.stream,
 )
 TARGETS = {target.__name__: target for target in _ALL}

@@ -56,11 +56,12 @@ class Proxy:
         with ExitStack() as stack:
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
             self._control = str(folder / "control")
-            self._log = stack.enter_context(tempfile.TemporaryFile())
+            self._log = folder / "log"
             file = folder / "haproxy.cfg"
             file.write_text(f"global\n    stats socket {self._control}\n{self._text}")
             command = [HAPROXY, "-db", "-f", str(file)]
-            process = subprocess.Popen(command, stdout=self._log, stderr=self._log)
+            with self._log.open("wb") as log:
+                process = subprocess.Popen(command, stdout=log, stderr=log)
             stack.enter_context(ended(process))
             wait_until_it_listens(process, self.port)
             self._stack = stack.pop_all()

@@ -171,7 +171,7 @@ def test_ffplay_that_is_interrupted_leaves_nothing(tmp_path, originals):
         held = []
         for round_, transport in enumerate((UDP, TCP, UDP, TCP), 1):
             interrupted_ffplay(server, transport, round_)
-            wait_for_log(server, " gone\n", round_)
+            wait_for_log(server, " gone: ", round_)
             time.sleep(0.2)  # the last thing that a worker does is to say that it is gone
             held.append((server.open_files(), server.threads()))
         assert len(set(held)) == 1, held
@@ -207,4 +207,4 @@ def test_all_sessions_are_freed(server, plays):
     """After all the players above, whichever way each of them went."""
     for play in plays.values():
         play.exception()
-    wait_for_log(server, " gone\n", server.errors().count(" connected\n"))
+    wait_for_log(server, " gone: ", server.errors().count(" connected\n"))

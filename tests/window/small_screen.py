@@ -55,6 +55,22 @@ def plots(page) -> dict[str, tuple[int, ...]]:
     return {name: page.canvas.bbox(name) for name in sorted(names - {"current"})}
 
 
+def heights(root, panel) -> dict[str, list[int]]:
+    """Of each page, where the last thing on it ends, and how high the page is."""
+    found = {}
+    for name in ("State", "Packet", "Network"):
+        panel.show(name)
+        pump(root, lambda: False, 0.4)
+        page = getattr(panel.pages, name.lower())
+        canvas = getattr(page, "canvas", None)
+        if canvas is None:
+            found[name] = [page.winfo_reqheight(), page.winfo_height()]
+        else:
+            found[name] = [canvas.bbox("all")[3], canvas.winfo_height()]
+    panel.show("Statistics")
+    return found
+
+
 def main() -> None:
     root = tkinter.Tk()
     client = Client(root, "127.0.0.1", 0, 0, f"rtsp://127.0.0.1:{sys.argv[1]}/movie.Mjpeg")
@@ -75,6 +91,7 @@ def main() -> None:
     found["panel"] = look(root, client)
     found["plots"] = [plots(window.panel.pages.statistics)]
     found["canvas"] = [box_of(window.panel.pages.statistics.canvas)]
+    found["pages"] = heights(root, window.panel)
     root.geometry("x".join(map(str, root.minsize())))
     pump(root, lambda: (root.winfo_width(), root.winfo_height()) == root.minsize(), 2)
     pump(root, lambda: False, 0.5)

@@ -18,7 +18,6 @@ def test_all_is_reached_by_keyboard_alone(watch, root, display):
     player = watch()
     focus(root, display)
     reached = set()
-    display.key("shift+Tab")
     for _ in range(20):
         root.update()
         reached.add(root.focus_get())
@@ -49,6 +48,31 @@ def test_a_key_works_whatever_lock_is_on(watch, root, display, lock):
         display.key(lock)
 
 
+@pytest.fixture
+def a_mac(root):
+    """What Tk says of a Mac's screen, whose right button is its number 2 up to Tk 8.6."""
+    root.tk.eval(
+        "rename tk real_tk\n"
+        'proc tk args {if {$args eq "windowingsystem"} {return aqua}; uplevel 1 real_tk $args}'
+    )
+
+
+@pytest.mark.parametrize("button", [2, 3])
+def test_a_mac_s_right_button_opens_the_menu(a_mac, player, root, display, button):
+    display.click(*middle_of(player.window.picture), button=button)
+    assert pump(root, lambda: _menus_of(root))
+
+
+@pytest.mark.parametrize(("key", "is_meant"), [("alt+n", True), ("ctrl+n", False)])
+def test_a_mac_s_command_key_is_meant_where_others_press_control(
+    a_mac, player, root, display, key, is_meant
+):
+    """It is the modifier that is called Alt elsewhere."""
+    focus(root, display)
+    display.key(key)
+    assert pump(root, lambda: bool(dialogs_of(root)), limit=10.0 if is_meant else 0.5) is is_meant
+
+
 def test_the_menu_is_reached_and_used_by_keys(watch, root, display):
     watch()
     focus(root, display)
@@ -57,6 +81,42 @@ def test_the_menu_is_reached_and_used_by_keys(watch, root, display):
     pump(root, lambda: False, limit=0.2)
     display.key("Down", "Right", "Return")  # the first command of the first menu
     assert pump(root, lambda: asked(root, "A lab server's movie"))
+
+
+def test_the_arrow_of_a_submenu_is_lit_and_opens_it_like_the_rest_of_its_line(watch, root, display):
+    history.save(history.Settings([Address(url="rtsp://host/movie")]))
+    player = watch()
+    player.window.actions["menu"]()
+    (menu,) = _menus_of(root)
+    assert pump(root, lambda: menu.winfo_ismapped())
+    arrows = [child for child in menu.winfo_children() if child.winfo_class() == "Label"]
+    assert len(arrows) == 5
+    assert pump(root, lambda: arrows[0].winfo_ismapped())
+    x, y = middle_of(arrows[0])
+    display.move(x - 40, y + 60)
+    root.update()
+    display.move(x, y + 1)
+    display.move(x, y)
+    submenu = menu.nametowidget(menu.entrycget(0, "menu"))
+    assert pump(root, lambda: submenu.winfo_ismapped())
+    accent = player.window.theme.palette.accent
+    assert [str(each.cget("background")) == accent for each in arrows] == [True] + 4 * [False]
+    inner = [child for child in submenu.winfo_children() if child.winfo_class() == "Label"]
+    assert len(inner) == 1  # of those that have been played
+    display.key("Escape", "Escape")
+
+
+def test_the_window_stays_above_others_while_that_is_wanted(watch, root, display, monkeypatch):
+    """Without a window manager nobody obeys: what it is told is looked at."""
+    player = watch()
+    focus(root, display)
+    told = []
+    monkeypatch.setattr(root, "attributes", lambda *arguments: told.append(arguments))
+    for number, said in enumerate(("Always on top", "No longer on top"), start=1):
+        display.key("shift+t")
+        assert pump(root, lambda number=number: len(told) == number)
+        assert said in words(player)
+    assert told == [("-topmost", True), ("-topmost", False)]
 
 
 def _menus_of(root) -> list:
@@ -70,6 +130,21 @@ def test_the_mouse_upon_a_button_is_told_what_it_does(watch, root, display):
     assert pump(root, lambda: "Save snapshot  (s)" in _tooltips(root))
     display.move(100, 100)
     assert pump(root, lambda: not _tooltips(root))
+
+
+def test_a_disabled_button_says_why_and_no_tooltip_stays(player, root, display):
+    assert pump(root, lambda: not player.window.state.waiting)
+    for _ in range(2):  # from a menu's grab the mouse comes a second time
+        player.pause.event_generate("<Enter>")
+    assert pump(root, lambda: "there is no session: press Setup" in _tooltips(root))
+    player.pause.event_generate("<Leave>")
+    pump(root, lambda: False, limit=0.8)
+    assert _tooltips(root) == ""
+    snapshot = player.window.controls.bar.buttons["snapshot"]
+    snapshot.event_generate("<Enter>")
+    assert pump(root, lambda: "there is no picture yet" in _tooltips(root))
+    snapshot.grid_remove()
+    assert pump(root, lambda: _tooltips(root) == "")
 
 
 def _tooltips(widget) -> str:
@@ -113,7 +188,7 @@ def test_what_was_opened_lately_is_played_again_by_keys_alone(player, root, disp
     history.save(history.Settings([Address(HOST, server.port, 0, "other.Mjpeg"), Address(url=url)]))
     focus(root, display)
     display.key("o")
-    assert pump(root, lambda: asked(root, "Opened lately"))
+    assert pump(root, lambda: asked(root, "Recently played"))
     (dialog,) = dialogs_of(root)
     display.move(*middle_of(dialog))  # without a window manager keys go where the mouse is
     for _ in range(12):

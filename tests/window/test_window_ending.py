@@ -12,31 +12,26 @@ import pytest
 from display import pump
 from movies import ROOT
 from processes import HOST
-from windows import enabled, focus, is_closed, play, window_named
+from windows import answer, asked, dialogs_of, enabled, focus, is_closed, play, window_named
 
 from Client import Client
 
 pytestmark = pytest.mark.peers
 
 
-class Question:
-    """Stands in for the question at closing, and answers."""
-
-    def __init__(self, monkeypatch, answer: bool) -> None:
-        self.asked: list[str] = []
-        self.answer = answer
-        monkeypatch.setattr("tkinter.messagebox.askokcancel", self._ask)
-
-    def _ask(self, title: str, message: str, **options: object) -> bool:
-        self.asked.append(message)
-        return self.answer
+def close_by_x(root) -> None:
+    """Do what the X of the window does."""
+    root.tk.eval(root.protocol("WM_DELETE_WINDOW"))
 
 
-def test_closing_while_playing_asks_and_goes_on_after_cancel(player, root, monkeypatch):
+def test_closing_while_playing_pauses_and_asks_and_goes_on_after_cancel(player, root, display):
     play(player, root)
-    question = Question(monkeypatch, answer=False)
-    player.handler()
-    assert len(question.asked) == 1
+    close_by_x(root)
+    assert pump(root, lambda: asked(root, "Are you sure you want to quit?"))
+    assert pump(root, lambda: enabled(player) == ["start", "teardown"])
+    close_by_x(root)
+    assert len(dialogs_of(root)) == 1
+    answer(root, display, "Escape")
     assert pump(root, lambda: enabled(player) == ["pause", "teardown"])
     before = player.frameNbr
     assert pump(root, lambda: player.frameNbr > before + 3)
@@ -97,29 +92,47 @@ def test_a_window_that_is_destroyed_in_its_own_tick_ticks_no_more(player, root, 
         other.close()
 
 
-def test_closing_while_nothing_plays_asks_nothing(player, root, monkeypatch):
-    question = Question(monkeypatch, answer=False)
+def test_closing_while_nothing_plays_asks_nothing(player, root):
     assert pump(root, lambda: enabled(player) == ["setup"])
-    root.tk.eval(root.protocol("WM_DELETE_WINDOW"))
+    close_by_x(root)
     assert pump(root, lambda: is_closed(root))
-    assert not question.asked
 
 
-def test_closing_after_ok_ends_session_and_window(player, root, monkeypatch):
+def test_closing_after_ok_ends_session_and_window(player, root, display):
     play(player, root)
-    Question(monkeypatch, answer=True)
     player.handler()
+    assert pump(root, lambda: asked(root, "Are you sure you want to quit?"))
+    answer(root, display, "Return")
     assert pump(root, lambda: is_closed(root))
     assert player.state is Client.INIT
 
 
-def test_q_quits_at_once_even_while_playing(watch, root, display, monkeypatch):
+@pytest.mark.parametrize("key", ["q", "ctrl+w", "ctrl+q"])
+def test_a_key_quits_at_once_even_while_playing(watch, root, display, key):
     player = watch()
-    question = Question(monkeypatch, answer=False)
+    focus(root, display)
+    display.key(key)
+    assert pump(root, lambda: is_closed(root))
+    assert player.state is Client.INIT
+
+
+def test_a_key_asks_first_while_something_is_recorded(watch, root, display, home):
+    player = watch()
+    focus(root, display)
+    display.key("r")
+    assert pump(root, lambda: player.window.state.recording)
+    display.key("q")
+    assert pump(root, lambda: asked(root, "A recording is being made"))
+    answer(root, display, "Escape")
+    assert pump(root, lambda: not dialogs_of(root))
+    assert player.window.state.recording and player.state is Client.PLAYING
     focus(root, display)
     display.key("q")
+    assert pump(root, lambda: asked(root, "A recording is being made"))
+    answer(root, display, "Return")
     assert pump(root, lambda: is_closed(root))
-    assert player.state is Client.INIT and not question.asked
+    (movie,) = home.glob("*.Mjpeg")
+    assert movie.stat().st_size > 5000
 
 
 @contextmanager
@@ -145,9 +158,34 @@ def test_the_launcher_opens_a_window_with_the_title_of_the_lab(display, server, 
         display.key("q")
 
 
+def test_a_movie_file_is_played_at_once(display, small_movie, tmp_path, home):
+    movie = tmp_path / "my film #1.Mjpeg"
+    movie.write_bytes(small_movie.read_bytes())
+    with launched([str(movie)], tmp_path):
+        window_named(display, "my film #1.Mjpeg - RTPClient")
+        display.move(100, 100)
+        deadline = time.monotonic() + 10
+        while not list((home / "Pictures").iterdir()) and time.monotonic() < deadline:
+            display.key("s")
+            time.sleep(0.1)
+        assert list((home / "Pictures").iterdir())
+        display.key("q")
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_the_player_without_a_word(display, server, tmp_path, number):
     with launched([f"rtsp://{HOST}:{server.port}/movie.Mjpeg"], tmp_path) as player:
-        window_named(display, "RTPClient")
+        window_named(display, "movie.Mjpeg - RTPClient")
         time.sleep(0.5)  # it plays
+        player.send_signal(number)
+
+
+@pytest.mark.parametrize(("key", "title"), [("o", "Open"), ("c", "Save capture")])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_the_player_while_it_asks(display, server, tmp_path, number, key, title):
+    with launched([f"rtsp://{HOST}:{server.port}/movie.Mjpeg"], tmp_path) as player:
+        window_named(display, "movie.Mjpeg - RTPClient")
+        display.move(100, 100)
+        display.key(key)
+        window_named(display, title)
         player.send_signal(number)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import socket
 import struct
 
 import pytest
 from display import pump
 from movies import frames_of
+from PIL import Image
 from processes import HOST, ServerProcess
 from strip import frame_number_of_jpeg
 from windows import LAB_BUTTONS, enabled, middle_of, play, set_up, shown_number, words
@@ -139,6 +141,15 @@ def test_damaged_and_monstrous_jpegs_do_not_stop_the_window(player, root, small_
     assert area.broken >= len(bad) - 1  # a decoder may well make something of the last
     player.updateMovie(good)
     assert area.jpeg == good
+
+
+def test_a_small_picture_of_many_scans_is_decoded_in_the_background(player, root):
+    area = player.window.picture
+    Image.effect_noise((800, 600), 80).convert("RGB").save(many := io.BytesIO(), "JPEG")
+    Image.open(many).save(many := io.BytesIO(), "JPEG", progressive=True)
+    player.updateMovie(many.getvalue())
+    assert area.jpeg == b""
+    assert pump(root, lambda: area.jpeg == many.getvalue())
 
 
 def test_the_window_stays_as_wide_as_it_is_whatever_the_labels_show(player, root):

@@ -6,6 +6,7 @@ import faulthandler
 import gc
 import os
 import signal
+import sys
 import threading
 import tkinter.font
 from collections import Counter
@@ -181,8 +182,9 @@ def test_a_new_window_is_another_process_that_is_set_alike(watch, root, display,
         url = f"rtsp://ann:secret@{HOST}:{guarded.port}/movie.Mjpeg"
         player.window.open_in_new_window(Address(url=url))
         (process,) = started
+        where = f"rtsp://{HOST}:{guarded.port}/movie.Mjpeg"
+        assert pump(root, lambda: where in arguments_of(process.pid))
         arguments = arguments_of(process.pid)
-        assert f"rtsp://{HOST}:{guarded.port}/movie.Mjpeg" in arguments
         assert arguments[arguments.index("--latency") + 1] == "250"
         assert "loss=0.01,delay=0.002," in arguments[arguments.index("--impair") + 1]
         assert not any("ann" in part or "secret" in part for part in arguments)
@@ -191,7 +193,6 @@ def test_a_new_window_is_another_process_that_is_set_alike(watch, root, display,
         assert pump(root, lambda: player.window.controller.frame.number > before + 3)
         process.send_signal(signal.SIGTERM)
         assert process.wait(10) == 0
-    assert "secret" not in (Path(os.environ["XDG_STATE_HOME"]) / "rtplab/player.json").read_text()
 
 
 def test_the_movie_of_a_lab_server_is_opened_in_a_new_window_by_keys(
@@ -200,7 +201,7 @@ def test_the_movie_of_a_lab_server_is_opened_in_a_new_window_by_keys(
     history.save(history.Settings([Address(HOST, server.port, 0, "movie.Mjpeg")]))
     focus(root, display)
     display.key("n")
-    assert pump(root, lambda: asked(root, "Opened lately"))
+    assert pump(root, lambda: asked(root, "Recently played"))
     answer(root, display, "Return")
     assert pump(root, lambda: bool(started))
     (process,) = started
@@ -213,3 +214,23 @@ def test_a_new_window_that_can_not_be_opened_is_a_sentence(watch, root, started)
     player.window.open_in_new_window(Address(HOST, 1, 0, "movie.Mjpeg"))
     assert "No window could be opened" in player.window.picture.captions._toast
     assert not started
+
+
+def test_the_list_has_what_has_been_played_and_not_what_failed(player, root, server):
+    address = Address(HOST, server.port, 0, "movie.Mjpeg")
+    for movie in ("nothing.Mjpeg", "movie.Mjpeg"):
+        window = PlayerWindow.of(root)
+        window.open(Address(HOST, server.port, 0, movie))
+        client = client_of(root)
+        assert pump(root, lambda client=client: client.error or client.window.picture.jpeg)
+        assert history.load().recent == ([address] if movie == "movie.Mjpeg" else [])
+    client_of(root).close()
+
+
+def test_of_20_new_windows_that_have_ended_nothing_is_left(player, root, started):
+    player.window.program = [sys.executable, "-S", "-c", ""]
+    for _ in range(20):
+        player.window.open_in_new_window(Address(HOST, 1, 0, "movie.Mjpeg"))
+    assert pump(root, lambda: all(process.returncode == 0 for process in started))
+    assert len(started) == 20
+    assert pump(root, lambda: "new window" not in [each.name for each in threading.enumerate()])

@@ -15,6 +15,8 @@ from windows import drawn_on, focus
 from Client import Client
 from rtplab.launcher import client_for, parse_arguments
 from rtplab.player.panel.messages import MAX_PAGE_CHARACTERS, MAX_PAGE_LINES
+from rtplab.protocol.rtp.packet import parse_packet
+from rtplab.receiving.rtp.impairment import Conditions
 
 pytestmark = pytest.mark.peers
 
@@ -25,7 +27,7 @@ def test_the_panel_shows_the_protocol(watch, root, display):
     panel = player.window.panel
     width = root.winfo_width()
     assert not player.window.traffic.watching
-    display.key("Tab")
+    display.key("i")
     assert pump(root, lambda: panel.open and root.winfo_width() > width)
     assert pump(root, lambda: "PLAY rtsp://" in panel.pages.messages.text.get("1.0", "end"))
     text = panel.pages.messages.text.get("1.0", "end")
@@ -138,6 +140,91 @@ def test_the_network_sliders_lose_packets(watch, root, display):
     assert pump(root, lambda: player.ended or player.window.controller.frame.number > 30)
     network.reset.invoke()
     assert player.impairment.conditions.harmless
+
+
+def test_a_slider_moves_by_steps_and_changes_nothing_but_its_own(watch, root, display):
+    player = watch()
+    player.impairment.conditions = Conditions(loss=0.015, delay=0.0305)
+    focus(root, display)
+    display.key("5")
+    assert pump(root, lambda: player.window.panel.open)
+    network = player.window.panel.pages.network
+    assert pump(root, lambda: network.winfo_ismapped())
+    assert network.values["loss"].cget("text") == "1.5 %"
+    pump(root, lambda: False, limit=0.2)
+    scale = network.scales["rate"]
+    display.click(scale.winfo_rootx() + 12, scale.winfo_rooty() + scale.winfo_height() // 2)
+    assert pump(root, lambda: 0 < player.impairment.conditions.rate < 4e5)
+    display.key("Right")
+    assert pump(root, lambda: player.impairment.conditions.rate > 1e5)
+    for _ in range(8):
+        display.key("Prior")
+        root.update()
+    assert pump(root, lambda: player.impairment.conditions.rate == 0)
+    assert network.values["rate"].cget("text") == "no limit"
+    assert player.impairment.conditions == Conditions(loss=0.015, delay=0.0305)
+
+
+def test_totals_fit_however_large_they_are(watch, root, display):
+    player = watch()
+    statistics = player.reception.statistics
+    statistics.bytes, statistics.packets = 99_999_999, 10**14
+    statistics._expected_before_restart = 123_456_789
+    player.window.panel.show("Statistics")
+    values = player.window.panel.pages.statistics.values
+    assert pump(root, lambda: "Lost" in values and values["Lost"].winfo_ismapped())
+    pump(root, lambda: False, limit=0.3)
+    for name, value in values.items():
+        assert value.winfo_width() >= value.winfo_reqwidth(), name
+
+
+def test_totals_are_reset_and_what_the_server_is_told_is_not(watch, root):
+    player = watch()
+    player.window.panel.show("Statistics")
+    page, statistics = player.window.panel.pages.statistics, player.reception.statistics
+    assert pump(root, lambda: "Packets" in page.values and statistics.packets > 100)
+    page.reset.invoke()
+    shown = int(page.values["Packets"].cget("text").replace(",", ""))
+    assert shown < 50 < 100 < statistics.packets
+    assert pump(root, lambda: page.values["Packets"].cget("text") not in ("0", str(shown)))
+    drawn = drawn_on(page.canvas)
+    assert {"60 s ago", "now", "30 /s"} <= set(drawn)
+
+
+def test_the_packet_page_says_what_the_fields_mean(watch, root):
+    player = watch()
+    player.window.panel.show("Packet")
+    page = player.window.panel.pages.packet
+    assert pump(root, lambda: "SSRC" in drawn_on(page.canvas))
+    drawn = " ".join(drawn_on(page.canvas))
+    packet = parse_packet(player.window.traffic.last_rtp().data)
+    assert f"0x{packet.ssrc:08X}" in drawn
+    assert "P: no padding" in drawn and "s into the movie" in drawn
+    place = float(re.search(r"([0-9.]+) s into the movie", drawn)[1])
+    assert abs(place - player.window.controller.position) < 0.5
+
+
+def test_messages_are_copied_all_or_what_is_selected(watch, root):
+    player = watch()
+    player.window.panel.show("Messages")
+    page = player.window.panel.pages.messages
+    assert pump(root, lambda: "PLAY rtsp://" in page.text.get("1.0", "end"))
+    page.copy.invoke()
+    copied = root.clipboard_get()
+    assert copied.startswith("OPTIONS rtsp://") and "\nRTSP/1.0 200 OK\nCSeq: 1\n" in copied
+    assert "→" not in copied and "RFC" not in copied
+    page.text.tag_add("sel", "2.0", "2.7")
+    page.copy.invoke()
+    assert root.clipboard_get() == "OPTIONS"
+
+
+def test_selected_text_is_legible_whatever_its_colour(watch, root):
+    player = watch()
+    player.window.panel.show("Messages")
+    text = player.window.panel.pages.messages.text
+    assert text.tag_names()[-1] == "sel"
+    palette = player.window.theme.palette
+    assert text.tag_cget("sel", "foreground") == palette.on_accent
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import resource
 import signal
 import subprocess
 import sys
@@ -17,23 +16,27 @@ from movies import ROOT, frames_of
 from PIL import Image
 from processes import HOST, ServerProcess
 from strip import frame_number, frame_number_of_jpeg
-from windows import focus, tshark, window_named, words
+from windows import answer, asked, dialogs_of, focus, tshark, window_named, words
 
 from VideoStream import VideoStream
 
 pytestmark = pytest.mark.peers
 
 
-def test_the_capture_is_saved_from_the_panel(watch, root, display, tmp_path, monkeypatch):
+def test_the_capture_is_saved_from_the_panel(watch, root, display, tmp_path, home):
     player = watch()
     path = tmp_path / "session.pcap"
-    monkeypatch.setattr("tkinter.filedialog.asksaveasfilename", lambda **options: str(path))
+    path.write_bytes(b"")
     player.window.panel.toggle()
     assert pump(root, lambda: len(player.window.traffic.packets) > 20)
     focus(root, display)
     display.key("c")
-    assert pump(root, path.exists)
-    assert path.stat().st_size > 20_000
+    assert pump(root, lambda: asked(root, str(home)))  # there is no folder for documents
+    answer(root, display, "ctrl+slash", str(path), "Return")
+    assert pump(root, lambda: asked(root, "press Save again to replace it"))
+    assert path.stat().st_size == 0
+    answer(root, display, "Return")
+    assert pump(root, lambda: path.stat().st_size > 20_000)
     ends = player.endpoints
     fields = ("ip.src", "ip.dst", "udp.dstport")
     (datagram, *_) = tshark(path, ends.server.port, "rtp", *fields)
@@ -78,7 +81,7 @@ def test_one_capture_holds_all_that_a_window_plays(display, tmp_path):
     rows = tshark(path, ports, "rtsp.method || rtp.p_type == 26", "rtsp.method", "rtp.ssrc")
     begin = ["OPTIONS", "DESCRIBE", "SETUP", "PLAY"]
     methods = [method for method, _ in rows if method]
-    assert methods == [*begin, "TEARDOWN", *begin, *begin, "TEARDOWN", *begin]
+    assert methods == [*begin, "TEARDOWN", *begin, *begin, "TEARDOWN", *begin, "TEARDOWN"]
     packets = Counter(ssrc for _, ssrc in rows if ssrc)
     assert len(packets) == 4 and min(packets.values()) > 20, packets
 
@@ -118,9 +121,40 @@ def test_a_snapshot_and_a_recording_are_saved(watch, root, display, home):
     assert numbers == list(range(numbers[0], numbers[0] + len(numbers)))
 
 
+def test_a_recording_while_paused_leaves_no_empty_file(watch, root, display, home):
+    player = watch()
+    focus(root, display)
+    display.key("space")
+    assert pump(root, lambda: not player.window.state.wants_to_play and not player.is_waiting())
+    display.key("r", "r")
+    assert pump(root, lambda: "Nothing was recorded: no frame came." in words(player))
+    assert not list(home.glob("*.Mjpeg"))
+
+
+def test_the_dialog_to_save_walks_through_folders(watch, root, display, home):
+    watch()
+    (home / "lab").mkdir()
+    (home / "lab" / "old.pcap").write_bytes(b"")
+    (home / "lab" / "notes.txt").write_bytes(b"")
+    focus(root, display)
+    display.key("c")
+    assert pump(root, lambda: bool(dialogs_of(root)) and asked(root, str(home)))
+    display.move_into("Save capture")
+    display.key("shift+Tab", "Down", "Down", "Return")
+    assert pump(root, lambda: lines_of(root) == ["‹ up", "old.pcap"]), lines_of(root)
+
+
+def lines_of(widget) -> list[str]:
+    """What the lists in a widget show."""
+    if widget.winfo_class() == "Treeview":
+        return [widget.item(row, "text") for row in widget.get_children()]
+    return [line for child in widget.winfo_children() for line in lines_of(child)]
+
+
 @pytest.fixture
 def full_disk():
     """No file can grow beyond 30,000 bytes: writing fails as it does on a full disk."""
+    resource = pytest.importorskip("resource", reason="only POSIX limits the size of files")
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (30_000, before[1]))
     yield

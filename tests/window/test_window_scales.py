@@ -8,7 +8,7 @@ import pytest
 from display import pump
 from PIL import Image, ImageChops, ImageDraw, ImageStat
 from processes import HOST, ServerProcess
-from windows import asked, dialogs_of, enabled, focus, picture_box
+from windows import asked, dialogs_of, enabled, focus, picture_box, words
 
 pytestmark = pytest.mark.peers
 UNSCALED = 96 / 72  # `tk scaling`, pixels a point, of a screen at 1x
@@ -153,3 +153,24 @@ def test_a_screen_of_nearly_whole_scale_does_not_blur_the_picture(
 
         assert pump(root, fits), player.window.picture.box
         player.close()
+
+
+def test_all_text_grows_and_shrinks_by_keys_and_is_never_cut_off(watch, root, display):
+    root.tk.call("tk", "scaling", UNSCALED)  # what other tests have set stays with the display
+    player = watch()
+    theme = player.window.theme
+    focus(root, display)
+    display.key("i")
+    assert pump(root, lambda: player.window.panel.open)
+    height = player.window.controls.winfo_reqheight()
+    for key, zoom in [("ctrl+plus", 1.1), ("ctrl+plus", 1.25), ("ctrl+plus", 1.5)]:
+        display.key(key)
+        assert pump(root, lambda zoom=zoom: theme.zoom == zoom)
+        pump(root, lambda: False, limit=0.2)
+        assert theme.font.cget("size") == -round(13 * zoom * theme.screen_scale)
+        assert_complete(root)
+    assert player.window.controls.winfo_reqheight() > 1.3 * height
+    assert "Text 150%" in words(player)
+    display.key("ctrl+minus", "ctrl+0")
+    assert pump(root, lambda: theme.zoom == 1.0)
+    assert pump(root, lambda: player.window.controls.winfo_reqheight() == height)

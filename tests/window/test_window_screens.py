@@ -54,6 +54,13 @@ def test_a_window_that_was_moved_for_the_panel_goes_back_when_it_is_closed(found
     assert found["came_back"]
 
 
+def test_no_page_of_the_panel_is_cut_off_and_the_picture_has_room(found):
+    for name, (end, height) in found["pages"].items():
+        assert end <= height, name
+    left, top, right, bottom = found["panel"]["seen"]["picture"]["box"]
+    assert right - left >= 300 and bottom - top >= 300
+
+
 def test_every_plot_keeps_to_its_box(found):
     for plots, (left, top, right, bottom) in zip(found["plots"], found["canvas"], strict=True):
         boxes = list(plots.values())

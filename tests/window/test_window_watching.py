@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import threading
+
 import pytest
 from display import pump
 from processes import HOST, ServerProcess
 from standard_servers import StandardServer
 from strip import frame_number_of_jpeg
-from windows import drawn_on, enabled, focus, picture_box, position, shown_number, words
+from windows import client_of, drawn_on, enabled, focus, picture_box, position, shown_number, words
 
 from Client import Client
 from rtplab.player.model import controller
+from rtplab.player.model.status import clock
 
 pytestmark = pytest.mark.peers
 
@@ -29,6 +32,103 @@ def test_keys_pause_step_and_play(watch, root, display):
     assert pump(root, lambda: label.cget("text") == f"Frame {before + 1}")
     display.key("space")
     assert pump(root, lambda: player.window.controller.frame.number > before + 3)
+
+
+def test_number_and_time_change_with_the_picture_and_go_with_it(watch, root):
+    player = watch()
+    controls = player.window.controls
+    for _ in range(20):
+        jpeg = player.window.picture.jpeg
+        assert pump(root, lambda jpeg=jpeg: player.window.picture.jpeg is not jpeg)
+        shown = controls.lab_row.number.cget("text")
+        assert shown == f"Frame {frame_number_of_jpeg(player.window.picture.jpeg)}"
+    assert controls.bar.elapsed.cget("text").startswith("0:0")
+    player.teardown.invoke()
+    assert pump(root, lambda: enabled(player) == ["setup"])
+    assert pump(root, lambda: controls.lab_row.number.cget("text") == "")
+    assert controls.bar.elapsed.cget("text") == controls.bar.total.cget("text") == ""
+
+
+@pytest.fixture
+def paused(watch, root, display):
+    """A player that stands still somewhere in the movie."""
+    player = watch()
+    focus(root, display)
+    assert pump(root, lambda: player.window.state.seekable and player.window.picture.number > 30)
+    display.key("space")
+    assert pump(root, lambda: enabled(player) == ["start", "teardown"])
+    return player
+
+
+def test_keys_go_one_frame_back_one_second_and_to_the_end(paused, root, display):
+    picture = paused.window.picture
+    number = picture.number
+    for key, wanted in (("comma", -1), ("comma", -2), ("shift+Right", 18), ("shift+Left", -2)):
+        display.key(key)
+        assert pump(root, lambda wanted=wanted: picture.number == number + wanted), key
+        assert frame_number_of_jpeg(picture.jpeg) == number + wanted
+    display.key("End")
+    assert pump(root, lambda: picture.number == 500)
+
+
+def test_the_wheel_seeks(paused, root, display):
+    picture = paused.window.picture
+    number, (x, y) = picture.number, (root.winfo_rootx() + 100, root.winfo_rooty() + 100)
+    display.click(x, y, button=4)
+    assert pump(root, lambda: picture.number == number + 100)
+    display.click(x, y, button=5)
+    assert pump(root, lambda: picture.number == number)
+
+
+def test_the_picture_follows_the_knob_and_the_time_stands_above_it(paused, root, display):
+    slider, picture = paused.window.controls.bar.slider, paused.window.picture
+    y = slider.winfo_rooty() + slider.winfo_height() // 2
+    xs = [slider.winfo_rootx() + slider.x_of(seconds) for seconds in (5, 10, 15)]
+    display._xdotool("mousemove", xs[0], y, "mousedown", 1)
+    try:
+        for x in xs[1:]:
+            display.move(x, y)
+            seconds = slider._seconds_at(x - slider.winfo_rootx())
+            number = int(seconds * 20)
+            assert pump(root, lambda number=number: abs(picture.number - 1 - number) <= 1)
+            assert slider._time.cget("text") == clock(seconds)
+            left = slider._time.winfo_rootx()
+            assert slider._time.winfo_ismapped() and left < x < left + slider._time.winfo_width()
+    finally:
+        display._xdotool("mouseup", 1)
+    display.move(root.winfo_rootx() + 100, root.winfo_rooty() + 100)
+    assert pump(root, lambda: not slider._time.winfo_ismapped())
+
+
+def test_full_screen_says_what_a_key_has_done(paused, root, display):
+    display.key("f")
+    assert pump(root, lambda: root.winfo_height() == root.winfo_screenheight())
+    display.key("Home")
+    assert pump(root, lambda: "Pause   0:00 / 0:25" in words(paused))
+    display.key("space")
+    assert pump(root, lambda: "Play   0:0" in words(paused))
+    display.key("bracketright")
+    assert pump(root, lambda: "Speed 2×" in words(paused))
+
+
+def test_an_address_that_was_copied_is_opened_by_control_v(watch, root, display, server):
+    watch()
+    focus(root, display)
+    display.key("ctrl+v")
+    assert pump(root, lambda: "Nothing has been copied." in words(client_of(root)))
+    for text, said in (("no address", "no address such as"), ("", "no address such as")):
+        root.clipboard_clear()
+        root.clipboard_append(text)
+        display.key("ctrl+v")
+        assert pump(root, lambda said=said: said in words(client_of(root)))
+    url = f"rtsp://{HOST}:{server.port}/movie.Mjpeg"
+    root.clipboard_clear()
+    root.clipboard_append(f" {url}\n")
+    display.key("ctrl+v")
+    assert pump(root, lambda: client_of(root).movie_name == url)
+    other = client_of(root)
+    assert pump(root, lambda: bool(other.window.picture.jpeg)), other.error
+    other.close()
 
 
 def test_the_mouse_seeks_on_the_slider(watch, root, display):
@@ -87,6 +187,76 @@ def test_full_screen_shows_the_picture_alone_and_escape_leaves(watch, root, disp
     assert pump(root, lambda: (root.winfo_width(), root.winfo_height()) == size)
     assert pump(root, lambda: player.window.controls.winfo_ismapped())
     assert root.winfo_exists()  # Esc never quits
+
+
+def is_back(player, root, size: tuple[int, int]) -> bool:
+    """Tell if a window has this size again, with its controls below the picture, and whole."""
+    controls, picture = player.window.controls, player.window.picture
+    is_whole = controls.winfo_width() >= controls.narrowest and controls.winfo_ismapped()
+    bottom = controls.winfo_y() + controls.winfo_height()
+    return (
+        (root.winfo_width(), root.winfo_height()) == size
+        and is_whole
+        and controls.winfo_height() == controls.winfo_reqheight()
+        and picture.winfo_height() <= controls.winfo_y()
+        and bottom == root.winfo_height()
+    )
+
+
+def test_many_quick_f_lead_back_to_the_same_window(watch, root, display):
+    player = watch()
+    focus(root, display)
+    display.key("i")
+    assert pump(root, lambda: player.window.panel.open)
+    pump(root, lambda: False, limit=0.3)
+    size = root.winfo_width(), root.winfo_height()
+    hand = threading.Thread(target=display.key, args=30 * ["f"])
+    hand.start()
+    pump(root, lambda: not hand.is_alive())
+    hand.join()
+    assert pump(root, lambda: is_back(player, root, size))
+    pump(root, lambda: False, limit=0.3)
+    assert is_back(player, root, size)
+
+
+def test_the_panel_may_be_opened_and_closed_in_full_screen(watch, root, display):
+    player = watch()
+    focus(root, display)
+    without = root.winfo_width(), root.winfo_height()
+    for is_open in (True, False):
+        display.key("f")
+        assert pump(root, lambda: root.winfo_height() == root.winfo_screenheight())
+        display.key("i")
+        assert pump(root, lambda is_open=is_open: player.window.panel.open is is_open)
+        display.key("f")
+        if is_open:
+            size = without[0] + player.window.panel.width, max(without[1], 540)
+        else:
+            size = without
+        assert pump(root, lambda size=size: is_back(player, root, size))
+
+
+def test_full_screen_of_a_slow_window_manager(watch, root, display, monkeypatch):
+    """It obeys half a second later, to each wish in its turn."""
+    player = watch()
+    focus(root, display)
+    size = root.winfo_width(), root.winfo_height()
+
+    def obey(name: str, wanted: bool) -> None:
+        whole = root.winfo_screenwidth(), root.winfo_screenheight()
+        width, height = whole if wanted else size
+        resize(f"{width}x{height}+0+0")
+
+    def resize(wanted: str | None = None) -> str:
+        return root.wm_geometry() if wanted is None else root.after(500, root.wm_geometry, wanted)
+
+    monkeypatch.setattr(root, "attributes", obey)
+    monkeypatch.setattr(root, "geometry", resize)
+    display.key("f")
+    assert pump(root, lambda: root.winfo_height() == root.winfo_screenheight())
+    display.key("f", "f", "f")
+    pump(root, lambda: False, limit=1.0)
+    assert is_back(player, root, size)
 
 
 def test_light_and_dark_are_remembered(watch, root, display, home):

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import shutil
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from display import Display, running_display
 from movies import MOVIE
+from setup_wine import NoWindows
+from wine import Windows, running_windows
 
 HERE = Path(__file__).parent
 
@@ -22,14 +23,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session")
-def windows(tmp_path_factory: pytest.TempPathFactory) -> Iterator[object]:
-    if not sys.platform.startswith("linux"):
-        pytest.skip("Wine is had on Linux")
-    from setup_wine import NoWindows
-    from wine import running_windows
+def screen() -> Iterator[Display]:
+    """A display of its own, of which Wine's programs may take every key."""
+    with running_display() as display:
+        yield display
 
+
+@pytest.fixture(scope="session")
+def windows(tmp_path_factory: pytest.TempPathFactory, screen: Display) -> Iterator[Windows]:
     try:
-        with running_windows(tmp_path_factory.mktemp("windows")) as running:
+        with running_windows(tmp_path_factory.mktemp("windows"), screen.name) as running:
             yield running
     except NoWindows as reason:
         pytest.fail(str(reason)) if "CI" in os.environ else pytest.skip(str(reason))
@@ -41,10 +44,3 @@ def films(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("films")
     shutil.copy(MOVIE, folder)
     return folder
-
-
-@pytest.fixture
-def screen() -> Iterator[Display]:
-    """A display of its own, of which Wine's programs may take every key."""
-    with running_display() as display:
-        yield display

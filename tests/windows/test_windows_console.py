@@ -27,9 +27,9 @@ def play(peer: Peer) -> None:
 
 @pytest.mark.parametrize("key", ["c", "break"])
 @pytest.mark.parametrize("clients", [0, 2])
-def test_a_key_ends_the_server(windows, films, screen, key, clients):
+def test_a_key_ends_the_server(windows, films, key, clients):
     serve = (ROOT / "Server.py", "0", "--host", "127.0.0.1", "--media", films)
-    with windows.start(CONSOLE, key, *serve, display=screen.name) as console:
+    with windows.start(CONSOLE, key, *serve) as console:
         port = console.port
         with ExitStack() as stack:
             for _ in range(clients):
@@ -41,11 +41,11 @@ def test_a_key_ends_the_server(windows, films, screen, key, clients):
 
 
 @pytest.mark.parametrize("key", ["c", "break"])
-def test_a_key_ends_the_client_which_says_what_has_come(windows, films, screen, key):
+def test_a_key_ends_the_client_which_says_what_has_come(windows, films, key):
     with windows.serve(films, "--loop") as server:
         url = f"rtsp://127.0.0.1:{server.port}/movie.Mjpeg"
         player = (ROOT / "ClientLauncher.py", "--headless", url)
-        with windows.start(CONSOLE, key, *player, display=screen.name) as console:
+        with windows.start(CONSOLE, key, *player) as console:
             server.wait_for("set up", stream="stderr")
             time.sleep(0.5)
             console.send("")
@@ -55,11 +55,11 @@ def test_a_key_ends_the_client_which_says_what_has_come(windows, films, screen, 
     assert "packets lost" in console.output
 
 
-def test_a_client_that_waits_for_an_answer_can_be_ended(windows, screen):
+def test_a_client_that_waits_for_an_answer_can_be_ended(windows):
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = f"rtsp://127.0.0.1:{silent.getsockname()[1]}/movie.Mjpeg"
         player = (ROOT / "ClientLauncher.py", "--headless", url)
-        with windows.start(CONSOLE, "c", *player, display=screen.name) as console:
+        with windows.start(CONSOLE, "c", *player) as console:
             silent.settimeout(LIMIT)
             accepted, _ = silent.accept()
             with accepted:

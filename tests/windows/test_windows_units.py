@@ -11,8 +11,8 @@ from movies import ROOT
 PURE = ("protocol", "movies", "player/model", "receiving/rtp", "receiving/files")
 OUTSIDE = re.compile(r"^(import|from) (socket|subprocess|processes|raw_rtsp)\b", re.MULTILINE)
 """What a test has that goes beyond memory and files."""
-LIMIT = 120.0
-PARTS = 4
+LIMIT = 300.0
+PARTS = 2
 """That run side by side."""
 
 
@@ -26,7 +26,7 @@ def pure_tests() -> list[Path]:
 @pytest.mark.parametrize("part", range(PARTS))
 def test_pure_parts(windows, part):
     tests = pure_tests()[part::PARTS]
-    assert len(tests) >= 4
+    assert len(tests) >= 8
     run = windows.run(
         *("-m", "pytest", "-q", "-p", "no:cacheprovider", "--rootdir", ROOT),
         *("-c", ROOT / "pyproject.toml", "-m", "not (peers or alone or long)"),

@@ -37,7 +37,7 @@ def on_z(path: Path | str) -> str:
 class Windows:
     """A Windows whose registry and user folder are its own; what never changes, all share."""
 
-    def __init__(self, installation: Installation, place: Path) -> None:
+    def __init__(self, installation: Installation, place: Path, display: str) -> None:
         self._installation = installation
         self.prefix = place
         self._copy(installation.prefix)
@@ -48,8 +48,9 @@ class Windows:
             "WINEPREFIX": str(place),
             "PYTHONPATH": ";".join(map(on_z, (SITE, installation.packages))),
             "PYTHONPYCACHEPREFIX": on_z(cache),
+            "WINEPATH": on_z(installation.python),
+            "DISPLAY": display,
         }
-        self.environment.pop("DISPLAY", None)
 
     def _copy(self, pattern: Path) -> None:
         shutil.copytree(pattern / "dosdevices", self.prefix / "dosdevices", symlinks=True)
@@ -75,20 +76,21 @@ class Windows:
         )
         return user
 
-    def command(self, *arguments: str | int | Path) -> list[str]:
-        """`python.exe ARGUMENTS...`; paths become those of there."""
+    def start(self, *arguments: str | int | Path) -> Program:
+        """Start `python.exe ARGUMENTS...`."""
+        return self.start_program(self._installation.python / "python.exe", *arguments)
+
+    def start_program(
+        self, program: Path, *arguments: str | int | Path, **environment: str
+    ) -> Program:
+        """Start a program; paths among its arguments become those of there."""
         said = [on_z(each) if isinstance(each, Path) else str(each) for each in arguments]
-        python = self._installation.python / "python.exe"
-        return [str(self._installation.wine), str(python), *said]
+        command = [str(self._installation.wine), str(program), *said]
+        return Program(command, {**self.environment, **environment})
 
-    def start(self, *arguments: str | int | Path, display: str = "") -> Program:
-        """Start a Python program, with a window on the X display if one is named."""
-        environment = {**self.environment, **({"DISPLAY": display} if display else {})}
-        return Program(self.command(*arguments), environment)
-
-    def run(self, *arguments: str | int | Path, limit: float = LIMIT, display: str = "") -> Program:
+    def run(self, *arguments: str | int | Path, limit: float = LIMIT) -> Program:
         """Run a Python program to its end."""
-        with self.start(*arguments, display=display) as program:
+        with self.start(*arguments) as program:
             program.wait(limit)
         return program
 
@@ -114,7 +116,7 @@ class Program:
         )
         self._words = {"stdout": b"", "stderr": b""}
         self._changed = threading.Condition()
-        self._is_left = False
+        self._has_ended = False
         self._readers = [
             threading.Thread(target=self._read, args=(name,), name=name) for name in self._words
         ]
@@ -123,13 +125,16 @@ class Program:
 
     def _read(self, name: str) -> None:
         pipe = getattr(self._process, name)
-        while not self._is_left:  # what it has started may keep the pipe open
+        while True:
+            has_ended = self._has_ended
             if select.select([pipe], [], [], 0.1)[0]:
                 if not (data := os.read(pipe.fileno(), 65536)):
                     return
                 with self._changed:
                     self._words[name] += data
                     self._changed.notify_all()
+            elif has_ended:  # what it has started may keep the pipe open
+                return
 
     def __enter__(self) -> Program:
         return self
@@ -143,7 +148,7 @@ class Program:
         with suppress(ProcessLookupError):  # and what it has started
             os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
-        self._is_left = True
+        self._has_ended = True
         for reader in self._readers:
             reader.join()
         for pipe in (self._process.stdin, self._process.stdout, self._process.stderr):
@@ -158,6 +163,7 @@ class Program:
             status = self._process.wait(limit)
         except subprocess.TimeoutExpired:
             raise AssertionError(f"no end after {limit} s: {self.output} {self.errors}") from None
+        self._has_ended = True
         for reader in self._readers:
             reader.join(limit)
         return status
@@ -217,10 +223,16 @@ class Program:
 
 
 @contextmanager
-def running_windows(place: Path) -> Iterator[Windows]:
-    """A Windows for a while. Raises NoWindows."""
-    windows = Windows(setup_wine.provide(), place)
+def running_windows(place: Path, display: str) -> Iterator[Windows]:
+    """A Windows for a while, its windows on an X display. Raises NoWindows.
+
+    One program runs all the time: with the last one Wine ends its Windows, and takes three seconds
+    to start it again.
+    """
+    windows = Windows(setup_wine.provide(), place, display)
     try:
-        yield windows
+        with windows.start("-c", "print('up', flush=True); input()") as idle:
+            idle.wait_for("up")
+            yield windows
     finally:
         setup_wine.end(place)

@@ -44,15 +44,12 @@ class ControlBar(ttk.Frame):
         self.elapsed = ttk.Label(self, style="Muted.TLabel", width=_TIME_WIDTH, anchor="e")
         self.elapsed.grid(row=0, column=1, padx=theme.px(4))
         self.slider = SeekSlider(self, theme, seek)
-        self.slider.configure(width=theme.px(120))
         self.slider.grid(row=0, column=2, sticky="ew")
         self.total = ttk.Label(self, style="Muted.TLabel", width=_TIME_WIDTH, anchor="w")
         self.total.grid(row=0, column=3, padx=theme.px(4))
         self.speed = ttk.Button(self, style="Flat.TButton", width=4, command=self._offer_speeds)
         self.speed.grid(row=0, column=4)
-        system = theme.windowing_system
-        speeds = ", ".join(tooltip(BY_NAME[name], system) for name in _SPEEDS)
-        Tooltip(self.speed, f"Speed: {speeds}")
+        Tooltip(self.speed, self._speed_tooltip)
         for column, name in enumerate(_BUTTONS, start=5):
             self._add_button(name, column)
         self.columnconfigure(2, weight=1)
@@ -64,8 +61,15 @@ class ControlBar(ttk.Frame):
         command = BY_NAME[name]
         button = ttk.Button(self, style="Flat.TButton", command=lambda: self._run(command))
         button.grid(row=0, column=column)
-        Tooltip(button, tooltip(command, self._theme.windowing_system))
+        Tooltip(button, lambda: tooltip(command, self._theme.windowing_system, self._now))
         self.buttons[name] = button
+
+    def _speed_tooltip(self) -> str:
+        reason = BY_NAME["faster"].why_not(self._now)
+        if reason:
+            return f"Speed: {reason}"
+        system = self._theme.windowing_system
+        return "Speed: " + ", ".join(tooltip(BY_NAME[name], system) for name in _SPEEDS)
 
     @property
     def narrowest(self) -> int:
@@ -99,10 +103,10 @@ class ControlBar(ttk.Frame):
         self.speed.configure(text=speed_label(now.speed))
         self._draw_icons()
 
-    def show_position(self, position: float, duration: float | None) -> None:
-        """Show where the movie stands, in seconds."""
-        self.slider.show(position, duration)
-        _write(self.elapsed, clock(self.slider.shown_position))
+    def show_position(self, position: float | None, duration: float | None) -> None:
+        """Show where the movie stands, in seconds; None: there is no session."""
+        self.slider.show(position or 0.0, duration)
+        _write(self.elapsed, "" if position is None else clock(self.slider.shown_position))
         _write(self.total, "" if duration is None else clock(duration))
 
     def _draw_icons(self) -> None:
@@ -132,6 +136,7 @@ class LabRow(ttk.Frame):
     def __init__(self, master: tk.Misc, theme: Theme, run: Callable[[Command], None]) -> None:
         super().__init__(master)
         self._theme = theme
+        self._now = PlayerState()
         self._shown: int | None = None
         self.buttons: dict[str, ttk.Button] = {}
         for column, command in enumerate(LAB_COMMANDS):
@@ -149,7 +154,7 @@ class LabRow(ttk.Frame):
     ) -> None:
         button = ttk.Button(self, text=command.label, command=lambda: run(command))
         button.grid(row=0, column=column, padx=(0, theme.px(6)))
-        Tooltip(button, tooltip(command, theme.windowing_system))
+        Tooltip(button, lambda: tooltip(command, theme.windowing_system, self._now))
         self.buttons[command.name] = button
 
     @property
@@ -169,6 +174,7 @@ class LabRow(ttk.Frame):
 
     def show(self, now: PlayerState) -> None:
         """Bring the buttons in line with the session."""
+        self._now = now
         self.state_name.configure(text=now.state.name)
         for command in LAB_COMMANDS:
             enabled = command.enabled(now)

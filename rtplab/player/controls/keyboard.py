@@ -1,4 +1,4 @@
-"""Binds the keys of the command table."""
+"""Binds the keys of the command table, and the mouse's wheel."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from collections.abc import Callable
 
 from rtplab.player.controls.bindings import Bindings
 from rtplab.player.look.theme import Theme
-from rtplab.player.model.commands import COMMANDS, Command
-from rtplab.player.model.modifiers import is_meant, sequences
+from rtplab.player.model.commands import BY_NAME, COMMANDS, Command
+from rtplab.player.model.modifiers import ARROWS, is_meant, sequences
 
 # Widgets that need keys themselves, by their class.
 _TYPED_INTO = ("TEntry", "Entry", "TSpinbox")
 _PRESSED_WITH_SPACE = ("TButton", "TCheckbutton", "TRadiobutton")
 _MOVED_WITH_ARROWS = ("TScale", "Treeview", "TNotebook", "Text", "TRadiobutton")
-_ARROWS = ("Left", "Right", "Up", "Down", "Home")
+_MOVING = (*ARROWS, "Home", "End")
 
 
 def bind_keys(bindings: Bindings, picture: tk.Misc, run: Callable[[Command], None]) -> None:
@@ -27,6 +27,17 @@ def bind_keys(bindings: Bindings, picture: tk.Misc, run: Callable[[Command], Non
                 bound.setdefault(sequence, []).append((key, command))
     for sequence, meanings in bound.items():
         bindings.add(sequence, _handler(meanings, system, picture, run))
+
+
+def bind_wheel(widget: tk.Misc, run: Callable[[Command], None]) -> None:
+    """Have the wheel go forward (up) and back, over a widget."""
+
+    def turned(event: tk.Event[tk.Misc]) -> None:
+        run(BY_NAME["forward" if event.delta > 0 or event.num == 4 else "back"])
+
+    # X11 knows the wheel as two buttons.
+    for sequence in ("<MouseWheel>", "<Button-4>", "<Button-5>"):
+        widget.bind(sequence, turned)
 
 
 def _handler(
@@ -55,10 +66,8 @@ def _belongs_to_widget(key: str, widget: tk.Misc, picture: tk.Misc) -> bool:
     kind = widget.winfo_class()
     if widget.winfo_toplevel() is not picture.winfo_toplevel():
         return True  # a dialog's
-    if key in ("Tab", "Shift-Tab"):  # from anywhere else they move the focus as ever
-        return widget not in (picture, picture.winfo_toplevel())
     return (
         (kind in _TYPED_INTO and key != "Escape")
         or (key == "space" and kind in _PRESSED_WITH_SPACE)
-        or (key in _ARROWS and kind in _MOVED_WITH_ARROWS)
+        or (key.rpartition("-")[2] in _MOVING and kind in _MOVED_WITH_ARROWS)
     )

@@ -1,15 +1,23 @@
-"""The seek slider: where the movie stands, and where the viewer wants it."""
+"""The seek slider: where the movie stands, and where the viewer wants it.
+
+The picture follows while the knob is dragged, and the time under the mouse stands above it.
+"""
 
 from __future__ import annotations
 
 import tkinter as tk
 from collections.abc import Callable
+from tkinter import ttk
 
 from rtplab.player.look.theme import Theme
+from rtplab.player.model.status import clock
 
 _HEIGHT = 24
+_NARROWEST = 120
 _LINE = 4
 _KNOB = 14
+_RESTING = 10
+FOLLOWING = 150  # milliseconds from one seek to the next while the knob is dragged
 
 
 class SeekSlider(tk.Canvas):
@@ -17,15 +25,15 @@ class SeekSlider(tk.Canvas):
 
     def __init__(self, master: tk.Misc, theme: Theme, seek: Callable[[float], None]) -> None:
         """`seek` is called with seconds when the viewer has chosen a position."""
-        super().__init__(
-            master, height=theme.px(_HEIGHT), highlightthickness=0, borderwidth=0, takefocus=False
-        )
+        super().__init__(master, highlightthickness=0, borderwidth=0, takefocus=False)
         self._theme = theme
         self._seek = seek
         self._position = 0.0
         self._duration: float | None = None
         self._dragging: float | None = None  # seconds
         self._hovered = self._focused = False
+        self._following = ""  # a timer
+        self._time = ttk.Label(self.winfo_toplevel(), font=theme.small_font, padding=theme.px(4))
         self._drawn: tuple[object, ...] = ()
         self.bind("<Configure>", lambda event: self._draw())
         self.bind("<Button-1>", self._press)
@@ -35,7 +43,10 @@ class SeekSlider(tk.Canvas):
             self.bind(sequence, lambda event, hovered=hovered: self._hover(hovered))  # type: ignore[misc]
         for sequence, focused in (("<FocusIn>", True), ("<FocusOut>", False)):
             self.bind(sequence, lambda event, focused=focused: self._focus(focused))  # type: ignore[misc]
-        self.bind("<<ThemeChanged>>", lambda event: self._draw(), add=True)
+        self.bind("<Motion>", self._show_time)
+        self.bind("<Destroy>", self._destroyed)
+        self.bind("<<ThemeChanged>>", lambda event: self._take_size(), add=True)
+        self._take_size()
 
     def show(self, position: float, duration: float | None) -> None:
         """Show a position, in seconds; without a duration there is nothing to choose."""
@@ -43,6 +54,11 @@ class SeekSlider(tk.Canvas):
         if duration != self._duration:
             self._duration = duration
             self.configure(takefocus=bool(duration))
+        self._draw()
+
+    def _take_size(self) -> None:
+        px = self._theme.px
+        self.configure(height=px(_HEIGHT), width=px(_NARROWEST))
         self._draw()
 
     @property
@@ -70,17 +86,48 @@ class SeekSlider(tk.Canvas):
             self._draw()
 
     def _drag(self, event: tk.Event[tk.Misc]) -> None:
+        self._show_time(event)
         if self._dragging is not None:
             self._dragging = self._seconds_at(event.x)
             self._draw()
+            if not self._following:
+                self._following = self.after(FOLLOWING, self._follow)
+
+    def _follow(self) -> None:
+        """Let the picture be that of the knob's place."""
+        self._following = ""
+        if self._dragging is not None:
+            self._seek(self._dragging)
 
     def _release(self, event: tk.Event[tk.Misc]) -> None:
         if self._dragging is not None:
             target, self._dragging = self._seconds_at(event.x), None
             self._seek(target)
+            if not self._hovered:
+                self._time.place_forget()
+
+    def _show_time(self, event: tk.Event[tk.Misc]) -> None:
+        """Show the time under the mouse, above it, and within the window."""
+        if not self._duration:
+            return
+        label, top = self._time, self.winfo_toplevel()
+        label.configure(text=clock(self._seconds_at(event.x)))
+        width, height = label.winfo_reqwidth(), label.winfo_reqheight()
+        x = event.x_root - top.winfo_rootx() - width // 2
+        y = self.winfo_rooty() - top.winfo_rooty() - height
+        label.place(x=min(max(x, 0), max(0, top.winfo_width() - width)), y=max(y, 0))
+        label.lift()
+
+    def _destroyed(self, event: tk.Event[tk.Misc]) -> None:
+        if self._following:
+            self.after_cancel(self._following)
+        if self._time.winfo_exists():  # where the toplevel is not destroyed as a whole
+            self._time.destroy()
 
     def _hover(self, hovered: bool) -> None:
         self._hovered = hovered
+        if not hovered and self._dragging is None:
+            self._time.place_forget()
         self._draw()
 
     def _focus(self, focused: bool) -> None:
@@ -92,7 +139,7 @@ class SeekSlider(tk.Canvas):
         x = self.x_of(self.shown_position)
         active = self._hovered or self._focused or self._dragging is not None
         size = self.winfo_width(), self.winfo_height()
-        state = (x, size, active, self._focused, bool(self._duration), p.name)
+        state = (x, size, active, self._focused, bool(self._duration), self._theme.name)
         if state == self._drawn:
             return
         self._drawn = state
@@ -104,6 +151,6 @@ class SeekSlider(tk.Canvas):
             return  # nobody knows how long it is: nothing to choose
         self.create_rectangle(left, middle - half, right, middle + half, fill=p.trough, width=0)
         self.create_rectangle(left, middle - half, x, middle + half, fill=p.accent, width=0)
-        if active:
-            colour = p.text if self._focused else p.accent
-            self.create_image(x, middle, image=self._theme.icon("knob", colour, _KNOB))
+        # The place is told by more than colours; the knob is larger when it can be dragged.
+        colour, size_at_1x = (p.text if self._focused else p.accent), _KNOB if active else _RESTING
+        self.create_image(x, middle, image=self._theme.icon("knob", colour, size_at_1x))

@@ -1,37 +1,41 @@
-"""Tooltips: what a button does, when the mouse rests upon it."""
+"""Tooltips: what a button does, or why not, when the mouse rests upon it."""
 
 from __future__ import annotations
 
 import tkinter as tk
+from collections.abc import Callable
 from tkinter import ttk
 
 from rtplab.player.look.theme import Theme
 
 DELAY = 600  # milliseconds that the mouse rests first
+SHOWN = 8000  # milliseconds after which it goes by itself: nobody reads longer
 
 
 class Tooltip:
     """The tooltip of one widget."""
 
-    def __init__(self, widget: tk.Misc, text: str) -> None:
+    def __init__(self, widget: tk.Misc, text: Callable[[], str]) -> None:
+        """`text` is asked for when it is to be shown."""
         self._widget = widget
-        self.text = text
+        self._text = text
         self._timer = ""
         self._window: tk.Toplevel | None = None
         widget.bind("<Enter>", self._wait, add=True)
-        for event in ("<Leave>", "<Button>", "<Destroy>", "<Key>"):
+        for event in ("<Leave>", "<Button>", "<Destroy>", "<Key>", "<Unmap>"):
             widget.bind(event, self._hide, add=True)
 
     def _wait(self, event: tk.Event[tk.Misc]) -> None:
+        self._hide(event)  # the mouse may come twice without going: to and from a menu
         self._timer = self._widget.after(DELAY, self._show)
 
     def _show(self) -> None:
-        self._timer = ""
+        self._timer = self._widget.after(SHOWN, self._hide)
         theme = Theme.of(self._widget)
         palette, px = theme.palette, theme.px
         self._window = window = tk.Toplevel(self._widget, background=palette.border)
         window.wm_overrideredirect(True)
-        label = ttk.Label(window, text=self.text, padding=(px(8), px(4)), font=theme.small_font)
+        label = ttk.Label(window, text=self._text(), padding=(px(8), px(4)), font=theme.small_font)
         label.pack(padx=px(1), pady=px(1))
         width, height = label.winfo_reqwidth(), label.winfo_reqheight()
         x = self._widget.winfo_rootx() + (self._widget.winfo_width() - width) // 2
@@ -39,7 +43,7 @@ class Tooltip:
         y = self._widget.winfo_rooty() - height - px(8)
         window.wm_geometry(f"+{x}+{max(0, y)}")
 
-    def _hide(self, event: tk.Event[tk.Misc]) -> None:
+    def _hide(self, event: tk.Event[tk.Misc] | None = None) -> None:
         if self._timer:
             self._widget.after_cancel(self._timer)
             self._timer = ""

@@ -10,7 +10,7 @@ from typing import Any
 from PIL import Image, ImageDraw, ImageTk
 
 from rtplab.player.look import icons
-from rtplab.player.look.palette import DARK, PALETTES, Palette
+from rtplab.player.look.palette import DARK, Palette
 
 _OVERSAMPLING = 4  # curves are drawn so many times larger and then reduced
 _UNSCALED = 96 / 72  # `tk scaling`, pixels per point, of a screen at 1x
@@ -23,15 +23,14 @@ class Theme:
 
     def __init__(self, root: tk.Misc) -> None:
         self.palette = DARK
-        self.scale = max(1.0, float(root.tk.call("tk", "scaling")) / _UNSCALED)
+        self.zoom = 1.0  # the viewer's
+        self.screen_scale = max(1.0, float(root.tk.call("tk", "scaling")) / _UNSCALED)
         self.windowing_system = str(root.tk.call("tk", "windowingsystem"))  # x11, win32, aqua
         self._root = root
         self._style = ttk.Style(root)
         self._images: list[ImageTk.PhotoImage] = []  # Tk itself keeps no reference
         self._icons: dict[tuple[str, str, int], ImageTk.PhotoImage] = {}
         self._make_fonts()
-        for palette in PALETTES.values():
-            self._create(palette)
         self.use(DARK)
         root.bind("<Destroy>", self._destroyed, add=True)
 
@@ -40,7 +39,7 @@ class Theme:
         if event.widget is self._root:
             self._images.clear()
             self._icons.clear()
-            del self.font, self.small_font, self.bold_font
+            del self._base, self.font, self.small_font, self.bold_font
             del self.caption_font, self.headline_font, self.fixed_font
 
     @staticmethod
@@ -56,8 +55,27 @@ class Theme:
     def use(self, palette: Palette) -> None:
         """Change the colours; whoever draws by itself hears of it by <<ThemeChanged>>."""
         self.palette = palette
-        self._style.theme_use(f"{_NAME}-{palette.name}")
+        if self.name not in self._style.theme_names():
+            self._create(palette)
+        self._style.theme_use(self.name)
         self._colour_classic_widgets()
+
+    def zoom_to(self, zoom: float) -> None:
+        """Make all text, and what stands around it, so many times larger than at first."""
+        self.zoom = zoom
+        for font, size in self._font_sizes():
+            font.configure(size=-self.px(size))
+        self.use(self.palette)
+
+    @property
+    def name(self) -> str:
+        """Another for each look: colours and size."""
+        return f"{_NAME}-{self.palette.name}-{round(100 * self.zoom)}"
+
+    @property
+    def scale(self) -> float:
+        """Pixels of this screen for one of the design at 1x."""
+        return self.screen_scale * self.zoom
 
     def px(self, length: float) -> int:
         """A length of the design at 1x in pixels of this screen."""
@@ -84,6 +102,7 @@ class Theme:
         fixed = str(tkfont.nametofont("TkFixedFont", root=self._root).actual("family"))
         # In pixels, so that text grows with everything else and with nothing but that.
         make = self._make_font
+        self._base = base
         base.configure(size=-self.px(13))
         self.font = make(family, 13)
         self.small_font = make(family, 12)
@@ -92,14 +111,25 @@ class Theme:
         self.headline_font = make(family, 20, "bold")
         self.fixed_font = make(fixed, 12)
 
+    def _font_sizes(self) -> tuple[tuple[tkfont.Font, int], ...]:
+        """Each font and its size at 1x."""
+        return (
+            (self._base, 13),
+            (self.font, 13),
+            (self.small_font, 12),
+            (self.bold_font, 13),
+            (self.caption_font, 15),
+            (self.headline_font, 20),
+            (self.fixed_font, 12),
+        )
+
     def _make_font(self, family: str, size: int, weight: str = "normal") -> tkfont.Font:
         # typeshed wants the weight as a literal
         return tkfont.Font(self._root, family=family, size=-self.px(size), weight=weight)  # type: ignore[arg-type]
 
     def _create(self, palette: Palette) -> None:
-        name = f"{_NAME}-{palette.name}"
-        self._style.theme_create(name, parent="clam")
-        self._style.theme_use(name)
+        self._style.theme_create(self.name, parent="clam")
+        self._style.theme_use(self.name)
         style, p = self._style, palette
         style.configure(
             ".",
@@ -155,6 +185,7 @@ class Theme:
             self._style.layout(widget, _button_layout(f"{element}.button"))
         self._style.configure("TButton", padding=(self.px(13), self.px(8)), anchor="center")
         self._style.configure("Flat.TButton", padding=self.px(9))
+        self._style.configure("Small.TButton", padding=(self.px(10), self.px(2)))
 
     def _create_fields(self, p: Palette) -> None:
         style, px = self._style, self.px
@@ -253,7 +284,7 @@ class Theme:
         """Menus and the like are no ttk widgets: they take their colours from the options."""
         p, add = self.palette, self._root.option_add
         for pattern, value in (
-            ("*Menu.background", p.raised),
+            ("*Menu.background", p.menu),
             ("*Menu.foreground", p.text),
             ("*Menu.activeBackground", p.accent),
             ("*Menu.activeForeground", p.on_accent),

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from rtplab.player.model.client import PlayerClient
+from rtplab.player.model.loop import Loop
 from rtplab.player.model.recorder import MovieRecorder
 from rtplab.player.model.status import PlayerState
 from rtplab.protocol.rtsp.states import State
@@ -18,6 +19,7 @@ NEAR_THE_END = 1.0  # seconds before the end of a movie: who has come so far has
 JUST_NOW = 5.0  # seconds since the last picture: the viewer has been watching until then
 # Seconds before the end of a movie of unknown frame rate where there surely is a frame yet.
 LAST_MOMENT = 0.1
+USUAL_FRAME_RATE = 25.0  # frames a second, where the server does not say it
 SAME_PLACE = 0.001  # seconds that timestamps may be off, in ticks of 1/90000 s
 STALL = 2.0  # seconds without a picture while playing after which the viewer is told
 DAMAGE = 5.0  # seconds of frames none of which could be decoded, likewise
@@ -77,9 +79,22 @@ class Place:
         """The server has been asked for what is wished."""
         self._sought, self._sought_at, self.wished = self.wished, now, None
 
+    @property
+    def is_under_way(self) -> bool:
+        """The server has been asked for another place, and no frame from there is shown yet."""
+        return self._sought is not None
+
+    def is_outdated(self, arrival: float) -> bool:
+        """Tell if a frame that came then is one from before the last seek."""
+        return self._sought is not None and arrival < self._sought_at
+
+    def is_overdue(self, now: float) -> bool:
+        """Tell if no frame has come from there for too long."""
+        return self._sought is not None and now >= self._sought_at + STALL
+
     def show(self, position: float, arrival: float) -> None:
         """A frame is shown, unless it is one from before the last seek."""
-        if self._sought is None or arrival >= self._sought_at:
+        if not self.is_outdated(arrival):
             self._sought = None
             self.shown = position
 
@@ -123,7 +138,11 @@ class StateChange(NamedTuple):
 
 
 class PlaybackController:
-    """One client, from the viewer's side. All in one thread."""
+    """One client, from the viewer's side. All in one thread.
+
+    It has many attributes: three are the viewer's wishes that are still to be carried out, and each
+    of the others is an object that does a part of the work.
+    """
 
     def __init__(self, client: PlayerClient) -> None:
         self.client = client
@@ -140,6 +159,7 @@ class PlaybackController:
         self._pictures = PictureWatch()
         self._backoff = Backoff()
         self.recorder = MovieRecorder(client)
+        self.loop = Loop()
 
     # ------------------------------------------------------------------ the viewer's wishes
 
@@ -171,8 +191,11 @@ class PlaybackController:
             self.client.playout.release()
 
     def pause(self) -> None:
-        """Stop at the frame that is shown."""
+        """Stop at the frame that is shown, or at the one that is sought."""
         self._goal = State.READY
+        if self._place.is_under_way:
+            self._wants_to_step = True  # to see where it went
+            return
         if self.client.state is not State.INIT:
             self.client.playout.hold()
         if self.client.state is State.PLAYING and self._has_settled():
@@ -191,6 +214,13 @@ class PlaybackController:
             self.pause()
         elif self.client.state is not State.INIT:
             self._wants_to_step = True
+
+    def step_back(self) -> None:
+        """Pause; when paused, show the frame before."""
+        if self.wants_to_play:
+            self.pause()
+        else:
+            self.seek_by(-1 / (self.client.frame_rate or USUAL_FRAME_RATE))
 
     def seek(self, seconds: float) -> None:
         """Go to a position; more wishes before the server has answered count as one.
@@ -234,10 +264,16 @@ class PlaybackController:
         """Do what can be done by now; return the frame that is to be shown, if there is one."""
         self._note_state(now)
         self._carry_out(now)
-        frame = self._stepped() if self._wants_to_step else self.client.playout.take(now)
+        is_step = self._wants_to_step
+        frame = self._next_frame() if is_step else self.client.playout.take(now)
         if frame is not None:
             self.frame, self._pictures.shown_at = frame, now
             self._place.show(self.client.position_of(frame), frame.arrival)
+            if is_step:
+                self._wants_to_step = False
+                self.pause()
+            elif self.wants_to_play and not self._place.is_under_way:
+                self._place.wished = self._place.wished or self.loop.target(self._place.shown)
         return frame
 
     def decoded(self, problem: str, now: float) -> None:
@@ -257,7 +293,7 @@ class PlaybackController:
             notice=client.notice,
             has_picture=self.frame is not None,
             seekable=client.duration is not None,
-            ended=client.ended,
+            ended=client.ended and self._goal is not State.PLAYING,
             silence=self._pictures.silence(now) if is_watching else 0,
             damage=self._pictures.damage,
             reconnecting_in=self._backoff.remaining(now) if self._backoff.active else None,
@@ -280,6 +316,10 @@ class PlaybackController:
                 self.client.playout.hold()
         elif state is State.INIT:
             self._session_ended(before, now)
+        elif before is State.PLAYING and self.client.ended and self.loop.active:
+            self._goal = State.PLAYING
+            if self.client.duration is not None:
+                self._place.wished = self.loop.start or 0.0
         elif self._backoff.active:
             self._backoff.end()
             if self.client.duration is not None:
@@ -316,7 +356,7 @@ class PlaybackController:
         elif self._has_settled():
             self._settle_wishes()
             if client.state is State.PLAYING and self._goal is State.READY:
-                self.pause()
+                self._pause_when_seen(now)
             elif self._place.wished is not None:
                 self._send_seek(self._place.wished, now)
             elif self._wants_speed:
@@ -326,6 +366,14 @@ class PlaybackController:
             elif client.state is State.READY and self._needs_play():
                 self._asked_for = State.PLAYING
                 client.play_movie()
+
+    def _pause_when_seen(self, now: float) -> None:
+        """Pause, but let the frame that is sought come first, if it does."""
+        if self._place.is_overdue(now):
+            self._place.was_refused()
+            self._wants_to_step = False
+        if not self._place.is_under_way:
+            self.pause()
 
     def _has_wishes(self) -> bool:
         return (
@@ -388,10 +436,9 @@ class PlaybackController:
             self.client.error = ""
             self.client.set_up()
 
-    def _stepped(self) -> Frame | None:
-        """The frame after the one that is shown, as soon as there is one."""
+    def _next_frame(self) -> Frame | None:
+        """The frame after the one that is shown, or the first from where the viewer wants to be."""
         frame = self.client.playout.step()
-        if frame is not None:
-            self._wants_to_step = False
-            self.pause()
+        while frame is not None and self._place.is_outdated(frame.arrival):
+            frame = self.client.playout.step()
         return frame

@@ -1,4 +1,4 @@
-"""What was opened lately, and how the window looked, kept between runs. Needs no Tk."""
+"""What has been played, and how the window looked, kept between runs. Needs no Tk."""
 
 from __future__ import annotations
 
@@ -126,18 +126,3 @@ def _path() -> Path:
     else:
         folder = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state")
     return folder / "rtplab" / "player.json"
-
-
-def pictures_folder() -> Path:
-    """Where snapshots go."""
-    return _existing("Pictures")
-
-
-def videos_folder() -> Path:
-    """Where recordings go."""
-    return _existing("Movies" if sys.platform == "darwin" else "Videos")
-
-
-def _existing(name: str) -> Path:
-    folder = Path.home() / name
-    return folder if folder.is_dir() else Path.home()

@@ -50,8 +50,9 @@ _MEANINGS = {
         0x10: Modifier.ALT_GR,
     },
 }
+ARROWS = ("Left", "Right", "Up", "Down")
 # Signs among our keys that some keyboards have behind AltGr: [ and ] on a German one.
-_SIGNS = ("bracketleft", "bracketright", "period", "question")
+_SIGNS = ("bracketleft", "bracketright", "period", "comma", "question")
 
 
 def held(windowing_system: str, state: int) -> Modifier:
@@ -75,12 +76,14 @@ def main_modifier(windowing_system: str) -> str:
 def is_meant(key: str, windowing_system: str, state: int) -> bool:
     """Tell if a key of the table of commands is meant, now that its symbol has come with `state`.
 
-    Shift tells small letters from capitals, as Caps Lock changes the symbol, too. Of other keys it
-    is a part (a question mark needs it on one keyboard, a digit on another).
+    Shift tells small letters from capitals, as Caps Lock changes the symbol, too, and small steps
+    from large ones. Of other keys it is a part: a question mark needs it on one keyboard, a digit
+    on another.
     """
     *wanted, name = key.split("-")
     now = held(windowing_system, state)
-    if len(name) == 1 and name.isalpha() and (Modifier.SHIFT in now) is not ("Shift" in wanted):
+    tells_shift = name in ARROWS or (len(name) == 1 and name.isalpha())
+    if tells_shift and (Modifier.SHIFT in now) is not ("Shift" in wanted):
         return False
     if name in _SIGNS:
         now &= ~Modifier.ALT_GR
@@ -93,8 +96,6 @@ def sequences(key: str, windowing_system: str) -> list[str]:
 
     A letter may come as a capital, because of Caps Lock.
     """
-    if key == "Shift-Tab":
-        return ["<<PrevWindow>>"]  # X11 has a key symbol of its own for it
     *wanted, name = key.split("-")
     prefix = f"{main_modifier(windowing_system)}-" if "Control" in wanted else ""
     names = {name.lower(), name.upper()} if len(name) == 1 else {name}

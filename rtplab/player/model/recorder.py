@@ -31,12 +31,17 @@ class MovieRecorder:
         self._client.on_frame = self._add
 
     def stop(self) -> Recording | None:
-        """End the recording, if there is one, and return it. Raises OSError."""
+        """End the recording, if there is one, and return it; an empty file is not left behind.
+
+        Raises OSError.
+        """
         self._client.on_frame = None
         with self._lock:
             recording, self._recording = self._recording, None
             if recording is not None:
                 recording.close()
+                if not recording.frames:
+                    recording.path.unlink(missing_ok=True)
         return recording
 
     def _add(self, frame: Frame) -> None:

@@ -3,25 +3,22 @@
 from __future__ import annotations
 
 import tkinter as tk
+from dataclasses import replace
+from functools import partial
 from tkinter import ttk
+from typing import Any
 
 from rtplab.player.look.theme import Theme
 from rtplab.player.model.client import PlayerClient
+from rtplab.player.panel.tracks import TRACKS, Track
 from rtplab.receiving.rtp.impairment import Conditions
 
-# Name, label, largest value on the slider, unit, and how many of the unit are 1 in Conditions.
-_SLIDERS = (
-    ("loss", "Loss", 50, "%", 100),
-    ("delay", "Delay", 500, "ms", 1000),
-    ("jitter", "Jitter", 200, "ms", 1000),
-    ("reorder", "Reordering", 50, "%", 100),
-    ("duplicate", "Duplicates", 50, "%", 100),
-    ("rate", "Rate limit", 5000, "kbit/s", 0.001),
-)
 _EXPLANATION = (
     "Applied to the packets that arrive, in this player alone. What happens to the n-th packet is "
     "drawn from the seed, so that everybody with the same seed sees the same."
 )
+
+_TEXT_WIDTH = 400  # at 1x
 
 
 class NetworkPage(ttk.Frame):
@@ -32,26 +29,43 @@ class NetworkPage(ttk.Frame):
         self._theme = theme
         self._client = client
         px = theme.px
-        text = ttk.Label(self, text=_EXPLANATION, style="Muted.TLabel", wraplength=px(400))
+        text = ttk.Label(self, text=_EXPLANATION, style="Muted.TLabel", wraplength=px(_TEXT_WIDTH))
         text.grid(row=0, column=0, columnspan=3, sticky="w", pady=(0, px(14)))
         self.scales: dict[str, ttk.Scale] = {}
         self.values: dict[str, ttk.Label] = {}
-        for row, (name, label, largest, _, _) in enumerate(_SLIDERS, start=1):
-            self._add_slider(row, name, label, largest)
-        self._add_seed(len(_SLIDERS) + 1)
+        for row, track in enumerate(TRACKS, start=1):
+            self._add_slider(row, track)
+        self._add_seed(len(TRACKS) + 1)
         self.reset = ttk.Button(self, text="Reset", command=self._reset)
-        self.reset.grid(row=len(_SLIDERS) + 2, column=2, sticky="e", pady=(px(18), 0))
+        self.reset.grid(row=len(TRACKS) + 2, column=2, sticky="e", pady=(px(18), 0))
         self.columnconfigure(1, weight=1)
         self._show(client.impairment.conditions)
+        self.bind(
+            "<<ThemeChanged>>", lambda event: text.configure(wraplength=theme.px(_TEXT_WIDTH))
+        )
 
-    def _add_slider(self, row: int, name: str, label: str, largest: float) -> None:
+    def _add_slider(self, row: int, track: Track) -> None:
         px = self._theme.px
-        ttk.Label(self, text=label).grid(row=row, column=0, sticky="w")
-        scale = ttk.Scale(self, from_=0, to=largest, command=lambda value: self._changed())
+        ttk.Label(self, text=track.label).grid(row=row, column=0, sticky="w")
+        scale = ttk.Scale(self, from_=0, to=track.largest, command=partial(self._moved, track))
         scale.grid(row=row, column=1, sticky="ew", padx=px(12), pady=px(9))
+        for key, steps in (("Left", -1), ("Right", 1), ("Prior", 10), ("Next", -10)):
+            scale.bind(f"<{key}>", partial(self._step, scale, steps * track.step))
+        scale.bind("<Button-1>", partial(self._press, scale))
         value = ttk.Label(self, width=11, anchor="e")
         value.grid(row=row, column=2, sticky="e")
-        self.scales[name], self.values[name] = scale, value
+        self.scales[track.name], self.values[track.name] = scale, value
+
+    def _step(self, scale: ttk.Scale, by: float, event: tk.Event[tk.Misc]) -> str:
+        scale.set(min(max(scale.get() + by, 0.0), float(scale.cget("to"))))
+        return "break"
+
+    def _press(self, scale: ttk.Scale, event: tk.Event[tk.Misc]) -> str | None:
+        """Put the knob where the mouse is: Tk would move it by one step a click."""
+        scale.focus_set()
+        if "slider" not in str(scale.identify(event.x, event.y)):
+            scale.set(scale.get(event.x, event.y))
+        return None
 
     def _add_seed(self, row: int) -> None:
         px = self._theme.px
@@ -59,35 +73,39 @@ class NetworkPage(ttk.Frame):
         self.seed = ttk.Entry(self, width=12, justify="right", font=self._theme.font)
         self.seed.grid(row=row, column=2, sticky="e")
         for event in ("<KeyRelease>", "<FocusOut>"):
-            self.seed.bind(event, lambda event: self._changed())
+            self.seed.bind(event, self._typed)
 
-    def _conditions(self) -> Conditions:
-        values = {name: round(self.scales[name].get()) / per for name, _, _, _, per in _SLIDERS}
+    def _moved(self, track: Track, position: str) -> None:
+        """Change what this slider stands for, and leave the rest as exact as it was."""
+        changed: dict[str, Any] = {track.name: track.value_at(float(position))}
+        self._apply(replace(self._client.impairment.conditions, **changed))
+
+    def _typed(self, event: tk.Event[tk.Misc]) -> None:
         text = self.seed.get()
         seed = int(text) if text.isascii() and text.isdigit() and len(text) < 10 else 1
-        return Conditions(**values, seed=seed)
+        self._apply(replace(self._client.impairment.conditions, seed=seed))
 
-    def _changed(self) -> None:
-        self._client.impairment.conditions = self._conditions()
-        self._write_values()
+    def _apply(self, conditions: Conditions) -> None:
+        if conditions != self._client.impairment.conditions:
+            self._client.impairment.conditions = conditions
+        self._write_values(conditions)
 
     def _reset(self) -> None:
+        self._client.impairment.conditions = Conditions()
         self._show(Conditions())
-        self._changed()
 
     def _show(self, conditions: Conditions) -> None:
         self.seed.delete(0, "end")
         self.seed.insert(0, str(conditions.seed))
-        for name, _, _, _, per in _SLIDERS:
-            # Not `configure`: to set a value is no wish of the user's.
-            self.scales[name].configure(value=getattr(conditions, name) * per)
-        self._write_values()
+        for track in TRACKS:
+            # Not `set`: to show a value is no wish of the user's.
+            position = track.position_of(getattr(conditions, track.name))
+            self.scales[track.name].configure(value=position)
+        self._write_values(conditions)
 
-    def _write_values(self) -> None:
-        for name, _, _, unit, _ in _SLIDERS:
-            value = round(self.scales[name].get())
-            text = "no limit" if name == "rate" and not value else f"{value} {unit}"
-            self.values[name].configure(text=text)
+    def _write_values(self, conditions: Conditions) -> None:
+        for track in TRACKS:
+            self.values[track.name].configure(text=track.text(getattr(conditions, track.name)))
 
     def refresh(self) -> None:
         """Nothing changes here but by the user."""

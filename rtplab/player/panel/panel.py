@@ -19,7 +19,7 @@ from rtplab.player.panel.state import StatePage
 from rtplab.player.panel.statistics import StatisticsPage
 
 WIDTH = 440  # at 1x
-LOWEST = 540  # height at 1x that all pages need
+LOWEST = 550  # height at 1x that all pages need
 NARROWEST = 320  # width at 1x that is left to the picture
 REFRESH = 0.2  # seconds
 
@@ -69,8 +69,6 @@ class Panel:
         self._due = 0.0
 
     def _open(self) -> None:
-        if self._frame is None:
-            self._frame = self._build()
         self.open = self._traffic.watching = True
         self._due = 0.0
         self._toggled()
@@ -88,7 +86,9 @@ class Panel:
 
     def place(self, rows: int) -> None:
         """Show it beside the picture (1 row), or beside picture and controls (2)."""
-        assert self._frame is not None
+        if self._frame is None:
+            self._frame = self._build()
+        self._frame.configure(width=self.width)
         self._frame.grid(row=0, column=1, rowspan=rows, sticky="nsew")
 
     def _build(self) -> ttk.Frame:
@@ -103,7 +103,7 @@ class Panel:
         self.pages = Pages(
             MessagesPage(self.notebook, theme, traffic, self._save_capture),
             StatePage(self.notebook, theme, self._controller, traffic),
-            PacketPage(self.notebook, theme, traffic),
+            PacketPage(self.notebook, theme, self._controller, traffic),
             StatisticsPage(self.notebook, theme, client),
             NetworkPage(self.notebook, theme, client),
         )

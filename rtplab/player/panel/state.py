@@ -24,7 +24,7 @@ class _Shown(NamedTuple):
     reply: str
     width: int
     height: int
-    palette: str
+    look: str
 
 
 class StatePage(ttk.Frame):
@@ -52,7 +52,7 @@ class StatePage(ttk.Frame):
             controller.change.before, client.state, client.ended, bool(controller.change.loss)
         )
         size = canvas.winfo_width(), canvas.winfo_height()
-        shown = _Shown(client.state, arrow, request, reply, *size, self._theme.palette.name)
+        shown = _Shown(client.state, arrow, request, reply, *size, self._theme.name)
         if shown != self._shown:
             self._shown = shown
             self._draw(shown)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tkinter as tk
+from collections import deque
 
 from PIL import Image, ImageTk
 
@@ -11,17 +12,19 @@ from rtplab.player.look.theme import Theme
 from rtplab.player.model.status import Headline
 from rtplab.player.picture.captions import Captions
 from rtplab.player.picture.decoding import (
-    LARGE,
     BackgroundDecoder,
     FrameDecoder,
     Picture,
     Size,
     fitted,
+    is_costly,
     keep_freed_memory,
 )
 from rtplab.player.picture.overlay import KeysOverlay
 from rtplab.protocol.errors import PacketError
 
+# Frames that can be given and not be shown yet: decoded, being decoded, waiting; and one more.
+_UNDER_WAY = 4
 REDRAW_DELAY = 60  # milliseconds: longer than from one frame to the next
 
 
@@ -35,6 +38,8 @@ class PictureArea(tk.Canvas):
         keep_freed_memory()
         self._room: Size = (1, 1)  # pixels there are for the picture
         self._jpeg = b""
+        self.number: int | None = None  # of the frame that is shown
+        self._numbers: deque[tuple[bytes, int]] = deque(maxlen=_UNDER_WAY)
         self._photo: ImageTk.PhotoImage | None = None
         self._frames = FrameDecoder()  # of small pictures, and
         self._background = BackgroundDecoder()  # of large ones
@@ -60,15 +65,17 @@ class PictureArea(tk.Canvas):
         """The frame that is shown, as it was received."""
         return self._jpeg
 
-    def show(self, jpeg: bytes) -> bool:
+    def show(self, jpeg: bytes, number: int | None = None) -> bool:
         """Show a frame, a large one when it is decoded (see `poll`); tell if it is a JPEG.
 
         A damaged one is counted and passed over: the last good one stays.
         """
+        if number is not None:
+            self._numbers.append((jpeg, number))
         try:
             self.picture = self._frames.picture_size(jpeg)
             size = fitted(self.picture, self._room)
-            if self.picture[0] * self.picture[1] >= LARGE:
+            if is_costly(jpeg, self.picture):
                 self._background.submit(jpeg, size)
             else:
                 self._show(Picture(jpeg, self._frames.decode(jpeg, size)))
@@ -95,6 +102,9 @@ class PictureArea(tk.Canvas):
             return
         self.problem = ""
         self._jpeg = picture.jpeg
+        for jpeg, number in self._numbers:
+            if jpeg is picture.jpeg:
+                self.number = number
         self._paste(picture.image)
         # One that was decoded for the room there was before leaves the redrawing to come.
         if (
@@ -108,7 +118,8 @@ class PictureArea(tk.Canvas):
     def clear(self) -> None:
         """Show no picture any more."""
         self._background.forget()
-        self._jpeg, self._photo = b"", None
+        self._jpeg, self._photo, self.number = b"", None, None
+        self._numbers.clear()
         self.itemconfigure(self._item, image="")
 
     def say(self, headline: Headline) -> None:
@@ -157,6 +168,7 @@ class PictureArea(tk.Canvas):
         """
         self._background.close()
         self._jpeg, self._frames = b"", FrameDecoder()
+        self._numbers.clear()
         self._photo = None
         self.captions.forget()
         self.keys_overlay.forget()

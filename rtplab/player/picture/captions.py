@@ -12,6 +12,7 @@ from rtplab.player.model.status import NOTHING, Headline, Tone
 
 TOAST_TIME = 2000  # milliseconds, and
 READING_TIME = 50  # milliseconds for each character
+LARGE_ROOM = 700  # height at 1x from which on the words in the corner are large
 _CARD_OPACITY = 205  # of 255: words must be legible on any picture
 
 
@@ -107,8 +108,10 @@ class Captions:
         if not self._toast:
             return
         px = self._theme.px
+        is_large = self._room[1] > px(LARGE_ROOM)
+        font = self._theme.headline_font if is_large else self._theme.font
         text = self._canvas.create_text(
-            px(24), px(20), text=self._toast, font=self._theme.font, fill=palette.CAPTION,
+            px(24), px(20), text=self._toast, font=font, fill=palette.CAPTION,
             anchor="nw", tags=("toast",), width=max(px(120), self._room[0] - px(48)),
         )  # fmt: skip
         left, top, right, bottom = self._canvas.bbox(text)

@@ -31,7 +31,8 @@ _START_OF_SCAN = b"\xff\xda"
 # whole rows even if halved ones were asked for, and Pillow up to 12 has room for those only.
 _CODINGS = (SOF0, SOF1, SOF2)
 
-LARGE = 1280 * 720  # pixels of a picture from which on decoding takes several milliseconds
+# Pixels, in each scan anew, from which on decoding takes several milliseconds.
+LARGE = 1280 * 720
 
 # Parameters of glibc's mallopt(3).
 _M_TRIM_THRESHOLD = -1
@@ -58,6 +59,12 @@ def picture_size(jpeg: bytes) -> Size:
     if width * height > MAX_PIXELS:
         raise PacketError(f"a picture of {width} x {height} pixels is not decoded")
     return width, height
+
+
+def is_costly(jpeg: bytes, size: Size) -> bool:
+    """Tell if a JPEG of this size takes too long for the thread that runs the window."""
+    pixels = size[0] * size[1]
+    return pixels >= LARGE or pixels * jpeg.count(_START_OF_SCAN) >= LARGE
 
 
 class FrameDecoder:

@@ -12,8 +12,9 @@ from rtplab.player.model.commands import COMMANDS, MENUS, key_label
 
 _TAG = "keys"
 _LINE = 19
-_KEY_WIDTH = 92
-_COLUMN_WIDTH = 264
+_KEY_WIDTH = 100
+_COLUMN_WIDTH = 272
+_MOST_KEYS = 2  # of a command that are shown: there is no room for more
 _OPACITY = 225  # of 255
 _MARGIN = 8  # around the card
 
@@ -24,7 +25,7 @@ def key_columns(system: str) -> list[list[tuple[str, str]]]:
         [("", menu)]
         + [
             (
-                "  ".join(key_label(key, system) for key in command.keys),
+                "  ".join(key_label(key, system) for key in command.keys[:_MOST_KEYS]),
                 command.label.removesuffix(" …"),
             )
             for command in COMMANDS

@@ -55,6 +55,11 @@ def pack_headers(
     return headers
 
 
+def extended(header: bytes) -> bytes:
+    """Return the header of a packet that goes on with an extension (RFC 3550 section 5.3.1)."""
+    return bytes([header[0] | _EXTENSION_BIT]) + header[1:]
+
+
 class ReceivedPacket(NamedTuple):
     """One RTP packet off the wire. `timestamp` is in ticks of its sender's clock."""
 

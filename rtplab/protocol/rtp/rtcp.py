@@ -294,11 +294,11 @@ def middle_32(ntp: int) -> int:
     return ntp >> 16 & _UINT32
 
 
-def report_interval(uniform: float) -> float:
+def report_interval(uniform: float, needed: float = 0.0) -> float:
     """Seconds until the next report (RFC 3550 sections 6.2 and 6.3.1).
 
     `uniform` is a random number in 0..1: it spreads the reports over half to one and a half times
-    the minimum interval. With our few members that is always longer than what their share of the
-    bandwidth asks for.
+    the interval. That is the least that there may be, or `needed` seconds, if reports would take
+    more than their share of the bandwidth otherwise.
     """
-    return MIN_REPORT_INTERVAL * (0.5 + uniform)
+    return max(MIN_REPORT_INTERVAL, needed) * (0.5 + uniform)

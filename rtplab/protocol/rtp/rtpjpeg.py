@@ -8,10 +8,12 @@ How a receiver puts fragments together is in jpegassembler.py.
 from __future__ import annotations
 
 import struct
+from enum import Enum, auto
 from typing import NamedTuple
 
 from rtplab.protocol.errors import PacketError
 from rtplab.protocol.rtp.jpeg import SOF0, SOF1, START_OF_IMAGE, Buffer, JpegHeader, parse
+from rtplab.protocol.rtp.packet import JPEG_EXTENSION
 
 # Main header, in every packet (RFC 2435 section 3.1), sides in units of 8 pixels:
 #
@@ -23,6 +25,14 @@ _MAIN = struct.Struct(">IBBBB")
 _OFFSET_MASK = 0xFFFFFF
 MAX_SIDE = 255 * 8  # pixels
 MAX_SCAN = _OFFSET_MASK  # bytes: beyond, the offset of the last fragment might not fit
+
+# A larger picture has 0 for both sides. What they are is said in the description, and in the first
+# packet by the extension of ONVIF (Streaming Specification, "JPEG over RTP"), before the headers:
+#
+#    |            FFD8               |      length, in words         |
+#    |   segments of a JPEG file, here SOF0, filled up with FF       |
+_EXTENSION = struct.Struct(">HH")
+_FRAME = struct.Struct(">BBHBHHB")  # FF, marker, length, precision, height, width, components
 
 # Type: sampling of the colours, and 64 more when there is a restart header (section 4.1).
 TYPE_422 = 0
@@ -49,13 +59,37 @@ FIRST_IN_BAND_Q = 128  # 1..99 are computed, 100..127 reserved (section 4.2)
 DYNAMIC_Q = 255  # the tables are good for one picture only
 
 
+class Large(Enum):
+    """What becomes of pictures that are too large for RFC 2435."""
+
+    REFUSED = auto()
+    AS_THEY_ARE = auto()  # for viewers who look elsewhere for their size
+    MADE_SMALLER = auto()
+
+
 def fits(width: int, height: int) -> bool:
     """Whether RFC 2435 can express a picture of these sides (pixels) at all."""
     return 0 < width <= MAX_SIDE and 0 < height <= MAX_SIDE
 
 
-def unsupported_reason(header: JpegHeader) -> str | None:
-    """Why RFC 2435 can't carry this picture as it is, or None if it can."""
+def fitting_size(width: int, height: int) -> tuple[int, int]:
+    """The sides of the largest picture of this shape that RFC 2435 can express."""
+    scale = min(1.0, MAX_SIDE / max(width, height))
+    return max(8, int(width * scale) // 8 * 8), max(8, int(height * scale) // 8 * 8)
+
+
+def converted_size(width: int, height: int, may_be_large: bool) -> tuple[int, int]:
+    """The sides of a picture once it is made into one that can be carried."""
+    if not fits(width, height) and not may_be_large:
+        return fitting_size(width, height)
+    return -(-width // 8) * 8, -(-height // 8) * 8
+
+
+def unsupported_reason(header: JpegHeader, may_be_large: bool = False) -> str | None:
+    """Why RFC 2435 can't carry this picture as it is, or None if it can.
+
+    One that is too large for it `may_be` sent to who knows how its size is said otherwise.
+    """
     if header.sof not in (SOF0, SOF1):
         return "its coding is not baseline"
     if header.precision != 8:
@@ -68,9 +102,10 @@ def unsupported_reason(header: JpegHeader) -> str | None:
         return "its colours are sampled neither 4:2:0 nor 4:2:2"
     if header.scans != 1:
         return f"it has {header.scans} scans, not 1"
-    if not fits(header.width, header.height):
+    is_large = not fits(header.width, header.height)
+    if is_large and not may_be_large:
         return f"a side of {header.width}x{header.height} is over {MAX_SIDE} pixels"
-    if header.width % 8 or header.height % 8:
+    if not is_large and (header.width % 8 or header.height % 8):
         return f"a side of {header.width}x{header.height} is no multiple of 8 pixels"
     if header.scan_end - header.scan_start > MAX_SCAN:
         return f"it has more than {MAX_SCAN} bytes"
@@ -96,8 +131,9 @@ def packetize(jpeg: Buffer, max_payload: int, header: JpegHeader | None = None) 
 
     Every payload but the last has exactly `max_payload` bytes, so that UDP segmentation offload
     can cut them. A caller that has parsed the picture, and found no `unsupported_reason`, gives its
-    `header`. Raises MovieError for a damaged picture, ValueError for one that can't be sent and for
-    a `max_payload` that leaves no room for more than the headers.
+    `header`. The first payload of a picture that is too large begins with an extension of the RTP
+    header: see `begins_with_extension`. Raises MovieError for a damaged picture, ValueError for one
+    that can't be sent and for a `max_payload` that leaves no room for more than the headers.
     """
     if header is None:
         header = parse(jpeg)
@@ -107,12 +143,13 @@ def packetize(jpeg: Buffer, max_payload: int, header: JpegHeader | None = None) 
     scan = memoryview(jpeg)[header.scan_start : header.scan_end]
     constant = _constant_headers(header)
     tables = _QUANTIZATION.pack(0, 0, TABLES_SIZE) + _tables(header)
+    extension = b"" if fits(header.width, header.height) else _size_extension(header)
     step = max_payload - 4 - len(constant)
-    first = step - len(tables)
+    first = step - len(tables) - len(extension)
     if first < 1:
         raise ValueError(f"a payload of {max_payload} bytes has no room for picture data")
     # Type-specific is 0, so that the offset fills the first four bytes alone.
-    payloads = [b"".join((bytes(4), constant, tables, scan[:first]))]
+    payloads = [b"".join((extension, bytes(4), constant, tables, scan[:first]))]
     for offset in range(first, len(scan), step):
         data = scan[offset : offset + step]
         payloads.append(b"".join((offset.to_bytes(4, "big"), constant, data)))
@@ -126,7 +163,24 @@ def _constant_headers(header: JpegHeader) -> bytes:
     if header.restart_interval:
         kind += RESTART_TYPE
         restart = _RESTART.pack(header.restart_interval, WHOLE_FRAME)
-    return bytes([kind, DYNAMIC_Q, header.width // 8, header.height // 8]) + restart
+    is_large = not fits(header.width, header.height)
+    width, height = (0, 0) if is_large else (header.width // 8, header.height // 8)
+    return bytes([kind, DYNAMIC_Q, width, height]) + restart
+
+
+def _size_extension(header: JpegHeader) -> bytes:
+    """What says the size of a picture that is too large: a frame header (T.81 section B.2.2)."""
+    luma = header.components[0]
+    sampling = luma.horizontal << 4 | luma.vertical
+    frame = _FRAME.pack(0xFF, SOF0, 17, 8, header.height, header.width, 3)
+    frame += bytes([1, sampling, 0, 2, 0x11, 1, 3, 0x11, 1])  # id, sampling, table of each
+    frame += b"\xff" * (-len(frame) % 4)
+    return _EXTENSION.pack(JPEG_EXTENSION, len(frame) // 4) + frame
+
+
+def begins_with_extension(payload: bytes) -> bool:
+    """Whether a payload of `packetize` begins with an extension: its own headers begin with 0."""
+    return payload.startswith(START_OF_IMAGE)
 
 
 def _tables(header: JpegHeader) -> bytes:

@@ -42,6 +42,14 @@ class Transport:
     ttl: int | None = None
     ssrc: int | None = None
 
+    @property
+    def way(self) -> str:
+        """The way of the media, for people."""
+        ports = f" to port {self.client_port[0]}" if self.client_port else ""
+        if self.multicast:
+            return f"multicast to {printable(self.destination, 60)}{ports}"
+        return self.lower + ports
+
     def serialise(self) -> str:
         """Return the header value, in the standard's spelling."""
         parts = ["RTP/AVP/TCP" if self.lower == "TCP" else "RTP/AVP"]
@@ -65,14 +73,25 @@ class Transport:
 def parse_transports(value: str) -> list[Transport]:
     """Return the alternatives of a Transport header that we understand, in the client's order.
 
-    Raises MessageError 400 when one is malformed, 461 when none is understood.
+    One that is malformed is of no use, and takes no other along. Raises MessageError 400 when that
+    leaves none, 461 when none is of a kind that we know.
     """
     alternatives = value.split(",")
     if len(alternatives) > MAX_TRANSPORTS:
         raise MessageError(f"{len(alternatives)} transports are over {MAX_TRANSPORTS}")
     if not value.strip():
         raise MessageError("the Transport header is missing or empty")
-    transports = [t for t in map(_parse_transport, alternatives) if t]
+    transports, problem = [], None
+    for alternative in alternatives:
+        try:
+            transport = _parse_transport(alternative)
+        except MessageError as error:
+            problem = problem or error
+            continue
+        if transport is not None:
+            transports.append(transport)
+    if not transports and problem is not None:
+        raise problem
     if not transports:
         raise MessageError(f"no transport that is known here: {printable(value, 80)}", 461)
     return transports

@@ -12,9 +12,13 @@ is accepted here exists, and none of its users can change it.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from functools import lru_cache
+from typing import NamedTuple
 
 from rtplab.protocol.errors import MessageError
-from rtplab.protocol.rtsp.messages import Dialect, Form, Headers, Request, printable
+from rtplab.protocol.forgiveness import Forgiveness
+from rtplab.protocol.rtsp.messages import VERSION, Dialect, Form, Headers, Request, printable
 
 # The name of a method, as far as any has been seen: M-SEARCH is one.
 METHOD = r"[A-Za-z_][A-Za-z0-9_-]{0,31}"
@@ -23,22 +27,38 @@ METHOD = r"[A-Za-z_][A-Za-z0-9_-]{0,31}"
 _METHOD = re.compile(METHOD + r"\Z")
 # A version as people write it: RTSP/1.0, RTPS/1.0, RTP/1.0, rtsp/1.0, RTSP/1.
 _VERSION_WORD = r"[RTSPrtsp]{3,5}/\d(?:\.\d)?"
-_VERSION = re.compile(_VERSION_WORD + r"\Z", re.ASCII)
+# The same at the end of the request line: RTSP 1.0, RTSP1,0, RTSP, HTTP/1.1, or without a blank
+# before it. There is no longer one than 9 characters.
+_LAST_VERSION = re.compile(
+    r"(?:\A|(?<=\s))(?:[RTSPrtsp]{3,5}[/ ]?\d(?:[.,]\d)?|RTSP|RTPS|rtsp|HTTP/\d\.\d)\Z"
+    r"|(?<=\S)RTSP/\d\.\d\Z",
+    re.ASCII,
+)
+_MAX_VERSION = 10  # characters: one more than the longest, to see what stands before it
+# And amid the line, where something follows that should not: a remark, or the other lines.
+_VERSION_WITHIN = re.compile(rf"(?:\A|(?<=\s)){_VERSION_WORD}(?=[\s,;#\\])", re.ASCII)
+# What programs write that have not made a line end of it, such as `echo` of most shells.
+_WRITTEN_LINE_END = re.compile(r"(?:\\r)?\\n")
+_CSEQ = re.compile(r"\bCSeq[^\d]{0,20}(\d{1,10})(?!\d)", re.ASCII | re.IGNORECASE)
 _NUMBER_LINE = re.compile(
-    rf"\s*(?:[A-Za-z]+(?:\s*:)?\s*)?(\d{{1,10}})(?:\s+{_VERSION_WORD})?\s*\Z", re.ASCII
+    r"\s*(?:[A-Za-z]{1,20}(?: [A-Za-z]{1,20}){0,3}(?:\s*[:=])?\s*)?(\d{1,10})"
+    rf"(?:\s+{_VERSION_WORD})?\s*\Z",
+    re.ASCII,
 )
 _PORT = re.compile(
-    r"(?:port\s*[=:]|client[_-]?port)\s*[\"']?(\d+)|(?:RTP|TCP)/UDP[\s;,]+(\d+)",
+    r"port(?:\s*[=:])?\s*[\"'<(\[]?(\d+)|(?:RTP|TCP)/UDP[\s;,]+(\d+)",
     re.ASCII | re.IGNORECASE,
 )
 _OLD_TRANSPORT = re.compile(rf"\s*{_VERSION_WORD}\s+\S+\s+(\d+)\s*\Z", re.ASCII)
 _INTERLEAVED = re.compile(r"interleaved\s*=\s*\d", re.ASCII | re.IGNORECASE)
 _LAB_TRANSPORT = re.compile(r"\s*Transport(?:\s*:)?\s*(RTP|TCP)/UDP\b", re.IGNORECASE)
-_SESSION = re.compile(r"\s*Session(?:[_-]?Id)?(?:\s*[:=])?\s*([^\s:]\S*)\s*\Z", re.IGNORECASE)
-_NO_SESSION = frozenset({"", "none", "null", "0"})  # what a client prints that has noted none
+_SESSION = re.compile(r"\s*Session(?:[_ -]?Id)?\b(?:\s*[:=])?\s*(.*)", re.IGNORECASE)
+# What a client prints that has noted none.
+_NO_SESSION = frozenset({"", "none", "null", "undefined", "nan", "0", "-1"})
+_SESSION_NUMBER = re.compile(r"\d+(?=[^\w]|\Z)", re.ASCII)
 _KNOWN_METHOD = r"(?i:SETUP|PLAY|PAUSE|TEARDOWN|STOP|DESCRIBE|OPTIONS)"
 # A line that belongs to a request whose first line has gone: a field, a number by itself, or the
-# older form's transport. `PLAY: movie.Mjpeg` is a request that is written wrong.
+# older form's transport. `PLAY: movie.Mjpeg` is a request.
 _FIELD_LINE = re.compile(
     rf"\s*(?!{_KNOWN_METHOD}\b)"
     r"(?:[\w-]{1,40}\s*[:=]|\d+\s*\Z|(?i:cseq|session|transport|client[_-]?port)\b"
@@ -53,8 +73,30 @@ _NEXT_REQUEST = re.compile(
     re.ASCII,
 )
 
+_IS_KNOWN_METHOD = re.compile(_KNOWN_METHOD + r"\Z")
 _METHOD_ALIASES = {"STOP": "TEARDOWN"}  # one public client says STOP
 _NEEDS_SESSION = frozenset({"PLAY", "PAUSE", "TEARDOWN"})
+
+# How the fields are written that need no remark; names are known in any case (RFC 2326 section 4).
+_RIGHT_CSEQ = re.compile(r"CSeq *: *\d+\s*\Z|\d+\s*\Z", re.ASCII | re.IGNORECASE)
+_RIGHT_SESSION = re.compile(
+    rf"Session *: *(?!(?:{'|'.join(_NO_SESSION - {''})})\b)[^\s;,\"'<(\[]+(?: *;.*)?\s*\Z",
+    re.IGNORECASE,
+)
+_RIGHT_TRANSPORT = re.compile(
+    r"Transport *: *RTP/(?:UDP|AVP)\b.*;.*\b(?:client_port|interleaved) *= *\d"
+    rf"|\s*{_VERSION_WORD} +\S+ +\d",
+    re.ASCII | re.IGNORECASE,
+)
+
+
+class _RequestLine(NamedTuple):
+    """The parts of a request line; `surplus` is what stands after the version."""
+
+    method: str
+    uri: str
+    version: str
+    surplus: str
 
 
 def is_request_line(line: str) -> bool:
@@ -62,14 +104,33 @@ def is_request_line(line: str) -> bool:
     return _request_line(line) is not None
 
 
-def _request_line(line: str) -> tuple[str, str] | None:
-    """Return the method and the name or address in a request line; None when it is none."""
+@lru_cache(maxsize=256)  # asked for several times, and all viewers of a movie write it alike
+def _request_line(line: str) -> _RequestLine | None:
+    """Take a request line apart; None when it is none."""
     words = line.split(None, 1)
-    if not words or not _METHOD.match(words[0]):
+    method = words[0].removesuffix(":") if words else ""
+    if not _METHOD.match(method) or (method != words[0] and not _IS_KNOWN_METHOD.match(method)):
         return None
     rest = words[1].rstrip() if len(words) > 1 else ""
-    *before, last = rest.rsplit(None, 1) or [""]
-    return words[0], "".join(before) if _VERSION.match(last) else rest
+    last = _LAST_VERSION.search(rest[-_MAX_VERSION:])
+    if last:
+        version = last.group()
+        return _RequestLine(method, rest[: -len(version)].rstrip(), version, "")
+    within = _VERSION_WITHIN.search(rest)
+    if within:
+        uri, surplus = rest[: within.start()].rstrip(), rest[within.end() :]
+        return _RequestLine(method, uri, within.group(), surplus)
+    return _RequestLine(method, rest, "", "")
+
+
+def as_meant(lines: list[str]) -> list[str]:
+    """Return the lines of a lab request, also where they all stand on its first line."""
+    first = _request_line(lines[0])
+    if first is None or not first.surplus:
+        return lines
+    more = (line.strip(" \t,;") for line in _WRITTEN_LINE_END.split(first.surplus))
+    request_line = " ".join(part for part in first[:3] if part)
+    return [request_line, *(line for line in more if line), *lines[1:]]
 
 
 def is_field_line(line: str) -> bool:
@@ -82,17 +143,12 @@ def begins_next_request(line: str) -> bool:
     return bool(_NEXT_REQUEST.match(line))
 
 
-def ends_in_version(line: str) -> bool:
-    """Tell if a request line is whole although nothing ends it."""
-    return bool(_VERSION.match(line.rpartition(" ")[2]))
-
-
 def has_bare_name(line: str) -> bool:
     """Tell if a request line names a file as the lab does, or nothing at all."""
     request_line = _request_line(line)
     if request_line is None:
         return False
-    uri = request_line[1]
+    uri = request_line.uri
     return uri != "*" and "://" not in uri.partition(" ")[0]
 
 
@@ -128,8 +184,19 @@ def named_session(text: str) -> str:
     Then it means its connection's only one: `None` and `0` are what is printed by a client that
     has not read the reply to SETUP.
     """
-    text = text.strip("\"' ")
-    return "" if text.lower() in _NO_SESSION else text
+    text = text.strip("\"'<>()[], ")
+    if text.lower() in _NO_SESSION:
+        return ""
+    number = _SESSION_NUMBER.match(text)
+    return number.group() if number else text
+
+
+def understand(lines: list[str], form: Form, forgiveness: Forgiveness) -> Request:
+    """Read a lab request, however it is written, and note what is not right about it."""
+    request = parse_request(as_meant(lines), form)
+    for mistake in mistakes(lines, request):
+        forgiveness.add(*mistake)
+    return request
 
 
 def parse_request(lines: list[str], form: Form) -> Request:
@@ -138,15 +205,47 @@ def parse_request(lines: list[str], form: Form) -> Request:
     if request_line is None:
         problem = MessageError(f"not a request line: {printable(lines[0], 80)}")
         return Request("", "", form=form, dialect=Dialect.LAB, problem=problem)
-    method = request_line[0].upper()
     return Request(
-        _METHOD_ALIASES.get(method, method),
-        request_line[1],
+        _meant_method(request_line),
+        request_line.uri,
         _headers(lines[1:]),
         _sequence_number(lines[1:]),
         form=form,
         dialect=Dialect.LAB,
     )
+
+
+def _meant_method(request_line: _RequestLine) -> str:
+    method = request_line.method.upper()
+    return _METHOD_ALIASES.get(method, method)
+
+
+def mistakes(lines: list[str], request: Request) -> Iterator[tuple[str, str | None, str]]:
+    """Yield what is not right in the lines of a lab request that is understood all the same.
+
+    Each is what it is, how it is written (None: not at all) and what would be right.
+    """
+    first = _request_line(lines[0])
+    if first is None:
+        return
+    method = request.method
+    if first.surplus:
+        yield "What follows the version on its line", first.surplus, "a line of its own"
+    if first.version != VERSION and not (_is_old_form(lines) and not first.version):
+        yield "The version in a request", first.version or None, VERSION
+    if first.method != method:
+        yield "The method of a request", first.method, method
+    lines = as_meant(lines)
+    if not any(map(_RIGHT_CSEQ.match, lines[1:])):
+        number = next(filter(_CSEQ.search, lines[1:]), lines[1] if request.cseq else None)
+        yield "The number of a request", number, f"CSeq: {request.cseq or 1}"
+    is_named = _is_old_form(lines) or any(map(_RIGHT_SESSION.match, lines[1:]))
+    if method in _NEEDS_SESSION and not is_named:
+        session = next(filter(_SESSION.match, lines[1:]), None)
+        yield "The session in a request", session, "Session: and the number in the reply to SETUP"
+    if method == "SETUP" and not any(map(_RIGHT_TRANSPORT.match, lines[1:])):
+        transport = next(filter(_PORT.search, lines[1:]), None)
+        yield "The transport in SETUP", transport, "Transport: RTP/UDP; client_port= and the port"
 
 
 def client_port(lines: list[str]) -> int | None:
@@ -190,10 +289,9 @@ def _sequence_number(lines: list[str]) -> str:
     `SEeq: 1`, `Cseg: 1`, `Csequenznumber: 1`, `CSeq 1` and a bare `1` are all in use.
     """
     for line in lines:
-        if line.lower().startswith("cseq"):
-            match = _NUMBER_LINE.match(line)
-            if match:
-                return match.group(1)
+        match = _CSEQ.search(line)
+        if match:
+            return match.group(1)
     if not lines or _SESSION.match(lines[0]) or _PORT.search(lines[0]):
         return ""
     match = _NUMBER_LINE.match(lines[0])
@@ -207,7 +305,7 @@ def _headers(lines: list[str]) -> Headers:
         name, colon, value = line.partition(":")
         session = _SESSION.match(line)
         if session:
-            fields.append(("Session", session.group(1)))
+            fields.append(("Session", session.group(1).strip()))
         elif colon:
             fields.append((name.strip(), value.strip()))
     port = client_port(["", *lines])

@@ -20,6 +20,7 @@ from enum import Enum
 from rtplab.protocol.errors import MessageError
 
 VERSION = "RTSP/1.0"
+MAX_REASON = 200  # characters of a reason phrase: ffmpeg keeps 255, and a user reads one line
 
 REASONS = {
     200: "OK",
@@ -162,6 +163,11 @@ class Response:
         return _joined(
             lines + self._header_lines(), form.eol, has_blank_line or bool(self.body), self.body
         )
+
+    def explain(self, why: str) -> None:
+        """Say why not, after the status's own phrase: that is what players show their users."""
+        phrase = f"{REASONS.get(self.status, 'Unknown')}: {why}"
+        self.reason = printable(phrase.encode("ascii", "backslashreplace"), MAX_REASON)
 
     def _status_line(self) -> str:
         return f"{VERSION} {self.status} {self.reason or REASONS.get(self.status, 'Unknown')}"

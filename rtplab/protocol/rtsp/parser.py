@@ -67,6 +67,8 @@ _HEAD_END = re.compile(rb"\n(?:[ \t]*\r?\n|(?=\$))")
 _LINE_OR_FRAME = re.compile(rb"\n|(?=\$)")
 _INTERLEAVED = 0x24  # "$"
 _EMPTY_LINE_BYTES = b"\r\n"
+_BLANKS = (" ", "\t")
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"  # with which some editors on Windows begin a file
 
 _Message = TypeVar("_Message", Request, Response)
 
@@ -110,6 +112,7 @@ class _MessageParser:
 def split_lines(head: bytes) -> tuple[list[str], str]:
     """Return the lines of a head, folded ones joined (RFC 2326 section 4.2), and its line end.
 
+    If the second line is indented, it can't go on with a header: then all are, and none is folded.
     There is always a first line, if need be an empty one.
     """
     match = _LINE_END.search(head)
@@ -117,8 +120,8 @@ def split_lines(head: bytes) -> tuple[list[str], str]:
     lines: list[str] = []
     for raw in head.decode("utf-8", "surrogateescape").split("\n"):
         line = raw.rstrip("\r")
-        folded = line[:1] in (" ", "\t") and len(lines) > 1 and ":" in lines[-1]
-        if folded:
+        folded = line[:1] in _BLANKS and len(lines) > 1 and ":" in lines[-1]
+        if folded and lines[1][:1] not in _BLANKS:
             lines[-1] += " " + line.strip()
         elif line.strip():
             lines.append(line)
@@ -152,6 +155,7 @@ class _Head:
     looked: int = 0  # bytes in which line ends have been looked for
     line_start: int = 0  # where the line begins that is not ended yet
     lines: int = 0  # that are ended
+    ends_lines_by_cr: bool | None = None  # in the standard; None: not known yet
     is_nonsense: bool = False  # its first line is no request line
     may_be_lab: bool = False  # by its first line
     may_be_two: bool = True  # another request may begin within it
@@ -172,9 +176,11 @@ class RequestParser(_MessageParser):
         request_timeout: float = REQUEST_TIMEOUT,
         max_head: int = MAX_HEAD,
         max_body: int = MAX_BODY,
+        forgiveness: Forgiveness | None = None,
     ) -> None:
         """A request may take so many seconds to come, and its parts have so many bytes."""
         super().__init__()
+        self._forgiveness = forgiveness or Forgiveness()
         self._speaks_lab = False
         self._ends_lines_by_cr = False
         self._speaks_standard = False  # a head of the standard has come: lines end with CRLF
@@ -209,6 +215,8 @@ class RequestParser(_MessageParser):
         A request that can't be obeyed comes with its `problem`; after a fatal one, stop reading.
         """
         self._skip_empty_lines()
+        if self._buffer.startswith(_BYTE_ORDER_MARK):
+            self._take(len(_BYTE_ORDER_MARK))
         self._drop_late_fields(now)
         if not self._buffer:
             return None
@@ -255,16 +263,25 @@ class RequestParser(_MessageParser):
                 head.end = start - 1, start, False
 
     def _look_for_lone_cr(self) -> None:
-        """Notice a lab client that ends its lines by CR alone; it does so with all of them."""
+        """Notice who ends lines by CR alone, which RFC 2326 section 4 has us understand.
+
+        A lab client does so with all of them, and sends nothing but lines. Of the standard only the
+        head is lines, up to its blank one.
+        """
         head = self._head
         if self._speaks_standard or self._ends_lines_by_cr or head.lines:
             return
-        lone = _LONE_CR.search(self._buffer, max(0, head.looked - 1), self._max_head)
-        if lone and self._buffer.find(b"\n", 0, lone.start()) < 0:
+        if head.ends_lines_by_cr is None:
+            lone = _LONE_CR.search(self._buffer, max(0, head.looked - 1), self._max_head)
+            if not lone or self._buffer.find(b"\n", 0, lone.start()) >= 0:
+                return
             line = self._buffer[: lone.start()].decode("utf-8", "replace")
-            if lab.has_bare_name(line):
-                self._ends_lines_by_cr = True
-                self._buffer[:] = self._buffer.replace(b"\r", b"\n")
+            self._ends_lines_by_cr = lab.has_bare_name(line)
+            head.ends_lines_by_cr = line.endswith(f" {VERSION}")
+        if self._ends_lines_by_cr:
+            self._buffer[:] = self._buffer.replace(b"\r", b"\n")
+        elif head.ends_lines_by_cr and (end := self._buffer.find(b"\r\r")) >= 0:
+            self._buffer[: end + 2] = self._buffer[: end + 2].replace(b"\r", b"\n")
 
     def _is_lab(self, lines: list[str]) -> bool:
         return self._speaks_lab or lab.is_lab_head(lines)
@@ -287,8 +304,8 @@ class RequestParser(_MessageParser):
         head = self._head
         if head.end is not None or len(self._buffer) > self._max_head:
             return False
-        if not head.lines:  # half a request line is no request
-            return lab.ends_in_version(self._buffer[-_LINE_START:].decode("utf-8", "replace"))
+        if not head.lines:  # whatever it is, nobody is left without an answer
+            return self._buffer[0] != _INTERLEAVED
         return head.may_be_lab and head.lines <= MAX_HEADERS
 
     def _patience(self) -> float | None:
@@ -303,16 +320,16 @@ class RequestParser(_MessageParser):
         return head.patience
 
     def _judge(self, lines: list[str]) -> float | None:
+        is_typed = self._last_arrival - self._first_arrival >= REPEAT_PERIOD
+        patience = None if is_typed else USELESS_PERIOD
         if not self._is_lab(lines):
-            return None
+            return None if lab.is_request_line(lines[0]) else patience
+        lines = lab.as_meant(lines)
         if lab.is_complete(lines):
             return QUIET_PERIOD
         if not lab.has_bare_name(lines[0]):
             return None
-        if self._head.lines and lab.is_executable(lines):
-            return REPEAT_PERIOD
-        is_typed = self._last_arrival - self._first_arrival >= REPEAT_PERIOD
-        return None if is_typed else USELESS_PERIOD
+        return REPEAT_PERIOD if self._head.lines and lab.is_executable(lines) else patience
 
     def _has_late_field(self) -> bool:
         """Tell if the buffer begins with what belongs to a request that is answered already."""
@@ -352,17 +369,30 @@ class RequestParser(_MessageParser):
         lines, eol = split_lines(data)
         form = Form(eol, blank_line)
         if self._is_lab(lines):
-            request = lab.parse_request(lines, form)
-            self._speaks_lab = self._speaks_lab or request.method == "SETUP"
-            if not blank_line and request.problem is None and not lab.is_executable(lines):
-                request.problem = MessageError("SETUP says no client_port")
+            request = self._parse_lab(lines, form)
         else:
             request = _parse_standard(lines, form)
-            self._speaks_standard = self._speaks_standard or request.problem is None
+            is_right = request.problem is None and eol == "\r\n"
+            self._speaks_standard = self._speaks_standard or is_right
+            if eol == "\n" and not self._speaks_standard and not lab.is_request_line(lines[0]):
+                request.dialect = Dialect.LAB  # its clients end lines so, and read three of them
         if len(lines) > MAX_HEADERS:
             request.problem = MessageError(f"{len(lines)} header lines are over {MAX_HEADERS}")
         elif len(lines[0]) > MAX_REQUEST_LINE:
             request.problem = MessageError("the request line is too long", 414)
+        return request
+
+    def _parse_lab(self, lines: list[str], form: Form) -> Request:
+        request = lab.understand(lines, form, self._forgiveness)
+        self._speaks_lab = self._speaks_lab or request.method == "SETUP"
+        if (
+            not form.blank_line
+            and request.problem is None
+            and not lab.is_executable(lab.as_meant(lines))
+        ):
+            request.problem = MessageError("SETUP says no client_port")
+        if self._ends_lines_by_cr:
+            self._forgiveness.add("The end of a line", "\r", "\n")
         return request
 
     def _too_long(self) -> Request | None:

@@ -10,6 +10,7 @@ import re
 from dataclasses import dataclass, field
 from functools import lru_cache
 
+from rtplab.protocol.addresses import without_interface
 from rtplab.protocol.errors import MessageError
 from rtplab.protocol.forgiveness import Forgiveness
 from rtplab.protocol.rtsp.headers import Range, parse_range
@@ -77,7 +78,7 @@ def _clean(name: str) -> str:
 
 @lru_cache(maxsize=64)  # few, and each is in many descriptions
 def _address(text: str) -> str:
-    address = ipaddress.ip_address(text)
+    address = ipaddress.ip_address(without_interface(text))
     return f"IN IP{address.version} {address}"
 
 

@@ -15,7 +15,9 @@ MAX_URL = 4096  # characters: the longest file name in any encoding, with its fo
 # RFC 3986 section 2 knows none of these. Python leaves some out, others would get into replies.
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _LEGAL = "%:/?#[]@!$&'()*+,;=-._~"  # beside letters and digits
-_USER_INFO = re.compile(r"(?<=://)[^/@]*@")
+_USER_INFO = re.compile(r"(?<=://)[^/\s]*@")  # a password may have an "@" of its own
+# `user:pass/word@host`: what looks like host and port has no number for a port.
+_SECRET_WITH_SLASH = re.compile(r"(?<=://)[^/@\s\[]*:(?!\d*/)[^\s]*@")
 
 
 @dataclass(frozen=True)
@@ -41,7 +43,8 @@ class RtspUrl:
 
     def __str__(self) -> str:
         """The URL as it is sent: without user and password."""
-        host = f"[{self.host}]" if ":" in self.host else self.host
+        # RFC 6874 section 2: the "%" before an interface is an escape like any other.
+        host = f"[{self.host.replace('%', '%25')}]" if ":" in self.host else self.host
         port = "" if self.port == DEFAULT_PORTS[self.scheme] else f":{self.port}"
         return f"{self.scheme}://{host}{port}{self.path}"
 
@@ -52,16 +55,22 @@ def parse_url(text: str) -> RtspUrl:
         parts = urlsplit(text)
         scheme, host, port = parts.scheme.lower(), parts.hostname, parts.port
     except ValueError as error:
-        raise MessageError(
-            f"not an RTSP address: {printable(without_password(text), 80)}"
-        ) from error
+        raise _no_address(text) from error
     is_strange = len(text) > MAX_URL or port == 0 or _CONTROL.search(text)
     if scheme not in DEFAULT_PORTS or not host or is_strange:
-        raise MessageError(f"not an RTSP address: {printable(without_password(text), 80)}")
+        raise _no_address(text)
+    if ":" in host:  # IPv6, maybe with the interface by which it is reached: [fe80::1%25eth0]
+        host = host.replace("%25", "%", 1)
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     user = _unescaped(parts.username or "").decode("utf-8", "replace")
     password = _unescaped(parts.password or "").decode("utf-8", "replace")
     return RtspUrl(scheme, host, port or DEFAULT_PORTS[scheme], path, user, password)
+
+
+def _no_address(text: str) -> MessageError:
+    """Show what is no address, unless there may be a password anywhere in it."""
+    shown = "" if "@" in text else f": {printable(text, 80)}"
+    return MessageError(f"not an RTSP address{shown}")
 
 
 def _unescaped(text: str) -> bytes:
@@ -101,5 +110,8 @@ def escaped(url: str) -> str:
 
 
 def without_password(text: str) -> str:
-    """Return a URL, or a text with one in it, safe to log: user and password cut out."""
-    return _USER_INFO.sub("", text)
+    """Return a URL, or a text with one in it, safe to log: user and password cut out.
+
+    One with a "/" can't be told from a path, so what follows it is cut out up to the last "@", too.
+    """
+    return _SECRET_WITH_SLASH.sub("", _USER_INFO.sub("", text))

@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Callable
 from enum import Enum, auto
 
+from rtplab.clock import steady
 from rtplab.protocol.rtp.packet import pack_header
 from rtplab.protocol.rtsp.headers import Transport
 from rtplab.protocol.rtsp.messages import InterleavedFrame
@@ -53,7 +54,7 @@ class MediaReceiver:
         reception: Reception,
         deliver: Callable[[list[Frame]], None],
         said_goodbye: Callable[[], None],
-        clock: Clock = time.monotonic,
+        clock: Clock = steady,
     ) -> None:
         """`deliver` is called with frames as they come, `said_goodbye` at the server's BYE."""
         self.reception = reception

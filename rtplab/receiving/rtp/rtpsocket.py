@@ -5,13 +5,14 @@ from __future__ import annotations
 import selectors
 import socket
 import sys
-import time
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+from rtplab.clock import steady
+from rtplab.protocol.addresses import socket_address, without_interface
 from rtplab.protocol.errors import SessionError
 
-Clock = Callable[[], float]  # seconds, steady, as time.monotonic gives them
+Clock = Callable[[], float]  # seconds, as clock.steady gives them
 
 LARGEST_DATAGRAM = 65_535  # bytes
 # Bytes that may wait in the socket: a burst of several large frames.
@@ -37,14 +38,13 @@ class Batch(NamedTuple):
 class RtpSocket:
     """Bound ports that take datagrams from one host only. One thread receives."""
 
-    def __init__(
-        self, port: int, host: str, with_rtcp: bool, clock: Clock = time.monotonic
-    ) -> None:
+    def __init__(self, port: int, host: str, with_rtcp: bool, clock: Clock = steady) -> None:
         """Bind the port, and the one above it for RTCP, for datagrams of `host`, an address.
 
         Port 0 takes a free one. Raises SessionError with a sentence for the user.
         """
         self._host = host
+        self._source = without_interface(host)  # as datagrams from there say it
         self._clock = clock
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         try:
@@ -64,6 +64,11 @@ class RtpSocket:
         self._buffer = memoryview(bytearray(LARGEST_DATAGRAM))
         self._closing = False
         self.strangers = 0  # datagrams from other hosts
+
+    @property
+    def own_socket(self) -> socket.socket:
+        """The one that takes RTP."""
+        return self._rtp
 
     def receive(self, deadline: float | None) -> list[Batch] | None:
         """Return the datagrams that have come, RTP first, none at `deadline` (of our clock).
@@ -99,7 +104,7 @@ class RtpSocket:
             size, each, address = self._fill_buffer(source)
         except OSError:
             return []  # a damaged datagram, or an ICMP message about something we sent
-        if address[0] != self._host:
+        if without_interface(address[0]) != self._source:
             self.strangers += 1
             return []
         filled = self._buffer[:size]
@@ -129,7 +134,7 @@ class RtpSocket:
 
     def _send(self, source: socket.socket, data: bytes, port: int) -> None:
         try:
-            source.sendto(data, (self._host, port))
+            source.sendto(data, socket_address(self._host, port))
         except OSError:
             pass  # the server's port may be closed for the moment
 

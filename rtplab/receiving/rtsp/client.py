@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from rtplab.clock import steady
 from rtplab.protocol.errors import SessionError
 from rtplab.protocol.forgiveness import Forgiveness
 from rtplab.protocol.rtsp.auth import hide_password
@@ -74,7 +75,7 @@ class RtspClient:
         rtp_port: int = 0,
         for_window: bool = False,
         limits: TimeLimits | None = None,
-        clock: Clock = time.monotonic,
+        clock: Clock = steady,
     ) -> None:
         """Play `source`, by UDP on `rtp_port` (0: a free one) and the one above.
 
@@ -239,7 +240,7 @@ class RtspClient:
             workers, connection = self._workers, self._workers.connection
             if workers.rtp_socket is None and connection is not None and self._dialogue.uses_udp:
                 rtp_socket = RtpSocket(
-                    self.rtp_port, connection.server.host, self._dialogue.wants_rtcp, self._clock
+                    self.rtp_port, connection.server_host, self._dialogue.wants_rtcp, self._clock
                 )
                 self.rtp_port = rtp_socket.port
                 workers.read_rtp(rtp_socket, self.receive_rtp)
@@ -744,10 +745,10 @@ class RtspClient:
 
     def wait_for(self, condition: Callable[[], bool], timeout: float) -> bool:
         """Wait until `condition` holds, `timeout` seconds at the most; return if it does."""
-        deadline = time.monotonic() + timeout
+        deadline = steady() + timeout
         with self._changed:
             while not self._changed.wait_for(condition, min(timeout, LONGEST_WAIT)):
-                timeout = deadline - time.monotonic()
+                timeout = deadline - steady()
                 if timeout <= 0:
                     return False
         return True

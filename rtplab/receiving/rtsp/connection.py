@@ -6,8 +6,10 @@ import selectors
 import socket
 import ssl
 import threading
-import time
 
+from rtplab.baresocket import BareSocket, is_bare, socket_pair
+from rtplab.clock import steady
+from rtplab.protocol.addresses import host_of
 from rtplab.protocol.errors import MessageError, SessionError
 from rtplab.protocol.forgiveness import Forgiveness
 from rtplab.protocol.rtsp.messages import Dialect, InterleavedFrame, Request, Response, printable
@@ -35,20 +37,26 @@ class ClientConnection:
         dialect: Dialect,
         trust: TlsTrust | None = None,
         timeout: float = 5.0,
-        clock: Clock = time.monotonic,
+        clock: Clock = steady,
+        connected: socket.socket | None = None,
     ) -> None:
         """Connect within `timeout` seconds; with `trust`, by TLS, within as many more.
 
-        Raises SessionError with a sentence for the user.
+        A socket that is `connected` already is used as it is. Raises SessionError with a sentence
+        for the user.
         """
         context = trust.context() if trust is not None else None
         try:
-            self._socket = socket.create_connection((host, port), timeout)
+            self._socket = connected or socket.create_connection((host, port), timeout)
         except (OSError, UnicodeError) as error:
             raise SessionError(_explain(error, host, port)) from error
+        if is_bare(self._socket):
+            self._socket = BareSocket(self._socket)
         try:
-            self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            if not isinstance(self._socket, BareSocket):
+                self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             self.server = Endpoint(*self._socket.getpeername()[:2])
+            self.server_host = host_of(self._socket.getpeername())
             self.local = Endpoint(*self._socket.getsockname()[:2])  # as the server sees us
         except OSError as error:  # the server has hung up already
             self._socket.close()
@@ -58,7 +66,7 @@ class ClientConnection:
         self._stream: socket.socket | TlsSocket = self._socket
         if context is not None:
             self._stream = self._shake_hands(context, host, port, timeout)
-        self._wake_reader, self._wake_writer = socket.socketpair()
+        self._wake_reader, self._wake_writer = socket_pair()
         self._wake_writer.setblocking(False)
         self._parser = ResponseParser(dialect)
         self._place = f"{host} port {port}"
@@ -72,6 +80,11 @@ class ClientConnection:
     def begin_session(self, forgiveness: Forgiveness) -> None:
         """Have what is forgiven from now on added to that."""
         self._parser.forgiveness = forgiveness
+
+    @property
+    def own_socket(self) -> socket.socket:
+        """The socket that is connected, inside TLS or not."""
+        return self._socket
 
     def _shake_hands(
         self, context: ssl.SSLContext, host: str, port: int, timeout: float

@@ -6,6 +6,7 @@ from rtplab.protocol.errors import SessionError
 from rtplab.protocol.forgiveness import Forgiveness
 from rtplab.protocol.rtsp.headers import Transport
 from rtplab.protocol.rtsp.messages import (
+    MAX_REASON,
     REASONS,
     Dialect,
     Form,
@@ -31,8 +32,8 @@ def refusal(method: str, response: Response, name: str) -> SessionError:
             "The server asks for a password, which the lab dialect can't give: use its rtsp:// "
             "address."
         )
-    reason = printable(response.reason, 60) or REASONS.get(response.status, "")
-    return SessionError(f"The server refused {method}: {response.status} {reason}.")
+    reason = printable(response.reason, MAX_REASON) or REASONS.get(response.status, "")
+    return SessionError(f"The server refused {method}: {response.status} {reason.rstrip('.')}.")
 
 
 class LabDialogue:

@@ -44,7 +44,7 @@ class MovieSource:
             self.name = str(self._url)
 
     def redirect(self, url: RtspUrl) -> None:
-        """RFC 2326 section 11.3: the movie is at this address. Raises SessionError in a loop."""
+        """RFC 2326 section 11.2: the movie is at this address. Raises SessionError in a loop."""
         self._redirections += 1
         if self._redirections > MAX_REDIRECTIONS:
             raise SessionError("The server sends us from one address to the next: given up.")

@@ -5,9 +5,9 @@ from __future__ import annotations
 import socket
 import ssl
 import threading
-import time
 from dataclasses import dataclass
 
+from rtplab.clock import steady
 from rtplab.protocol.errors import SessionError
 from rtplab.protocol.tls import TlsChannel
 
@@ -49,10 +49,10 @@ class TlsSocket:
         self._socket = connected
         self._channel = TlsChannel(context, host)
         self._lock = threading.Lock()  # guards the channel and the order on the socket
-        deadline = time.monotonic() + timeout
+        deadline = steady() + timeout
         self._take(b"")
         while not self._channel.is_established:
-            if time.monotonic() > deadline:
+            if steady() > deadline:
                 raise TimeoutError
             data = connected.recv(16384)
             if not data:

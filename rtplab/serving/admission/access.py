@@ -6,9 +6,12 @@ import ipaddress
 import re
 import secrets
 import threading
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
+from typing import NamedTuple
+from urllib.parse import unquote
 
 from rtplab.protocol.errors import MessageError
 from rtplab.protocol.rtsp.auth import (
@@ -24,6 +27,7 @@ from rtplab.protocol.rtsp.auth import (
 from rtplab.protocol.rtsp.messages import Request, Response, printable
 
 REALM = "rtplab"
+PUBLISH = ":publish"  # after the password of a user who may publish
 # Seconds that a nonce is good for: a viewer who watches longer is asked again, and its player
 # answers by itself.
 NONCE_LIFETIME = 300.0
@@ -38,6 +42,7 @@ MAX_WAITING = 32
 MAX_REMEMBERED = 4096  # addresses with failed tries; the one that failed longest ago is forgotten
 MAX_USERS_FILE = 1024 * 1024  # bytes: some 10,000 users
 
+_SCHEME_AND_HOST = re.compile(r"\A[a-z]+://[^/]*", re.IGNORECASE)
 _HEX_DIGITS = {MD5: 32, SHA_256: 64}
 
 
@@ -48,13 +53,20 @@ class UsersError(ValueError):
 class UserDatabase:
     """The users, the hash of each one's password in each algorithm, and who fails to log in."""
 
-    def __init__(self, passwords: list[tuple[str, str]], file: Path | None = None) -> None:
+    def __init__(
+        self,
+        passwords: list[tuple[str, str]],
+        file: Path | None = None,
+        publishers: Iterable[str] = (),
+    ) -> None:
         """Take users with their passwords, and those of an htdigest file.
 
-        Raises UsersError, and OSError when the file can't be read.
+        Some of them, `publishers`, may publish streams as well as watch. Raises UsersError, and
+        OSError when the file can't be read.
         """
         self.failed_tries = FailedTries()
         self.realm = REALM
+        self.publishers = frozenset(publishers)
         self._secrets: dict[str, dict[str, str]] = {}
         if file is not None:
             self._read(file)
@@ -106,12 +118,24 @@ class UserDatabase:
         return self._secrets.get(user, {}).get(algorithm, self._nobody)
 
 
-def parse_user(text: str) -> tuple[str, str]:
-    """Read NAME:PASSWORD. Raises ValueError, whose text does not show the password."""
-    user, colon, password = text.partition(":")
-    if not user or not colon or not password:
-        raise ValueError("a user is given as NAME:PASSWORD")
-    return user, password
+class User(NamedTuple):
+    """A user as the command line names one."""
+
+    name: str
+    password: str
+    may_publish: bool = False
+
+
+def parse_user(text: str) -> User:
+    """Read NAME:PASSWORD or NAME:PASSWORD:publish.
+
+    Raises ValueError, whose text does not show the password.
+    """
+    name, _, rest = text.partition(":")
+    password = rest.removesuffix(PUBLISH)
+    if not name or not password:
+        raise ValueError("a user is given as NAME:PASSWORD, or as NAME:PASSWORD:publish")
+    return User(name, password, may_publish=rest != password)
 
 
 @lru_cache(maxsize=1024)  # asked for at every connection and every try
@@ -188,18 +212,29 @@ class Authenticator:
         self._nonce = ""
         self._expires = 0.0
         self._count = 0  # the highest nc that came with the nonce
+        self.user = ""  # who has logged in last
         self._is_known = False  # has logged in once: guessers at its address do not disturb it
 
     def check(self, request: Request, now: float) -> AuthResult:
-        """Let a request in or not; `now` in seconds. Raises MessageError 400."""
+        """Let a request in or not; `now` in seconds. Raises MessageError 400.
+
+        An Authorization that can't be used is answered as none would be: openRTSP sends one with an
+        empty name, and players ask their user for a password only at 401.
+        """
         values = [value for name, value in request.headers if name.lower() == "authorization"]
         if len(values) > 1:
             raise MessageError("more than one Authorization header")
-        if not values:
+        try:
+            credentials = parse_authorization(values[0]) if values else None
+        except MessageError:
+            credentials = None
+        if credentials is None:
             return AuthResult(self._challenge(now))
         if not self._is_known and not self._users.failed_tries.may_try(self._host, now):
-            return AuthResult(Response(503))
-        result = self._check_digest(parse_authorization(values[0]), request, now)
+            refusal = Response(503)
+            refusal.explain("too many have failed to log in from this address: try again later")
+            return AuthResult(refusal)
+        result = self._check_digest(credentials, request, now)
         self._is_known |= result.refusal is None
         return result
 
@@ -218,6 +253,7 @@ class Authenticator:
                 self._expires = now
                 return AuthResult(self._challenge(now, stale=True))
             self._count = credentials.count
+        self.user = credentials.user
         return AuthResult()
 
     def _failed(self, now: float) -> AuthResult:
@@ -241,8 +277,14 @@ class Authenticator:
 
 
 def _is_about(uri: str, request_uri: str) -> bool:
-    """RFC 7616 section 3.4.6: it must be the request's URI.
+    """RFC 7616 section 3.4.6: it must name what the request's URI names, in whatever spelling.
 
-    live555, and so VLC, names the movie in requests about its track.
+    Some write the path alone, or the last slash or not. live555, and so VLC, names the movie in
+    requests about its track.
     """
-    return uri == request_uri or request_uri.startswith(uri.rstrip("/") + "/")
+    path, request_path = _path(uri), _path(request_uri)
+    return path == request_path or bool(path) and request_path.startswith(f"{path}/")
+
+
+def _path(uri: str) -> str:
+    return unquote(_SCHEME_AND_HOST.sub("", uri)).rstrip("/")

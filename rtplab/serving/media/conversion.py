@@ -1,7 +1,7 @@
 """Pictures that RFC 2435 can't carry, made into pictures that it can: once, ahead, for all viewers.
 
-The pacer sends for all sessions and must never wait, while a picture of 1920x1080 takes some 40 ms.
-So one thread per movie converts ahead of its viewers, and what is not ready is not waited for.
+A picture of 1920x1080 takes some 40 ms, for which nobody else may wait. So one thread per movie
+converts ahead of its viewers, and what is not ready is not waited for.
 """
 
 from __future__ import annotations
@@ -13,11 +13,13 @@ import tempfile
 import threading
 import time
 from collections import deque
+from collections.abc import Callable
 from typing import NamedTuple
 
 from rtplab.movies.movie import Movie
 from rtplab.protocol.errors import MovieError
 from rtplab.protocol.rtp import jpeg
+from rtplab.protocol.rtp.rtpjpeg import Large
 from rtplab.protocol.rtsp.messages import printable
 from rtplab.serving.media.transcoding import convert
 
@@ -48,8 +50,9 @@ class _Place(NamedTuple):
 class _PictureFile:
     """Converted pictures one after the other, in a temporary file that has no name."""
 
-    def __init__(self) -> None:
+    def __init__(self, large: Large) -> None:
         """Open the file. Raises OSError."""
+        self._large = large
         # A picture is written to a file of its own first: unbuffered and real, so that Pillow does
         # it itself, without holding up other threads, and nobody else cares for the position in it.
         self._one = tempfile.TemporaryFile(buffering=0, prefix="rtplab-")
@@ -81,7 +84,7 @@ class _PictureFile:
     def _convert(self, picture: bytes) -> bytes:
         self._one.seek(0)
         self._one.truncate()
-        convert(picture, self._one)
+        convert(picture, self._one, self._large)
         self._one.seek(0)
         return self._one.read()
 
@@ -112,8 +115,19 @@ class _PictureFile:
 class ConvertedMovie:
     """The frames of a movie as RFC 2435 can carry them, counted from 1; its viewers share it."""
 
-    def __init__(self, movie: Movie) -> None:
+    def __init__(
+        self,
+        movie: Movie,
+        converted: Callable[[], None] = lambda: None,
+        large: Large = Large.REFUSED,
+    ) -> None:
+        """`converted` is called for each frame that is settled, by the thread that converts.
+
+        `large` is what becomes of large pictures.
+        """
         self._movie = movie
+        self._tell = converted
+        self._large = large
         self._settled = bytearray(len(movie.frames) + 1)  # 1: converted, or can't be
         self._settled[0] = 1  # there is no frame 0
         self._places: dict[int, _Place] = {}
@@ -122,17 +136,18 @@ class ConvertedMovie:
         self._damage_reported = False
         self._denial_reported = False
         self._file: _PictureFile | None = None
-        # Guards what begins and ends the thread, and tells of every frame that is settled. It is
-        # never held for long: the pacer takes it.
+        # Guards what begins and ends the thread, and tells of every frame that is settled. Nothing
+        # blocks under it.
         self._changed = threading.Condition()
         self._thread: threading.Thread | None = None
         self._running = False
-        self._stopped = False
+        self._stopped = False  # nothing more is converted
+        self._closed = False  # and what there is goes
 
     def prepare(self, number: int, count: int, timeout: float) -> bool:
         """Wait until `count` frames from `number` on are ready, for `timeout` seconds at most.
 
-        Frames that are damaged or beyond the end are not waited for. Not for the pacer.
+        Frames that are damaged or beyond the end are not waited for.
         """
         deadline = time.monotonic() + timeout
         with self._changed:
@@ -164,18 +179,36 @@ class ConvertedMovie:
             self._give_up(f"converted pictures can't be kept: {_words(error)}")
             return None
 
+    def is_settled(self, number: int) -> bool:
+        """Tell if a frame has been converted, or can't be."""
+        return bool(self._settled[number])
+
     def has_lost(self, number: int) -> bool:
         """Tell if a frame that is not there will not come any more, though it is not damaged."""
         return self._stopped and (not self._settled[number] or number in self._places)
 
-    def close(self) -> None:
-        """Stop the thread, wait for it and give up the space on disk. May be called twice."""
+    def stop(self) -> None:
+        """Have the thread end soon, and the space on disk given up. May be called twice."""
         with self._changed:
-            self._stopped = True
+            self._stopped = self._closed = True
             self._changed.notify_all()
-            thread = self._thread
+            if self._running:
+                return  # the thread does the rest
+        self._close_file()
+
+    def join(self, timeout: float | None = None) -> bool:
+        """Wait until the thread has ended; tell if it has."""
+        thread = self._thread
         if thread is not None:
-            thread.join()
+            thread.join(timeout)
+        return thread is None or not thread.is_alive()
+
+    def close(self) -> None:
+        """Stop, and wait until all is given up. May be called twice."""
+        self.stop()
+        self.join()
+
+    def _close_file(self) -> None:
         if self._file is not None:
             self._file.close()
 
@@ -189,7 +222,8 @@ class ConvertedMovie:
 
     def _start(self) -> None:
         """Start the thread; where the system grants none, whoever asks next tries again."""
-        thread = threading.Thread(target=self._run, name="converter")
+        # A daemon: a read that never returns must not keep the program alive.
+        thread = threading.Thread(target=self._run, name="converter", daemon=True)
         try:
             thread.start()
         except RuntimeError as error:
@@ -207,6 +241,10 @@ class ConvertedMovie:
         except Exception as error:
             logger.debug("%s: the converter has failed", self._name, exc_info=True)
             self._give_up(f"pictures are converted no more: {_words(error)}")
+            with self._changed:
+                self._running = False
+        if self._closed:
+            self._close_file()
 
     def _next_missing(self, last: int) -> int:
         """Return the frame to convert after `last`; 0 if the thread is to end."""
@@ -225,7 +263,7 @@ class ConvertedMovie:
         place = None
         try:
             if self._file is None:
-                self._file = _PictureFile()
+                self._file = _PictureFile(self._large)
             place = self._file.append(bytes(self._movie.frame(number)))
         except MovieError as error:
             self._report_damage(number, error)
@@ -240,6 +278,7 @@ class ConvertedMovie:
                 self._places[number] = place
             self._settled[number] = 1
             self._changed.notify_all()
+        self._tell()
 
     def _report_damage(self, number: int, error: Exception) -> None:
         if not self._damage_reported:
@@ -255,6 +294,7 @@ class ConvertedMovie:
                 return
             self._stopped = True
             self._changed.notify_all()
+        self._tell()
         logger.error("%s: %s", self._name, why)
 
     @property

@@ -14,7 +14,7 @@ from rtplab.protocol.errors import MessageError
 from rtplab.protocol.rtsp.messages import printable
 from rtplab.serving.admission.descriptors import is_resource_exhaustion
 
-MOVIE_SUFFIXES = (".mjpeg", ".mjpg")
+MOVIE_SUFFIXES = (".mjpeg", ".mjpg", ".avi")
 MAX_FOLDERS = 16  # in one name: more is not a path that anyone made
 MAX_KNOWN = 1000  # names remembered: beyond that, they are looked for anew
 # A name that can't lead anywhere else on any system, nor means a hidden file.
@@ -22,10 +22,10 @@ _PLAIN_NAME = re.compile(r"\w[\w.-]*\Z")
 
 
 class MovieLibrary:
-    """The folder whose movies are served."""
+    """The folder whose movies are served; with None there are no movies."""
 
-    def __init__(self, folder: str | os.PathLike[str]) -> None:
-        self.folder = Path(os.path.realpath(folder))
+    def __init__(self, folder: str | os.PathLike[str] | None) -> None:
+        self.folder = None if folder is None else Path(os.path.realpath(folder))
         # Files found directly in the folder under exactly that name, and what they were then: to
         # look for one again, link by link, takes ten times as long. For all threads.
         self._known: dict[str, tuple[Path, _Status]] = {}
@@ -34,11 +34,21 @@ class MovieLibrary:
         """Return the movies directly in the folder, by name. Raises OSError."""
         return sorted(
             path
-            for path in self.folder.iterdir()
-            if _may_be_seen(path.name)
-            and _is_movie(path)
-            and self._is_inside(os.path.realpath(path))
+            for path in self._entries()
+            if _is_movie(path) and self._is_inside(os.path.realpath(path))
         )
+
+    def folders(self) -> list[Path]:
+        """Return the folders in the folder that are named as movies are. Raises OSError."""
+        if self.folder is None:
+            return []
+        return sorted(
+            path for path in self._entries() if _is_named_as_movie(path) and os.path.isdir(path)
+        )
+
+    def _entries(self) -> list[Path]:
+        entries = self.folder.iterdir() if self.folder is not None else ()
+        return [path for path in entries if _may_be_seen(path.name)]
 
     def find(self, name: str) -> Path:
         """Return the file that `name` means. Raises MessageError 404 when there is none.
@@ -49,6 +59,14 @@ class MovieLibrary:
         if known is not None and _status(known[0]) == known[1]:
             return known[0]
         return self._look_for(name)
+
+    def has(self, name: str) -> bool:
+        """Tell if `name` means a movie. Raises OSError when there is no descriptor to look."""
+        try:
+            self.find(name)
+        except MessageError:
+            return False
+        return True
 
     def find_meant(self, name: str) -> Path:
         """Return the file that a lab client means by `name`, which a person has written.
@@ -65,6 +83,8 @@ class MovieLibrary:
 
     def _look_for(self, name: str) -> Path:
         path = self.folder
+        if path is None:
+            raise _not_found(name)
         parts = [part for part in name.split("/") if part != "."]
         for part in parts[: MAX_FOLDERS + 1]:
             entry = _entry(path, part)
@@ -87,7 +107,7 @@ class MovieLibrary:
 
     def _is_inside(self, real: str) -> bool:
         """Tell if a file is in the folder, by its path without symbolic links."""
-        return Path(real).is_relative_to(self.folder)
+        return self.folder is not None and Path(real).is_relative_to(self.folder)
 
 
 # Which file it is (device, number in it), when it has changed last, and how large it is: a name
@@ -137,7 +157,11 @@ def _may_be_seen(name: str) -> bool:
 
 def _is_movie(path: Path) -> bool:
     # Not path.is_file, which raises where a link leads into a folder that may not be entered.
-    return path.suffix.lower() in MOVIE_SUFFIXES and os.path.isfile(path)
+    return _is_named_as_movie(path) and os.path.isfile(path)
+
+
+def _is_named_as_movie(path: Path) -> bool:
+    return path.suffix.lower() in MOVIE_SUFFIXES
 
 
 def _not_found(name: str) -> MessageError:

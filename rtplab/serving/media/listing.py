@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from rtplab.movies.mistakes import CONVERT
 from rtplab.movies.movie import Movie, index_cost, open_movie
 from rtplab.protocol.errors import MovieError
 from rtplab.protocol.rtp.packet import HEADER_SIZE
 from rtplab.protocol.rtsp.messages import printable
 from rtplab.serving.media.library import MovieLibrary
+from rtplab.serving.media.playback import frame_rate
 
 # Bytes of movies that are read for the list: half a second from a slow disk. Beyond, a movie is
 # listed by name and size; a folder of a thousand must not delay the start.
@@ -21,9 +23,12 @@ JAVA_BUFFER = 15_000
 PYTHON_BUFFER = 20_480
 
 
-def describe_movies(library: MovieLibrary, fps: float, budget: int = LISTING_BUDGET) -> list[str]:
+def describe_movies(
+    library: MovieLibrary, fps: float | None, budget: int = LISTING_BUDGET
+) -> list[str]:
     """Return a line about each movie, and about each file that should be one. Raises OSError.
 
+    `fps` is the frame rate of all movies, None: what each of them says.
     What is wrong with a movie, and whom its frames are too large for, has lines of its own.
     """
     lines = []
@@ -36,7 +41,12 @@ def describe_movies(library: MovieLibrary, fps: float, budget: int = LISTING_BUD
             lines += [f"    {note}" for note in notes]
         else:
             lines.append(f"  {_name(path)}: {_size(path)}, indexed when first asked for")
-    return lines or [f"  no movie in {library.folder}: put one there, or use --media"]
+    for path in library.folders():
+        name = _name(path)
+        lines.append(f"  {name}: a folder, no movie; if pictures are in it, {CONVERT}")
+    if not lines:
+        lines.append(f"  no movie in {library.folder}: put one there, or use --media")
+    return lines
 
 
 def _name(path: Path) -> str:
@@ -51,7 +61,7 @@ def _cost(path: Path) -> int:
         return 0  # to open it says why
 
 
-def _details(path: Path, fps: float) -> list[str]:
+def _details(path: Path, fps: float | None) -> list[str]:
     try:
         movie = open_movie(path)
     except MovieError as error:
@@ -59,13 +69,16 @@ def _details(path: Path, fps: float) -> list[str]:
     except OSError as error:
         return [f"can't be opened: {error.strerror}"]
     frames = len(movie.frames)
-    summary = f"{frames} frames, {movie.width}x{movie.height}, {frames / fps:.1f} s"
-    return [summary, *filter(None, (movie.damage, _too_large_for(movie)))]
+    rate = frame_rate(movie, fps)
+    summary = f"{frames} frames, {movie.width}x{movie.height}, {frames / rate:.1f} s"
+    if fps is None and movie.frame_rate is not None:
+        summary += f" at {rate:.4g} frames/s"
+    return [summary, *filter(None, (movie.damage, too_large_for(movie)))]
 
 
-def _too_large_for(movie: Movie) -> str:
+def too_large_for(movie: Movie) -> str:
     """Say which lab clients don't receive the movie's largest frames whole, if any."""
-    largest = max(length for _, length in movie.frames)
+    largest = movie.largest
     if largest + HEADER_SIZE > PYTHON_BUFFER:
         clients = "lab clients in Python and Java"
     elif largest + HEADER_SIZE > JAVA_BUFFER:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import threading
-from collections import OrderedDict
-from contextlib import suppress
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 from weakref import WeakSet
 
@@ -14,6 +13,7 @@ from rtplab.movies.movie import Movie
 from rtplab.protocol.errors import MessageError, MovieError
 from rtplab.protocol.rtp import jpeg, rtpjpeg
 from rtplab.protocol.rtp.packet import HEADER_SIZE
+from rtplab.protocol.rtp.rtpjpeg import Large
 from rtplab.protocol.rtsp.messages import printable
 
 if TYPE_CHECKING:
@@ -22,63 +22,54 @@ if TYPE_CHECKING:
 MAX_UDP_PAYLOAD = 65_507  # bytes: 65,535 less the headers of IPv4 and UDP
 MAX_LAB_FRAME = MAX_UDP_PAYLOAD - HEADER_SIZE  # bytes of JPEG that one datagram can hold
 
-# Bytes of frames that are kept cut into packets, for viewers who follow each other: many seconds of
-# 1920x1080, minutes of what the lab plays.
-CACHED_BYTES = 64 << 20
-# Frames that must be converted before PLAY is answered, and how long that may take, in seconds.
+# Frames that must be converted before PLAY is answered.
 HEAD_START = 10
-HEAD_START_TIMEOUT = 3.0
 
 # Bytes of RTP payload for paths that are narrower than the one the server was set up for: where
 # IPv6 promises 1,280 bytes, and the least to which Linux lets a path shrink, which is 552. Few
 # sizes, since each frame is cut and kept anew for every size.
 NARROW_PAYLOADS = (1220, 492)
 
-WHOLE = 0  # in the cache: not cut for any size of packet
+WHOLE = 0  # instead of a size of payload: not cut for any packet
 
 logger = logging.getLogger("rtplab.media")
 
 Payloads = list[bytes]  # of one frame's packets, with their payload headers
 
 
-_FrameKey = tuple[object, int, int]  # which file, frame number, largest payload in bytes
-
-
 class Media(Protocol):
-    """A movie as one kind of RTP payload; all viewers of that kind share it."""
+    """A movie as one kind of RTP payload; all viewers of that kind share it.
 
-    def prepare(self, number: int) -> None:
-        """Get ready for playing from frame `number`; may take a moment."""
+    What reads or converts is called by the reader's thread, and by control threads.
+    """
 
-    def payloads(self, number: int, limit: int) -> Payloads:
-        """Return the payloads of frame `number`, at once; none when it can't be sent.
+    has_extensions: bool  # a frame's first payload may begin with one of the RTP header
 
-        `limit` is what the way takes in one piece, in bytes.
+    movie: Movie
+
+    def size_for(self, limit: int) -> int:
+        """Return in which size payloads are cut for a way that takes `limit` bytes in one piece.
+
+        What is still larger will be cut by IP.
         """
 
+    def is_converted(self, number: int) -> bool:
+        """Tell if it is known that not the frame itself is sent, but what is made of it."""
 
-class FrameCache:
-    """The frames of all movies that were cut last, up to CACHED_BYTES. For all threads."""
+    def cut(self, number: int, frame: memoryview, size: int) -> Payloads | None:
+        """Return the payloads of a frame that has been read; none if it is damaged.
 
-    def __init__(self) -> None:
-        self._lock = threading.Lock()  # guards what follows; a mere look needs none
-        self._frames: OrderedDict[_FrameKey, Payloads] = OrderedDict()
-        self._bytes = 0
+        None if it must be converted, and is not yet. Raises MovieError, MessageError 415.
+        """
 
-    def get(self, key: _FrameKey) -> Payloads | None:
-        """Return the frame's payloads, if they are kept."""
-        return self._frames.get(key)
+    def cut_converted(self, number: int, size: int) -> Payloads | None:
+        """As `cut`, for a frame that is converted."""
 
-    def keep(self, key: _FrameKey, payloads: Payloads) -> None:
-        """Keep a frame's payloads, and let go of the oldest where there are too many."""
-        with self._lock:
-            if key in self._frames:
-                return  # two viewers came to it at the same time
-            self._frames[key] = payloads
-            self._bytes += sum(map(len, payloads))
-            while self._bytes > CACHED_BYTES:
-                _, oldest = self._frames.popitem(last=False)
-                self._bytes -= sum(map(len, oldest))
+    def prepare(self, number: int, timeout: float) -> None:
+        """Wait for frame `number`, and some that follow, if they are converted.
+
+        Raises MessageError 415 when that is impossible.
+        """
 
 
 _logged_as_damaged: WeakSet[Movie] = WeakSet()
@@ -98,130 +89,141 @@ class WholeFrames:
     A damaged one is left out, and what stands after its end isn't sent.
     """
 
-    def __init__(self, movie: Movie, cache: FrameCache) -> None:
-        self._movie = movie
-        self._cache = cache
+    has_extensions = False
 
-    def prepare(self, number: int) -> None:
-        """Nothing needs to be done before a whole frame is sent."""
+    def __init__(self, movie: Movie) -> None:
+        self.movie = movie
+        self._measurer = jpeg.Measurer()
 
-    def payloads(self, number: int, limit: int) -> Payloads:
-        """Return the frame, in one piece if a datagram holds it; none if it is damaged.
+    def size_for(self, limit: int) -> int:
+        """Frames stay whole, whatever the way takes."""
+        return WHOLE
 
-        Raises MovieError when the file has been changed.
-        """
-        key = (self._movie.identity, number, WHOLE)
-        payloads = self._cache.get(key)
-        if payloads is None:
-            frame = self._movie.frame(number)
-            end, problem = jpeg.measure(frame)
-            if problem is not None:
-                _log_damaged(self._movie, number, problem)
-                end = 0
-            starts = range(0, end, MAX_LAB_FRAME)
-            payloads = [bytes(frame[start : min(start + MAX_LAB_FRAME, end)]) for start in starts]
-            self._cache.keep(key, payloads)
-        return payloads
+    def is_converted(self, number: int) -> bool:
+        """No frame is."""
+        return False
+
+    def cut(self, number: int, frame: memoryview, size: int) -> Payloads:
+        """Return the frame, in one piece if a datagram holds it; none if it is damaged."""
+        end, problem, _ = self._measurer.measure(frame)
+        if problem is not None:
+            _log_damaged(self.movie, number, problem)
+            end = 0
+        starts = range(0, end, MAX_LAB_FRAME)
+        return [bytes(frame[start : min(start + MAX_LAB_FRAME, end)]) for start in starts]
+
+    def cut_converted(self, number: int, size: int) -> Payloads:
+        """No frame is converted."""
+        return []
+
+    def prepare(self, number: int, timeout: float) -> None:
+        """Nothing needs to be done."""
 
 
 class RtpJpeg:
     """RFC 2435 payloads; a picture that these can't carry is converted first."""
 
-    def __init__(self, movie: Movie, max_payload: int, cache: FrameCache) -> None:
-        """Make payloads of at most `max_payload` bytes.
+    def __init__(
+        self,
+        movie: Movie,
+        max_payload: int,
+        converted: Callable[[], None],
+        large: Large = Large.REFUSED,
+    ) -> None:
+        """Cut frames into payloads of at most `max_payload` bytes, less for narrow paths.
 
-        Raises MessageError 415 when the movie can't be carried at all.
+        `large` is what becomes of large pictures.
+
+        `converted` is called for each frame that has been. Raises MessageError 415 when the movie
+        can't be carried at all.
         """
-        if not rtpjpeg.fits(movie.width, movie.height):
+        is_large = not rtpjpeg.fits(movie.width, movie.height)
+        if is_large and large is Large.REFUSED:
             raise MessageError(
-                f"{movie.width}x{movie.height} pixels are too many: RTP/JPEG carries pictures of "
-                f"up to {rtpjpeg.MAX_SIDE}x{rtpjpeg.MAX_SIDE}",
+                f"{movie.width}x{movie.height} pixels are more than the "
+                f"{rtpjpeg.MAX_SIDE}x{rtpjpeg.MAX_SIDE} of RTP/JPEG: play it with rtplab or "
+                "GStreamer, or start the server with --shrink",
                 415,
             )
         self.movie = movie
+        self.has_extensions = is_large and large is Large.AS_THEY_ARE
+        self._large = large
         self._sizes = (max_payload, *(size for size in NARROW_PAYLOADS if size < max_payload))
-        self._cache = cache
         self._problems: dict[int, str | None] = {}  # by frame, as far as looked at
         self._damaged: set[int] = set()  # frames that can't be converted either
-        self._lock = threading.Lock()  # guards _converted
-        self._converted: ConvertedMovie | None = None
+        self._tell_converted = converted
+        self._lock = threading.Lock()  # guards _conversion
+        self._conversion: ConvertedMovie | None = None
 
     def size(self) -> tuple[int, int]:
         """Return width and height in pixels as they are sent.
 
         Raises MovieError, and MessageError 415 when the first frame can't be converted.
         """
-        if self._problem(1) is None:
+        if 1 not in self._problems:
+            self._look_at(1, self.movie.frame(1))
+        if self._problems[1] is None:
             return self.movie.width, self.movie.height
-        self._conversion()  # if it is impossible, better told now than at PLAY
-        return -(-self.movie.width // 8) * 8, -(-self.movie.height // 8) * 8
+        self._convert()  # if it is impossible, better told now than at PLAY
+        return rtpjpeg.converted_size(self.movie.width, self.movie.height, self.has_extensions)
 
-    def prepare(self, number: int) -> None:
-        """Have the next frames converted where they need it. Raises MessageError 415."""
-        number = min(number, len(self.movie.frames))
-        with suppress(MovieError):  # a frame that is gone is met when it is to be sent
-            if self._problem(number) is not None and number not in self._damaged:
-                self._conversion().prepare(number, HEAD_START, HEAD_START_TIMEOUT)
-
-    def payloads(self, number: int, limit: int) -> Payloads:
-        """Return the frame's payloads; none if it is damaged, or is still being converted.
-
-        What is still larger than `limit` will be cut by IP. Raises MovieError when the file has
-        been changed, unless the frame was kept, or when pictures are converted no more;
-        MessageError 415 when none can be.
-        """
-        size = self._sizes[0] if limit >= self._sizes[0] else self._narrow(limit)
-        key = (self.movie.identity, number, size)
-        payloads = self._cache.get(key)
-        if payloads is None:
-            payloads = self._make(number, size)
-            if payloads:
-                self._cache.keep(key, payloads)
-        return payloads
-
-    def close(self) -> None:
-        """End the conversion, if there is one. May be called twice."""
-        with self._lock:
-            if self._converted is not None:
-                self._converted.close()
-
-    def _narrow(self, limit: int) -> int:
+    def size_for(self, limit: int) -> int:
+        """Return the largest size of payloads that the way takes, of the few that there are."""
         return next((size for size in self._sizes if size <= limit), self._sizes[-1])
 
-    def _make(self, number: int, size: int) -> Payloads:
-        if self._problems.get(number) is None:
-            frame = self.movie.frame(number)
-            header = self._look_at(number, frame)
-            if header is not None:
-                return rtpjpeg.packetize(frame, size, header)
+    def is_converted(self, number: int) -> bool:
+        """Tell if RFC 2435 is known not to carry the frame as it is."""
+        return self._problems.get(number) is not None
+
+    def prepare(self, number: int, timeout: float) -> None:
+        """Wait until the next frames are converted, if they need it. Raises MessageError 415."""
+        if self.is_converted(number) and number not in self._damaged:
+            self._convert().prepare(number, HEAD_START, timeout)
+
+    def cut(self, number: int, frame: memoryview, size: int) -> Payloads | None:
+        """Return the frame's payloads, whose size must be one that `size_for` returns."""
+        header = self._look_at(number, frame)
+        if header is not None:
+            return rtpjpeg.packetize(frame, size, header)
+        return self.cut_converted(number, size)
+
+    def cut_converted(self, number: int, size: int) -> Payloads | None:
+        """Return the payloads of what is made of a frame. Raises MovieError if no more is made."""
         if number in self._damaged:
             return []
-        conversion = self._conversion()
+        conversion = self._convert()
+        # First, as it may be converted at this moment.
+        is_settled, is_lost = conversion.is_settled(number), conversion.has_lost(number)
         converted = conversion.frame(number)
         if converted is not None:
-            return rtpjpeg.packetize(converted, size)
-        if conversion.has_lost(number):
+            return rtpjpeg.packetize(converted, size, jpeg.parse(converted))
+        if is_lost or is_settled and conversion.has_lost(number):
             raise MovieError(f"frame {number} can't be converted any more")
-        return []
+        return [] if is_settled else None
 
-    def _problem(self, number: int) -> str | None:
-        """Return why RFC 2435 can't carry the frame as it is, or None. Raises MovieError."""
-        if number not in self._problems:
-            self._look_at(number, self.movie.frame(number))
-        return self._problems[number]
+    def stop(self) -> None:
+        """End the conversion soon, if there is one, and free its disk space."""
+        with self._lock:
+            conversion = self._conversion
+        if conversion is not None:
+            conversion.stop()
+
+    def join(self, timeout: float) -> bool:
+        """Wait until the conversion has ended; tell if it has."""
+        return self._conversion is None or self._conversion.join(timeout)
 
     def _look_at(self, number: int, frame: memoryview) -> jpeg.JpegHeader | None:
         """Return the frame's header if RFC 2435 can carry it; note why when it can't."""
         try:
             header = jpeg.parse(frame)
-            self._problems[number] = rtpjpeg.unsupported_reason(header)
+            self._problems[number] = rtpjpeg.unsupported_reason(header, self.has_extensions)
         except MovieError as error:
             self._problems[number] = str(error)
             self._damaged.add(number)
             _log_damaged(self.movie, number, error)
         return header if self._problems[number] is None else None
 
-    def _conversion(self) -> ConvertedMovie:
+    def _convert(self) -> ConvertedMovie:
         """Return what converts the pictures. Raises MessageError 415 without Pillow."""
         try:  # here, so that a server of ordinary movies runs without
             from rtplab.serving.media.conversion import ConvertedMovie
@@ -233,36 +235,6 @@ class RtpJpeg:
             ) from error
 
         with self._lock:
-            if self._converted is None:
-                self._converted = ConvertedMovie(self.movie)
-            return self._converted
-
-
-class MediaStore:
-    """The media of a server's movies, and the cache of frames that they share."""
-
-    def __init__(self, max_payload: int) -> None:
-        self._max_payload = max_payload
-        self._cache = FrameCache()
-        self._media: dict[str, RtpJpeg] = {}  # by path
-        self._lock = threading.Lock()  # guards _media
-
-    def whole_frames(self, movie: Movie) -> WholeFrames:
-        """Return the movie's whole frames, for lab clients."""
-        return WholeFrames(movie, self._cache)
-
-    def rtp_jpeg(self, movie: Movie) -> RtpJpeg:
-        """Return the movie's RTP/JPEG payloads. Raises MessageError 415."""
-        with self._lock:
-            media = self._media.get(movie.path)
-            if media is None or media.movie is not movie:  # the file has been replaced
-                if media is not None:
-                    media.close()
-                media = self._media[movie.path] = RtpJpeg(movie, self._max_payload, self._cache)
-            return media
-
-    def close(self) -> None:
-        """End all conversions. May be called twice."""
-        with self._lock:
-            for media in self._media.values():
-                media.close()
+            if self._conversion is None:
+                self._conversion = ConvertedMovie(self.movie, self._tell_converted, self._large)
+            return self._conversion

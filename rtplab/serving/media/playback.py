@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from rtplab.movies.cursor import MovieCursor
+from rtplab.movies.movie import Movie
 from rtplab.protocol.errors import MessageError
 from rtplab.protocol.rtsp.headers import Range
 
 # What Scale and Speed may be; any other value is answered with the one that is used instead.
 RATES = (0.5, 1.0, 2.0, 4.0)
+DEFAULT_FPS = 20.0  # frames a second of a movie that doesn't say: as in the lab
 # Players write times with three decimals, and ffmpeg and mpv cut off what comes after: so many
 # seconds before a frame begins, that frame is meant.
 TIME_UNIT = 0.001
@@ -18,7 +22,7 @@ class Playback:
 
     Scale 2 shows every second frame, scale 0.5 each for twice as long (RFC 2326 section 12.34);
     speed 2 sends all frames in half the time (section 12.35). With `loop` the movie begins again
-    after its last frame, unless PLAY has named an end.
+    after its last frame, up to the end that PLAY has named, if it has named one.
     """
 
     __slots__ = (
@@ -30,6 +34,7 @@ class Playback:
         "_loop",
         "_is_endless",
         "_last_frame",
+        "_rounds",
         "_step",
     )
 
@@ -39,6 +44,7 @@ class Playback:
         self._loop = loop
         self._is_endless = loop
         self._last_frame = self._frame_count
+        self._rounds = 0  # how often the movie begins again before its last frame is `_last_frame`
         self.set_pace(1.0, 1.0)
 
     @property
@@ -53,7 +59,8 @@ class Playback:
     @property
     def range(self) -> Range:
         """What is still to be played."""
-        end = None if self._is_endless else self._last_frame / self.fps
+        last = self._rounds * self._frame_count + self._last_frame
+        end = None if self._is_endless else last / self.fps
         return Range(self.cursor.number / self.fps, end)
 
     @property
@@ -64,7 +71,11 @@ class Playback:
     @property
     def at_end(self) -> bool:
         """Tell if the last frame that was asked for has been given."""
-        return not self._is_endless and self.cursor.number >= self._last_frame
+        return not self._begins_again and self.cursor.number >= self._last_frame
+
+    @property
+    def _begins_again(self) -> bool:
+        return self._is_endless or self._rounds > 0
 
     def set_pace(self, scale: float, speed: float) -> None:
         """Go on at this scale and speed, each one of RATES."""
@@ -88,27 +99,47 @@ class Playback:
             raise MessageError(f"{span.serialise()} is not in 0-{self.duration:.3f}", 457)
         self.cursor.seek(min(first, self._frame_count - 1) + 1)
         self._is_endless = self._loop and end is None
-        self._last_frame = max(min(last, self._frame_count), self.cursor.number + 1)
+        self._rounds = (last - 1) // self._frame_count if self._loop and last > 0 else 0
+        last -= self._rounds * self._frame_count
+        self._last_frame = max(min(last, self._frame_count), 1)
+        if not self._rounds:
+            self._last_frame = max(self._last_frame, self.cursor.number + 1)
 
     def rewind_at_end(self) -> None:
         """Begin again if all has been played."""
         if self.at_end:
             self.cursor.seek(1)
-            self._last_frame = self._frame_count
+            self._last_frame = self._frame_count  # no rounds are left at the end
 
     def advance(self) -> int | None:
         """Return the number of the frame to be sent now, and go on; None at the end."""
         number = self.cursor.number + 1
-        if number > self._last_frame:
-            if not self._is_endless:
+        if number > (self._frame_count if self._rounds else self._last_frame):
+            if not self._begins_again:
                 return None
+            self._rounds = max(0, self._rounds - 1)
             number = 1
-        self.cursor.seek(number + self._step)
+        self.cursor.number = min(number + self._step - 1, self._frame_count)
         return number
+
+    def upcoming(self, count: int) -> Sequence[int]:
+        """Return the numbers of the next frames, at most `count` of them."""
+        last = self._frame_count if self._rounds else self._last_frame
+        numbers = range(self.cursor.number + 1, last + 1, self._step)[:count]
+        if len(numbers) == count or not self._begins_again:
+            return numbers
+        last = self._last_frame if self._rounds == 1 else self._frame_count
+        return [*numbers, *range(1, last + 1, self._step)[: count - len(numbers)]]
 
     def _frame_at(self, seconds: float) -> int:
         """Return how many frames have begun and ended before `seconds`, as players write them."""
         return int((seconds + min(TIME_UNIT, 0.5 / self.fps)) * self.fps)
+
+
+def frame_rate(movie: Movie | None, fps: float | None) -> float:
+    """Return how many frames a second are shown: what the user, the movie or else the lab says."""
+    own = movie.frame_rate if movie is not None else None
+    return fps or float(own or DEFAULT_FPS)
 
 
 def nearest_rate(text: str) -> float:

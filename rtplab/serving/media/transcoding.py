@@ -10,7 +10,13 @@ from PIL.JpegImagePlugin import JpegImageFile
 
 from rtplab.protocol.errors import MovieError
 from rtplab.protocol.rtp import jpeg
-from rtplab.protocol.rtp.rtpjpeg import fits, unsupported_reason
+from rtplab.protocol.rtp.rtpjpeg import (
+    Large,
+    converted_size,
+    fits,
+    fitting_size,
+    unsupported_reason,
+)
 
 # For pictures whose own quantization tables can't be used. On the demonstration movie it leaves
 # 46 dB of the original at half the bytes that RGB or CMYK took.
@@ -19,32 +25,33 @@ FALLBACK_QUALITY = 90
 # Progressive pictures have about ten scans, each of which is a pass over all pixels. One that has
 # thousands was made to keep the converter busy.
 MAX_SCANS = 100
+# Pixels of a picture that is decoded, of three bytes each: as many as the largest cameras take.
+MAX_PIXELS = 100_000_000
 
 
-def padded_size(width: int, height: int) -> tuple[int, int]:
-    """Return the sides in pixels of a picture of width x height once it is converted."""
-    return (width + 7) // 8 * 8, (height + 7) // 8 * 8
-
-
-def convert(picture: bytes, file: IO[bytes]) -> None:
+def convert(picture: bytes, file: IO[bytes], large: Large = Large.REFUSED) -> None:
     """Write a JPEG to `file` as RFC 2435 can carry it: unchanged if it can be.
 
     Raises MovieError when it is damaged or too large, before anything is written; any other
     OSError comes from `file`.
     """
     header = jpeg.parse(picture)
-    if unsupported_reason(header) is None:
+    if unsupported_reason(header, large is Large.AS_THEY_ARE) is None:
         file.write(picture[: jpeg.end_of_image(picture)])
         return
-    image, own_tables = _decoded(picture, header)
+    image, own_tables = _decoded(picture, header, large)
     tables = _tables(header, own_tables)
     options = {"quality": FALLBACK_QUALITY} if tables is None else {"qtables": tables}
     _padded(image).save(file, "JPEG", subsampling="4:2:0", **options)
 
 
-def _decoded(picture: bytes, header: jpeg.JpegHeader) -> tuple[Image.Image, dict[int, list[int]]]:
+def _decoded(
+    picture: bytes, header: jpeg.JpegHeader, large: Large
+) -> tuple[Image.Image, dict[int, list[int]]]:
     """The pixels as RGB, and the quantization tables by their ids. Raises MovieError."""
-    if not fits(header.width, header.height):
+    size = header.width, header.height
+    is_large = not fits(*size)
+    if is_large and large is Large.REFUSED or size[0] * size[1] > MAX_PIXELS:
         raise MovieError(f"a picture of {header.width}x{header.height} pixels is too large")
     if header.scans > MAX_SCANS:
         raise MovieError(f"the picture has {header.scans} scans")
@@ -52,16 +59,21 @@ def _decoded(picture: bytes, header: jpeg.JpegHeader) -> tuple[Image.Image, dict
         # Not Image.open: this file can only ever be taken for a JPEG.
         image = JpegImageFile(io.BytesIO(picture))
         with image:
-            if image.size != (header.width, header.height):
+            if image.size != size:
                 raise ValueError(f"it also claims to have {image.width}x{image.height} pixels")
-            return image.convert("RGB"), image.quantization
+            tables = image.quantization
+            if is_large and large is Large.MADE_SMALLER:
+                fitting = fitting_size(*size)
+                image.draft("RGB", fitting)  # the decoder makes it smaller for nothing
+                return image.convert("RGB").resize(fitting), tables
+            return image.convert("RGB"), tables
     except Exception as error:  # Pillow passes on whatever its parsers stumble over
         raise MovieError(f"the picture can't be decoded: {error}") from error
 
 
 def _padded(image: Image.Image) -> Image.Image:
     """The picture with its last column and then its last row repeated up to multiples of 8."""
-    width, height = padded_size(*image.size)
+    width, height = converted_size(*image.size, may_be_large=True)
     canvas = Image.new("RGB", (width, height))
     canvas.paste(image, (0, 0))
     column = canvas.crop((image.width - 1, 0, image.width, height))

@@ -9,16 +9,18 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-from rtplab import __version__
-from rtplab.serving.admission.access import UserDatabase, parse_user
+from rtplab.serving.admission.access import User, UserDatabase, parse_user
 from rtplab.serving.admission.limits import BOUNDS, Bound, Limits, name_of
 from rtplab.serving.media.library import MovieLibrary
+from rtplab.serving.media.playback import DEFAULT_FPS
 from rtplab.serving.rtp.multicast import MulticastChannels, MulticastGroup, parse_group
-from rtplab.serving.rtsp.service import DEFAULT_FPS, SESSION_TIMEOUT, Service
+from rtplab.serving.rtsp.service import SESSION_TIMEOUT, Service
 from rtplab.serving.scaling.proxies import Network, TrustedProxies
 from rtplab.serving.scaling.supervisor import MAX_WORKERS, can_share_a_port
+from rtplab.version import __version__
 
 DEFAULT_PORT = 5678
+DEFAULT_HTTP_PORT = 8080
 MAX_STATUS_INTERVAL = 86_400.0  # seconds: a day
 # These limits have options of their own; the others are given by --limit.
 OPTION_LIMITS = {
@@ -42,11 +44,18 @@ def parse_arguments(argv: list[str] | None, prog: str = "Server.py") -> argparse
     parser.add_argument("--media", default=".", help="folder of the movies (default: this one)")
     parser.add_argument("--host", help="address to listen on (default: all)")
     parser.add_argument(
-        "--fps", type=_fps, default=DEFAULT_FPS, help="frames per second (default: %(default)g)"
+        "--fps",
+        type=_fps,
+        help=f"frames per second (default: what each movie says, else {DEFAULT_FPS:g})",
     )
     parser.add_argument("--loop", action="store_true", help="begin a movie again at its end")
     parser.add_argument(
         "--marker", action="store_true", help="set the RTP marker on every frame for lab clients"
+    )
+    parser.add_argument(
+        "--shrink",
+        action="store_true",
+        help="send pictures of over 2,040 pixels smaller to players that can't show them",
     )
     parser.add_argument(
         "--multicast",
@@ -89,6 +98,8 @@ def parse_arguments(argv: list[str] | None, prog: str = "Server.py") -> argparse
         metavar="ADDRESS",
         help="address or network of a proxy; may be given several times",
     )
+    _add_publishing_options(parser)
+    _add_browser_options(parser)
     _add_login_options(parser)
     _add_limit_options(parser)
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
@@ -112,6 +123,9 @@ def service_from(options: argparse.Namespace) -> Service:
         fps=options.fps,
         loop=options.loop,
         marker=options.marker,
+        shrink=options.shrink,
+        publishing=options.publish,
+        wait=options.wait,
         multicast=MulticastChannels(multicast) if multicast is not None else None,
         users=users,
         tls=tls,
@@ -127,11 +141,77 @@ def _problem(options: argparse.Namespace) -> str:
         return "--workers needs a system on which processes can share a port, as Linux and macOS do"
     if options.workers > 1 and options.multicast:
         return "--multicast needs one sender for all its viewers, so it can't go with --workers"
+    if problem := _publishing_problem(options):
+        return problem
+    if options.http is None and (options.open or options.http_name):
+        return f"{'--open' if options.open else '--http-name'} is of use with --http only"
+    if options.http is not None and options.tls is not None:
+        return (
+            "--http sends pictures in the clear, so it can't go with --tls: "
+            "put a proxy that speaks HTTPS in front of it"
+        )
     if options.proxy_protocol and not options.trusted_proxy:
         return "--proxy-protocol needs a --trusted-proxy: a header from anybody else proves nothing"
     if options.trusted_proxy and not options.proxy_protocol:
         return "--trusted-proxy is of use with --proxy-protocol only"
     return ""
+
+
+# --- publishing ----------------------------------------------------------------------------------
+
+
+def _add_publishing_options(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("live streams")
+    group.add_argument(
+        "--publish",
+        action="store_true",
+        help="let clients publish live streams (ANNOUNCE, RECORD): users with :publish, "
+        "or everybody on this machine with --host 127.0.0.1",
+    )
+    group.add_argument(
+        "--wait",
+        type=_seconds,
+        default=0.0,
+        metavar="SECONDS",
+        help="keep a stream's viewers so long when its publisher is gone (default: 0)",
+    )
+
+
+def _publishing_problem(options: argparse.Namespace) -> str:
+    if not options.publish:
+        return "--wait is of use with --publish only" if options.wait else ""
+    if options.workers > 1:
+        return "--publish needs one process for all viewers, so it can't go with --workers"
+    is_local = options.host in ("localhost", "127.0.0.1", "::1")
+    if not is_local and not any(user.may_publish for user in options.user):
+        return (
+            "--publish would let anybody in the network publish: name who may, "
+            "as in --user ann:secret:publish, or listen here alone with --host 127.0.0.1"
+        )
+    return ""
+
+
+# --- browsers ------------------------------------------------------------------------------------
+
+
+def _add_browser_options(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("browsers")
+    group.add_argument(
+        "--http",
+        nargs="?",
+        type=_port,
+        const=DEFAULT_HTTP_PORT,
+        metavar="PORT",
+        help="show the movies in any browser, on this port (default: %(const)s; off unless given)",
+    )
+    group.add_argument(
+        "--http-name",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="name by which browsers find this machine, if not by its IP address; may be repeated",
+    )
+    group.add_argument("--open", action="store_true", help="open the page in your browser")
 
 
 # --- who gets in ---------------------------------------------------------------------------------
@@ -144,8 +224,8 @@ def _add_login_options(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         type=_sentence(parse_user),
-        metavar="NAME:PASSWORD",
-        help="let in only this user; may be given several times",
+        metavar="NAME:PASSWORD[:publish]",
+        help="let in only this user, who may also publish; may be given several times",
     )
     group.add_argument(
         "--users", type=Path, metavar="FILE", help="let in the users of a file as of htdigest"
@@ -159,8 +239,12 @@ def _add_login_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _user_database(users: list[tuple[str, str]], file: Path | None) -> UserDatabase | None:
-    return UserDatabase(users, file) if users or file is not None else None
+def _user_database(users: list[User], file: Path | None) -> UserDatabase | None:
+    if not users and file is None:
+        return None
+    passwords = [(user.name, user.password) for user in users]
+    publishers = [user.name for user in users if user.may_publish]
+    return UserDatabase(passwords, file, publishers)
 
 
 def _tls_context(certificate: Path, key: Path) -> ssl.SSLContext:

@@ -5,16 +5,20 @@ from __future__ import annotations
 import argparse
 import errno
 import logging
+import os
 import selectors
 import signal
 import socket
 import sys
 import threading
+import webbrowser
 from collections.abc import Callable
 from contextlib import ExitStack, closing
+from itertools import chain
 
-from rtplab.console import write_every_name
+from rtplab.console import say, write_every_name
 from rtplab.serving.admission.descriptors import is_resource_exhaustion, raise_descriptor_limit
+from rtplab.serving.http.server import HttpServer
 from rtplab.serving.media.listing import describe_movies
 from rtplab.serving.process.options import host_and_port, parse_arguments, service_from
 from rtplab.serving.process.signals import ending_signals, obey, woken_by_signals
@@ -23,7 +27,7 @@ from rtplab.serving.process.workers import MakeWorker, Workers
 from rtplab.serving.rtsp.service import Service
 from rtplab.serving.rtsp.worker import RtspWorker
 from rtplab.serving.scaling.exposition import MetricsServer, open_metrics_listeners
-from rtplab.serving.scaling.listeners import ALL_IPV4, open_both, open_listener
+from rtplab.serving.scaling.listeners import ALL_IPV4
 from rtplab.serving.scaling.metrics import Metrics
 from rtplab.serving.scaling.supervisor import Supervisor, open_listeners
 
@@ -49,12 +53,15 @@ class RtspServer:
         for end in (self._wake_reader, self._wake_writer):
             end.setblocking(False)
         self._closing = False
+        self._leaves_threads = False  # which wait for a disk that does not answer
 
-    def listen(self, host: str = "127.0.0.1", port: int = 0) -> tuple[str, int]:
-        """Bind and listen; return the address. Port 0 takes a free one. Raises OSError."""
-        listener = open_listener(host, port)
-        self._adopt([listener])
-        host, port = listener.getsockname()[:2]
+    def listen(self, host: str | None = "127.0.0.1", port: int = 0) -> tuple[str, int]:
+        """Bind and listen; return the address. Port 0 takes a free one. Raises OSError.
+
+        With None as host it is every address of IPv4, and of IPv6 where there is such a thing.
+        """
+        self._adopt(open_listeners(host, port, 1)[0])
+        host, port = self._listeners[0].getsockname()[:2]
         return host, port
 
     def _adopt(self, listeners: list[socket.socket]) -> None:
@@ -87,7 +94,13 @@ class RtspServer:
                             self._accept(key.data)
                         self._closing |= key.fileobj == parent_alive_fd
                     if status:
-                        status.print_if_due()
+                        self._report(status)
+
+    def _report(self, status: StatusReporter) -> None:
+        try:
+            status.print_if_due()
+        except Exception:
+            logger.exception("the status line can't be printed: the server has failed")
 
     def _accept(self, listener: socket.socket) -> None:
         try:
@@ -97,6 +110,10 @@ class RtspServer:
                 self._workers.log_full(f"can't be accepted for now: {error.strerror}")
                 threading.Event().wait(ACCEPT_PAUSE)
             return  # or the client has gone again
+        except Exception:
+            logger.exception("a client can't be accepted: the server has failed")
+            threading.Event().wait(ACCEPT_PAUSE)
+            return
         try:
             self._workers.take_in(rtsp_socket, address, self.service)
         except OSError as error:  # as on macOS when it has hung up already
@@ -118,7 +135,8 @@ class RtspServer:
         """Free the port and end every session. May be called twice."""
         for listener in self._listeners:
             listener.close()
-        self._workers.close()
+        self.service.media.stop()  # nobody waits for a frame any more
+        self._leaves_threads |= not self._workers.close()
         self.service.close()
         self._wake_reader.close()
         self._wake_writer.close()
@@ -143,31 +161,58 @@ class RtspServer:
                     metrics_listeners = open_metrics_listeners(options.metrics, options.workers)
                     for listener in metrics_listeners:
                         stack.callback(listener.close)
-                listeners = _open_listeners(options)
+                listeners = _open_listeners(options, options.port)
+                http_listeners: list[list[socket.socket]] = []
+                if options.http is not None:
+                    stack.callback(_close_all, listeners)
+                    http_listeners = _open_listeners(options, options.http)
+                    stack.callback(_close_all, http_listeners)
             except (ValueError, OSError, KeyboardInterrupt) as error:
                 print(_explain(error, options), file=sys.stderr)
                 return 1
-            is_alone = options.workers == 1  # its listeners are of different families
-            shown = listeners if is_alone else listeners[:1]
-            lines = [*(f"Listening on {_address(listener)}" for listener in shown), *movies]
+            lines = [*(f"Listening on {_address(listener)}" for listener in listeners[0]), *movies]
+            page = f"http://localhost:{_port(http_listeners)}/" if http_listeners else ""
+            lines += [f"In a browser: {page}"] if page else []
             lines += [f"Metrics on http://{_address(own)}/metrics" for own in metrics_listeners]
 
             def announce() -> None:
-                print(*lines, sep="\n", flush=True)
+                say(*lines)
+                if options.open:
+                    webbrowser.open(page)
 
-            def work(number: int, listener: socket.socket, parent_alive_fd: int) -> None:
+            def http_servers(number: int) -> list[HttpServer]:
+                """The one of this process, if browsers are served: each has sockets of its own."""
+                names, port = tuple(options.http_name), _port(listeners)
+                own = http_listeners[number : number + 1]
+                return [HttpServer(self.service, sockets, port, names) for sockets in own]
+
+            def work(number: int, shared: list[socket.socket], parent_alive_fd: int) -> None:
                 server = RtspServer(self.service, self._make_worker)
                 own = metrics_listeners[number - 1 : number]
                 signals = (signal.SIGTERM,)
                 server.serve_process(
-                    [listener], signals, options.status, own, number, parent_alive_fd
+                    shared,
+                    signals,
+                    options.status,
+                    own,
+                    number,
+                    parent_alive_fd,
+                    make_http=lambda: http_servers(number - 1),
                 )
 
-            if not is_alone:
+            if options.workers > 1:
                 return Supervisor(listeners, work).run(announce)
             self.serve_process(
-                listeners, ending_signals(), options.status, metrics_listeners, ready=announce
+                listeners[0],
+                ending_signals(),
+                options.status,
+                metrics_listeners,
+                ready=announce,
+                make_http=lambda: http_servers(0),
             )
+            self.close()
+            if self._leaves_threads:
+                _end_at_once(0)
             return 0
 
     def serve_process(
@@ -179,11 +224,12 @@ class RtspServer:
         number: int = 0,
         parent_alive_fd: int | None = None,
         ready: Callable[[], None] = lambda: None,
+        make_http: Callable[[], list[HttpServer]] = list,
     ) -> None:
         """Serve on sockets that listen, until one of the signals comes, and report meanwhile.
 
         `number` is that of the worker process, 0 for the only one. `ready` is called as soon as
-        signals are obeyed.
+        signals are obeyed, and `make_http` begins to serve browsers, if that is asked for.
         """
         self._adopt(listeners)
         metrics = Metrics(self.service.pacer)
@@ -195,14 +241,36 @@ class RtspServer:
         with ExitStack() as stack:
             for own in metrics_listeners or []:
                 stack.enter_context(closing(MetricsServer(metrics, own, number)))
+            for http in make_http():
+                stack.enter_context(closing(http))
             self.serve(status, parent_alive_fd)
 
 
-def _open_listeners(options: argparse.Namespace) -> list[socket.socket]:
-    """Return what is to listen: one socket for each worker, or each family. Raises OSError."""
-    if options.host is None and options.workers == 1:
-        return open_both(options.port)
-    return open_listeners(options.host or ALL_IPV4, options.port, options.workers)
+def _end_at_once(status: int) -> None:
+    """End the program although threads of it can't be ended: Python would wait for them."""
+    logging.shutdown()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)
+
+
+def _open_listeners(options: argparse.Namespace, port: int) -> list[list[socket.socket]]:
+    """Return what each process is to listen on. Raises OSError, whose `port` can't be had."""
+    try:
+        return open_listeners(options.host, port, options.workers)
+    except OSError as error:
+        error.port = port  # type: ignore[attr-defined]
+        raise
+
+
+def _close_all(listeners: list[list[socket.socket]]) -> None:
+    for listener in chain.from_iterable(listeners):
+        listener.close()
+
+
+def _port(listeners: list[list[socket.socket]]) -> int:
+    port: int = listeners[0][0].getsockname()[1]
+    return port
 
 
 def _address(listener: socket.socket) -> str:
@@ -215,12 +283,13 @@ def _explain(error: BaseException, options: argparse.Namespace) -> str:
         return "Interrupted while starting."
     if not isinstance(error, OSError):
         return str(error)
+    port = getattr(error, "port", options.port)
     if error.errno == errno.EADDRINUSE:
-        return f"Port {options.port} is in use: stop the program that has it, or name another port."
+        return f"Port {port} is in use: stop the program that has it, or name another port."
     if error.errno == errno.EACCES and error.filename is None and sys.platform == "win32":
-        return f"Windows keeps port {options.port} for itself or another program: name another."
+        return f"Windows keeps port {port} for itself or another program: name another."
     if error.errno == errno.EACCES and error.filename is None:
-        return f"Port {options.port} needs more rights than you have: use one above 1023."
+        return f"Port {port} needs more rights than you have: use one above 1023."
     if error.filename is not None:
         return f"The folder {options.media} can't be read ({error.strerror}): check --media."
     return f"Can't listen on {options.host or ALL_IPV4}: {error.strerror or error}. Check --host."

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import time
 
+from rtplab.console import say
 from rtplab.serving.scaling.metrics import Metrics, Snapshot
+
+logger = logging.getLogger("rtplab.server")
 
 
 def status_line(before: Snapshot, now: Snapshot) -> str:
@@ -54,5 +58,7 @@ class StatusReporter:
         if self._asked or self.seconds_left() == 0.0:
             self._asked = False
             now = self._metrics.snapshot()
-            print(f"{self._label}: {status_line(self._before, now)}", flush=True)
+            if not say(f"{self._label}: {status_line(self._before, now)}"):
+                logger.warning("nobody reads the status line: it is printed only when asked for")
+                self._interval = None
             self._before = now

@@ -20,6 +20,7 @@ MakeWorker = Callable[[socket.socket, tuple[Any, ...], Service], RtspWorker]
 # Seconds without a request after which a client that has no session may have to make room.
 MIN_IDLE = 1.0
 FEW = 16  # workers that may have ended before they are looked for
+CLOSE_PATIENCE = 2.0  # seconds that sessions get to end in when the server does: they need few ms
 FULL_INTERVAL = 60.0  # seconds between two log lines about clients that find no room
 
 logger = logging.getLogger("rtplab.server")
@@ -46,7 +47,7 @@ class Workers:
         )
         if is_full and not self._make_room():
             self.log_full("is refused: the server is full")
-            refuse(rtsp_socket, service.tls is not None)
+            refuse(rtsp_socket, service.tls is not None, "the server is full")
             rtsp_socket.close()
             return
         worker = self._make_worker(rtsp_socket, address, service)
@@ -74,8 +75,11 @@ class Workers:
             self._logged_full = time.monotonic()
             logger.warning("a client %s (told at most once a minute)", what)
 
-    def close(self) -> None:
-        """End every session. May be called twice."""
+    def close(self) -> bool:
+        """End every session; tell if all have ended in time. May be called twice."""
         for worker in self._workers:
-            worker.close()
+            worker.stop()
+        deadline = time.monotonic() + CLOSE_PATIENCE
+        ended = [worker.join(max(0.0, deadline - time.monotonic())) for worker in self._workers]
         self._workers.clear()
+        return all(ended)

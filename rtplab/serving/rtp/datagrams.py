@@ -68,7 +68,7 @@ def evenly(packets: list[PacketParts], most: int) -> list[list[PacketParts]]:
 class DatagramSender:
     """Sends packets on one connected, non-blocking UDP socket."""
 
-    __slots__ = ("_socket", "_segmenting", "_refused", "dropped")
+    __slots__ = ("_socket", "_segmenting", "_refused", "dropped", "dropped_bytes")
 
     def __init__(
         self, connected: socket.socket, segmenting: bool, refused: Callable[[OSError], None]
@@ -81,13 +81,18 @@ class DatagramSender:
         self._segmenting = segmenting
         self._refused = refused
         self.dropped = 0  # packets that were not taken, most often by a full send buffer
+        self.dropped_bytes = 0  # of these packets
 
     def send(self, packets: list[PacketParts]) -> None:
         """Send the packets in order. Raises what `refused` raises."""
         if not self._segmenting or len(packets) == 1:
             self._send_singly(packets)
             return
-        size = packet_size(packets[0])
+        header, payload = packets[0]
+        size = len(header) + len(payload)
+        if len(packets) <= _MAX_SEGMENTS and len(packets) * size <= _MAX_BYTES:
+            self._send_together(packets, size)
+            return
         for batch in evenly(packets, min(_MAX_SEGMENTS, _MAX_BYTES // size)):
             self._send_together(batch, size)
 
@@ -126,6 +131,7 @@ class DatagramSender:
                 elif ancillary and error.errno in TOO_LARGE:
                     raise _NoSegmentation(is_for_now=True) from error
         self.dropped += count
+        self.dropped_bytes += sum(map(len, pieces))
 
 
 class _NoSegmentation(Exception):

@@ -66,7 +66,7 @@ class Delivery(Protocol):
         """
 
     def send_next(self) -> float | None:
-        """Send what is due; return when more is, in seconds of time.monotonic, or None."""
+        """Send what is due; return when more is, in seconds of `clock.steady`, or None."""
 
     def stop(self) -> None:
         """Send no more; start goes on with the next frame. May be called twice."""

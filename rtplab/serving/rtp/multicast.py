@@ -13,8 +13,9 @@ from rtplab.movies.cursor import MovieCursor
 from rtplab.movies.movie import Movie
 from rtplab.protocol.errors import MessageError
 from rtplab.protocol.rtsp.headers import Range, Transport
+from rtplab.serving.rtp.datagrams import PacketParts
 from rtplab.serving.rtp.delivery import PlayInfo
-from rtplab.serving.rtp.sinks import UdpSink
+from rtplab.serving.rtp.sinks import NotSent, UdpSink, ViewerGone
 from rtplab.serving.rtp.stream import RtpStream
 from rtplab.serving.rtp.transmission import Transmission
 
@@ -43,15 +44,71 @@ def parse_group(text: str) -> MulticastGroup:
     return MulticastGroup(str(address), int(port))
 
 
-def open_multicast_sink(local_host: str, group: str, port: int) -> UdpSink:
-    """Return a sink that sends to `group` by the interface that has `local_host`."""
-    sink = UdpSink(local_host, group, port, port + 1)
-    for end in sink.sockets:
-        if ":" in group:
-            end.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_HOPS, TTL)
-        else:
-            end.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_TTL, TTL)
-    return sink
+class MulticastSink:
+    """What takes the packets to a group, once for each network that viewers have come by."""
+
+    max_burst = UdpSink.max_burst
+    is_lossy = True
+    report_socket = None  # reports go to the group
+
+    def __init__(self, group: str, port: int) -> None:
+        self._group = group
+        self._port = port
+        self._sinks: dict[str, UdpSink] = {}  # by our address in the network; replaced as a whole
+        self.max_payload = 0  # what all the ways take
+
+    def reach(self, local_host: str) -> None:
+        """Send by the interface that has `local_host`, too; "": by the usual one. Raises OSError.
+
+        One that is no address of the group's family is none to send from.
+        """
+        if (":" in local_host) != (":" in self._group):
+            local_host = ""
+        if local_host in self._sinks:
+            return
+        sink = UdpSink(local_host, self._group, self._port, self._port + 1)
+        for end in sink.sockets:
+            if ":" in self._group:
+                end.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_HOPS, TTL)
+            else:
+                end.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_TTL, TTL)
+        self._sinks = {**self._sinks, local_host: sink}
+        self._find_max_payload()
+
+    @property
+    def not_sent(self) -> NotSent:
+        """What has been dropped on every way: on some networks there may be more."""
+        dropped = [sink.not_sent for sink in self._sinks.values()]
+        return min(dropped, key=lambda one: one.packets, default=NotSent())
+
+    def _find_max_payload(self) -> None:
+        self.max_payload = min(sink.max_payload for sink in self._sinks.values())
+
+    def send(self, packets: list[PacketParts]) -> None:
+        """Send packets of one frame. Raises ViewerGone when no network takes them any more."""
+        sinks, refusals = self._sinks.values(), []
+        for sink in sinks:
+            try:
+                sink.send(packets)
+            except ViewerGone as error:
+                refusals.append(error)
+        if len(refusals) == len(sinks):
+            raise refusals[0]
+        self._find_max_payload()
+
+    def send_report(self, report: bytes) -> None:
+        """Send an RTCP compound packet."""
+        for sink in self._sinks.values():
+            sink.send_report(report)
+
+    def receive_report(self) -> bytes:
+        """There is none: reports go to the group."""
+        return b""
+
+    def close(self) -> None:
+        """Free the sockets. May be called twice."""
+        for sink in self._sinks.values():
+            sink.close()
 
 
 def multicast_transport(group: str, port: int, ssrc: int) -> Transport:
@@ -64,13 +121,21 @@ def multicast_transport(group: str, port: int, ssrc: int) -> Transport:
 class MulticastChannel:
     """A movie's one sender. It begins with the first viewer who plays and stops after the last."""
 
-    def __init__(self, transmission: Transmission, transport: Transport) -> None:
-        """Send to the group; SETUP answers each of its viewers with `transport`."""
+    def __init__(
+        self, transmission: Transmission, transport: Transport, sink: MulticastSink
+    ) -> None:
+        """Send to the group by `sink`; SETUP answers each of its viewers with `transport`."""
         self.transmission = transmission
         self.transport = transport
+        self._sink = sink
         self.seats = 0  # sessions that are set up; guarded by the lock of MulticastChannels
         self._lock = threading.Lock()  # guards who watches, from the start of sending to its end
         self._watching: dict[Seat, None] = {}  # in the order in which they came
+
+    def reach(self, local_host: str) -> None:
+        """Send to the viewers, too, who come to us by this address. Raises OSError."""
+        with self._lock:
+            self._sink.reach(local_host)
 
     def select(self) -> None:
         """Begin the movie again if it has ended, and nobody watches. All see the same."""

@@ -11,10 +11,10 @@ import logging
 import math
 import threading
 import time
-from collections import defaultdict, deque
+from collections import Counter, defaultdict, deque
 from collections.abc import Callable
 
-from rtplab.clock import FineWaiting
+from rtplab.clock import FineWaiting, steady
 from rtplab.protocol.errors import MessageError
 
 MOMENTS = 1000  # a second: to these it is rounded when something is due
@@ -26,6 +26,9 @@ TOGETHER = 0.010
 
 # Frames of which it is kept how late they left: a second of 500 streams.
 LATENESS_KEPT = 10_000
+PAUSE = 0.1  # seconds after a failure of the pacer itself: one that lasts must not fill the log
+
+TOO_MUCH = "more is asked for than can be sent"  # why frames are skipped, most often
 
 logger = logging.getLogger("rtplab.pacer")
 
@@ -46,7 +49,7 @@ class ScheduledStream:
 class Pacer:
     """Calls each stream's `send` when it is due; `send` returns when it is due next, or None.
 
-    Times are seconds of `time.monotonic`.
+    Times are seconds of `clock.steady`.
     """
 
     def __init__(self) -> None:
@@ -63,7 +66,7 @@ class Pacer:
         self._queue: defaultdict[int, list[ScheduledStream]] = defaultdict(list)  # by moment
         self._waiting = FineWaiting()
         self.skipped = 0  # frames of all streams so far
-        self._unsaid = 0
+        self._unsaid: Counter[str] = Counter()  # of these, why, and not yet in the log
         self._silent_until = 0.0
 
     def lateness(self, share: float) -> float:
@@ -72,6 +75,11 @@ class Pacer:
         if not latenesses:
             return 0.0
         return max(0.0, latenesses[min(int(share * len(latenesses)), len(latenesses) - 1)])
+
+    @property
+    def thread(self) -> threading.Thread | None:
+        """The thread that sends; None before the first stream."""
+        return self._thread
 
     def start(self) -> None:
         """Start the thread, unless it runs. Raises MessageError 503 when the system grants none."""
@@ -94,18 +102,20 @@ class Pacer:
         ticket, moment = ScheduledStream(send), round(deadline * MOMENTS)
         with self._changed:
             self._added.append((ticket, moment))
-            if deadline < self._wakes_at or self._wakes_at < time.monotonic():  # it is overdue
+            if deadline < self._wakes_at or self._wakes_at < steady():  # it is overdue
                 self._changed.notify()
         return ticket
 
-    def log_skipped(self, frames: int) -> None:
+    def log_skipped(self, frames: int, why: str = TOO_MUCH) -> None:
         """Count frames that a stream leaves out, and say so once a second. For a `send` to call."""
         self.skipped += frames
-        self._unsaid += frames
-        now = time.monotonic()
+        self._unsaid[why] += frames
+        now = steady()
         if now >= self._silent_until:
-            logger.warning("%d frames skipped: more is asked for than can be sent", self._unsaid)
-            self._unsaid, self._silent_until = 0, now + 1.0
+            for reason, unsaid in self._unsaid.items():
+                logger.warning("%d frames skipped: %s", unsaid, reason)
+            self._unsaid.clear()
+            self._silent_until = now + 1.0
 
     def close(self) -> None:
         """Stop the thread and wait for it. May be called twice."""
@@ -117,8 +127,14 @@ class Pacer:
 
     def _run(self) -> None:
         try:
-            while self._wait():
-                self._send_due(time.monotonic() + TOGETHER)
+            while True:
+                try:
+                    if not self._wait():
+                        break
+                    self._send_due(steady() + TOGETHER)
+                except Exception:  # without this thread no stream would go on
+                    logger.exception("the pacer has failed, and goes on")
+                    time.sleep(PAUSE)
         finally:
             self._waiting.use(False)
 
@@ -130,7 +146,7 @@ class Pacer:
                     self._enqueue(ticket, moment)
                 self._added.clear()
                 self._wakes_at = self._moments[0] / MOMENTS if self._moments else math.inf
-                left = self._wakes_at - time.monotonic()
+                left = self._wakes_at - steady()
                 if left <= ROUNDING:
                     return True
                 self._waiting.use(bool(self._moments))
@@ -149,7 +165,7 @@ class Pacer:
         while self._moments and self._moments[0] <= horizon * MOMENTS:
             moment = heapq.heappop(self._moments)
             for ticket in self._queue.pop(moment):
-                self._latenesses.append(time.monotonic() - moment / MOMENTS)
+                self._latenesses.append(steady() - moment / MOMENTS)
                 following = _send(ticket)
                 if following is not None:
                     self._enqueue(ticket, following)

@@ -6,11 +6,13 @@ import logging
 import random
 import time
 
+from rtplab.clock import steady
 from rtplab.protocol.errors import PacketError
 from rtplab.protocol.rtp import rtcp
-from rtplab.serving.rtp.sinks import ViewerGone
+from rtplab.serving.rtp.sinks import Sink, ViewerGone
 from rtplab.serving.rtp.stream import CLOCK_RATE, RtpStream
 
+IP_AND_UDP = 28  # bytes of header that count as RTCP, too (RFC 3550 section 6.2)
 LOG_INTERVAL = 30.0  # seconds between two lines about what one viewer reports
 
 logger = logging.getLogger("rtplab.server")
@@ -19,19 +21,22 @@ logger = logging.getLogger("rtplab.server")
 class SenderReports:
     """The reports and the BYE of one stream (RFC 3550 sections 6.4.1 and 6.6)."""
 
-    __slots__ = ("_stream", "_cname", "_epoch", "_next")
+    __slots__ = ("_stream", "_sink", "_cname", "_epoch", "_next", "_last", "_last_bytes")
 
-    def __init__(self, stream: RtpStream, cname: str) -> None:
-        """Report on `stream`; `cname` is the server's name in RTCP."""
+    def __init__(self, stream: RtpStream, cname: str, sink: Sink | None = None) -> None:
+        """Report on `stream`, by its own sink or `sink`; `cname` is the server's name in RTCP."""
         self._stream = stream
+        self._sink = sink or stream.sink
         self._cname = cname
-        # Unix time at zero of time.monotonic. Taken once: reports go on evenly if somebody sets the
+        # Unix time at zero of clock.steady. Taken once: reports go on evenly if somebody sets the
         # clock.
-        self._epoch = time.time() - time.monotonic()
+        self._epoch = time.time() - steady()
         self._next = 0.0  # with the first frame: players set their clocks by it
+        self._last = 0.0  # when the last one was sent
+        self._last_bytes = 0  # of payload that had been sent by then
 
     def send_if_due(self, now: float) -> None:
-        """Send a report if it is time for one; `now` in seconds of time.monotonic.
+        """Send a report if it is time for one; `now` in seconds of `clock.steady`.
 
         Raises ViewerGone.
         """
@@ -41,17 +46,21 @@ class SenderReports:
     def say_goodbye(self) -> None:
         """Send a report with BYE, whether or not anybody is left to hear it."""
         try:
-            self._send(time.monotonic(), rtcp.Bye((self._stream.ssrc,)))
+            self._send(steady(), rtcp.Bye((self._stream.ssrc,)))
         except ViewerGone:
             pass
 
     def _send(self, now: float, goodbye: rtcp.Bye | None) -> None:
-        # RFC 3550 section 6.2: senders share a quarter of RTCP's bandwidth, however many members
-        # listen. We are the only sender, so the minimum interval is always the longer one.
-        # Section 6.3.1 spreads it over half to one and a half times its length.
-        self._next = now + rtcp.report_interval(random.random())
-        report = self._stream.sender_report(self._epoch + now)
-        self._stream.sink.send_report(rtcp.build_compound(report, self._cname, goodbye))
+        report = self._stream.sender_report(now, self._epoch + now)
+        data = rtcp.build_compound(report, self._cname, goodbye)
+        # RFC 3550 section 6.2: RTCP takes a twentieth of what the media does, and the senders a
+        # quarter of this, however many members listen. We are the only sender.
+        sent = report.octet_count - self._last_bytes if self._last else 0
+        share = sent / max(now - self._last, 1e-3) / 20 / 4  # bytes a second
+        needed = (len(data) + IP_AND_UDP) / share if share > 0 else 0.0
+        self._next = now + rtcp.report_interval(random.random(), needed)
+        self._last, self._last_bytes = now, report.octet_count
+        self._sink.send_report(data)
 
 
 class ViewerReports:
@@ -87,7 +96,7 @@ class ViewerReports:
     def _note(self, block: rtcp.ReportBlock) -> None:
         """Keep the report; log it only now and then, as some players send one every second."""
         self.last = block
-        now = time.monotonic()
+        now = steady()
         if now < self._logged_at + LOG_INTERVAL:
             return
         self._logged_at = now

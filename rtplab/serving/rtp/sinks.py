@@ -5,9 +5,10 @@ from __future__ import annotations
 import socket
 import struct
 import sys
-import time
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
+from rtplab.clock import steady
+from rtplab.protocol.addresses import socket_address
 from rtplab.protocol.errors import RtpLabError
 from rtplab.protocol.rtp.packet import HEADER_SIZE
 from rtplab.serving.rtp.datagrams import (
@@ -27,6 +28,9 @@ REFUSAL_PATIENCE = 5.0
 REFUSAL_MEMORY = 1.0
 # Bytes. macOS sends no datagram larger than its send buffer, which is 9,216 by default.
 SEND_BUFFER = 256 * 1024
+# Bytes. Nobody reads what comes to an RTP port of ours, such as the datagrams by which players open
+# their way: the system would keep 208 KiB of it for each viewer.
+RECEIVE_BUFFER = 4096
 PAIR_TRIES = 64  # even and odd port side by side: even if half of all fail, all fail never
 LARGEST_DATAGRAM = 65_535
 # Windows tells by `recv` that an earlier datagram found its port closed (WSAECONNRESET), never by
@@ -46,11 +50,19 @@ class ViewerGone(RtpLabError):
     """Nobody listens any more where the packets go."""
 
 
+class NotSent(NamedTuple):
+    """What a sink was given and has not sent: frames, packets, bytes of payload."""
+
+    frames: int = 0
+    packets: int = 0
+    payload: int = 0
+
+
 class Connection(Protocol):
     """What a sink knows of the RTSP connection. Both send at once or queue; both raise OSError."""
 
-    def offer(self, frame: bytes) -> None:
-        """Send a frame, or drop it whole if too much is queued."""
+    def offer(self, frame: bytes) -> bool:
+        """Send a frame, or drop it whole and return False if too much is queued."""
 
     def send(self, data: bytes) -> None:
         """Send what must not be dropped."""
@@ -62,6 +74,10 @@ class Sink(Protocol):
     max_burst: int  # packets that may be sent at once
     max_payload: int  # bytes of RTP payload that the way takes in one piece
     is_lossy: bool  # the network may lose what is sent
+
+    @property
+    def not_sent(self) -> NotSent:
+        """What has been dropped here, from the beginning on."""
 
     @property
     def report_socket(self) -> socket.socket | None:
@@ -106,13 +122,14 @@ class UdpSink:
         if rtcp_port is None:
             self._socket = _bound_socket(family, local_host, 0)
         else:
-            self._socket, self.report_socket, first = _bound_pair(family, local_host)
+            self._socket, self.report_socket, first = bound_pair(family, local_host)
             self.server_port = first, first + 1
         try:
             self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
-            self._socket.connect((host, rtp_port))
-            if self.report_socket is not None:
-                self.report_socket.connect((host, rtcp_port))
+            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
+            self._socket.connect(socket_address(host, rtp_port))
+            if self.report_socket is not None and rtcp_port is not None:
+                self.report_socket.connect(socket_address(host, rtcp_port))
         except OSError:
             self.close()
             raise
@@ -143,9 +160,10 @@ class UdpSink:
             pass  # a datagram larger than ours ever are
 
     @property
-    def dropped(self) -> int:
-        """How many packets the full send buffer did not take."""
-        return self._sender.dropped
+    def not_sent(self) -> NotSent:
+        """What the full send buffer did not take; of a frame there may be a part."""
+        payload = self._sender.dropped_bytes - HEADER_SIZE * self._sender.dropped
+        return NotSent(0, self._sender.dropped, payload)
 
     def _path_payload(self) -> int:
         """Return what the path to the viewer takes, as far as it is known by now."""
@@ -157,7 +175,7 @@ class UdpSink:
         if error.errno in TOO_LARGE:
             self.max_payload = self._path_payload()
             return
-        now = time.monotonic()
+        now = steady()
         if now - self._last_refusal > REFUSAL_MEMORY:
             self._first_refusal = now
         self._last_refusal = now
@@ -189,7 +207,7 @@ class UdpSink:
 class InterleavedSink:
     """Two channels of the viewer's RTSP connection (RFC 2326 section 10.12)."""
 
-    __slots__ = ("_connection", "_rtp_channel", "_rtcp_channel")
+    __slots__ = ("_connection", "_rtp_channel", "_rtcp_channel", "not_sent")
 
     max_burst = sys.maxsize  # TCP has its own flow control, and frames go whole or not at all
     max_payload = LARGEST_DATAGRAM - HEADER_SIZE  # the length field has 16 bits
@@ -200,6 +218,7 @@ class InterleavedSink:
         """Send by these channels, for RTP and RTCP."""
         self._connection = connection
         self._rtp_channel, self._rtcp_channel = channels
+        self.not_sent = NotSent()
 
     def send(self, packets: list[PacketParts]) -> None:
         """Send all packets of one frame, or none of them. Raises ViewerGone."""
@@ -208,9 +227,13 @@ class InterleavedSink:
             pieces.append(_interleaved_header(self._rtp_channel, packet_size(packet)))
             pieces += packet
         try:
-            self._connection.offer(b"".join(pieces))
+            is_sent = self._connection.offer(b"".join(pieces))
         except OSError as error:
             raise _gone(error) from error
+        if not is_sent:
+            count, size = len(packets), sum(len(payload) for _, payload in packets)
+            frames, all_packets, payloads = self.not_sent
+            self.not_sent = NotSent(frames + 1, all_packets + count, payloads + size)
 
     def send_report(self, report: bytes) -> None:
         """Send an RTCP compound packet on its channel: never dropped, as BYE comes only once.
@@ -243,16 +266,14 @@ def _bound_socket(family: socket.AddressFamily, host: str, port: int) -> socket.
     bound = socket.socket(family, socket.SOCK_DGRAM)
     try:
         bound.setblocking(False)
-        bound.bind((host, port))
+        bound.bind(socket_address(host, port))
     except OSError:
         bound.close()
         raise
     return bound
 
 
-def _bound_pair(
-    family: socket.AddressFamily, host: str
-) -> tuple[socket.socket, socket.socket, int]:
+def bound_pair(family: socket.AddressFamily, host: str) -> tuple[socket.socket, socket.socket, int]:
     """Return sockets on an even port and the odd one above it (RFC 3550 section 11), and the port.
 
     Raises OSError.

@@ -5,7 +5,8 @@ from __future__ import annotations
 import secrets
 
 from rtplab.protocol.rtp import rtcp
-from rtplab.protocol.rtp.packet import pack_headers
+from rtplab.protocol.rtp.packet import extended, pack_headers
+from rtplab.protocol.rtp.rtpjpeg import begins_with_extension
 from rtplab.serving.media.payloads import Payloads
 from rtplab.serving.rtp.datagrams import PacketParts, evenly
 from rtplab.serving.rtp.sinks import Sink
@@ -25,13 +26,15 @@ class RtpStream:
         "sink",
         "ssrc",
         "sequence_number",
-        "frames_sent",
-        "packets_sent",
-        "bytes_sent",
+        "_frames",
+        "_packets_numbered",
+        "_bytes",
         "_first_timestamp",
         "_media_time",
         "_last_timestamp",
+        "_last_began",
         "_mark_single_packets",
+        "_has_extensions",
         "_bursts",
         "_burst_share",
     )
@@ -44,17 +47,22 @@ class RtpStream:
         sequence_number: int,
         first_timestamp: int,
         mark_single_packets: bool,
+        has_extensions: bool = False,
     ) -> None:
+        """With `has_extensions` a frame's first payload may begin with one of the RTP header."""
         self.sink = sink
         self.ssrc = ssrc
         self.sequence_number = sequence_number  # of the next packet
         self._first_timestamp = first_timestamp
         self._media_time = 0.0  # seconds since the first frame
         self._last_timestamp = first_timestamp  # of the frame sent last
+        self._last_began: float | None = None  # when that was, in seconds of `clock.steady`
         self._mark_single_packets = mark_single_packets
-        self.frames_sent = 0
-        self.packets_sent = 0
-        self.bytes_sent = 0  # of payload
+        # What has been handed to the sink, which may not have taken all of it.
+        self._frames = 0
+        self._packets_numbered = 0
+        self._bytes = 0
+        self._has_extensions = has_extensions
         self._bursts: list[list[PacketParts]] = []  # of the frame under way, still to be sent
         self._burst_share = 1.0
 
@@ -63,11 +71,27 @@ class RtpStream:
         """The timestamp of the next frame, in 90 kHz ticks."""
         return (self._first_timestamp + round(self._media_time * CLOCK_RATE)) & 0xFFFFFFFF
 
-    def begin_frame(self, payloads: Payloads, duration: float) -> None:
+    @property
+    def frames_sent(self) -> int:
+        """How many frames have been sent."""
+        return self._frames - self.sink.not_sent.frames
+
+    @property
+    def packets_sent(self) -> int:
+        """How many packets have been sent."""
+        return self._packets_numbered - self.sink.not_sent.packets
+
+    @property
+    def bytes_sent(self) -> int:
+        """How many bytes of payload have been sent."""
+        return self._bytes - self.sink.not_sent.payload
+
+    def begin_frame(self, payloads: Payloads, duration: float, now: float) -> None:
         """Take a frame that is shown for `duration` seconds; `send_burst` sends it.
 
-        A frame without payloads is skipped.
+        It begins `now`, in seconds of `clock.steady`. A frame without payloads is skipped.
         """
+        self._last_began = now
         packets = self._packets(payloads)
         self._bursts = evenly(packets, self.sink.max_burst) if packets else []
         self._burst_share = 1 / max(1, len(self._bursts))
@@ -99,18 +123,26 @@ class RtpStream:
         count = len(payloads)
         marker = count > 1 or self._mark_single_packets
         headers = pack_headers(count, marker, MJPEG, self.sequence_number, timestamp, self.ssrc)
+        if self._has_extensions and begins_with_extension(payloads[0]):
+            headers[0] = extended(headers[0])
         self.sequence_number = (self.sequence_number + count) & 0xFFFF
-        self.packets_sent += count
-        self.bytes_sent += _size(payloads)
-        self.frames_sent += 1
+        self._packets_numbered += count
+        self._bytes += _size(payloads)
+        self._frames += 1
         return list(zip(headers, payloads, strict=True))
 
-    def sender_report(self, wall_clock: float) -> rtcp.SenderReport:
-        """Return what is to be reported (RFC 3550 section 6.4.1); `wall_clock` is Unix time."""
+    def sender_report(self, now: float, wall_clock: float) -> rtcp.SenderReport:
+        """Return what is to be reported (RFC 3550 section 6.4.1).
+
+        `now` is in seconds of `clock.steady`, `wall_clock` is the same in Unix time. Its timestamp
+        is that of this moment, not that of a frame, of which there may be none at the moment.
+        """
+        since = now - self._last_began if self._last_began is not None else 0.0
+        timestamp = self._last_timestamp + round(since * CLOCK_RATE)
         return rtcp.SenderReport(
             self.ssrc,
             rtcp.ntp_timestamp(wall_clock),
-            self._last_timestamp,
+            timestamp & 0xFFFFFFFF,
             self.packets_sent,
             self.bytes_sent,
         )
@@ -132,7 +164,7 @@ def lab_stream(sink: Sink, marker: bool) -> RtpStream:
     )
 
 
-def standard_stream(sink: Sink) -> RtpStream:
+def standard_stream(sink: Sink, has_extensions: bool = False) -> RtpStream:
     """Return a stream that begins at random numbers (RFC 3550 section 5.1)."""
     return RtpStream(
         sink,
@@ -140,4 +172,5 @@ def standard_stream(sink: Sink) -> RtpStream:
         sequence_number=secrets.randbits(16),
         first_timestamp=secrets.randbits(32),
         mark_single_packets=True,
+        has_extensions=has_extensions,
     )

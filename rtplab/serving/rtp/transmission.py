@@ -5,15 +5,15 @@ from __future__ import annotations
 import logging
 import socket
 import threading
-import time
 from collections.abc import Callable
 from enum import Enum, auto
 
+from rtplab.clock import steady
 from rtplab.movies.cursor import MovieCursor
 from rtplab.protocol.errors import RtpLabError
 from rtplab.protocol.rtp.rtcp import ReportBlock
 from rtplab.protocol.rtsp.headers import Range
-from rtplab.serving.media.payloads import Media
+from rtplab.serving.media.feed import Feed
 from rtplab.serving.media.playback import Playback
 from rtplab.serving.rtp.delivery import PlayInfo
 from rtplab.serving.rtp.frameclock import FrameClock
@@ -48,18 +48,19 @@ class Transmission:
     def __init__(
         self,
         playback: Playback,
-        media: Media,
+        feed: Feed,
         stream: RtpStream,
         pacer: Pacer,
         viewer: str,
         cname: str | None,
     ) -> None:
-        """Send `media` in the order of `playback`. Without a `cname` there is no RTCP, as in the
-        lab dialect; `viewer` is whom the log names.
+        """Send what `feed` gives in the order of `playback`, and close it in the end.
+
+        Without a `cname` there is no RTCP, as in the lab dialect; `viewer` is whom the log names.
         """
         self.playback = playback
         self.stream = stream
-        self._media = media
+        self._feed = feed
         self._pacer = pacer
         self._reports = SenderReports(stream, cname) if cname is not None else None
         self._viewer_reports = ViewerReports(viewer, stream.ssrc)
@@ -108,8 +109,11 @@ class Transmission:
             )
 
     def prepare(self) -> None:
-        """Have the next frames converted where they need it. Raises MessageError 415."""
-        self._media.prepare(self.playback.cursor.number + 1)
+        """Have the next frames read, and converted where they need it.
+
+        Raises MessageError 415 if that is impossible, 503 if nothing can be read.
+        """
+        self._feed.prepare(self.stream.sink.max_payload)
 
     def start(self, send: Callable[[], float | None], ended: Callable[[bool], None]) -> None:
         """Send the first frame now, and have the pacer call `send` for the others.
@@ -135,14 +139,14 @@ class Transmission:
         """As `start`, but have the pacer send the first frame too."""
         if self._begin(ended):
             with self._lock:
-                self._scheduled = self._pacer.add(send, time.monotonic())
+                self._scheduled = self._pacer.add(send, steady())
 
     def _begin(self, ended: Callable[[bool], None]) -> bool:
         with self._lock:
             if self._phase is not _Phase.IDLE:
                 return False
             self._phase, self._ended = _Phase.SENDING, ended
-            self._clock = FrameClock(self.playback.interval, time.monotonic())
+            self._clock = FrameClock(self.playback.interval, steady())
             return True
 
     def stop(self) -> None:
@@ -161,6 +165,7 @@ class Transmission:
             self.say_goodbye()
         finally:
             self.stream.sink.close()
+            self._feed.close()
 
     # ------------------------------------------------------------------ for the pacer
 
@@ -175,7 +180,7 @@ class Transmission:
                 return None
             viewer = self._viewer_reports.viewer
             try:
-                due = self.send_due(time.monotonic())
+                due = self.send_due(steady())
                 if due is not None:
                     return due
                 logger.info("%s has come to the end of the movie", viewer)
@@ -215,8 +220,10 @@ class Transmission:
         number = self.playback.advance()
         if number is None:
             return False
-        payloads = self._media.payloads(number, self.stream.sink.max_payload)
-        self.stream.begin_frame(payloads, self.playback.frame_duration)
+        payloads = self._feed.frame(number, self.stream.sink.max_payload)
+        if payloads is None:
+            self._pacer.log_skipped(1, self._feed.why_missing)
+        self.stream.begin_frame(payloads or [], self.playback.frame_duration, now)
         return True
 
     # ------------------------------------------------------------------ the end
@@ -230,7 +237,7 @@ class Transmission:
         if self._reports is not None:
             may_be_lost = self.stream.sink.is_lossy and self._viewer_reports.may_lose_packets
             self._byes_left = BYE_REPEATS if may_be_lost else 1
-            farewell = time.monotonic() + BYE_DELAY
+            farewell = steady() + BYE_DELAY
             self._scheduled = self._pacer.add(self._say_goodbye_again, farewell)
         return tell
 
@@ -241,7 +248,7 @@ class Transmission:
                 return None
             self.say_goodbye()
             self._byes_left -= 1
-            return time.monotonic() + BYE_DELAY if self._byes_left else None
+            return steady() + BYE_DELAY if self._byes_left else None
 
     def say_goodbye(self) -> None:
         """RFC 3550 section 6.6: BYE at the end of the movie and of the session."""

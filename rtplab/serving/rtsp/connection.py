@@ -11,11 +11,14 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 
+from rtplab.protocol.forgiveness import Forgiveness
 from rtplab.protocol.rtsp.messages import InterleavedFrame, Request, Response
 from rtplab.protocol.rtsp.parser import USELESS_PERIOD, RequestParser
 from rtplab.serving.admission.limits import Limits, Pace
 from rtplab.serving.rtsp.wire import Wire
 
+# Bytes that are read at once from a client who publishes: at 100 looks a second, 200 Mbit/s.
+MEDIA_SIZE = 256 * 1024
 WAKE_SIZE = 16  # bytes: more than there are calls to wake up before they are heard
 # Seconds of silence before the system asks if the client is still there, seconds between its
 # questions, and how many may stay unanswered: it is gone after two minutes. And milliseconds that
@@ -48,8 +51,12 @@ class RtspConnection:
         rtsp_socket: socket.socket,
         tls: ssl.SSLContext | None = None,
         limits: Limits | None = None,
+        forgiveness: Forgiveness | None = None,
     ) -> None:
-        """Take a socket over. With `tls`, all that goes over it is inside TLS."""
+        """Take a socket over. With `tls`, all that goes over it is inside TLS.
+
+        What is understood although it is not right is noted in `forgiveness`.
+        """
         limits = limits or Limits()
         # We look as often as requests may come, and no more: single bytes, empty lines and reports
         # cost as much as requests, and what comes meanwhile is then read at once.
@@ -57,12 +64,16 @@ class RtspConnection:
         rtsp_socket.setblocking(False)
         _tune(rtsp_socket)
         self._wire = Wire(rtsp_socket, tls, limits)
-        self._parser = RequestParser(limits.request_timeout, limits.header_size, limits.body_size)
+        self.forgiveness = forgiveness or Forgiveness()
+        self._parser = RequestParser(
+            limits.request_timeout, limits.header_size, limits.body_size, self.forgiveness
+        )
         self._selector = _Selector()
         self._events = selectors.EVENT_READ
         self._selector.register(rtsp_socket, self._events)
         self._wake_reader: socket.socket | None = None  # once frames are sent
         self._hung_up = threading.Event()
+        self.why_hung_up = ""  # by somebody here, as the log is to say it
         if not _SHUTDOWN_WAKES:
             self._get_woken()
 
@@ -81,6 +92,11 @@ class RtspConnection:
         """How many frames the client did not read fast enough for."""
         return self._wire.dropped_frames
 
+    @property
+    def taken(self) -> int:
+        """How many bytes the client's system has taken so far."""
+        return self._wire.taken
+
     # ------------------------------------------------------------------ reading
 
     def messages(
@@ -96,7 +112,8 @@ class RtspConnection:
             open_for_more = self._wait(moment)
             now = time.monotonic()
             # Of a client that has hung up nothing more is waited for.
-            while message := self._parser.next(now if open_for_more else now + USELESS_PERIOD):
+            has_left = not open_for_more and not self.is_hung_up
+            while message := self._parser.next(now + USELESS_PERIOD if has_left else now):
                 if self._wire.misunderstanding is not None and isinstance(message, Request):
                     message.problem = self._wire.misunderstanding
                 yield message
@@ -158,6 +175,10 @@ class RtspConnection:
         if self._wake_reader is None:
             self._get_woken()
 
+    def expect_media(self) -> None:
+        """Get ready for a publisher's frames, of which there are more bytes than of requests."""
+        self._wire.receive_size = MEDIA_SIZE
+
     def _get_woken(self) -> None:
         """Have a way for other threads to wake the control thread. Raises OSError."""
         self._wake_reader, self._wire.waker = socket.socketpair()
@@ -169,15 +190,18 @@ class RtspConnection:
         """Send a reply, after what already waits. Raises OSError when the client is gone."""
         self._wire.send(data)
 
-    def offer(self, frame: bytes) -> None:
-        """Send an interleaved frame; drop it whole if too much already waits. Raises OSError."""
-        self._wire.offer(frame)
+    def offer(self, frame: bytes) -> bool:
+        """Send an interleaved frame; drop it whole, and return False, if too much already waits.
+
+        Raises OSError.
+        """
+        return self._wire.offer(frame)
 
     # ------------------------------------------------------------------ ending
 
-    def refuse(self) -> None:
-        """Say that there is no room, as far as it can be said without waiting."""
-        refuse(self._wire.socket, self.is_encrypted)
+    def refuse(self, why: str) -> None:
+        """Say that there is no room, and why, as far as it can be said without waiting."""
+        refuse(self._wire.socket, self.is_encrypted, why)
 
     @property
     def is_hung_up(self) -> bool:
@@ -189,16 +213,17 @@ class RtspConnection:
         if seconds > 0:
             self._hung_up.wait(seconds)
 
-    def hang_up(self) -> None:
+    def hang_up(self, why: str = "") -> None:
         """Make `messages` end, from any thread; nothing more is sent."""
-        self._end_messages(socket.SHUT_RDWR)
+        self._end_messages(socket.SHUT_RDWR, why)
 
-    def stop_listening(self) -> None:
+    def stop_listening(self, why: str = "") -> None:
         """Make `messages` end, from any thread; what is still to be said gets through."""
         # Windows breaks a connection off when more comes to an end that is shut for reading.
-        self._end_messages(socket.SHUT_RD if _SHUTDOWN_WAKES else None)
+        self._end_messages(socket.SHUT_RD if _SHUTDOWN_WAKES else None, why)
 
-    def _end_messages(self, how: int | None) -> None:
+    def _end_messages(self, how: int | None, why: str) -> None:
+        self.why_hung_up = self.why_hung_up or why
         self._hung_up.set()
         if how is not None:
             with suppress(OSError):  # it is closed already, or the client was faster
@@ -236,12 +261,14 @@ def _set(client: socket.socket, level: int, name: str, value: int) -> None:
             client.setsockopt(level, getattr(socket, name), value)
 
 
-def refuse(client: socket.socket, speaks_tls: bool) -> None:
-    """Tell a client that there is no room for it, and hang up; inside TLS just hang up."""
+def refuse(client: socket.socket, speaks_tls: bool, why: str) -> None:
+    """Tell a client why there is no room for it, and hang up; inside TLS just hang up."""
+    response = Response(503)
+    response.explain(why)
     try:
         client.setblocking(False)
         if not speaks_tls:
-            client.send(Response(503).serialise(Request("", "")))
+            client.send(response.serialise(Request("", "")))
         client.shutdown(socket.SHUT_WR)
     except OSError:
         pass  # it has gone already

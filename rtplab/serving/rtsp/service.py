@@ -10,17 +10,19 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from rtplab.movies.movie import Movie
 from rtplab.protocol.rtp.packet import HEADER_SIZE
 from rtplab.serving.admission.access import UserDatabase
 from rtplab.serving.admission.limits import Admission, Limits
 from rtplab.serving.media.library import MovieLibrary
-from rtplab.serving.media.payloads import MediaStore
+from rtplab.serving.media.playback import frame_rate
+from rtplab.serving.media.store import MediaStore
+from rtplab.serving.rtp.live import LiveStreams
 from rtplab.serving.rtp.multicast import MulticastChannels
 from rtplab.serving.rtp.pacer import Pacer
 from rtplab.serving.rtsp.session import Session
 from rtplab.serving.rtsp.threads import ThreadPool
 
-DEFAULT_FPS = 20.0  # frames a second: the movie files of the lab do not say
 _IP_AND_UDP = 48  # bytes of header: 40 of IPv6, which is the longer, and 8 of UDP
 SESSION_TIMEOUT = 60.0  # seconds (RFC 2326 section 12.37)
 
@@ -47,9 +49,12 @@ class Service:
     library: MovieLibrary = field(default_factory=lambda: MovieLibrary("."))
     pacer: Pacer = field(default_factory=Pacer)
     threads: ThreadPool = field(default_factory=ThreadPool)
-    fps: float = DEFAULT_FPS
+    fps: float | None = None  # of all movies; None: what each says, else 20
     loop: bool = False  # begin a movie again at its end
     marker: bool = False  # set the marker on every frame's last packet in the lab dialect
+    shrink: bool = False  # make pictures smaller for viewers for whom they are too large
+    publishing: bool = False  # clients may publish streams: ANNOUNCE and RECORD
+    wait: float = 0.0  # seconds for which a stream waits for its publisher to come back
     multicast: MulticastChannels | None = None  # off unless asked for
     users: UserDatabase | None = None  # None: anybody may watch
     tls: ssl.SSLContext | None = None  # RTSP and interleaved media inside TLS
@@ -60,17 +65,25 @@ class Service:
     observer: Observer | None = None
     client_address: ClientAddress | None = None  # None: clients come themselves
     media: MediaStore = field(init=False)
+    live: LiveStreams = field(init=False)
     admission: Admission = field(init=False)
     session_slots: threading.Semaphore = field(init=False)  # every session takes one
 
     def __post_init__(self) -> None:
-        self.media = MediaStore(self.limits.mtu - _IP_AND_UDP - HEADER_SIZE)
+        max_payload = self.limits.mtu - _IP_AND_UDP - HEADER_SIZE
+        self.media = MediaStore(max_payload, self.shrink)
+        self.live = LiveStreams(max_payload, self.cname)
         self.admission = Admission(self.limits)
         self.session_slots = threading.Semaphore(self.limits.sessions)
 
+    def frame_rate(self, movie: Movie | None) -> float:
+        """Return how many frames of a movie are sent in a second; of None, what is usual."""
+        return frame_rate(movie, self.fps)
+
     def close(self) -> None:
-        """Stop the idle threads, the pacer and the conversions. May be called twice."""
+        """Stop idle threads, live streams, the pacer and conversions. May be called twice."""
         self.threads.close()
+        self.live.close()
         self.pacer.close()
         if self.multicast is not None:
             self.multicast.close()

@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import logging
+import re
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 
 from rtplab.movies.cursor import MovieCursor
 from rtplab.movies.movie import Movie, open_movie
 from rtplab.protocol.errors import MessageError, MovieError
+from rtplab.protocol.rtp import jpeg
 from rtplab.protocol.rtsp import sdp
 from rtplab.protocol.rtsp.headers import Transport
 from rtplab.protocol.rtsp.messages import Dialect, printable
 from rtplab.serving.admission.descriptors import is_resource_exhaustion
-from rtplab.serving.media.payloads import Media
+from rtplab.serving.media.feed import Feed
 from rtplab.serving.media.playback import Playback
+from rtplab.serving.rtp.live import LiveStream
 from rtplab.serving.rtp.multicast import (
     MulticastChannel,
+    MulticastSink,
     multicast_transport,
-    open_multicast_sink,
 )
 from rtplab.serving.rtp.sinks import InterleavedSink, Sink, UdpSink
 from rtplab.serving.rtp.stream import RtpStream, lab_stream, standard_stream
@@ -25,6 +29,8 @@ from rtplab.serving.rtp.transmission import Transmission
 from rtplab.serving.rtsp.connection import RtspConnection
 from rtplab.serving.rtsp.service import Service
 from rtplab.serving.rtsp.session import TRACK, Resource, Session
+
+_KNOWS_LARGE = re.compile(r"(?:rtplab|GStreamer)\b", re.IGNORECASE)  # as a User-Agent begins
 
 logger = logging.getLogger("rtplab.setup")
 
@@ -77,12 +83,22 @@ def open_sink(
     return udp_sink, Transport("UDP", client_port=ports, server_port=udp_sink.server_port)
 
 
+def knows_large_pictures(agent: str) -> bool:
+    """Tell by its name if a player shows pictures that are too large for RTP/JPEG.
+
+    It must read their size in the description or in an RTP header extension. Others would show
+    nothing, and say nothing.
+    """
+    return bool(_KNOWS_LARGE.match(agent))
+
+
 @dataclass(frozen=True)
 class SessionMaker:
     """Makes the sessions of one client."""
 
     service: Service
     client: ClientEndpoint
+    knows_large: bool = False  # the player shows pictures of over 2,040 pixels
 
     def open_movie(self, name: str, dialect: Dialect) -> Movie:
         """Open a movie by the name the client gave.
@@ -91,6 +107,9 @@ class SessionMaker:
         """
         library = self.service.library
         path = library.find_meant(name) if dialect is Dialect.LAB else library.find(name)
+        right = path.relative_to(library.folder or path).as_posix()
+        if name.removeprefix("./") != right:
+            self.client.connection.forgiveness.add("The movie's name", name, printable(right, 80))
         try:
             return open_movie(path)
         except MovieError as error:
@@ -107,16 +126,40 @@ class SessionMaker:
 
     def describe(self, resource: Resource, dialect: Dialect) -> str:
         """Return the movie's session description. Raises MessageError 404 or 415."""
+        live = self.service.live.find(resource.name)
+        if live is not None:
+            return self._describe_live(resource, live)
         movie = self.open_movie(resource.name, dialect)
-        width, height = self.service.media.rtp_jpeg(movie).size()
+        with self.service.media.use(movie, self.knows_large) as opened:
+            width, height = opened.rtp_jpeg().size()
         return sdp.describe(
             name=resource.name,
             origin=self.client.local_host or "127.0.0.1",
             session_id=movie.modified,
             duration=None if self.service.loop else self._playback(movie).duration,
-            frame_rate=self.service.fps,
+            frame_rate=self.service.frame_rate(movie),
             width=width,
             height=height,
+            control=TRACK,
+        )
+
+    def _describe_live(self, resource: Resource, live: LiveStream) -> str:
+        """Return a live stream's description. Raises MessageError 415 if it can't be carried."""
+        picture = live.picture()
+        if picture is None:
+            raise MessageError(f"{printable(resource.name, 80)} has not begun", 503)
+        try:
+            header = jpeg.parse(picture.carried())
+        except MovieError as error:
+            raise MessageError(f"the last picture can't be sent: {error}", 415) from error
+        return sdp.describe(
+            name=resource.name,
+            origin=self.client.local_host or "127.0.0.1",
+            session_id=int(live.began),
+            duration=None,
+            frame_rate=live.fps,
+            width=header.width,
+            height=header.height,
             control=TRACK,
         )
 
@@ -128,6 +171,9 @@ class SessionMaker:
         Raises MessageError 404, 415 or 461, OSError when no port is free.
         """
         service, client = self.service, self.client
+        live = service.live.find(resource.name)
+        if live is not None:
+            return self._watch_live(session_id, dialect, resource, offered, live)
         movie = self.open_movie(resource.name, dialect)
         if movie.damage:
             name = printable(resource.name, 80)
@@ -142,32 +188,70 @@ class SessionMaker:
             seat = service.multicast.seat(
                 movie, lambda group, port: self._channel(resource, movie, group, port)
             )
+            try:
+                seat.channel.reach(client.local_host)
+            except OSError:
+                seat.close()
+                raise
             return Session(session_id, dialect, resource, seat.channel.transport, seat)
-        if dialect is Dialect.LAB:
-            media: Media = service.media.whole_frames(movie)
-        else:
-            media = service.media.rtp_jpeg(movie)  # it may refuse, while nothing is open yet
-        sink, transport = open_sink(client, dialect, chosen)
         is_lab = dialect is Dialect.LAB
-        stream = lab_stream(sink, service.marker) if is_lab else standard_stream(sink)
-        transmission = self._transmission(movie, media, stream, client.name, has_rtcp=not is_lab)
+        playback = self._playback(movie)
+        with ExitStack() as undo:
+            if is_lab:
+                feed = service.media.whole_frames(movie, playback)
+            else:  # it may refuse, while nothing else is open yet
+                feed = service.media.rtp_jpeg(movie, playback, self.knows_large)
+            undo.callback(feed.close)
+            sink, transport = open_sink(client, dialect, chosen)
+            undo.pop_all()
+        if is_lab:
+            stream = lab_stream(sink, service.marker)
+        else:
+            stream = standard_stream(sink, feed.has_extensions)
+        transmission = self._transmission(playback, feed, stream, client.name, has_rtcp=not is_lab)
         transport = replace(transport, ssrc=stream.ssrc)
         return Session(session_id, dialect, resource, transport, transmission)
 
+    def _watch_live(
+        self,
+        session_id: str,
+        dialect: Dialect,
+        resource: Resource,
+        offered: list[Transport],
+        live: LiveStream,
+    ) -> Session:
+        client = self.client
+        encrypted = client.connection.is_encrypted
+        chosen = choose_transport(offered, dialect, multicast=False, encrypted=encrypted)
+        sink, transport = open_sink(client, dialect, chosen)
+        if dialect is Dialect.LAB:
+            seat = live.lab_seat(sink, self.service.marker, client.name)
+        else:
+            seat = live.standard_seat(sink, client.name)
+        transport = replace(transport, ssrc=seat.stream.ssrc)
+        return Session(session_id, dialect, resource, transport, seat)
+
     def _channel(self, resource: Resource, movie: Movie, group: str, port: int) -> MulticastChannel:
         """Return a sender of the movie to all who join the group."""
-        media = self.service.media.rtp_jpeg(movie)
-        stream = standard_stream(open_multicast_sink(self.client.local_host, group, port))
+        playback = self._playback(movie)
+        with ExitStack() as undo:
+            feed = self.service.media.rtp_jpeg(movie, playback)
+            undo.callback(feed.close)
+            sink = MulticastSink(group, port)
+            undo.callback(sink.close)
+            sink.reach(self.client.local_host)
+            undo.pop_all()
+        stream = standard_stream(sink)
         name = f"the multicast of {printable(resource.name, 80)}"
-        transmission = self._transmission(movie, media, stream, name, has_rtcp=True)
-        return MulticastChannel(transmission, multicast_transport(group, port, stream.ssrc))
+        transmission = self._transmission(playback, feed, stream, name, has_rtcp=True)
+        return MulticastChannel(transmission, multicast_transport(group, port, stream.ssrc), sink)
 
     def _transmission(
-        self, movie: Movie, media: Media, stream: RtpStream, viewer: str, has_rtcp: bool
+        self, playback: Playback, feed: Feed, stream: RtpStream, viewer: str, has_rtcp: bool
     ) -> Transmission:
         service = self.service
         cname = service.cname if has_rtcp else None
-        return Transmission(self._playback(movie), media, stream, service.pacer, viewer, cname)
+        return Transmission(playback, feed, stream, service.pacer, viewer, cname)
 
     def _playback(self, movie: Movie) -> Playback:
-        return Playback(MovieCursor(movie), self.service.fps, self.service.loop)
+        return Playback(MovieCursor(movie), self.service.frame_rate(movie), self.service.loop)

@@ -30,9 +30,9 @@ class Task:
         """Tell if it has not ended yet."""
         return not self._ended.is_set()
 
-    def join(self) -> None:
-        """Wait until it has ended."""
-        self._ended.wait()
+    def join(self, timeout: float | None = None) -> bool:
+        """Wait until it has ended, for `timeout` seconds at most; tell if it has."""
+        return self._ended.wait(timeout)
 
     def run(self) -> None:
         """Do it. Raises what the call raises."""

@@ -28,8 +28,10 @@ class Wire:
     ) -> None:
         """Take a socket over. With `tls`, all that goes over it is inside TLS."""
         self.socket = rtsp_socket
+        self.receive_size = RECEIVE_SIZE
         self.misunderstanding: MessageError | None = None  # one of us speaks TLS
         self.dropped_frames = 0
+        self.taken = 0  # bytes that the socket has taken so far
         self._limits = limits
         self._handshake_deadline = time.monotonic() + HANDSHAKE_TIMEOUT
         self._is_first = True  # nothing has come yet
@@ -54,7 +56,7 @@ class Wire:
         Raises OSError when TLS fails, or is spoken where it is not expected.
         """
         try:
-            data = self.socket.recv(RECEIVE_SIZE)
+            data = self.socket.recv(self.receive_size)
         except BlockingIOError:
             return b""
         except OSError:
@@ -118,16 +120,20 @@ class Wire:
                 raise TimeoutError("the client does not read its replies")
             self._append(self._encrypt(data))
 
-    def offer(self, frame: bytes) -> None:
-        """Send an interleaved frame; drop it whole if too much already waits. Raises OSError."""
+    def offer(self, frame: bytes) -> bool:
+        """Send an interleaved frame; drop it whole, and return False, if too much already waits.
+
+        Raises OSError.
+        """
         with self._lock:
             if len(self._waiting) > self._limits.frame_bytes:
                 self._write(b"")
             if len(self._waiting) > self._limits.frame_bytes:
                 self.dropped_frames += 1
-            else:
-                self._write(self._encrypt(frame))
-                self._behind_frames = 0
+                return False
+            self._write(self._encrypt(frame))
+            self._behind_frames = 0
+            return True
 
     def flush(self) -> bool:
         """Send what waits, as far as the client takes it; tell if nothing waits any more."""
@@ -173,14 +179,17 @@ class Wire:
         if self._waiting:
             self._waiting += data
             try:
-                del self._waiting[: self.socket.send(self._waiting)]
+                sent = self.socket.send(self._waiting)
             except BlockingIOError:
                 return
+            del self._waiting[:sent]
+            self.taken += sent
         elif data:
             try:
                 sent = self.socket.send(data)
             except BlockingIOError:
                 sent = 0
+            self.taken += sent
             if sent < len(data):
                 self._waiting += memoryview(data)[sent:]
                 self._wake()

@@ -8,13 +8,18 @@ only the first frame is sent by the control thread itself.
 from __future__ import annotations
 
 import logging
+import re
 import socket
 import threading
 import time
+import weakref
 from contextlib import ExitStack
+from functools import partial
 from typing import Any
 
+from rtplab.protocol.addresses import host_of
 from rtplab.protocol.errors import MessageError, PeerError
+from rtplab.protocol.forgiveness import Forgiveness
 from rtplab.protocol.rtsp import lab
 from rtplab.protocol.rtsp.headers import parse_range, parse_transports
 from rtplab.protocol.rtsp.messages import (
@@ -32,11 +37,15 @@ from rtplab.serving.admission.access import Authenticator
 from rtplab.serving.admission.descriptors import is_resource_exhaustion
 from rtplab.serving.admission.limits import Pace
 from rtplab.serving.rtsp.connection import RtspConnection
+from rtplab.serving.rtsp.recording import Recorder, announced_media, checked_name
 from rtplab.serving.rtsp.service import Service
 from rtplab.serving.rtsp.session import Session, new_session_id, resource_of
-from rtplab.serving.rtsp.setup import ClientEndpoint, SessionMaker
+from rtplab.serving.rtsp.setup import ClientEndpoint, SessionMaker, knows_large_pictures
 from rtplab.serving.rtsp.threads import Task
 
+_TIMESTAMP = re.compile(r"\d{1,20}(?:\.\d{0,20})?(?: \d{0,20}(?:\.\d{0,20})?)?\Z", re.ASCII)
+PUBLISHING = ("ANNOUNCE", "RECORD")
+_SDP = ("application/sdp", "")
 MAX_BAD_REQUESTS = 10  # in a row: by then the peer speaks something else
 
 logger = logging.getLogger("rtplab.server")
@@ -63,22 +72,30 @@ class RtspWorker:
         """Take over a client. Without a `service`, the current folder is served. Raises OSError."""
         self._owns_service = service is None
         self._service = service or Service()
-        self._connection = RtspConnection(rtsp_socket, self._service.tls, self._service.limits)
+        log = weakref.WeakMethod(self._log_forgiven)  # the connection must not keep the worker
+        self._connection = RtspConnection(
+            rtsp_socket,
+            self._service.tls,
+            self._service.limits,
+            Forgiveness(lambda sentence: (log() or _tell_nobody)(sentence)),
+        )
         self._know_client(address, _host_of(rtsp_socket))
         self._pace = Pace(self._service.limits.requests_per_second)
         self._task: Task | None = None  # while it is served, and after
         self._last_sign_of_life = time.monotonic()
+        self._taken = 0  # bytes that its system had taken by then, or when it was last asked for
         self._has_slot = False
 
         # Guards what follows, as the pacer tells of the end. Nothing blocks under it.
         self._lock = threading.RLock()
         self.state = State.INIT
         self._session: Session | None = None
+        self._recorder: Recorder | None = None  # instead of a session, if it publishes
 
     def _know_client(self, address: tuple[Any, ...], local_host: str) -> None:
         """Note who the client is, and by which address of ours it is reached; "" if by any."""
         name = f"{address[0]}:{address[1]}"
-        self._client = ClientEndpoint(self._connection, local_host, address[0], name)
+        self._client = ClientEndpoint(self._connection, local_host, host_of(address), name)
         users = self._service.users
         self._authenticator = Authenticator(users, address[0]) if users is not None else None
 
@@ -98,7 +115,7 @@ class RtspWorker:
             self._task = self._service.threads.start(self.receive_requests)
         except RuntimeError as error:
             logger.warning("%s is refused: %s", self._client.name, str(error))
-            self._connection.refuse()
+            self._connection.refuse("the server is full")
             self._free()
 
     def is_alive(self) -> bool:
@@ -107,31 +124,44 @@ class RtspWorker:
 
     def close(self) -> None:
         """Say BYE, hang up and wait until all is freed. May be called twice, from other threads."""
-        self._connection.stop_listening()
-        if self._task is not None:
-            self._task.join()
-        else:
+        self.stop()
+        self.join()
+
+    def stop(self) -> None:
+        """Have it say BYE, hang up and free all. May be called twice, from other threads."""
+        self._connection.stop_listening("the server ends")
+        if self._task is None:
             self._free()
+
+    def join(self, timeout: float | None = None) -> bool:
+        """Wait until all is freed, for `timeout` seconds at most; tell if it is.
+
+        It can't be while a movie is opened whose disk does not answer.
+        """
+        if self._task is None or self._task.join(timeout):
+            return True
+        logger.warning("%s is left behind: what it has asked for can't be read", self._client.name)
+        return False
 
     def idle_since(self) -> float | None:
         """When a client without a session has last said something; None when it has one."""
-        if self._session is not None or self._connection.is_hung_up:
+        if self._session or self._recorder or self._connection.is_hung_up:
             return None
         return self._last_sign_of_life
 
     def make_room(self) -> None:
         """Hang up on a client that does nothing, so that another can come."""
-        logger.info("%s is hung up on: the server is full", self._client.name)
-        self._connection.hang_up()
+        self._connection.hang_up("the server is full, and it did nothing")
 
     def receive_requests(self) -> None:
         """Serve the client until it hangs up or falls silent."""
+        why = "the server has failed"
         try:
             self._ask_proxy()
             logger.info("%s connected", self._client.name)
-            self._serve_if_admitted()
+            why = self._serve_if_admitted()
         except (OSError, PeerError) as error:
-            logger.info("%s lost: %s", self._client.name, error)
+            why = printable(str(error))
         except Exception:
             logger.exception("%s is dropped: the server has failed", self._client.name)
         finally:
@@ -139,7 +169,10 @@ class RtspWorker:
             if dropped := self._connection.dropped_frames:
                 name = self._client.name
                 logger.info("%s: %d frames dropped, as it read too slowly", name, dropped)
-            logger.info("%s gone", self._client.name)
+            logger.info("%s gone: %s", self._client.name, self._connection.why_hung_up or why)
+
+    def _log_forgiven(self, sentence: str) -> None:
+        logger.warning("%s is understood, but not right: %s", self._client.name, sentence)
 
     def _ask_proxy(self) -> None:
         """Learn from a proxy who the client is that it passes on. Raises OSError, PeerError."""
@@ -151,25 +184,31 @@ class RtspWorker:
             self._know_client(address, "")
             self.client_known(address)
 
-    def _serve_if_admitted(self) -> None:
+    def _serve_if_admitted(self) -> str:
+        """Serve the client if it may come in; return why no more. Raises OSError, PeerError."""
         admission, host = self._service.admission, self._client.host
         if not admission.enter(host):
-            logger.info("%s is refused: its address has too many connections", self._client.name)
-            self._connection.refuse()
-            return
+            why = "its address has too many connections"
+            self._connection.refuse(why)
+            return why
         try:
-            self._serve()
+            return self._serve()
         finally:
             admission.leave(host)
 
-    def _serve(self) -> None:
+    def _serve(self) -> str:
+        """Serve the client; return why no more. Raises OSError, PeerError."""
         bad_requests = 0
         for message in self._connection.messages(self._session_deadline):
             if message is None:
-                logger.info("%s has been silent for too long", self._client.name)
-                break
+                if self._is_silent():
+                    return "it has been silent for too long"
+                continue
             now = time.monotonic()
             if isinstance(message, InterleavedFrame):
+                if self._recorder is not None:
+                    self._recorder.take_interleaved(message)
+                    continue
                 self._connection.wait(self._pace.delay(now))
                 self._interleaved_arrived(message)
                 continue
@@ -177,15 +216,37 @@ class RtspWorker:
             admission, host = self._service.admission, self._client.host
             self._connection.wait(admission.delay(host, self._pace, now))
             status = self.process_request(message)
+            self._taken = self._connection.taken
             bad_requests = bad_requests + 1 if status == 400 else 0
-            if bad_requests > MAX_BAD_REQUESTS or (message.problem and message.problem.fatal):
-                break
+            if message.problem and message.problem.fatal:
+                return f"nothing more can be understood: {message.problem}"
+            if bad_requests > MAX_BAD_REQUESTS:
+                return "it says nothing but what can't be understood"
+        return "it has hung up"
+
+    def _is_silent(self) -> bool:
+        """Tell if the session's time is over, after `_session_deadline`.
+
+        A player that takes its frames by TCP is alive: some, such as yellowstone, say nothing more
+        after PLAY, and have no need to. Of one that is gone the system takes no more frames than it
+        has room for, and finds that out within two minutes.
+        """
+        taken, had_taken = self._connection.taken, self._taken
+        self._taken = taken
+        gets_frames = self._session is not None and self._session.transport.interleaved is not None
+        if gets_frames and taken > had_taken:
+            self._last_sign_of_life = time.monotonic()
+        deadline = self._session_deadline()  # by now a keep-alive may have come
+        return deadline is not None and time.monotonic() >= deadline
 
     def _session_deadline(self) -> float | None:
         """When a silent session ends (RFC 2326 section 12.37); lab clients send no keep-alive.
 
         A connection that has none yet is not kept for ever either.
         """
+        if self._recorder is not None:
+            alive = max(self._last_sign_of_life, self._recorder.last_arrival)
+            return alive + self._service.session_timeout
         if self._session is None:
             return self._last_sign_of_life + self._service.limits.idle_timeout
         if self._session.dialect is Dialect.LAB:
@@ -199,6 +260,7 @@ class RtspWorker:
             stack.callback(self._connection.close)
             stack.callback(self._leave_slot)
             stack.callback(self._close_session)
+            stack.callback(self._close_recorder)
 
     # ------------------------------------------------------------------ a request and its answer
 
@@ -211,25 +273,29 @@ class RtspWorker:
         if logger.isEnabledFor(logging.DEBUG):
             asked = printable(f"{request.method} {without_password(request.uri)}")
             logger.debug("%s < %s > %d", self._client.name, asked, response.status)
+        timestamp = request.headers.get("Timestamp")
+        if _TIMESTAMP.match(timestamp) and request.dialect is Dialect.STANDARD:
+            response.headers.add("Timestamp", timestamp)  # RFC 2326 section 12.38
         self._connection.send(response.serialise(request))
         self._start_if_playing()
         return response.status
 
-    def reply(self, status: int, cseq: str) -> None:
-        """Send a bare reply in the lab dialect. Raises OSError."""
+    def reply(self, status: int, cseq: str, session: str) -> None:
+        """Send a bare reply in the lab dialect; only a 200 names the session. Raises OSError."""
         request = Request("", "", cseq=cseq, dialect=Dialect.LAB, form=Form("\n", False))
-        session = self._session.session_id if self._session and status == 200 else ""
-        self._connection.send(Response(status, session=session).serialise(request))
+        response = Response(status, session=session if status == 200 else "")
+        self._connection.send(response.serialise(request))
 
     def _answer(self, request: Request) -> Response:
         """Find the method that bears the request's name, and turn what it raises into a status."""
         try:
             if request.problem:  # not raised: with its traceback, it and the request would stay
-                return self._problem(request.problem)
+                return self._problem(request, request.problem)
             refusal = self._refusal(request)
             if refusal is not None:
                 return refusal
-            if request.method not in self.METHODS:
+            known = (*self.METHODS, *(PUBLISHING if self._service.publishing else ()))
+            if request.method not in known:
                 raise MessageError(f"{printable(request.method)} is not implemented", 501)
             if request.uri == "*" and request.method not in self.METHODS_OF_THE_SERVER:
                 return Response(405, Headers([("Allow", ", ".join(self.METHODS_OF_THE_SERVER))]))
@@ -239,17 +305,26 @@ class RtspWorker:
             response: Response = getattr(self, f"do_{request.method}")(request)
             return response
         except MessageError as error:
-            return self._problem(error)
+            return self._problem(request, error)
         except OSError as error:
             logger.warning("%s failed: %s", self._client.name, error)
-            return Response(503 if is_resource_exhaustion(error) else 500)
+            if not is_resource_exhaustion(error):
+                return Response(500)
+            return self._problem(request, MessageError("the server has no more room for now", 503))
         except Exception:  # a fault of ours must not cost the client its connection
             logger.exception("%s: %s failed", self._client.name, printable(request.method))
             return Response(500)
 
-    def _problem(self, error: MessageError) -> Response:
+    def _problem(self, request: Request, error: MessageError) -> Response:
+        """Say what is wrong: in the log, and to clients of the standard, as their players show it.
+
+        Those of the lab have never seen another phrase than the status's own.
+        """
         logger.info("%s refused with %d: %s", self._client.name, error.status, error)
-        return Response(error.status, reason=error.reason)
+        response = Response(error.status, reason=error.reason)
+        if not error.reason and request.dialect is Dialect.STANDARD:
+            response.explain(str(error))
+        return response
 
     def _refusal(self, request: Request) -> Response | None:
         """Return a 401 where a user name and a password are missing or wrong.
@@ -270,15 +345,16 @@ class RtspWorker:
 
     def do_OPTIONS(self, request: Request) -> Response:
         """RFC 2326 section 10.1: say what we understand."""
-        return self._ok(Headers([("Public", ", ".join(self.METHODS))]))
+        methods = (*self.METHODS, *(PUBLISHING if self._service.publishing else ()))
+        return self._ok(Headers([("Public", ", ".join(methods))]))
 
     def do_DESCRIBE(self, request: Request) -> Response:
         """RFC 2326 section 10.2: describe the movie in SDP."""
-        accepted = request.headers.get("Accept", "application/sdp")
+        accepted = request.headers.get("Accept", "application/sdp").lower()
         if not any(kind in accepted for kind in ("application/sdp", "application/*", "*/*")):
             raise MessageError(f"only SDP is offered, not {printable(accepted, 60)}", 406)
         resource = resource_of(request)
-        maker = SessionMaker(self._service, self._client)
+        maker = self._session_maker(request)
         description = maker.describe(resource, request.dialect)
         headers = Headers([("Content-Type", "application/sdp")])
         if request.dialect is Dialect.STANDARD:
@@ -290,6 +366,8 @@ class RtspWorker:
     def do_SETUP(self, request: Request) -> Response:
         """RFC 2326 section 10.4: open the movie and the way to the client."""
         new_state = transition(self.state, request.method)
+        if self._recorder is not None:
+            return self._set_up_recorder(request, self._recorder, new_state)
         if self._session is not None and request.dialect is Dialect.STANDARD:
             # One session a connection: another SETUP must name it, as it changes its transport.
             if "Session" not in request.headers:
@@ -300,13 +378,19 @@ class RtspWorker:
         resource = resource_of(request)
         self._take_slot()
         try:
-            maker = SessionMaker(self._service, self._client)
+            maker = self._session_maker(request)
             session = maker.make(session_id, request.dialect, resource, offered)
             self._close_session()
             self._open_session(session, new_state)
         finally:
             self._leave_slot()
-        logger.info("%s set up %s", self._client.name, printable(resource.name))
+        logger.info(
+            "%s set up %s by %s, in the %s dialect",
+            self._client.name,
+            printable(resource.name, 80),
+            session.transport.way,
+            request.dialect.value,
+        )
         if request.dialect is Dialect.LAB:
             return self._ok()
         return self._ok(Headers([("Transport", session.transport.serialise())]))
@@ -315,6 +399,7 @@ class RtspWorker:
         """RFC 2326 section 10.5: send from where the session stands, or from where Range says."""
         session, new_state = self._session_and_next_state(request)
         span = parse_range(request.headers.get("Range", "npt=now-"))
+        moved = False
         self._service.pacer.start()  # once we have said yes, it is too late to find that it can't
         with self._lock:
             self._check_end()
@@ -322,6 +407,7 @@ class RtspWorker:
             wants_change = any(name in request.headers for name in ("Range", "Scale", "Speed"))
             if self.state is not State.PLAYING or wants_change:
                 session.go_to(span, request)
+                moved = True
             headers = session.play_headers(request)
             self.state = new_state
         try:
@@ -331,23 +417,46 @@ class RtspWorker:
                 session.delivery.stop()
                 self.state = transition(self.state, END)
             raise
+        if moved:
+            self._log_position("plays from", session)
         return self._ok(headers)
 
     def do_PAUSE(self, request: Request) -> Response:
         """RFC 2326 section 10.6: stop sending; PLAY goes on with the next frame."""
+        if self._recorder is not None:
+            self._check_recorder(request, self._recorder)
+            self._close_recording(transition(self.state, request.method))
+            return self._ok()
         session, new_state = self._session_and_next_state(request)
         with self._lock:
             self._check_end()
             if self.state is State.PLAYING:
                 session.delivery.stop()
+                self._log_position("pauses at", session)
             self.state = new_state
         return self._ok()
 
+    def _log_position(self, does: str, session: Session) -> None:
+        info = session.delivery.info()
+        pace = (
+            "" if info.scale == info.speed == 1 else f", {info.scale * info.speed:g} times as fast"
+        )
+        start = info.range.start or 0.0
+        logger.info("%s %s %.3f s%s", self._client.name, does, start, pace)
+
     def do_TEARDOWN(self, request: Request) -> Response:
         """RFC 2326 section 10.7: end the session; the connection may set up another."""
+        if self._recorder is not None:
+            self._check_recorder(request, self._recorder)
+            response = self._ok()
+            self._close_recorder()
+            self._leave_slot()
+            return response
         if self._session is not None or request.dialect is Dialect.STANDARD:
             self._checked_session(request)
         response = self._ok()
+        if self._session is not None:
+            logger.info("%s tears down", self._client.name)
         self._close_session()
         self._leave_slot()
         return response
@@ -355,7 +464,10 @@ class RtspWorker:
     def do_GET_PARAMETER(self, request: Request) -> Response:
         """RFC 2326 section 10.8: without parameters, a sign of life; there are no parameters."""
         if "Session" in request.headers:
-            self._checked_session(request)
+            if self._recorder is not None:
+                self._check_recorder(request, self._recorder)
+            else:
+                self._checked_session(request)
         if request.body.strip():
             raise MessageError("there are no parameters here", 451)
         return self._ok()
@@ -364,11 +476,83 @@ class RtspWorker:
         """RFC 2326 section 10.9: as GET_PARAMETER."""
         return self.do_GET_PARAMETER(request)
 
+    # ------------------------------------------------------------------ publishing
+
+    def do_ANNOUNCE(self, request: Request) -> Response:
+        """RFC 2326 section 10.3: take note of what the client is going to publish."""
+        users = self._service.users
+        if users is not None and self._user not in users.publishers:
+            raise MessageError(f"{printable(self._user, 60)} may watch, but not publish", 403)
+        if self._session is not None or self.state is not State.INIT:
+            raise MessageError("this connection has a session already", 455)
+        if request.headers.get("Content-Type").partition(";")[0].strip().lower() not in _SDP:
+            raise MessageError("a stream is announced by a description in SDP", 415)
+        payload_type, fps = announced_media(request.body)
+        resource = resource_of(request)
+        checked_name(resource.name)
+        if self._service.library.has(resource.name):
+            raise MessageError(f"there is a movie named {printable(resource.name, 60)}", 403)
+        self._recorder = Recorder(resource, payload_type, fps)
+        return self._ok()
+
+    def _set_up_recorder(self, request: Request, recorder: Recorder, state: State) -> Response:
+        """Open the way from the client."""
+        if recorder.session_id:
+            self._check_recorder(request, recorder)
+        self._take_slot()
+        transport = recorder.set_up(
+            parse_transports(request.headers.get("Transport")), self._client
+        )
+        self.state = state
+        value = f"{transport.serialise()};mode=record"
+        return self._ok(Headers([("Transport", value)]))
+
+    def do_RECORD(self, request: Request) -> Response:
+        """RFC 2326 section 10.11: show what comes to whoever watches."""
+        if self._recorder is None:
+            raise MessageError("nothing has been announced on this connection", 455)
+        # RFC 2326 appendix A has a state of its own for it, from which the same ways lead.
+        new_state = transition(self.state, "PLAY")
+        self._check_recorder(request, self._recorder)
+        hang_up = partial(self._connection.hang_up, "its stream is published by another connection")
+        user = self._user if self._service.users is not None else None
+        self._recorder.record(self._service.live, user, hang_up)
+        self.state = new_state
+        logger.info("%s publishes %s", self._client.name, printable(self._recorder.name, 80))
+        return self._ok()
+
+    @property
+    def _user(self) -> str:
+        return self._authenticator.user if self._authenticator is not None else ""
+
+    def _check_recorder(self, request: Request, recorder: Recorder) -> None:
+        """Raises MessageError 454 if a request names another session."""
+        named = request.headers.get("Session").partition(";")[0].strip()
+        if named != recorder.session_id:
+            raise MessageError(f"no session {printable(named, 40)} on this connection", 454)
+
+    def _close_recording(self, new_state: State) -> None:
+        if self._recorder is not None:
+            self._recorder.pause(self._service.wait)
+        self.state = new_state
+
+    def _close_recorder(self) -> None:
+        recorder, self._recorder = self._recorder, None
+        if recorder is not None:
+            self.state = State.INIT
+            recorder.close(self._connection, self._service.wait)
+
     # ------------------------------------------------------------------ the session
+
+    def _session_maker(self, request: Request) -> SessionMaker:
+        knows_large = knows_large_pictures(request.headers.get("User-Agent"))
+        return SessionMaker(self._service, self._client, knows_large)
 
     def _ok(self, headers: Headers | None = None) -> Response:
         session = ""
-        if self._session is not None:
+        if self._recorder is not None and self._recorder.session_id:
+            session = f"{self._recorder.session_id};timeout={self._service.session_timeout:g}"
+        elif self._session is not None:
             session = self._session.session_id
             if self._session.dialect is Dialect.STANDARD:
                 session += f";timeout={self._service.session_timeout:g}"
@@ -408,7 +592,7 @@ class RtspWorker:
 
     def _leave_slot(self) -> None:
         """Leave the room to others, unless there is a session in it."""
-        if self._has_slot and self._session is None:
+        if self._has_slot and self._session is None and self._recorder is None:
             self._has_slot = False
             self._service.session_slots.release()
 
@@ -448,7 +632,7 @@ class RtspWorker:
     def send_next(self) -> float | None:
         """Send the next frame; return when the one after it is due, None when there is none.
 
-        Times are seconds of `time.monotonic`. The pacer calls this; for the first frame PLAY does.
+        Times are seconds of `clock.steady`. The pacer calls this; for the first frame PLAY does.
         """
         session = self._session
         return session.delivery.send_next() if session is not None else None
@@ -456,7 +640,7 @@ class RtspWorker:
     def _delivery_ended(self, is_gone: bool) -> None:
         """The pacer tells us. A client that asks for more at once may be faster."""
         if is_gone:
-            self._connection.hang_up()
+            self._connection.hang_up("it can't be sent to")
         with self._lock:
             self._check_end()
 
@@ -484,7 +668,11 @@ class RtspWorker:
             self._last_sign_of_life = time.monotonic()
 
 
+def _tell_nobody(sentence: str) -> None:
+    """There is no client any more."""
+
+
 def _host_of(rtsp_socket: socket.socket) -> str:
     """Return our address as the client sees it; "" where the socket has none."""
     address = rtsp_socket.getsockname()
-    return str(address[0]) if isinstance(address, tuple) else ""
+    return host_of(address) if isinstance(address, tuple) else ""

@@ -1,8 +1,8 @@
 """Several processes on one port, so that all cores serve: who starts, replaces and ends them.
 
-The supervisor opens one listening socket per worker (SO_REUSEPORT: the kernel spreads the clients
-over them) and keeps them open. So the clients that come while a worker is being replaced wait in
-its queue and are not refused.
+The supervisor opens a listening socket per worker and address (SO_REUSEPORT: the kernel spreads
+the clients over them) and keeps them open. So the clients that come while a worker is being
+replaced wait in its queue and are not refused.
 """
 
 from __future__ import annotations
@@ -15,11 +15,12 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from itertools import chain
 from types import FrameType
 
-from rtplab.serving.scaling.listeners import open_listener
+from rtplab.serving.scaling.listeners import open_both, open_listener
 
 MAX_WORKERS = 256  # more than any machine has cores
 # Seconds from one start of a worker to its next: one that dies at once must not keep a core busy.
@@ -36,27 +37,33 @@ def can_share_a_port() -> bool:
     return hasattr(socket, "SO_REUSEPORT") and hasattr(os, "fork")
 
 
-def open_listeners(host: str, port: int, count: int) -> list[socket.socket]:
-    """Return `count` sockets that listen on one port; port 0 is a free one. Raises OSError."""
-    first = open_listener(host, port)
+def open_listeners(host: str | None, port: int, count: int) -> list[list[socket.socket]]:
+    """Return the sockets of each of `count` workers, all on one port; port 0 is a free one.
+
+    Without a `host` that is one for IPv4, and one for IPv6 where there is such a thing. Raises
+    OSError.
+    """
+    first = open_both(port) if host is None else [open_listener(host, port)]
     if count == 1:
         return [first]
-    # A port can be shared with strangers too. That the first socket got it alone shows that nobody
+    # A port can be shared with strangers too. That the first sockets got it alone shows that nobody
     # else has it.
-    address = first.getsockname()[:2]
-    first.close()
-    listeners: list[socket.socket] = []
+    addresses = [listener.getsockname()[:2] for listener in first]
+    _close(first)
+    listeners: list[list[socket.socket]] = []
     try:
         for _ in range(count):
-            listeners.append(open_listener(*address, shared=True))
+            listeners.append([])
+            for address in addresses:
+                listeners[-1].append(open_listener(*address, shared=True))
     except OSError:
-        _close(listeners)
+        _close(chain.from_iterable(listeners))
         raise
     return listeners
 
 
 class Supervisor:
-    """Runs `work` in a process for each listener, until a signal comes.
+    """Runs `work` in a process for each set of listeners, until a signal comes.
 
     The processes are made by os.fork. The supervisor has no threads that a fork would lose, a fork
     starts in a millisecond with all settings as they are, and takes the listening socket along;
@@ -64,9 +71,11 @@ class Supervisor:
     """
 
     def __init__(
-        self, listeners: list[socket.socket], work: Callable[[int, socket.socket, int], None]
+        self,
+        listeners: list[list[socket.socket]],
+        work: Callable[[int, list[socket.socket], int], None],
     ) -> None:
-        """`work(number, listener, parent_alive_fd)`, with numbers from 1, serves until SIGTERM.
+        """`work(number, listeners, parent_alive_fd)`, with numbers from 1, serves until SIGTERM.
 
         Or until the descriptor `parent_alive_fd` can be read: then the supervisor is gone.
         """
@@ -94,7 +103,7 @@ class Supervisor:
         finally:
             os.close(self._parent_alive_reader)
             os.close(self._parent_alive_writer)
-            _close(self._listeners)
+            _close(chain.from_iterable(self._listeners))
         return 0 if self._signals_obeyed == 1 else 1
 
     def _keep_running(self) -> None:
@@ -210,6 +219,6 @@ def _cause(status: int) -> str:
     return signal.Signals(-code).name if code < 0 else f"exit status {code}"
 
 
-def _close(listeners: list[socket.socket]) -> None:
+def _close(listeners: Iterable[socket.socket]) -> None:
     for listener in listeners:
         listener.close()

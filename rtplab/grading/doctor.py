@@ -1,0 +1,113 @@
+"""Changes one thing at a time until a submission works, and says which thing that was.
+
+There are two uses. The *ladder* finds the form of requests or replies that a submission
+understands: it then is that submission's form, so that a wrong space costs its own points and
+nothing else. The *doctor* answers "why does my client show nothing?".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from rtplab.grading.model.checks import Diagnosis, Outcome, Result
+from rtplab.grading.model.recording import Recording
+from rtplab.grading.record import trials
+from rtplab.grading.record.run import Scenario
+
+Facts = Mapping[str, Any]
+Try = Callable[[str, Scenario, Facts], Recording]
+"""Runs a scenario of this name with these facts."""
+
+
+@dataclass(frozen=True)
+class Factor:
+    """One thing that can be otherwise."""
+
+    when: str
+    """As in "it plays when ..."."""
+    facts: Facts
+    but: str
+    """What the assignment says about it."""
+
+
+REPLIES: tuple[Factor, ...] = (
+    Factor("a reply ends with a blank line", {"reply": "lf-blank"}, "The given server sends none."),
+    Factor("each line of a reply ends with LF", {"reply": "lf-ended"}, "The last one has no end."),
+    Factor("lines end with CR LF", {"reply": "java"}, "The Python handout has LF alone."),
+    Factor(
+        "lines end with CR LF, and a blank line follows",
+        {"reply": "crlf-blank"},
+        "So RFC 2326 has it, and the given server does not.",
+    ),
+)
+REQUESTS: tuple[Factor, ...] = (
+    Factor("each line of a request ends with LF", {"form": "lf-ended"}, "The last has no end."),
+    Factor(
+        "a request ends with a blank line", {"form": "lf-blank"}, "The given client sends none."
+    ),
+    Factor("lines end with CR LF", {"form": "java"}, "The Python handout has LF alone."),
+    Factor(
+        "lines end with CR LF, and a blank line follows",
+        {"form": "crlf-blank"},
+        "So RFC 2326 has it, and the given client does not.",
+    ),
+    Factor(
+        "there is no space after client_port=",
+        {"form": "no-space"},
+        "The given server takes the fourth word of the line.",
+    ),
+    Factor(
+        "Transport is that of RFC 2326 (RTP/AVP)",
+        {"form": "rtp-avp"},
+        "The assignment has RTP/UDP.",
+    ),
+)
+PICTURES: tuple[Factor, ...] = (
+    Factor("the marker is 1", {"marker": 1}, "The assignment sets it to 0."),
+    Factor(
+        "frames are smaller than 1,400 bytes",
+        {"small": True},
+        "Frames of the lab's movie have up to 14,500: receive as many, in one datagram.",
+    ),
+    Factor("the session id is 123456", {"session": "123456"}, "It may be any number."),
+    *REPLIES[:3],
+)
+"""At most six, for they take three seconds each."""
+
+
+def ladder(scenario: str, first: Recording, attempt: Try) -> Facts:
+    """The facts with which a submission understands us, if it does not as we began."""
+    if scenario == "server.session" and first.of("tcp.listening"):
+        factors, trial, works = REQUESTS, trials.server_trial, trials.has_answered
+    elif scenario == "client.session" and b"SETUP" in first.received():
+        factors, trial, works = REPLIES, trials.client_trial, trials.has_asked_to_play
+    else:
+        return {}
+    return {} if works(first) else _first_that_helps(factors, trial, works, attempt)[0]
+
+
+def diagnoses(results: Mapping[str, Result], attempt: Try) -> list[Diagnosis]:
+    """What helps where nothing is shown. Only when that check has failed itself."""
+    shows = results.get("client.shows")
+    if shows is None or shows.verdict.outcome is not Outcome.FAILED:
+        return []
+    _, factor, tried = _first_that_helps(PICTURES, trials.client_trial, trials.is_shown, attempt)
+    if factor is None:
+        sentence = "None of these changes made it play."
+    else:
+        sentence = f"It plays when {factor.when}. {factor.but}"
+    return [Diagnosis("client.shows", sentence, tried)]
+
+
+def _first_that_helps(
+    factors: Iterable[Factor], scenario: Scenario, works: Callable[[Recording], bool], attempt: Try
+) -> tuple[Facts, Factor | None, tuple[str, ...]]:
+    """The first change with which it works, and all that were tried."""
+    tried: list[str] = []
+    for factor in factors:
+        tried.append(factor.when)
+        if works(attempt("trial", scenario, factor.facts)):
+            return factor.facts, factor, tuple(tried)
+    return {}, None, tuple(tried)

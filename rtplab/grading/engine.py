@@ -1,0 +1,169 @@
+"""Has the scenarios run that checks need, judges them in order, and says what blocks what."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from rtplab.grading.capture import write_capture
+from rtplab.grading.model.checks import Check, Diagnosis, Outcome, Result, Verdict, not_checked
+from rtplab.grading.model.editions import Edition
+from rtplab.grading.model.recording import Recording, read, write
+
+_STOPS = (Outcome.FAILED, Outcome.BLOCKED, Outcome.FAULT)
+SUFFIX = ".jsonl"
+
+
+class Source:
+    """Where recordings come from."""
+
+    def record(self, scenario: str) -> Recording:
+        """Run it, once more if it has been run before."""
+        raise NotImplementedError
+
+    can_record_again = True
+
+
+class Kept(Source):
+    """Recordings that were kept in a folder: nothing is run."""
+
+    can_record_again = False
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def record(self, scenario: str) -> Recording:
+        path = self._folder / f"{scenario}{SUFFIX}"
+        try:
+            return read(path)
+        except FileNotFoundError:
+            return Recording(scenario, "", {"unable": f"No recording {path.name} was kept."})
+        except (OSError, ValueError) as error:
+            return Recording(scenario, "", {"unable": f"{path.name} can't be read: {error}."})
+
+
+def with_needed(wanted: Iterable[str], checks: Sequence[Check]) -> set[str]:
+    """These checks and all on which they depend."""
+    by_id = {check.id: check for check in checks}
+    found: set[str] = set()
+    waiting = list(wanted)
+    while waiting:
+        check = waiting.pop()
+        if check not in found:
+            found.add(check)
+            waiting.extend(by_id[check].needs)
+    return found
+
+
+def points_of(check: Check, edition: Edition) -> float:
+    """What it is worth in this edition."""
+    return float(edition.points.get(check.id, check.points))
+
+
+@dataclass
+class Engine:
+    """One grading of one submission."""
+
+    source: Source
+    edition: Edition
+    checks: Sequence[Check]
+    """In the order in which they are judged; what a check needs comes before it."""
+    kept: Path | None = None
+    missing: Callable[[Check], str] = lambda check: ""
+    """A sentence on why the submission has no such part, or ""."""
+    diagnose: Callable[[Mapping[str, Result]], Sequence[Diagnosis]] = lambda results: ()
+    on_start: Callable[[str], None] = lambda scenario: None
+    on_result: Callable[[Result], None] = lambda result: None
+    recordings: dict[str, Recording] = field(default_factory=dict)
+    results: dict[str, Result] = field(default_factory=dict)
+    diagnoses: tuple[Diagnosis, ...] = ()
+    _again: dict[str, Recording] = field(default_factory=dict)
+    """Second runs, by scenario."""
+
+    def run(self) -> tuple[Result, ...]:
+        """Judge all of them. A failure of ours is a verdict, too."""
+        for check in self.checks:
+            result = self._result(check, self._verdict(check))
+            self.results[check.id] = result
+            self.on_result(result)
+        self.diagnoses = tuple(self.diagnose(self.results))
+        return tuple(self.results.values())
+
+    def _verdict(self, check: Check) -> Verdict:
+        if why := self.missing(check):
+            return not_checked(why)
+        for needed in check.needs:
+            other = self.results.get(needed)
+            if other is not None and other.verdict.outcome in _STOPS:
+                cause = other.verdict.blocked_by or needed
+                return Verdict(Outcome.BLOCKED, blocked_by=cause)
+        for scenario in check.scenarios:
+            if scenario not in self.recordings:
+                self._record(scenario)
+        verdict = self._judged(check)
+        if verdict.outcome is Outcome.FAILED and check.timing and self.source.can_record_again:
+            return self._second_try(check, verdict)
+        return verdict
+
+    def _record(self, scenario: str) -> None:
+        self.on_start(scenario)
+        recording = self.source.record(scenario)
+        if recording.fault and self.source.can_record_again:
+            recording = self.source.record(scenario)
+        self._keep(recording)
+
+    def _keep(self, recording: Recording) -> None:
+        self.recordings[recording.scenario] = recording
+        if self.kept:
+            write(recording, self.kept / f"{recording.scenario}{SUFFIX}")
+
+    def _judged(self, check: Check) -> Verdict:
+        for scenario in check.scenarios:
+            recording = self.recordings[scenario]
+            if recording.unable:
+                return not_checked(recording.unable)
+            if recording.fault:
+                return Verdict(Outcome.FAULT, sentence=f"The grader failed: {recording.fault}.")
+        try:
+            return check.judge(self.recordings, self.edition)
+        except Exception as error:  # a judge that dies is no verdict on anybody's work
+            text = f"The grader failed to judge this: {type(error).__name__}: {error}."
+            return Verdict(Outcome.FAULT, sentence=text)
+
+    def _second_try(self, check: Check, first: Verdict) -> Verdict:
+        """Judge a run on fresh processes, for a machine may be busy once."""
+        before = {scenario: self.recordings[scenario] for scenario in check.scenarios}
+        for scenario in check.scenarios:
+            if scenario not in self._again:
+                self.on_start(scenario)
+                self._again[scenario] = self.source.record(scenario)
+            self.recordings[scenario] = self._again[scenario]
+        second = self._judged(check)
+        adopted = self._again if second.outcome is Outcome.PASSED else before
+        for scenario in check.scenarios:
+            self._keep(adopted[scenario])
+        return second if second.outcome is Outcome.PASSED else first
+
+    def _result(self, check: Check, verdict: Verdict) -> Result:
+        maximum = points_of(check, self.edition)
+        share = min(1.0, max(0.0, verdict.share))
+        if verdict.outcome is Outcome.FAILED and check.id in self.edition.advice:
+            verdict = replace(verdict, advice=self.edition.advice[check.id])
+        points = round(maximum * share, 2)
+        result = Result(check, verdict, points, maximum)
+        if self.kept and verdict.outcome is Outcome.FAILED:
+            result = replace(result, kept=self._evidence(check, self.kept))
+        return result
+
+    def _evidence(self, check: Check, folder: Path) -> tuple[str, ...]:
+        """Files that show why a check failed."""
+        files = []
+        for scenario in check.scenarios:
+            capture = folder / f"{check.id}.pcap"
+            if write_capture(self.recordings[scenario], capture):
+                files.append(str(capture))
+            picture = folder / f"{scenario}.png"
+            if picture.exists():
+                files.append(str(picture))
+        return tuple(files)

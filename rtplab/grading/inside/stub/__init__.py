@@ -1,0 +1,1 @@
+"""On the path of a submission's client where there is no screen."""

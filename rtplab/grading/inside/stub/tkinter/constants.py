@@ -1,0 +1,3 @@
+"""The constants, which the package has."""
+
+from tkinter import *  # noqa: F403

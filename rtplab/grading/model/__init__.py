@@ -1,0 +1,1 @@
+"""What the grader's parts share: recordings, checks, editions and grades. No socket, no process."""

@@ -1,0 +1,1 @@
+"""All input and output of the grader: processes, sockets, the screen, and the scenarios."""

@@ -1,0 +1,190 @@
+"""What holds a submission in, as far as this machine grants it: user, network, limits."""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import socket
+import struct
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+LAUNCHER = Path(__file__).with_name("launcher.py")
+OWN_UID = 61_184
+"""Of the range that systemd gives to users made for one service: nobody's."""
+LIMITS = {
+    "CPU": 60,  # seconds
+    "FSIZE": 64 << 20,  # bytes of a file: more than any cache of pictures
+    "NOFILE": 512,
+    "CORE": 0,
+    "AS": 4 << 30,  # bytes; Tk and Pillow map a few hundred megabytes
+}
+PROCESSES = 256  # of a user of its own
+TRIAL = 10.0  # seconds for a Python to start
+
+_CLONE_NEWUSER, _CLONE_NEWNET = 0x10000000, 0x40000000
+_PR_SET_DUMPABLE, _PR_SET_CHILD_SUBREAPER = 4, 36
+_SIOCSIFFLAGS, _IFF_UP, _IFF_RUNNING = 0x8914, 0x1, 0x40
+
+
+@dataclass(frozen=True)
+class Shields:
+    """Those that are up."""
+
+    limits: bool = False
+    uid: int | None = None
+    network: bool = False
+    processes: bool = False
+    files: bool = False
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """For the report."""
+        names = []
+        if self.limits:
+            names += ["limits", "no new privileges"]
+        if self.uid is not None:
+            names.append("own user")
+        if self.processes:
+            names.append("own processes")
+        if self.files:
+            names.append("own folder")
+        if self.network:
+            names.append("own network")
+        return tuple(names)
+
+    def launch(self, command: Sequence[str]) -> list[str]:
+        """The command that runs another behind these shields."""
+        if not self.limits:
+            return list(command)
+        limits = json.dumps(self.limited())
+        return [sys.executable, "-I", "-S", str(LAUNCHER), limits, *command]
+
+    def limited(self) -> dict[str, Any]:
+        """What the launcher is to do."""
+        processes = {} if self.uid is None else {"NPROC": PROCESSES}
+        asked = {"processes": self.processes, "files": self.files}
+        own = [name for name, is_own in asked.items() if is_own]
+        return {**LIMITS, **processes, "uid": self.uid, "own": own}
+
+
+def raise_shields(python: str, own_network: bool) -> Shields:
+    """Find out what can be had. With `own_network` this whole process moves into one of its own.
+
+    That is for a program, before it has threads; a test in the same process would move, too.
+    """
+    if os.name != "posix":
+        return Shields()
+    if sys.platform == "linux":
+        _prctl(_PR_SET_DUMPABLE, 0 if os.geteuid() == 0 else 1)
+        _prctl(_PR_SET_CHILD_SUBREAPER, 1)
+    uid = OWN_UID if os.geteuid() == 0 and _can_run_as(OWN_UID, python) else None
+    if sys.platform != "linux":
+        return Shields(True, uid)
+    network = own_network and _leave_network()
+    shields = Shields(True, uid, network, processes=True, files=True)
+    if _holds(shields, python):
+        return shields
+    shields = replace(shields, files=False)
+    return shields if _holds(shields, python) else replace(shields, processes=False)
+
+
+_TRIAL = """
+import os, sys
+outside, inside, files, processes = sys.argv[1:]
+open(inside, "w").close()
+try:
+    open(outside, "w").close()
+except OSError:
+    files = ""
+sys.exit(bool(files) or bool(processes) and os.getpid() != 2)
+"""
+
+
+def _holds(shields: Shields, python: str) -> bool:
+    """Whether a program can have these, and is held in by them."""
+    with tempfile.TemporaryDirectory(prefix="grade-trial-") as top:
+        folder = Path(top, "inside")
+        folder.mkdir()
+        if shields.uid is not None:
+            os.chown(top, shields.uid, shields.uid)
+            os.chown(folder, shields.uid, shields.uid)
+        command = shields.launch(
+            [
+                python,
+                "-I",
+                "-c",
+                _TRIAL,
+                str(Path(top, "outside")),
+                str(folder / "inside"),
+                "files" if shields.files else "",
+                "processes" if shields.processes else "",
+            ]
+        )
+        try:
+            trial = subprocess.run(
+                command, cwd=folder, stdin=subprocess.DEVNULL, capture_output=True, timeout=TRIAL
+            )
+        except (OSError, subprocess.SubprocessError):
+            return False
+    return trial.returncode == 0
+
+
+def _prctl(option: int, value: int) -> None:
+    ctypes.CDLL(None).prctl(option, value, 0, 0, 0)
+
+
+def _can_run_as(uid: int, python: str) -> bool:
+    """Whether that user can read and run this Python, with all that a submission imports."""
+    command = [python, "-I", "-c", "import os, socket, threading"]
+    try:
+        trial = subprocess.run(
+            command,
+            user=uid,
+            group=uid,
+            extra_groups=[],
+            cwd="/",
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=TRIAL,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return False
+    return trial.returncode == 0
+
+
+def _leave_network() -> bool:
+    """Move this process into a network of its own, with nothing but a loopback interface."""
+    if threading.active_count() > 1:
+        return False
+    libc = ctypes.CDLL(None, use_errno=True)
+    uid, gid = os.geteuid(), os.getegid()
+    if uid == 0:
+        if libc.unshare(_CLONE_NEWNET) != 0:
+            return False
+    else:
+        if libc.unshare(_CLONE_NEWUSER | _CLONE_NEWNET) != 0:
+            return False
+        for name, line in (("setgroups", "deny"), ("uid_map", f"{uid} {uid} 1")):
+            Path(f"/proc/self/{name}").write_text(line)
+        Path("/proc/self/gid_map").write_text(f"{gid} {gid} 1")
+    return _raise_loopback()
+
+
+def _raise_loopback() -> bool:
+    import fcntl
+
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
+        request = struct.pack("16sh14x", b"lo", _IFF_UP | _IFF_RUNNING)
+        try:
+            fcntl.ioctl(any_socket, _SIOCSIFFLAGS, request)
+        except OSError:
+            return False
+    return True

@@ -1,0 +1,1 @@
+"""Movies are made of anything: videos, animations, pictures."""

@@ -1,0 +1,38 @@
+"""From pictures that are shown for so long each to pictures at an even rate."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from fractions import Fraction
+from typing import TypeVar
+
+from rtplab.importing.wanted import Wanted
+
+_T = TypeVar("_T")
+
+
+def sampled(
+    shown: Iterable[tuple[Fraction, _T]],
+    rate: Fraction,
+    wanted: Wanted,
+    slack: Fraction = Fraction(0),
+) -> Iterator[_T]:
+    """Give what is shown at each beat of `rate`, of pictures with the second at which they end.
+
+    These seconds may be as much as `slack` too late: some files round them.
+    """
+    beats = 0
+    for end, picture in shown:
+        while wanted.start + beats / rate + slack < end:
+            if wanted.duration is not None and beats / rate >= wanted.duration:
+                return
+            yield picture
+            beats += 1
+
+
+def expected(seconds: Fraction, rate: Fraction, wanted: Wanted) -> int:
+    """Return how many pictures at `rate` there are in so many seconds of the source."""
+    seconds = max(Fraction(0), seconds - wanted.start)
+    if wanted.duration is not None:
+        seconds = min(seconds, wanted.duration)
+    return -int(-seconds * rate // 1)

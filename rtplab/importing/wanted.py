@@ -1,0 +1,28 @@
+"""What the user wants of an import, and what can go wrong with it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+
+from rtplab.protocol.errors import RtpLabError
+
+
+class ImportingError(RtpLabError):
+    """One plain sentence: why no movie can be made of a file, and what to do."""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What the command line asks for.
+
+    `size` is in pixels, `max_frame` in bytes (0: no bound), `start` and `duration` in seconds;
+    None leaves each as the source has it, and `quality` (1 to 95) as it seems best.
+    """
+
+    fps: Fraction | None = None
+    size: tuple[int, int] | None = None
+    quality: int | None = None
+    max_frame: int = 14_500
+    start: Fraction = Fraction(0)
+    duration: Fraction | None = None

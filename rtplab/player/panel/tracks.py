@@ -1,0 +1,66 @@
+"""What the positions of the network sliders mean. Needs no Tk."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+_PER_DECADE = 20  # steps of the rate limit from 100 kbit/s to 1 Mbit/s, and so on
+_LOWEST_RATE = 1e5  # bits a second
+_RATE_STEPS = 3 * _PER_DECADE  # to 100 Mbit/s; one more is no limit
+
+
+@dataclass(frozen=True)
+class Track:
+    """A slider for one of the Conditions, whose positions are in `unit`."""
+
+    name: str  # in Conditions
+    label: str
+    largest: float  # position
+    step: float
+    unit: str
+    per: float  # units in 1 of Conditions
+
+    def position_of(self, value: float) -> float:
+        """Where the knob is for a value of Conditions."""
+        return value * self.per
+
+    def value_at(self, position: float) -> float:
+        """The value of Conditions where the knob is, in whole steps."""
+        return round(position / self.step) * self.step / self.per
+
+    def text(self, value: float) -> str:
+        """What stands beside the slider for a value of Conditions."""
+        return f"{value * self.per:.4g} {self.unit}"
+
+
+class RateTrack(Track):
+    """From 100 kbit/s to 100 Mbit/s, each step a tenth more; at the far end there is no limit."""
+
+    def __init__(self) -> None:
+        super().__init__("rate", "Rate limit", _RATE_STEPS + 1, 1, "bit/s", 1)
+
+    def position_of(self, value: float) -> float:
+        if not value:
+            return self.largest
+        return min(max(_PER_DECADE * math.log10(value / _LOWEST_RATE), 0.0), _RATE_STEPS)
+
+    def value_at(self, position: float) -> float:
+        if round(position) > _RATE_STEPS:
+            return 0.0
+        return float(f"{_LOWEST_RATE * 10 ** (round(position) / _PER_DECADE):.2g}")
+
+    def text(self, value: float) -> str:
+        if not value:
+            return "no limit"
+        return f"{value / 1e6:.4g} Mbit/s" if value >= 1e6 else f"{value / 1e3:.4g} kbit/s"
+
+
+TRACKS = (
+    Track("loss", "Loss", 50, 1, "%", 100),
+    Track("delay", "Delay", 500, 5, "ms", 1000),
+    Track("jitter", "Jitter", 200, 2, "ms", 1000),
+    Track("reorder", "Reordering", 50, 1, "%", 100),
+    Track("duplicate", "Duplicates", 50, 1, "%", 100),
+    RateTrack(),
+)

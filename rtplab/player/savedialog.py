@@ -1,0 +1,99 @@
+"""Asks where to save: a name, and a folder to walk through."""
+
+from __future__ import annotations
+
+import tkinter as tk
+from collections.abc import Callable
+from pathlib import Path
+from tkinter import ttk
+
+from rtplab.player.dialogs import Choices, Dialog
+
+_ROWS = 9
+MAX_ENTRIES = 2000  # of a folder that are shown: more take too long, and nobody looks through them
+
+
+class SaveDialog(Dialog):
+    """Shows folders and the files of one suffix. To replace a file takes a second press."""
+
+    def __init__(
+        self, parent: tk.Misc, title: str, path: Path, chosen: Callable[[Path], None]
+    ) -> None:
+        """`path` is what is offered; `chosen` is called with what has been chosen."""
+        super().__init__(parent, title)
+        self._chosen = chosen
+        self._folder = path.parent
+        self._suffix = path.suffix
+        self._may_replace: Path | None = None
+        px = self.theme.px
+        self.where = ttk.Label(self.body, style="Bold.TLabel", wraplength=px(380))
+        self.where.grid(row=0, column=0, columnspan=2, sticky="w", pady=(0, px(8)))
+        self._add_list()
+        self.name = self.add_entry(2, "Name")
+        self.name.insert(0, path.name)
+        self.add_end(3, "Save")
+        self._enter(self._folder)
+        self.show(self.name)
+        self.name.selection_range(0, len(path.stem))
+
+    def _add_list(self) -> None:
+        px = self.theme.px
+        frame = ttk.Frame(self.body)
+        frame.grid(row=1, column=0, columnspan=2, sticky="ew", pady=(0, px(8)))
+        self.list = Choices(frame, _ROWS)
+        bar = ttk.Scrollbar(frame, command=self.list.yview)
+        self.list.configure(yscrollcommand=bar.set)
+        bar.pack(side="right", fill="y")
+        self.list.pack(side="left", fill="both", expand=True)
+        self.list.bind("<<TreeviewSelect>>", self._selected)
+        self.list.bind("<Double-Button-1>", lambda event: self._enter_selected())
+        self.list.bind("<Return>", self._pressed_return)
+
+    def _enter(self, folder: Path) -> None:
+        """Show what is in a folder, if it can be read."""
+        try:
+            entries = sorted(folder.iterdir(), key=lambda path: path.name.casefold())
+            folders = [path for path in entries if path.is_dir() and path.name[0] != "."]
+        except OSError as error:
+            self.show_error(f"{folder} can't be read ({error.strerror}).")
+            return
+        files = [path for path in entries if path.suffix == self._suffix and path.is_file()]
+        self._folder = folder
+        self.where.configure(text=str(folder))
+        self.list.delete(*self.list.get_children())
+        for path in [folder.parent, *folders, *files][:MAX_ENTRIES]:
+            is_parent = path == folder.parent
+            text = "‹ up" if is_parent else path.name + "/" * (path in folders)
+            self.list.insert("", "end", iid=str(path), text=text)
+
+    def _selected(self, event: tk.Event[tk.Misc]) -> None:
+        for path in map(Path, self.list.selection()):
+            if path.suffix == self._suffix and not path.is_dir():
+                self.name.delete(0, "end")
+                self.name.insert(0, path.name)
+
+    def _pressed_return(self, event: tk.Event[tk.Misc]) -> str:
+        self._enter_selected()
+        return "break"  # the dialog would accept
+
+    def _enter_selected(self) -> None:
+        for path in map(Path, self.list.selection()):
+            self._enter(path) if path.is_dir() else self.accept()
+
+    def accept(self) -> None:
+        """Save there, unless there is a file that nobody has said may go."""
+        name = self.name.get().strip()
+        if not name:
+            self.show_error("Give the file a name.")
+            return
+        path = self._folder / Path(name).expanduser()
+        if path.is_dir():
+            self._enter(path)
+            return
+        path = path if path.suffix else path.with_name(path.name + self._suffix)
+        if path.exists() and path != self._may_replace:
+            self._may_replace = path
+            self.show_error(f"There is a file {path.name} already: press Save again to replace it.")
+            return
+        self.window.destroy()
+        self._chosen(path)

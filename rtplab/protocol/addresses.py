@@ -1,0 +1,30 @@
+"""Addresses of sockets as hosts and back, with the interface of those that are good on one link.
+
+An address such as fe80::1 says nothing of where it is (RFC 4007): sockets have the number of the
+interface beside it, and in a host it stands behind a "%":
+
+    ("fe80::1", 5678, 0, 3)  <->  "fe80::1%3", 5678
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+SocketAddress = tuple[str, int] | tuple[str, int, int, int]
+
+
+def host_of(address: tuple[Any, ...]) -> str:
+    """Return the host of a socket's address, and its interface if it has one."""
+    host = without_interface(str(address[0]))
+    return f"{host}%{address[3]}" if len(address) == 4 and address[3] else host
+
+
+def without_interface(host: str) -> str:
+    """Return what others call this host."""
+    return host.partition("%")[0]
+
+
+def socket_address(host: str, port: int) -> SocketAddress:
+    """Return what a socket takes for a host that `host_of` has given, or for a name."""
+    name, _, interface = host.partition("%")
+    return (name, port, 0, int(interface)) if interface.isdecimal() else (host, port)

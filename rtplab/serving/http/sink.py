@@ -1,0 +1,115 @@
+"""Pictures into an HTTP connection: one after the other, each in the place of the last.
+
+--BOUNDARY
+Content-Type: image/jpeg
+Content-Length: 8312
+
+(the JPEG)
+"""
+
+from __future__ import annotations
+
+import selectors
+import socket
+from contextlib import suppress
+
+from rtplab.serving.admission.limits import Limits
+from rtplab.serving.media.payloads import MAX_LAB_FRAME
+from rtplab.serving.rtp.datagrams import PacketParts
+from rtplab.serving.rtp.sinks import MAX_BURST, NotSent, ViewerGone
+from rtplab.serving.rtsp.wire import Wire
+
+BOUNDARY = "frame"
+CONTENT_TYPE = f"multipart/x-mixed-replace; boundary={BOUNDARY}"
+WAKE_SIZE = 16  # bytes: more than there are calls to wake up before they are heard
+_MARKER = 0x80  # in the second byte of an RTP header: the last packet of its frame
+
+
+class HttpSink:
+    """Sends the pictures of a stream of whole JPEGs, without their RTP headers. It is a Sink."""
+
+    max_burst = MAX_BURST
+    max_payload = MAX_LAB_FRAME
+    is_lossy = False
+    report_socket: socket.socket | None = None
+
+    def __init__(self, wire: Wire) -> None:
+        self._wire = wire
+        self._pieces: list[bytes] = []  # of a picture that is not whole yet
+        self.not_sent = NotSent()
+
+    def send(self, packets: list[PacketParts]) -> None:
+        """Send a picture whole, or drop it if too much waits. Raises ViewerGone."""
+        self._pieces += [payload for _, payload in packets]
+        if not packets or not packets[-1][0][1] & _MARKER:
+            return
+        pieces, self._pieces = self._pieces, []
+        size = sum(map(len, pieces))
+        head = f"Content-Type: image/jpeg\r\nContent-Length: {size}\r\n\r\n".encode()
+        # A browser shows a picture when it sees the next boundary, so that one goes with it.
+        try:
+            part = b"".join([head, *pieces, f"\r\n--{BOUNDARY}\r\n".encode()])
+            if not self._wire.offer(part):
+                frames, dropped, payload = self.not_sent
+                self.not_sent = NotSent(frames + 1, dropped + len(pieces), payload + size)
+        except OSError as error:
+            raise ViewerGone(f"its connection is lost: {error.strerror or error}") from error
+
+    def send_report(self, report: bytes) -> None:
+        """There is no RTCP here."""
+
+    def receive_report(self) -> bytes:
+        """There is no RTCP here."""
+        return b""
+
+    def close(self) -> None:
+        """Nothing to free: the connection has an owner of its own."""
+
+
+class HttpOutlet:
+    """An HTTP connection whose request has been read: what other threads send goes out by it."""
+
+    def __init__(self, connection: socket.socket, limits: Limits) -> None:
+        """Take over the socket, but for closing it. Raises OSError."""
+        connection.setblocking(False)
+        self.wire = Wire(connection, None, limits)
+        self._reader, writer = socket.socketpair()
+        self._reader.setblocking(False)
+        writer.setblocking(False)
+        self.wire.waker = writer
+        self._has_ended = False
+
+    def send_until_hang_up(self) -> None:
+        """Send what waits whenever there is room, until either side hangs up or `end` is called."""
+        connection = self.wire.socket
+        with selectors.DefaultSelector() as selector:
+            selector.register(self._reader, selectors.EVENT_READ)
+            events = selectors.EVENT_READ
+            selector.register(connection, events)
+            while True:
+                wanted = selectors.EVENT_READ
+                wanted |= selectors.EVENT_WRITE if self.wire.wake_for_room() else 0
+                if wanted != events:
+                    events = wanted
+                    selector.modify(connection, events)
+                for key, ready in selector.select():
+                    if key.fileobj is self._reader:
+                        self._reader.recv(WAKE_SIZE)
+                    elif ready & selectors.EVENT_READ and self.wire.receive() is None:
+                        return
+                is_empty = self.wire.flush()
+                if self._has_ended and is_empty:
+                    return
+
+    def end(self) -> None:
+        """Have `send_until_hang_up` return once all is sent. From any thread."""
+        self._has_ended = True
+        if self.wire.waker is not None:
+            with suppress(OSError):
+                self.wire.waker.send(b"x")
+
+    def close(self) -> None:
+        """Free what is not the connection itself."""
+        self._reader.close()
+        if self.wire.waker is not None:
+            self.wire.waker.close()

@@ -1,0 +1,258 @@
+"""Reads the frames of one movie ahead of its viewers, so that nobody else waits for its disk.
+
+The pacer sends for all sessions. A disk that has to start up, or a server of files that does not
+answer, takes seconds for a read. So a thread for each movie that is played reads what its viewers
+are about to need, and the pacer only looks whether it is there.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+from collections import OrderedDict, deque
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from enum import Enum, auto
+from typing import NamedTuple
+
+from rtplab.clock import steady
+from rtplab.movies.movie import Movie
+from rtplab.protocol.errors import RtpLabError
+from rtplab.protocol.rtsp.messages import printable
+from rtplab.serving.media.framecache import FrameCache
+from rtplab.serving.media.payloads import Media
+
+# Bytes that are read at once, if as many are wanted: a slow disk takes its time for each read, not
+# for each byte. Much more would keep the viewers of the same movie waiting for each other.
+READ_SIZE = 256 << 10
+
+# Seconds without anything to read after which the thread ends. It is started again when needed.
+IDLE_SECONDS = 10.0
+
+logger = logging.getLogger("rtplab.media")
+
+
+class Wish(NamedTuple):
+    """The frames that a viewer is about to need, in a size of payloads in bytes.
+
+    The first of them is due at `due`, in seconds of `clock.steady`, each other one `interval`
+    seconds after the one before.
+    """
+
+    media: Media
+    size: int
+    numbers: Sequence[int]
+    due: float
+    interval: float
+
+    def in_time(self, moment: float) -> Sequence[int]:
+        """Return the frames that are due after this moment; at least the last one."""
+        gone = int(max(0.0, moment - self.due) / self.interval)
+        return self.numbers[min(gone, len(self.numbers) - 1) :]
+
+
+class _Left(Enum):
+    """What is left of a wish."""
+
+    NOTHING = auto()
+    MORE_TO_READ = auto()
+    TO_BE_CONVERTED = auto()  # and nothing else
+
+
+class FrameReader:
+    """Fulfils the wishes of one movie's viewers, a read for each in turn, in a thread of its own.
+
+    `serial` is the movie's in the cache.
+    """
+
+    def __init__(self, movie: Movie, serial: int, cache: FrameCache) -> None:
+        self.serial = serial
+        self.movie_name = printable(os.path.basename(movie.path), 80)  # in the log
+        self._movie = movie
+        self._cache = cache
+        self._failures: dict[int, str] = {}  # what is wrong with frames that can't be had
+        self._read_time = 0.0  # seconds that the last read has taken
+        self._denial_reported = False
+        # Guards what follows. The pacer takes it if something is missing: nothing blocks under it.
+        self._changed = threading.Condition()
+        self._wishes: OrderedDict[Hashable, Wish] = OrderedDict()  # by viewer, the next one first
+        self._unconverted: dict[Hashable, Wish] = {}  # these wait for the converter
+        self._conversions = 0  # that we have been told of
+        self._served: Hashable = None  # whose wish is being fulfilled, unless it is forgotten
+        self._waiting = 0  # threads in wait_for
+        self._thread: threading.Thread | None = None
+        self._stopped = False
+
+    # ------------------------------------------------------------------ for the viewers
+
+    def want(self, viewer: Hashable, wish: Wish) -> None:
+        """Have these frames read, and no longer those that this viewer has wanted before.
+
+        Where the system grants no thread, whoever asks next tries again.
+        """
+        with self._changed:
+            if self._stopped:
+                return
+            self._unconverted.pop(viewer, None)
+            self._wishes[viewer] = wish
+            if self._thread is None:
+                self._start()
+            else:
+                self._changed.notify_all()
+
+    def forget(self, viewer: Hashable) -> None:
+        """Read nothing more for a viewer."""
+        with self._changed:
+            self._wishes.pop(viewer, None)
+            self._unconverted.pop(viewer, None)
+            if self._served is viewer:
+                self._served = None
+
+    @property
+    def can_read(self) -> bool:
+        """Tell if there is a thread, or none was needed."""
+        return self._thread is not None or not self._wishes
+
+    def failure(self, number: int) -> str:
+        """Return why a frame can't be had; "" if it isn't known that it can't."""
+        return self._failures.get(number, "")
+
+    def retry(self) -> None:
+        """Forget that frames could not be had."""
+        self._failures.clear()
+
+    def wait_for(self, is_there: Callable[[], object], timeout: float) -> None:
+        """Wait until a frame that is read makes it so, for `timeout` seconds at most."""
+        with self._changed:
+            self._waiting += 1
+            try:
+                self._changed.wait_for(
+                    lambda: self._stopped or self._thread is None or is_there(), timeout
+                )
+            finally:
+                self._waiting -= 1
+
+    def converted(self) -> None:
+        """Look again for frames that are to be converted first: another one has been."""
+        with self._changed:
+            self._conversions += 1
+            if self._unconverted:
+                self._wishes.update(self._unconverted)
+                self._unconverted.clear()
+                self._changed.notify_all()
+
+    # ------------------------------------------------------------------ the end
+
+    def stop(self) -> None:
+        """Have the thread end after the read under way. May be called twice."""
+        with self._changed:
+            self._stopped = True
+            self._wishes.clear()
+            self._unconverted.clear()
+            self._changed.notify_all()
+
+    def join(self, timeout: float) -> bool:
+        """Wait until the thread has ended; tell if it has."""
+        thread = self._thread
+        if thread is not None:
+            thread.join(timeout)
+        return thread is None or not thread.is_alive()
+
+    # ------------------------------------------------------------------ the thread
+
+    def _start(self) -> None:
+        # A daemon: a read that never returns must not keep the program alive.
+        thread = threading.Thread(target=self._run, name="reader", daemon=True)
+        try:
+            thread.start()
+        except RuntimeError as error:
+            if not self._denial_reported:
+                self._denial_reported = True
+                logger.warning("%s: no frame is read for now: %s", self.movie_name, str(error))
+        else:
+            self._thread = thread
+
+    def _run(self) -> None:
+        while (wish := self._next()) is not None:
+            conversions = self._conversions
+            left = self._fulfil(wish)
+            with self._changed:
+                viewer, self._served = self._served, None
+                if left is _Left.NOTHING or viewer is None or viewer in self._wishes:
+                    continue  # it is forgotten, or has another wish by now
+                if left is _Left.MORE_TO_READ or conversions != self._conversions:
+                    self._wishes[viewer] = wish  # behind the others
+                else:
+                    self._unconverted[viewer] = wish
+
+    def _next(self) -> Wish | None:
+        """Wait for the next wish; None if the thread is to end."""
+        with self._changed:
+            while not self._stopped:
+                if self._wishes:
+                    self._served, wish = self._wishes.popitem(last=False)
+                    return wish
+                if not self._changed.wait(IDLE_SECONDS) and not self._wishes:
+                    break
+            self._thread = None  # under the lock, so that whoever wants something starts another
+            self._changed.notify_all()
+            return None
+
+    def _fulfil(self, wish: Wish) -> _Left:
+        """Read the next few frames of a wish that are not there yet."""
+        numbers = wish.in_time(steady() + self._read_time)
+        missing = self._cache.missing(self.serial, numbers, wish.size)
+        wanted = deque(number for number in missing if number not in self._failures)
+        left = _Left.NOTHING
+        for _ in range(len(wanted)):
+            if not wish.media.is_converted(wanted[0]):
+                wanted.rotate(-1)
+            elif not self._settle(wish, wanted.popleft(), None):
+                left = _Left.TO_BE_CONVERTED
+        if not wanted:
+            return left
+        together = self._movie.close_together(list(wanted), READ_SIZE)
+        for number, frame in zip(together, self._read(together), strict=False):
+            wanted.popleft()
+            if not self._settle(wish, number, frame):
+                left = _Left.TO_BE_CONVERTED
+        return _Left.MORE_TO_READ if wanted else left
+
+    def _read(self, numbers: Sequence[int]) -> Iterator[memoryview | OSError]:
+        """Yield these frames by one read, or what is wrong with them; fewer if that fails."""
+        began = steady()
+        try:
+            frames = self._movie.frames_together(numbers)
+        except OSError as error:
+            if len(numbers) > 1:  # only one of them may be where the disk is damaged
+                yield from self._read(numbers[:1])
+            else:
+                yield error
+        else:
+            self._read_time = steady() - began
+            yield from frames
+
+    def _settle(self, wish: Wish, number: int, frame: memoryview | OSError | None) -> bool:
+        """Put a frame into the cache, or note why it can't be had; False if it isn't converted.
+
+        `frame` is None for one of which it is known that it must be.
+        """
+        try:
+            if isinstance(frame, OSError):
+                raise frame
+            if frame is None:
+                payloads = wish.media.cut_converted(number, wish.size)
+            else:
+                payloads = wish.media.cut(number, frame, wish.size)
+        except Exception as error:
+            if not isinstance(error, (RtpLabError, OSError)) and not self._failures:
+                logger.exception("%s: frame %d can't be sent", self.movie_name, number)
+            self._failures[number] = str(error) or type(error).__name__
+        else:
+            if payloads is None:
+                return False
+            self._cache.keep((self.serial, number, wish.size), payloads)
+        if self._waiting:
+            with self._changed:
+                self._changed.notify_all()
+        return True

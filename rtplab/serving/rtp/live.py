@@ -1,0 +1,598 @@
+"""Live streams: one producer, any number of viewers, each of whom sees the newest picture.
+
+    producer's thread         thread "live", one for each stream
+    LiveStream.show -> the newest picture -> a Channel for each way of cutting it
+                                               RtpStream -> FanOut -> a sink for each seat
+
+All standard viewers with packets of one size share one numbering: a picture is cut, numbered and
+stamped once for all of them. A lab client has a Channel of its own, as its frames count from 1.
+Whoever comes in the middle gets the newest picture at once, by the numbers under which the others
+have had it, and then goes on with them.
+"""
+
+from __future__ import annotations
+
+import logging
+import socket
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+
+from rtplab.clock import steady
+from rtplab.movies.cursor import MovieCursor
+from rtplab.protocol.errors import MessageError, RtpLabError
+from rtplab.protocol.rtp.rtcp import ReportBlock
+from rtplab.protocol.rtsp.headers import Range
+from rtplab.protocol.rtsp.messages import printable
+from rtplab.serving.media.livepicture import LivePicture
+from rtplab.serving.media.payloads import MAX_LAB_FRAME, WHOLE
+from rtplab.serving.rtp.datagrams import PacketParts
+from rtplab.serving.rtp.delivery import PlayInfo
+from rtplab.serving.rtp.reports import SenderReports, ViewerReports
+from rtplab.serving.rtp.sinks import MAX_BURST, NotSent, Sink, ViewerGone
+from rtplab.serving.rtp.stream import RtpStream, lab_stream, standard_stream
+
+# Seconds for which DESCRIBE waits for the first picture, whose size it is to tell.
+FIRST_PICTURE = 3.0
+# Seconds between two log lines about pictures that can't be sent.
+LOG_INTERVAL = 30.0
+# Pictures that may wait to be sent: those of one read from a publisher's connection. Of more, the
+# oldest are skipped.
+MAX_WAITING = 3
+# The longest time in seconds over which one picture's bursts are spread.
+LONGEST_SPREAD = 0.1
+
+logger = logging.getLogger("rtplab.live")
+
+_Packets = list[PacketParts]
+
+
+class FanOut:
+    """The sinks of many viewers as one. It is a Sink.
+
+    It keeps the last two frames, for those who come in the middle of them.
+    """
+
+    max_burst = MAX_BURST
+    is_lossy = True
+    not_sent = NotSent()  # somebody has it, as a rule
+    report_socket: socket.socket | None = None
+    not_sent = NotSent()  # as a whole: what one of the viewers lacks, others have
+
+    def __init__(self, max_payload: int) -> None:
+        self.max_payload = max_payload
+        self.frames: deque[_Frame] = deque(maxlen=2)
+        self.seats: dict[Sink, LiveSeat] = {}
+        self.gone: list[LiveSeat] = []  # to be told
+
+    def begin_frame(self, sequence_number: int, timestamp: int) -> None:
+        """What is sent from now on belongs to another frame."""
+        self.frames.append(_Frame(sequence_number, timestamp))
+
+    def send(self, packets: _Packets) -> None:
+        """Send to all; those who are gone are told, and get no more."""
+        self.frames[-1].packets += packets
+        self._for_all(lambda sink: sink.send(packets))
+
+    def send_report(self, report: bytes) -> None:
+        """Send an RTCP compound packet to all."""
+        self._for_all(lambda sink: sink.send_report(report))
+
+    def _for_all(self, send: Callable[[Sink], None]) -> None:
+        gone = []
+        for sink, seat in self.seats.items():
+            try:
+                send(sink)
+            except ViewerGone as error:
+                logger.info("%s is sent no more: %s", seat.viewer, error)
+                gone.append(seat)
+            except Exception:  # one viewer must not cost the others their stream
+                logger.exception("%s is sent no more: the server has failed", seat.viewer)
+                gone.append(seat)
+        for seat in gone:
+            del self.seats[seat.sink]
+        self.gone += gone
+
+    def receive_report(self) -> bytes:
+        """There is none: each viewer has a socket of its own for that."""
+        return b""
+
+    def close(self) -> None:
+        """Nothing to free: each sink has an owner of its own."""
+
+
+class _Frame:
+    """What has been sent of a frame, and the numbers with which it began."""
+
+    __slots__ = ("sequence_number", "timestamp", "packets")
+
+    def __init__(self, sequence_number: int, timestamp: int) -> None:
+        self.sequence_number = sequence_number
+        self.timestamp = timestamp
+        self.packets: _Packets = []
+
+
+class Channel:
+    """All viewers of a stream who can share packets. Not thread-safe: LiveStream has the lock."""
+
+    def __init__(self, stream: RtpStream, fan_out: FanOut, cut: int, cname: str | None) -> None:
+        """Cut pictures into payloads of `cut` bytes; without a `cname` there is no RTCP."""
+        self.stream = stream
+        self.fan_out = fan_out
+        self.cut = cut
+        self._cname = cname
+        self._reports = SenderReports(stream, cname) if cname is not None else None
+        self.picture: LivePicture | None = None  # that was shown last
+        self.share = 1.0  # of one burst in the picture under way
+
+    def show(self, picture: LivePicture) -> None:
+        """Send the rest of the last picture, and this one's first burst.
+
+        Raises MovieError or MessageError when it can't be cut.
+        """
+        payloads = picture.payloads(self.cut)
+        self.finish()
+        if self.picture is not None:
+            self.stream.skip(picture.moment - self.picture.moment)
+        self.picture = picture
+        self.fan_out.begin_frame(self.stream.sequence_number, self.stream.timestamp)
+        self.stream.begin_frame(payloads, 0.0, steady())
+        self.share = self.stream.send_burst()
+        if self._reports is not None:
+            self._reports.send_if_due(steady())
+
+    def is_behind(self, picture: LivePicture) -> bool:
+        """Tell if it has not shown a picture yet that is as new as this one."""
+        return self.picture is None or self.picture.moment < picture.moment
+
+    def send_burst(self) -> None:
+        """Send some more of the picture, if there is more of it."""
+        if self.stream.is_within_frame:
+            self.stream.send_burst()
+
+    def finish(self) -> None:
+        """Send all that is left of the picture."""
+        while self.stream.is_within_frame:
+            self.stream.send_burst()
+
+    @property
+    def newest(self) -> _Frame | None:
+        """The frame that was begun last."""
+        return self.fan_out.frames[-1] if self.fan_out.frames else None
+
+    def join(self, seat: LiveSeat) -> None:
+        """Send to this seat too: at once all since the frame it was told of, or the newest.
+
+        Raises ViewerGone.
+        """
+        frames = list(self.fan_out.frames)
+        if seat.first in frames:
+            frames = frames[frames.index(seat.first) :]
+        else:
+            frames = frames[-1:]
+        for frame in frames:
+            for start in range(0, len(frame.packets), MAX_BURST):
+                seat.sink.send(frame.packets[start : start + MAX_BURST])
+        self.fan_out.seats[seat.sink] = seat
+
+    def report_to(self, sink: Sink) -> None:
+        """Send one viewer alone a report, by which players set their clocks."""
+        self._report_alone(sink, is_goodbye=False)
+
+    def say_goodbye_to(self, sink: Sink) -> None:
+        """Send one viewer alone a BYE (RFC 3550 section 6.6)."""
+        self._report_alone(sink, is_goodbye=True)
+
+    def _report_alone(self, sink: Sink, is_goodbye: bool) -> None:
+        if self._cname is None:
+            return
+        alone = SenderReports(self.stream, self._cname, sink)
+        if is_goodbye:
+            alone.say_goodbye()
+        else:
+            alone.send_if_due(steady())
+
+
+class LiveStream:
+    """A stream under its name: what its producer shows, and who watches it."""
+
+    def __init__(self, name: str, fps: float, max_payload: int, cname: str) -> None:
+        """`fps` is what viewers are told, and over which time large pictures are spread."""
+        self.name = name
+        self.fps = fps
+        self.began = time.time()
+        self._cname = cname
+        self._max_payload = max_payload
+        # Guards what follows. A viewer who joins waits for the burst under way to all the others.
+        self._changed = threading.Condition()
+        self.owner: str | None = None  # the user who publishes it over the network
+        self._taken_over: Callable[[], None] | None = None  # tells who publishes it now
+        self._ends_at: float | None = None  # unless somebody takes it up by then
+        self._newest: LivePicture | None = None
+        self._waiting: deque[LivePicture] = deque()  # to be sent
+        self._is_closed = False
+        self._channels: dict[int, Channel] = {}  # of all but lab viewers, by the size of payload
+        self._lab_channels: set[Channel] = set()
+        self._logged_at = -LOG_INTERVAL
+        self.skipped = 0  # pictures for which there was no time, or that could not be sent
+        self._thread = threading.Thread(target=self._run, name="live", daemon=True)
+        self._thread.start()
+
+    # ------------------------------------------------------------------ for the producer
+
+    def show(self, make: Callable[[], bytes]) -> None:
+        """Have everybody see a picture as soon as may be; if too many wait, old ones are skipped.
+
+        `make` returns the JPEG, and is called if anybody wants it. Returns at once.
+        """
+        with self._changed:
+            self._newest = LivePicture(make, steady())
+            self._waiting.append(self._newest)
+            if len(self._waiting) > MAX_WAITING:
+                self._waiting.popleft()
+                self.skipped += 1
+            self._changed.notify_all()
+
+    def take_over(self, taken_over: Callable[[], None]) -> None:
+        """Have another producer go on with it; the one before is told."""
+        with self._changed:
+            before, self._taken_over = self._taken_over, taken_over
+            self._ends_at = None
+        if before is not None:
+            before()
+
+    def may_be_taken_over(self, owner: str | None) -> bool:
+        """Tell if a producer may go on with it: the same user, or any if it has been left."""
+        with self._changed:
+            is_left = self._ends_at is not None
+            return owner == self.owner and (owner is not None or is_left)
+
+    def leave_to_others(self, taken_over: Callable[[], None], wait: float) -> None:
+        """This producer has gone: the stream ends in `wait` seconds unless it is taken up."""
+        with self._changed:
+            if self._taken_over is taken_over:  # else somebody has taken it up
+                self._taken_over = None
+                self._ends_at = steady() + wait
+                self._changed.notify_all()
+
+    def close(self) -> None:
+        """Tell all viewers of the end. May be called twice."""
+        with self._changed:
+            if self._is_closed:
+                return
+            self._is_closed = True
+            self._changed.notify_all()
+        if self._thread is not threading.current_thread():
+            self._thread.join()
+
+    @property
+    def is_closed(self) -> bool:
+        """Tell if the producer has gone."""
+        return self._is_closed
+
+    @property
+    def viewers(self) -> int:
+        """How many watch."""
+        with self._changed:
+            return sum(len(channel.fan_out.seats) for channel in self._all_channels())
+
+    # ------------------------------------------------------------------ for viewers
+
+    def picture(self, timeout: float = FIRST_PICTURE) -> LivePicture | None:
+        """Return the newest picture; wait for the first one, as many seconds at most."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._newest is not None or self._is_closed, timeout)
+            return self._newest
+
+    def lab_seat(self, sink: Sink, marker: bool, viewer: str) -> LiveSeat:
+        """Return a seat for a lab client; `viewer` is whom the log names."""
+        fan_out = FanOut(sink.max_payload)
+        channel = Channel(lab_stream(fan_out, marker), fan_out, WHOLE, cname=None)
+        return LiveSeat(self, channel, sink, viewer)
+
+    def standard_seat(self, sink: Sink, viewer: str) -> LiveSeat:
+        """Return a seat for a viewer of the standard; `viewer` is whom the log names."""
+        return self.seat(sink, min(self._max_payload, sink.max_payload), viewer)
+
+    def seat(self, sink: Sink, cut: int, viewer: str) -> LiveSeat:
+        """Return a seat among those whose payloads have `cut` bytes, or for whom they are WHOLE."""
+        with self._changed:
+            channel = self._channels.get(cut)
+            if channel is None:
+                fan_out = FanOut(cut or MAX_LAB_FRAME)
+                channel = Channel(standard_stream(fan_out), fan_out, cut, self._cname)
+                self._channels[cut] = channel
+        return LiveSeat(self, channel, sink, viewer)
+
+    def newest_of(self, channel: Channel) -> _Frame | None:
+        """Return the frame from which a viewer who comes now goes on."""
+        self._catch_up(channel)
+        with self._changed:
+            return channel.newest
+
+    def join(self, seat: LiveSeat) -> bool:
+        """Send to this seat, too; False when the stream is over. Raises ViewerGone."""
+        channel = seat.channel
+        self._catch_up(channel)
+        with self._changed:
+            if self._is_closed:
+                return False
+            if channel not in self._channels.values():
+                self._lab_channels.add(channel)
+            channel.join(seat)
+            channel.report_to(seat.sink)
+            return True
+
+    def _catch_up(self, channel: Channel) -> None:
+        """Have a channel that nobody has watched know the newest picture."""
+        picture = self._newest
+        if picture is None or channel.picture is picture or not self._is_ready(channel, picture):
+            return
+        with self._changed:
+            if channel.is_behind(picture):
+                channel.show(picture)
+
+    def leave(self, seat: LiveSeat) -> None:
+        """Send to this seat no more. May be called twice."""
+        with self._changed:
+            seat.channel.fan_out.seats.pop(seat.sink, None)
+            self._lab_channels.discard(seat.channel)
+
+    # ------------------------------------------------------------------ the thread
+
+    def _run(self) -> None:
+        """Send what is new, and the bursts of large pictures, until the stream is closed."""
+        try:
+            while not self._is_closed:
+                picture = self._wait()
+                if picture is not None:
+                    self._show_to_all(picture)
+                self._tell_the_gone()
+        except Exception:
+            logger.exception("%s ends: the server has failed", printable(self.name, 80))
+        finally:
+            self._end()
+
+    def _wait(self) -> LivePicture | None:
+        """Wait for a new picture; send the bursts of the last one that are due meanwhile."""
+        with self._changed:
+            if not (self._waiting or self._is_closed):
+                self._changed.wait(self._gap())
+            if self._ends_at is not None and steady() >= self._ends_at:
+                self._is_closed = True
+            if self._waiting:
+                return self._waiting.popleft()
+            for channel in self._all_channels():
+                channel.send_burst()
+            return None
+
+    def _show_to_all(self, picture: LivePicture) -> None:
+        with self._changed:
+            watched = [channel for channel in self._all_channels() if channel.fan_out.seats]
+        # Without the lock, which `show` needs: to encode a picture takes long.
+        ready = [channel for channel in watched if self._is_ready(channel, picture)]
+        with self._changed:
+            for channel in ready:
+                if channel.is_behind(picture):  # whoever joins has the newest one shown
+                    channel.show(picture)
+
+    def _is_ready(self, channel: Channel, picture: LivePicture) -> bool:
+        """Have a picture cut for a channel; False if it can't be, which is logged now and then."""
+        try:
+            picture.payloads(channel.cut)
+        except (RtpLabError, OSError) as error:
+            with self._changed:
+                self.skipped += 1
+                is_due = steady() >= self._logged_at + LOG_INTERVAL
+                if is_due:
+                    self._logged_at = steady()
+            if is_due:
+                name = printable(self.name, 80)
+                logger.warning("%s: a picture, and maybe more, is skipped: %s", name, error)
+            return False
+        return True
+
+    def _gap(self) -> float | None:
+        """Seconds until the next burst, or the end; None when there is neither."""
+        shares = [one.share for one in self._all_channels() if one.stream.is_within_frame]
+        if shares:
+            return min(1 / self.fps, LONGEST_SPREAD) * min(shares)
+        return max(0.0, self._ends_at - steady()) if self._ends_at is not None else None
+
+    def _all_channels(self) -> list[Channel]:
+        return [*self._channels.values(), *self._lab_channels]
+
+    def _tell_the_gone(self) -> None:
+        with self._changed:
+            gone = [seat for channel in self._all_channels() for seat in channel.fan_out.gone]
+            for channel in self._all_channels():
+                channel.fan_out.gone.clear()
+        for seat in gone:  # without the lock: their sessions have locks of their own
+            seat.tell(is_gone=True)
+
+    def _end(self) -> None:
+        """Say BYE to all, and tell their sessions."""
+        with self._changed:
+            self._is_closed = True
+            seats: list[LiveSeat] = []
+            for channel in self._all_channels():
+                try:
+                    channel.finish()
+                except Exception:  # the others, and the end itself, are still to be told
+                    logger.exception("%s: the rest of a picture can't be sent", self.name)
+                seats += channel.fan_out.seats.values()
+                for seat in channel.fan_out.seats.values():
+                    seat.say_goodbye()
+                channel.fan_out.seats.clear()
+            self._changed.notify_all()
+        for seat in seats:  # without the lock: their sessions have locks of their own
+            seat.tell(is_gone=False)
+
+
+class LiveSeat:
+    """One viewer's place at a live stream. It is a Delivery."""
+
+    cursor: MovieCursor | None = None  # there is no movie
+
+    def __init__(self, live: LiveStream, channel: Channel, sink: Sink, viewer: str) -> None:
+        """`viewer` is whom the log names."""
+        self.channel = channel
+        self.sink = sink
+        self.viewer = viewer
+        self.first: _Frame | None = None  # with which it is to begin
+        self.has_ended = False
+        self._live = live
+        self._reports = ViewerReports(viewer, channel.stream.ssrc)
+        self._lock = threading.Lock()  # guards _ended
+        self._ended: Callable[[bool], None] | None = None
+
+    @property
+    def stream(self) -> RtpStream:
+        """The packets as they are numbered for all who share them."""
+        return self.channel.stream
+
+    @property
+    def report_socket(self) -> socket.socket | None:
+        """Where the viewer's reports arrive, if not in the RTSP connection."""
+        return self.sink.report_socket
+
+    @property
+    def last_report(self) -> ReportBlock | None:
+        """What the viewer has last reported."""
+        return self._reports.last
+
+    def select(self, span: Range, scale: float, speed: float) -> None:
+        """Stay with what is shown now: there is nothing else."""
+
+    def info(self) -> PlayInfo:
+        """Return the numbers of the newest frame, with which this viewer begins."""
+        self.first = self._live.newest_of(self.channel)
+        begin = self.first or self.stream
+        return PlayInfo(Range(), 1.0, 1.0, begin.sequence_number, begin.timestamp)
+
+    def prepare(self) -> None:
+        """Nothing needs to be done."""
+
+    def start(self, send: Callable[[], float | None], ended: Callable[[bool], None]) -> None:
+        """Watch; the stream sends by itself."""
+        with self._lock:
+            if self._ended is not None or self.has_ended:
+                return
+            self._ended = ended
+        try:
+            is_over = not self._live.join(self)
+        except ViewerGone:
+            self.tell(is_gone=True)
+            return
+        except Exception:
+            logger.exception("%s is sent no more: the server has failed", self.viewer)
+            is_over = True
+        if is_over:
+            self.say_goodbye()
+            self.tell(is_gone=False)
+
+    def say_goodbye(self) -> None:
+        """Say BYE to this viewer alone."""
+        try:
+            self.channel.say_goodbye_to(self.sink)
+        except Exception:
+            logger.exception("%s is not told of the end", self.viewer)
+
+    def tell(self, is_gone: bool) -> None:
+        """Tell the session of the end. By then it may have stopped, and started again."""
+        with self._lock:
+            ended, self._ended = self._ended, None
+            self.has_ended = ended is not None
+        try:
+            if ended is not None:
+                ended(is_gone)
+        except Exception:
+            logger.exception("%s is not told of the end", self.viewer)
+
+    def send_next(self) -> float | None:
+        """Nothing: the stream sends by itself."""
+        return None
+
+    def stop(self) -> None:
+        """Watch no longer. May be called twice."""
+        with self._lock:
+            self._ended, self.has_ended = None, False
+        self._live.leave(self)
+
+    def take_report(self, data: bytes) -> bool:
+        """Note and log what the viewer reports; tell if `data` was RTCP at all."""
+        return self._reports.take(data)
+
+    def receive_report(self) -> bool:
+        """Take a report off `report_socket`; tell if it was RTCP at all."""
+        return self.take_report(self.sink.receive_report())
+
+    def close(self) -> None:
+        """Watch no longer, say BYE to this viewer alone, and free its sockets."""
+        self.stop()
+        try:
+            self.channel.say_goodbye_to(self.sink)
+        finally:
+            self.sink.close()
+
+
+class LiveStreams:
+    """The live streams of a server by their names. For all threads."""
+
+    def __init__(self, max_payload: int, cname: str) -> None:
+        """`max_payload` bounds a packet's payload in bytes; `cname` is our name in RTCP."""
+        self._max_payload = max_payload
+        self._cname = cname
+        self._lock = threading.Lock()  # guards what follows
+        self._streams: dict[str, LiveStream] = {}
+
+    def publish(self, name: str, fps: float) -> LiveStream:
+        """Begin a stream of `fps` pictures a second. Raises ValueError if there is one already."""
+        with self._lock:
+            if name in self._streams and not self._streams[name].is_closed:
+                raise ValueError(f"{printable(name, 80)!r} is being published already")
+            stream = LiveStream(name, fps, self._max_payload, self._cname)
+            self._streams[name] = stream
+            return stream
+
+    def take_over(
+        self, name: str, fps: float, owner: str | None, taken_over: Callable[[], None]
+    ) -> LiveStream:
+        """Begin a stream, or go on with that of the same `owner`: where there is no such user, with
+        one that nobody publishes at the moment. Its last producer is told by its own `taken_over`.
+
+        Raises MessageError 403 when somebody else publishes it.
+        """
+        with self._lock:
+            stream = self._streams.get(name)
+            if stream is None or stream.is_closed:
+                stream = LiveStream(name, fps, self._max_payload, self._cname)
+                stream.owner = owner
+                self._streams[name] = stream
+            elif not stream.may_be_taken_over(owner):
+                raise MessageError(f"{printable(name, 80)} is published by somebody else", 403)
+        stream.take_over(taken_over)
+        return stream
+
+    def find(self, name: str) -> LiveStream | None:
+        """Return the stream that goes on under this name, if there is one."""
+        with self._lock:
+            stream = self._streams.get(name)
+            if stream is not None and stream.is_closed:
+                del self._streams[name]
+                return None
+            return stream
+
+    def names(self) -> list[str]:
+        """Return the names of all streams that go on, in the order of the alphabet."""
+        with self._lock:
+            return sorted(name for name, one in self._streams.items() if not one.is_closed)
+
+    def close(self) -> None:
+        """End all streams. May be called twice."""
+        with self._lock:
+            streams = list(self._streams.values())
+            self._streams.clear()
+        for stream in streams:
+            stream.close()

@@ -1,0 +1,71 @@
+"""No submission gains a point by tricks, or harms the next one; see cheats.py."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import cheats
+import pytest
+from grading import grade, outcomes
+
+pytestmark = pytest.mark.long
+
+
+@pytest.mark.parametrize("name", cheats.WHEN_IMPORTED)
+def test_no_trick_gains_a_point(name: str, tmp_path: Path) -> None:
+    results = tmp_path / "results" / "results.json"
+    results.parent.mkdir()
+    cheats.write(name, tmp_path / "submission", results)
+    before = _processes()
+
+    status, grades, errors = grade(
+        tmp_path / "submission",
+        *("--only", "packet.version", "packet.sequence", "packet.type", "--display", "stub"),
+        report=results,
+    )
+
+    assert not errors
+    assert grades["score"] == 0
+    if "own processes" in grades["shields"]:  # else it can kill the grader, and has no more of it
+        assert grades["complete"] and status in (1, 3)
+    assert os.listdir(results.parent) == ["results.json"], "it wrote beside the results"
+    left = [pid for pid in _processes() - before if _belongs_to(pid, tmp_path)]
+    assert not left, "it left processes behind"
+    if "own folder" in grades["shields"]:
+        assert not Path("/var/tmp/cheat-was-here").exists()
+
+
+def test_a_link_to_somebody_s_solution_is_no_file(tmp_path: Path) -> None:
+    cheats.link(tmp_path / "submission", cheats.TEXTBOOK / "RtpPacket.py")
+
+    status, grades, _ = grade(
+        tmp_path / "submission", "--only", "packet.version", report=tmp_path / "results.json"
+    )
+
+    assert status == 3
+    assert outcomes(grades) == {"packet.version": "not checked"}
+
+
+def test_what_is_always_the_same_is_not_what_was_asked_for(tmp_path: Path) -> None:
+    cheats.always_the_same(tmp_path / "submission")
+
+    _, grades, _ = grade(
+        tmp_path / "submission",
+        *("--only", "server.frames", "server.session"),
+        report=tmp_path / "results.json",
+    )
+
+    assert outcomes(grades) == {"server.frames": "failed", "server.session": "failed"}
+
+
+def _processes() -> set[int]:
+    return {int(name) for name in os.listdir("/proc") if name.isdigit()}
+
+
+def _belongs_to(pid: int, folder: Path) -> bool:
+    try:
+        command = Path(f"/proc/{pid}/cmdline").read_bytes()
+        return b"packet_probe" in command or str(folder).encode() in command
+    except OSError:
+        return False

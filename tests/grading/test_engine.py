@@ -1,0 +1,148 @@
+"""Which checks are judged, what blocks what, and what is tried once more."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from rtplab.grading.engine import Engine, Kept, Source, with_needed
+from rtplab.grading.model.checks import Check, Outcome, Verdict, failed, passed
+from rtplab.grading.model.editions import Edition
+from rtplab.grading.model.recording import Event, Recording, Recordings
+
+EDITION = Edition("test")
+
+
+class Runs(Source):
+    """Counts the runs of each scenario; the number of the run is the event's time."""
+
+    def __init__(self, faults: int = 0) -> None:
+        self.made: list[str] = []
+        self._faults = faults
+
+    def record(self, scenario: str) -> Recording:
+        self.made.append(scenario)
+        number = self.made.count(scenario)
+        kind = "fault" if number <= self._faults else "run"
+        return Recording(scenario, "test", {}, (Event(number, kind, {"text": "broken"}),))
+
+
+def says(verdict: Verdict) -> Callable[[Recordings, Edition], Verdict]:
+    return lambda recordings, edition: verdict
+
+
+def right_in_run(number: int) -> Callable[[Recordings, Edition], Verdict]:
+    def judge(recordings: Recordings, edition: Edition) -> Verdict:
+        return passed() if recordings["s"].events[0].time >= number else failed("late")
+
+    return judge
+
+
+def dies(recordings: Recordings, edition: Edition) -> Verdict:
+    raise KeyError("mistake of ours")
+
+
+def check(
+    name: str,
+    judge: Callable[[Recordings, Edition], Verdict],
+    *needs: str,
+    timing: bool = False,
+    scenario: str = "s",
+) -> Check:
+    return Check(name, name, needs, 4, judge, (scenario,), timing)
+
+
+def run(*checks: Check, source: Source | None = None, **more: object) -> dict[str, Verdict]:
+    engine = Engine(source or Runs(), EDITION, checks, **more)  # type: ignore[arg-type]
+    return {result.check.id: result.verdict for result in engine.run()}
+
+
+def test_only_the_first_cause_is_red() -> None:
+    verdicts = run(
+        check("a", says(failed("wrong"))),
+        check("b", says(passed()), "a"),
+        check("c", says(passed()), "b"),
+        check("d", says(passed())),
+    )
+    assert [v.outcome for v in verdicts.values()] == [
+        Outcome.FAILED,
+        Outcome.BLOCKED,
+        Outcome.BLOCKED,
+        Outcome.PASSED,
+    ]
+    assert verdicts["c"].blocked_by == "a"
+
+
+def test_a_scenario_runs_once_for_all_checks_and_not_for_blocked_ones() -> None:
+    source = Runs()
+    run(
+        check("a", says(failed("wrong"))),
+        check("b", says(passed())),
+        check("c", says(passed()), "a", scenario="other"),
+        source=source,
+    )
+    assert source.made == ["s"]
+
+
+def test_a_failed_timing_check_has_one_more_run_and_no_third() -> None:
+    source = Runs()
+    verdicts = run(
+        check("a", right_in_run(2), timing=True),
+        check("b", right_in_run(3), timing=True),
+        check("c", right_in_run(2)),
+        source=source,
+    )
+    assert source.made == ["s", "s"]
+    assert verdicts["a"].outcome is Outcome.PASSED
+    assert verdicts["b"].outcome is Outcome.FAILED
+    assert verdicts["c"].outcome is Outcome.PASSED, "the run that was adopted is judged"
+
+
+def test_what_fails_in_a_check_without_timing_is_not_run_again() -> None:
+    source = Runs()
+    verdicts = run(check("a", right_in_run(2)), source=source)
+    assert verdicts["a"].outcome is Outcome.FAILED and source.made == ["s"]
+
+
+def test_a_fault_of_ours_is_run_again_and_never_the_submission_s() -> None:
+    assert run(check("a", right_in_run(2)), source=Runs(1))["a"].outcome is Outcome.PASSED
+    assert run(check("a", says(passed())), source=Runs(2))["a"].outcome is Outcome.FAULT
+    assert run(check("a", dies))["a"].outcome is Outcome.FAULT
+
+
+def test_what_is_missing_is_not_checked_and_says_why() -> None:
+    source = Runs()
+    verdict = run(
+        check("a", says(passed())), source=source, missing=lambda check: "There is no Server.py."
+    )["a"]
+    assert verdict.outcome is Outcome.NOT_CHECKED and "Server.py" in verdict.sentence
+    assert not source.made
+
+
+def test_points_are_the_edition_s() -> None:
+    edition = Edition("test", points={"a": 10})
+    engine = Engine(Runs(), edition, [check("a", says(passed("partly", 0.25)))])
+    (result,) = engine.run()
+    assert (result.points, result.maximum) == (2.5, 10)
+
+
+def test_what_was_kept_is_judged_again_without_running(tmp_path: Path) -> None:
+    checks = [check("a", right_in_run(1)), check("b", says(passed()), scenario="none")]
+    engine = Engine(Runs(), EDITION, checks[:1], tmp_path)
+    engine.run()
+
+    verdicts = run(*checks, source=Kept(tmp_path))
+
+    assert verdicts["a"].outcome is Outcome.PASSED
+    assert verdicts["b"].outcome is Outcome.NOT_CHECKED
+
+
+def test_a_kept_file_that_is_broken_is_said(tmp_path: Path) -> None:
+    (tmp_path / "s.jsonl").write_text('{"scenario": 1}\n')
+    verdict = run(check("a", says(passed())), source=Kept(tmp_path))["a"]
+    assert verdict.outcome is Outcome.NOT_CHECKED and "s.jsonl" in verdict.sentence
+
+
+def test_needed_checks_come_along() -> None:
+    checks = [check("a", says(passed())), check("b", says(passed()), "a"), check("c", dies)]
+    assert with_needed(["b"], checks) == {"a", "b"}

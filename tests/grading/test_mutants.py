@@ -1,0 +1,113 @@
+"""The textbook and its mutants, run for real: exactly the check that a mistake is about fails.
+
+A mutant runs the scenarios in which its mistake shows; what the others say of it is what they say
+of the textbook. `make grade-soak` runs all of them whole.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import mutants
+import pytest
+import runs
+from recordings import failures, verdicts
+
+from rtplab.grading.judge import robust
+from rtplab.grading.model.checks import Outcome
+from rtplab.grading.model.editions import HD, PYTHON, Edition
+from rtplab.grading.model.recording import Recording, from_lines, to_lines
+
+pytestmark = [
+    pytest.mark.peers,
+    pytest.mark.long,
+    pytest.mark.skipif(not runs.has_screen(), reason="needs Xvfb, on Linux"),
+]
+
+
+Recordings = dict[str, Recording]
+
+
+def shared(factory: pytest.TempPathFactory, edition: Edition, *more: str) -> Recordings:
+    """Recordings of a textbook's core, made once for all that test side by side."""
+    file = factory.getbasetemp().parent / f"textbook-{edition.name}.json"
+    with runs.locked(file.with_suffix(".lock")):
+        if not file.exists():
+            folder = factory.mktemp("textbook") / "submission"
+            mutants.copy_textbook(folder, hd=edition.fragments)
+            made = runs.recorded(folder, [*runs.CORE, *more], edition)
+            file.write_text(json.dumps([list(to_lines(one)) for one in made.values()]))
+    loaded = [from_lines(lines) for lines in json.loads(file.read_text())]
+    return {recording.scenario: recording for recording in loaded}
+
+
+@pytest.fixture(scope="session")
+def textbook(tmp_path_factory: pytest.TempPathFactory) -> Recordings:
+    return shared(tmp_path_factory, PYTHON)
+
+
+@pytest.fixture(scope="session")
+def textbook_hd(tmp_path_factory: pytest.TempPathFactory) -> Recordings:
+    return shared(tmp_path_factory, HD, "extend.fragment", "extend.reassemble", "extend.cache")
+
+
+@pytest.mark.parametrize("edition", [PYTHON, HD], ids=lambda edition: edition.name)
+def test_a_textbook_has_all_points(edition: Edition, request: pytest.FixtureRequest) -> None:
+    recordings = request.getfixturevalue("textbook_hd" if edition is HD else "textbook")
+    found = verdicts(recordings, edition)
+    wrong = {
+        name: verdict.sentence
+        for name, verdict in found.items()
+        if verdict.outcome is not Outcome.PASSED and not name.startswith("robust.")
+    }
+    assert wrong == {}
+
+
+@pytest.mark.parametrize("mutant", mutants.MUTANTS, ids=lambda mutant: mutant.name)
+def test_a_mistake_fails_its_check(
+    mutant: mutants.Mutant, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    edition = HD if mutant.hd else PYTHON
+    before = request.getfixturevalue("textbook_hd" if mutant.hd else "textbook")
+    folder = mutants.make(mutant, tmp_path / "submission")
+    found = verdicts({**before, **runs.recorded(folder, mutant.scenarios, edition)}, edition)
+    excused = mutants.GIVEN - {mutant.check}
+    told = {name: found[name].sentence for name in failures(found) if name not in excused}
+    assert list(told) == [mutant.check], told
+    said = f"{found[mutant.check].sentence} {found[mutant.check].advice}"
+    assert [word for word in mutant.words if word not in said] == [], said
+
+
+@pytest.mark.parametrize("check", sorted(mutants.GIVEN - mutants.BY_CHANCE))
+def test_what_the_given_code_does_wrong_is_told(
+    check: str, textbook: Recordings, tmp_path: Path
+) -> None:
+    folder = mutants.copy_textbook(tmp_path / "submission")
+    found = verdicts({**textbook, **runs.recorded(folder, [check])})
+    assert found[check].outcome is Outcome.FAILED
+    assert robust.GIVEN[check] in found[check].sentence
+
+
+@pytest.mark.parametrize(
+    "check",
+    [
+        "robust.idle",
+        "robust.two-clients",
+        "robust.twice",
+        "robust.replay",
+        "robust.end",
+        "robust.order",
+        "robust.busy-port",
+    ],
+)
+def test_what_the_given_code_does_right_is_passed(
+    check: str, textbook: Recordings, tmp_path: Path
+) -> None:
+    folder = mutants.copy_textbook(tmp_path / "submission")
+    found = verdicts({**textbook, **runs.recorded(folder, [check])})
+    assert found[check].outcome is Outcome.PASSED, found[check].sentence
+
+
+def test_one_table_has_what_the_given_code_does_wrong() -> None:
+    assert mutants.GIVEN == set(robust.GIVEN)

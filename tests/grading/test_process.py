@@ -1,0 +1,158 @@
+"""A submission's programs: what is recorded of them, what holds them in, and that they end."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from rtplab.grading.model.recording import Recording, from_lines, to_lines
+from rtplab.grading.record.process import KEPT_OUTPUT, Program
+from rtplab.grading.record.recorder import Recorder
+from rtplab.grading.record.shields import Shields, raise_shields
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+LIMIT = 10.0
+
+SLEEPS_IN_A_GRANDCHILD = """
+import os, time
+if os.fork() == 0:
+    os.setsid()
+    if os.fork() == 0:
+        open("grandchild", "w").write(open("/proc/self/stat").read())
+        print("ready", flush=True)
+        time.sleep(600)
+    os._exit(0)
+time.sleep(600)
+"""
+
+
+@pytest.fixture(scope="module")
+def all_shields() -> Shields:
+    return raise_shields(sys.executable, own_network=False)
+
+
+@pytest.fixture(params=["all shields", "limits alone", "none"])
+def shields(request: pytest.FixtureRequest, all_shields: Shields) -> Shields:
+    given = {"all shields": all_shields, "limits alone": Shields(limits=True), "none": Shields()}
+    return given[request.param]
+
+
+def ran(code: str, folder: Path, shields: Shields) -> Recording:
+    recorder = Recorder()
+    with Program(recorder, "server", [sys.executable, "-c", code], folder, shields) as program:
+        program.wait(LIMIT)
+    return recorder.recording("s", "e")
+
+
+@pytest.fixture
+def folder(tmp_path: Path, shields: Shields) -> Path:
+    """A folder that the program may write to, whoever it is."""
+    place = tmp_path / "submission"
+    place.mkdir()
+    if shields.uid is not None:
+        os.chown(place, shields.uid, shields.uid)
+    return place
+
+
+def test_what_it_writes_and_its_end_are_recorded(folder: Path, shields: Shields) -> None:
+    code = "import sys; print('out'); print('err', file=sys.stderr); sys.exit(3)"
+    recording = ran(code, folder, shields)
+    assert recording.said("stdout").split() == ["out"]
+    assert recording.said("stderr").split() == ["err"]
+    assert [event["status"] for event in recording.of("process.exit")] == [3]
+
+
+def test_death_by_a_signal_is_recorded_as_such(folder: Path, shields: Shields) -> None:
+    recording = ran("import os; os.kill(os.getpid(), 6)", folder, shields)
+    assert [event["status"] for event in recording.of("process.exit")] == [-6]
+
+
+def test_nothing_of_it_outlives_its_end(folder: Path, shields: Shields) -> None:
+    recorder = Recorder()
+    command = [sys.executable, "-c", SLEEPS_IN_A_GRANDCHILD]
+    marked = f"submission-{os.getpid()}-{time.monotonic_ns()}"
+    with Program(recorder, "server", [*command, marked], folder, shields) as program:
+        assert recorder.wait_for("process.stdout", LIMIT)
+        program.sample()
+    assert not [pid for pid in os.listdir("/proc") if pid.isdigit() and is_of(pid, marked)]
+    assert recorder.count("process.killed") == 1
+    (sample,) = recorder.recording("s", "e").of("sample")
+    assert sample["threads"] == 1 and sample["fds"] >= 3
+
+
+def is_of(pid: str, marked: str) -> bool:
+    try:
+        return marked.encode() in Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return False
+
+
+def test_output_is_capped(folder: Path, shields: Shields) -> None:
+    recording = ran("import sys; sys.stdout.write('x' * 1_000_000)", folder, shields)
+    assert len(recording.said("stdout")) == KEPT_OUTPUT
+
+
+def test_nobody_answers_questions(folder: Path, shields: Shields) -> None:
+    assert "EOFError" in ran("input('Port? ')", folder, shields).said("stderr")
+
+
+def test_its_environment_is_its_own(
+    folder: Path, shields: Shields, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SECRET_TOKEN", "123")
+    code = "import os; print(sorted(os.environ)); print(os.environ['HOME'])"
+    said = ran(code, folder, shields).said("stdout")
+    assert "SECRET_TOKEN" not in said and str(folder) in said
+
+
+def test_limits_hold(folder: Path, all_shields: Shields) -> None:
+    code = """
+import resource
+open("small", "wb").write(bytes(1000))
+print(resource.getrlimit(resource.RLIMIT_NOFILE)[0])
+try:
+    bytearray(100 << 30)
+except MemoryError:
+    print("no more memory")
+"""
+    said = ran(code, folder, Shields(limits=True)).said("stdout")
+    assert "512" in said and "no more memory" in said
+
+
+def test_shields_that_are_said_to_be_up_are(tmp_path: Path, all_shields: Shields) -> None:
+    folder = tmp_path / "submission"
+    folder.mkdir()
+    if all_shields.uid is not None:
+        os.chown(folder, all_shields.uid, all_shields.uid)
+    code = f"""
+import os
+print(os.getpid())
+open("here", "w").close()
+try:
+    open({str(tmp_path / "outside")!r}, "w").close()
+except OSError:
+    pass
+"""
+    said = ran(code, folder, all_shields).said("stdout")
+    assert (folder / "here").exists()
+    assert (said.strip() == "2") == all_shields.processes
+    if all_shields.files:
+        assert not (tmp_path / "outside").exists()
+
+
+def test_a_recording_is_the_same_when_it_is_read_again(folder: Path, shields: Shields) -> None:
+    recording = ran("print('\\xff')", folder, shields)
+    again = from_lines(list(to_lines(recording)))
+    assert [(e.kind, e.fields) for e in again.events] == [
+        (e.kind, e.fields) for e in recording.events
+    ]
+
+
+@pytest.mark.parametrize("lines", [[], ["{}"], ["[]"], ["1"], ['{"scenario": "s"}', "{}"], ["{"]])
+def test_what_is_no_recording_is_a_value_error(lines: list[str]) -> None:
+    with pytest.raises(ValueError):
+        from_lines(lines)

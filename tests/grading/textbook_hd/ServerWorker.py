@@ -1,0 +1,140 @@
+"""As the textbook's, but that a frame is sent in pieces below the MTU."""
+
+import socket
+import threading
+from random import randint
+from time import time
+
+from RtpPacket import RtpPacket
+from VideoStream import VideoStream
+
+PIECE = 1400
+
+
+class ServerWorker:
+    SETUP = "SETUP"
+    PLAY = "PLAY"
+    PAUSE = "PAUSE"
+    TEARDOWN = "TEARDOWN"
+
+    INIT = 0
+    READY = 1
+    PLAYING = 2
+
+    OK_200 = 0
+    FILE_NOT_FOUND_404 = 1
+    CON_ERR_500 = 2
+
+    def __init__(self, clientInfo):
+        self.state = self.INIT
+        self.clientInfo = clientInfo
+        self.packetNbr = 0
+
+    def run(self):
+        threading.Thread(target=self.recvRtspRequest).start()
+
+    def recvRtspRequest(self):
+        """Take what the client says, for ever."""
+        connSocket = self.clientInfo["rtspSocket"][0]
+        while True:
+            data = connSocket.recv(256)
+            if data:
+                print("Data received:\n" + data.decode("utf-8"))
+                self.processRtspRequest(data.decode("utf-8"))
+
+    def processRtspRequest(self, data):
+        """Obey one request."""
+        request = data.split("\n")
+        line1 = request[0].split(" ")
+        requestType = line1[0]
+        filename = line1[1]
+        seq = request[1].split(" ")
+
+        if requestType == self.SETUP:
+            if self.state == self.INIT:
+                print("processing SETUP\n")
+                try:
+                    self.clientInfo["videoStream"] = VideoStream(filename)
+                    self.state = self.READY
+                except IOError:
+                    self.replyRtsp(self.FILE_NOT_FOUND_404, seq[1])
+
+                self.clientInfo["session"] = randint(100000, 999999)
+                self.replyRtsp(self.OK_200, seq[1])
+                self.clientInfo["rtpPort"] = request[2].split(" ")[3]
+
+        elif requestType == self.PLAY:
+            if self.state == self.READY:
+                print("processing PLAY\n")
+                self.state = self.PLAYING
+                self.clientInfo["rtpSocket"] = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+                self.replyRtsp(self.OK_200, seq[1])
+                self.clientInfo["event"] = threading.Event()
+                self.clientInfo["worker"] = threading.Thread(target=self.sendRtp)
+                self.clientInfo["worker"].start()
+
+        elif requestType == self.PAUSE:
+            if self.state == self.PLAYING:
+                print("processing PAUSE\n")
+                self.state = self.READY
+                self.clientInfo["event"].set()
+                self.replyRtsp(self.OK_200, seq[1])
+
+        elif requestType == self.TEARDOWN:
+            print("processing TEARDOWN\n")
+            self.clientInfo["event"].set()
+            self.replyRtsp(self.OK_200, seq[1])
+            self.clientInfo["rtpSocket"].close()
+
+    def sendRtp(self):
+        """Send a frame every 50 ms, until the event is set."""
+        while True:
+            self.clientInfo["event"].wait(0.05)
+            if self.clientInfo["event"].is_set():
+                break
+            data = self.clientInfo["videoStream"].nextFrame()
+            if data:
+                try:
+                    self.sendFrame(data)
+                except:
+                    print("Connection Error")
+
+    def sendFrame(self, data):
+        """The pieces of a frame: numbers by one, one timestamp, the marker on the last."""
+        address = self.clientInfo["rtspSocket"][1][0]
+        port = int(self.clientInfo["rtpPort"])
+        timestamp = int(time())
+        for start in range(0, len(data), PIECE):
+            piece = data[start : start + PIECE]
+            marker = 1 if start + PIECE >= len(data) else 0
+            self.packetNbr += 1
+            packet = self.makeRtp(piece, self.packetNbr, marker, timestamp)
+            self.clientInfo["rtpSocket"].sendto(packet, (address, port))
+
+    def makeRtp(self, payload, packetNbr, marker, timestamp):
+        """One piece of a frame as an RTP packet."""
+        version = 2
+        padding = 0
+        extension = 0
+        cc = 0
+        pt = 26
+        seqnum = packetNbr & 0xFFFF
+        ssrc = 0
+        rtpPacket = RtpPacket()
+        rtpPacket.encode(
+            version, padding, extension, cc, seqnum, marker, pt, ssrc, payload, timestamp
+        )
+        return rtpPacket.getPacket()
+
+    def replyRtsp(self, code, seq):
+        """Answer; the errors go to the terminal."""
+        if code == self.OK_200:
+            reply = (
+                "RTSP/1.0 200 OK\nCSeq: " + seq + "\nSession: " + str(self.clientInfo["session"])
+            )
+            connSocket = self.clientInfo["rtspSocket"][0]
+            connSocket.send(reply.encode())
+        elif code == self.FILE_NOT_FOUND_404:
+            print("404 NOT FOUND")
+        elif code == self.CON_ERR_500:
+            print("500 CONNECTION ERROR")

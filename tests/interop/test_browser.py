@@ -1,0 +1,106 @@
+"""The pages in a real browser, on a screen of its own."""
+
+from __future__ import annotations
+
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from display import Display, running_display
+from movies import MOVIE, frames_of, write_movie
+from peers import need_command
+from strip import frame_number
+
+import rtplab
+
+pytestmark = pytest.mark.peers
+
+HOST = "127.0.0.1"
+LIMIT = 40.0  # a browser starts slowly on a busy machine
+SIZE = 384, 288
+EDGE = 20  # pixels: beyond the window's border, where there is nothing but the page
+
+
+@pytest.fixture(scope="module")
+def media(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("media")
+    frames = frames_of(MOVIE)
+    for number in range(12):
+        write_movie(folder / f"movie{number}.Mjpeg", frames)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def screen() -> Iterator[Display]:
+    with running_display("800x600") as display:
+        yield display
+
+
+@contextmanager
+def browser(screen: Display, profile: Path, address: str) -> Iterator[None]:
+    """Chromium, filling the screen with the page at this address."""
+    need_command("chromium")
+    options = ("--kiosk", "--no-first-run", "--no-sandbox", "--disable-gpu", "--disable-sync")
+    process = subprocess.Popen(
+        ["chromium", *options, f"--user-data-dir={profile}", address],
+        env=screen.environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        yield
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def number_shown(screen: Display) -> int | None:
+    """The frame in the middle of the page; None if there is no picture to be seen."""
+    page = screen.screenshot().convert("RGB")
+    left = (page.width - SIZE[0]) // 2
+    background = page.getpixel((EDGE, page.height - EDGE))
+    column = [(y, page.getpixel((page.width // 2, y))) for y in range(EDGE, page.height - SIZE[1])]
+    top = next((y for y, pixel in column if pixel != background), None)
+    if top is None:
+        return None
+    try:
+        return frame_number(page.crop((left, top, left + SIZE[0], top + SIZE[1])))
+    except ValueError:
+        return None
+
+
+def wait_for(condition: Callable[[], object]) -> object:
+    end = time.monotonic() + LIMIT
+    while not (found := condition()):
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.1)
+    return found
+
+
+def test_the_picture_moves_on_its_page(media, screen, tmp_path) -> None:
+    with rtplab.serve(port=0, media=str(media), host=HOST, http=0) as server:
+        address = f"http://{HOST}:{server.http_port}/movie3.Mjpeg"
+        with browser(screen, tmp_path, address):
+            first = wait_for(lambda: number_shown(screen))
+            began = time.monotonic()
+            wait_for(lambda: (number_shown(screen) or first) > first + 40)
+            assert time.monotonic() - began > 1.5, "not faster than the movie"
+
+
+def test_a_list_of_twelve_movies_has_a_still_of_each(media, screen, tmp_path) -> None:
+    with rtplab.serve(port=0, media=str(media), host=HOST, http=0) as server:
+        with browser(screen, tmp_path, f"http://{HOST}:{server.http_port}/"):
+
+            def has_stills() -> bool:
+                """Dark water and bright sky in each of the two columns that are seen whole."""
+                page = screen.screenshot().convert("L").resize((80, 60))
+                return all(
+                    len({page.getpixel((x, y)) // 16 for y in range(8, 24)}) > 4 for x in (15, 40)
+                )
+
+            wait_for(has_stills)
+            first = screen.screenshot()
+            wait_for(lambda: screen.screenshot().tobytes() != first.tobytes())

@@ -1,0 +1,34 @@
+"""What not every system has: the marks of tests that need it, with their reasons."""
+
+from __future__ import annotations
+
+import socket
+import sys
+from contextlib import suppress
+
+import pytest
+
+HAS_LINKS = sys.platform != "win32"
+needs_links = pytest.mark.skipif(
+    not HAS_LINKS, reason="Windows lets administrators alone make symbolic links"
+)
+needs_open_files_replaced = pytest.mark.skipif(
+    sys.platform == "win32", reason="Windows lets nobody replace or delete a file that is open"
+)
+needs_names_by_case = pytest.mark.skipif(
+    sys.platform in ("win32", "darwin"), reason="here two names that differ by case are one"
+)
+
+needs_backslash_in_names = pytest.mark.skipif(
+    sys.platform == "win32", reason="on Windows a backslash is no part of a name"
+)
+
+
+def end_listening(listener: socket.socket) -> None:
+    """Close a listening socket, and wake the thread that waits for a client of it."""
+    with suppress(OSError):  # Windows and macOS can't shut it down
+        listener.shutdown(socket.SHUT_RDWR)
+    if sys.platform != "linux":
+        with suppress(OSError):
+            socket.create_connection(listener.getsockname()[:2], 1).close()
+    listener.close()
