@@ -14,6 +14,7 @@ from windows import client_of, drawn_on, enabled, focus, picture_box, position, 
 from Client import Client
 from rtplab.player.model import controller
 from rtplab.player.model.status import clock
+from rtplab.player.panel.panel import LOWEST
 
 pytestmark = pytest.mark.peers
 
@@ -230,7 +231,7 @@ def test_the_panel_may_be_opened_and_closed_in_full_screen(watch, root, display)
         assert pump(root, lambda is_open=is_open: player.window.panel.open is is_open)
         display.key("f")
         if is_open:
-            size = without[0] + player.window.panel.width, max(without[1], 540)
+            size = without[0] + player.window.panel.width, max(without[1], LOWEST)
         else:
             size = without
         assert pump(root, lambda size=size: is_back(player, root, size))
