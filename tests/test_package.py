@@ -95,8 +95,10 @@ def pip(*arguments: str | Path) -> None:
     assert done.returncode == 0, done.stderr
 
 
-def own_modules() -> set[str]:
-    return {path.relative_to(ROOT).as_posix() for path in (ROOT / "rtplab").rglob("*.py")}
+def own_files() -> set[str]:
+    """The package's modules, and the one file in Java that the grader has."""
+    found = [path for kind in ("*.py", "*.java") for path in (ROOT / "rtplab").rglob(kind)]
+    return {path.relative_to(ROOT).as_posix() for path in found}
 
 
 def test_the_wheel_holds_the_package_alone(distributions: Distributions) -> None:
@@ -105,7 +107,7 @@ def test_the_wheel_holds_the_package_alone(distributions: Distributions) -> None
         (metadata,) = (name for name in names if name.endswith(".dist-info/METADATA"))
         fields = Parser().parsestr(wheel.read(metadata).decode())
     packed = {name for name in names if ".dist-info/" not in name}
-    assert packed == own_modules() | {"rtplab/py.typed"}
+    assert packed == own_files() | {"rtplab/py.typed"}
     assert (fields["Name"], fields["Version"]) == ("rtplab", rtplab.__version__)
     assert fields["Requires-Python"] == ">=3.10"
     needed = [line for line in fields.get_all("Requires-Dist") or [] if "extra ==" not in line]
@@ -120,7 +122,7 @@ def test_the_source_distribution_holds_what_the_wheel_is_made_of(
         files = {member.name.partition("/")[2] for member in archive if member.isfile()}
     of_setuptools = {"PKG-INFO", "setup.cfg", "MANIFEST.in"}
     packed = {name for name in files if not name.startswith("rtplab.egg-info/")} - of_setuptools
-    assert packed == own_modules() | {"rtplab/py.typed", "pyproject.toml", "README.md", "LICENSE"}
+    assert packed == own_files() | {"rtplab/py.typed", "pyproject.toml", "README.md", "LICENSE"}
 
 
 # ---------------------------------------------------------------------- in a folder of a student's

@@ -101,10 +101,13 @@ def _edition(name: str) -> Edition:
     if name in EDITIONS:
         return EDITIONS[name]
     try:
-        return read_edition(Path(name))
+        edition = read_edition(Path(name))
     except (OSError, ValueError) as error:
         names = ", ".join(EDITIONS)
         raise UsageError(f"{name} is none of the editions {names}, and no file: {error}.") from None
+    for check in {*edition.points, *edition.advice} - {check.id for check in CHECKS}:
+        raise UsageError(f"{name} names a check {check}, and there is none: see --list.")
+    return edition
 
 
 def _check(name: str) -> Check:

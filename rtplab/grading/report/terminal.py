@@ -44,7 +44,7 @@ class Live:
 
     def started(self, grades: Grades) -> None:
         """Say what is graded; the verdicts of these results are not known yet."""
-        self._write([*words.about(grades), ""])
+        self._write([*text.about(grades, self._style), ""])
         self._results = {result.check.id: result for result in grades.results}
         self._known = set()
         if self._redraws:

@@ -59,12 +59,17 @@ PAINT = re.compile(r"\x1b\[\d+m")
 
 def write(grades: Grades, style: Style = PLAIN) -> str:
     """The whole report."""
-    head = "\n".join(words.about(grades))
+    head = "\n".join(about(grades, style))
     return (
         body(grades, style)
         if grades.refused
         else style.fitting(f"{head}\n\n") + body(grades, style)
     )
+
+
+def about(grades: Grades, style: Style = PLAIN) -> list[str]:
+    """What was graded, and how, in lines that fit."""
+    return [line for told in words.about(grades) for line in _wrapped(told, style, "", "  ")]
 
 
 def body(grades: Grades, style: Style = PLAIN) -> str:
