@@ -6,12 +6,13 @@ it takes that step: so a method that is overridden here, or on one client, has i
 
 from __future__ import annotations
 
+import socket
 import sys
 import threading
 from pathlib import Path
 from typing import Any
 
-from rtplab.baresocket import BareSocket, is_bare
+from rtplab.baresocket import BareSocket
 from rtplab.clock import steady
 from rtplab.protocol.errors import MessageError
 from rtplab.protocol.rtsp.messages import Dialect, Response
@@ -46,6 +47,7 @@ class Client(RtspClient):
     PLAYING = State.PLAYING
 
     state = INIT  # the lab's scripts read it on the class, too
+    window: Any = None  # until createWidgets has built it, which a script may leave out
 
     def __init__(
         self,
@@ -114,7 +116,10 @@ class Client(RtspClient):
 
     def handler(self) -> None:
         """The window is to be closed: pause, and ask."""
-        self.window.confirm_close()
+        if self.window is None:
+            self.pauseMovie()
+        else:
+            self.window.confirm_close()
 
     def writeFrame(self, data: bytes) -> bytes:
         """Keep a JPEG in memory for `updateMovie`; no file is written."""
@@ -122,7 +127,7 @@ class Client(RtspClient):
 
     def updateMovie(self, imageFile: bytes) -> None:
         """Show a JPEG in the window now. Only in the thread that runs the window."""
-        if self.master is not None:
+        if self.window is not None:
             self.window.show(imageFile)
 
     # ------------------------------------------------------------------ RTSP
@@ -230,7 +235,7 @@ class Client(RtspClient):
         return self.movie_name
 
     @property
-    def rtspSocket(self) -> Any:
+    def rtspSocket(self) -> socket.socket | Any:
         """The connection's socket, None while there is none. A script may put in one of its own.
 
         That may be any object with `send`, and `recv` if it answers.
@@ -242,9 +247,8 @@ class Client(RtspClient):
 
     @rtspSocket.setter
     def rtspSocket(self, rtspSocket: Any) -> None:
-        connected = BareSocket(rtspSocket) if is_bare(rtspSocket) else rtspSocket
         connection = ClientConnection(
-            self.server_host, self.server_port, Dialect.LAB, connected=connected, clock=self._clock
+            self.server_host, self.server_port, Dialect.LAB, connected=rtspSocket, clock=self._clock
         )
         self._workers.hang_up()
         self._ends = Endpoint("", 0), Endpoint("", 0)

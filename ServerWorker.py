@@ -82,7 +82,7 @@ class ServerWorker(RtspWorker):
         Raises OSError when the answer can't be sent.
         """
         return super().process_request(
-            data if isinstance(data, Request) else _request_from_text(data)
+            data if isinstance(data, Request) else self._request_from_text(data)
         )
 
     def replyRtsp(self, code: int, seq: int | str) -> None:
@@ -137,6 +137,13 @@ class ServerWorker(RtspWorker):
         packet.encode(2, 0, 0, 0, frameNbr, marker, MJPEG, 0, payload, timestamp)
         return packet.getPacket()
 
+    def _request_from_text(self, data: str | bytes) -> Request:
+        """Read one lab request that is known to be whole."""
+        head = data.encode("utf-8", "surrogateescape") if isinstance(data, str) else data
+        lines, eol = split_lines(head)
+        form = Form(eol, head.endswith((b"\n\n", b"\n\r\n")))
+        return lab.understand(lines, form, self._connection.forgiveness)
+
     # The worker calls its own names: each leads to the lab's, so that one that a script replaces
     # takes effect.
 
@@ -165,11 +172,3 @@ class ServerWorker(RtspWorker):
         self.clientInfo["session"] = int(session.session_id)
         if session.transport.client_port:
             self.clientInfo["rtpPort"] = session.transport.client_port[0]
-
-
-def _request_from_text(data: str | bytes) -> Request:
-    """Read one lab request that is known to be whole."""
-    head = data.encode("utf-8", "surrogateescape") if isinstance(data, str) else data
-    lines, eol = split_lines(head)
-    form = Form(eol, head.endswith((b"\n\n", b"\n\r\n")))
-    return lab.parse_request(lab.as_meant(lines), form)

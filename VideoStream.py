@@ -5,8 +5,8 @@ The file of the lab has a frame's length in 5 ASCII digits before each:
     00009 <9 bytes of JPEG> 00012 <12 bytes of JPEG> ...
 
 So a frame is read in two steps: five bytes, which are a number, and then as many bytes as that. A
-VideoStream gives any frame that the five digits announce, JPEG or not. Bare JPEGs one after the
-other, as `ffmpeg -f mjpeg` writes them, are read as well.
+VideoStream gives any frame that the five digits announce, JPEG or not. Of other files it gives the
+pictures: bare JPEGs one after the other, as `ffmpeg -f mjpeg` writes them, multipart dumps, AVI.
 
 The steps are done in rtplab/movies/lab.py, once for all frames of a file: then many viewers can
 share it, and each can go to any frame. How a server judges pictures is there, too.

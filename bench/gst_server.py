@@ -2,13 +2,14 @@
 
     /usr/bin/python3 gst_server.py FRAMES FPS WIDTH HEIGHT
 
-Serves the JPEGs of the folder FRAMES (00001.jpg and so on) as rtsp://127.0.0.1:PORT/movie, prints
-PORT. They are packed into an AVI file first and then sent as they are: nothing is decoded. Needs
-the system's Python.
+Serves the JPEGs of the folder FRAMES (00001.jpg and so on) as rtsp://127.0.0.1:PORT/movie, and once
+more as /slow, from a file of that name; prints PORT. They are packed into an AVI file first and
+then sent as they are: nothing is decoded. Needs the system's Python.
 """
 
 from __future__ import annotations
 
+import os
 import sys
 import tempfile
 
@@ -32,13 +33,15 @@ def pack(frames: str, fps: str, width: str, height: str, packed: str) -> None:
     pipeline.set_state(Gst.State.NULL)
 
 
-def serve(packed: str) -> None:
+def serve(folder: str) -> None:
     server = GstRtspServer.RTSPServer.new()
     server.set_address("127.0.0.1")
     server.set_service("0")
-    factory = GstRtspServer.RTSPMediaFactory.new()
-    factory.set_launch(f'( filesrc location="{packed}" ! avidemux ! rtpjpegpay name=pay0 pt=26 )')
-    server.get_mount_points().add_factory("/movie", factory)
+    for name in ("movie", "slow"):
+        source = f'filesrc location="{folder}/{name}.avi"'
+        factory = GstRtspServer.RTSPMediaFactory.new()
+        factory.set_launch(f"( {source} ! avidemux ! rtpjpegpay name=pay0 pt=26 )")
+        server.get_mount_points().add_factory(f"/{name}", factory)
     server.attach(None)
     print(server.get_bound_port(), flush=True)
     GLib.MainLoop().run()
@@ -46,6 +49,7 @@ def serve(packed: str) -> None:
 
 if __name__ == "__main__":
     Gst.init(None)
-    with tempfile.NamedTemporaryFile(suffix=".avi") as file:
-        pack(*sys.argv[1:5], file.name)
-        serve(file.name)
+    with tempfile.TemporaryDirectory() as folder:
+        pack(*sys.argv[1:5], f"{folder}/movie.avi")
+        os.link(f"{folder}/movie.avi", f"{folder}/slow.avi")
+        serve(folder)

@@ -17,6 +17,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,9 @@ RATE_LIMIT = 0.985  # of the movie's frame rate, for the slowest viewer
 LAB = "in the lab's dialect"
 WAYS = {"over UDP": (), "over TCP": ("--transport", "tcp"), LAB: ("--lab",)}
 COST = "CPU ms per session-second"
+SLOW = 700  # milliseconds that a read from the slow disk takes
+BESIDE_SLOW = "frames/s of the slowest of 50 viewers, while a read takes 0.7 s for another"
+SETTLING = 2.0  # seconds until a viewer plays
 JOINS = 9  # times that viewers join one server
 LADDER = (50, 75, 100, 125, 150, 200, 300, 400, 500, 750, 1000, 1250, 1500, 1750, 2000, 2500)
 
@@ -67,6 +71,10 @@ class Bench:
         self._load = folder / "rtspload"
         source = HERE / "rtspload.c"
         subprocess.run(["gcc", "-O2", "-o", self._load, source, "-lm"], check=True)
+        self._slow_disk = folder / "slow_disk.so"
+        source = HERE.parent / "tests" / "faults" / "slow_disk.c"
+        subprocess.run(["gcc", "-shared", "-fPIC", "-o", self._slow_disk, source], check=True)
+        self._read_time = folder / "read_time"  # in milliseconds
         self._small = _bare_movie(folder / "small")
         self._large = _large_movie(folder / "large")
 
@@ -77,7 +85,9 @@ class Bench:
             if name == "ours" or label != LAB:  # only we speak it
                 figures[f"viewers {label}"] = self._capacity(name, *options)
         few, more = (self._loaded(name, viewers) for viewers in (50, 125))
-        figures["connect to first frame, ms, p50, 50 viewers joining"] = self._joining(name, 50)
+        joining = "connect to first frame, ms, p50, 50 viewers joining"
+        figures[joining] = self._joining(name, 50)
+        figures[f"{joining} over TCP"] = self._joining(name, 50, "--transport", "tcp")
         grown = more["server_rss_kb"] - few["server_rss_kb"]
         figures["memory per viewer, KB, from 50 to 125"] = grown / 75
         figures[f"{COST}, over UDP, 50 viewers"] = few["server_cpu_ms_per_session_s"]
@@ -86,13 +96,19 @@ class Bench:
                 result = self._loaded(name, viewers)
                 row = f"{COST}, over UDP, {viewers:,} viewers"
                 figures[row] = result["server_cpu_ms_per_session_s"]
-        result = self._loaded(name, 50, "--transport", "tcp")
-        figures[f"{COST}, over TCP, 50 viewers"] = result["server_cpu_ms_per_session_s"]
-        for viewers in (4, 16):
-            with running(name, self._large) as server:
-                result = self.load(server, viewers, "--own-ports")
-                row = f"CPU seconds per GB delivered, 1080p, {viewers} viewers"
+        for viewers in (50, 500, 1500):
+            if figures["viewers over TCP"] >= viewers:
+                result = self._loaded(name, viewers, "--transport", "tcp")
+                row = f"{COST}, over TCP, {viewers:,} viewers"
+                figures[row] = result["server_cpu_ms_per_session_s"]
+        for label, options in (("", ["--own-ports"]), (", over TCP", ["--transport", "tcp"])):
+            for viewers in (4, 16):
+                with running(name, self._large) as server:
+                    result = self.load(server, viewers, *options)
+                row = f"CPU seconds per GB delivered, 1080p{label}, {viewers} viewers"
                 figures[row] = result["server_cpu_s_per_gb"]
+        if name != "live555":  # which serves one movie here
+            figures[BESIDE_SLOW] = self._beside_slow_disk(name)
         print(name, json.dumps(figures), flush=True)
         return name, figures
 
@@ -101,13 +117,34 @@ class Bench:
         with running(name, self._small) as server:
             return self.load(server, viewers, *options)
 
-    def _joining(self, name: str, viewers: int) -> float:
+    def _beside_slow_disk(self, name: str) -> float:
+        """Have a viewer watch from a slow disk; return the lowest frame rate of 50 others."""
+        self._read_time.write_text("0")
+        environment = {"LD_PRELOAD": str(self._slow_disk), "SLOW_DISK": str(self._read_time)}
+        with running(name, self._small, **environment) as server:
+            seconds = f"{self._seconds + SETTLING + 10:g}"
+            slow = subprocess.Popen(
+                [self._load, "-n", "1", "-d", seconds, "--own-ports", server.slow_url],
+                stdout=subprocess.DEVNULL,
+            )
+            try:
+                time.sleep(SETTLING)
+                self._read_time.write_text(str(SLOW))
+                figures = self.load(server, 50, "--own-ports")
+            finally:
+                slow.kill()
+                slow.wait()
+                self._read_time.write_text("0")
+        lowest: float = figures["fps_min"]
+        return lowest
+
+    def _joining(self, name: str, viewers: int, *options: str) -> float:
         """Have so many viewers join, again and again; return the median of what half of them wait.
 
         From one time to the next it differs by a fifth.
         """
         with running(name, self._small) as server:
-            times = [self.load(server, viewers, "-d", "1") for _ in range(JOINS)]
+            times = [self.load(server, viewers, *options, "-d", "1") for _ in range(JOINS)]
         return statistics.median(figures["ttff_connect_p50_ms"] for figures in times)
 
     def curve(self, name: str) -> list[tuple[int, float, float]]:
@@ -166,6 +203,7 @@ def _bare_movie(folder: Path) -> Movie:
     frames = _frames(HERE.parent / "movie.Mjpeg")
     path = folder / "movie.mjpeg"
     path.write_bytes(b"".join(frames))
+    (folder / "slow.mjpeg").write_bytes(b"".join(frames))
     return Movie(path, _as_files(frames, folder / "frames"), 20, 384, 288)
 
 

@@ -30,10 +30,11 @@ class Movie:
 
 @dataclass(frozen=True)
 class Running:
-    """A server that runs: its process and the address of its movie."""
+    """A server that runs: its process and the addresses of its movie and of the one named slow."""
 
     pid: int
     url: str
+    slow_url: str
 
 
 def available() -> list[str]:
@@ -48,7 +49,7 @@ def available() -> list[str]:
 
 
 @contextmanager
-def running(name: str, movie: Movie) -> Iterator[Running]:
+def running(name: str, movie: Movie, **environment: str) -> Iterator[Running]:
     """Start a server on the first core and stop it at the end."""
     with tempfile.TemporaryDirectory() as folder:
         commands = {
@@ -69,10 +70,12 @@ def running(name: str, movie: Movie) -> Iterator[Running]:
             stderr=subprocess.DEVNULL,
             text=True,
             cwd=folder,
+            env={**os.environ, **environment},
             preexec_fn=lambda: os.sched_setaffinity(0, {0}),
         )
         try:
-            yield Running(process.pid, _address(process, movie))
+            url = _address(process, movie)
+            yield Running(process.pid, url, url.replace("/movie", "/slow"))
         finally:
             process.terminate()
             process.wait(20)

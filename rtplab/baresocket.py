@@ -9,6 +9,7 @@ watch only what the system knows:
 
 from __future__ import annotations
 
+import _socket
 import socket
 import threading
 from typing import Any
@@ -16,6 +17,18 @@ from typing import Any
 RECEIVE_SIZE = 4096  # bytes per recv: lab programs read 256 or 1,024
 # Ends what the object gives: it has no other mark, and each `recv` is a message in the lab.
 _END_OF_MESSAGE = b"\n\n"
+
+
+# As it is before a script puts a mock in its place.
+_Socket = socket.socket
+
+
+def socket_pair() -> tuple[socket.socket, socket.socket]:
+    """Return what socket.socketpair does, even where a script has replaced socket.socket."""
+    if not hasattr(_socket, "socketpair"):  # Windows
+        return socket.socketpair()
+    one, other = _socket.socketpair()
+    return _Socket(fileno=one.detach()), _Socket(fileno=other.detach())
 
 
 def is_bare(candidate: Any) -> bool:
@@ -28,7 +41,7 @@ class BareSocket(socket.socket):
     """A socket over an object that has `send` or `sendall`, and `recv` if anything is to come."""
 
     def __init__(self, bare: Any) -> None:
-        ours, self._feeder = socket.socketpair()
+        ours, self._feeder = socket_pair()
         super().__init__(ours.family, ours.type, ours.proto, fileno=ours.detach())
         self.bare = bare
 

@@ -1,7 +1,8 @@
 """The player as a program: its command line, and what it starts.
 
 Without arguments it is the demonstration: it starts a server inside the process and plays
-movie.Mjpeg from it. With --headless it receives without a window.
+movie.Mjpeg from it. So it plays a movie file that is named. With --headless it receives without a
+window.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, cast
+from urllib.parse import quote, unquote
 
 from rtplab.console import write_every_name
 from rtplab.protocol.errors import MessageError
@@ -46,6 +48,8 @@ class LaunchedClient(HeadlessClient, Protocol):
     One that builds no window of its own must also be what a window needs, a PlayerClient.
     """
 
+    @property
+    def movie_name(self) -> str: ...
     @property
     def playout(self) -> PlayoutBuffer: ...
     @property
@@ -102,26 +106,27 @@ def main(
     if hasattr(signal, "SIGBREAK"):  # Ctrl+Break, on Windows: as Ctrl+C
         signal.signal(signal.SIGBREAK, signal.default_int_handler)
     options = parse_arguments(argv, prog)
-    if options.server is not None:
+    if options.movie:
         return _play(options, make_client, program)
-    if not DEMONSTRATION_MOVIE.exists():
+    movie = options.file or DEMONSTRATION_MOVIE
+    if not movie.exists():
         print(
             f"There is no movie for a demonstration: name one, as in `{prog} rtsp://HOST/MOVIE`.",
             file=sys.stderr,
         )
         return 2
-    with _demonstration_server(make_server) as port:
-        options.movie = f"rtsp://127.0.0.1:{port}/{DEMONSTRATION_MOVIE.name}"
+    with _server_inside(make_server, movie.parent) as port:
+        options.movie = f"rtsp://127.0.0.1:{port}/{quote(movie.name)}"
         return _play(options, make_client, program)
 
 
 @contextmanager
-def _demonstration_server(make_server: MakeServer) -> Iterator[int]:
-    """Run a server inside this process on a free loopback port; yield the port."""
+def _server_inside(make_server: MakeServer, folder: Path) -> Iterator[int]:
+    """Run a server of a folder inside this process on a free loopback port; yield the port."""
     from rtplab.serving.media.library import MovieLibrary
     from rtplab.serving.rtsp.service import Service
 
-    server = make_server(Service(MovieLibrary(DEMONSTRATION_MOVIE.parent)))
+    server = make_server(Service(MovieLibrary(folder)))
     _, port = server.listen()
     thread = threading.Thread(target=server.serve, name="server")
     thread.start()
@@ -194,7 +199,6 @@ def _play_in_window(
         root = tkinter.Tk()
     except tkinter.TclError:
         return _no_window("there is no display")
-    root.title(TITLE)
     _play_on(root, options, make_client, [*program, *_options_for_new_window(options)])
     # Now, in this thread: Tcl aborts when another happens to collect what is left of the window.
     del root
@@ -225,6 +229,7 @@ def _play_on(
 
     def show(client: LaunchedClient) -> PlayerWindow:
         """Put a client's window into the root, unless it has built its own."""
+        root.title(title_for(client.movie_name))
         window = PlayerWindow.of(root) or PlayerWindow(root, cast("PlayerClient", client))
         if capture is not None:  # now, as the window observes the client, too
             client.capture_to(capture)
@@ -237,7 +242,7 @@ def _play_on(
 
     client = client_for(options, root, make_client)
     window = show(client)
-    if options.server is not None:
+    if options.server is not None and options.file is None:
         window.address = _address(options)
     if "://" in options.movie:
         window.play()  # whoever names an address wants to see it; the lab presses Setup
@@ -279,6 +284,13 @@ def client_for(
     return client
 
 
+def title_for(movie: str) -> str:
+    """Return a window's title: in the classic call the lab's, which scripts look for."""
+    from rtplab.player.model.controller import short_name
+
+    return f"{short_name(unquote(movie))} - {TITLE}" if "://" in movie else TITLE
+
+
 def _address(options: argparse.Namespace) -> Address:
     from rtplab.player.model.history import Address
 
@@ -312,7 +324,10 @@ def parse_arguments(argv: list[str] | None, prog: str) -> argparse.Namespace:
         description="Play an MJPEG movie from an RTSP server; without arguments, a demonstration.",
     )
     parser.add_argument(
-        "server", nargs="?", metavar="Server_name", help="host of the server, or an rtsp:// address"
+        "server",
+        nargs="?",
+        metavar="Server_name",
+        help="host of the server, an rtsp:// address, or a movie file",
     )
     parser.add_argument("server_port", nargs="?", type=_port, metavar="Server_port")
     parser.add_argument(
@@ -367,6 +382,7 @@ def parse_arguments(argv: list[str] | None, prog: str) -> argparse.Namespace:
     )
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     options = parser.parse_args(argv)
+    options.file = None
     if options.server is not None and "://" in options.server:
         if options.server_port is not None:
             parser.error("an rtsp:// address stands alone")
@@ -375,6 +391,13 @@ def parse_arguments(argv: list[str] | None, prog: str) -> argparse.Namespace:
         except MessageError as error:
             parser.error(str(error))
         options.movie = options.server
+    elif options.server is not None and options.server_port is None:
+        options.file = Path(options.server).absolute()
+        if not options.file.is_file():
+            parser.error(
+                f"there is no file {options.server}; "
+                "name Server_name, Server_port, RTP_port and Video_file, or an rtsp:// address"
+            )
     elif options.server is not None and options.movie is None:
         parser.error("name Server_name, Server_port, RTP_port and Video_file, or none of them")
     if not options.headless and (

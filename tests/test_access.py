@@ -265,8 +265,9 @@ def test_refuses_files_in_one_sentence_that_shows_no_secret(text: str, tmp_path:
 
 
 def test_reads_users_of_the_command_line() -> None:
-    assert parse_user("ann:a:b") == ("ann", "a:b")
-    for text in ("ann", ":secret", "ann:", ""):
+    assert parse_user("ann:a:b") == ("ann", "a:b", False)
+    assert parse_user("ann:a:b:publish") == ("ann", "a:b", True)
+    for text in ("ann", ":secret", "ann:", "", "ann::publish"):
         with pytest.raises(ValueError) as caught:
             parse_user(text)
         assert "secret" not in str(caught.value)

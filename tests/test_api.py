@@ -46,15 +46,16 @@ def cam(server: rtplab.Serving) -> Iterator[rtplab.Publication]:
 class Producer:
     """Sends pictures again and again, in a thread of its own."""
 
-    def __init__(self, cam: rtplab.Publication, pictures: list) -> None:
+    def __init__(self, cam: rtplab.Publication, pictures: list, every: float = EVERY) -> None:
         self._cam = cam
+        self._every = every
         self._pictures = pictures
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run)
 
     def _run(self) -> None:
         count = 0
-        while not self._stop.wait(EVERY):
+        while not self._stop.wait(self._every):
             self._cam.send(self._pictures[count % len(self._pictures)])
             count += 1
 
@@ -277,8 +278,8 @@ def test_a_viewer_who_does_not_read_loses_frames_and_the_others_do_not(server, c
 def test_large_pictures_are_spread_and_come_whole(server, cam) -> None:
     """150 packets and more: a socket's buffer holds some 90."""
     pictures = [noise(sigma) for sigma in (80, 90, 100)]
-    with Producer(cam, pictures), play(server, "udp") as played:
-        found = take(played, 15)
+    with Producer(cam, pictures, every=0.1), play(server, "udp") as played:
+        found = take(played, 6)
     assert min(len(frame.jpeg) for frame in found) > 150 * 1400
     assert_consecutive(found, pictures)
 

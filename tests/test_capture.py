@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import errno
 import io
 import os
@@ -38,10 +39,10 @@ SETUP_OK = (
 )
 
 
-def entries(ends=ENDS, source_port=6000) -> list[CapturedMessage | CapturedPacket]:
+def entries(ends=ENDS, server_port=6000) -> list[CapturedMessage | CapturedPacket]:
     rtp = [
         CapturedPacket(
-            pack_header(1, 26, 7 + n, 4500 * n, 99) + b"\0" * 20, source_port, False, 3.0 + n, ends
+            pack_header(1, 26, 7 + n, 4500 * n, 99) + b"\0" * 20, server_port, False, 3.0 + n, ends
         )
         for n in range(3)
     ]
@@ -135,11 +136,28 @@ def test_tshark_reads_rtp_on_the_rtsp_connection(tmp_path):
     reply = SETUP_OK.replace(
         b"AVP;unicast;client_port=5004-5005;server_port=6000-6001", b"AVP/TCP;interleaved=0-1"
     )
-    packets = [entry for entry in entries(source_port=0) if isinstance(entry, CapturedPacket)]
+    packets = [entry for entry in entries(server_port=0) if isinstance(entry, CapturedPacket)]
     messages = [CapturedMessage(True, setup, 1.0, ENDS), CapturedMessage(False, reply, 1.1, ENDS)]
     with open(path, "wb") as file:
         write_capture(file, [*messages, *packets])
     assert tshark(path, "-Y", "rtp", "-T", "fields", "-e", "rtp.seq") == ["7", "8", "9"]
+
+
+@pytest.mark.parametrize(("is_rtcp", "sent", "channel"), [(False, False, 10), (True, True, 11)])
+def test_packets_on_the_rtsp_connection_have_the_channels_of_setup(is_rtcp, sent, channel):
+    file = io.BytesIO()
+    ends = dataclasses.replace(ENDS, channels=(10, 11))
+    write_capture(file, [CapturedPacket(b"packet", 0, is_rtcp, 1.0, ends, sent)])
+    written = file.getvalue()
+    assert written.endswith(b"$" + bytes([channel, 0, 6]) + b"packet")
+    ports = (ENDS.client.port, ENDS.server.port) if sent else (ENDS.server.port, ENDS.client.port)
+    assert struct.pack("!HH", *ports) == written[-10 - 20 : -10 - 16]
+
+
+def test_a_report_of_ours_goes_from_our_port_to_the_servers():
+    file = io.BytesIO()
+    write_capture(file, [CapturedPacket(b"report", 6001, True, 1.0, ENDS, sent=True)])
+    assert file.getvalue()[-6 - 8 : -6 - 4] == struct.pack("!HH", ENDS.rtp_port + 1, 6001)
 
 
 def test_a_live_capture_is_the_same_and_tells_others(tmp_path):
@@ -150,7 +168,7 @@ def test_a_live_capture_is_the_same_and_tells_others(tmp_path):
     observer.message_sent(SETUP, 1.5)
     observer.message_received(SETUP_OK, 2.000002)
     for entry in entries()[:3]:
-        observer.packets_received([entry.data], entry.source_port, entry.is_rtcp, entry.when)
+        observer.packets_received([entry.data], entry.server_port, entry.is_rtcp, entry.when)
     live.close()
     live.close()
     observer.message_sent(SETUP, 9.0)  # a thread that has not heard of the end yet

@@ -17,6 +17,7 @@ from movies import MOVIE, frames_of, write_movie
 from processes import ServerProcess
 
 from Client import Client
+from rtplab.receiving.files.observer import Observer
 from rtplab.receiving.rtsp.client import RtspClient
 from rtplab.receiving.rtsp.moviesource import MovieSource
 from rtplab.receiving.rtsp.workers import ClientWorkers
@@ -239,7 +240,7 @@ def test_what_came_for_an_earlier_session_is_not_taken(marker):
         client.close()
 
 
-class Packets:
+class Packets(Observer):
     """An observer that waits for two packets."""
 
     def __init__(self) -> None:
@@ -250,8 +251,3 @@ class Packets:
         self._count += len(packets)
         if self._count == 2:
             self.enough.set()
-
-    def ignore(self, *what):
-        pass
-
-    message_sent = message_received = forgave = ignore

@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from unittest.mock import MagicMock, Mock
+from unittest.mock import MagicMock, Mock, patch
 
 import pytest
 from movies import frames_of
@@ -132,6 +132,13 @@ def test_a_script_that_sets_the_event_has_no_more_sent(graded) -> None:
     shown = info["videoStream"].frameNbr()
     time.sleep(0.15)
     assert info["videoStream"].frameNbr() == shown
+
+
+def test_what_is_forgiven_is_said(graded, caplog) -> None:
+    worker, _ = graded
+    worker.processRtspRequest(SETUP.replace("RTSP/1.0", "RTPS/1.0"))
+    assert worker.state == worker.READY
+    assert ["'RTPS/1.0'" in record.getMessage() for record in caplog.records] == [True]
 
 
 def test_replies_by_hand(graded) -> None:
@@ -277,6 +284,38 @@ def test_requests_and_replies_by_hand(client: Client, spec: list[str] | None) ->
     client.sendRtspRequest(client.TEARDOWN)
     client.parseRtspReply("RTSP/1.0 200 OK\nCSeq: 4\nSession: 123456")
     assert (client.state, client.teardownAcked) == (client.INIT, 1)
+
+
+@pytest.mark.parametrize("name", ["socket.socket", "Client.socket.socket"])
+def test_a_script_that_replaces_all_sockets(name: str) -> None:
+    with patch(name) as sockets:
+        client = Client(None, "127.0.0.1", 5678, 0, "movie.Mjpeg")
+        mock = sockets.return_value
+        assert client.error == ""
+        assert client.rtspSocket is mock
+        assert mock.connect.call_args.args == (("127.0.0.1", 5678),)
+        client.sendRtspRequest(client.SETUP)
+        assert mock.send.call_args.args[0].startswith(b"SETUP movie.Mjpeg RTSP/1.0\r\nCSeq: 1\r\n")
+        client.parseRtspReply("RTSP/1.0 200 OK\nCSeq: 1\nSession: 123456")
+        assert (client.state, client.sessionId) == (client.READY, 123456)
+        client.close()
+        assert mock.close.called
+
+
+def test_a_script_without_a_screen() -> None:
+    """It leaves the widgets out, and has a mock for the window that they would be in."""
+    with patch.object(Client, "createWidgets"), patch("socket.socket"):
+        client = Client(MagicMock(), "127.0.0.1", 5678, 0, "movie.Mjpeg")
+        wait_for(lambda: client.rtspSocket is not None)
+        assert client.writeFrame(b"jpeg") == b"jpeg"
+        client.updateMovie(b"jpeg")
+        client.sendRtspRequest(client.SETUP)
+        client.parseRtspReply("RTSP/1.0 200 OK\nCSeq: 1\nSession: 5")
+        client.sendRtspRequest(client.PLAY)
+        client.parseRtspReply("RTSP/1.0 200 OK\nCSeq: 2\nSession: 5")
+        client.handler()
+        assert client.requestSent == client.PAUSE
+        client.close()
 
 
 def test_a_mock_that_answers(client: Client) -> None:

@@ -17,7 +17,7 @@ from pictures import without_huffman
 from PIL import Image, ImageChops, ImageDraw, ImageStat
 
 from rtplab.__main__ import main
-from rtplab.importing import command, pyav, videos
+from rtplab.importing import command, encoding, pyav, videos
 from rtplab.importing.encoding import Encoder, TooLarge, fitted
 from rtplab.importing.progress import Progress
 from rtplab.importing.sources import open_source
@@ -188,6 +188,18 @@ def test_the_best_quality_that_fits_is_found():
     assert len(frame) == max(size for size in sizes.values() if size <= most)
 
 
+def test_few_qualities_are_tried_where_one_picture_is_like_the_other(monkeypatch):
+    tried = []
+    encode = encoding._jpeg
+    monkeypatch.setattr(
+        encoding, "_jpeg", lambda image, quality: tried.append(quality) or encode(image, quality)
+    )
+    encoder = Encoder(Wanted(max_frame=5_000), None)
+    for _ in range(20):
+        encoder.encode(noisy((96, 96)))
+    assert len(tried) < 20 * 4
+
+
 def test_below_40_the_picture_shrinks_and_a_line_says_so(here, capsys):
     folder = here / "pictures"
     folder.mkdir()
@@ -347,6 +359,16 @@ def test_what_can_not_be_read_is_a_sentence(file, content, words, capsys):
     said = capsys.readouterr().err
     assert file in said and words in said and said.count("\n") == 1
     assert not list(Path().glob("*.Mjpeg"))
+
+
+def test_damaged_metadata_is_nobody_s_concern(here):
+    drawn(0).save("photo.jpg", exif=b"Exif\0\0MM\0*\0\0\0\x08\0\5\1\x12")
+    run = subprocess.run(
+        [sys.executable, "-m", "rtplab", "import", "photo.jpg"],
+        capture_output=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )
+    assert (run.returncode, run.stderr) == (0, b"")
 
 
 def test_an_empty_folder_and_a_damaged_picture_are_sentences(here, capsys):

@@ -71,3 +71,20 @@ def test_a_signal_while_it_connects_is_a_sentence(capsys):
         for number, handler in before.items():
             signal.signal(number, handler)
     assert "interrupted" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "arguments", [["nothing.Mjpeg"], ["localhost"], ["h", "1"], ["h", "1", "0"]]
+)
+def test_a_file_that_is_not_there_and_half_an_address_are_a_matter_of_usage(arguments, capsys):
+    with pytest.raises(SystemExit) as ended:
+        launcher.main(arguments)
+    assert ended.value.code == 2
+    assert "name Server_name, Server_port" in capsys.readouterr().err
+
+
+def test_a_movie_file_is_played_by_a_server_inside(tmp_path, capsys):
+    movie = tmp_path / "ein Film.Mjpeg"
+    movie.write_bytes((ROOT / "movie.Mjpeg").read_bytes()[:100_000])
+    assert launcher.main(["--headless", "--json", "--frames", "3", str(movie)]) == 0
+    assert json.loads(capsys.readouterr().out)["frames"] == 3

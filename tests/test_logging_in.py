@@ -19,6 +19,7 @@ from Client import Client
 from rtplab.protocol.rtsp.auth import MD5, BasicCredentials, answer, parse_challenges
 from rtplab.protocol.rtsp.messages import Headers, Request, Response
 from rtplab.protocol.rtsp.urls import parse_url
+from rtplab.receiving.files.observer import Observer
 from rtplab.receiving.rtsp.login import Login, PasswordInTheOpen
 from rtplab.receiving.rtsp.moviesource import MovieSource
 from rtplab.receiving.rtsp.standarddialogue import StandardDialogue
@@ -210,20 +211,17 @@ def test_the_password_is_in_no_log_and_on_no_screen(
 ) -> None:
     seen: list[bytes] = []
 
-    class Observer:
+    class Listener(Observer):
         def message_sent(self, data: bytes, when: float) -> None:
             seen.append(data)
 
         def message_received(self, data: bytes, when: float) -> None:
             seen.append(data)
 
-        def packets_received(self, *arguments: object) -> None:
-            pass
-
     with caplog.at_level(logging.DEBUG):
         address = f"rtsp://ann:{IN_URL}@{HOST}:{port}/movie.Mjpeg"
         client = Client(None, "", 0, 0, address, "tcp")
-        client.observer = Observer()
+        client.observer = Listener()
         client.setupMovie()
         assert client.wait_for(lambda: client.state == Client.READY, LIMIT), client.error
         shown = [
@@ -336,7 +334,7 @@ def test_a_basic_password_is_hidden_from_who_looks_on(monkeypatch: pytest.Monkey
         def send(self, data: bytes) -> None:
             self.sent += data
 
-    class Onlooker:
+    class Onlooker(Observer):
         seen = b""
 
         def message_sent(self, data: bytes, when: float) -> None:

@@ -37,6 +37,7 @@ from test_standard_client import (
 )
 
 from Client import Client
+from rtplab.receiving.files.observer import Observer
 from rtplab.receiving.rtp.impairment import Conditions
 
 COUNT = 8
@@ -377,12 +378,7 @@ def test_an_answer_that_has_come_is_read_before_the_session_is_given_up(pictures
             reply = f"RTSP/1.0 200 OK\r\nCSeq: {request.headers['cseq']}\r\n\r\n"
             viewer.send(interleaved(1, b"\x80\xc9\0\1four") + reply.encode())
 
-    class Dawdles:
-        def message_sent(self, data, when):
-            pass
-
-        message_received = message_sent
-
+    class Dawdles(Observer):
         def packets_received(self, packets, source_port, is_rtcp, when):
             if is_rtcp:
                 time.sleep(0.5)
@@ -621,3 +617,26 @@ def test_what_is_told_stays_true_and_before_the_second_picture_is_a_notice(pictu
         server.may_go_on.set()
         watcher.wait(lambda: len(watcher.frames) >= 3)
         assert (client.notice, client.error) == ("", "")
+
+
+# --- What we send --------------------------------------------------------------------------------
+
+
+def test_requests_have_escapes_where_an_address_has_none(pictures, frames) -> None:
+    class Umlauts(StandardServer):
+        control = "Spur 1"
+
+        @property
+        def url(self):
+            return f"rtsp://{HOST}:{self.port}/mein Fünfer"
+
+        def base_headers(self):
+            return [f"Content-Base: rtsp://{HOST}:{self.port}/mein%20F%C3%BCnfer/"]
+
+    server = Umlauts(pictures)
+    assert_same_pictures(play_all(server, "tcp"), frames)
+    assert [request.uri.rpartition(str(server.port))[2] for request in server.requests] == [
+        *["/mein%20F%C3%BCnfer"] * 2,
+        "/mein%20F%C3%BCnfer/Spur%201",
+        *["/mein%20F%C3%BCnfer/"] * 2,
+    ]

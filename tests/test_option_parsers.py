@@ -161,7 +161,8 @@ def test_any_host_counts_as_one_address(host: str) -> None:
 
 @given(st.text(min_size=1).filter(lambda name: ":" not in name), st.text(min_size=1))
 def test_a_user(name: str, password: str) -> None:
-    assert parse_user(f"{name}:{password}") == (name, password)
+    assert parse_user(f"{name}:{password}")[:2] == (name, password.removesuffix(":publish"))
+    assert parse_user(f"{name}:{password}:publish") == (name, password, True)
 
 
 @given(st.one_of(st.binary(max_size=80), texts.map(str.encode)))

@@ -779,8 +779,18 @@ def test_the_minute_counts_for_each_message_anew():
         b"SETUP x\n1\n" + b"\n ".join([b"a:"] * 4000),
         b"S" * 16000,
         b"\n " * 8000,
+        b"SETUP x RTSP/1.0 " + b"\\n" * 8000,
+        b"SETUP x RTSP/1.0 " + b"RTSP/1.0 " * 1800,
+        b"SETUP x " + b"RTSP/1.0" * 2000,
+        b"SETUP x\n" + b"CSeq" * 4000,
+        b"SETUP x\nCSeq" + b"x" * 16000,
+        b"SETUP x\nA" + b" a" * 8000,
+        b"SETUP x\nSession" + b":" * 16000,
+        b"SETUP x\nport" + b" " * 16000,
+        b"OPTIONS * RTSP/1.0" + b"\rx" * 8000,
+        b"\xef\xbb\xbf" * 5000,
     ],
-    ids=lambda line: line[:24].decode(),
+    ids=lambda line: repr(line[:24]),
 )
 def test_a_hostile_head_costs_no_time(line):
     """Everything that a byte more makes the parser look at anew, 20 times."""
@@ -858,6 +868,10 @@ def test_any_lines_are_a_lab_request_or_have_a_problem(lines):
         assert lab.is_field_line(line) in (True, False)
         assert lab.begins_next_request(line) in (True, False)
     assert lab.is_executable(lines) or not lab.is_complete(lines)
+    meant = lab.as_meant(lines)
+    assert lab.as_meant(meant) == meant
+    for what, found, right in lab.mistakes(lines, lab.parse_request(meant, Form("\n", False))):
+        assert what and right and (found is None or isinstance(found, str))
     port = lab.client_port(lines)
     assert port is None or 0 <= port < 10**6
     said = request.headers.get("Transport").startswith("RTP/UDP;client_port=")

@@ -25,13 +25,11 @@ PLAYER = """
 import json, sys, time
 from Client import Client
 from rtplab.receiving.rtp.impairment import parse_conditions
-class Count:
+from rtplab.receiving.files.observer import Observer
+class Count(Observer):
     packets = 0
     def packets_received(self, packets, source_port, is_rtcp, when):
         Count.packets += len(packets)
-    def ignore(self, *what):
-        pass
-    message_sent = message_received = forgave = ignore
 url, transport, latency, conditions, seconds = sys.argv[1:]
 client = Client(None, "", 0, 0, url, transport)
 client.for_window = True

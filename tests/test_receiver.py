@@ -8,6 +8,7 @@ from rtplab.protocol.rtp.packet import pack_header
 from rtplab.protocol.rtp.rtcp import Bye, ReceiverReport, build_compound
 from rtplab.protocol.rtsp.headers import Transport
 from rtplab.protocol.rtsp.messages import InterleavedFrame
+from rtplab.receiving.files.observer import Observer
 from rtplab.receiving.rtp.frames import LabAssembler
 from rtplab.receiving.rtp.impairment import Conditions
 from rtplab.receiving.rtp.receiver import MAX_EARLY, Gate, MediaReceiver
@@ -28,8 +29,8 @@ class Ports:
     def receive(self, deadline):
         if self._batches:
             return self._batches.pop(0)
-        if deadline is None:
-            return None  # nothing more is to be done: then somebody would wake it
+        if deadline is None or deadline > time.monotonic() + 2 * PATIENCE:
+            return None  # nothing more is to be done for now: then somebody would wake it
         time.sleep(max(0.0, min(LIMIT, deadline - time.monotonic())))
         return []
 
@@ -152,3 +153,26 @@ def test_what_is_delayed_on_purpose_comes_out_by_tcp_although_nothing_more_arriv
         receiver.release()
     assert happened == [1, 3, "bye"]
     assert time.monotonic() - before >= 0.05 + PATIENCE, "one packet was missing"
+
+
+# --- Who looks on --------------------------------------------------------------------------------
+
+
+class Seen(Observer):
+    def __init__(self):
+        self.received = []
+
+    def packets_received(self, packets, source_port, is_rtcp, when):
+        self.received += [(packet, source_port, is_rtcp) for packet in packets]
+
+
+def test_who_looks_on_sees_what_the_bad_network_has_let_through() -> None:
+    receiver = MediaReceiver(Reception(LabAssembler()), lambda frames: None, lambda: None)
+    receiver.impairment.conditions = Conditions(loss=0.3, reorder=0.1)
+    receiver.observer = seen = Seen()
+    receiver.let_in()
+    batches = [[rtp(number)] for number in range(200)]
+    receiver.listen(Ports(*batches, [goodbye()]), with_rtcp=False)
+    media = [packet for packet, port, is_rtcp in seen.received if not is_rtcp]
+    assert {port for _, port, is_rtcp in seen.received if not is_rtcp} == {5000}
+    assert len(media) == receiver.reception.statistics.packets == 200 - receiver.impairment.lost

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rtplab.protocol.rtp.packet import ReceivedPacket
-from rtplab.receiving.rtp.reorder import (
+from rtplab.protocol.rtp.reorder import (
     MAX_HELD,
     MAX_REMEMBERED,
     PACKET_OVERHEAD,

@@ -720,7 +720,7 @@ def test_a_script_that_calls_the_methods_itself_comes_to_its_end(media):
         cwd=media,
         capture_output=True,
         text=True,
-        timeout=5,
+        timeout=20,
     )
     assert run.stderr == ""
     assert run.stdout.splitlines() == ["PLAY 200", "ffd8", "TEARDOWN 200"]

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from movies import MOVIE, frames_of
 
-from rtplab.player.panel.plotdata import INTERVAL, SPAN, PlotData, totals
+from rtplab.player.panel.plotdata import INTERVAL, SPAN, PlotData, Totals
 from rtplab.player.panel.statediagram import ARROWS, last_arrow
 from rtplab.protocol.errors import PacketError
 from rtplab.protocol.rtp.packet import pack_header
@@ -71,6 +71,11 @@ def test_rtp_fields_are_those_of_the_header():
     }  # fmt: skip
 
 
+def test_a_source_is_written_as_others_write_it():
+    texts = {field.name: field.text for field in rtp_fields(pack_header(0, 26, 7, 90_000, 0xBEEF))}
+    assert texts["SSRC"] == "0x0000BEEF" and texts["timestamp"] == "90,000"
+
+
 @given(st.binary(min_size=12, max_size=90))
 def test_the_fields_spell_the_packet_bit_by_bit(packet):
     fields = rtp_fields(packet)
@@ -87,9 +92,12 @@ def test_short_packets_are_an_error(packet):
 def test_jpeg_fields_are_those_of_the_payload():
     fields = jpeg_fields(packetize(frames_of(MOVIE)[0], 1400)[0])
     assert {field.name: field.value for field in fields} == {
-        "type-specific": 0, "fragment offset": 0, "type": 1, "Q": 255, "width": 48, "height": 36
+        "type-specific": 0, "fragment offset": 0, "type": 1, "Q": 255, "width": 48, "height": 36,
+        "MBZ": 0, "precision": 0, "length": 128,
     }  # fmt: skip
-    assert sum(field.bits for field in fields) == 64
+    assert sum(field.bits for field in fields) == 96
+    later = jpeg_fields(packetize(frames_of(MOVIE)[0], 1400)[1])
+    assert sum(field.bits for field in later) == 64
 
 
 def test_restart_markers_have_their_header():
@@ -201,8 +209,16 @@ def test_another_session_begins_its_rates_anew():
     assert data.figures[-1].loss_percent == 0.0
 
 
+def test_totals_since_a_moment():
+    statistics = received(100, lost_every=10)
+    before = Totals.of(statistics, malformed=3, skipped=4)
+    values = dict(Totals.of(received(200, lost_every=10), 5, 4).since(before).rows(0.0))
+    assert values["Packets"] == "90" and values["Lost"] == "10 (10.0 %)"
+    assert values["Malformed"] == "2" and values["Not shown"] == "0"
+
+
 def test_totals():
-    values = dict(totals(received(100, lost_every=10), malformed=3, skipped=4))
+    values = dict(Totals.of(received(100, lost_every=10), malformed=3, skipped=4).rows(0.0))
     assert values["Packets"] == "90"
     assert values["Lost"] == "10 (10.0 %)"
     assert values["Malformed"] == "3"

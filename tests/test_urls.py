@@ -15,6 +15,7 @@ from rtplab.protocol.rtsp.urls import (
     DEFAULT_PORTS,
     MAX_URL,
     RtspUrl,
+    escaped,
     parse_url,
     resolve,
     without_password,
@@ -246,3 +247,19 @@ def test_any_control_attribute_makes_an_address_or_a_message_error(
         assert "://" in resolve(str(url), control)
     except MessageError:
         pass
+
+
+@pytest.mark.parametrize(
+    ("url", "sent"),
+    [
+        ("rtsp://h/a b.mjpeg", "rtsp://h/a%20b.mjpeg"),
+        ("rtsp://h/a%20b.mjpeg", "rtsp://h/a%20b.mjpeg"),
+        ("rtsp://h/fünf.mjpeg", "rtsp://h/f%C3%BCnf.mjpeg"),
+        ("rtsp://[::1]:8554/cam?channel=1&subtype=0", "rtsp://[::1]:8554/cam?channel=1&subtype=0"),
+        ("rtsp://h/\udcff", "rtsp://h/%FF"),
+        ('rtsp://h/"<>', "rtsp://h/%22%3C%3E"),
+    ],
+)
+def test_addresses_are_sent_with_escapes(url, sent):
+    assert escaped(url) == sent
+    assert escaped(sent) == sent

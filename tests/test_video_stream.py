@@ -286,7 +286,18 @@ def test_a_wrong_length_costs_one_frame_at_the_most(tmp_path, length):
     data = PREFIXED[:SECOND] + length + PREFIXED[SECOND + 5 :]
     movie, found = pictures(tmp_path / "movie.Mjpeg", data)
     assert found in (SMALL, [SMALL[0], SMALL[2]])
-    assert movie.damage or found == SMALL
+    assert str(SECOND) in movie.damage or f"byte {SECOND + 5}" in movie.damage
+
+
+@pytest.mark.parametrize(("ends", "becoming"), [(b"\n", b"\r\n"), (b"\r\n", b"\n")])
+def test_changed_line_ends_are_told_though_pictures_are_found(tmp_path, ends, becoming):
+    data = MOVIE.read_bytes().replace(ends, becoming)
+    try:
+        movie, found = pictures(tmp_path / "movie.Mjpeg", data)
+    except MovieError as error:
+        assert ".gitattributes" in str(error)
+    else:
+        assert ".gitattributes" in movie.damage
 
 
 @pytest.mark.parametrize("tail", [b"\n", b"\r\n", bytes(3), b"x" * 1000])

@@ -7,6 +7,7 @@ import os
 import re
 import signal
 import sys
+import warnings
 from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
@@ -37,8 +38,10 @@ def main(argv: Sequence[str] | None = None, prog: str = "rtplab import") -> int:
     options = _parse(argv, prog)
     before = signal.signal(signal.SIGTERM, _interrupt)
     try:
-        # One after the other also when one fails: of a hundred files one may be broken.
-        return 0 if all([_make(options, file) for file in options.files]) else 1
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Pillow's, of metadata that nobody asked for
+            # One after the other also when one fails: of a hundred files one may be broken.
+            return 0 if all([_make(options, file) for file in options.files]) else 1
     except KeyboardInterrupt:
         print("Stopped: what was not finished is gone.", file=sys.stderr)
         return 1

@@ -99,17 +99,22 @@ class Encoder:
         return ImageOps.fit(image, self.size, Image.Resampling.BICUBIC)
 
     def _encode(self, image: Image.Image, most: float) -> bytes:
-        """Encode as well as it fits: tried from the quality of the picture before."""
-        low, high = self._lowest, self._best  # `low` is taken to fit until nothing better does
-        best, quality = b"", self._quality
+        """Encode as well as it fits.
+
+        Looked for in growing steps from the quality of the picture before, which is mostly near,
+        until both a quality that fits and one that doesn't are known; then between them.
+        """
+        low, high, quality, step = self._lowest, self._best, self._quality, 1
+        best, is_bounded = b"", False
         while low <= high:
             data = _jpeg(image, quality)
             if len(data) <= most:
-                best, self._quality = data, quality
-                low = quality + 1
+                best, self._quality, low = data, quality, quality + 1
+                quality = (low + high + 1) // 2 if is_bounded else min(quality + step, high)
             else:
-                high = quality - 1
-            quality = (low + high + 1) // 2
+                is_bounded, high = True, quality - 1
+                quality = (low + high + 1) // 2 if best else max(quality - step, low)
+            step *= 2
         if not best:
             raise TooLarge(self._smaller(len(data), most))
         return best
@@ -133,5 +138,5 @@ def _decoded(picture: bytes) -> Image.Image:
         with Image.open(io.BytesIO(picture), formats=("JPEG",)) as image:
             decoded: Image.Image = image.convert("RGB")
             return decoded
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+    except Exception as error:  # Pillow passes on whatever its parsers stumble over
         raise ImportingError(f"a picture can't be decoded: {error}") from error

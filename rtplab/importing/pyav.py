@@ -39,7 +39,7 @@ class VideoSource:
 
         try:
             return av.open(f"file:{self._path}")
-        except (OSError, ValueError) as error:
+        except Exception as error:  # PyAV has a kind for each of FFmpeg's errors
             raise ImportingError(f"PyAV can't read it: {_words(error)}") from error
 
     def pictures(self) -> Iterator[Image.Image]:
@@ -63,7 +63,7 @@ class VideoSource:
                 if held is not None and time > self._wanted.start:
                     yield time, _pixels(held, stream)
                 held = frame
-        except (OSError, ValueError) as error:
+        except Exception as error:
             text = f"it is damaged at second {float(time):.1f}: {_words(error)}"
             raise ImportingError(text) from error
         if held is not None:

@@ -15,7 +15,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Protocol
 
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageOps
 
 from rtplab.importing import pyav, videos
 from rtplab.importing.timing import expected, sampled
@@ -97,7 +97,9 @@ def is_known_to_pillow(path: Path) -> bool:
         try:
             with Image.open(file, formats=_PILLOW_FORMATS):
                 return True
-        except (UnidentifiedImageError, ValueError, SyntaxError):
+        except Image.DecompressionBombError:
+            return True
+        except Exception:  # Pillow passes on whatever its parsers stumble over
             return False
 
 
@@ -130,7 +132,7 @@ class AnimationSource:
                     image.seek(number)
                     image.load()  # some formats say only now how long it is shown
                     picture = pixels(image) if are_needed else image
-                except (OSError, EOFError, ValueError, SyntaxError) as error:
+                except Exception as error:  # Pillow passes on whatever its parsers stumble over
                     raise ImportingError(f"picture {number + 1} is damaged: {error}") from error
                 if count == 1:
                     seconds = 1 / (self._wanted.fps or DEFAULT_RATE)
@@ -159,7 +161,7 @@ class FolderSource:
             with opened_picture(file) as image:
                 try:
                     picture = pixels(image)
-                except (OSError, ValueError, SyntaxError) as error:
+                except Exception as error:
                     text = f"{printable(file.name)} is damaged: {error}"
                     raise ImportingError(text) from error
             yield picture
@@ -176,10 +178,12 @@ def opened_picture(path: Path) -> Image.Image:
     name = printable(os.path.basename(path))
     try:
         return Image.open(path, formats=_PILLOW_FORMATS)
-    except (UnidentifiedImageError, ValueError, SyntaxError) as error:
-        raise ImportingError(f"{name} is no picture that can be read") from error
     except Image.DecompressionBombError as error:
         raise ImportingError(f"{name} has too many pixels: {error}") from error
+    except FileNotFoundError:
+        raise
+    except Exception as error:
+        raise ImportingError(f"{name} is no picture that can be read") from error
 
 
 def pixels(image: Image.Image) -> Image.Image:

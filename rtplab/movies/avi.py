@@ -212,6 +212,7 @@ class _AviIndexer:
         index = self._index
         end, problem, _ = self._pictures.measure(start)
         if problem is None:
+            index.misjudged.add(start)
             index.frames.append((start, end - start))
             index.heads[start] = self._read(position, _CHUNK.size)
             return self._after(start, end)

@@ -72,8 +72,8 @@ class LeftOut:
 
 
 @dataclass
-class Endless:
-    """Pictures that lack their FFD9, which they are sent with: how many, and where the first is."""
+class Places:
+    """How many pictures something holds for, and where the first of them is."""
 
     pictures: int = 0
     first: int = 0
@@ -85,10 +85,8 @@ class Endless:
         self.pictures += 1
 
     def __str__(self) -> str:
-        if not self.pictures:
-            return ""
         count = "1 picture" if self.pictures == 1 else f"{self.pictures:,} pictures, the first"
-        return f"put the missing end (FFD9) behind {count} at byte {self.first}"
+        return f"{count} at byte {self.first}"
 
 
 @dataclass
@@ -109,7 +107,8 @@ class Index:
     heads: dict[int, bytes] = field(default_factory=dict)
     frame_rate: Fraction | None = None
     left_out: LeftOut = field(default_factory=LeftOut)
-    endless: Endless = field(default_factory=Endless)
+    endless: Places = field(default_factory=Places)  # without FFD9, which they are given with
+    misjudged: Places = field(default_factory=Places)  # whole, but of another length than is said
     cut_off: str = ""
     error: MovieError | None = None
     damaged: int = 0
@@ -128,8 +127,12 @@ class Index:
     @property
     def damage(self) -> str:
         """What is wrong with the file, in one line; "" if nothing is."""
-        told = (str(self.left_out), str(self.endless), self.cut_off)
-        return "; ".join(filter(None, told))
+        told = [str(self.left_out)]
+        if self.endless.pictures:
+            told.append(f"put the missing end (FFD9) behind {self.endless}")
+        if self.misjudged.pictures:
+            told.append(f"found a wrong length before {self.misjudged}")
+        return "; ".join(filter(None, [*told, self.cut_off]))
 
     def has_too_much_damage(self, position: int, size: int) -> bool:
         """Tell if there is so much damage that the file is left out from `position` on."""

@@ -55,6 +55,8 @@ class Movie:
         self._start, self._head_of, self._heads = index.start, index.head_of, index.heads
         self.format, self.frame_rate = format.name, index.frame_rate
         self.damage = index.damage
+        if self.damage and mistakes.has_changed_line_ends(file.read(0, mistakes.LOOKED_AT)):
+            self.damage += f"; {mistakes.CHANGED_LINE_ENDS}"
 
     @property
     def largest(self) -> int:

@@ -99,9 +99,10 @@ class _MultipartIndexer:
     def _take_part(self, start: int, fields: bytes) -> int:
         """Take the picture that begins at `start`, if one does; return where to go on."""
         length, kind = _LENGTH.search(fields), _TYPE.search(fields)
-        end = start + int(length[1]) if length else self._size + 1
+        end = start + int(length[1]) if length else None
         if kind and not kind[1].lower().startswith((b"image/", b"application/octet")):
-            return end if end <= self._size else self._pictures.find(start, self._boundary)
+            is_known = end is not None and end <= self._size
+            return end if end and is_known else self._pictures.find(start, self._boundary)
         count = len(self._index.frames)
         position = self._take(start, end)
         if len(self._index.frames) > count:
@@ -122,35 +123,33 @@ class _MultipartIndexer:
         rate = possible_rate(last - first, ended - begun)
         return rate and rate.limit_denominator(_FINEST_RATE)
 
-    def _take(self, start: int, end: int) -> int:
-        index = self._index
-        is_announced = end <= self._size
-        if is_announced:
-            ahead = self._read(end - len(_EOI), len(_EOI) + _AHEAD)
-            is_announced = _NEXT.match(ahead, len(_EOI)) is not None
-            begins = self._read(start, len(_SOI)) == _SOI
-            if is_announced and begins and ahead.startswith(_EOI):
+    def _take(self, start: int, said_end: int | None) -> int:
+        """As `_take_part`; the part is said to end at `said_end`, if that is said."""
+        index, end = self._index, None
+        if said_end is not None and said_end <= self._size:
+            tail = self._read(said_end - len(_EOI), len(_EOI) + _AHEAD)
+            end = said_end if _NEXT.match(tail, len(_EOI)) else None
+            if end and tail.startswith(_EOI) and self._read(start, len(_SOI)) == _SOI:
                 index.frames.append((start, end - start))
                 return end
         picture_end, problem, lacks_end = self._pictures.measure(start)
         if problem is None:
+            if said_end is not None and end is None:
+                index.misjudged.add(start)
             index.frames.append((start, picture_end - start))
-            if is_announced and picture_end < end:
-                index.left_out.add(picture_end, end, "bytes after the end of a picture")
-                return end
-            return picture_end
-        following = end
-        if not is_announced:
-            following = self._before_boundary(start, picture_end)
-        if lacks_end and following <= picture_end < self._pictures.size:
+            index.left_out.add(picture_end, end or 0, "bytes after the end of a picture")
+            return max(picture_end, end or 0)
+        if end is None:
+            end = self._before_boundary(start, picture_end)
+        if lacks_end and end <= picture_end < self._pictures.size:
             index.endless.add(start)
-            index.frames.append((start, following - start))
-        elif problem.offset >= self._size and self._pictures.find(following) >= self._size:
+            index.frames.append((start, end - start))
+        elif problem.offset >= self._size and self._pictures.find(end) >= self._size:
             index.cut(problem)
             return self._size
         else:
-            index.leave_out(start, following, problem)
-        return following
+            index.leave_out(start, end, problem)
+        return end
 
     def _before_boundary(self, start: int, end: int) -> int:
         """Return where the last boundary between `start` and `end` is; `end` if there is none."""
@@ -160,7 +159,7 @@ class _MultipartIndexer:
     def _skip(self, position: int) -> int:
         """Leave out what is no part; return where to go on."""
         if self._read(position, len(_SOI)) == _SOI:
-            return self._take(position, self._size + 1)
+            return self._take(position, None)
         following = self._pictures.find(position)
         text = f"byte {position}: expected a boundary"
         self._index.leave_out(position, following, MovieError(text, position))

@@ -69,6 +69,7 @@ def playback_actions(
 def view_actions(picture: PictureArea, panel: Panel, layout: Layout) -> Actions:
     """What is seen."""
     fullscreen = layout.fullscreen
+    is_on_top = False
 
     def zoom(direction: int) -> None:
         """Make text larger (1), smaller (-1) or as it was (0)."""
@@ -82,6 +83,13 @@ def view_actions(picture: PictureArea, panel: Panel, layout: Layout) -> Actions:
         else:
             fullscreen.leave()
         picture.focus_set()
+
+    def stay_on_top() -> None:
+        """Keep the window above all others, or not any more."""
+        nonlocal is_on_top
+        is_on_top = not is_on_top
+        picture.winfo_toplevel().attributes("-topmost", is_on_top)
+        picture.toast("Always on top" if is_on_top else "No longer on top")
 
     def change_colours() -> None:
         """Change between light and dark, and remember it."""
@@ -98,6 +106,7 @@ def view_actions(picture: PictureArea, panel: Panel, layout: Layout) -> Actions:
         "larger": partial(zoom, 1),
         "smaller": partial(zoom, -1),
         "usual_size": partial(zoom, 0),
+        "on_top": stay_on_top,
         "colours": change_colours,
         "help": picture.keys_overlay.toggle,
         "panel": panel.toggle,

@@ -10,7 +10,7 @@ from rtplab.player.controls.controlbar import Controls
 from rtplab.player.controls.fullscreen import Extent, FullScreen
 from rtplab.player.look.theme import Theme
 from rtplab.player.model.commands import ZOOMS
-from rtplab.player.panel.panel import CUT_OFF, LOWEST, NARROWEST, WIDTH, Panel
+from rtplab.player.panel.panel import LOWEST, NARROWEST, WIDTH, Panel
 from rtplab.player.picture.area import PictureArea
 
 FIRST_SIZE = (576, 432)  # of the picture area at 1x, until the first picture tells its own
@@ -135,7 +135,7 @@ class Layout:
         for zoom in reversed([other for other in ZOOMS if other <= self.zoom]):
             scale, grown = theme.screen_scale * zoom, zoom / theme.zoom
             is_beside = screen[0] - WIDTH * scale >= width * grown
-            needed = CUT_OFF * scale + (0 if is_beside else height * grown)
+            needed = LOWEST * scale + (0 if is_beside else height * grown)
             has_room = (WIDTH + NARROWEST) * scale <= screen[0] and needed <= screen[1]
             if scale <= 1 or has_room:
                 break

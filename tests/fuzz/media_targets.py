@@ -134,13 +134,16 @@ def _carry(data: bytes, header: jpeg.JpegHeader) -> None:
 
 
 def movie(data: bytes) -> None:
-    """A movie file of any format: any frame of it, and its good pictures."""
-    with tempfile.TemporaryDirectory() as folder:
+    """A movie file of any format: any frame of it, and its good pictures.
+
+    Windows keeps the file where a movie that is still to be freed has it open.
+    """
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         file = os.path.join(folder, "movie.Mjpeg")
         with open(file, "wb") as written:
             written.write(data)
         for any_frame in (True, False):
-            _open(file, data, any_frame)  # which leaves nothing open: Windows would keep the file
+            _open(file, data, any_frame)
 
 
 def _open(file: str, data: bytes, any_frame: bool) -> None:

@@ -20,6 +20,7 @@ from strip import frame_number_of_jpeg
 from test_servers import COUNT, LIMIT, play, viewer
 
 from Client import Client
+from rtplab.receiving.files.observer import Observer
 
 pytestmark = pytest.mark.peers
 
@@ -99,7 +100,7 @@ def test_tcp_is_refused_in_one_sentence(name: str, url: str) -> None:
     assert run.stderr == run.report["error"] + "\n"
 
 
-class Traffic:
+class Traffic(Observer):
     """Notes the client's requests with the status of each reply, in the order of these."""
 
     def __init__(self) -> None:
@@ -115,9 +116,6 @@ class Traffic:
 
     def packets_received(self, packets, source_port: int, is_rtcp: bool, when: float) -> None:
         self.reports += is_rtcp
-
-    def forgave(self, sentence: str, when: float) -> None:
-        pass
 
 
 def _number(message: bytes) -> str:

@@ -83,6 +83,42 @@ def test_the_menu_is_reached_and_used_by_keys(watch, root, display):
     assert pump(root, lambda: asked(root, "A lab server's movie"))
 
 
+def test_the_arrow_of_a_submenu_is_lit_and_opens_it_like_the_rest_of_its_line(watch, root, display):
+    history.save(history.Settings([Address(url="rtsp://host/movie")]))
+    player = watch()
+    player.window.actions["menu"]()
+    (menu,) = _menus_of(root)
+    assert pump(root, lambda: menu.winfo_ismapped())
+    arrows = [child for child in menu.winfo_children() if child.winfo_class() == "Label"]
+    assert len(arrows) == 5
+    assert pump(root, lambda: arrows[0].winfo_ismapped())
+    x, y = middle_of(arrows[0])
+    display.move(x - 40, y + 60)
+    root.update()
+    display.move(x, y + 1)
+    display.move(x, y)
+    submenu = menu.nametowidget(menu.entrycget(0, "menu"))
+    assert pump(root, lambda: submenu.winfo_ismapped())
+    accent = player.window.theme.palette.accent
+    assert [str(each.cget("background")) == accent for each in arrows] == [True] + 4 * [False]
+    inner = [child for child in submenu.winfo_children() if child.winfo_class() == "Label"]
+    assert len(inner) == 1  # of those that have been played
+    display.key("Escape", "Escape")
+
+
+def test_the_window_stays_above_others_while_that_is_wanted(watch, root, display, monkeypatch):
+    """Without a window manager nobody obeys: what it is told is looked at."""
+    player = watch()
+    focus(root, display)
+    told = []
+    monkeypatch.setattr(root, "attributes", lambda *arguments: told.append(arguments))
+    for number, said in enumerate(("Always on top", "No longer on top"), start=1):
+        display.key("shift+t")
+        assert pump(root, lambda number=number: len(told) == number)
+        assert said in words(player)
+    assert told == [("-topmost", True), ("-topmost", False)]
+
+
 def _menus_of(root) -> list:
     return [child for child in root.winfo_children() if child.winfo_class() == "Menu"]
 

@@ -158,10 +158,24 @@ def test_the_launcher_opens_a_window_with_the_title_of_the_lab(display, server, 
         display.key("q")
 
 
+def test_a_movie_file_is_played_at_once(display, small_movie, tmp_path, home):
+    movie = tmp_path / "my film #1.Mjpeg"
+    movie.write_bytes(small_movie.read_bytes())
+    with launched([str(movie)], tmp_path):
+        window_named(display, "my film #1.Mjpeg - RTPClient")
+        display.move(100, 100)
+        deadline = time.monotonic() + 10
+        while not list((home / "Pictures").iterdir()) and time.monotonic() < deadline:
+            display.key("s")
+            time.sleep(0.1)
+        assert list((home / "Pictures").iterdir())
+        display.key("q")
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_the_player_without_a_word(display, server, tmp_path, number):
     with launched([f"rtsp://{HOST}:{server.port}/movie.Mjpeg"], tmp_path) as player:
-        window_named(display, "RTPClient")
+        window_named(display, "movie.Mjpeg - RTPClient")
         time.sleep(0.5)  # it plays
         player.send_signal(number)
 
@@ -170,7 +184,7 @@ def test_a_signal_ends_the_player_without_a_word(display, server, tmp_path, numb
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_the_player_while_it_asks(display, server, tmp_path, number, key, title):
     with launched([f"rtsp://{HOST}:{server.port}/movie.Mjpeg"], tmp_path) as player:
-        window_named(display, "RTPClient")
+        window_named(display, "movie.Mjpeg - RTPClient")
         display.move(100, 100)
         display.key(key)
         window_named(display, title)

@@ -15,6 +15,7 @@ from windows import drawn_on, focus
 from Client import Client
 from rtplab.launcher import client_for, parse_arguments
 from rtplab.player.panel.messages import MAX_PAGE_CHARACTERS, MAX_PAGE_LINES
+from rtplab.protocol.rtp.packet import parse_packet
 from rtplab.receiving.rtp.impairment import Conditions
 
 pytestmark = pytest.mark.peers
@@ -175,6 +176,46 @@ def test_totals_fit_however_large_they_are(watch, root, display):
     pump(root, lambda: False, limit=0.3)
     for name, value in values.items():
         assert value.winfo_width() >= value.winfo_reqwidth(), name
+
+
+def test_totals_are_reset_and_what_the_server_is_told_is_not(watch, root):
+    player = watch()
+    player.window.panel.show("Statistics")
+    page, statistics = player.window.panel.pages.statistics, player.reception.statistics
+    assert pump(root, lambda: "Packets" in page.values and statistics.packets > 100)
+    page.reset.invoke()
+    shown = int(page.values["Packets"].cget("text").replace(",", ""))
+    assert shown < 50 < 100 < statistics.packets
+    assert pump(root, lambda: page.values["Packets"].cget("text") not in ("0", str(shown)))
+    drawn = drawn_on(page.canvas)
+    assert {"60 s ago", "now", "30 /s"} <= set(drawn)
+
+
+def test_the_packet_page_says_what_the_fields_mean(watch, root):
+    player = watch()
+    player.window.panel.show("Packet")
+    page = player.window.panel.pages.packet
+    assert pump(root, lambda: "SSRC" in drawn_on(page.canvas))
+    drawn = " ".join(drawn_on(page.canvas))
+    packet = parse_packet(player.window.traffic.last_rtp().data)
+    assert f"0x{packet.ssrc:08X}" in drawn
+    assert "P: no padding" in drawn and "s into the movie" in drawn
+    place = float(re.search(r"([0-9.]+) s into the movie", drawn)[1])
+    assert abs(place - player.window.controller.position) < 0.5
+
+
+def test_messages_are_copied_all_or_what_is_selected(watch, root):
+    player = watch()
+    player.window.panel.show("Messages")
+    page = player.window.panel.pages.messages
+    assert pump(root, lambda: "PLAY rtsp://" in page.text.get("1.0", "end"))
+    page.copy.invoke()
+    copied = root.clipboard_get()
+    assert copied.startswith("OPTIONS rtsp://") and "\nRTSP/1.0 200 OK\nCSeq: 1\n" in copied
+    assert "→" not in copied and "RFC" not in copied
+    page.text.tag_add("sel", "2.0", "2.7")
+    page.copy.invoke()
+    assert root.clipboard_get() == "OPTIONS"
 
 
 def test_selected_text_is_legible_whatever_its_colour(watch, root):

@@ -156,6 +156,7 @@ def test_a_screen_of_nearly_whole_scale_does_not_blur_the_picture(
 
 
 def test_all_text_grows_and_shrinks_by_keys_and_is_never_cut_off(watch, root, display):
+    root.tk.call("tk", "scaling", UNSCALED)  # what other tests have set stays with the display
     player = watch()
     theme = player.window.theme
     focus(root, display)

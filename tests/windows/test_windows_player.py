@@ -69,7 +69,7 @@ def test_keys_and_what_they_save(windows, server, screen, locked):
         running.wait_for(" frames saved in C:\\")
         screen.key("space")
         running.wait_for_after("PLAYING", "READY can start teardown ")
-        screen.key("Alt_R+q", "alt+q")
+        screen.key("Alt_R+q", "alt+q", "ctrl+alt+q")  # the last is AltGr
         screen.key("F8")
         running.wait_for_after("READY", "INIT can setup ")
         screen.key("q")

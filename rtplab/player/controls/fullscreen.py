@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import time
 import tkinter as tk
 from collections.abc import Callable
 from typing import NamedTuple
 
+from rtplab.clock import steady
 from rtplab.player.controls.bindings import Bindings
 
 HIDE_AFTER = 2000  # milliseconds without a movement of the mouse
@@ -72,7 +72,7 @@ class FullScreen:
         self._window.configure(cursor="")
         self._controls.place_forget()
         self._before = self._go_back(self._before)
-        self._left_at = time.monotonic()
+        self._left_at = steady()
 
     def end(self) -> None:
         """The window is being destroyed: nothing is to be done later."""
@@ -84,7 +84,7 @@ class FullScreen:
     def _enter(self) -> None:
         self.active = True
         now = Extent.of(self._window)
-        is_back = time.monotonic() > self._left_at + _GOING_BACK and now[:2] != self._screen
+        is_back = steady() > self._left_at + _GOING_BACK and now[:2] != self._screen
         if self._before is None or is_back:
             self._before = now
         self._window.attributes("-fullscreen", True)

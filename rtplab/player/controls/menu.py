@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tkinter as tk
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from rtplab.player.look.theme import Theme
@@ -37,6 +38,45 @@ class PopupMenu:
         self.at(x, y, menu)
 
 
+def _draw_arrows(menu: tk.Menu) -> None:
+    """Lay arrows of our own upon those that X11's Tk draws: tiny bevels, whatever the colours.
+
+    What the mouse does upon one, it does to the menu.
+    """
+    theme = Theme.of(menu)
+    if theme.windowing_system != "x11":
+        return
+    last = menu.index("end")
+    cascades = [index for index in range((last or 0) + 1) if menu.type(index) == "cascade"]
+    labels = {index: tk.Label(menu, borderwidth=0, padx=0, pady=0) for index in cascades}
+
+    def place(event: tk.Event[tk.Misc]) -> None:
+        for index, label in labels.items():
+            below = menu.yposition(index + 1) if index != last else menu.winfo_height()
+            top = menu.yposition(index)
+            label.place(relx=1.0, anchor="ne", y=top, width=theme.px(18), height=below - top)
+
+    def colour(event: tk.Event[tk.Misc] | None = None) -> None:
+        p, active = theme.palette, menu.index("active")
+        for index, label in labels.items():
+            lit = index == active
+            icon = theme.icon("submenu", p.on_accent if lit else p.text, 12)
+            label.configure(image=icon, background=p.accent if lit else p.menu)
+
+    def pass_on(sequence: str, event: tk.Event[tk.Misc]) -> None:
+        x, y = event.x + event.widget.winfo_x(), event.y + event.widget.winfo_y()
+        menu.event_generate(
+            sequence, x=x, y=y, rootx=event.x_root, rooty=event.y_root, state=event.state
+        )
+
+    for label in labels.values():
+        for sequence in ("<Motion>", "<Button-1>", "<ButtonRelease-1>"):
+            label.bind(sequence, partial(pass_on, sequence))
+    menu.bind("<Map>", place, add=True)
+    menu.bind("<<MenuSelect>>", colour, add=True)
+    colour()
+
+
 def build_menu(
     master: tk.Misc,
     now: PlayerState,
@@ -54,6 +94,8 @@ def build_menu(
             if command.menu == title and command.name == "open" and recent:
                 _add_recent(submenu, recent, reopen)
         menu.add_cascade(label=title, menu=submenu, underline=0, **_padding(menu))
+        _draw_arrows(submenu)
+    _draw_arrows(menu)
     return _colour(menu)
 
 

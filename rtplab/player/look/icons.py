@@ -115,6 +115,10 @@ def _chosen(pen: _Pen) -> None:
     pen.disc(12, 12, 5)
 
 
+def _submenu(pen: _Pen) -> None:
+    pen.polygon(8, 5, 17, 12, 8, 19)
+
+
 def _knob(pen: _Pen) -> None:
     pen.disc(12, 12, 11)
 
@@ -133,6 +137,7 @@ _ICONS: dict[str, Callable[[_Pen], None]] = {
     "checked": _checked,
     "ring": _ring,
     "chosen": _chosen,
+    "submenu": _submenu,
     "knob": _knob,
 }
 

@@ -18,7 +18,7 @@ class Palette:
     raised: str  # buttons and fields
     hover: str
     pressed: str
-    menu: str  # behind menus, of which Tk takes two shades for the arrow of a submenu
+    menu: str  # behind menus
     border: str
     text: str
     muted: str  # text of less weight

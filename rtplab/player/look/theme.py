@@ -185,6 +185,7 @@ class Theme:
             self._style.layout(widget, _button_layout(f"{element}.button"))
         self._style.configure("TButton", padding=(self.px(13), self.px(8)), anchor="center")
         self._style.configure("Flat.TButton", padding=self.px(9))
+        self._style.configure("Small.TButton", padding=(self.px(10), self.px(2)))
 
     def _create_fields(self, p: Palette) -> None:
         style, px = self._style, self.px

@@ -113,6 +113,7 @@ COMMANDS = (
     Command("larger", "Larger text", "View", ("Control-plus", "Control-equal")),
     Command("smaller", "Smaller text", "View", ("Control-minus",)),
     Command("usual_size", "Usual text", "View", ("Control-0",)),
+    Command("on_top", "Always on top", "View", ("Shift-t",)),
     Command("colours", "Light or dark", "View", ("d",)),
     Command("menu", "Menu", "View", ("F10", "Menu")),
     Command("help", "Keys", "View", ("question", "F1")),

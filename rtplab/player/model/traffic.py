@@ -35,6 +35,11 @@ class Remark(NamedTuple):
     when: float
 
 
+def is_media(packet: CapturedPacket) -> bool:
+    """Tell if a packet is one of the server's media."""
+    return not packet.is_rtcp and not packet.sent
+
+
 class Traffic(Recorder):
     """The observer of a client: its threads call, the window reads."""
 
@@ -53,6 +58,10 @@ class Traffic(Recorder):
     ) -> None:
         if self.watching:
             super().packets_received(packets, source_port, is_rtcp, when)
+
+    def packet_sent(self, data: bytes, port: int, is_rtcp: bool, when: float) -> None:
+        if self.watching:
+            super().packet_sent(data, port, is_rtcp, when)
 
     def keep(self, entry: CapturedMessage | CapturedPacket) -> None:
         with self._lock:
@@ -103,9 +112,9 @@ class Traffic(Recorder):
         return len(entries)
 
     def last_rtp(self) -> CapturedPacket | None:
-        """The newest packet that is no RTCP."""
+        """The newest packet that came and is no RTCP."""
         with self._lock:
-            return next((packet for packet in reversed(self._packets) if not packet.is_rtcp), None)
+            return next(filter(is_media, reversed(self._packets)), None)
 
     def last_exchange(self) -> tuple[str, str]:
         """The first lines of the last request that may change the state, and of its reply.

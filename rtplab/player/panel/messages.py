@@ -48,6 +48,8 @@ class MessagesPage(ttk.Frame):
         self.line_ends.pack(side="left")
         save = ttk.Button(tools, text="Save capture …", command=save_capture)
         save.pack(side="right")
+        self.copy = ttk.Button(tools, text="Copy", command=self._copy)
+        self.copy.pack(side="right", padx=px(6))
         self.text = tk.Text(
             self, wrap="word", borderwidth=0, highlightthickness=0, padx=px(12), pady=px(8),
             font=theme.fixed_font, spacing1=px(1), cursor="arrow", width=1, height=1,
@@ -131,6 +133,16 @@ class MessagesPage(ttk.Frame):
         self._sizes.clear()
         self._shown = self._lines = self._characters = 0
         self.refresh()
+
+    def _copy(self) -> None:
+        """Put what is selected on the clipboard, or, if nothing is, every message as it was."""
+        if self.text.tag_ranges("sel"):
+            copied = self.text.get("sel.first", "sel.last")
+        else:
+            heads = (message.data.decode("utf-8", "replace") for message in self._traffic.messages)
+            copied = "\n".join(head.replace("\r\n", "\n").rstrip() + "\n" for head in heads)
+        self.clipboard_clear()
+        self.clipboard_append(copied)
 
     def _pieces(self, message: CapturedMessage | Remark) -> Pieces:
         moment = time.strftime("%H:%M:%S", time.localtime(message.when))

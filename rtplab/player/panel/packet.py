@@ -7,24 +7,31 @@ import tkinter as tk
 from tkinter import ttk
 
 from rtplab.player.look.theme import Theme
-from rtplab.player.model.traffic import Traffic
+from rtplab.player.model.controller import PlaybackController
+from rtplab.player.model.traffic import Traffic, is_media
 from rtplab.protocol.errors import PacketError
 from rtplab.protocol.rtp.packet import parse_packet
+from rtplab.protocol.rtp.serial import timestamp_delta
 from rtplab.protocol.rtsp.explain import Field, jpeg_fields, rtp_fields
 from rtplab.receiving.files.capture import CapturedPacket
+from rtplab.receiving.rtp.timeline import CLOCK_RATE
 
 _WORD = 32  # bits of a row
 _MARGIN = 14
-_ROW = 52
+_ROW = 46
+_FIRST_BYTES = 32  # of the payload that are shown
 _HEADING = 30
 
 
 class PacketPage(ttk.Frame):
     """Follows the newest packet, or holds one and steps through those that are kept."""
 
-    def __init__(self, master: tk.Misc, theme: Theme, traffic: Traffic) -> None:
+    def __init__(
+        self, master: tk.Misc, theme: Theme, controller: PlaybackController, traffic: Traffic
+    ) -> None:
         super().__init__(master)
         self._theme = theme
+        self._controller = controller
         self._traffic = traffic
         self._held: list[CapturedPacket] | None = None
         self._index = 0
@@ -41,10 +48,21 @@ class PacketPage(ttk.Frame):
         self.where.pack(side="right", fill="x")
         self.canvas = tk.Canvas(self, highlightthickness=0, borderwidth=0, width=1, height=1)
         self.canvas.pack(fill="both", expand=True)
+        for sequence in ("<MouseWheel>", "<Button-4>", "<Button-5>"):
+            self.canvas.bind(sequence, self._scroll)
+
+    def _scroll(self, event: tk.Event[tk.Misc]) -> None:
+        """Show what is below, where the page is too low for all of it."""
+        box = self.canvas.bbox("all")
+        if box and box[3] > self.canvas.winfo_height():
+            self.canvas.configure(scrollregion=(0, 0, self.canvas.winfo_width(), box[3]))
+            self.canvas.yview_scroll(-1 if event.delta > 0 or event.num == 4 else 1, "units")
+        else:
+            self.canvas.yview_moveto(0)
 
     def _toggle_hold(self) -> None:
         if self._held is None:
-            self._held = [packet for packet in self._traffic.packets if not packet.is_rtcp]
+            self._held = [*filter(is_media, self._traffic.packets)]
         else:
             self._held = None
         self._index = len(self._held) - 1 if self._held else 0
@@ -84,11 +102,34 @@ class PacketPage(ttk.Frame):
             return
         try:
             payload = parse_packet(packet.data).payload
-            y = self._draw_header("RTP header (RFC 3550 section 5.1)", rtp_fields(packet.data), 4)
+            fields = rtp_fields(packet.data)
+            y = self._draw_header("RTP header (RFC 3550 section 5.1)", fields, 4)
         except PacketError as error:
             self._write(0, theme.px(10), f"No RTP packet: {error}.")
             return
-        self._draw_payload(payload, y + theme.px(14))
+        meanings = [f"{field.name}: {field.meaning}" for field in fields if field.bits < 7]
+        place = self._place_in_movie(fields)
+        text = " · ".join(meanings + ([f"{place:.3f} s into the movie"] if place else []))
+        y = self._write_small(y + theme.px(3), text)
+        self._draw_payload(payload, y + theme.px(8))
+
+    def _place_in_movie(self, fields: list[Field]) -> float | None:
+        """Where the timestamp is in the movie, in seconds, by the frame that is shown."""
+        frame = self._controller.frame
+        timestamp = next(field.value for field in fields if field.name == "timestamp")
+        if frame is None:
+            return None
+        ahead = timestamp_delta(timestamp, frame.timestamp % 2**32) / CLOCK_RATE
+        return self._controller.client.position_of(frame) + ahead
+
+    def _write_small(self, y: float, text: str) -> float:
+        """Write a text of less weight; return where it ends."""
+        theme, left = self._theme, self._theme.px(_MARGIN)
+        item = self.canvas.create_text(
+            left, y, text=text, anchor="nw", font=theme.small_font, fill=theme.palette.muted,
+            width=self.canvas.winfo_width() - 2 * left,
+        )  # fmt: skip
+        return float(self.canvas.bbox(item)[3])
 
     def _draw_payload(self, payload: bytes, y: float) -> None:
         size = f"{len(payload):,} bytes"
@@ -96,12 +137,24 @@ class PacketPage(ttk.Frame):
             fields = jpeg_fields(payload)
         except PacketError:
             self._write(0, y, f"Payload: {size}, going on with the frame before.")
+            self._draw_bytes(payload, y)
             return
         if fields:
             y = self._draw_header("JPEG header (RFC 2435 section 3.1)", fields, y)
-            self._write(0, y + self._theme.px(14), f"Payload with this header: {size}")
+            y += self._theme.px(6)
+            self._write(0, y, f"Payload with this header: {size}")
+            payload = payload[sum(field.bits for field in fields) // 8 :]
         else:
             self._write(0, y, f"Payload: {size}, a whole JPEG, or its beginning (lab).")
+        self._draw_bytes(payload, y)
+
+    def _draw_bytes(self, data: bytes, y: float) -> None:
+        """The first bytes of a payload, below a line at `y`."""
+        lines = [data[start : start + 16].hex(" ").upper() for start in range(0, _FIRST_BYTES, 16)]
+        self.canvas.create_text(
+            self._theme.px(_MARGIN), y + self._theme.px(20), text="\n".join(lines), anchor="nw",
+            font=self._theme.fixed_font, fill=self._theme.palette.muted,
+        )  # fmt: skip
 
     def _draw_header(self, title: str, fields: list[Field], y: float) -> float:
         """Draw a header from `y` downwards; return where it ends."""
@@ -139,17 +192,17 @@ class PacketPage(ttk.Frame):
         box = (left, y, right, y + px(_ROW))
         canvas.create_rectangle(*box, fill=p.raised, outline=p.border, width=px(1))
         middle = (left + right) / 2
-        canvas.create_text(middle, y + px(10), text=field.name, font=theme.small_font, fill=p.muted)
+        canvas.create_text(middle, y + px(9), text=field.name, font=theme.small_font, fill=p.muted)
         for number, digit in enumerate(f"{field.value:0{field.bits}b}"):
             x = self._bit_x(bit + number + 0.5)
             colour = p.accent if digit == "1" else p.muted
-            canvas.create_text(x, y + px(27), text=digit, font=theme.fixed_font, fill=colour)
-        value = f"{field.value:,}" if field.bits > 1 else ""
+            canvas.create_text(x, y + px(24), text=digit, font=theme.fixed_font, fill=colour)
+        value = field.text if field.bits > 1 else ""
         if field.bits >= 8 and field.meaning:
             value += f"   {field.meaning}" if field.bits > 16 else f"  {field.meaning}"
         if field.bits <= 8 and theme.small_font.measure(value) > right - left - px(4):
             value = f"{field.value}"
-        canvas.create_text(middle, y + px(42), text=value, font=theme.small_font, fill=p.text)
+        canvas.create_text(middle, y + px(38), text=value, font=theme.small_font, fill=p.text)
 
     def _write(self, x: float, y: float, text: str, bold: bool = False) -> None:
         theme = self._theme

@@ -19,8 +19,7 @@ from rtplab.player.panel.state import StatePage
 from rtplab.player.panel.statistics import StatisticsPage
 
 WIDTH = 440  # at 1x
-LOWEST = 540  # height at 1x at which all pages look well, and
-CUT_OFF = 500  # below which they are cut off
+LOWEST = 550  # height at 1x that all pages need
 NARROWEST = 320  # width at 1x that is left to the picture
 REFRESH = 0.2  # seconds
 
@@ -104,7 +103,7 @@ class Panel:
         self.pages = Pages(
             MessagesPage(self.notebook, theme, traffic, self._save_capture),
             StatePage(self.notebook, theme, self._controller, traffic),
-            PacketPage(self.notebook, theme, traffic),
+            PacketPage(self.notebook, theme, self._controller, traffic),
             StatisticsPage(self.notebook, theme, client),
             NetworkPage(self.notebook, theme, client),
         )

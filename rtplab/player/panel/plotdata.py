@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import operator
 from collections import deque
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from rtplab.receiving.rtp.statistics import Statistics
 
@@ -104,20 +106,47 @@ def _count(number: int) -> str:
     return f"{number / 10**6:,.1f} M" if number < 10**11 else f"{number / 10**9:,.1f} G"
 
 
-def totals(statistics: Statistics, malformed: int, skipped: int) -> list[tuple[str, str]]:
-    """The session's totals as names and values."""
-    s = statistics
-    return [
-        ("Frames", _count(s.frames)),
-        ("Packets", _count(s.packets)),
-        ("Bytes", _count(s.bytes)),
-        ("Time", f"{s.seconds:.1f} s"),
-        ("Expected", _count(s.expected)),
-        ("Lost", f"{_count(s.lost)} ({100 * s.loss_rate:.1f} %)"),
-        ("Jitter", f"{s.jitter * 1000:.2f} ms"),
-        ("Out of order", _count(s.reordered)),
-        ("Late", _count(s.late)),
-        ("Duplicates", _count(s.duplicates)),
-        ("Malformed", _count(malformed)),
-        ("Not shown", _count(skipped)),
-    ]
+class Totals(NamedTuple):
+    """What has come so far, as it is shown."""
+
+    frames: int
+    packets: int
+    bytes: int
+    seconds: float
+    expected: int
+    lost: int
+    reordered: int
+    late: int
+    duplicates: int
+    malformed: int
+    skipped: int
+
+    @classmethod
+    def of(cls, statistics: Statistics, malformed: int, skipped: int) -> Totals:
+        s = statistics
+        return cls(
+            s.frames, s.packets, s.bytes, s.seconds, s.expected, s.lost, s.reordered, s.late,
+            s.duplicates, malformed, skipped,
+        )  # fmt: skip
+
+    def since(self, before: Totals) -> Totals:
+        """What has come since then."""
+        return Totals(*map(operator.sub, self, before))
+
+    def rows(self, jitter: float) -> list[tuple[str, str]]:
+        """Names and values; `jitter` in seconds."""
+        loss = 100 * self.lost / self.expected if self.expected > 0 else 0.0
+        return [
+            ("Frames", _count(self.frames)),
+            ("Packets", _count(self.packets)),
+            ("Bytes", _count(self.bytes)),
+            ("Time", f"{self.seconds:.1f} s"),
+            ("Expected", _count(self.expected)),
+            ("Lost", f"{_count(self.lost)} ({loss:.1f} %)"),
+            ("Jitter", f"{jitter * 1000:.2f} ms"),
+            ("Out of order", _count(self.reordered)),
+            ("Late", _count(self.late)),
+            ("Duplicates", _count(self.duplicates)),
+            ("Malformed", _count(self.malformed)),
+            ("Not shown", _count(self.skipped)),
+        ]

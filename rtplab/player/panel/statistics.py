@@ -9,7 +9,7 @@ from tkinter import ttk
 
 from rtplab.player.look.theme import Theme
 from rtplab.player.model.client import PlayerClient
-from rtplab.player.panel.plotdata import SPAN, Figures, PlotData, totals
+from rtplab.player.panel.plotdata import SPAN, Figures, PlotData, Totals
 
 # Attribute of Figures, title, unit, and the smallest value at the top of the plot.
 _PLOTS = (
@@ -25,6 +25,7 @@ _PLOTS = (
 _COLUMNS = 2
 _GAP = 14  # at 1x
 _TITLE = 24  # height of what stands above a plot, at 1x
+_AXIS = 16  # height of the time's axis at 1x
 _LOWEST = 50  # height of a plot with its title, at 1x: less shows nothing
 
 Box = tuple[float, float, float, float]  # left, top, right, bottom
@@ -42,6 +43,10 @@ class StatisticsPage(ttk.Frame):
         self._totals = ttk.Frame(self, padding=(px(14), px(6), px(14), px(12)))
         self._totals.pack(side="bottom", fill="x")
         self.values: dict[str, ttk.Label] = {}
+        self._before: Totals | None = None  # what had come when the totals were reset
+        self.reset = ttk.Button(self._totals, text="Reset", style="Small.TButton")
+        self.reset.configure(command=self._reset)
+        self.reset.grid(row=6, column=3, sticky="e")
         self.canvas = tk.Canvas(self, highlightthickness=0, borderwidth=0, width=1, height=1)
         self.canvas.pack(fill="both", expand=True, pady=(px(6), 0))
         self.canvas.bind("<Configure>", lambda event: self._draw_plots())
@@ -56,11 +61,23 @@ class StatisticsPage(ttk.Frame):
         """Show the newest numbers."""
         client = self._client
         reception, playout = client.reception, client.playout
-        rows = totals(reception.statistics, reception.malformed, playout.skipped)
+        totals = Totals.of(reception.statistics, reception.malformed, playout.skipped)
+        if self._before is not None and totals.packets < self._before.packets:
+            self._before = None  # another session
+        since = totals if self._before is None else totals.since(self._before)
+        rows = since.rows(reception.statistics.jitter)
         rows.append(("Latency set", f"{playout.latency * 1000:.0f} ms"))
         for number, (name, value) in enumerate(rows):
             self._show_total(number, name, value)
         self._draw_plots()
+
+    def _reset(self) -> None:
+        """Count from now on. What receiver reports tell the server goes on."""
+        client = self._client
+        self._before = Totals.of(
+            client.reception.statistics, client.reception.malformed, client.playout.skipped
+        )
+        self.refresh()
 
     def _show_total(self, number: int, name: str, value: str) -> None:
         if name not in self.values:
@@ -82,11 +99,22 @@ class StatisticsPage(ttk.Frame):
         canvas.configure(background=self._theme.palette.window)
         room = canvas.winfo_width(), canvas.winfo_height()
         rows = min(math.ceil(len(_PLOTS) / _COLUMNS), room[1] // px(_LOWEST))
-        width, height = (room[0] - gap) / _COLUMNS, room[1] / max(1, rows)
+        width, height = (room[0] - gap) / _COLUMNS, (room[1] - px(_AXIS)) / max(1, rows)
         for number, plot in enumerate(_PLOTS[: rows * _COLUMNS]):
             row, column = divmod(number, _COLUMNS)
             left, top = gap + column * width, row * height
             self._draw_plot((left, top, left + width - gap, top + height), *plot)
+        for column in range(_COLUMNS if rows else 0):
+            left = gap + column * width
+            self._draw_time(left, left + width - gap, room[1], f"time{column}")
+
+    def _draw_time(self, left: float, right: float, bottom: float, tag: str) -> None:
+        """What the ends of a column of plots mean."""
+        for x, anchor, text in ((left, "sw", f"{SPAN:.0f} s ago"), (right, "se", "now")):
+            self.canvas.create_text(
+                x, bottom, text=text, anchor=anchor, font=self._theme.small_font,
+                fill=self._theme.palette.muted, tags=tag,
+            )  # type: ignore[call-overload]  # fmt: skip
 
     def _draw_plot(self, box: Box, name: str, title: str, unit: str, least: float) -> None:
         theme = self._theme
@@ -114,7 +142,7 @@ class StatisticsPage(ttk.Frame):
             points = _points(run, figures[-1].when, name, highest, inner)
             if len(points) >= 4:
                 canvas.create_line(*points, fill=p.accent, width=line, tags=name)
-        scale = _cut(f"{highest:,.0f}", theme.small_font, right - left - px(8))
+        scale = _cut(f"{highest:,.0f} {unit}", theme.small_font, right - left - px(8))
         canvas.create_text(
             left + px(4), plot[1] + px(2), text=scale, anchor="nw", font=theme.small_font,
             fill=p.muted, tags=name,

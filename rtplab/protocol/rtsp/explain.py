@@ -120,6 +120,12 @@ class Field:
     bits: int
     value: int
     meaning: str = ""
+    is_hex: bool = False  # so it is mostly written
+
+    @property
+    def text(self) -> str:
+        """The value as it is mostly written."""
+        return f"0x{self.value:0{self.bits // 4}X}" if self.is_hex else f"{self.value:,}"
 
 
 def rtp_fields(packet: bytes) -> list[Field]:
@@ -128,20 +134,23 @@ def rtp_fields(packet: bytes) -> list[Field]:
         raise PacketError(f"{len(packet)} bytes are no RTP packet: its header has 12")
     first, second = packet[0], packet[1]
     timestamp = int.from_bytes(packet[4:8], "big")
+    padding, extension, marker = first >> 5 & 1, first >> 4 & 1, second >> 7
+    sources = f"{first & 15 or 'no'} contributing sources"
     fields = [
         Field("V", 2, first >> 6, "version"),
-        Field("P", 1, first >> 5 & 1, "padding"),
-        Field("X", 1, first >> 4 & 1, "extension"),
-        Field("CC", 4, first & 15, "contributing sources"),
-        Field("M", 1, second >> 7, "marker: last of its frame"),
+        Field("P", 1, padding, "padded" if padding else "no padding"),
+        Field("X", 1, extension, "an extension" if extension else "no extension"),
+        Field("CC", 4, first & 15, sources),
+        Field("M", 1, marker, "marker, as on a frame's last packet" if marker else "no marker"),
         Field("PT", 7, second & 127, "JPEG" if second & 127 == 26 else "payload type"),
         Field("sequence number", 16, int.from_bytes(packet[2:4], "big")),
         Field("timestamp", 32, timestamp, f"{timestamp / 90_000:.3f} s at 90 kHz"),
-        Field("SSRC", 32, int.from_bytes(packet[8:12], "big"), "synchronization source"),
+        Field("SSRC", 32, int.from_bytes(packet[8:12], "big"), "synchronization source", True),
     ]
-    sources = packet[12 : 12 + 4 * (first & 15)]
-    for start in range(0, len(sources) - 3, 4):
-        fields.append(Field("CSRC", 32, int.from_bytes(sources[start : start + 4], "big")))
+    listed = packet[12 : 12 + 4 * (first & 15)]
+    for start in range(0, len(listed) - 3, 4):
+        csrc = int.from_bytes(listed[start : start + 4], "big")
+        fields.append(Field("CSRC", 32, csrc, is_hex=True))
     return fields
 
 
@@ -169,5 +178,13 @@ def jpeg_fields(payload: bytes) -> list[Field]:
             Field("F", 1, count >> 15, "first"),
             Field("L", 1, count >> 14 & 1, "last"),
             Field("restart count", 14, count & 0x3FFF),
+        ]
+    tables = payload[12:16] if 64 <= kind <= 127 else payload[8:12]
+    if quality > 127 and payload[1:4] == bytes(3) and len(tables) == 4:  # section 3.1.8
+        length = int.from_bytes(tables[2:], "big")
+        fields += [
+            Field("MBZ", 8, tables[0], "must be 0"),
+            Field("precision", 8, tables[1], "8 bits" if tables[1] == 0 else "some 16 bits"),
+            Field("length", 16, length, "bytes of quantization tables"),
         ]
     return fields

@@ -13,9 +13,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import NamedTuple
 
 from rtplab.protocol.errors import MessageError
+from rtplab.protocol.forgiveness import Forgiveness
 from rtplab.protocol.rtsp.messages import VERSION, Dialect, Form, Headers, Request, printable
 
 # The name of a method, as far as any has been seen: M-SEARCH is one.
@@ -102,6 +104,7 @@ def is_request_line(line: str) -> bool:
     return _request_line(line) is not None
 
 
+@lru_cache(maxsize=256)  # asked for several times, and all viewers of a movie write it alike
 def _request_line(line: str) -> _RequestLine | None:
     """Take a request line apart; None when it is none."""
     words = line.split(None, 1)
@@ -186,6 +189,14 @@ def named_session(text: str) -> str:
         return ""
     number = _SESSION_NUMBER.match(text)
     return number.group() if number else text
+
+
+def understand(lines: list[str], form: Form, forgiveness: Forgiveness) -> Request:
+    """Read a lab request, however it is written, and note what is not right about it."""
+    request = parse_request(as_meant(lines), form)
+    for mistake in mistakes(lines, request):
+        forgiveness.add(*mistake)
+    return request
 
 
 def parse_request(lines: list[str], form: Form) -> Request:

@@ -383,15 +383,16 @@ class RequestParser(_MessageParser):
         return request
 
     def _parse_lab(self, lines: list[str], form: Form) -> Request:
-        meant = lab.as_meant(lines)
-        request = lab.parse_request(meant, form)
+        request = lab.understand(lines, form, self._forgiveness)
         self._speaks_lab = self._speaks_lab or request.method == "SETUP"
-        if not form.blank_line and request.problem is None and not lab.is_executable(meant):
+        if (
+            not form.blank_line
+            and request.problem is None
+            and not lab.is_executable(lab.as_meant(lines))
+        ):
             request.problem = MessageError("SETUP says no client_port")
         if self._ends_lines_by_cr:
             self._forgiveness.add("The end of a line", "\r", "\n")
-        for mistake in lab.mistakes(lines, request):
-            self._forgiveness.add(*mistake)
         return request
 
     def _too_long(self) -> Request | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from urllib.parse import unquote_to_bytes, urlsplit
+from urllib.parse import quote, unquote_to_bytes, urlsplit
 
 from rtplab.protocol.errors import MessageError
 from rtplab.protocol.rtsp.messages import printable
@@ -14,6 +14,7 @@ MAX_URL = 4096  # characters: the longest file name in any encoding, with its fo
 
 # RFC 3986 section 2 knows none of these. Python leaves some out, others would get into replies.
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_LEGAL = "%:/?#[]@!$&'()*+,;=-._~"  # beside letters and digits
 _USER_INFO = re.compile(r"(?<=://)[^/\s]*@")  # a password may have an "@" of its own
 # `user:pass/word@host`: what looks like host and port has no number for a port.
 _SECRET_WITH_SLASH = re.compile(r"(?<=://)[^/@\s\[]*:(?!\d*/)[^\s]*@")
@@ -101,6 +102,11 @@ def resolve(base: str, control: str) -> str:
     if control.startswith("?"):
         return base + control
     return f"{base.rstrip('/')}/{control}"
+
+
+def escaped(url: str) -> str:
+    """Return a URL as it may stand in a request line (RFC 3986 section 2); escapes in it stay."""
+    return quote(url, _LEGAL, errors="surrogateescape")
 
 
 def without_password(text: str) -> str:

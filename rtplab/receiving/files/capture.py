@@ -20,6 +20,7 @@ class Endpoints:
     server: Endpoint
     client: Endpoint
     rtp_port: int  # ours; RTCP has the one above it
+    channels: tuple[int, int] = (0, 1)  # of RTP and RTCP on the RTSP connection
 
 
 @dataclass(frozen=True)
@@ -34,31 +35,32 @@ class CapturedMessage:
 
 @dataclass(frozen=True)
 class CapturedPacket:
-    """One RTP or RTCP packet as it came; `when` is Unix time in seconds.
+    """One RTP or RTCP packet as it came, or was `sent`; `when` is Unix time in seconds.
 
-    `source_port` is the server's, or 0 for a packet on the RTSP connection.
+    `server_port` is where it came from or went to, or 0 for a packet on the RTSP connection.
     """
 
     data: bytes
-    source_port: int
+    server_port: int
     is_rtcp: bool
     when: float
     ends: Endpoints
+    sent: bool = False
 
 
 def write_entry(writer: PcapWriter, entry: CapturedMessage | CapturedPacket) -> None:
     """Write one message or packet. Raises OSError."""
-    ends = entry.ends
-    if isinstance(entry, CapturedMessage):
-        path = (ends.client, ends.server) if entry.sent else (ends.server, ends.client)
-        writer.tcp(*path, entry.data, entry.when)
-    elif entry.source_port:
-        source = Endpoint(ends.server.host, entry.source_port)
-        target = Endpoint(ends.client.host, ends.rtp_port + entry.is_rtcp)
-        writer.udp(source, target, entry.data, entry.when)
-    else:  # RFC 2326 section 10.12: on the RTSP connection, framed by $, channel and length
-        frame = b"$%c%b%b" % (entry.is_rtcp, len(entry.data).to_bytes(2, "big"), entry.data)
-        writer.tcp(ends.server, ends.client, frame, entry.when)
+    ends, data = entry.ends, entry.data
+    server, client, write = ends.server, ends.client, writer.tcp
+    if isinstance(entry, CapturedPacket) and entry.server_port:
+        server = Endpoint(server.host, entry.server_port)
+        client = Endpoint(client.host, ends.rtp_port + entry.is_rtcp)
+        write = writer.udp
+    elif isinstance(entry, CapturedPacket):
+        # RFC 2326 section 10.12: on the RTSP connection, framed by $, channel and length
+        data = b"$%c%b%b" % (ends.channels[entry.is_rtcp], len(data).to_bytes(2, "big"), data)
+    source, target = (client, server) if entry.sent else (server, client)
+    write(source, target, data, entry.when)
 
 
 def write_capture(file: BinaryIO, entries: list[CapturedMessage | CapturedPacket]) -> None:
@@ -93,6 +95,11 @@ class Recorder:
         if ends is not None:
             for packet in packets:
                 self.keep(CapturedPacket(packet, source_port, is_rtcp, when, ends))
+
+    def packet_sent(self, data: bytes, port: int, is_rtcp: bool, when: float) -> None:
+        ends = self._endpoints()
+        if ends is not None:
+            self.keep(CapturedPacket(data, port, is_rtcp, when, ends, sent=True))
 
     def forgave(self, sentence: str, when: float) -> None:
         """This did not go over the wire."""
@@ -177,6 +184,11 @@ class _CapturingObserver(Recorder):
         super().packets_received(packets, source_port, is_rtcp, when)
         if self._also is not None:
             self._also.packets_received(packets, source_port, is_rtcp, when)
+
+    def packet_sent(self, data: bytes, port: int, is_rtcp: bool, when: float) -> None:
+        super().packet_sent(data, port, is_rtcp, when)
+        if self._also is not None:
+            self._also.packet_sent(data, port, is_rtcp, when)
 
     def forgave(self, sentence: str, when: float) -> None:
         if self._also is not None:

@@ -16,7 +16,13 @@ class Observer(Protocol):
     def packets_received(
         self, packets: list[bytes], source_port: int, is_rtcp: bool, when: float
     ) -> None:
-        """`source_port` is the server's, or 0 for packets on the RTSP connection."""
+        """`source_port` is the server's, or 0 for packets on the RTSP connection.
+
+        With --impair, these are the packets that its bad network has let through, and when.
+        """
+
+    def packet_sent(self, data: bytes, port: int, is_rtcp: bool, when: float) -> None:
+        """A packet of ours goes to the server's `port`, or 0: onto the RTSP connection."""
 
     def forgave(self, sentence: str, when: float) -> None:
         """Something has been understood although it is not right; the sentence says what."""

@@ -70,6 +70,7 @@ class MediaReceiver:
         self._early: deque[tuple[list[bytes], float]] = deque()  # packets, and when they came
         self._early_size = 0  # bytes
         self._seen_ports: tuple[int, int] | None = None  # of the server, where packets come from
+        self._rtp_source = 0  # the port that the last packet under way comes from
         self._is_leaving = False
         self._is_paused = True
         self._lab_report_at: float | None = None  # when the last report to LAB_RTCP_PORT was sent
@@ -78,6 +79,7 @@ class MediaReceiver:
         """PLAY is asked for: what comes now waits for the reply."""
         if self._gate is not Gate.HELD:
             self._gate_before, self._gate = self._gate, Gate.HELD
+        self.reception.begin()
 
     def let_in(self, first_number: int | None = None) -> None:
         """PLAY was answered, which may say the number of the first packet.
@@ -88,6 +90,7 @@ class MediaReceiver:
         has_begun = self._early or self.impairment.deadline() is not None
         if not has_begun:  # a BYE before the first packet was that of an earlier PLAY
             self.reporter.sender_said_goodbye = False
+        self.reception.paused()  # packets may have come after the reply to PAUSE
         self._gate = Gate.OPEN
         self._is_paused = False
 
@@ -123,7 +126,7 @@ class MediaReceiver:
                     self._send_lab_report(ports)
         finally:
             if with_rtcp and self._server_ports:
-                ports.send_rtcp(self.reporter.goodbye(), self._server_ports[1])
+                self._send_rtcp(ports, self.reporter.goodbye(), self._server_ports[1])
 
     @property
     def _server_ports(self) -> tuple[int, int] | None:
@@ -141,8 +144,18 @@ class MediaReceiver:
         if server_ports is None or self._is_leaving or not self._report_is_due():
             return
         if self.reception.ssrc is None:
-            ports.send_rtp(pack_header(0, 0, 0, 0, self.reporter.ssrc), server_ports[0])
-        ports.send_rtcp(self._report(), server_ports[1])
+            opening = pack_header(0, 0, 0, 0, self.reporter.ssrc)
+            ports.send_rtp(opening, server_ports[0])
+            self._show_sent(opening, server_ports[0], is_rtcp=False)
+        self._send_rtcp(ports, self._report(), server_ports[1])
+
+    def _send_rtcp(self, ports: RtpSocket, report: bytes, port: int) -> None:
+        ports.send_rtcp(report, port)
+        self._show_sent(report, port, is_rtcp=True)
+
+    def _show_sent(self, data: bytes, port: int, is_rtcp: bool) -> None:
+        if self.observer is not None:
+            self.observer.packet_sent(data, port, is_rtcp, time.time())
 
     def _send_lab_report(self, ports: RtpSocket) -> None:
         due = self._lab_report_due()
@@ -194,12 +207,13 @@ class MediaReceiver:
         if self.transport.interleaved is None or self._is_leaving or not self._report_is_due():
             return None
         report = self._report()
+        self._show_sent(report, 0, is_rtcp=True)
         channel = self.transport.interleaved[1]
         return b"$" + bytes([channel]) + len(report).to_bytes(2, "big") + report
 
     def _take(self, batches: list[Batch]) -> None:
         now = self._clock()
-        batches = [batch for batch in batches if self._is_from_stream(batch)]
+        batches = self._impaired([batch for batch in batches if self._is_from_stream(batch)], now)
         self._show(batches)
         rtp = [packet for batch in batches if not batch.is_rtcp for packet in batch.datagrams]
         frames = self._frames(rtp, now)
@@ -210,14 +224,21 @@ class MediaReceiver:
                 self._take_reports(batch.datagrams, now)
         self._pass_goodbye_on()
 
+    def _impaired(self, batches: list[Batch], now: float) -> list[Batch]:
+        """What the bad network lets through by now; RTCP takes another way."""
+        if self._gate is Gate.SHUT or self.impairment.idle:
+            return batches
+        for batch in batches:
+            for packet in () if batch.is_rtcp else batch.datagrams:
+                self.impairment.add(packet, now)
+                self._rtp_source = batch.source_port
+        through = [Batch(self.impairment.due(now), self._rtp_source, False)]
+        return through + [batch for batch in batches if batch.is_rtcp]
+
     def _frames(self, packets: list[bytes], now: float) -> list[Frame]:
         """The frames that are complete with these packets, or by now."""
         if self._gate is Gate.SHUT:
             return []
-        if not self.impairment.idle:
-            for packet in packets:
-                self.impairment.add(packet, now)
-            packets = self.impairment.due(now)
         if self._gate is Gate.HELD:
             self._keep(packets, now)
             return []
@@ -238,7 +259,8 @@ class MediaReceiver:
         if self.observer is not None:
             when = time.time()
             for datagrams, source_port, is_rtcp in batches:
-                self.observer.packets_received(datagrams, source_port, is_rtcp, when)
+                if datagrams:
+                    self.observer.packets_received(datagrams, source_port, is_rtcp, when)
 
     def _is_from_stream(self, batch: Batch) -> bool:
         """Tell if datagrams came from the port that SETUP named, where it named one."""

@@ -7,9 +7,9 @@ from typing import Protocol
 
 from rtplab.protocol.errors import PacketError
 from rtplab.protocol.rtp.packet import ReceivedPacket, parse_packet
+from rtplab.protocol.rtp.reorder import Arrival, ReorderBuffer
 from rtplab.protocol.rtp.serial import SequenceUnwrapper, seq_delta
 from rtplab.receiving.rtp.frames import Frame
-from rtplab.receiving.rtp.reorder import Arrival, ReorderBuffer
 from rtplab.receiving.rtp.source import SourceChoice
 from rtplab.receiving.rtp.statistics import Statistics
 from rtplab.receiving.rtp.timeline import MediaTimeline

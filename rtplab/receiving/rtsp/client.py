@@ -39,8 +39,9 @@ from rtplab.receiving.rtsp.workers import ClientWorkers
 logger = logging.getLogger("rtplab.client")
 
 THE_END = "The movie has ended."
-# Seconds before the end of a movie: a server that hangs up there, without BYE, has sent it all.
-NEAR_THE_END = 1.0
+# A server that hangs up so near the end, without BYE, has sent all but what was lost: seconds,
+# and the part of a short movie.
+NEAR_THE_END, LAST_PART = 1.0, 0.1
 
 # Seconds: on Windows nothing interrupts a wait for another thread, and Ctrl+C comes after it.
 LONGEST_WAIT = 0.2 if sys.platform == "win32" else threading.TIMEOUT_MAX
@@ -288,9 +289,7 @@ class RtspClient:
     def _play_request(self) -> Request:
         now = self._clock()
         self._watch.begin_playing(now)
-        self.reception.begin()
         self._receiver.hold()
-        self.reception.paused()  # packets may have come after the reply to PAUSE
         position, self._wish.position = self._wish.position, None
         request = self._dialogue.play(position, self._wish.scale)
         dialogue = self._dialogue
@@ -652,8 +651,12 @@ class RtspClient:
         if self.state is not State.PLAYING or self._method == "TEARDOWN" or frame is None:
             return False
         before, self._last_when_lost = self._last_when_lost, frame.data
-        left = self.seconds_left
-        return frame.data == before or (left is not None and left < NEAR_THE_END)
+        left, duration = self.seconds_left, self.duration
+        if left is None or duration is None:
+            return frame.data == before
+        interval = 1 / self.frame_rate if self.frame_rate else 0.0
+        near = max(min(NEAR_THE_END, LAST_PART * duration), 1.5 * interval)
+        return frame.data == before or left < near
 
     def _failed(self, error: BaseException) -> None:
         """One of our threads has failed: without it, the session is over."""
@@ -726,7 +729,8 @@ class RtspClient:
     @property
     def endpoints(self) -> Endpoints | None:
         """Who talks to whom in the current or last session; None before the first."""
-        return None if self._ends is None else Endpoints(*self._ends, self.rtp_port)
+        channels = self._receiver.transport.interleaved or (0, 1)
+        return None if self._ends is None else Endpoints(*self._ends, self.rtp_port, channels)
 
     def position_of(self, frame: Frame) -> float:
         """Return how far into the movie a frame is, in seconds.

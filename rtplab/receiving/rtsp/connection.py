@@ -7,6 +7,7 @@ import socket
 import ssl
 import threading
 
+from rtplab.baresocket import BareSocket, is_bare, socket_pair
 from rtplab.clock import steady
 from rtplab.protocol.addresses import host_of
 from rtplab.protocol.errors import MessageError, SessionError
@@ -49,8 +50,10 @@ class ClientConnection:
             self._socket = connected or socket.create_connection((host, port), timeout)
         except (OSError, UnicodeError) as error:
             raise SessionError(_explain(error, host, port)) from error
+        if is_bare(self._socket):
+            self._socket = BareSocket(self._socket)
         try:
-            if connected is None:
+            if not isinstance(self._socket, BareSocket):
                 self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             self.server = Endpoint(*self._socket.getpeername()[:2])
             self.server_host = host_of(self._socket.getpeername())
@@ -63,7 +66,7 @@ class ClientConnection:
         self._stream: socket.socket | TlsSocket = self._socket
         if context is not None:
             self._stream = self._shake_hands(context, host, port, timeout)
-        self._wake_reader, self._wake_writer = socket.socketpair()
+        self._wake_reader, self._wake_writer = socket_pair()
         self._wake_writer.setblocking(False)
         self._parser = ResponseParser(dialect)
         self._place = f"{host} port {port}"

@@ -18,7 +18,7 @@ from rtplab.protocol.rtsp.headers import (
     parse_session,
 )
 from rtplab.protocol.rtsp.messages import Dialect, Headers, Request, Response, printable
-from rtplab.protocol.rtsp.urls import RtspUrl, parse_url, resolve
+from rtplab.protocol.rtsp.urls import RtspUrl, escaped, parse_url, resolve
 from rtplab.receiving.rtp.frames import RtpJpegFrames
 from rtplab.receiving.rtp.source import SourceChoice
 from rtplab.receiving.rtsp.labdialogue import refusal
@@ -342,6 +342,7 @@ class StandardDialogue:
         return self._headed(method, *self._last_request)
 
     def _headed(self, method: str, url: str, headers: list[tuple[str, str]]) -> Request:
+        url = escaped(url)
         common = [("User-Agent", USER_AGENT)]
         if self.session_id:
             common.append(("Session", self.session_id))

@@ -6,9 +6,11 @@ import ipaddress
 import re
 import secrets
 import threading
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
+from typing import NamedTuple
 from urllib.parse import unquote
 
 from rtplab.protocol.errors import MessageError
@@ -25,6 +27,7 @@ from rtplab.protocol.rtsp.auth import (
 from rtplab.protocol.rtsp.messages import Request, Response, printable
 
 REALM = "rtplab"
+PUBLISH = ":publish"  # after the password of a user who may publish
 # Seconds that a nonce is good for: a viewer who watches longer is asked again, and its player
 # answers by itself.
 NONCE_LIFETIME = 300.0
@@ -50,13 +53,20 @@ class UsersError(ValueError):
 class UserDatabase:
     """The users, the hash of each one's password in each algorithm, and who fails to log in."""
 
-    def __init__(self, passwords: list[tuple[str, str]], file: Path | None = None) -> None:
+    def __init__(
+        self,
+        passwords: list[tuple[str, str]],
+        file: Path | None = None,
+        publishers: Iterable[str] = (),
+    ) -> None:
         """Take users with their passwords, and those of an htdigest file.
 
-        Raises UsersError, and OSError when the file can't be read.
+        Some of them, `publishers`, may publish streams as well as watch. Raises UsersError, and
+        OSError when the file can't be read.
         """
         self.failed_tries = FailedTries()
         self.realm = REALM
+        self.publishers = frozenset(publishers)
         self._secrets: dict[str, dict[str, str]] = {}
         if file is not None:
             self._read(file)
@@ -108,12 +118,24 @@ class UserDatabase:
         return self._secrets.get(user, {}).get(algorithm, self._nobody)
 
 
-def parse_user(text: str) -> tuple[str, str]:
-    """Read NAME:PASSWORD. Raises ValueError, whose text does not show the password."""
-    user, colon, password = text.partition(":")
-    if not user or not colon or not password:
-        raise ValueError("a user is given as NAME:PASSWORD")
-    return user, password
+class User(NamedTuple):
+    """A user as the command line names one."""
+
+    name: str
+    password: str
+    may_publish: bool = False
+
+
+def parse_user(text: str) -> User:
+    """Read NAME:PASSWORD or NAME:PASSWORD:publish.
+
+    Raises ValueError, whose text does not show the password.
+    """
+    name, _, rest = text.partition(":")
+    password = rest.removesuffix(PUBLISH)
+    if not name or not password:
+        raise ValueError("a user is given as NAME:PASSWORD, or as NAME:PASSWORD:publish")
+    return User(name, password, may_publish=rest != password)
 
 
 @lru_cache(maxsize=1024)  # asked for at every connection and every try
@@ -190,6 +212,7 @@ class Authenticator:
         self._nonce = ""
         self._expires = 0.0
         self._count = 0  # the highest nc that came with the nonce
+        self.user = ""  # who has logged in last
         self._is_known = False  # has logged in once: guessers at its address do not disturb it
 
     def check(self, request: Request, now: float) -> AuthResult:
@@ -230,6 +253,7 @@ class Authenticator:
                 self._expires = now
                 return AuthResult(self._challenge(now, stale=True))
             self._count = credentials.count
+        self.user = credentials.user
         return AuthResult()
 
     def _failed(self, now: float) -> AuthResult:

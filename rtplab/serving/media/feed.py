@@ -129,6 +129,8 @@ class Feed:
         interval = self._playback.interval
         count = max(LEAST_AHEAD, math.ceil(AHEAD_SECONDS * self._cache.share / interval))
         self._until_asked = count // 2
+        if self._cache.has_all(self._serial, len(self._media.movie.frames), self._size):
+            return
         numbers = self._playback.upcoming(count)
         if numbers and self._cache.missing(self._serial, numbers, self._size):
             self._reader.want(self, Wish(self._media, self._size, numbers, due, interval))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Iterable, Sequence
 
 from rtplab.serving.media.payloads import Payloads
@@ -12,6 +12,8 @@ from rtplab.serving.media.payloads import Payloads
 # many as still fit of what others may want after them. Many seconds of 1920x1080, minutes of what
 # the lab plays.
 CACHED_BYTES = 64 << 20
+# Bytes of frames up to which nothing will be pushed out for some seconds.
+ROOMY_BYTES = CACHED_BYTES // 2
 # Bytes that Python needs for a frame and for a packet, beside its own: empty ones would have no
 # bound.
 FRAME_OVERHEAD = 300
@@ -27,6 +29,7 @@ class FrameCache:
         self._lock = threading.Lock()  # guards what follows; a mere look needs none
         self._frames: OrderedDict[FrameKey, Payloads] = OrderedDict()  # wanted last at the end
         self._bytes = 0
+        self._counts: Counter[tuple[int, int]] = Counter()  # frames, by movie and size
         self._expected = 0
         # For what share of the time frames can be read ahead, 0 to 1: less if more viewers watch
         # than there is room for. Or what is read for one would push out what is read for another.
@@ -46,9 +49,13 @@ class FrameCache:
                 return
             self._frames[key] = payloads
             self._bytes += _cost(payloads)
+            self._counts[key[0], key[2]] += 1
             while self._bytes > CACHED_BYTES:
-                _, oldest = self._frames.popitem(last=False)
-                self._bytes -= _cost(oldest)
+                self._let_go(next(iter(self._frames)))
+
+    def has_all(self, movie: int, count: int, size: int) -> bool:
+        """Tell if all `count` frames of a movie are kept, and will stay without being asked for."""
+        return self._counts[movie, size] >= count and self._bytes < ROOMY_BYTES
 
     def missing(self, movie: int, numbers: Iterable[int], size: int) -> Sequence[int]:
         """Return which of these frames are not kept; those that are will stay a while."""
@@ -65,7 +72,14 @@ class FrameCache:
         """Let go of all frames of a movie that is closed."""
         with self._lock:
             for key in [key for key in self._frames if key[0] == movie]:
-                self._bytes -= _cost(self._frames.pop(key))
+                self._let_go(key)
+
+    def _let_go(self, key: FrameKey) -> None:
+        movie, _, size = key
+        self._bytes -= _cost(self._frames.pop(key))
+        self._counts[movie, size] -= 1
+        if not self._counts[movie, size]:
+            del self._counts[movie, size]
 
 
 def _cost(payloads: Payloads) -> int:

@@ -40,6 +40,8 @@ class MovieLibrary:
 
     def folders(self) -> list[Path]:
         """Return the folders in the folder that are named as movies are. Raises OSError."""
+        if self.folder is None:
+            return []
         return sorted(
             path for path in self._entries() if _is_named_as_movie(path) and os.path.isdir(path)
         )
@@ -57,6 +59,14 @@ class MovieLibrary:
         if known is not None and _status(known[0]) == known[1]:
             return known[0]
         return self._look_for(name)
+
+    def has(self, name: str) -> bool:
+        """Tell if `name` means a movie. Raises OSError when there is no descriptor to look."""
+        try:
+            self.find(name)
+        except MessageError:
+            return False
+        return True
 
     def find_meant(self, name: str) -> Path:
         """Return the file that a lab client means by `name`, which a person has written.

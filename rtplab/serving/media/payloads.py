@@ -93,6 +93,7 @@ class WholeFrames:
 
     def __init__(self, movie: Movie) -> None:
         self.movie = movie
+        self._measurer = jpeg.Measurer()
 
     def size_for(self, limit: int) -> int:
         """Frames stay whole, whatever the way takes."""
@@ -104,7 +105,7 @@ class WholeFrames:
 
     def cut(self, number: int, frame: memoryview, size: int) -> Payloads:
         """Return the frame, in one piece if a datagram holds it; none if it is damaged."""
-        end, problem, _ = jpeg.measure(frame)
+        end, problem, _ = self._measurer.measure(frame)
         if problem is not None:
             _log_damaged(self.movie, number, problem)
             end = 0

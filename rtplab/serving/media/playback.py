@@ -119,7 +119,7 @@ class Playback:
                 return None
             self._rounds = max(0, self._rounds - 1)
             number = 1
-        self.cursor.seek(number + self._step)
+        self.cursor.number = min(number + self._step - 1, self._frame_count)
         return number
 
     def upcoming(self, count: int) -> Sequence[int]:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-from rtplab.serving.admission.access import UserDatabase, parse_user
+from rtplab.serving.admission.access import User, UserDatabase, parse_user
 from rtplab.serving.admission.limits import BOUNDS, Bound, Limits, name_of
 from rtplab.serving.media.library import MovieLibrary
 from rtplab.serving.media.playback import DEFAULT_FPS
@@ -98,6 +98,7 @@ def parse_arguments(argv: list[str] | None, prog: str = "Server.py") -> argparse
         metavar="ADDRESS",
         help="address or network of a proxy; may be given several times",
     )
+    _add_publishing_options(parser)
     _add_browser_options(parser)
     _add_login_options(parser)
     _add_limit_options(parser)
@@ -123,6 +124,8 @@ def service_from(options: argparse.Namespace) -> Service:
         loop=options.loop,
         marker=options.marker,
         shrink=options.shrink,
+        publishing=options.publish,
+        wait=options.wait,
         multicast=MulticastChannels(multicast) if multicast is not None else None,
         users=users,
         tls=tls,
@@ -138,6 +141,8 @@ def _problem(options: argparse.Namespace) -> str:
         return "--workers needs a system on which processes can share a port, as Linux and macOS do"
     if options.workers > 1 and options.multicast:
         return "--multicast needs one sender for all its viewers, so it can't go with --workers"
+    if problem := _publishing_problem(options):
+        return problem
     if options.http is None and (options.open or options.http_name):
         return f"{'--open' if options.open else '--http-name'} is of use with --http only"
     if options.http is not None and options.tls is not None:
@@ -149,6 +154,40 @@ def _problem(options: argparse.Namespace) -> str:
         return "--proxy-protocol needs a --trusted-proxy: a header from anybody else proves nothing"
     if options.trusted_proxy and not options.proxy_protocol:
         return "--trusted-proxy is of use with --proxy-protocol only"
+    return ""
+
+
+# --- publishing ----------------------------------------------------------------------------------
+
+
+def _add_publishing_options(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("live streams")
+    group.add_argument(
+        "--publish",
+        action="store_true",
+        help="let clients publish live streams (ANNOUNCE, RECORD): users with :publish, "
+        "or everybody on this machine with --host 127.0.0.1",
+    )
+    group.add_argument(
+        "--wait",
+        type=_seconds,
+        default=0.0,
+        metavar="SECONDS",
+        help="keep a stream's viewers so long when its publisher is gone (default: 0)",
+    )
+
+
+def _publishing_problem(options: argparse.Namespace) -> str:
+    if not options.publish:
+        return "--wait is of use with --publish only" if options.wait else ""
+    if options.workers > 1:
+        return "--publish needs one process for all viewers, so it can't go with --workers"
+    is_local = options.host in ("localhost", "127.0.0.1", "::1")
+    if not is_local and not any(user.may_publish for user in options.user):
+        return (
+            "--publish would let anybody in the network publish: name who may, "
+            "as in --user ann:secret:publish, or listen here alone with --host 127.0.0.1"
+        )
     return ""
 
 
@@ -185,8 +224,8 @@ def _add_login_options(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         type=_sentence(parse_user),
-        metavar="NAME:PASSWORD",
-        help="let in only this user; may be given several times",
+        metavar="NAME:PASSWORD[:publish]",
+        help="let in only this user, who may also publish; may be given several times",
     )
     group.add_argument(
         "--users", type=Path, metavar="FILE", help="let in the users of a file as of htdigest"
@@ -200,8 +239,12 @@ def _add_login_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _user_database(users: list[tuple[str, str]], file: Path | None) -> UserDatabase | None:
-    return UserDatabase(users, file) if users or file is not None else None
+def _user_database(users: list[User], file: Path | None) -> UserDatabase | None:
+    if not users and file is None:
+        return None
+    passwords = [(user.name, user.password) for user in users]
+    publishers = [user.name for user in users if user.may_publish]
+    return UserDatabase(passwords, file, publishers)
 
 
 def _tls_context(certificate: Path, key: Path) -> ssl.SSLContext:

@@ -88,7 +88,11 @@ class DatagramSender:
         if not self._segmenting or len(packets) == 1:
             self._send_singly(packets)
             return
-        size = packet_size(packets[0])
+        header, payload = packets[0]
+        size = len(header) + len(payload)
+        if len(packets) <= _MAX_SEGMENTS and len(packets) * size <= _MAX_BYTES:
+            self._send_together(packets, size)
+            return
         for batch in evenly(packets, min(_MAX_SEGMENTS, _MAX_BYTES // size)):
             self._send_together(batch, size)
 

@@ -37,7 +37,10 @@ class FrameClock:
 
     def missed(self, now: float) -> int:
         """Return how many frames to skip before the next one; they are counted as gone."""
-        lateness = now - self._due()
+        lateness = now - self._start - self._frames * self._interval
+        if lateness < LATE and not self._is_behind:  # as nearly always
+            self._doubtful_since = None
+            return 0
         if lateness > MAX_LATENESS:
             self._start += lateness
             return 0

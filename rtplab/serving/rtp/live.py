@@ -21,7 +21,7 @@ from collections.abc import Callable
 
 from rtplab.clock import steady
 from rtplab.movies.cursor import MovieCursor
-from rtplab.protocol.errors import RtpLabError
+from rtplab.protocol.errors import MessageError, RtpLabError
 from rtplab.protocol.rtp.rtcp import ReportBlock
 from rtplab.protocol.rtsp.headers import Range
 from rtplab.protocol.rtsp.messages import printable
@@ -37,6 +37,9 @@ from rtplab.serving.rtp.stream import RtpStream, lab_stream, standard_stream
 FIRST_PICTURE = 3.0
 # Seconds between two log lines about pictures that can't be sent.
 LOG_INTERVAL = 30.0
+# Pictures that may wait to be sent: those of one read from a publisher's connection. Of more, the
+# oldest are skipped.
+MAX_WAITING = 3
 # The longest time in seconds over which one picture's bursts are spread.
 LONGEST_SPREAD = 0.1
 
@@ -139,6 +142,10 @@ class Channel:
         if self._reports is not None:
             self._reports.send_if_due(steady())
 
+    def is_behind(self, picture: LivePicture) -> bool:
+        """Tell if it has not shown a picture yet that is as new as this one."""
+        return self.picture is None or self.picture.moment < picture.moment
+
     def send_burst(self) -> None:
         """Send some more of the picture, if there is more of it."""
         if self.stream.is_within_frame:
@@ -199,8 +206,11 @@ class LiveStream:
         self._max_payload = max_payload
         # Guards what follows. A viewer who joins waits for the burst under way to all the others.
         self._changed = threading.Condition()
+        self.owner: str | None = None  # the user who publishes it over the network
+        self._taken_over: Callable[[], None] | None = None  # tells who publishes it now
+        self._ends_at: float | None = None  # unless somebody takes it up by then
         self._newest: LivePicture | None = None
-        self._is_new = False
+        self._waiting: deque[LivePicture] = deque()  # to be sent
         self._is_closed = False
         self._channels: dict[int, Channel] = {}  # of all but lab viewers, by the size of payload
         self._lab_channels: set[Channel] = set()
@@ -212,14 +222,39 @@ class LiveStream:
     # ------------------------------------------------------------------ for the producer
 
     def show(self, make: Callable[[], bytes]) -> None:
-        """Have everybody see a picture as soon as may be; one that was still waiting is skipped.
+        """Have everybody see a picture as soon as may be; if too many wait, old ones are skipped.
 
         `make` returns the JPEG, and is called if anybody wants it. Returns at once.
         """
         with self._changed:
-            self.skipped += self._is_new
-            self._newest, self._is_new = LivePicture(make, steady()), True
+            self._newest = LivePicture(make, steady())
+            self._waiting.append(self._newest)
+            if len(self._waiting) > MAX_WAITING:
+                self._waiting.popleft()
+                self.skipped += 1
             self._changed.notify_all()
+
+    def take_over(self, taken_over: Callable[[], None]) -> None:
+        """Have another producer go on with it; the one before is told."""
+        with self._changed:
+            before, self._taken_over = self._taken_over, taken_over
+            self._ends_at = None
+        if before is not None:
+            before()
+
+    def may_be_taken_over(self, owner: str | None) -> bool:
+        """Tell if a producer may go on with it: the same user, or any if it has been left."""
+        with self._changed:
+            is_left = self._ends_at is not None
+            return owner == self.owner and (owner is not None or is_left)
+
+    def leave_to_others(self, taken_over: Callable[[], None], wait: float) -> None:
+        """This producer has gone: the stream ends in `wait` seconds unless it is taken up."""
+        with self._changed:
+            if self._taken_over is taken_over:  # else somebody has taken it up
+                self._taken_over = None
+                self._ends_at = steady() + wait
+                self._changed.notify_all()
 
     def close(self) -> None:
         """Tell all viewers of the end. May be called twice."""
@@ -295,8 +330,7 @@ class LiveStream:
         if picture is None or channel.picture is picture or not self._is_ready(channel, picture):
             return
         with self._changed:
-            last = channel.picture
-            if last is None or last.moment < picture.moment:
+            if channel.is_behind(picture):
                 channel.show(picture)
 
     def leave(self, seat: LiveSeat) -> None:
@@ -323,10 +357,12 @@ class LiveStream:
     def _wait(self) -> LivePicture | None:
         """Wait for a new picture; send the bursts of the last one that are due meanwhile."""
         with self._changed:
-            self._changed.wait_for(lambda: self._is_new or self._is_closed, self._gap())
-            if self._is_new:
-                self._is_new = False
-                return self._newest
+            if not (self._waiting or self._is_closed):
+                self._changed.wait(self._gap())
+            if self._ends_at is not None and steady() >= self._ends_at:
+                self._is_closed = True
+            if self._waiting:
+                return self._waiting.popleft()
             for channel in self._all_channels():
                 channel.send_burst()
             return None
@@ -338,7 +374,7 @@ class LiveStream:
         ready = [channel for channel in watched if self._is_ready(channel, picture)]
         with self._changed:
             for channel in ready:
-                if channel.picture is not picture:  # as somebody who joins may have had it shown
+                if channel.is_behind(picture):  # whoever joins has the newest one shown
                     channel.show(picture)
 
     def _is_ready(self, channel: Channel, picture: LivePicture) -> bool:
@@ -358,9 +394,11 @@ class LiveStream:
         return True
 
     def _gap(self) -> float | None:
-        """Seconds until the next burst; None when there is none."""
+        """Seconds until the next burst, or the end; None when there is neither."""
         shares = [one.share for one in self._all_channels() if one.stream.is_within_frame]
-        return min(1 / self.fps, LONGEST_SPREAD) * min(shares) if shares else None
+        if shares:
+            return min(1 / self.fps, LONGEST_SPREAD) * min(shares)
+        return max(0.0, self._ends_at - steady()) if self._ends_at is not None else None
 
     def _all_channels(self) -> list[Channel]:
         return [*self._channels.values(), *self._lab_channels]
@@ -517,6 +555,25 @@ class LiveStreams:
             stream = LiveStream(name, fps, self._max_payload, self._cname)
             self._streams[name] = stream
             return stream
+
+    def take_over(
+        self, name: str, fps: float, owner: str | None, taken_over: Callable[[], None]
+    ) -> LiveStream:
+        """Begin a stream, or go on with that of the same `owner`: where there is no such user, with
+        one that nobody publishes at the moment. Its last producer is told by its own `taken_over`.
+
+        Raises MessageError 403 when somebody else publishes it.
+        """
+        with self._lock:
+            stream = self._streams.get(name)
+            if stream is None or stream.is_closed:
+                stream = LiveStream(name, fps, self._max_payload, self._cname)
+                stream.owner = owner
+                self._streams[name] = stream
+            elif not stream.may_be_taken_over(owner):
+                raise MessageError(f"{printable(name, 80)} is published by somebody else", 403)
+        stream.take_over(taken_over)
+        return stream
 
     def find(self, name: str) -> LiveStream | None:
         """Return the stream that goes on under this name, if there is one."""

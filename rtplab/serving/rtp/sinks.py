@@ -122,7 +122,7 @@ class UdpSink:
         if rtcp_port is None:
             self._socket = _bound_socket(family, local_host, 0)
         else:
-            self._socket, self.report_socket, first = _bound_pair(family, local_host)
+            self._socket, self.report_socket, first = bound_pair(family, local_host)
             self.server_port = first, first + 1
         try:
             self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
@@ -273,9 +273,7 @@ def _bound_socket(family: socket.AddressFamily, host: str, port: int) -> socket.
     return bound
 
 
-def _bound_pair(
-    family: socket.AddressFamily, host: str
-) -> tuple[socket.socket, socket.socket, int]:
+def bound_pair(family: socket.AddressFamily, host: str) -> tuple[socket.socket, socket.socket, int]:
     """Return sockets on an even port and the odd one above it (RFC 3550 section 11), and the port.
 
     Raises OSError.

@@ -17,6 +17,8 @@ from rtplab.protocol.rtsp.parser import USELESS_PERIOD, RequestParser
 from rtplab.serving.admission.limits import Limits, Pace
 from rtplab.serving.rtsp.wire import Wire
 
+# Bytes that are read at once from a client who publishes: at 100 looks a second, 200 Mbit/s.
+MEDIA_SIZE = 256 * 1024
 WAKE_SIZE = 16  # bytes: more than there are calls to wake up before they are heard
 # Seconds of silence before the system asks if the client is still there, seconds between its
 # questions, and how many may stay unanswered: it is gone after two minutes. And milliseconds that
@@ -172,6 +174,10 @@ class RtspConnection:
         """
         if self._wake_reader is None:
             self._get_woken()
+
+    def expect_media(self) -> None:
+        """Get ready for a publisher's frames, of which there are more bytes than of requests."""
+        self._wire.receive_size = MEDIA_SIZE
 
     def _get_woken(self) -> None:
         """Have a way for other threads to wake the control thread. Raises OSError."""

@@ -53,6 +53,8 @@ class Service:
     loop: bool = False  # begin a movie again at its end
     marker: bool = False  # set the marker on every frame's last packet in the lab dialect
     shrink: bool = False  # make pictures smaller for viewers for whom they are too large
+    publishing: bool = False  # clients may publish streams: ANNOUNCE and RECORD
+    wait: float = 0.0  # seconds for which a stream waits for its publisher to come back
     multicast: MulticastChannels | None = None  # off unless asked for
     users: UserDatabase | None = None  # None: anybody may watch
     tls: ssl.SSLContext | None = None  # RTSP and interleaved media inside TLS

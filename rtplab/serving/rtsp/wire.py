@@ -28,6 +28,7 @@ class Wire:
     ) -> None:
         """Take a socket over. With `tls`, all that goes over it is inside TLS."""
         self.socket = rtsp_socket
+        self.receive_size = RECEIVE_SIZE
         self.misunderstanding: MessageError | None = None  # one of us speaks TLS
         self.dropped_frames = 0
         self.taken = 0  # bytes that the socket has taken so far
@@ -55,7 +56,7 @@ class Wire:
         Raises OSError when TLS fails, or is spoken where it is not expected.
         """
         try:
-            data = self.socket.recv(RECEIVE_SIZE)
+            data = self.socket.recv(self.receive_size)
         except BlockingIOError:
             return b""
         except OSError:

@@ -14,6 +14,7 @@ import threading
 import time
 import weakref
 from contextlib import ExitStack
+from functools import partial
 from typing import Any
 
 from rtplab.protocol.addresses import host_of
@@ -36,12 +37,15 @@ from rtplab.serving.admission.access import Authenticator
 from rtplab.serving.admission.descriptors import is_resource_exhaustion
 from rtplab.serving.admission.limits import Pace
 from rtplab.serving.rtsp.connection import RtspConnection
+from rtplab.serving.rtsp.recording import Recorder, announced_media, checked_name
 from rtplab.serving.rtsp.service import Service
 from rtplab.serving.rtsp.session import Session, new_session_id, resource_of
 from rtplab.serving.rtsp.setup import ClientEndpoint, SessionMaker, knows_large_pictures
 from rtplab.serving.rtsp.threads import Task
 
 _TIMESTAMP = re.compile(r"\d{1,20}(?:\.\d{0,20})?(?: \d{0,20}(?:\.\d{0,20})?)?\Z", re.ASCII)
+PUBLISHING = ("ANNOUNCE", "RECORD")
+_SDP = ("application/sdp", "")
 MAX_BAD_REQUESTS = 10  # in a row: by then the peer speaks something else
 
 logger = logging.getLogger("rtplab.server")
@@ -86,6 +90,7 @@ class RtspWorker:
         self._lock = threading.RLock()
         self.state = State.INIT
         self._session: Session | None = None
+        self._recorder: Recorder | None = None  # instead of a session, if it publishes
 
     def _know_client(self, address: tuple[Any, ...], local_host: str) -> None:
         """Note who the client is, and by which address of ours it is reached; "" if by any."""
@@ -140,7 +145,7 @@ class RtspWorker:
 
     def idle_since(self) -> float | None:
         """When a client without a session has last said something; None when it has one."""
-        if self._session is not None or self._connection.is_hung_up:
+        if self._session or self._recorder or self._connection.is_hung_up:
             return None
         return self._last_sign_of_life
 
@@ -201,6 +206,9 @@ class RtspWorker:
                 continue
             now = time.monotonic()
             if isinstance(message, InterleavedFrame):
+                if self._recorder is not None:
+                    self._recorder.take_interleaved(message)
+                    continue
                 self._connection.wait(self._pace.delay(now))
                 self._interleaved_arrived(message)
                 continue
@@ -236,6 +244,9 @@ class RtspWorker:
 
         A connection that has none yet is not kept for ever either.
         """
+        if self._recorder is not None:
+            alive = max(self._last_sign_of_life, self._recorder.last_arrival)
+            return alive + self._service.session_timeout
         if self._session is None:
             return self._last_sign_of_life + self._service.limits.idle_timeout
         if self._session.dialect is Dialect.LAB:
@@ -249,6 +260,7 @@ class RtspWorker:
             stack.callback(self._connection.close)
             stack.callback(self._leave_slot)
             stack.callback(self._close_session)
+            stack.callback(self._close_recorder)
 
     # ------------------------------------------------------------------ a request and its answer
 
@@ -282,7 +294,8 @@ class RtspWorker:
             refusal = self._refusal(request)
             if refusal is not None:
                 return refusal
-            if request.method not in self.METHODS:
+            known = (*self.METHODS, *(PUBLISHING if self._service.publishing else ()))
+            if request.method not in known:
                 raise MessageError(f"{printable(request.method)} is not implemented", 501)
             if request.uri == "*" and request.method not in self.METHODS_OF_THE_SERVER:
                 return Response(405, Headers([("Allow", ", ".join(self.METHODS_OF_THE_SERVER))]))
@@ -332,7 +345,8 @@ class RtspWorker:
 
     def do_OPTIONS(self, request: Request) -> Response:
         """RFC 2326 section 10.1: say what we understand."""
-        return self._ok(Headers([("Public", ", ".join(self.METHODS))]))
+        methods = (*self.METHODS, *(PUBLISHING if self._service.publishing else ()))
+        return self._ok(Headers([("Public", ", ".join(methods))]))
 
     def do_DESCRIBE(self, request: Request) -> Response:
         """RFC 2326 section 10.2: describe the movie in SDP."""
@@ -352,6 +366,8 @@ class RtspWorker:
     def do_SETUP(self, request: Request) -> Response:
         """RFC 2326 section 10.4: open the movie and the way to the client."""
         new_state = transition(self.state, request.method)
+        if self._recorder is not None:
+            return self._set_up_recorder(request, self._recorder, new_state)
         if self._session is not None and request.dialect is Dialect.STANDARD:
             # One session a connection: another SETUP must name it, as it changes its transport.
             if "Session" not in request.headers:
@@ -407,6 +423,10 @@ class RtspWorker:
 
     def do_PAUSE(self, request: Request) -> Response:
         """RFC 2326 section 10.6: stop sending; PLAY goes on with the next frame."""
+        if self._recorder is not None:
+            self._check_recorder(request, self._recorder)
+            self._close_recording(transition(self.state, request.method))
+            return self._ok()
         session, new_state = self._session_and_next_state(request)
         with self._lock:
             self._check_end()
@@ -426,6 +446,12 @@ class RtspWorker:
 
     def do_TEARDOWN(self, request: Request) -> Response:
         """RFC 2326 section 10.7: end the session; the connection may set up another."""
+        if self._recorder is not None:
+            self._check_recorder(request, self._recorder)
+            response = self._ok()
+            self._close_recorder()
+            self._leave_slot()
+            return response
         if self._session is not None or request.dialect is Dialect.STANDARD:
             self._checked_session(request)
         response = self._ok()
@@ -438,7 +464,10 @@ class RtspWorker:
     def do_GET_PARAMETER(self, request: Request) -> Response:
         """RFC 2326 section 10.8: without parameters, a sign of life; there are no parameters."""
         if "Session" in request.headers:
-            self._checked_session(request)
+            if self._recorder is not None:
+                self._check_recorder(request, self._recorder)
+            else:
+                self._checked_session(request)
         if request.body.strip():
             raise MessageError("there are no parameters here", 451)
         return self._ok()
@@ -446,6 +475,72 @@ class RtspWorker:
     def do_SET_PARAMETER(self, request: Request) -> Response:
         """RFC 2326 section 10.9: as GET_PARAMETER."""
         return self.do_GET_PARAMETER(request)
+
+    # ------------------------------------------------------------------ publishing
+
+    def do_ANNOUNCE(self, request: Request) -> Response:
+        """RFC 2326 section 10.3: take note of what the client is going to publish."""
+        users = self._service.users
+        if users is not None and self._user not in users.publishers:
+            raise MessageError(f"{printable(self._user, 60)} may watch, but not publish", 403)
+        if self._session is not None or self.state is not State.INIT:
+            raise MessageError("this connection has a session already", 455)
+        if request.headers.get("Content-Type").partition(";")[0].strip().lower() not in _SDP:
+            raise MessageError("a stream is announced by a description in SDP", 415)
+        payload_type, fps = announced_media(request.body)
+        resource = resource_of(request)
+        checked_name(resource.name)
+        if self._service.library.has(resource.name):
+            raise MessageError(f"there is a movie named {printable(resource.name, 60)}", 403)
+        self._recorder = Recorder(resource, payload_type, fps)
+        return self._ok()
+
+    def _set_up_recorder(self, request: Request, recorder: Recorder, state: State) -> Response:
+        """Open the way from the client."""
+        if recorder.session_id:
+            self._check_recorder(request, recorder)
+        self._take_slot()
+        transport = recorder.set_up(
+            parse_transports(request.headers.get("Transport")), self._client
+        )
+        self.state = state
+        value = f"{transport.serialise()};mode=record"
+        return self._ok(Headers([("Transport", value)]))
+
+    def do_RECORD(self, request: Request) -> Response:
+        """RFC 2326 section 10.11: show what comes to whoever watches."""
+        if self._recorder is None:
+            raise MessageError("nothing has been announced on this connection", 455)
+        # RFC 2326 appendix A has a state of its own for it, from which the same ways lead.
+        new_state = transition(self.state, "PLAY")
+        self._check_recorder(request, self._recorder)
+        hang_up = partial(self._connection.hang_up, "its stream is published by another connection")
+        user = self._user if self._service.users is not None else None
+        self._recorder.record(self._service.live, user, hang_up)
+        self.state = new_state
+        logger.info("%s publishes %s", self._client.name, printable(self._recorder.name, 80))
+        return self._ok()
+
+    @property
+    def _user(self) -> str:
+        return self._authenticator.user if self._authenticator is not None else ""
+
+    def _check_recorder(self, request: Request, recorder: Recorder) -> None:
+        """Raises MessageError 454 if a request names another session."""
+        named = request.headers.get("Session").partition(";")[0].strip()
+        if named != recorder.session_id:
+            raise MessageError(f"no session {printable(named, 40)} on this connection", 454)
+
+    def _close_recording(self, new_state: State) -> None:
+        if self._recorder is not None:
+            self._recorder.pause(self._service.wait)
+        self.state = new_state
+
+    def _close_recorder(self) -> None:
+        recorder, self._recorder = self._recorder, None
+        if recorder is not None:
+            self.state = State.INIT
+            recorder.close(self._connection, self._service.wait)
 
     # ------------------------------------------------------------------ the session
 
@@ -455,7 +550,9 @@ class RtspWorker:
 
     def _ok(self, headers: Headers | None = None) -> Response:
         session = ""
-        if self._session is not None:
+        if self._recorder is not None and self._recorder.session_id:
+            session = f"{self._recorder.session_id};timeout={self._service.session_timeout:g}"
+        elif self._session is not None:
             session = self._session.session_id
             if self._session.dialect is Dialect.STANDARD:
                 session += f";timeout={self._service.session_timeout:g}"
@@ -495,7 +592,7 @@ class RtspWorker:
 
     def _leave_slot(self) -> None:
         """Leave the room to others, unless there is a session in it."""
-        if self._has_slot and self._session is None:
+        if self._has_slot and self._session is None and self._recorder is None:
             self._has_slot = False
             self._service.session_slots.release()
 

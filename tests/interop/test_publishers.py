@@ -1,0 +1,91 @@
+"""Other people's programs publish, and players of all kinds see it."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+from peers import need_command, need_player
+from processes import HOST, ServerProcess
+
+import rtplab
+
+pytestmark = pytest.mark.peers
+
+LIMIT = 30.0  # a publisher on a busy machine begins late
+SECONDS = 20
+USER = "ann:secret:publish"
+
+
+def ffmpeg(address: str, transport: str) -> list[str]:
+    source = ("-f", "lavfi", "-i", "testsrc=size=320x240:rate=25", "-t", str(SECONDS))
+    codec = ("-c:v", "mjpeg", "-huffman", "default", "-pix_fmt", "yuvj420p")
+    way = ("-f", "rtsp", "-rtsp_transport", transport)
+    return ["ffmpeg", "-v", "error", "-re", *source, *codec, *way, address]
+
+
+def gstreamer(address: str, transport: str) -> list[str]:
+    source = f"videotestsrc is-live=true num-buffers={25 * SECONDS}"
+    size = "video/x-raw,format=I420,width=320,height=240,framerate=25/1"
+    sink = f"rtspclientsink location={address} protocols={transport}"
+    return ["gst-launch-1.0", "-q", *f"{source} ! {size} ! jpegenc ! {sink}".split()]
+
+
+@contextmanager
+def publishing(command: list[str]) -> Iterator[subprocess.Popen[str]]:
+    process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
+    options = ("--host", HOST, "--publish", "--log-level", "info")
+    with ServerProcess(tmp_path_factory.mktemp("media"), *options) as server:
+        yield server
+
+
+def played(address: str, transport: str, count: int) -> list[rtplab.PlayedFrame]:
+    with rtplab.play(address, transport=transport, reconnect=True, timeout=LIMIT) as frames:
+        return [next(frames) for _ in range(count)]
+
+
+@pytest.mark.parametrize("transport", ["udp", "tcp"])
+@pytest.mark.parametrize("program", [ffmpeg, gstreamer])
+def test_what_a_program_publishes_is_played(server, program, transport) -> None:
+    address = f"rtsp://{HOST}:{server.port}/{program.__name__}-{transport}"
+    command = program(address, transport)
+    need_command(command[0])
+    with publishing(command):
+        frames = played(address, transport, 30)
+    assert frames[0].image().size == (320, 240)
+    assert len({frame.jpeg for frame in frames}) > 20, "the picture moves"
+    seconds = frames[-1].time - frames[0].time
+    assert 29 / 25 * 0.8 < seconds < 29 / 25 * 1.5
+
+
+def test_a_publisher_logs_in(tmp_path) -> None:
+    need_player("ffmpeg")
+    with ServerProcess(tmp_path, "--publish", "--user", USER, "--user", "bob:secret") as server:
+        address = f"rtsp://ann:secret@{HOST}:{server.port}/cam"
+        with publishing(ffmpeg(address, "tcp")):
+            assert len(played(f"rtsp://bob:secret@{HOST}:{server.port}/cam", "udp", 5)) == 5
+        with publishing(ffmpeg(f"rtsp://bob:secret@{HOST}:{server.port}/cam2", "tcp")) as refused:
+            assert "403" in refused.communicate(timeout=LIMIT)[1]
+
+
+def test_another_codec_is_refused_with_what_to_type(server) -> None:
+    need_player("ffmpeg")
+    command = ffmpeg(f"rtsp://{HOST}:{server.port}/h263", "tcp")
+    at = command.index("mjpeg")
+    codec = ["mpeg4", "-pix_fmt", "yuv420p"]
+    command[at : command.index("-f", at)] = codec
+    with publishing(command) as refused:
+        errors = refused.communicate(timeout=LIMIT)[1]
+    assert "415" in errors and refused.returncode != 0
+    assert "-c:v mjpeg" in server.errors()
