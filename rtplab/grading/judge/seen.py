@@ -356,6 +356,8 @@ def _in_words(event: Event) -> str:
         return f"we sent {quoted(_visible(event['data']))}"
     if event.kind == "click":
         there = "" if event.get("found", True) else ", which is not there"
+        if not event.get("reacted", True):
+            there = ", and the window did not react"
         return f"we clicked {event['button']}{there}"
     if event.kind == "process.exit":
         return f"the {event['role']} ended with status {event['status']}"
