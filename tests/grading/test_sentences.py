@@ -346,6 +346,15 @@ RECORDED: dict[str, tuple[str, dict[str, Recording], list[str]]] = {
         {"server_session": server_session(send=lambda number: header_of(seqnum=number) + b"other")},
         [f"Asked for {by_hand.MOVIE}, got the frames of something else"],
     ),
+    "a header of one's own before the JPEG": (
+        "server.frames",
+        {
+            "server_session": server_session(
+                send=lambda number: rtp(number)[:12] + b"00042" + rtp(number)[12:]
+            )
+        },
+        ["The frame begins 5 bytes into the payload", "right behind the 12 bytes of header"],
+    ),
     "32 PAUSE does not stop it": (
         "server.pause",
         {"server_session": server_session(after_pause=9, resumed_from=30)},

@@ -20,6 +20,7 @@ from rtplab.grading.judge.seen import (
     request,
     requests,
     several,
+    starved,
     transcript,
     whole_frames,
 )
@@ -349,7 +350,7 @@ def shows(recordings: Recordings, edition: Edition) -> Verdict:
         numbers = {number for number in numbers if number <= max(seen)}
     missing = len(numbers - set(seen))
     # A machine that is late by a part of the interval shows, or lets us see, so much less.
-    late = float(recording.facts.get("noise", 0.0)) / edition.interval + _starved(recording)
+    late = float(recording.facts.get("noise", 0.0)) / edition.interval + starved(recording)
     if missing > min(1 - SHOWN_AT_LEAST + late, MISSING_AT_MOST) * len(numbers) + 1:
         return failed(
             f"{len(numbers) - missing} of {len(numbers)} frames were on the screen; expected at"
@@ -371,16 +372,6 @@ def _kept_up(recording: Recording, end: float) -> bool:
     """Whether the picture moved to the end: what was sent last may wait in a cache."""
     moved = [event.time for event in recording.of("picture") if event.time <= end]
     return bool(moved) and moved[-1] > end - STILL_AFTER
-
-
-def _starved(recording: Recording) -> float:
-    """The share of the time for which the client wanted to run while it played, and others did."""
-    samples = _samples(recording, "play")
-    if len(samples) < 2:
-        return 0.0
-    first, last = samples[0], samples[-1]
-    waited = float(last.get("waited", 0.0)) - float(first.get("waited", 0.0))
-    return waited / max(last.time - first.time, 0.001)
 
 
 def _spaced(sent: list[Packet], interval: float) -> list[Packet]:

@@ -15,6 +15,7 @@ from rtplab.grading.judge.seen import (
     quoted,
     request,
     several,
+    starved,
     transcript,
     whole_frames,
 )
@@ -297,7 +298,8 @@ def cache(recordings: Recordings, edition: Edition) -> Verdict:
             transcript(recording),
         )
     interval = float(recording.facts.get("interval", edition.interval))
-    limit = JITTERED * interval + float(recording.facts.get("noise", 0.0))
+    late = float(recording.facts.get("noise", 0.0)) + starved(recording) * interval
+    limit = JITTERED * interval + late
     worst = _worst_gap(seen)
     if worst > limit:
         return failed(

@@ -240,6 +240,23 @@ def pictures(recording: Recording, start: float = 0.0, end: float = 1e9) -> list
     return [number for number in seen if number is not None and number <= count]
 
 
+def starved(recording: Recording) -> float:
+    """The share of the time for which the client wanted to run, and others had the CPU.
+
+    While it played, or since its start if it was looked at but once.
+    """
+    samples = [event for event in recording.during("play") if event.kind == "sample"]
+    if not samples:
+        return 0.0
+    last = samples[-1]
+    if len(samples) > 1:
+        since, before = samples[0].time, float(samples[0].get("waited", 0.0))
+    else:
+        started = recording.of("process.start")
+        since, before = (started[0].time if started else 0.0), 0.0
+    return (float(last.get("waited", 0.0)) - before) / max(last.time - since, 0.001)
+
+
 # --- Words ----------------------------------------------------------------------------------------
 
 
@@ -356,6 +373,8 @@ def _in_words(event: Event) -> str:
         return f"we sent {quoted(_visible(event['data']))}"
     if event.kind == "click":
         there = "" if event.get("found", True) else ", which is not there"
+        if not event.get("reacted", True):
+            there = ", and the window did not react"
         return f"we clicked {event['button']}{there}"
     if event.kind == "process.exit":
         return f"the {event['role']} ended with status {event['status']}"

@@ -34,6 +34,7 @@ PACE_TOLERANCE = 0.25
 FEW = 3
 """Packets of which no median can be told."""
 JPEG = 26
+JPEG_START = b"\xff\xd8"
 
 WIRE = "section 3 of the assignment; RFC 3550 section 5.1"
 
@@ -267,6 +268,8 @@ def frames(recordings: Recordings, edition: Edition) -> Verdict:
         received = whole_frames(received)
     numbers = frame_numbers(recording, received)
     movie = recording.facts.get("movie")
+    if not any(numbers) and (verdict := _own_header(recording, received[0])):
+        return verdict
     if not any(numbers):
         first = received[0]
         size = recording.facts["frames"][0]["size"]
@@ -295,6 +298,24 @@ def frames(recordings: Recordings, edition: Edition) -> Verdict:
                 transcript(recording),
             )
     return passed()
+
+
+def _own_header(recording: Recording, packet: Packet) -> Verdict | None:
+    """The verdict if the frame is there, but something of their own stands before it."""
+    at = packet.payload.find(JPEG_START)
+    if at <= 0:
+        return None
+    shifted = Packet(packet.time, packet.header + packet.payload[at:], packet.port)
+    if not frame_numbers(recording, [shifted])[0]:
+        return None
+    end = HEADER_SIZE + at
+    return failed(
+        f"The frame begins {several(at, 'byte')} into the payload: something else stands before it."
+        " Expected it right behind the 12 bytes of header (the payload is the frame).",
+        "Other clients show nothing then: whatever you have to say goes into the RTP header.",
+        transcript(recording),
+        (Evidence(packet.data[: end + 4], ((HEADER_SIZE, end),), "what stands before the JPEG"),),
+    )
 
 
 def numbers(recordings: Recordings, edition: Edition) -> Verdict:

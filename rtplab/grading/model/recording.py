@@ -55,8 +55,9 @@ Kinds of events. `role` is "server", "client" or "packet": which of the submissi
     udp.in          port source data        a datagram from their `source` to our `port`
     udp.out         port source data        a datagram from our `source` to their `port`
     udp.refused     port                    nobody has the port to which we sent (ICMP)
-    click           button found            a button was pressed by its text ("Setup", "Play",
-                                            "Pause", "Teardown"); found False: there is none
+    click           button found [reacted]  a button was pressed by its text ("Setup", "Play",
+                                            "Pause", "Teardown"); found False: there is none, or
+                                            with reacted False: the window did not react
     window          shown title             the client's window is there (True) or is gone (False)
     picture         frame                   the frame whose strip the window shows has changed: its
                                             number, or None if no frame is to be seen any more

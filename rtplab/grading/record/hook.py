@@ -58,7 +58,7 @@ class HookLink:
         answer = self._order("clicked", do="click", button=button)
         found = bool(answer and answer.get("found"))
         if answer is None:
-            self._recorder.add("click", button=button, found=False)
+            self._recorder.add("click", button=button, found=False, reacted=False)
         return found
 
     def is_responsive(self, limit: float = ANSWER_LIMIT) -> bool:

@@ -154,6 +154,11 @@ def _child_of(pid: int) -> int:
     return int(Path(f"/proc/{pid}/task/{pid}/children").read_text().split()[0])
 
 
+def forget(pid: int) -> None:
+    """It has ended: another process may have its number now."""
+    _OURS.discard(pid)
+
+
 def _waits(task: Path) -> int:
     """How often a thread has waited for something so far."""
     with suppress(OSError):

@@ -24,7 +24,7 @@ from pathlib import Path
 
 from rtplab.grading.record import strip
 from rtplab.grading.record.movie import BAR
-from rtplab.grading.record.process import keep_alive
+from rtplab.grading.record.process import forget, keep_alive
 from rtplab.grading.record.recorder import Recorder
 from rtplab.grading.record.shields import LAUNCHER
 
@@ -245,6 +245,7 @@ def running_xvfb() -> Iterator[tuple[str, Path]]:
         finally:
             server.terminate()
             server.wait(START_LIMIT)
+            forget(server.pid)
 
 
 def _first_line(reader: int) -> str:

@@ -78,6 +78,9 @@ def details(result: Result, marks: tuple[str, str] = ("[", "]")) -> list[str]:
     if verdict.advice:
         lines.append(clean(verdict.advice))
     lines += [f"{n}. {clean(line)}" for n, line in enumerate(verdict.transcript, 1)]
+    if verdict.transcript:
+        n = len(verdict.transcript) + 1
+        lines.append(f"{n}. Expectation: {result.check.title}   ***** not met *****")
     lines += [f"kept: {clean(file)}" for file in result.kept]
     return lines
 
