@@ -516,6 +516,22 @@ def test_a_server_that_says_goodbye_in_the_middle_is_played_again(number, plays_
     assert client.asked == ["SETUP", place, "PLAY", *to_show_it_only]
 
 
+def test_a_paused_session_that_the_server_ends_stays_paused():
+    client = ScriptedClient("rtsp://host/m", duration=25.0)
+    controller = playing(client)
+    client.playout.put(frame(40, 1.0))
+    controller.tick(1.0)
+    controller.pause()
+    client.answer(State.READY)
+    controller.tick(1.1)
+    client.ended = True  # by the goodbye of a session that has timed out
+    controller.tick(3.0)
+    client.answer(State.INIT, "The server has closed the connection.")
+    controller.tick(3.1)
+    assert controller.state_at(3.1).reconnecting_in is not None
+    assert not controller.wants_to_play and controller._goal is None
+
+
 def test_a_lost_lab_session_waits_for_setup():
     client = ScriptedClient()
     controller = playing(client)
