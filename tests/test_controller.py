@@ -530,6 +530,22 @@ def test_a_movie_that_ends_by_hanging_up_is_not_played_again():
     assert (state.reconnecting_in, state.ended) == (None, True)
 
 
+def test_a_paused_session_that_the_server_ends_stays_paused():
+    client = ScriptedClient("rtsp://host/m", duration=25.0)
+    controller = playing(client)
+    client.playout.put(frame(40, 1.0))
+    controller.tick(1.0)
+    controller.pause()
+    client.answer(State.READY)
+    controller.tick(1.1)
+    client.ended = True  # by the goodbye of a session that has timed out
+    controller.tick(3.0)
+    client.answer(State.INIT, "The server has closed the connection.")
+    controller.tick(3.1)
+    assert controller.state_at(3.1).reconnecting_in is not None
+    assert not controller.wants_to_play and controller._goal is None
+
+
 def test_a_lost_lab_session_waits_for_setup():
     client = ScriptedClient()
     controller = playing(client)

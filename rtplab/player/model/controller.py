@@ -135,6 +135,7 @@ class StateChange(NamedTuple):
     before: State = State.INIT
     after: State = State.INIT
     loss: str = ""  # why the session was lost; "" when it was ended by TEARDOWN
+    ended: bool = False  # the server had said by then that the movie is over
 
 
 class PlaybackController:
@@ -307,7 +308,9 @@ class PlaybackController:
         before, state = self.change.after, self.client.state
         if state is before:
             return
-        self.change = StateChange(before, state, self.client.error if state is State.INIT else "")
+        last, client = self.change, self.client
+        loss = client.error if state is State.INIT else ""
+        self.change = StateChange(before, state, loss, client.ended)
         if state is State.PLAYING:
             self._pictures.shown_at = now
             if self.wants_to_play:
@@ -315,7 +318,7 @@ class PlaybackController:
             elif not self._wants_to_step:
                 self.client.playout.hold()
         elif state is State.INIT:
-            self._session_ended(before, now)
+            self._session_ended(last, now)
         elif before is State.PLAYING and self.client.ended and self.loop.active:
             self._goal = State.PLAYING
             if self.client.duration is not None:
@@ -325,8 +328,10 @@ class PlaybackController:
             if self.client.duration is not None:
                 self._place.wished = self._place.shown
 
-    def _session_ended(self, before: State, now: float) -> None:
-        was_watching = before is State.PLAYING or self._was_cut_short(now)
+    def _session_ended(self, last: StateChange, now: float) -> None:
+        """`last` is the change of state before that."""
+        # One that is paused may be told goodbye, too, and stays paused.
+        was_watching = last.after is State.PLAYING or (last.ended and self._was_cut_short(now))
         self.frame = None
         self.decoded("", now)
         self._place.forget_wishes()
