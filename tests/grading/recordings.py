@@ -334,7 +334,7 @@ def client_session(
 
 def story_number(text: str) -> int:
     """The number in a request, for the reply to repeat."""
-    digits = "".join(c for c in text.split("\n")[1] if c.isdigit())
+    digits = "".join(c for c in text.split("\n")[1] if c.isdecimal())
     return int(digits or 0)
 
 

@@ -378,7 +378,7 @@ def _spaced(sent: list[Packet], interval: float) -> list[Packet]:
     """Those that were not followed at once by the next: a busy machine sends in bursts."""
     pairs = zip(sent, sent[1:], strict=False)
     spaced = [one for one, following in pairs if following.time - one.time > SPACED * interval]
-    return [*spaced, sent[-1]]
+    return [*spaced, *sent[-1:]]
 
 
 def _dark(recording: Recording, sizes: list[int], port: object) -> Verdict:

@@ -208,7 +208,9 @@ def packets(recording: Recording, kind: str = "udp.in") -> list[Packet]:
 
 
 def whole_frames(received: list[Packet]) -> list[Packet]:
-    """Fragments with consecutive numbers put together, up to the marker."""
+    """Fragments put together, up to the marker; packets of a sender that sets none, as they are."""
+    if not any(packet.marker for packet in received):
+        return received
     whole: list[Packet] = []
     parts: list[Packet] = []
     for packet in received:
