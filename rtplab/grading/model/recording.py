@@ -251,7 +251,7 @@ SCENARIOS: dict[str, Scenario] = {
         Scenario("robust.idle", "server", "a connection that says nothing beside one that plays"),
         Scenario("robust.two-clients", "server", "two clients at once, each with its own port"),
         Scenario("robust.twice", "server", "PLAY while it plays: packets must not come twice"),
-        Scenario("robust.replay", "server", "SETUP anew after TEARDOWN, on a new connection"),
+        Scenario("robust.replay", "server", "SETUP after TEARDOWN, on a new connection"),
         Scenario("robust.end", "server", "a movie of 20 frames, played to its end"),
         Scenario("robust.garbage", "server", "bytes that are no request"),
         Scenario("robust.unplayed", "client", "Setup, then Teardown: nothing was played"),

@@ -13,7 +13,7 @@ from rtplab.grading.record.run import Run
 LARGE = (85_000, 95_000)  # bytes of a frame that no datagram holds, and five digits tell
 LARGE_FRAMES = 40
 PLAYED = 60  # frames, in three seconds
-LOST = 10  # every so-manieth frame
+LOST = 10  # one frame in so many
 JITTER = 7  # every so many frames, one is late
 PATIENCE = 5.0  # seconds
 SEEN = 15  # large frames
