@@ -516,6 +516,20 @@ def test_a_server_that_says_goodbye_in_the_middle_is_played_again(number, plays_
     assert client.asked == ["SETUP", place, "PLAY", *to_show_it_only]
 
 
+def test_a_movie_that_ends_by_hanging_up_is_not_played_again():
+    client = ScriptedClient("rtsp://host/m", duration=25.0)
+    controller = playing(client)
+    client.playout.put(frame(499, 1.0))
+    controller.tick(1.0)
+    client.ended, client.notice = True, "The movie has ended."
+    client.answer(State.INIT)
+    for moment in range(2, 30):
+        controller.tick(float(moment))
+    assert client.asked == []
+    state = controller.state_at(30.0)
+    assert (state.reconnecting_in, state.ended) == (None, True)
+
+
 def test_a_lost_lab_session_waits_for_setup():
     client = ScriptedClient()
     controller = playing(client)

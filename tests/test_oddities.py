@@ -159,6 +159,17 @@ class NeverEnds(StandardServer):
         viewer.start()
 
 
+class SendsParity(StandardServer):
+    """Packets of another payload type between those of the pictures, in the same numbering."""
+
+    def packets(self, viewer):
+        for packet in super().packets(viewer):
+            yield packet
+            viewer.sequence += 1
+            number = viewer.sequence.to_bytes(4, "big")[2:]
+            yield packet[:1] + bytes([127]) + number + packet[4:12] + bytes(200)
+
+
 class NoSessionBeforePlay(LeavesOut):
     header = "Session"
     session = "s-1;timeout=1"
@@ -271,6 +282,7 @@ ODDITIES: dict[str, type[StandardServer]] = {
     "ssrc with blanks": hints(f" {SSRC:08X} "),
     "ssrc of somebody else": hints("DEADBEEF"),
     "no ssrc": hints(None),
+    "parity between": SendsParity,
     # addresses and transports
     "query in the address": WithQuery,
     "server_port=0-1": rewrites("server_port=[0-9-]*", "server_port=0-1"),

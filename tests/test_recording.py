@@ -254,3 +254,17 @@ def test_by_udp_only_the_publisher_s_own_packets_count(port, service, frames) ->
 def _scan(picture: bytes) -> bytes:
     """What is the same however the headers are written."""
     return picture[picture.rindex(b"\xff\xda") + 14 :]
+
+
+def test_the_log_tells_the_story_of_a_publisher(port, caplog) -> None:
+    caplog.set_level("INFO", "rtplab")
+    with Publisher(port) as publisher:
+        publisher.publish()
+        publisher.ask_in_session("TEARDOWN")
+        name = "{}:{}".format(*publisher.control.getsockname())
+    wait_until(lambda: " gone: " in caplog.text)
+    lines = [line.removeprefix(name) for line in caplog.messages if line.startswith(name)]
+    assert lines == [
+        " connected", " set up cam by TCP, to publish it", " publishes cam", " tears down",
+        " gone: it has hung up",
+    ]  # fmt: skip

@@ -54,7 +54,8 @@ class TestOldPython:
 def test_wrong_arguments_are_a_usage_error(arguments: list[str]) -> None:
     done = subprocess.run([sys.executable, SETUP, *arguments], capture_output=True, text=True)
     assert done.returncode == 2
-    assert done.stdout == "Usage: setup.py run|test|check|movie|bench|fuzz|soak\n"
+    assert done.stdout.startswith("Usage: setup.py run|test|check|")
+    assert done.stdout.count("\n") == 1
     assert done.stderr == ""
 
 

@@ -28,6 +28,7 @@ MOST_FILES = 2_000
 MOST_BYTES = 200 << 20  # of a submission with its movies
 MOST_SOURCE = 1 << 20  # bytes of a file of Python that are read
 _SKIPPED = {"__MACOSX", "__pycache__", "node_modules", "venv", "env", "build", "dist"}
+_NOT_RUN = {"tests", "test", "docs", "doc", "bench"}
 _PROVIDED = {"PIL", "tkinter", "_tkinter"}
 _CLASSES = {
     "RtpPacket.py": "RtpPacket",
@@ -134,6 +135,11 @@ def _folders(top: Path) -> Iterator[Path]:
 
 def _is_skipped(name: str) -> bool:
     return name.startswith(".") or name in _SKIPPED
+
+
+def _is_needed(name: str) -> bool:
+    """Whether a program may need this folder when it runs."""
+    return not _is_skipped(name) and name not in _NOT_RUN
 
 
 def _number_of_files(folder: Path) -> int:
@@ -261,7 +267,7 @@ def copy(submission: Submission, target: Path) -> None:
     """
     count = size = 0
     for top, folders, names in os.walk(submission.folder):
-        folders[:] = [f for f in folders if not _is_skipped(f) and not Path(top, f).is_symlink()]
+        folders[:] = [f for f in folders if _is_needed(f) and not Path(top, f).is_symlink()]
         into = target / Path(top).relative_to(submission.folder)
         into.mkdir(parents=True, exist_ok=True)
         for name in names:

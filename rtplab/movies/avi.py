@@ -133,7 +133,7 @@ class _AviIndexer:
             return False
         codec = self._codec.decode("ascii", "replace").strip()
         kind = f"{codec} pictures" if codec.isalnum() else "pictures that are not JPEG"
-        index.error = MovieError(f"byte 0: this is an AVI file with {kind}: {CONVERT}")
+        index.error = MovieError(f"this is an AVI file with {kind}: {CONVERT}")
         return True
 
     def _read_header(self, name: bytes, start: int) -> None:

@@ -67,5 +67,5 @@ def has_changed_line_ends(beginning: bytes) -> bool:
 
 CHANGED_LINE_ENDS = (
     "line ends in it have been changed, as git does with text: write `*.[Mm]jpeg binary` into "
-    ".gitattributes, and get the file anew"
+    ".gitattributes, and get the file again"
 )

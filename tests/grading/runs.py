@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import fcntl
 import functools
 import sys
 import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+import pytest
 
 from rtplab.grading.model.editions import PYTHON, Edition
 from rtplab.grading.model.recording import Recording
@@ -18,6 +19,8 @@ from rtplab.grading.record.scenarios import RUNNERS
 from rtplab.grading.record.screen import has_xvfb
 from rtplab.grading.record.shields import Shields, raise_shields
 from rtplab.grading.record.stage import Stage
+
+fcntl = pytest.importorskip("fcntl", reason="a submission is run as POSIX runs programs")
 
 SEED = 5
 CORE = (

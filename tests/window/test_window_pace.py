@@ -54,8 +54,8 @@ def when_shown(player, root, note) -> None:
     """Have `note` called with each frame when it is on the screen."""
     show = player.window.picture.show
 
-    def shown(jpeg: bytes) -> bool:
-        is_shown = show(jpeg)
+    def shown(jpeg: bytes, number: int | None = None) -> bool:
+        is_shown = show(jpeg, number)
         root.winfo_pointerx()  # the answer comes when all before it is drawn
         note(player.window.controller.frame)
         return is_shown

@@ -14,6 +14,7 @@ from windows import client_of, drawn_on, enabled, focus, picture_box, position, 
 from Client import Client
 from rtplab.player.model import controller
 from rtplab.player.model.status import clock
+from rtplab.player.panel.panel import LOWEST
 
 pytestmark = pytest.mark.peers
 
@@ -114,6 +115,7 @@ def test_full_screen_says_what_a_key_has_done(paused, root, display):
 def test_an_address_that_was_copied_is_opened_by_control_v(watch, root, display, server):
     watch()
     focus(root, display)
+    root.selection_clear(selection="CLIPBOARD")  # a test before may have copied something
     display.key("ctrl+v")
     assert pump(root, lambda: "Nothing has been copied." in words(client_of(root)))
     for text, said in (("no address", "no address such as"), ("", "no address such as")):
@@ -230,7 +232,7 @@ def test_the_panel_may_be_opened_and_closed_in_full_screen(watch, root, display)
         assert pump(root, lambda is_open=is_open: player.window.panel.open is is_open)
         display.key("f")
         if is_open:
-            size = without[0] + player.window.panel.width, max(without[1], 540)
+            size = without[0] + player.window.panel.width, max(without[1], LOWEST)
         else:
             size = without
         assert pump(root, lambda size=size: is_back(player, root, size))

@@ -38,6 +38,7 @@ class ControlBar(ttk.Frame):
         self._run = run
         self._choose_speed = choose_speed
         self._now = PlayerState()
+        self._shown: tuple[float | None, ...] = ()
         self._speed_menu = PopupMenu()
         self.buttons: dict[str, ttk.Button] = {}
         self._add_button("toggle", 0)
@@ -105,7 +106,11 @@ class ControlBar(ttk.Frame):
 
     def show_position(self, position: float | None, duration: float | None) -> None:
         """Show where the movie stands, in seconds; None: there is no session."""
+        shown = position, duration, self.slider.shown_position
+        if shown == self._shown:
+            return
         self.slider.show(position or 0.0, duration)
+        self._shown = position, duration, self.slider.shown_position
         _write(self.elapsed, "" if position is None else clock(self.slider.shown_position))
         _write(self.total, "" if duration is None else clock(duration))
 

@@ -18,6 +18,7 @@ clock, and a deadline is None while nothing is awaited.
 from __future__ import annotations
 
 import re
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum, auto
@@ -26,6 +27,8 @@ from typing import NamedTuple
 from rtplab.protocol.rtsp.messages import Dialect, Request, Response
 
 _NUMBER = re.compile(r"[1-9]\d{0,9}\Z", re.ASCII)  # of one of our requests
+
+MAX_LATE = 64  # keep-alives whose replies may be late: minutes of them
 
 # A stream may pause for so many times the longest gap between two of its pictures so far.
 GAPS = 3
@@ -94,7 +97,7 @@ class Watch:
         self._last_request_at = 0.0
         self._keep_alive = ""  # the number of the one that is not answered yet
         self._keep_alive_at = 0.0  # when it was sent
-        self._keep_alive_before = ""  # the one before, if that had not been answered, either
+        self._late: deque[str] = deque(maxlen=MAX_LATE)  # earlier ones, that were not answered
 
     # ------------------------------------------------------------------ what has been sent
 
@@ -109,7 +112,8 @@ class Watch:
 
     def keep_alive_sent(self, request: Request, now: float) -> None:
         """A keep-alive has been sent."""
-        self._keep_alive_before = self._keep_alive
+        if self._keep_alive:
+            self._late.append(self._keep_alive)
         self._keep_alive, self._keep_alive_at = request.cseq, now
 
     def expect_sign_of_life(self, now: float) -> None:
@@ -155,7 +159,7 @@ class Watch:
             return Answers.REQUEST
         if not self._keep_alive:
             return Answers.NOTHING
-        is_late = bool(number) and number == self._keep_alive_before
+        is_late = number in self._late
         self.answered, self._keep_alive = number if is_late else self._keep_alive, ""
         return Answers.KEEP_ALIVE
 
@@ -166,7 +170,7 @@ class Watch:
         if number in ("", self._request.cseq):
             return True
         is_ours = bool(_NUMBER.match(number)) and int(number) < int(self._request.cseq)
-        is_unanswered = number in self._given_up or number == self._keep_alive_before
+        is_unanswered = number in self._given_up or number in self._late
         return status >= 400 and is_ours and not is_unanswered and not self._keep_alive
 
     # ------------------------------------------------------------------ what is due

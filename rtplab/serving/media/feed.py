@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from rtplab.clock import steady
 from rtplab.protocol.errors import MessageError, MovieError
@@ -18,6 +18,10 @@ AHEAD_SECONDS = 2.0
 LEAST_AHEAD = 2  # frames, however far apart they are and however many viewers there are
 # Seconds that PLAY waits for its first frame at the most. Players give up after five.
 HEAD_START_TIMEOUT = 3.0
+# Seconds of frames that should be there when it begins, and for which it waits so long at the most
+# after the first: on a busy machine the reader's thread may come too late for the next ones.
+HEAD_START = 0.25
+HEAD_START_PATIENCE = 0.2
 
 
 class Feed:
@@ -88,18 +92,17 @@ class Feed:
         if limit != self._limit:
             self._take_limit(limit)
         deadline = steady() + HEAD_START_TIMEOUT
-        following = self._playback.upcoming(1)
+        count = math.ceil(HEAD_START / self._playback.interval)
+        following = self._playback.upcoming(count)
         if not following:
             return
         number = following[0]
         self._reader.retry()
         self._ask(deadline)
-        if self._is_there(number):
-            return
-        self._reader.wait_for(
-            lambda: self._is_there(number) or self._media.is_converted(number), HEAD_START_TIMEOUT
-        )
-        if not self._is_there(number) and self._media.is_converted(number):
+        self._wait_for(following[:1], HEAD_START_TIMEOUT)
+        self._wait_for(following, HEAD_START_PATIENCE)
+        key = self._serial, number, self._size
+        if self._media.is_converted(number) and self._kept(key) is None:
             self._media.prepare(number, max(0.0, deadline - steady()))
             self._ask(deadline)
             self._reader.wait_for(lambda: self._is_there(number), max(0.0, deadline - steady()))
@@ -110,6 +113,15 @@ class Feed:
     def why_missing(self) -> str:
         """Why a frame is not there, for the log."""
         return f"{self._reader.movie_name} can't be read, or converted, as fast as it is played"
+
+    def _wait_for(self, numbers: Sequence[int], timeout: float) -> None:
+        """Wait until frames have been read, those aside that are converted."""
+
+        def are_there() -> bool:
+            return all(self._is_there(one) or self._media.is_converted(one) for one in numbers)
+
+        if not are_there():
+            self._reader.wait_for(are_there, timeout)
 
     def close(self) -> None:
         """Have nothing more read. May be called twice."""

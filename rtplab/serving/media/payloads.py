@@ -59,11 +59,14 @@ class Media(Protocol):
     def cut(self, number: int, frame: memoryview, size: int) -> Payloads | None:
         """Return the payloads of a frame that has been read; none if it is damaged.
 
-        None if it must be converted, and is not yet. Raises MovieError, MessageError 415.
+        None if it must be converted, which `is_converted` knows from then on. Raises MovieError.
         """
 
     def cut_converted(self, number: int, size: int) -> Payloads | None:
-        """As `cut`, for a frame that is converted."""
+        """As `cut`, for a frame that is converted; None if it is not yet.
+
+        Raises MovieError, and MessageError 415 when that is impossible.
+        """
 
     def prepare(self, number: int, timeout: float) -> None:
         """Wait for frame `number`, and some that follow, if they are converted.
@@ -185,7 +188,7 @@ class RtpJpeg:
         header = self._look_at(number, frame)
         if header is not None:
             return rtpjpeg.packetize(frame, size, header)
-        return self.cut_converted(number, size)
+        return [] if number in self._damaged else None
 
     def cut_converted(self, number: int, size: int) -> Payloads | None:
         """Return the payloads of what is made of a frame. Raises MovieError if no more is made."""

@@ -204,18 +204,19 @@ class FrameReader:
         missing = self._cache.missing(self.serial, numbers, wish.size)
         wanted = deque(number for number in missing if number not in self._failures)
         left = _Left.NOTHING
-        for _ in range(len(wanted)):
-            if not wish.media.is_converted(wanted[0]):
-                wanted.rotate(-1)
-            elif not self._settle(wish, wanted.popleft(), None):
-                left = _Left.TO_BE_CONVERTED
+        converted = [number for number in wanted if wish.media.is_converted(number)]
+        for number in converted:
+            if not self._settle(wish, number, None):
+                left = _Left.TO_BE_CONVERTED  # and so are those that follow: it goes in order
+                break
+        wanted = deque(number for number in wanted if number not in converted)
         if not wanted:
             return left
         together = self._movie.close_together(list(wanted), READ_SIZE)
         for number, frame in zip(together, self._read(together), strict=False):
             wanted.popleft()
             if not self._settle(wish, number, frame):
-                left = _Left.TO_BE_CONVERTED
+                left = _Left.MORE_TO_READ  # after the others: the first conversion takes its time
         return _Left.MORE_TO_READ if wanted else left
 
     def _read(self, numbers: Sequence[int]) -> Iterator[memoryview | OSError]:
@@ -248,11 +249,12 @@ class FrameReader:
             if not isinstance(error, (RtpLabError, OSError)) and not self._failures:
                 logger.exception("%s: frame %d can't be sent", self.movie_name, number)
             self._failures[number] = str(error) or type(error).__name__
+            is_settled = True
         else:
-            if payloads is None:
-                return False
-            self._cache.keep((self.serial, number, wish.size), payloads)
+            if payloads is not None:
+                self._cache.keep((self.serial, number, wish.size), payloads)
+            is_settled = payloads is not None
         if self._waiting:
             with self._changed:
                 self._changed.notify_all()
-        return True
+        return is_settled

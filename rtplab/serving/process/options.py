@@ -169,6 +169,11 @@ def _add_publishing_options(parser: argparse.ArgumentParser) -> None:
         "or everybody on this machine with --host 127.0.0.1",
     )
     group.add_argument(
+        "--test-picture",
+        action="store_true",
+        help="show a moving picture with a number and the time, under the name of test",
+    )
+    group.add_argument(
         "--wait",
         type=_seconds,
         default=0.0,
@@ -178,6 +183,8 @@ def _add_publishing_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _publishing_problem(options: argparse.Namespace) -> str:
+    if options.test_picture and options.workers > 1:
+        return "--test-picture needs one process for all viewers, so it can't go with --workers"
     if not options.publish:
         return "--wait is of use with --publish only" if options.wait else ""
     if options.workers > 1:

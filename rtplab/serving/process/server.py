@@ -19,6 +19,7 @@ from itertools import chain
 from rtplab.console import say, write_every_name
 from rtplab.serving.admission.descriptors import is_resource_exhaustion, raise_descriptor_limit
 from rtplab.serving.http.server import HttpServer
+from rtplab.serving.media import testpicture
 from rtplab.serving.media.listing import describe_movies
 from rtplab.serving.process.options import host_and_port, parse_arguments, service_from
 from rtplab.serving.process.signals import ending_signals, obey, woken_by_signals
@@ -167,6 +168,10 @@ class RtspServer:
                     stack.callback(_close_all, listeners)
                     http_listeners = _open_listeners(options, options.http)
                     stack.callback(_close_all, http_listeners)
+                if options.test_picture:
+                    live = self.service.live.publish(testpicture.NAME, testpicture.FPS)
+                    stack.callback(testpicture.TestPicture(live.show).close)
+                    movies.append(f"  {testpicture.NAME}: a test picture, live")
             except (ValueError, OSError, KeyboardInterrupt) as error:
                 print(_explain(error, options), file=sys.stderr)
                 return 1

@@ -449,6 +449,7 @@ class RtspWorker:
         if self._recorder is not None:
             self._check_recorder(request, self._recorder)
             response = self._ok()
+            logger.info("%s tears down", self._client.name)
             self._close_recorder()
             self._leave_slot()
             return response
@@ -504,6 +505,8 @@ class RtspWorker:
             parse_transports(request.headers.get("Transport")), self._client
         )
         self.state = state
+        name = printable(recorder.name, 80)
+        logger.info("%s set up %s by %s, to publish it", self._client.name, name, transport.way)
         value = f"{transport.serialise()};mode=record"
         return self._ok(Headers([("Transport", value)]))
 
