@@ -15,6 +15,8 @@ from rtplab.grading.model.editions import EDITIONS, PYTHON
 from rtplab.grading.model.recording import Recording, from_lines, to_lines
 from rtplab.grading.report import WRITERS
 
+pytestmark = pytest.mark.long
+
 TEXTS = st.text(st.characters(codec="latin-1"), max_size=60) | st.sampled_from(
     [
         "RTSP/1.0 200 OK\n",
