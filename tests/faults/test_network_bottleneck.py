@@ -17,6 +17,7 @@ from peers import TCP, UDP
 from programs import wait_until
 from remote import LAB, RemoteServer
 
+from rtplab.protocol.rtp.packet import parse_packet
 from rtplab.receiving.rtp.frames import RtpJpegFrames
 
 pytestmark = pytest.mark.peers  # needs root, or user namespaces
@@ -89,7 +90,7 @@ def ask_again_and_again(server, place, originals):
             assert viewer.ask_in_session("GET_PARAMETER").status == 200
             answers.append(time.monotonic() - asked)
         assert viewer.ask_in_session("TEARDOWN").status == 200
-        packets = viewer.rtp_packets
+        packets = [parse_packet(data) for data in viewer.media(0)]
     assembler = RtpJpegFrames(JPEG)
     frames = [frame for packet in packets for _, frame in assembler.add(0, packet)]
     ends = sum(packet.marker for packet in packets)

@@ -181,7 +181,8 @@ class RtspServer:
             lines += [f"Metrics on http://{_address(own)}/metrics" for own in metrics_listeners]
 
             def announce() -> None:
-                say(*lines)
+                if not say(*lines):
+                    logger.warning("nobody reads what is printed: it is printed no more")
                 if options.open:
                     webbrowser.open(page)
 

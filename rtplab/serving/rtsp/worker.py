@@ -83,7 +83,8 @@ class RtspWorker:
         self._pace = Pace(self._service.limits.requests_per_second)
         self._task: Task | None = None  # while it is served, and after
         self._last_sign_of_life = time.monotonic()
-        self._taken = 0  # bytes that its system had taken by then, or when it was last asked for
+        self._taken = 0  # bytes that its system had taken by then, or when we have last looked
+        self._looked_at = self._last_sign_of_life
         self._has_slot = False
 
         # Guards what follows, as the pacer tells of the end. Nothing blocks under it.
@@ -232,10 +233,9 @@ class RtspWorker:
         has room for, and finds that out within two minutes.
         """
         taken, had_taken = self._connection.taken, self._taken
-        self._taken = taken
-        gets_frames = self._session is not None and self._session.transport.interleaved is not None
-        if gets_frames and taken > had_taken:
-            self._last_sign_of_life = time.monotonic()
+        self._taken, self._looked_at = taken, time.monotonic()
+        if self._takes_frames and taken > had_taken:
+            self._last_sign_of_life = self._looked_at
         deadline = self._session_deadline()  # by now a keep-alive may have come
         return deadline is not None and time.monotonic() >= deadline
 
@@ -251,7 +251,14 @@ class RtspWorker:
             return self._last_sign_of_life + self._service.limits.idle_timeout
         if self._session.dialect is Dialect.LAB:
             return None
-        return self._last_sign_of_life + self._service.session_timeout
+        timeout = self._service.session_timeout
+        deadline = self._last_sign_of_life + timeout
+        # What it has taken is looked up now and then, so that one that stops ends in time.
+        return min(deadline, self._looked_at + timeout / 4) if self._takes_frames else deadline
+
+    @property
+    def _takes_frames(self) -> bool:
+        return self._session is not None and self._session.transport.interleaved is not None
 
     def _free(self) -> None:
         with ExitStack() as stack:  # each is done, whatever becomes of the others; the last first
