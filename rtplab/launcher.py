@@ -14,6 +14,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, cast
 from urllib.parse import quote, unquote
@@ -40,6 +41,14 @@ DEMONSTRATION_MOVIE = Path(__file__).resolve().parent.parent / "movie.Mjpeg"
 TITLE = "RTPClient"
 # The command line of this program, without what is to be played; it runs from any folder.
 PROGRAM = (sys.executable, str(Path(__file__).with_name("__main__.py")), "play")
+
+# What a window needs, in the order of need, and why there is none without it.
+_WITHOUT = {
+    "tkinter": "Python has no tkinter here",
+    "PIL.Image": "Pillow is missing (pip install Pillow)",
+    # Debian has it in a package of its own.
+    "PIL.ImageTk": "Pillow's ImageTk is missing (apt install python3-pil.imagetk)",
+}
 
 
 class LaunchedClient(HeadlessClient, Protocol):
@@ -188,10 +197,13 @@ def _interrupted_once() -> Iterator[None]:
 def _play_in_window(
     options: argparse.Namespace, make_client: MakeClient, program: Sequence[str]
 ) -> int:
-    try:
-        import tkinter
-    except ImportError:
-        return _no_window("Python has no tkinter here")
+    for module, reason in _WITHOUT.items():
+        try:
+            import_module(module)
+        except ImportError:
+            return _no_window(reason)
+    import tkinter
+
     from rtplab.player.look.sharpness import ask_for_sharpness
 
     ask_for_sharpness()

@@ -370,6 +370,16 @@ def test_a_missing_movie_is_one_sentence_and_the_client_stays_usable(server):
             client.error = ""
 
 
+def test_a_free_rtp_port_is_picked_anew_for_each_session(server):
+    with client_of(server) as client:
+        set_up(client)
+        client.exitClient()
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as somebody_else:
+            somebody_else.bind(("", client.rtp_port))
+            set_up(client)
+            play(client, 1)
+
+
 def test_a_busy_rtp_port_is_one_sentence_and_the_client_stays_usable(server):
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:
         other.bind((HOST, 0))

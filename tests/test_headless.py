@@ -364,6 +364,26 @@ def test_without_tkinter_a_window_is_one_line_that_names_headless(
     assert stderr == "No window can be opened: Python has no tkinter here. Use --headless.\n"
 
 
+@pytest.mark.parametrize("missing", ["PIL", "PIL.ImageTk"])
+@pytest.mark.parametrize("demonstration", [False, True])
+def test_without_pillow_a_window_is_one_line_that_names_the_package(
+    server, tmp_path, demonstration, missing
+):
+    """Debian has `ImageTk` in a package of its own."""
+    pytest.importorskip("tkinter")
+    (tmp_path / "sitecustomize.py").write_text(f"import sys; sys.modules[{missing!r}] = None\n")
+    environment = {**WITHOUT_DISPLAY, "PYTHONPATH": str(tmp_path)}
+    address = (HOST, server.port, 0, "movie.Mjpeg")
+    window = launch(*(() if demonstration else address), environment=environment)
+    headless = launch(*address, "--headless", "--frames", 3, environment=environment)
+    stdout, stderr = window.communicate(timeout=LIMIT)
+    assert (window.returncode, stdout, len(stderr.splitlines())) == (1, "", 1)
+    package = {"PIL": "pip install Pillow", "PIL.ImageTk": "apt install python3-pil.imagetk"}
+    assert package[missing] in stderr and "--headless" in stderr
+    headless.communicate(timeout=LIMIT)
+    assert headless.returncode == 0
+
+
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="other systems have a display")
 def test_without_a_display_a_window_is_one_line_that_names_headless(server):
     pytest.importorskip("tkinter")

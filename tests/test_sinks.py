@@ -240,8 +240,26 @@ class TestClosedPort:
     def test_reports_long_apart_are_not_counted_together(self, closed_port, clock):
         sink = UdpSink(HOST, HOST, closed_port)
         for _ in range(10):
-            send_for(sink, clock, 0.2)
-            clock.now += module.REFUSAL_MEMORY + 0.1
+            send_for(sink, clock, module.REFUSAL_PATIENCE / 5)
+            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as receiver:
+                receiver.bind((HOST, closed_port))
+                send_for(sink, clock, module.REFUSAL_MEMORY + 0.1)
+        sink.close()
+
+    def test_a_pause_does_not_count_as_a_whole(self, closed_port, clock):
+        sink = UdpSink(HOST, HOST, closed_port)
+        send_for(sink, clock, module.REFUSAL_PATIENCE / 5)
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as receiver:
+            receiver.bind((HOST, closed_port))
+            clock.now += 10 * module.REFUSAL_PATIENCE
+            send_for(sink, clock, 2 * module.REFUSAL_PATIENCE)
+        sink.close()
+
+    @pytest.mark.parametrize("fps", [10.0, 0.9, 0.1])
+    def test_is_found_out_at_any_frame_rate(self, closed_port, clock, fps):
+        sink = UdpSink(HOST, HOST, closed_port)
+        with pytest.raises(ViewerGone):
+            send_for(sink, clock, module.REFUSAL_PATIENCE + 5 / fps, 1 / fps)
         sink.close()
 
     def test_the_control_port_may_be_closed_for_ever(self, viewer, clock):

@@ -7,14 +7,17 @@ import socket
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from urllib.parse import urlsplit
 
 import pytest
 from frames import at_the_pace, complete, numbers_of, share_to_come
 from lab_clients import LF_BLANK
 from movies import MOVIE, frames_of, write_movie
+from namespaces import SERVER_HOST, Network
 from peers import UDP
 from processes import HOST, ServerProcess, run_client
 from raw_rtsp import Peer
+from remote import RemoteServer
 
 LAB = "lab"
 KINDS = (UDP, LAB)
@@ -137,3 +140,19 @@ def test_a_viewer_who_listens_notices_nothing(happened, kind):
     assert complete(shown, FRAMES, happened["log"])
     assert [report[name] for name in ("late", "duplicates")] == [0, 0]
     assert at_the_pace(report["fps"], FPS, happened["log"])
+
+
+@pytest.mark.peers  # needs root, or user namespaces
+def test_who_is_far_away_and_never_opens_his_port_is_hung_up_on_too():
+    """Over a network Linux answers with ICMP no more than once a second."""
+    with Network(viewers=1) as network, RemoteServer(network, MOVIE.parent) as server:
+        with network.viewer(1).socket(socket.SOCK_STREAM) as control:
+            control.settimeout(3 * PATIENCE)
+            control.connect((SERVER_HOST, urlsplit(server.url).port))
+            control.sendall(LF_BLANK.request("SETUP", 1, rtp_port=free_port()))
+            session = LF_BLANK.reply(200, 1).fullmatch(control.recv(1024))[1].decode()
+            control.sendall(LF_BLANK.request("PLAY", 2, session=session))
+            assert LF_BLANK.reply(200, 2).fullmatch(control.recv(1024))
+            began = time.monotonic()
+            assert control.recv(1024) == b"", "the server has hung up"
+            assert PATIENCE - 0.5 < time.monotonic() - began < PATIENCE + BUSY

@@ -83,6 +83,7 @@ class RtspClient:
         without, `on_frame` alone gets them. `clock` gives steady seconds.
         """
         self.rtp_port = rtp_port
+        self._picked_rtp_port = 0  # by the system, which picks another for the next session
         self.for_window = for_window
         self.error = ""
         self.notice = ""
@@ -239,10 +240,13 @@ class RtspClient:
             self.playout.clear()
             workers, connection = self._workers, self._workers.connection
             if workers.rtp_socket is None and connection is not None and self._dialogue.uses_udp:
+                port = 0 if self.rtp_port == self._picked_rtp_port else self.rtp_port
                 rtp_socket = RtpSocket(
-                    self.rtp_port, connection.server_host, self._dialogue.wants_rtcp, self._clock
+                    port, connection.server_host, self._dialogue.wants_rtcp, self._clock
                 )
                 self.rtp_port = rtp_socket.port
+                if not port:
+                    self._picked_rtp_port = self.rtp_port
                 workers.read_rtp(rtp_socket, self.receive_rtp)
 
     def _begin_again(self) -> None:

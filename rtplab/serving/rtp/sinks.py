@@ -23,9 +23,10 @@ from rtplab.serving.rtp.datagrams import (
 # Seconds that a client's port may stay closed before the client is gone: lab clients may open it
 # only after PLAY.
 REFUSAL_PATIENCE = 5.0
-# Seconds without a report of a closed port after which it counts as open: there is about one for
-# each frame.
-REFUSAL_MEMORY = 1.0
+# Seconds without a report of a closed port after which it counts as open, if frames were sent
+# meanwhile. There is one for each frame, but over a network Linux sends one a second at the most
+# (icmp_ratelimit).
+REFUSAL_MEMORY = 2.5
 # Bytes. macOS sends no datagram larger than its send buffer, which is 9,216 by default.
 SEND_BUFFER = 256 * 1024
 # Bytes. Nobody reads what comes to an RTP port of ours, such as the datagrams by which players open
@@ -105,8 +106,9 @@ class UdpSink:
         "max_payload",
         "_socket",
         "_sender",
-        "_first_refusal",
+        "_refused_for",
         "_last_refusal",
+        "_sent_since",
     )
 
     max_burst = MAX_BURST
@@ -135,7 +137,8 @@ class UdpSink:
             raise
         self.max_payload = self._path_payload()
         self._sender = DatagramSender(self._socket, _SEGMENTING, self._refused)
-        self._first_refusal = self._last_refusal = 0.0
+        self._refused_for = self._last_refusal = 0.0  # seconds
+        self._sent_since = 2  # bursts since the last refusal; before the first one, some
 
     @property
     def sockets(self) -> list[socket.socket]:
@@ -144,6 +147,7 @@ class UdpSink:
 
     def send(self, packets: list[PacketParts]) -> None:
         """Send packets of one frame. Raises ViewerGone when they have long been refused."""
+        self._sent_since += 1
         self._sender.send(packets)
         if _REFUSALS_ARE_RECEIVED:
             self._receive_refusal()
@@ -176,10 +180,13 @@ class UdpSink:
             self.max_payload = self._path_payload()
             return
         now = steady()
-        if now - self._last_refusal > REFUSAL_MEMORY:
-            self._first_refusal = now
-        self._last_refusal = now
-        if now - self._first_refusal > REFUSAL_PATIENCE:
+        elapsed = now - self._last_refusal
+        if elapsed > REFUSAL_MEMORY and self._sent_since > 1:
+            self._refused_for = 0.0
+        else:  # of a pause, and of what a slow stream waits for its next frame, not all counts
+            self._refused_for += min(elapsed, REFUSAL_MEMORY)
+        self._last_refusal, self._sent_since = now, 0
+        if self._refused_for > REFUSAL_PATIENCE:
             raise ViewerGone(f"its RTP port can't be reached: {error.strerror}")
 
     def send_report(self, report: bytes) -> None:
