@@ -157,7 +157,7 @@ def test_a_movie_with_damaged_pictures(tmp_path, frames):
                     assert viewer.lost == 0
                     if viewer.kind == "lab":
                         seen = [packet.payload for packet in viewer.packets]
-                        # Nobody can tell how much of the junk behind it belonged to the half picture.
+                        # How much of the junk behind it belonged to the half one, nobody knows.
                         assert [one for one in seen if one in good] == good
                         assert [one.startswith(half) for one in seen if one not in good] == (
                             [True] * (len(sent) - len(good))
