@@ -12,7 +12,7 @@ import threading
 from pathlib import Path
 from typing import Any
 
-from rtplab.baresocket import BareSocket
+from rtplab.baresocket import SOCKET, BareSocket
 from rtplab.clock import steady
 from rtplab.protocol.errors import MessageError
 from rtplab.protocol.rtsp.messages import Dialect, Response
@@ -160,8 +160,17 @@ class Client(RtspClient):
     # ------------------------------------------------------------------ RTP
 
     def openRtpPort(self) -> None:
-        """Open the RTP port and start to receive. Raises SessionError when that can't be."""
-        super().open_rtp_port()
+        """Open the RTP port and start to receive. Raises SessionError when that can't be.
+
+        What a script has put in the place of socket.socket is only opened, since no system knows
+        it: the script calls listenRtp itself.
+        """
+        if socket.socket is SOCKET:
+            super().open_rtp_port()
+            return
+        self.rtpSocket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.rtpSocket.settimeout(0.5)
+        self.rtpSocket.bind(("", self.rtpPort))
 
     def listenRtp(self) -> None:
         """Receive RTP until the port is closed. Runs in a thread of its own."""

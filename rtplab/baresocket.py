@@ -20,7 +20,7 @@ _END_OF_MESSAGE = b"\n\n"
 
 
 # As it is before a script puts a mock in its place.
-_Socket = socket.socket
+SOCKET = socket.socket
 
 
 def socket_pair() -> tuple[socket.socket, socket.socket]:
@@ -28,7 +28,7 @@ def socket_pair() -> tuple[socket.socket, socket.socket]:
     if not hasattr(_socket, "socketpair"):  # Windows
         return socket.socketpair()
     one, other = _socket.socketpair()
-    return _Socket(fileno=one.detach()), _Socket(fileno=other.detach())
+    return SOCKET(fileno=one.detach()), SOCKET(fileno=other.detach())
 
 
 def is_bare(candidate: Any) -> bool:

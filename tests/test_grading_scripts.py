@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from unittest.mock import MagicMock, Mock, patch
 
@@ -300,6 +301,32 @@ def test_a_script_that_replaces_all_sockets(name: str) -> None:
         assert (client.state, client.sessionId) == (client.READY, 123456)
         client.close()
         assert mock.close.called
+
+
+@pytest.mark.parametrize("name", ["socket.socket", "Client.socket.socket", "Client.socket"])
+def test_a_script_that_replaces_all_sockets_sees_the_rtp_port_opened(name: str) -> None:
+    with patch(name) as replaced:
+        mock = replaced.socket.return_value if name == "Client.socket" else replaced.return_value
+        with closing(Quiet(None, "127.0.0.1", 5678, 5000, "movie.Mjpeg")) as client:
+            client.rtspSocket = Mock(spec=["send"])
+            client.openRtpPort()
+            assert client.rtpSocket is mock
+    assert mock.bind.call_args.args == (("", 5000),)
+    assert mock.settimeout.call_args.args == (0.5,)
+
+
+def test_the_buttons_of_a_script_that_replaces_all_sockets() -> None:
+    with patch("socket.socket") as sockets:
+        with closing(Client(None, "127.0.0.1", 5678, 5000, "movie.Mjpeg")) as client:
+            sent = sockets.return_value.send
+            client.setupMovie()
+            assert b"client_port= 5000" in sent.call_args.args[0]
+            client.parseRtspReply("RTSP/1.0 200 OK\nCSeq: 1\nSession: 5")
+            client.playMovie()
+            assert sent.call_args.args[0].startswith(b"PLAY movie.Mjpeg RTSP/1.0\r\nCSeq: 2\r\n")
+            client.parseRtspReply("RTSP/1.0 200 OK\nCSeq: 2\nSession: 5")
+            client.pauseMovie()
+            assert sent.call_args.args[0].startswith(b"PAUSE ")
 
 
 def test_a_script_without_a_screen() -> None:

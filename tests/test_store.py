@@ -97,6 +97,39 @@ def test_after_a_while_nothing_is_left_of_a_movie_that_nobody_watches(store, fol
     wait_for(lambda: not {"reader", "sweeper"} & {t.name for t in threading.enumerate()})
 
 
+def test_a_movie_that_takes_long_to_close_holds_up_no_other(store, folder, monkeypatch):
+    monkeypatch.setattr(stores, "MAX_IDLE", 0)
+    closing, go_on = threading.Event(), threading.Event()
+
+    def stop(opened):
+        closing.set()
+        assert go_on.wait(LIMIT)
+
+    with monkeypatch.context() as changed:
+        changed.setattr(stores.OpenMovie, "stop", stop)
+
+        def watch(number):
+            with store.use(open_movie(folder / f"{number}.Mjpeg")):
+                pass
+
+        first = threading.Thread(target=watch, args=(0,))
+        first.start()
+        assert closing.wait(LIMIT)
+        opened = threading.Event()
+
+        def watch_another():
+            with store.use(open_movie(folder / "1.Mjpeg")):
+                opened.set()
+
+        second = threading.Thread(target=watch_another)
+        second.start()
+        is_held_up = not opened.wait(LIMIT / 2)
+        go_on.set()
+        first.join()
+        second.join()
+    assert not is_held_up
+
+
 def test_a_movie_that_is_watched_stays_open(store, folder, soon):
     movie = open_movie(folder / "0.Mjpeg")
     feed = store.whole_frames(movie, Playback(MovieCursor(movie), 20))

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 import pytest
 from display import pump
 from movies import ROOT
-from processes import HOST
+from processes import HOST, ServerProcess
 from windows import answer, asked, dialogs_of, enabled, focus, is_closed, play, window_named
 
 from Client import Client
@@ -189,3 +189,29 @@ def test_a_signal_ends_the_player_while_it_asks(display, server, tmp_path, numbe
         display.key(key)
         window_named(display, title)
         player.send_signal(number)
+
+
+def test_a_signal_ends_the_player_while_it_asks_for_a_password(display, small_movie, tmp_path):
+    with (
+        ServerProcess(small_movie.parent, "--user", "ann:secret") as server,
+        launched([f"rtsp://{HOST}:{server.port}/movie.Mjpeg"], tmp_path) as player,
+    ):
+        window_named(display, "Log in")
+        player.send_signal(signal.SIGINT)
+
+
+def test_a_signal_ends_the_player_while_it_asks_if_it_is_to_end(display, tmp_path, home):
+    with (
+        ServerProcess(ROOT) as server,
+        launched([f"rtsp://{HOST}:{server.port}/movie.Mjpeg"], tmp_path) as player,
+    ):
+        window_named(display, "movie.Mjpeg - RTPClient")
+        display.move(100, 100)
+        deadline = time.monotonic() + 10
+        while not list((home / "Pictures").iterdir()) and time.monotonic() < deadline:
+            display.key("s")  # until there is a picture
+            time.sleep(0.1)
+        display.key("r")
+        display.key("q")
+        window_named(display, "Quit[?]")
+        player.send_signal(signal.SIGINT)
