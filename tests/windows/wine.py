@@ -76,9 +76,10 @@ class Windows:
         )
         return user
 
-    def start(self, *arguments: str | int | Path) -> Program:
+    def start(self, *arguments: str | int | Path, **environment: str) -> Program:
         """Start `python.exe ARGUMENTS...`."""
-        return self.start_program(self._installation.python / "python.exe", *arguments)
+        python = self._installation.python / "python.exe"
+        return self.start_program(python, *arguments, **environment)
 
     def start_program(
         self, program: Path, *arguments: str | int | Path, **environment: str
@@ -88,9 +89,11 @@ class Windows:
         command = [str(self._installation.wine), str(program), *said]
         return Program(command, {**self.environment, **environment})
 
-    def run(self, *arguments: str | int | Path, limit: float = LIMIT) -> Program:
+    def run(
+        self, *arguments: str | int | Path, limit: float = LIMIT, **environment: str
+    ) -> Program:
         """Run a Python program to its end."""
-        with self.start(*arguments) as program:
+        with self.start(*arguments, **environment) as program:
             program.wait(limit)
         return program
 
