@@ -140,7 +140,5 @@ class MulticastViewer(Viewer):
         super()._look_for_bye()
         self._has_ended = True
         if self._over.is_set():
-            stretch = self.screen.stretches[-1]
-            index = stretch.index(self._last_frame_at_bye or 0)
-            self._check_last_frame(stretch, stretch.number(index or 0))
+            self._check_last_frame(self.screen.stretches[-1], self.screen.last_number)
             self.screen.leave()

@@ -34,6 +34,12 @@ class Stretch:
         distance = (timestamp - self.timestamp) & 0xFFFFFFFF
         return None if distance >= HALF or distance % ticks else distance // ticks
 
+    def is_over_at(self, timestamp: int) -> bool:
+        """Tell if the last frame's time has come by then, by the clock of the timestamps."""
+        frames = (self.last - self.first) // self.step
+        distance = (timestamp - self.timestamp) & 0xFFFFFFFF
+        return frames * round(self.duration * CLOCK_RATE) <= distance < HALF
+
     def number(self, index: int) -> int:
         number = self.first + index * self.step
         return (number - 1) % self.last + 1 if self.cyclic else number

@@ -41,7 +41,7 @@ class Viewer:
         self._began = 0.0
         self.screen = Screen(way, film, stage.tally, None)
         self.is_playing = False
-        self._last_frame_at_bye: int | None = None  # its timestamp
+        self._bye: int | None = None  # the timestamp of the report with it
         self._over = asyncio.Event()  # BYE has come, for what plays now
 
     # ------------------------------------------------------------------ connection
@@ -161,6 +161,8 @@ class Viewer:
         headers += [f"Scale: {scale}"] if scale else []
         headers += [f"Speed: {speed}"] if speed else []
         self.screen.hold()
+        self._read_ports()
+        self._bye = None  # what has come is of what played before
         reply = await self.ask("PLAY", *headers)
         self._read_ports()
         stretch = self._promise(reply, scale, speed)
@@ -287,13 +289,13 @@ class Viewer:
         if kinds[:1] != [SENDER_REPORT]:
             raise Fault(f"{self.way}: RTCP of types {kinds}")
         if BYE in kinds:
-            self._last_frame_at_bye = timestamp
+            self._bye = timestamp
             self._look_for_bye()
 
     def _look_for_bye(self) -> None:
-        """One that is of what played before does not count: the last report's frame tells."""
-        stretches, bye = self.screen.stretches, self._last_frame_at_bye
-        if stretches and bye is not None and stretches[-1].index(bye) is not None:
+        """One that is of what played before does not count: its moment is before the last frame."""
+        stretches, bye = self.screen.stretches, self._bye
+        if stretches and bye is not None and stretches[-1].is_over_at(bye):
             self._over.set()
         else:
             self._over.clear()
