@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from queue import SimpleQueue
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from rtplab.protocol.errors import MessageError, RtpLabError
 from rtplab.protocol.rtsp.states import State
@@ -35,7 +35,6 @@ if TYPE_CHECKING:
     from PIL import Image
 
 DEFAULT_PORT = 5678
-LAB_PORT = 5678
 # Frames that wait for a program that takes them too slowly: about three seconds.
 MAX_WAITING = 64
 # Seconds after which a wait is begun again: on Windows Ctrl+C does not end one.
@@ -45,12 +44,33 @@ RECONNECT_AFTER = 1.0
 JPEG_QUALITY = 85  # of pictures that are not JPEG yet: Pillow's 75 shows blocks around text
 
 
+_Self = TypeVar("_Self", bound="_Closed")
+
+
 class PlayError(RtpLabError):
     """A stream can't be played, or not any further; the message is a sentence for a person."""
 
 
 class ServeError(RtpLabError):
     """A server can't be started, or a stream published; the message is a sentence for a person."""
+
+
+class _Closed:
+    """What `with` closes at its end."""
+
+    def close(self) -> None:
+        raise NotImplementedError
+
+    def __enter__(self: _Self) -> _Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
 
 
 class _Closer:
@@ -142,7 +162,7 @@ class _Inbox:
             return self._frames.popleft() if self._frames else None
 
 
-class Frames(Iterator[PlayedFrame]):
+class Frames(_Closed, Iterator[PlayedFrame]):
     """The frames of a stream that is being played, as they come. It ends with the movie.
 
     It frees its session and its threads at its end, by `close` or `with`, and when nobody has it
@@ -221,17 +241,6 @@ class Frames(Iterator[PlayedFrame]):
         self._is_closed = True
         self._end_session()
 
-    def __enter__(self) -> Frames:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
-
     def __del__(self) -> None:
         if self._client is not None:
             _closer.tear_down(self._client)
@@ -273,7 +282,7 @@ def play(
         trust = TlsTrust(cafile, insecure)
         if "://" in address:
             return MovieSource("", 0, address, transport, trust)
-        return MovieSource(address, port or LAB_PORT, movie or "", transport, trust)
+        return MovieSource(address, port or DEFAULT_PORT, movie or "", transport, trust)
 
     try:
         source()
@@ -285,7 +294,7 @@ def play(
 # --- Serving -------------------------------------------------------------------------------------
 
 
-class Publication:
+class Publication(_Closed):
     """A stream that this program shows to whoever watches. For all threads."""
 
     def __init__(self, live: LiveStream) -> None:
@@ -319,17 +328,6 @@ class Publication:
     def close(self) -> None:
         """End the stream: its viewers are told. May be called twice."""
         self._live.close()
-
-    def __enter__(self) -> Publication:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
 
 
 def _maker(picture: Any) -> Callable[[], bytes]:
@@ -372,7 +370,7 @@ def _encoded(image: Any) -> bytes:
     return output.getvalue()
 
 
-class Serving:
+class Serving(_Closed):
     """A server that runs in threads of this program until it is closed."""
 
     def __init__(
@@ -412,17 +410,6 @@ class Serving:
             self._browsers.close()
         self._server.stop()
         self._thread.join()
-
-    def __enter__(self) -> Serving:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
 
 
 def serve(

@@ -17,6 +17,7 @@ import pytest
 from movies import MOVIE, frames_of, write_movie
 
 import rtplab
+from rtplab.protocol.errors import MessageError
 from rtplab.serving.admission.access import UserDatabase
 from rtplab.serving.admission.limits import Limits
 from rtplab.serving.http.server import HttpServer
@@ -413,3 +414,23 @@ class serving:
     def __exit__(self, *error: object) -> None:
         self._server.close()
         self._service.close()
+
+
+def test_a_viewer_beyond_the_session_limit_is_told_so(media) -> None:
+    with serving(media, limits=Limits(sessions=1)) as port:
+        with Viewer(port, "/movie.Mjpeg.mjpeg") as viewer:
+            viewer.picture()
+            answer = raw(port, b"GET /movie.Mjpeg.mjpeg HTTP/1.0\r\n\r\n")
+            assert answer.startswith(b"HTTP/1.1 503 ") and b"try again" in answer
+        wait_until(lambda: b" 200 " in raw(port, b"HEAD /movie.Mjpeg.mjpeg HTTP/1.0\r\n\r\n"))
+
+
+def test_what_fails_in_the_middle_of_a_moving_picture_puts_no_page_into_it(
+    server, monkeypatch
+) -> None:
+    def fail(self: object) -> None:
+        raise MessageError("these pictures can't be converted", 415)
+
+    monkeypatch.setattr("rtplab.serving.rtp.transmission.Transmission.prepare", fail)
+    answer = raw(server.http_port, b"GET /movie.Mjpeg.mjpeg HTTP/1.0\r\n\r\n")
+    assert answer.startswith(b"HTTP/1.1 200 ") and answer.endswith(b"\r\n\r\n--frame\r\n")

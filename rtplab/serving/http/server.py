@@ -217,6 +217,7 @@ class _Handler(BaseHTTPRequestHandler):
     def __init__(self, connection: socket.socket, host: str, server: HttpServer) -> None:
         self._http = server
         self._host = host
+        self._has_begun = False  # a moving picture is on its way
         super().__init__(connection, (host, 0), server)  # type: ignore[arg-type]
 
     # ------------------------------------------------------------------ one request
@@ -269,7 +270,7 @@ class _Handler(BaseHTTPRequestHandler):
                     "This server is known by its IP address or as localhost; "
                     "its owner can add a name with --http-name.",
                 )
-        if int(self.headers.get("Content-Length") or 0) if _is_number(self.headers) else True:
+        if _has_body(self.headers):
             self.close_connection = True
             raise _Problem(HTTPStatus.BAD_REQUEST, "A request for a page has no body.")
         if self._http.login is not None:
@@ -363,15 +364,19 @@ class _Handler(BaseHTTPRequestHandler):
     def _stream(self, found: _Found, id: str) -> None:
         self.close_connection = True
         service = self._http.service
-        self._send_head(HTTPStatus.OK, CONTENT_TYPE, None)
         if self.command == "HEAD":
+            self._send_head(HTTPStatus.OK, CONTENT_TYPE, None)
             return
-        self.wfile.write(f"--{BOUNDARY}\r\n".encode())
-        self.wfile.flush()
         if not service.session_slots.acquire(blocking=False):
-            return
+            raise _Problem(
+                HTTPStatus.SERVICE_UNAVAILABLE, "As many watch as may: try again in a while."
+            )
         with ExitStack() as stack:
             stack.callback(service.session_slots.release)
+            self._send_head(HTTPStatus.OK, CONTENT_TYPE, None)
+            self.wfile.write(f"--{BOUNDARY}\r\n".encode())
+            self.wfile.flush()
+            self._has_begun = True
             outlet = HttpOutlet(self.connection, service.limits)
             stack.callback(outlet.close)
             delivery = self._delivery(found, HttpSink(outlet.wire))
@@ -402,6 +407,9 @@ class _Handler(BaseHTTPRequestHandler):
         self._send(page.encode("utf-8", "replace"), "text/html; charset=utf-8")
 
     def _send_problem(self, status: HTTPStatus, sentence: str) -> None:
+        if self._has_begun:  # a page among the pictures would say nothing to anybody
+            logger.info("%s is sent no more by HTTP: %s", self._host, sentence)
+            return
         page = pages.problem(f"{status.value} {status.phrase}", sentence)
         body = page.encode("utf-8", "replace")
         self._send(body, "text/html; charset=utf-8", status)
@@ -454,10 +462,9 @@ class _Handler(BaseHTTPRequestHandler):
         logger.debug("%s %s", self._host, printable(format % arguments, 200))
 
 
-def _is_number(headers: Any) -> bool:
-    """Tell if there is no body, or its length is a number."""
-    length = headers.get("Content-Length") or "0"
-    return length.isascii() and length.isdigit() and "Transfer-Encoding" not in headers
+def _has_body(headers: Any) -> bool:
+    """Tell if something follows the head of a request; of lengths, "0" alone says no."""
+    return "Transfer-Encoding" in headers or headers.get("Content-Length", "0") != "0"
 
 
 def _is_ours(host: str, names: frozenset[str]) -> bool:
