@@ -56,7 +56,6 @@ class FanOut:
 
     max_burst = MAX_BURST
     is_lossy = True
-    not_sent = NotSent()  # somebody has it, as a rule
     report_socket: socket.socket | None = None
     not_sent = NotSent()  # as a whole: what one of the viewers lacks, others have
 
