@@ -242,7 +242,10 @@ class _Handler(BaseHTTPRequestHandler):
         except OSError as error:
             if isinstance(error, (ConnectionError, TimeoutError)):
                 raise
-            self._send_problem(HTTPStatus.SERVICE_UNAVAILABLE, "The server can't read it just now.")
+            self._send_problem(
+                HTTPStatus.SERVICE_UNAVAILABLE,
+                "The server can't read it at the moment: try again later.",
+            )
         except Exception:
             logger.exception("a browser's request failed")
             self._send_problem(HTTPStatus.INTERNAL_SERVER_ERROR, "The server has failed.")
@@ -266,8 +269,8 @@ class _Handler(BaseHTTPRequestHandler):
                 self.close_connection = True
                 raise _Problem(
                     HTTPStatus.MISDIRECTED_REQUEST,
-                    "This server is known by its IP address or as localhost; "
-                    "its owner can add a name with --http-name.",
+                    "Use the server's IP address, or localhost: "
+                    "its owner can allow other names with --http-name.",
                 )
         if int(self.headers.get("Content-Length") or 0) if _is_number(self.headers) else True:
             self.close_connection = True
@@ -279,7 +282,7 @@ class _Handler(BaseHTTPRequestHandler):
             except TooManyTries as error:
                 raise _Problem(
                     HTTPStatus.SERVICE_UNAVAILABLE,
-                    "Too many have failed to log in from this address: try again later.",
+                    "Too many logins from this address have failed: try again later.",
                 ) from error
 
     def _target(self) -> tuple[str, str]:
