@@ -366,7 +366,7 @@ def test_a_program_that_just_ends_ends(tmp_path, frames) -> None:
     write_movie(tmp_path / "movie.Mjpeg", frames)
     program = (
         "import rtplab\n"
-        f"server = rtplab.serve(port=0, media={str(tmp_path)!r}, host='127.0.0.1')\n"
+        f"server = rtplab.serve(port=0, media={str(tmp_path)!r}, host='127.0.0.1', http=0)\n"
         "cam = server.publish('cam')\n"
         "frames = rtplab.play(server.url('movie.Mjpeg'))\n"
         "print(next(frames).number)\n"

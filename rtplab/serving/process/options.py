@@ -192,7 +192,7 @@ def _publishing_problem(options: argparse.Namespace) -> str:
     is_local = options.host in ("localhost", "127.0.0.1", "::1")
     if not is_local and not any(user.may_publish for user in options.user):
         return (
-            "--publish would let anybody in the network publish: name who may, "
+            "--publish would let anybody on the network publish: name who may, "
             "as in --user ann:secret:publish, or listen here alone with --host 127.0.0.1"
         )
     return ""

@@ -570,7 +570,9 @@ class LiveStreams:
                 stream.owner = owner
                 self._streams[name] = stream
             elif not stream.may_be_taken_over(owner):
-                raise MessageError(f"{printable(name, 80)} is published by somebody else", 403)
+                raise MessageError(
+                    f"{printable(name, 60)} is published by somebody else: use another name", 403
+                )
         stream.take_over(taken_over)
         return stream
 
