@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from queue import SimpleQueue
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import quote
 
 from rtplab.protocol.errors import MessageError, RtpLabError
 from rtplab.protocol.rtsp.states import State
@@ -213,16 +214,21 @@ class Frames(_Closed, Iterator[PlayedFrame]):
         client = self._client = RtspClient(self._source(), limits=limits)
         client.on_frame = self._inbox.put
         client.set_up()
-        _wait(client, lambda: client.state is not State.INIT or bool(client.error))
+        _wait(
+            client,
+            lambda: self._is_closed or client.state is not State.INIT or bool(client.error),
+        )
+        if self._is_closed:  # by another thread, which may not have seen this client
+            self._end_session()
+            return
         if client.state is not State.READY:
             raise PlayError(client.error)
         client.play_movie()
 
     def _next_frame(self) -> Frame | None:
-        """Wait for the next frame; None at the end. Raises PlayError."""
+        """Wait for the next frame; None at the end, or once it is closed. Raises PlayError."""
         client = self._client
-        assert client is not None
-        while True:
+        while client is not None and not self._is_closed:
             frame = self._inbox.take(LONGEST_WAIT)
             if frame is not None:
                 return frame
@@ -230,6 +236,7 @@ class Frames(_Closed, Iterator[PlayedFrame]):
                 raise PlayError(client.error)
             if client.ended:
                 return self._inbox.take(0.0)
+        return None
 
     def _end_session(self) -> None:
         client, self._client = self._client, None
@@ -237,7 +244,7 @@ class Frames(_Closed, Iterator[PlayedFrame]):
             client.tear_down()
 
     def close(self) -> None:
-        """End the session. May be called twice."""
+        """End the session. May be called twice, and from any thread: the iteration ends then."""
         self._is_closed = True
         self._end_session()
 
@@ -266,12 +273,12 @@ def play(
 
     `transport` is "auto", "udp" or "tcp" (addresses only). `timeout` is how many seconds to wait
     for the server and for the first picture. With `reconnect` it begins again whenever the stream
-    is lost, and never raises. `cafile` and `insecure` are for rtsps:// with a certificate of one's
-    own. Nothing is sent before the first frame is asked for. Raises ValueError for an address that
-    is none.
+    is lost, and never raises PlayError. `cafile` and `insecure` are for rtsps:// with a certificate
+    that the system does not know. Nothing is sent before the first frame is asked for. Raises
+    ValueError if the address makes no sense.
     """
     if transport not in ("auto", "udp", "tcp"):
-        raise ValueError(f"transport is {transport!r}, and can be 'auto', 'udp' or 'tcp'")
+        raise ValueError(f"transport is {transport!r}: it can be 'auto', 'udp' or 'tcp'")
     if "://" not in address and (port is None or movie is None):
         raise ValueError(
             f"{address!r} is not an address such as rtsp://host/movie; "
@@ -322,7 +329,7 @@ class Publication(_Closed):
         anything else, ServeError after the end.
         """
         if self._live.is_closed:
-            raise ServeError(f"{self._live.name} has been ended: publish it again.")
+            raise ServeError(f"{self._live.name} has been closed: publish it again.")
         self._live.show(_maker(picture))
 
     def close(self) -> None:
@@ -335,7 +342,7 @@ def _maker(picture: Any) -> Callable[[], bytes]:
     if isinstance(picture, (bytes, bytearray, memoryview)):
         jpeg = bytes(picture)
         if jpeg[:2] != b"\xff\xd8":
-            raise ValueError("these bytes are not a JPEG: it begins with FFD8")
+            raise ValueError("these bytes are not a JPEG, which begins with FFD8")
         return lambda: jpeg
     if hasattr(picture, "convert") and hasattr(picture, "copy"):
         image = picture.copy()
@@ -391,9 +398,12 @@ class Serving(_Closed):
         Raises ServeError if the name is taken, ValueError if it can't be one.
         """
         if not name or any(not one.isprintable() or one in "/\\?#" for one in name):
-            raise ValueError(f"{name!r} can't be the name of a stream")
+            raise ValueError(
+                f"{name!r} can't be the name of a stream: it needs printable characters, "
+                "and none of / \\ ? #"
+            )
         if not 0 < fps <= 1000:
-            raise ValueError(f"fps is {fps!r}, and must be above 0 and at most 1000")
+            raise ValueError(f"fps is {fps!r}: it must be above 0 and at most 1000")
         try:
             return Publication(self._server.service.live.publish(name, fps))
         except ValueError as error:
@@ -402,7 +412,7 @@ class Serving(_Closed):
     def url(self, name: str) -> str:
         """Return the address at which a player on this machine finds `name`."""
         host = {"0.0.0.0": "localhost", "::": "localhost"}.get(self.host, self.host)
-        return f"rtsp://{f'[{host}]' if ':' in host else host}:{self.port}/{name}"
+        return f"rtsp://{f'[{host}]' if ':' in host else host}:{self.port}/{quote(name)}"
 
     def close(self) -> None:
         """End all sessions and streams, and free the port. May be called twice."""

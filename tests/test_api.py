@@ -322,6 +322,28 @@ def test_break_with_and_the_garbage_collector_end_the_session(server, cam, frame
         wait_until(lambda: cam.viewers == 0)
 
 
+@pytest.mark.parametrize("way", WAYS)
+def test_close_in_another_thread_ends_the_iteration(server, cam, frames, way) -> None:
+    """Also that of a lab client, whose server says nothing at the end."""
+    cam.send(frames[0])
+    played = play(server, way)
+    next(played)
+    found: list[rtplab.PlayedFrame] = []
+    reader = threading.Thread(target=lambda: found.extend(played), daemon=True)
+    reader.start()
+    played.close()
+    reader.join(LIMIT)
+    assert not reader.is_alive() and not found
+
+
+@pytest.mark.parametrize("name", ["two words", "100%25", "a+b", "é"])
+def test_the_address_of_a_stream_leads_to_it_whatever_its_name(server, frames, name) -> None:
+    with server.publish(name) as cam:
+        cam.send(frames[0])
+        with rtplab.play(server.url(name)) as played:
+            assert next(played).number == 1
+
+
 def test_ctrl_c_ends_the_iteration(server, cam, frames) -> None:
     loop = f"for frame in rtplab.play({server.url('cam')!r}): print(frame.number, flush=True)"
     with Producer(cam, frames):
@@ -344,7 +366,7 @@ def test_a_program_that_just_ends_ends(tmp_path, frames) -> None:
     write_movie(tmp_path / "movie.Mjpeg", frames)
     program = (
         "import rtplab\n"
-        f"server = rtplab.serve(port=0, media={str(tmp_path)!r}, host='127.0.0.1')\n"
+        f"server = rtplab.serve(port=0, media={str(tmp_path)!r}, host='127.0.0.1', http=0)\n"
         "cam = server.publish('cam')\n"
         "frames = rtplab.play(server.url('movie.Mjpeg'))\n"
         "print(next(frames).number)\n"

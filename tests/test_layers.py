@@ -6,6 +6,7 @@ Every import counts, also one inside a function, and one for the type checker al
 from __future__ import annotations
 
 import ast
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -145,6 +146,16 @@ PACKAGE = sorted(name for name in MODULES if name.startswith("rtplab."))
 def test_every_folder_has_its_layer() -> None:
     known = [folder for part in LAYERS.values() for layer in part for folder in layer]
     assert sorted(known) == sorted({folder_of(name) for name in PACKAGE} - {PROGRAMS})
+
+
+def test_the_document_has_a_row_for_every_folder() -> None:
+    """What is below `grading/inside` is not ours to import, and stands in that folder's row."""
+    document = (ROOT / "docs" / "ARCHITECTURE.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `([a-z/]+)` \|", document, re.MULTILINE)
+    documented = [row for row in rows if row.partition("/")[0] in LAYERS]
+    folders = [folder for part in LAYERS.values() for layer in part for folder in layer]
+    without_rows = {"serving"} | {name for name in folders if name.startswith("grading/inside/")}
+    assert sorted(documented) == sorted(set(folders) - without_rows)
 
 
 @pytest.mark.parametrize("module", PACKAGE)

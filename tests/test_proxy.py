@@ -178,7 +178,7 @@ def test_which_proxies_are_trusted():
     ("arguments", "sentence"),
     [
         (["--proxy-protocol"], "--proxy-protocol needs a --trusted-proxy"),
-        (["--trusted-proxy", "10.0.0.7"], "--trusted-proxy is of use with --proxy-protocol only"),
+        (["--trusted-proxy", "10.0.0.7"], "--trusted-proxy needs --proxy-protocol"),
         (["--proxy-protocol", "--trusted-proxy", "haproxy"], "as in 10.0.0.7 or 10.0.0.0/24"),
         (["--proxy-protocol", "--trusted-proxy", "10.0.0.7/8"], "as in 10.0.0.7 or 10.0.0.0/24"),
     ],

@@ -15,6 +15,7 @@ import threading
 import time
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from urllib.request import urlopen
 
 import pytest
 from lab_clients import JAVA, USUAL, JavaLabClient, PythonLabClient, connection
@@ -99,6 +100,20 @@ def playing(address, movie="movie.Mjpeg"):
 
 
 # --- What it says --------------------------------------------------------------------------------
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only there all of 127.0.0.0/8 is loopback")
+@pytest.mark.parametrize(
+    ("host", "shown"), [("127.0.0.1", "localhost"), ("127.0.0.2", "127.0.0.2")]
+)
+def test_the_page_that_it_names_can_be_opened(tmp_path, host, shown):
+    with started(0, "--host", host, "--http", 0, cwd=tmp_path) as (process, _):
+        process.stdout.readline()  # what movies there are
+        line = process.stdout.readline().strip()
+        assert re.fullmatch(rf"In a browser: http://{shown}:\d+/", line)
+        with urlopen(line.partition(": ")[2], timeout=LIMIT) as page:
+            assert page.status == 200
+        end(process)
 
 
 def test_says_where_it_listens_and_what_it_has(tmp_path):

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
+import shlex
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
+from movies import ROOT
 from peers import need_command, need_player
 from processes import HOST, ServerProcess
 
@@ -34,8 +38,10 @@ def gstreamer(address: str, transport: str) -> list[str]:
 
 
 @contextmanager
-def publishing(command: list[str]) -> Iterator[subprocess.Popen[str]]:
-    process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+def publishing(command: list[str], folder: Path | None = None) -> Iterator[subprocess.Popen[str]]:
+    process = subprocess.Popen(
+        command, cwd=folder, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+    )
     try:
         yield process
     finally:
@@ -67,6 +73,28 @@ def test_what_a_program_publishes_is_played(server, program, transport) -> None:
     assert len({frame.jpeg for frame in frames}) > 20, "the picture moves"
     seconds = frames[-1].time - frames[0].time
     assert 29 / 25 * 0.8 < seconds < 29 / 25 * 1.5
+
+
+COMMANDS = [
+    ("docs/PLAYERS.md", "ffmpeg"),
+    ("docs/PLAYERS.md", "gst-launch-1.0"),
+    ("README.md", "ffmpeg"),
+]
+
+
+@pytest.mark.parametrize(("document", "program"), COMMANDS)
+def test_the_commands_of_the_documents_publish(server, tmp_path, document, program) -> None:
+    text = (ROOT / document).read_text(encoding="utf-8")
+    found = re.search(rf"`({program} [^`]*rtsp://localhost:5678/live)`", text)
+    assert found
+    need_command(program)
+    need_player("ffmpeg")
+    source = ("-f", "lavfi", "-i", "testsrc=size=320x240:rate=25", "-t", str(SECONDS), "film.mp4")
+    subprocess.run(["ffmpeg", "-v", "error", *source], cwd=tmp_path, check=True)
+    address = f"rtsp://{HOST}:{server.port}/{program}-{document.replace('/', '-')}"
+    command = shlex.split(found[1].replace("rtsp://localhost:5678/live", address))
+    with publishing(command, tmp_path):
+        assert len({frame.number for frame in played(address, "auto", 10)}) == 10
 
 
 def test_a_publisher_logs_in(tmp_path) -> None:

@@ -243,7 +243,10 @@ class _Handler(BaseHTTPRequestHandler):
         except OSError as error:
             if isinstance(error, (ConnectionError, TimeoutError)):
                 raise
-            self._send_problem(HTTPStatus.SERVICE_UNAVAILABLE, "The server can't read it just now.")
+            self._send_problem(
+                HTTPStatus.SERVICE_UNAVAILABLE,
+                "The server can't read it at the moment: try again later.",
+            )
         except Exception:
             logger.exception("a browser's request failed")
             self._send_problem(HTTPStatus.INTERNAL_SERVER_ERROR, "The server has failed.")
@@ -267,8 +270,8 @@ class _Handler(BaseHTTPRequestHandler):
                 self.close_connection = True
                 raise _Problem(
                     HTTPStatus.MISDIRECTED_REQUEST,
-                    "This server is known by its IP address or as localhost; "
-                    "its owner can add a name with --http-name.",
+                    "Use the server's IP address, or localhost: "
+                    "its owner can allow other names with --http-name.",
                 )
         if _has_body(self.headers):
             self.close_connection = True
@@ -280,7 +283,7 @@ class _Handler(BaseHTTPRequestHandler):
             except TooManyTries as error:
                 raise _Problem(
                     HTTPStatus.SERVICE_UNAVAILABLE,
-                    "Too many have failed to log in from this address: try again later.",
+                    "Too many logins from this address have failed: try again later.",
                 ) from error
 
     def _target(self) -> tuple[str, str]:

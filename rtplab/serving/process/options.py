@@ -144,7 +144,7 @@ def _problem(options: argparse.Namespace) -> str:
     if problem := _publishing_problem(options):
         return problem
     if options.http is None and (options.open or options.http_name):
-        return f"{'--open' if options.open else '--http-name'} is of use with --http only"
+        return f"{'--open' if options.open else '--http-name'} needs --http"
     if options.http is not None and options.tls is not None:
         return (
             "--http sends pictures in the clear, so it can't go with --tls: "
@@ -153,7 +153,7 @@ def _problem(options: argparse.Namespace) -> str:
     if options.proxy_protocol and not options.trusted_proxy:
         return "--proxy-protocol needs a --trusted-proxy: a header from anybody else proves nothing"
     if options.trusted_proxy and not options.proxy_protocol:
-        return "--trusted-proxy is of use with --proxy-protocol only"
+        return "--trusted-proxy needs --proxy-protocol"
     return ""
 
 
@@ -171,14 +171,14 @@ def _add_publishing_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--test-picture",
         action="store_true",
-        help="show a moving picture with a number and the time, under the name of test",
+        help="show a live stream named test: a moving picture with a number and the time",
     )
     group.add_argument(
         "--wait",
         type=_seconds,
         default=0.0,
         metavar="SECONDS",
-        help="keep a stream's viewers so long when its publisher is gone (default: 0)",
+        help="keep a stream's viewers for so long when its publisher has gone (default: 0)",
     )
 
 
@@ -186,13 +186,13 @@ def _publishing_problem(options: argparse.Namespace) -> str:
     if options.test_picture and options.workers > 1:
         return "--test-picture needs one process for all viewers, so it can't go with --workers"
     if not options.publish:
-        return "--wait is of use with --publish only" if options.wait else ""
+        return "--wait needs --publish" if options.wait else ""
     if options.workers > 1:
         return "--publish needs one process for all viewers, so it can't go with --workers"
     is_local = options.host in ("localhost", "127.0.0.1", "::1")
     if not is_local and not any(user.may_publish for user in options.user):
         return (
-            "--publish would let anybody in the network publish: name who may, "
+            "--publish would let anybody on the network publish: name who may, "
             "as in --user ann:secret:publish, or listen here alone with --host 127.0.0.1"
         )
     return ""
@@ -209,14 +209,14 @@ def _add_browser_options(parser: argparse.ArgumentParser) -> None:
         type=_port,
         const=DEFAULT_HTTP_PORT,
         metavar="PORT",
-        help="show the movies in any browser, on this port (default: %(const)s; off unless given)",
+        help="show movies and live streams in browsers, on this port (%(const)s; off unless given)",
     )
     group.add_argument(
         "--http-name",
         action="append",
         default=[],
         metavar="NAME",
-        help="name by which browsers find this machine, if not by its IP address; may be repeated",
+        help="a name by which browsers find this machine; may be given several times",
     )
     group.add_argument("--open", action="store_true", help="open the page in your browser")
 
@@ -232,10 +232,10 @@ def _add_login_options(parser: argparse.ArgumentParser) -> None:
         default=[],
         type=_sentence(parse_user),
         metavar="NAME:PASSWORD[:publish]",
-        help="let in only this user, who may also publish; may be given several times",
+        help="let in only this user, with :publish also to publish; may be given several times",
     )
     group.add_argument(
-        "--users", type=Path, metavar="FILE", help="let in the users of a file as of htdigest"
+        "--users", type=Path, metavar="FILE", help="let in the users of a file made by htdigest"
     )
     group.add_argument(
         "--tls",
@@ -308,7 +308,7 @@ _OTHERS = [name for name in BOUNDS if name not in OPTION_LIMITS.values()]
 
 
 def _add_limit_options(parser: argparse.ArgumentParser) -> None:
-    group = parser.add_argument_group("limits, safe as they are; each worker counts for itself")
+    group = parser.add_argument_group("limits (the defaults are safe; each worker has its own)")
     for option, name in OPTION_LIMITS.items():
         group.add_argument(
             option,

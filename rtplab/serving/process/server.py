@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import errno
+import ipaddress
 import logging
 import os
 import selectors
@@ -176,7 +177,7 @@ class RtspServer:
                 print(_explain(error, options), file=sys.stderr)
                 return 1
             lines = [*(f"Listening on {_address(listener)}" for listener in listeners[0]), *movies]
-            page = f"http://localhost:{_port(http_listeners)}/" if http_listeners else ""
+            page = f"http://{_page_address(http_listeners)}/" if http_listeners else ""
             lines += [f"In a browser: {page}"] if page else []
             lines += [f"Metrics on http://{_address(own)}/metrics" for own in metrics_listeners]
 
@@ -281,6 +282,14 @@ def _port(listeners: list[list[socket.socket]]) -> int:
 
 def _address(listener: socket.socket) -> str:
     return host_and_port(*listener.getsockname()[:2])
+
+
+def _page_address(listeners: list[list[socket.socket]]) -> str:
+    """Return where a browser on this machine finds what listens there."""
+    host, port = listeners[0][0].getsockname()[:2]
+    address = ipaddress.ip_address(host.partition("%")[0])
+    is_usual = address.is_unspecified or str(address) in ("127.0.0.1", "::1")
+    return host_and_port("localhost" if is_usual else host, port)
 
 
 def _explain(error: BaseException, options: argparse.Namespace) -> str:

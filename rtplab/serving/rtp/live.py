@@ -56,7 +56,6 @@ class FanOut:
 
     max_burst = MAX_BURST
     is_lossy = True
-    not_sent = NotSent()  # somebody has it, as a rule
     report_socket: socket.socket | None = None
     not_sent = NotSent()  # as a whole: what one of the viewers lacks, others have
 
@@ -571,7 +570,9 @@ class LiveStreams:
                 stream.owner = owner
                 self._streams[name] = stream
             elif not stream.may_be_taken_over(owner):
-                raise MessageError(f"{printable(name, 80)} is published by somebody else", 403)
+                raise MessageError(
+                    f"{printable(name, 60)} is published by somebody else: use another name", 403
+                )
         stream.take_over(taken_over)
         return stream
 

@@ -58,7 +58,7 @@ def announced_media(body: bytes) -> tuple[int, float]:
     media = sdp.parse(body).media
     videos = [one for one in media if one.media == "video"]
     if len(media) != 1 or not videos:
-        raise MessageError("one video and nothing else can be published (ffmpeg: -an)", 415)
+        raise MessageError("only one video can be published, without sound (ffmpeg: -an)", 415)
     (video,) = videos
     payload_type = int(video.formats[0]) if video.formats[0].isdigit() else -1
     encoding = video.rtpmap.get(payload_type, "JPEG/90000" if payload_type == 26 else "")

@@ -499,7 +499,9 @@ class RtspWorker:
         resource = resource_of(request)
         checked_name(resource.name)
         if self._service.library.has(resource.name):
-            raise MessageError(f"there is a movie named {printable(resource.name, 60)}", 403)
+            raise MessageError(
+                f"{printable(resource.name, 60)} is a movie: publish under another name", 403
+            )
         self._recorder = Recorder(resource, payload_type, fps)
         return self._ok()
 
