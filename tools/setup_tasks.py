@@ -19,8 +19,8 @@ from setup_machine import Machine
 RUFF_FORMAT = ("ruff", "format", "--check")
 RUFF_LINT = ("ruff", "check")
 MYPY = ("mypy",)
-SIDE_BY_SIDE = ("-n", str(min(8, 3 * (os.cpu_count() or 1))), "--dist", "worksteal")
-"""Most tests wait most of the time, and not for a CPU, so that three may share one."""
+SIDE_BY_SIDE = ("-n", str(min(8, 2 * (os.cpu_count() or 1))), "--dist", "worksteal")
+"""Most tests wait most of the time, and not for a CPU, so that two may share one."""
 UNIT_TESTS = (
     *("pytest", *SIDE_BY_SIDE, "-m", "not (peers or alone or long)"),
     *("--ignore=tests/interop", "--ignore=tests/faults"),
