@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable
+from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
@@ -35,6 +36,13 @@ class Remark(NamedTuple):
     when: float
 
 
+class Seen(NamedTuple):
+    """How many messages and packets somebody has seen."""
+
+    messages: int = 0
+    packets: int = 0
+
+
 def is_media(packet: CapturedPacket) -> bool:
     """Tell if a packet is one of the server's media."""
     return not packet.is_rtcp and not packet.sent
@@ -51,6 +59,7 @@ class Traffic(Recorder):
         self._packets: deque[CapturedPacket] = deque()
         self._bytes = 0
         self.message_count = 0
+        self.packet_count = 0
         self.watching = False
 
     def packets_received(
@@ -69,6 +78,7 @@ class Traffic(Recorder):
                 self._keep_message(entry, len(entry.data))
                 return
             self._packets.append(entry)
+            self.packet_count += 1
             self._bytes += len(entry.data)
             while self._bytes > MAX_PACKET_BYTES:
                 self._bytes -= len(self._packets.popleft().data)
@@ -103,6 +113,24 @@ class Traffic(Recorder):
         """The packets that are kept, oldest first."""
         with self._lock:
             return list(self._packets)
+
+    def after(self, seen: Seen) -> tuple[list[CapturedMessage | CapturedPacket], Seen]:
+        """What is kept of all that was not `seen`, by time, and what has been seen with it."""
+        with self._lock:
+            now = Seen(self.message_count, self.packet_count)
+            messages = [*islice(reversed(self._messages), now.messages - seen.messages)]
+            packets = [*islice(reversed(self._packets), now.packets - seen.packets)]
+        entries: list[CapturedMessage | CapturedPacket] = [
+            message for message in reversed(messages) if isinstance(message, CapturedMessage)
+        ]
+        entries += reversed(packets)
+        return sorted(entries, key=lambda entry: entry.when), now
+
+    @property
+    def oldest_packet(self) -> float | None:
+        """The Unix time of the oldest packet that is kept; None while there is none."""
+        with self._lock:
+            return self._packets[0].when if self._packets else None
 
     def save(self, path: Path) -> int:
         """Write all that is kept into a capture file; return how much it was. Raises OSError."""
