@@ -15,7 +15,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rtplab.player.model.traffic import MAX_MESSAGE_BYTES, MAX_MESSAGES, MAX_PACKET_BYTES, Traffic
+from rtplab.player.model.traffic import (
+    MAX_MESSAGE_BYTES,
+    MAX_MESSAGES,
+    MAX_PACKET_BYTES,
+    Traffic,
+    is_media,
+)
 from rtplab.protocol.rtp.packet import pack_header
 from rtplab.receiving.files.capture import (
     CapturedMessage,
@@ -209,7 +215,7 @@ def test_traffic_keeps_packets_only_while_somebody_watches():
     traffic.watching = True
     traffic.packets_received([b"rtp"], 1, False, 1.0)
     traffic.packets_received([b"rtcp"], 1, True, 1.0)
-    assert traffic.last_rtp().data == b"rtp"
+    assert traffic.newest(is_media).data == b"rtp"
 
 
 def test_traffic_keeps_what_was_forgiven_between_the_messages_but_not_in_a_capture(tmp_path):

@@ -48,6 +48,11 @@ def is_media(packet: CapturedPacket) -> bool:
     return not packet.is_rtcp and not packet.sent
 
 
+def is_report(packet: CapturedPacket) -> bool:
+    """Tell if a packet is RTCP, the client's own included."""
+    return packet.is_rtcp
+
+
 class Traffic(Recorder):
     """The observer of a client: its threads call, the window reads."""
 
@@ -139,10 +144,10 @@ class Traffic(Recorder):
             write_capture(file, entries)
         return len(entries)
 
-    def last_rtp(self) -> CapturedPacket | None:
-        """The newest packet that came and is no RTCP."""
+    def newest(self, is_wanted: Callable[[CapturedPacket], bool]) -> CapturedPacket | None:
+        """The newest packet that is wanted; None where there is none."""
         with self._lock:
-            return next(filter(is_media, reversed(self._packets)), None)
+            return next(filter(is_wanted, reversed(self._packets)), None)
 
     def last_exchange(self) -> tuple[str, str]:
         """The first lines of the last request that may change the state, and of its reply.
