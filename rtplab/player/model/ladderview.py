@@ -21,7 +21,6 @@ from rtplab.player.model.shapes import (
     Text,
     arrow,
     circle,
-    cross,
 )
 
 # Seconds whose frames stand in one row; 0: each frame has a row of its own.
@@ -44,6 +43,8 @@ _LEAST = 2.0  # from one tick to the next where a tick stands for several packet
 _FRAME_GAP = 1.5  # ticks' room between two frames
 _CHARACTER = 6.4  # width of a usual one
 _MARGIN = 24.0  # at both ends of an arrow, where no tick is
+
+_TICK_IS_FRAME = " · 1 tick: 1 frame"
 
 _COLOURS: dict[Kind, Role] = {
     "request": "accent", "reply": "good", "refusal": "bad", "report": "muted",
@@ -290,17 +291,22 @@ def _bundle_shapes(row: Row, y: float, right: float) -> list[Shape]:
         shapes.append(Line(tuple(points), "text", 1.4, key=row))
     middle = (_CLIENT + right) / 2
     label = _label(row.bundles, ticks, right)
+    stands_for_frames = len(row.bundles) > 1 and len(marks) < len(ticks)
+    if stands_for_frames and len(label) + len(_TICK_IS_FRAME) <= _room(right):
+        label += _TICK_IS_FRAME
     shapes.append(Text(middle, line_at(middle) - 3, label, "text", "small", "s", row))
     return shapes
 
 
 def _tick(x: float, top: float, end: float, fate: Fate, row: Row | None) -> list[Shape]:
-    colour = _FATES[fate]
+    colour, y = _FATES[fate], end + _SIGN
+    if fate is Fate.LOST:  # a cross in the same stroke: there may be hundreds
+        left, right, above, below = x - _SIGN, x + _SIGN, y - _SIGN, y + _SIGN
+        stroke = (x, top, x, y, left, above, right, below, x, y, right, above, left, below)
+        return [Line(stroke, colour, 1.4, key=row)]
     shapes: list[Shape] = [Line((x, top, x, end), colour, 1.4, key=row)]
-    if fate is Fate.LOST:
-        shapes += cross(x, end + _SIGN, _SIGN, colour, row)
-    elif fate is Fate.LATE:
-        shapes.append(circle(x, end + _SIGN, _SIGN, None, colour, 1.4, row))
+    if fate is Fate.LATE:
+        shapes.append(circle(x, y, _SIGN, None, colour, 1.4, row))
     return shapes
 
 
