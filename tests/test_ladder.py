@@ -11,8 +11,11 @@ from test_bundles import ENDS, captured, lab, standard
 from rtplab.player.model.bundles import Bundle, Fate
 from rtplab.player.model.exchanges import RoundTrips, seconds_text
 from rtplab.player.model.ladder import MAX_SIZE, Arrow, Break, Ladder
+from rtplab.player.model.ladderfeed import LadderFeed
 from rtplab.player.model.ladderview import SPANS, LadderView, marks_of
+from rtplab.player.model.packetchoice import PacketChoice
 from rtplab.player.model.shapes import Line, Oval, Polygon, Text
+from rtplab.player.model.traffic import Traffic
 from rtplab.protocol.rtp import rtcp
 from rtplab.protocol.rtp.packet import pack_header
 from rtplab.receiving.files.capture import CapturedMessage, CapturedPacket
@@ -158,6 +161,50 @@ def test_what_came_while_the_panel_was_closed_is_not_lost():
     assert all(bundle.is_whole for bundle in bundles)
     assert any(isinstance(one, Break) for one in ladder_of([play, Break(2.0), *after]).events)
     assert not any(isinstance(one, Break) for one in ladder_of([Break(0.5), *before]).events)
+
+
+def test_the_feed_gives_messages_and_packets_once_and_in_their_order():
+    traffic = Traffic(lambda: ENDS)
+    feed = LadderFeed(traffic)
+    packets = lab()
+    assert not feed.take()
+    traffic.packets_received(packets[:1], 1, False, 1.0)  # the panel is closed
+    traffic.message_sent(b"PLAY m RTSP/1.0\r\nCSeq: 1\r\n\r\n", 0.5)
+    traffic.forgave("A remark.", 0.6)
+    traffic.watching = True
+    feed.panel_opened(2.0)
+    traffic.packets_received(packets[3:5], 1, False, 3.0)
+    traffic.message_received(b"RTSP/1.0 200 OK\r\nCSeq: 1\r\n\r\n", 2.5)
+    assert feed.take() and not feed.take()
+    kinds = [type(event).__name__ for event in feed.ladder.events]
+    assert kinds == ["Arrow", "Break", "Arrow", "Bundle", "Bundle"]
+    assert all(one.is_whole for one in feed.ladder.events if isinstance(one, Bundle))
+    traffic.packets_received(packets[5:], 1, False, 4.0)
+    assert feed.take() and len(feed.ladder.events) == 6
+
+
+def test_packets_are_followed_held_and_stepped_through_by_kind():
+    traffic = Traffic(lambda: ENDS)
+    traffic.watching = True
+    choice = PacketChoice(traffic)
+    assert choice.packet is None and choice.where == ""
+    choice.toggle_hold()
+    assert choice.packet is None and choice.where == ""
+    choice.toggle_hold()
+    traffic.packets_received([b"1", b"2", b"3"], 1, False, 1.0)
+    traffic.packets_received([b"SR"], 1, True, 1.0)
+    traffic.packet_sent(b"RR", 1, True, 2.0)
+    traffic.packet_sent(b"opening", 1, False, 2.0)
+    assert choice.packet.data == b"3"
+    choice.step(-1)
+    assert (choice.packet.data, choice.where) == (b"2", "2 of 3")
+    choice.follow(shows_reports=True)
+    assert choice.packet.data == b"RR"
+    choice.hold(traffic.packets[3])
+    assert (choice.packet.data, choice.where) == (b"SR", "1 of 2")
+    choice.hold(captured(b"forgotten"))
+    assert (choice.packet.data, choice.where) == (b"forgotten", "1 of 1")
+    assert not choice.shows_reports
 
 
 def test_memory_is_bounded_whatever_a_server_sends():

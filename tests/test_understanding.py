@@ -263,7 +263,7 @@ def test_a_sender_report_field_by_field():
     assert (values["packets sent"], values["bytes sent"]) == ("1,234", "56,789")
     assert values["SSRC of the reporter"] == "0x0000ABCD"
     meanings = {field.name: field.meaning for field in report.fields}
-    assert meanings["NTP time, seconds since 1900"] == "2023-11-14 22:13:20 UTC"
+    assert meanings["NTP time, seconds since 1900"] == "Tue, 14 Nov 2023 22:13:20 GMT"
     assert meanings["NTP time, fraction"] == "0.250000 s"
 
 

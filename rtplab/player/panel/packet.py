@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import time
 import tkinter as tk
-from collections.abc import Callable
 from functools import partial
 from tkinter import ttk
 from typing import Literal
 
 from rtplab.player.look.theme import Theme
 from rtplab.player.model.controller import PlaybackController
-from rtplab.player.model.traffic import Traffic, is_media, is_report
+from rtplab.player.model.packetchoice import PacketChoice
+from rtplab.player.model.traffic import Traffic
 from rtplab.protocol.errors import PacketError
 from rtplab.protocol.rtp.packet import parse_packet
 from rtplab.protocol.rtp.serial import timestamp_delta
@@ -44,9 +44,7 @@ class PacketPage(ttk.Frame):
         super().__init__(master)
         self._theme = theme
         self._controller = controller
-        self._traffic = traffic
-        self._held: list[CapturedPacket] | None = None
-        self._index = 0
+        self._choice = PacketChoice(traffic)
         self._drawn: tuple[object, ...] = ()
         px = theme.px
         self._shows_reports = tk.BooleanVar(self, False)
@@ -85,14 +83,9 @@ class PacketPage(ttk.Frame):
         if event.widget is self:
             del self._shows_reports  # in this thread, not in one that happens to collect it
 
-    @property
-    def _is_wanted(self) -> Callable[[CapturedPacket], bool]:
-        return is_report if self._shows_reports.get() else is_media
-
     def _follow(self) -> None:
         """Show the newest packet of the kind that was chosen."""
-        self._held, self._index = None, 0
-        self.hold.configure(text="Hold")
+        self._choice.follow(self._shows_reports.get())
         self.canvas.yview_moveto(0)
         self.refresh()
 
@@ -105,46 +98,31 @@ class PacketPage(ttk.Frame):
         return "break"  # which would seek
 
     def _toggle_hold(self) -> None:
-        if self._held is None:
-            self._held = [*filter(self._is_wanted, self._traffic.packets)]
-        else:
-            self._held = None
-        self._index = len(self._held) - 1 if self._held else 0
-        self.hold.configure(text="Follow" if self._held is not None else "Hold")
+        self._choice.toggle_hold()
         self.refresh()
 
     def _step(self, direction: int) -> None:
-        if self._held is None:
-            self._toggle_hold()
-        if self._held:
-            self._index = min(max(self._index + direction, 0), len(self._held) - 1)
+        self._choice.step(direction)
         self.refresh()
 
     def show(self, packet: CapturedPacket) -> None:
-        """Hold this packet, if it is still kept, and those before and after it."""
+        """Hold this packet."""
+        self._choice.hold(packet)
         self._shows_reports.set(packet.is_rtcp)
-        held = [*filter(self._is_wanted, self._traffic.packets)]
-        place = next((n for n, other in enumerate(held) if other is packet), None)
-        self._held = [packet] if place is None else held
-        self._index = place or 0
-        self.hold.configure(text="Follow")
         self.canvas.yview_moveto(0)
         self.refresh()
 
     def refresh(self) -> None:
         """Draw the packet that is looked at, if it is another than before."""
-        if self._held is None:
-            packet, where = self._traffic.newest(self._is_wanted), ""
-        else:
-            packet = self._held[self._index] if self._held else None
-            where = f"{self._index + 1} of {len(self._held)}   "
+        packet, where = self._choice.packet, self._choice.where
         size = self.canvas.winfo_width(), self.canvas.winfo_height()
         state = (packet, size, self._theme.name, where)
         if state == self._drawn:
             return
         self._drawn = state
+        self.hold.configure(text="Follow" if self._choice.is_held else "Hold")
         if packet is not None:
-            where += time.strftime("%H:%M:%S", time.localtime(packet.when))
+            where += "   " * bool(where) + time.strftime("%H:%M:%S", time.localtime(packet.when))
             where += f".{int(packet.when % 1 * 1000):03}"
             where += "   sent" if packet.sent else "   received"
         self.where.configure(text=where)
@@ -160,7 +138,7 @@ class PacketPage(ttk.Frame):
             background=p.window, highlightbackground=p.window, highlightcolor=p.accent
         )
         if packet is None:
-            kind = "RTCP packet" if self._shows_reports.get() else "packet"
+            kind = "RTCP packet" if self._choice.shows_reports else "packet"
             self._write(0, theme.px(10), f"No {kind} has come since the panel was opened.")
             return
         if packet.is_rtcp:

@@ -82,7 +82,7 @@ class Panel:
         self.open = self._traffic.watching = True
         self._due = 0.0
         self._toggled()
-        self.pages.ladder.panel_opened(now)
+        self.pages.ladder.feed.panel_opened(now)
 
     def _close(self) -> None:
         assert self._frame is not None

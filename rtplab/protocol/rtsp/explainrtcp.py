@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import time
+from email.utils import formatdate
 from typing import NamedTuple
 
 from rtplab.protocol.errors import PacketError
@@ -86,9 +86,10 @@ def _word(name: str, data: bytes, offset: int, meaning: str = "", is_hex: bool =
 
 def _sender_fields(info: bytes) -> list[Field]:
     seconds, fraction = (int.from_bytes(info[n : n + _WORD], "big") for n in (0, _WORD))
-    moment = time.gmtime(seconds - rtcp.NTP_UNIX_OFFSET)
+    since_1970 = seconds - rtcp.NTP_UNIX_OFFSET
+    moment = formatdate(since_1970, usegmt=True) if since_1970 >= 0 else "no time of day"
     return [
-        _word("NTP time, seconds since 1900", info, 0, time.strftime("%F %T UTC", moment)),
+        _word("NTP time, seconds since 1900", info, 0, moment),
         _word("NTP time, fraction", info, _WORD, f"{fraction / 2**32:.6f} s"),
         _word("RTP timestamp", info, 2 * _WORD, "the same moment, at 90 kHz"),
         _word("packets sent", info, 3 * _WORD),
