@@ -229,12 +229,12 @@ class LadderView:
         shapes.append(Text(_CLIENT - 10, y, f"{time:.3f}", "muted", anchor="e"))
         middle = (_CLIENT + right) / 2
         if row.pause:
-            text = f"{row.pause:.1f} s" if row.pause < 120 else f"{row.pause / 60:.0f} min"
+            text = _pause_text(row.pause)
             shapes.append(Text(_CLIENT - 10, y - 26, f"⋮ {text}", "muted", anchor="e"))
         if isinstance(row.event, Arrow):
             return shapes + _arrow_shapes(row.event, row, y, right)
         if isinstance(row.event, Break):
-            text = "Packets from before were not kept: the panel was closed."
+            text = "No packets from before: the panel was closed."
             shapes.append(Line((_CLIENT, y, right, y), "muted", dashed=True))
             shapes.append(Text(middle, y - 4, text, "muted", anchor="s"))
             return shapes
@@ -247,6 +247,12 @@ class LadderView:
         marks, left = _placed(row.bundles, _CLIENT, width - _SERVER)
         entries = [(abs(left + mark.x - x), mark.entry) for mark in marks if mark.entry is not None]
         return min(entries, key=lambda pair: pair[0])[1] if entries else None
+
+
+def _pause_text(seconds: float) -> str:
+    if seconds < 1:
+        return f"{1000 * seconds:.0f} ms"
+    return f"{seconds:.1f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
 
 
 def _arrow_shapes(event: Arrow, row: Row, y: float, right: float) -> list[Shape]:
@@ -300,12 +306,12 @@ def _bundle_shapes(row: Row, y: float, right: float) -> list[Shape]:
 
 def _tick(x: float, top: float, end: float, fate: Fate, row: Row | None) -> list[Shape]:
     colour, y = _FATES[fate], end + _SIGN
-    if fate is Fate.LOST:  # a cross in the same stroke: there may be hundreds
-        left, right, above, below = x - _SIGN, x + _SIGN, y - _SIGN, y + _SIGN
-        stroke = (x, top, x, y, left, above, right, below, x, y, right, above, left, below)
-        return [Line(stroke, colour, 1.4, key=row)]
     shapes: list[Shape] = [Line((x, top, x, end), colour, 1.4, key=row)]
-    if fate is Fate.LATE:
+    if fate is Fate.LOST:  # a cross in one stroke: there may be hundreds
+        left, right, below = x - _SIGN, x + _SIGN, y + _SIGN
+        stroke = (left, end, right, below, x, y, right, end, left, below)
+        shapes.append(Line(stroke, colour, 1.4, key=row))
+    elif fate is Fate.LATE:
         shapes.append(circle(x, y, _SIGN, None, colour, 1.4, row))
     return shapes
 
