@@ -239,7 +239,7 @@ def test_more_than_can_be_taken_at_a_time_is_taken_little_by_little():
 # ---------------------------------------------------------------------- how it is drawn
 
 
-def test_a_tick_for_each_packet_the_markers_longer_a_cross_for_lost_a_circle_for_late():
+def test_a_tick_for_each_packet_the_markers_longer_a_cross_for_lost_a_circle_for_overtaken():
     packets = standard()[0]
     packets = [packets[0], packets[2], packets[1], *packets[4:]]
     view = view_of([captured(packet, 1.0) for packet in packets], zoom=2)
@@ -252,11 +252,14 @@ def test_a_tick_for_each_packet_the_markers_longer_a_cross_for_lost_a_circle_for
     assert len(lengths) == count - 2  # that simply came
     assert lengths[-1] > lengths[0] and len({round(length, 3) for length in lengths[:-1]}) == 1
     (ring,) = [shape for shape in shapes if isinstance(shape, Oval)]
-    assert ring.outline == "warning"
+    assert (ring.outline, ring.fill) == ("warning", None)
     crossed = [one for one in shapes if isinstance(one, Line) and one.colour == "bad"]
     tick, stroke = crossed  # and the cross at its end
     assert tick.points[2:] == ((stroke.points[0] + stroke.points[2]) / 2, stroke.points[1])
-    assert f"{count} packets · 1 lost · 1 late · seq 65530–{(65529 + count) & 65535}" in texts(view)
+    assert (
+        f"{count} packets · 1 lost · 1 out of order · seq 65530–{(65529 + count) & 65535}"
+        in texts(view)
+    )
 
 
 def test_arrows_leave_the_client_rightwards_and_the_server_leftwards_at_their_times():

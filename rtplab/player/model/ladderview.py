@@ -50,11 +50,14 @@ _COLOURS: dict[Kind, Role] = {
     "request": "accent", "reply": "good", "refusal": "bad", "report": "muted",
     "goodbye": "warning", "opening": "muted",
 }  # fmt: skip
-_FATES: dict[Fate, Role] = {Fate.ARRIVED: "text", Fate.LATE: "warning", Fate.LOST: "bad"}
+_FATES: dict[Fate, Role] = {
+    Fate.ARRIVED: "text", Fate.REORDERED: "warning", Fate.LATE: "warning", Fate.LOST: "bad",
+}  # fmt: skip
 _LEGENDS = (
     (Fate.ARRIVED, False, "packet"),
-    (Fate.ARRIVED, True, "marker: last of its frame"),
+    (Fate.ARRIVED, True, "marker"),
     (Fate.LOST, False, "lost"),
+    (Fate.REORDERED, False, "out of order"),
     (Fate.LATE, False, "late"),
 )
 
@@ -311,8 +314,9 @@ def _tick(x: float, top: float, end: float, fate: Fate, row: Row | None) -> list
         left, right, below = x - _SIGN, x + _SIGN, y + _SIGN
         stroke = (left, end, right, below, x, y, right, end, left, below)
         shapes.append(Line(stroke, colour, 1.4, key=row))
-    elif fate is Fate.LATE:
-        shapes.append(circle(x, y, _SIGN, None, colour, 1.4, row))
+    elif fate is not Fate.ARRIVED:
+        fill = colour if fate is Fate.LATE else None
+        shapes.append(circle(x, y, _SIGN, fill, colour, 1.4, row))
     return shapes
 
 
@@ -352,7 +356,7 @@ def marks_of(bundles: list[Bundle], width: float) -> list[Mark]:
 def _mark(x: float, frame: int, ticks: list[Tick], is_frame: bool) -> Mark:
     """One tick for several packets, with the worst that became of any of them."""
     fates = {tick.fate for tick in ticks}
-    fate = next(fate for fate in (Fate.LOST, Fate.LATE, Fate.ARRIVED) if fate in fates)
+    fate = next(fate for fate in reversed(Fate) if fate in fates)
     entry = next((tick.packet for tick in ticks if tick.packet is not None), None)
     return Mark(x, frame, is_frame or any(tick.marker for tick in ticks), fate, entry)
 
@@ -367,6 +371,7 @@ def _label(bundles: list[Bundle], ticks: list[Tick], right: float) -> str:
     for count, what in (
         (sum(tick.fate is Fate.LOST for tick in ticks), "lost"),
         (sum(tick.fate is Fate.LATE for tick in ticks), "late"),
+        (sum(tick.fate is Fate.REORDERED for tick in ticks), "out of order"),
         (sum(tick.repeats for tick in ticks), "again"),
     ):
         parts += [f"{count} {what}"] if count else []
@@ -393,5 +398,5 @@ def _legend(y: float) -> list[Shape]:
         top, length = y - 6, _MARKER if is_marker else _TICK
         shapes += _tick(x, top, top + length, fate, None)
         shapes.append(Text(x + 8, y, text, "muted"))
-        x += 26 + _CHARACTER * len(text)
+        x += 24 + _CHARACTER * len(text)
     return shapes
