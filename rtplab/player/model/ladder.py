@@ -54,7 +54,7 @@ class Arrow:
 
 @dataclass(frozen=True)
 class Break:
-    """Nothing is known of the packets before this moment: nobody has watched."""
+    """Nothing is known of the packets just before this moment: they are not kept any more."""
 
     when: float
 
