@@ -31,7 +31,8 @@ _EXPECTED = re.compile(
     rf"|{_TIME} INFO {_CLIENT}: \d+ frames dropped, as it read too slowly"
     rf"|{_TIME} INFO the multicast of \S+ has come to the end of the movie"
     rf"|{_TIME} WARNING (?P<skipped>\d+) frames skipped: "
-    r"(?:more is asked for than can be sent|\S+ can't be read, or converted, as fast as it is played)"
+    r"(?:more is asked for than can be sent"
+    r"|\S+ can't be read, or converted, as fast as it is played)"
 )
 
 
