@@ -19,7 +19,7 @@ MAX_TEXT = 1024  # characters of a name or address
 
 @dataclass(frozen=True)
 class Address:
-    """What to open: a movie of a lab server, or an `rtsp://` address."""
+    """What to open: a movie of a lab server, or an `rtsp://` or `http://` address."""
 
     host: str = ""
     port: int = 0
@@ -49,9 +49,9 @@ def parse_address(host: str, port: str, rtp_port: str, movie: str) -> Address:
 
 
 def parse_url(url: str) -> Address:
-    """Read an `rtsp://` address. Raises ValueError with a sentence."""
+    """Read an address of RTSP or HTTP. Raises ValueError with a sentence."""
     try:
-        urls.parse_url(url.strip())
+        urls.parse_stream_url(url.strip())
     except MessageError as error:
         raise ValueError(f"This is no address such as rtsp://host/movie: {error}.") from error
     return Address(url=url.strip())
