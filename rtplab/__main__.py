@@ -38,9 +38,10 @@ from rtplab.version import __version__  # noqa: E402
 
 
 def _serve(arguments: list[str]) -> int:
+    from rtplab.pulling import fetcher
     from rtplab.serving.process.server import RtspServer
 
-    return RtspServer().main(arguments, prog="rtplab serve")
+    return RtspServer().main(arguments, prog="rtplab serve", fetcher=fetcher)
 
 
 def _play(arguments: list[str]) -> int:

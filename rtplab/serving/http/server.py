@@ -238,7 +238,7 @@ class _Handler(BaseHTTPRequestHandler):
         except _Problem as problem:
             self._send_problem(problem.status, str(problem))
         except MessageError as error:
-            status = 404 if error.status == 404 else 503 if error.status == 503 else 415
+            status = error.status if error.status in (404, 503, 504) else 415
             self._send_problem(HTTPStatus(status), str(error))
         except OSError as error:
             if isinstance(error, (ConnectionError, TimeoutError)):
@@ -370,6 +370,8 @@ class _Handler(BaseHTTPRequestHandler):
         if self.command == "HEAD":
             self._send_head(HTTPStatus.OK, CONTENT_TYPE, None)
             return
+        if found.live is not None:
+            found.live.prepare()  # while it can still be said why not
         if not service.session_slots.acquire(blocking=False):
             raise _Problem(
                 HTTPStatus.SERVICE_UNAVAILABLE, "As many watch as may: try again in a while."

@@ -26,14 +26,12 @@ from rtplab.protocol.rtp.serial import SequenceUnwrapper
 from rtplab.protocol.rtsp import sdp
 from rtplab.protocol.rtsp.headers import Transport
 from rtplab.protocol.rtsp.messages import Dialect, InterleavedFrame, printable
-from rtplab.serving.rtp.live import LiveStream, LiveStreams
+from rtplab.serving.rtp.live import MAX_PICTURE, LiveStream, LiveStreams
 from rtplab.serving.rtp.sinks import bound_pair
 from rtplab.serving.rtsp.connection import RtspConnection
 from rtplab.serving.rtsp.session import Resource, new_session_id
 from rtplab.serving.rtsp.setup import ClientEndpoint, choose_transport
 
-# Bytes of one picture: a 4K JPEG of high quality is 4 MB.
-MAX_PICTURE = 8 << 20
 # Bytes that the system may keep of one publisher's datagrams: a burst of two large pictures.
 RECEIVE_BUFFER = 2 << 20
 # Datagrams read at one look. There are at most as many looks a second as requests may come, 100 by
