@@ -135,7 +135,9 @@ class ClientConnection:
             return ""
         said = f'no RTSP (it says "{printable(line, 40)}")'
         what = "HTTP, not RTSP" if self._parser.speaks_http else said
-        return f"{self._place} speaks {what}: give the port of the RTSP server, as a rule 554."
+        or_http = ", or an http:// address" if self._parser.speaks_http else ""
+        right = f"give the port of the RTSP server, as a rule 554{or_http}"
+        return f"{self._place} speaks {what}: {right}."
 
     def _wait(self, deadline: float | None) -> None:
         """Feed the parser with what comes before `deadline` or the parser's own."""
