@@ -8,6 +8,7 @@ import sys
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote, urlsplit
 
 from rtplab.protocol.errors import MessageError
 from rtplab.protocol.rtsp import urls
@@ -53,8 +54,16 @@ def parse_url(url: str) -> Address:
     try:
         urls.parse_stream_url(url.strip())
     except MessageError as error:
-        raise ValueError(f"This is no address such as rtsp://host/movie: {error}.") from error
+        raise ValueError(
+            f"This is no address such as rtsp://host/movie or http://camera/stream: {error}."
+        ) from error
     return Address(url=url.strip())
+
+
+def with_name(url: str, name: str) -> Address:
+    """Return the address of another movie on the server of `url`, for the same user."""
+    path = "/" + quote(name, errors="surrogateescape")
+    return Address(url=urlsplit(url)._replace(path=path, query="", fragment="").geturl())
 
 
 def _port(text: str, what: str, smallest: int) -> int:

@@ -294,7 +294,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _answer(self, path: str, id: str) -> None:
         if path == "/":
-            self._send_page(pages.listing(self._names()))
+            self._send_page(pages.listing(self._http.service.names()))
         elif path == pages.STYLE_PATH:
             self._send(pages.STYLE.encode(), "text/css; charset=utf-8")
         elif path == pages.SCRIPT_PATH:
@@ -318,12 +318,6 @@ class _Handler(BaseHTTPRequestHandler):
                 self._stream(found, id)
 
     # ------------------------------------------------------------------ what there is
-
-    def _names(self) -> list[tuple[str, bool]]:
-        service = self._http.service
-        live = service.live.names()
-        movies = [path.name for path in service.library.movies() if path.name not in live]
-        return [*((name, True) for name in live), *((name, False) for name in movies)]
 
     def _find(self, name: str) -> _Found | None:
         """Return what a name means, or None. Raises MessageError, OSError."""
