@@ -159,7 +159,7 @@ class OpenDialog(Dialog):
         self._add_kind(5, "url", "An address, rtsp://host/movie or http://camera/stream")
         self._add_field(6, "url", "Address")
         self.ask_server = ttk.Button(
-            self.body, text="What does it have?", style="Small.TButton", command=self._ask_server
+            self.body, text="List what it has", style="Small.TButton", command=self._ask_server
         )
         self.ask_server.grid(row=7, column=1, sticky="e")
         self._add_list(8)
@@ -228,7 +228,9 @@ class OpenDialog(Dialog):
         if question.error:
             self.show_error(question.error)
             return
-        self.show_error("" if question.names else "The server has nothing to play.")
+        self.error.grid_remove()
+        if not question.names:
+            self.show_error("The server has nothing to play.")
         self._choices = [with_name(question.address, name) for name in question.names]
         host = urlsplit(question.address).netloc.rpartition("@")[2]
         self._show_choices(f"On {printable(host)}", [printable(n, 80) for n in question.names])
