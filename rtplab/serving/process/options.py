@@ -150,11 +150,6 @@ def _problem(options: argparse.Namespace) -> str:
         return problem
     if options.http is None and (options.open or options.http_name):
         return f"{'--open' if options.open else '--http-name'} needs --http"
-    if options.http is not None and options.tls is not None:
-        return (
-            "--http sends pictures in the clear, so it can't go with --tls: "
-            "put a proxy that speaks HTTPS in front of it"
-        )
     if options.proxy_protocol and not options.trusted_proxy:
         return "--proxy-protocol needs a --trusted-proxy: a header from anybody else proves nothing"
     if options.trusted_proxy and not options.proxy_protocol:
@@ -283,7 +278,7 @@ def _add_login_options(parser: argparse.ArgumentParser) -> None:
         nargs=2,
         type=Path,
         metavar=("CERT", "KEY"),
-        help="speak RTSP inside TLS only, with this certificate and key (PEM files)",
+        help="speak RTSP and HTTP inside TLS only, with this certificate and key (PEM files)",
     )
 
 

@@ -195,7 +195,8 @@ class RtspServer:
                 print(_explain(error, options), file=sys.stderr)
                 return 1
             lines = [*(f"Listening on {_address(listener)}" for listener in listeners[0]), *movies]
-            page = f"http://{_page_address(http_listeners)}/" if http_listeners else ""
+            scheme = "http" if options.tls is None else "https"
+            page = f"{scheme}://{_page_address(http_listeners)}/" if http_listeners else ""
             lines += [f"In a browser: {page}"] if page else []
             lines += [f"Metrics on http://{_address(own)}/metrics" for own in metrics_listeners]
 
