@@ -122,7 +122,7 @@ def _of_http(text: str, meaning: str, is_first: bool) -> str:
     """What a line of a camera's HTTP means, by what it would in RTSP."""
     if is_first:
         words = text.split()
-        if words[0] == "GET":
+        if words[:1] == ["GET"]:
             return "asks for the pictures"
         status = words[1] if len(words) > 1 else ""
         return "done: pictures follow" if status == "200" else _REASONS.get(status, "an answer")

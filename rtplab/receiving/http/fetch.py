@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import sys
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -23,6 +24,8 @@ from rtplab.receiving.rtsp.moviesource import MovieSource
 from rtplab.receiving.rtsp.watch import TimeLimits
 
 RECEIVE_SIZE = 256 * 1024  # bytes per recv
+# Seconds: Windows does not wake a reader whose socket is shut down.
+LONGEST_SLEEP = 0.2 if sys.platform == "win32" else 60.0
 _ANSWERS = 8  # redirections and logins together, for one stream: more is a loop
 
 
@@ -178,11 +181,15 @@ class PictureFetch:
     def _receive(self, deadline: float) -> bytes | None:
         """Return what comes before the deadline, or None; b"" at the end. Raises OSError."""
         end = self._own_socket
-        end.settimeout(max(0.001, deadline - self._clock()))
-        try:
-            return end.recv(RECEIVE_SIZE)
-        except TimeoutError:
-            return None
+        while True:
+            end.settimeout(max(0.001, min(deadline - self._clock(), LONGEST_SLEEP)))
+            try:
+                return end.recv(RECEIVE_SIZE)
+            except TimeoutError:
+                if self._is_closing:
+                    return b""
+                if self._clock() >= deadline:
+                    return None
 
     def _show(self, tell: Callable[[Observer], None]) -> None:
         observer = self._observer()
