@@ -515,7 +515,7 @@ class RtspWorker:
             raise MessageError(
                 f"{printable(resource.name, 60)} is a movie: publish under another name", 403
             )
-        self._recorder = Recorder(resource, payload_type, fps)
+        self._recorder = Recorder(resource, payload_type, fps, self._service.cname)
         return self._ok()
 
     def _set_up_recorder(self, request: Request, recorder: Recorder, state: State) -> Response:
