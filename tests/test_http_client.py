@@ -12,6 +12,7 @@ from contextlib import ExitStack
 
 import pytest
 from http_cameras import HEAD, PICTURES, HttpCamera, chunked, part, sends, stream
+from needs import need
 from processes import PYTHON
 
 import rtplab
@@ -83,9 +84,9 @@ def test_headless_reports_as_for_rtsp(tmp_path) -> None:
     assert saved == PICTURES[:12]
 
 
-@pytest.mark.skipif(not shutil.which("ffmpeg"), reason="needs ffmpeg")
 @pytest.mark.peers
-def test_ffmpeg_as_a_camera(small_movie) -> None:
+def test_ffmpeg_as_a_camera() -> None:
+    need(shutil.which("ffmpeg"), "ffmpeg")
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     url = f"http://127.0.0.1:{port}/feed"

@@ -14,6 +14,7 @@ from http.client import HTTPSConnection
 import pytest
 from certificates import make_certificate
 from movies import MOVIE, frames_of
+from needs import need
 from processes import HOST, ServerProcess
 from test_http import LIMIT, raw, serving
 
@@ -97,9 +98,8 @@ def test_garbage_in_the_handshake_harms_nobody(port, trust) -> None:
 
 @pytest.mark.long
 def test_the_program_serves_both_inside_tls(certificate, small_movie) -> None:
-    need = shutil.which("curl") and shutil.which("ffmpeg")
-    if not need:
-        pytest.skip("needs curl and ffmpeg")
+    need(shutil.which("curl"), "curl")
+    need(shutil.which("ffmpeg"), "ffmpeg")
     options = ["--http", "0", "--tls", str(certificate.certificate), str(certificate.key)]
     with ServerProcess(small_movie.parent, *options) as server:
         address = re.search(r"In a browser: https://localhost:(\d+)/", server.output())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import subprocess
 import threading
 import time
@@ -10,6 +11,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 from http_cameras import HEAD, PICTURES, HttpCamera, part, stream
+from needs import need
 from processes import HOST, ServerProcess
 
 import rtplab
@@ -196,6 +198,7 @@ def test_a_second_server_carries_the_viewers_of_the_first(first, tmp_path) -> No
 @pytest.mark.long
 def test_a_camera_by_http_for_browsers_and_players_without_its_password(tmp_path) -> None:
     with HttpCamera(stream) as camera:
+        need(shutil.which("curl"), "curl")
         options = ["--pull", f"cam={camera.url(user='ann:secret@')}", "--http", "0"]
         options += ["--log-level", "debug"]
         with ServerProcess(tmp_path, *options) as server:
