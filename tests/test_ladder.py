@@ -125,6 +125,14 @@ def test_a_lab_session_without_line_ends_and_with_an_error():
     assert [one.kind for one in arrows] == ["request", "refusal", "reply"]
 
 
+def test_a_camera_s_http_has_a_round_trip_too():
+    entries = [
+        message(True, "GET /stream HTTP/1.1\r\n\r\n", 1.0),
+        message(False, "HTTP/1.1 200 OK\r\n\r\n", 1.02),
+    ]
+    assert [one.label for one in ladder_of(entries).events] == ["GET", "200 OK · after 20.0 ms"]
+
+
 def test_round_trips_are_those_of_the_request_that_a_reply_names():
     trips = RoundTrips()
     takes = [
