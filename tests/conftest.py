@@ -23,6 +23,11 @@ settings.register_profile("quick", deadline=None, max_examples=40)
 settings.register_profile("thorough", deadline=None, max_examples=1000)
 settings.load_profile("quick")
 
+# Tests start hundreds of Pythons, all with the same modules: what is compiled once is kept, even if
+# the environment says otherwise (as those of containers do).
+sys.dont_write_bytecode = False
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
 SMALL_MOVIE_FRAMES = 40
 LEAK_WAIT = 3.0
 """Seconds that a test's threads and sockets get to end after it."""
@@ -115,6 +120,11 @@ def _leads_to_x_server(number: int) -> bool:
         except OSError:
             return False
     return b".X11-unix" in (peer if isinstance(peer, bytes) else peer.encode())
+
+
+def pytest_collection_finish() -> None:
+    """Spare the collector the thousands of tests: it looks at what they make, a hundred times."""
+    gc.freeze()
 
 
 def _fails_in_ci(report: pytest.TestReport | pytest.CollectReport) -> None:
