@@ -6,6 +6,7 @@ import shutil
 
 import pytest
 from certificates import need
+from movies import ROOT
 
 pytest.importorskip("resource", reason="the soak counts what POSIX lends a process")
 
@@ -16,6 +17,15 @@ from soak.run import soak
 
 MINUTES = 0.2
 # A slow machine may let anybody wait, and come to its number of viewers late.
+HASTY = """
+import sys
+sys.path.insert(0, sys.argv.pop(1))
+from rtplab.serving.media import store
+store.IDLE_SECONDS = 1.0
+from Server import Server
+sys.exit(Server().main())
+"""
+"""A server that soon closes what nobody watches."""
 PATIENT = Limits(reply=10.0, frame=10.0, late_share=0.5, growth=1.0, few=20)
 
 
@@ -23,7 +33,7 @@ PATIENT = Limits(reply=10.0, frame=10.0, late_share=0.5, growth=1.0, few=20)
 @pytest.mark.peers  # too long for `make check`
 def test_viewers_of_all_kinds_come_and_go_and_leave_nothing_behind():
     need(shutil.which("openssl"), "openssl")
-    outcome = soak(MINUTES, 1, PATIENT)
+    outcome = soak(MINUTES, 1, PATIENT, ("-c", HASTY, ROOT))
     assert outcome.failures() == [], outcome.table()
     assert set(outcome.tally.frames) == set(WAYS)
     assert len(outcome.tally.hostile) >= len(ACTS) / 2, outcome.table()

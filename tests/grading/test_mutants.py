@@ -17,7 +17,7 @@ from recordings import failures, verdicts
 
 from rtplab.grading.judge import robust
 from rtplab.grading.model.checks import Outcome
-from rtplab.grading.model.editions import HD, PYTHON, Edition
+from rtplab.grading.model.editions import HD, PYTHON
 from rtplab.grading.model.recording import Recording, from_lines, to_lines
 
 pytestmark = [
