@@ -26,6 +26,7 @@ from lab_servers import (
 from movies import MOVIE, frames_of
 from processes import HOST, ClientRun, free_udp_port, run_client
 
+import ClientLauncher
 from Client import Client
 from rtplab.protocol.errors import SessionError
 
@@ -264,8 +265,15 @@ def test_rtp_port_in_use(frames):
     ],
     ids=lambda arguments: " ".join(map(str, arguments)),
 )
-def test_wrong_usage_is_status_2(arguments):
-    run = run_client(*arguments)
+def test_wrong_usage_is_status_2(arguments, capsys):
+    with pytest.raises(SystemExit) as ended:
+        ClientLauncher.main([str(argument) for argument in arguments])
+    assert ended.value.code == 2
+    assert capsys.readouterr().err.strip()
+
+
+def test_wrong_usage_is_the_status_of_the_process():
+    run = run_client(HOST)
     assert run.status == 2
     assert run.stderr.strip()
     assert "Traceback" not in run.stderr
