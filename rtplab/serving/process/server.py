@@ -12,14 +12,13 @@ import signal
 import socket
 import sys
 import threading
-import webbrowser
 from collections.abc import Callable
 from contextlib import ExitStack, closing
 from itertools import chain
+from typing import TYPE_CHECKING
 
 from rtplab.console import say, write_every_name
 from rtplab.serving.admission.descriptors import is_resource_exhaustion, raise_descriptor_limit
-from rtplab.serving.http.server import HttpServer
 from rtplab.serving.media import testpicture
 from rtplab.serving.media.listing import describe_movies
 from rtplab.serving.process.options import host_and_port, parse_arguments, service_from
@@ -32,6 +31,9 @@ from rtplab.serving.scaling.exposition import MetricsServer, open_metrics_listen
 from rtplab.serving.scaling.listeners import ALL_IPV4
 from rtplab.serving.scaling.metrics import Metrics
 from rtplab.serving.scaling.supervisor import Supervisor, open_listeners
+
+if TYPE_CHECKING:
+    from rtplab.serving.http.server import HttpServer
 
 # Seconds to wait before accepting again when the process has no descriptor left for a connection.
 ACCEPT_PAUSE = 0.2
@@ -185,12 +187,19 @@ class RtspServer:
                 if not say(*lines):
                     logger.warning("nobody reads what is printed: it is printed no more")
                 if options.open:
+                    import webbrowser
+
                     webbrowser.open(page)
 
             def http_servers(number: int) -> list[HttpServer]:
                 """The one of this process, if browsers are served: each has sockets of its own."""
                 names, port = tuple(options.http_name), _port(listeners)
                 own = http_listeners[number : number + 1]
+                if not own:
+                    return []
+                # A third of what a server imports, which starts faster without.
+                from rtplab.serving.http.server import HttpServer
+
                 return [HttpServer(self.service, sockets, port, names) for sockets in own]
 
             def work(number: int, shared: list[socket.socket], parent_alive_fd: int) -> None:
