@@ -232,7 +232,7 @@ def test_indexing_costs_some_pages_per_picture(tmp_path):
     assert index_cost(path) == 9 * index_module.PAGE
 
 
-MANY = 1 << 19  # bytes
+MANY = 1 << 18  # bytes
 JUNK = {
     "empty chunks": chunk(b"00dc", b"") * (MANY // 8),
     "chunks of one byte": chunk(b"00dc", b"x") * (MANY // 10),

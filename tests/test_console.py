@@ -18,6 +18,8 @@ import pytest
 from movies import ROOT
 from processes import HOST
 
+pytestmark = pytest.mark.long
+
 LIMIT = 20.0  # seconds that a program may take
 NAME = "\u041a\u0438\u043d\u043e \u7535\u5f71"  # "cinema" in Russian, "movie" in Chinese
 # What Python takes for an English Windows, whose output goes into a pipe, and for an old Unix.
