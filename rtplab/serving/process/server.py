@@ -193,13 +193,12 @@ class RtspServer:
 
             def http_servers(number: int) -> list[HttpServer]:
                 """The one of this process, if browsers are served: each has sockets of its own."""
-                names, port = tuple(options.http_name), _port(listeners)
-                own = http_listeners[number : number + 1]
-                if not own:
+                if not http_listeners:  # then the standard library's HTTP is not imported either
                     return []
-                # A third of what a server imports, which starts faster without.
                 from rtplab.serving.http.server import HttpServer
 
+                names, port = tuple(options.http_name), _port(listeners)
+                own = http_listeners[number : number + 1]
                 return [HttpServer(self.service, sockets, port, names) for sockets in own]
 
             def work(number: int, shared: list[socket.socket], parent_alive_fd: int) -> None:
