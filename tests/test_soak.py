@@ -21,7 +21,7 @@ HASTY = """
 import sys
 sys.path.insert(0, sys.argv.pop(1))
 from rtplab.serving.media import store
-store.IDLE_SECONDS = 5.0
+store.IDLE_SECONDS = 1.0
 from Server import Server
 sys.exit(Server().main())
 """
