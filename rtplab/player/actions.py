@@ -180,16 +180,16 @@ class Saving:
 
     def save_capture(self) -> None:
         """Ask for a file and write into it what has been observed."""
-        path = folders.documents_folder() / (self._stem("capture") + ".pcap")
+        path = folders.documents_folder() / (self._stem("capture") + ".pcapng")
         SaveDialog(self._picture.winfo_toplevel(), "Save capture", path, self._save_capture)
 
     def _save_capture(self, path: Path) -> None:
         try:
-            count = self._traffic.save(path)
+            told = self._traffic.save(path)
         except OSError as error:
             self._picture.toast(f"The capture could not be saved ({error.strerror}).")
         else:
-            self._picture.toast(f"{count} messages and packets saved in {path}")
+            self._picture.toast(told)
 
     def _stem(self, suffix: str) -> str:
         """A file name that tells the movie's."""

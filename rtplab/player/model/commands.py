@@ -89,7 +89,7 @@ COMMANDS = (
     Command("new_window", "New window …", "Stream", ("n", "Control-n")),
     Command("snapshot", "Save snapshot", "Stream", ("s",), _needs_picture),
     Command("record", "Record", "Stream", ("r",), _needs_session),
-    Command("save_pcap", "Save capture (pcap) …", "Stream", ("c",)),
+    Command("save_pcap", "Save capture (pcapng) …", "Stream", ("c",)),
     Command("close", "Quit", "Stream", ("q", "Control-q", "Control-w")),
     *LAB_COMMANDS,
     Command("toggle", "Play or pause", "Playback", ("space", "p")),

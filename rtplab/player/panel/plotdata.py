@@ -133,8 +133,8 @@ class Totals(NamedTuple):
         """What has come since then."""
         return Totals(*map(operator.sub, self, before))
 
-    def rows(self, jitter: float) -> list[tuple[str, str]]:
-        """Names and values; `jitter` in seconds."""
+    def rows(self, jitter: float, max_jitter: float) -> list[tuple[str, str]]:
+        """Names and values; the jitter now and the largest so far are in seconds."""
         loss = 100 * self.lost / self.expected if self.expected > 0 else 0.0
         return [
             ("Frames", _count(self.frames)),
@@ -144,6 +144,7 @@ class Totals(NamedTuple):
             ("Expected", _count(self.expected)),
             ("Lost", f"{_count(self.lost)} ({loss:.1f} %)"),
             ("Jitter", f"{jitter * 1000:.2f} ms"),
+            ("Jitter, largest", f"{max_jitter * 1000:.2f} ms"),
             ("Out of order", _count(self.reordered)),
             ("Late", _count(self.late)),
             ("Duplicates", _count(self.duplicates)),

@@ -65,7 +65,7 @@ class StatisticsPage(ttk.Frame):
         if self._before is not None and totals.packets < self._before.packets:
             self._before = None  # another session
         since = totals if self._before is None else totals.since(self._before)
-        rows = since.rows(reception.statistics.jitter)
+        rows = since.rows(reception.statistics.jitter, reception.statistics.max_jitter)
         rows.append(("Latency set", f"{playout.latency * 1000:.0f} ms"))
         for number, (name, value) in enumerate(rows):
             self._show_total(number, name, value)

@@ -92,8 +92,8 @@ class Impairment:
         self._conditions = conditions
         self._harmless = conditions.harmless
 
-    def add(self, datagram: bytes, now: float) -> None:
-        """Take a datagram that arrived at `now`."""
+    def add(self, datagram: bytes, now: float) -> bool:
+        """Take a datagram that arrived at `now`; tell if it is on its way, and not dropped."""
         self._count += 1
         chance = random.Random((self._conditions.seed << 32) + self._count)
         # Always drawn all, and in this order: to change one condition changes nothing else.
@@ -101,12 +101,13 @@ class Impairment:
         wait, wait_of_double = chance.gauss(0, 1), chance.gauss(0, 1)
         if lost < self._conditions.loss:
             self.lost += 1
-            return
+            return False
         late = overtaken < self._conditions.reorder
-        self._send(datagram, now, wait, late)
+        is_sent = self._send(datagram, now, wait, late)
         if doubled < self._conditions.duplicate:
             self.duplicated += 1
-            self._send(datagram, now, wait_of_double, late)
+            is_sent |= self._send(datagram, now, wait_of_double, late)
+        return is_sent
 
     def due(self, now: float) -> list[bytes]:
         """Return the datagrams that have come through by `now`, in their order."""
@@ -121,18 +122,19 @@ class Impairment:
         """When the next datagram is due; None: nothing is under way."""
         return self._queue[0][0] if self._queue else None
 
-    def _send(self, datagram: bytes, now: float, wait: float, late: bool) -> None:
+    def _send(self, datagram: bytes, now: float, wait: float, late: bool) -> bool:
         leaves = self._leaves_link_at(len(datagram), now)
         size = len(datagram) + PACKET_OVERHEAD
         if leaves is None or self._queued_bytes + size > MAX_QUEUED:
             self.lost += 1
-            return
+            return False
         delay = max(0.0, self._conditions.delay + wait * self._conditions.jitter)
         self._order += 1
         self._queued_bytes += size
         if late:
             delay += _OVERTAKING
         heapq.heappush(self._queue, (leaves + delay, self._order, datagram))
+        return True
 
     def _leaves_link_at(self, size: int, now: float) -> float | None:
         """When the link has sent a datagram of `size` bytes; None when its queue is full."""

@@ -209,7 +209,7 @@ class Reception:
             self._wait_for_beginning(number, sequence)
         is_new = self.statistics.arrived(sequence, size, now)
         if self._timeline.trusts_timestamps:
-            self.statistics.stamped(packet.timestamp, now)
+            self.statistics.stamped(packet.timestamp, now, packet.marker)
         if self._mixed_timestamp is not None and self._is_mixed(packet):
             return
         arrival = self._reorder.add(sequence, packet, now)

@@ -22,7 +22,7 @@ from rtplab.protocol.rtsp.messages import Dialect, InterleavedFrame, Request, Re
 from rtplab.protocol.rtsp.states import END, State, transition
 from rtplab.receiving.files.capture import Endpoints, LiveCapture
 from rtplab.receiving.files.observer import Observer
-from rtplab.receiving.files.pcap import Endpoint
+from rtplab.receiving.files.pcapng import Endpoint
 from rtplab.receiving.rtp.frames import Frame, LabAssembler
 from rtplab.receiving.rtp.impairment import Conditions, Impairment
 from rtplab.receiving.rtp.playout import PlayoutBuffer
