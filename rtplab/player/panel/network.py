@@ -10,7 +10,7 @@ from typing import Any
 
 from rtplab.player.look.theme import Theme
 from rtplab.player.model.client import PlayerClient
-from rtplab.player.panel.tracks import TRACKS, Track
+from rtplab.player.panel.tracks import PRESETS, TRACKS, Preset, Track
 from rtplab.receiving.rtp.impairment import Conditions
 
 _EXPLANATION = (
@@ -30,25 +30,42 @@ class NetworkPage(ttk.Frame):
         self._client = client
         px = theme.px
         text = ttk.Label(self, text=_EXPLANATION, style="Muted.TLabel", wraplength=px(_TEXT_WIDTH))
-        text.grid(row=0, column=0, columnspan=3, sticky="w", pady=(0, px(14)))
+        text.grid(row=0, column=0, columnspan=3, sticky="w", pady=(0, px(10)))
+        self._add_presets()
         self.scales: dict[str, ttk.Scale] = {}
         self.values: dict[str, ttk.Label] = {}
-        for row, track in enumerate(TRACKS, start=1):
+        for row, track in enumerate(TRACKS, start=2):
             self._add_slider(row, track)
-        self._add_seed(len(TRACKS) + 1)
+        self._add_seed(len(TRACKS) + 2)
         self.reset = ttk.Button(self, text="Reset", command=self._reset)
-        self.reset.grid(row=len(TRACKS) + 2, column=2, sticky="e", pady=(px(18), 0))
+        self.reset.grid(row=len(TRACKS) + 3, column=2, sticky="e", pady=(px(10), 0))
         self.columnconfigure(1, weight=1)
         self._show(client.impairment.conditions)
         self.bind(
             "<<ThemeChanged>>", lambda event: text.configure(wraplength=theme.px(_TEXT_WIDTH))
         )
 
+    def _add_presets(self) -> None:
+        px = self._theme.px
+        row = ttk.Frame(self)
+        row.grid(row=1, column=0, columnspan=3, sticky="w", pady=(0, px(8)))
+        self.presets: dict[str, ttk.Button] = {}
+        for preset in PRESETS:
+            button = ttk.Button(row, text=preset.name, style="Small.TButton")
+            button.configure(command=partial(self._use, preset))
+            button.pack(side="left", padx=(0, px(6)))
+            self.presets[preset.name] = button
+
+    def _use(self, preset: Preset) -> None:
+        seed = self._client.impairment.conditions.seed
+        self._client.impairment.conditions = replace(preset.conditions, seed=seed)
+        self._show(self._client.impairment.conditions)
+
     def _add_slider(self, row: int, track: Track) -> None:
         px = self._theme.px
         ttk.Label(self, text=track.label).grid(row=row, column=0, sticky="w")
         scale = ttk.Scale(self, from_=0, to=track.largest, command=partial(self._moved, track))
-        scale.grid(row=row, column=1, sticky="ew", padx=px(12), pady=px(9))
+        scale.grid(row=row, column=1, sticky="ew", padx=px(12), pady=px(7))
         for key, steps in (("Left", -1), ("Right", 1), ("Prior", 10), ("Next", -10)):
             scale.bind(f"<{key}>", partial(self._step, scale, steps * track.step))
         scale.bind("<Button-1>", partial(self._press, scale))
