@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rtplab.player.model.traffic import (
+from rtplab.player.model.traffic import Seen, (
     MAX_MESSAGE_BYTES,
     MAX_MESSAGES,
     MAX_PACKET_BYTES,
@@ -256,14 +256,15 @@ def test_traffic_keeps_the_newest_packets_though_nobody_watches(tmp_path):
 def test_traffic_tells_what_has_come_since():
     traffic = Traffic(lambda: ENDS)
     traffic.packets_received([b"a", b"b"], 1, False, 1.0)
-    seen, count = traffic.packets_since(0)
-    assert [packet.data for packet in seen] == [b"a", b"b"]
-    assert traffic.packets_since(count) == ([], count)
+    traffic.message_sent(SETUP, 0.5)
+    entries, seen = traffic.after(Seen())
+    assert [entry.data for entry in entries] == [SETUP, b"a", b"b"]
+    assert traffic.after(seen) == ([], seen)
     traffic.packets_dropped([b"c"], 1, 2.0)
     traffic.packets_received([b"d"], 1, True, 3.0)
-    seen, count = traffic.packets_since(count)
-    assert [(packet.data, packet.dropped) for packet in seen] == [(b"c", True), (b"d", False)]
-    assert count == 4
+    entries, seen = traffic.after(seen)
+    assert [(entry.data, entry.dropped) for entry in entries] == [(b"c", True), (b"d", False)]
+    assert seen == Seen(1, 4) and traffic.oldest_packet == 1.0
     assert traffic.last_rtp().data == b"b"
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable
+from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
@@ -37,6 +38,13 @@ class Remark(NamedTuple):
 
     sentence: str
     when: float
+
+
+class Seen(NamedTuple):
+    """How many messages and packets somebody has seen."""
+
+    messages: int = 0
+    packets: int = 0
 
 
 class Batch(NamedTuple):
@@ -149,20 +157,35 @@ class Traffic(Recorder):
     @property
     def packets(self) -> list[CapturedPacket]:
         """The packets that are kept, oldest first."""
-        return self.packets_since(0)[0]
-
-    def packets_since(self, count: int) -> tuple[list[CapturedPacket], int]:
-        """Return what is kept of what came since `packet_count` was `count`; and what it is now."""
         with self._lock:
-            now = self.packet_count
-            wanted = now - count
-            newest: list[Batch] = []
-            for batch in reversed(self._batches):
-                if wanted <= 0:
-                    break
-                wanted -= len(batch.packets)
-                newest.append(batch)
-        return [packet for batch in reversed(newest) for packet in batch.captured()], now
+            return self._newest_packets(self.packet_count)
+
+    def after(self, seen: Seen) -> tuple[list[CapturedMessage | CapturedPacket], Seen]:
+        """What is kept of all that was not `seen`, by time, and what has been seen with it."""
+        with self._lock:
+            now = Seen(self.message_count, self.packet_count)
+            messages = [*islice(reversed(self._messages), now.messages - seen.messages)]
+            packets = self._newest_packets(now.packets - seen.packets)
+        entries: list[CapturedMessage | CapturedPacket] = [
+            message for message in reversed(messages) if isinstance(message, CapturedMessage)
+        ]
+        return sorted([*entries, *packets], key=lambda entry: entry.when), now
+
+    @property
+    def oldest_packet(self) -> float | None:
+        """The Unix time of the oldest packet that is kept; None while there is none."""
+        with self._lock:
+            return self._batches[0].when if self._batches else None
+
+    def _newest_packets(self, wanted: int) -> list[CapturedPacket]:
+        """So many of the newest packets, if they are kept, oldest first."""
+        newest: list[Batch] = []
+        for batch in reversed(self._batches):
+            if wanted <= 0:
+                break
+            wanted -= len(batch.packets)
+            newest.append(batch)
+        return [packet for batch in reversed(newest) for packet in batch.captured()]
 
     def save(self, path: Path) -> str:
         """Write all that is kept into a capture file; return what it holds. Raises OSError.
