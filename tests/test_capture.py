@@ -15,11 +15,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rtplab.player.model.traffic import Seen, (
+from rtplab.player.model.traffic import (
     MAX_MESSAGE_BYTES,
     MAX_MESSAGES,
     MAX_PACKET_BYTES,
     UNWATCHED_BYTES,
+    Seen,
     Traffic,
 )
 from rtplab.protocol.rtp.packet import pack_header
