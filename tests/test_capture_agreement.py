@@ -69,7 +69,7 @@ def sent() -> list[tuple[float, bytes]]:
         for part in range(parts):
             number = 1000 + len(packets)
             header = pack_header(part == parts - 1, 26, number, 9000 + frame * 3600, 99)
-            payload = bytes([0, 0, part, 0, 1, 80, 48, 36]) + bytes(100)
+            payload = bytes([0, 0, part, 0, 1, 80, 48, 36]) + bytes(256)
             packets.append((1000.0 + frame * 0.04 + part * 0.0004, header + payload))
     return packets
 
