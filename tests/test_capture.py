@@ -248,6 +248,9 @@ def test_traffic_keeps_the_newest_packets_though_nobody_watches(tmp_path):
     assert 0.9 * UNWATCHED_BYTES < sum(len(packet.data) for packet in kept) <= UNWATCHED_BYTES
     assert [packet.data[0] for packet in kept[-6:]] == [98, *[99] * 5]
     told = traffic.save(tmp_path / "capture.pcapng")
+    assert traffic.has_forgotten_after(Seen(0, 100)) and not traffic.has_forgotten_after(
+        Seen(0, 400)
+    )
     assert f"1 messages and {len(kept)} packets" in told.replace(",", "")
     assert f"the oldest {500 - len(kept)} packets" in told
     blocks = _blocks((tmp_path / "capture.pcapng").read_bytes())
@@ -264,8 +267,9 @@ def test_traffic_tells_what_has_come_since():
     traffic.packets_dropped([b"c"], 1, 2.0)
     traffic.packets_received([b"d"], 1, True, 3.0)
     entries, seen = traffic.after(seen)
-    assert [(entry.data, entry.dropped) for entry in entries] == [(b"c", True), (b"d", False)]
+    assert [entry.data for entry in entries] == [b"d"]
     assert seen == Seen(1, 4) and traffic.oldest_packet == 1.0
+    assert not traffic.has_forgotten_after(Seen())
     assert traffic.last_rtp().data == b"b"
 
 

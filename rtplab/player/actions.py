@@ -191,6 +191,20 @@ class Saving:
         else:
             self._picture.toast(told)
 
+    def save_drawing(self, name: str, drawing: str) -> None:
+        """Ask for a file and write an SVG document into it."""
+        path = folders.documents_folder() / (self._stem(name) + ".svg")
+
+        def save(path: Path) -> None:
+            try:
+                write_whole(path, drawing.encode())
+            except OSError as error:
+                self._picture.toast(f"The drawing could not be saved ({error.strerror}).")
+            else:
+                self._picture.toast(f"Saved {path}")
+
+        SaveDialog(self._picture.winfo_toplevel(), "Save drawing", path, save)
+
     def _stem(self, suffix: str) -> str:
         """A file name that tells the movie's."""
         name = Path(short_name(self._client.movie_name)).stem

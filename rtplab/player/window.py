@@ -117,6 +117,7 @@ class PlayerWindow:
             controller,
             self.traffic,
             self.saving.save_capture,
+            self.saving.save_drawing,
             lambda: self.layout.panel_toggled(),
         )
         self.layout = Layout(self._bindings, self.picture, self.controls, self.panel)

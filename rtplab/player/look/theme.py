@@ -193,8 +193,8 @@ class Theme:
         style.configure("TEntry", fieldbackground=p.raised, padding=px(5), **flat)
         style.map("TEntry", bordercolor=[("focus", p.accent)], lightcolor=[("focus", p.raised)])
         self._create_indicators(p)
-        style.configure("TNotebook", borderwidth=0, tabmargins=(px(8), px(6), px(8), 0))
-        style.configure("TNotebook.Tab", padding=(px(9), px(6)), foreground=p.muted, borderwidth=0)
+        style.configure("TNotebook", borderwidth=0, tabmargins=(px(4), px(6), px(4), 0))
+        style.configure("TNotebook.Tab", padding=(px(5), px(6)), foreground=p.muted, borderwidth=0)
         style.map(
             "TNotebook.Tab",
             foreground=[("selected", p.text)],

@@ -161,7 +161,10 @@ class Traffic(Recorder):
             return self._newest_packets(self.packet_count)
 
     def after(self, seen: Seen) -> tuple[list[CapturedMessage | CapturedPacket], Seen]:
-        """What is kept of all that was not `seen`, by time, and what has been seen with it."""
+        """What is kept of all that was not `seen`, by time, and what has been seen with it.
+
+        What the bad network of --impair has dropped is left out: to a receiver it never came.
+        """
         with self._lock:
             now = Seen(self.message_count, self.packet_count)
             messages = [*islice(reversed(self._messages), now.messages - seen.messages)]
@@ -169,7 +172,12 @@ class Traffic(Recorder):
         entries: list[CapturedMessage | CapturedPacket] = [
             message for message in reversed(messages) if isinstance(message, CapturedMessage)
         ]
-        return sorted([*entries, *packets], key=lambda entry: entry.when), now
+        entries += [packet for packet in packets if not packet.dropped]
+        return sorted(entries, key=lambda entry: entry.when), now
+
+    def has_forgotten_after(self, seen: Seen) -> bool:
+        """Tell if packets that were not `seen` are not kept any more."""
+        return self._forgotten > seen.packets
 
     @property
     def oldest_packet(self) -> float | None:

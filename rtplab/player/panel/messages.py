@@ -37,6 +37,8 @@ class MessagesPage(ttk.Frame):
         self._shown = 0
         # Lines and characters of each message on the page, and of all of them.
         self._sizes: deque[tuple[int, int]] = deque()
+        self._wanted = ""  # the line that is to be seen when the page is; "" for the last
+        self._entries: deque[CapturedMessage | Remark] = deque()  # on the page
         self._lines = self._characters = 0
         px = theme.px
         tools = ttk.Frame(self, padding=(px(12), px(8)))
@@ -59,10 +61,14 @@ class MessagesPage(ttk.Frame):
         self.text.configure(yscrollcommand=bar.set)
         bar.pack(side="right", fill="y")
         self.text.pack(side="left", fill="both", expand=True)
-        self.text.bind("<Map>", lambda event: self.text.see("end"))
+        self.text.bind("<Map>", lambda event: self._mapped())
         self.bind("<<ThemeChanged>>", lambda event: self._colour())
         self.bind("<Destroy>", self._destroyed)
         self._colour()
+
+    def _mapped(self) -> None:
+        self.text.see(self._wanted or "end")
+        self._wanted = ""
 
     def _destroyed(self, event: tk.Event[tk.Misc]) -> None:
         del self._ends  # in this thread: it waits for Tk when another happens to collect it
@@ -99,12 +105,27 @@ class MessagesPage(ttk.Frame):
             self.text.insert("end", *pieces)
         while self._is_full():
             lines, characters = self._sizes.popleft()
+            self._entries.popleft()
             self._lines -= lines
             self._characters -= characters
             self.text.delete("1.0", f"{lines + 1}.0")
         self.text.configure(state="disabled")
         if at_end:
             self.text.see("end")
+
+    def show(self, message: CapturedMessage) -> None:
+        """Bring this message into sight and select it, if it is on the page."""
+        self.refresh()
+        first = 1
+        for entry, (lines, _) in zip(self._entries, self._sizes, strict=True):
+            if entry is message:
+                self.text.tag_remove("sel", "1.0", "end")
+                self.text.tag_add("sel", f"{first}.0", f"{first + lines}.0")
+                self.text.see(f"{first}.0")
+                if not self.text.winfo_ismapped():
+                    self._wanted = f"{first}.0"
+                return
+            first += lines
 
     def _newest(self, messages: list[CapturedMessage | Remark]) -> list[Pieces]:
         """Return as many of the newest as the page can hold, oldest first, and count them."""
@@ -120,6 +141,7 @@ class MessagesPage(ttk.Frame):
             chosen.append(pieces)
             sizes.append(size)
         self._sizes += reversed(sizes)
+        self._entries += messages[len(messages) - len(sizes) :]
         self._lines += sum(lines for lines, _ in sizes)
         self._characters += sum(characters for _, characters in sizes)
         return chosen[::-1]
@@ -131,6 +153,7 @@ class MessagesPage(ttk.Frame):
         self.text.configure(state="normal")
         self.text.delete("1.0", "end")
         self._sizes.clear()
+        self._entries.clear()
         self._shown = self._lines = self._characters = 0
         self.refresh()
 

@@ -76,6 +76,15 @@ class PacketPage(ttk.Frame):
             self._index = min(max(self._index + direction, 0), len(self._held) - 1)
         self.refresh()
 
+    def show(self, packet: CapturedPacket) -> None:
+        """Hold this packet, if it is still kept, and those before and after it."""
+        held = [*filter(is_media, self._traffic.packets)]
+        place = next((n for n, other in enumerate(held) if other is packet), None)
+        self._held = [packet] if place is None else held
+        self._index = place or 0
+        self.hold.configure(text="Follow")
+        self.refresh()
+
     def refresh(self) -> None:
         """Draw the packet that is looked at, if it is another than before."""
         if self._held is None:

@@ -11,12 +11,15 @@ from rtplab.player.look.theme import Theme
 from rtplab.player.model.client import PlayerClient
 from rtplab.player.model.commands import PAGES
 from rtplab.player.model.controller import PlaybackController
+from rtplab.player.model.ladder import Entry
 from rtplab.player.model.traffic import Traffic
+from rtplab.player.panel.ladder import LadderPage
 from rtplab.player.panel.messages import MessagesPage
 from rtplab.player.panel.network import NetworkPage
 from rtplab.player.panel.packet import PacketPage
 from rtplab.player.panel.state import StatePage
 from rtplab.player.panel.statistics import StatisticsPage
+from rtplab.receiving.files.capture import CapturedMessage
 
 WIDTH = 440  # at 1x
 LOWEST = 550  # height at 1x that all pages need
@@ -32,6 +35,7 @@ class Pages(NamedTuple):
     packet: PacketPage
     statistics: StatisticsPage
     network: NetworkPage
+    ladder: LadderPage
 
 
 class Panel:
@@ -44,12 +48,16 @@ class Panel:
         controller: PlaybackController,
         traffic: Traffic,
         save_capture: Callable[[], None],
+        save_drawing: Callable[[str, str], None],
         toggled: Callable[[], None],
     ) -> None:
-        """`toggled` is called when it has been opened or closed, to make room for it or not."""
+        """`toggled` is called when it has been opened or closed, to make room for it or not.
+
+        `save_drawing` asks where a drawing of this name, an SVG document, is to be saved.
+        """
         self._master = master
         self._client, self._controller, self._traffic = client, controller, traffic
-        self._save_capture = save_capture
+        self._save_capture, self._save_drawing = save_capture, save_drawing
         self._toggled = toggled
         self._frame: ttk.Frame | None = None
         self._due = 0.0
@@ -106,10 +114,20 @@ class Panel:
             PacketPage(self.notebook, theme, self._controller, traffic),
             StatisticsPage(self.notebook, theme, client),
             NetworkPage(self.notebook, theme, client),
+            LadderPage(self.notebook, theme, client, traffic, self._show_entry, self._save_drawing),
         )
         for page, title in zip(self.pages, PAGES, strict=True):
             self.notebook.add(page, text=title)
         return frame
+
+    def _show_entry(self, entry: Entry) -> None:
+        """Show a message or a packet on its page."""
+        if isinstance(entry, CapturedMessage):
+            self.show("Messages")
+            self.pages.messages.show(entry)
+        else:
+            self.show("Packet")
+            self.pages.packet.show(entry)
 
     def tick(self, now: float) -> None:
         """Bring the page that is seen up to date."""
