@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from movies import MOVIE, frames_of
-from rtplab.receiving.files.pcapng import Endpoint
 
 from rtplab.player.model.bundles import MAX_JUMP, Bundler, Fate
 from rtplab.protocol.rtp.packet import pack_header
 from rtplab.protocol.rtp.rtpjpeg import packetize
 from rtplab.receiving.files.capture import CapturedPacket, Endpoints
+from rtplab.receiving.files.pcapng import Endpoint
 
 ENDS = Endpoints(Endpoint("127.0.0.1", 554), Endpoint("127.0.0.1", 40000), 5000)
 FRAMES = frames_of(MOVIE)[:6]

@@ -118,6 +118,7 @@ class PlayerWindow:
             self.traffic,
             self.saving.save_capture,
             self.saving.save_drawing,
+            self.saving.save_table,
             lambda: self.layout.panel_toggled(),
         )
         self.layout = Layout(self._bindings, self.picture, self.controls, self.panel)
@@ -166,6 +167,7 @@ class PlayerWindow:
         if frame is not None:
             self.show(frame.data, frame.number)
             self.controller.decoded(self.picture.problem, now)
+            self.panel.shown(frame, self.picture.broken)
         is_decoding = self.picture.poll()
         self._refresh_controls(now)
         self.controls.lab_row.show_number(self.picture.number)

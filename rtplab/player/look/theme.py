@@ -16,6 +16,7 @@ _OVERSAMPLING = 4  # curves are drawn so many times larger and then reduced
 _UNSCALED = 96 / 72  # `tk scaling`, pixels per point, of a screen at 1x
 _RADIUS = 6
 _NAME = "rtplab"
+PACKET_ROW = 20  # height of a line in a list of packets
 
 
 class Theme:
@@ -225,6 +226,12 @@ class Theme:
             background=[("selected", p.accent)],
             foreground=[("selected", p.on_accent)],
         )
+        style.configure(
+            "Treeview.Heading", background=p.window, foreground=p.muted, font=self.small_font,
+            relief="flat", borderwidth=0, padding=(px(4), px(3)),
+        )  # fmt: skip
+        style.map("Treeview.Heading", background=[("active", p.hover)])
+        style.configure("Packets.Treeview", font=self.small_font, rowheight=px(PACKET_ROW))
 
     def _create_scale(self, p: Palette) -> None:
         style = self._style

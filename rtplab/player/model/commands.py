@@ -13,7 +13,16 @@ from rtplab.player.model.modifiers import main_modifier
 from rtplab.player.model.status import PlayerState
 from rtplab.protocol.rtsp.states import State
 
-PAGES = ("Messages", "State", "Packet", "Statistics", "Network", "Ladder")  # of the panel
+PAGES = (
+    "Messages",
+    "State",
+    "Packet",
+    "Statistics",
+    "Network",
+    "Ladder",
+    "Timeline",
+    "Loss",
+)  # of the panel
 SECOND = 1.0
 SMALL_STEP = 5.0  # seconds
 LARGE_STEP = 60.0

@@ -108,6 +108,11 @@ class FrameLog:
         self._before: LoggedFrame | None = None  # the last one that was settled
         self._steps: deque[float] = deque(maxlen=_STEPS)  # between frames without a gap, seconds
 
+    @property
+    def step(self) -> float:
+        """Seconds between two frames as a rule; 0.0 as long as nobody knows."""
+        return median(self._steps) if self._steps else 0.0
+
     def begin(self) -> None:
         """The stream stands still, or goes on elsewhere, with what comes next."""
         self._clock = SenderClock()
@@ -209,8 +214,7 @@ class FrameLog:
 
     def _frames_in(self, gap: int, seconds: float) -> int:
         """How many whole frames are missing where so many packets are, in so long a time."""
-        counts = self.counts
-        step = median(self._steps) if self._steps else 0.0
+        counts, step = self.counts, self.step
         if step > 0 and seconds > 0:
             return max(0, min(gap, round(seconds / step) - 1))
         return round(gap * counts.sent / counts.packets) if counts.packets else 0

@@ -31,8 +31,11 @@ class StreamLog:
         self._timestamp: int | None = None  # the newest, and
         self._ticks = 0  # how far it is from the first
 
-    def take(self, entries: list[CapturedMessage | CapturedPacket], latency: float) -> None:
-        """Take what has been observed, by time; `latency` in seconds makes the deadlines."""
+    def take(self, entries: list[CapturedMessage | CapturedPacket], latency: float | None) -> None:
+        """Take what has been observed, by time.
+
+        `latency` in seconds makes the deadlines; None if the timestamps are no clock.
+        """
         for entry in entries:
             if isinstance(entry, CapturedPacket):
                 if is_media(entry):
@@ -43,7 +46,7 @@ class StreamLog:
                 self.frames.begin()
                 self.table.begin()
 
-    def _take_packet(self, captured: CapturedPacket, latency: float) -> None:
+    def _take_packet(self, captured: CapturedPacket, latency: float | None) -> None:
         try:
             packet = parse_packet(captured.data)
         except PacketError:
@@ -60,7 +63,7 @@ class StreamLog:
             self._timestamp, self._ticks = packet.timestamp, self._ticks + step
         number, when = self._unwrapper.unwrap(packet.sequence_number), captured.when
         frame = self.frames.add(number, packet, time, when)
-        deadline = frame.clock.due_at(frame.time, latency)
+        deadline = None if latency is None else frame.clock.due_at(frame.time, latency)
         is_late = deadline is not None and when > deadline
         headers = _UDP_AND_IP[":" in captured.ends.server.host]
         size = len(captured.data)

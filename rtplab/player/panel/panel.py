@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
+import time
 import tkinter as tk
 from collections.abc import Callable
 from tkinter import ttk
 from typing import NamedTuple
 
+from rtplab.clock import steady
 from rtplab.player.look.theme import Theme
 from rtplab.player.model.client import PlayerClient
 from rtplab.player.model.commands import PAGES
 from rtplab.player.model.controller import PlaybackController
 from rtplab.player.model.ladder import Entry
-from rtplab.player.model.traffic import Traffic
+from rtplab.player.model.streamlog import StreamLog
+from rtplab.player.model.traffic import Seen, Traffic
 from rtplab.player.panel.ladder import LadderPage
+from rtplab.player.panel.loss import LossPage
 from rtplab.player.panel.messages import MessagesPage
 from rtplab.player.panel.network import NetworkPage
 from rtplab.player.panel.packet import PacketPage
 from rtplab.player.panel.state import StatePage
 from rtplab.player.panel.statistics import StatisticsPage
+from rtplab.player.panel.timeline import TimelinePage
+from rtplab.protocol.rtsp.states import State
 from rtplab.receiving.files.capture import CapturedMessage
+from rtplab.receiving.rtp.frames import Frame
 
 WIDTH = 440  # at 1x
 LOWEST = 550  # height at 1x that all pages need
@@ -36,6 +43,8 @@ class Pages(NamedTuple):
     statistics: StatisticsPage
     network: NetworkPage
     ladder: LadderPage
+    timeline: TimelinePage
+    loss: LossPage
 
 
 class Panel:
@@ -49,16 +58,22 @@ class Panel:
         traffic: Traffic,
         save_capture: Callable[[], None],
         save_drawing: Callable[[str, str], None],
+        save_table: Callable[[str, str], None],
         toggled: Callable[[], None],
     ) -> None:
         """`toggled` is called when it has been opened or closed, to make room for it or not.
 
-        `save_drawing` asks where a drawing of this name, an SVG document, is to be saved.
+        `save_drawing` asks where a drawing of this name, an SVG document, is to be saved, and
+        `save_table` where a table, CSV, is.
         """
         self._master = master
         self._client, self._controller, self._traffic = client, controller, traffic
         self._save_capture, self._save_drawing = save_capture, save_drawing
+        self._save_table = save_table
         self._toggled = toggled
+        self._log = StreamLog(is_lab="://" not in client.movie_name)
+        self._seen = Seen()
+        self._broken = 0  # pictures that could not be decoded so far
         self._frame: ttk.Frame | None = None
         self._due = 0.0
         self.open = False
@@ -78,6 +93,8 @@ class Panel:
 
     def _open(self) -> None:
         self.open = self._traffic.watching = True
+        self._log.restart()
+        self._seen = Seen(self._traffic.message_count, self._traffic.packet_count)
         self._due = 0.0
         self._toggled()
 
@@ -112,9 +129,13 @@ class Panel:
             MessagesPage(self.notebook, theme, traffic, self._save_capture),
             StatePage(self.notebook, theme, self._controller, traffic),
             PacketPage(self.notebook, theme, self._controller, traffic),
-            StatisticsPage(self.notebook, theme, client),
+            StatisticsPage(self.notebook, theme, client, self._save_table),
             NetworkPage(self.notebook, theme, client),
             LadderPage(self.notebook, theme, client, traffic, self._show_entry, self._save_drawing),
+            TimelinePage(
+                self.notebook, theme, client, self._log, self._save_drawing, self._save_table
+            ),
+            LossPage(self.notebook, theme, client, self._log, self._save_drawing),
         )
         for page, title in zip(self.pages, PAGES, strict=True):
             self.notebook.add(page, text=title)
@@ -129,11 +150,28 @@ class Panel:
             self.show("Packet")
             self.pages.packet.show(entry)
 
+    def shown(self, frame: Frame, broken: int) -> None:
+        """A frame is shown now, and so many pictures could not be decoded so far."""
+        if self.open:
+            self._take_traffic()
+            now = time.time()
+            arrival = now - (steady() - frame.arrival)
+            self._log.frames.show(frame.timestamp, arrival, now, broken == self._broken)
+        self._broken = broken
+
+    def _take_traffic(self) -> None:
+        entries, self._seen = self._traffic.after(self._seen)
+        reception, latency = self._client.reception, self._client.playout.latency
+        self._log.take(entries, latency if reception.trusts_timestamps else None)
+
     def tick(self, now: float) -> None:
         """Bring the page that is seen up to date."""
         if not self.open or now < self._due:
             return
         self._due = now + REFRESH
+        self._take_traffic()
+        if self._client.state is State.PLAYING:
+            self._log.frames.settle(time.time(), self._client.playout.latency)
         self.pages.statistics.sample(now)
         current: int = self.notebook.index("current")  # type: ignore[no-untyped-call]
         self.pages[current].refresh()

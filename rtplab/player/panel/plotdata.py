@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import operator
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass, fields
 from typing import NamedTuple
 
 from rtplab.receiving.rtp.statistics import Statistics
@@ -73,6 +73,13 @@ class PlotData:
             self.figures.append(_figures(self._counts[0], counts, s.jitter, buffered))
         while self.figures and now - self.figures[0].when > SPAN:
             self.figures.popleft()
+
+    def table(self) -> tuple[tuple[str, ...], list[tuple[float, ...]]]:
+        """The names and the values of the figures, with the seconds since the first of them."""
+        names = tuple(field.name for field in fields(Figures))
+        lines = [astuple(figure) for figure in self.figures]
+        begin = lines[0][0] if lines else 0.0
+        return ("seconds", *names[1:]), [(line[0] - begin, *line[1:]) for line in lines]
 
     def runs(self) -> list[list[Figures]]:
         """The figures of the last minute, cut where none were taken for a while."""

@@ -16,14 +16,14 @@ _RATE_STEPS = 3 * _PER_DECADE  # to 100 Mbit/s; one more is no limit
 
 @dataclass(frozen=True)
 class Track:
-    """A slider for one of the Conditions, whose positions are in `unit`."""
+    """A slider for one of the Conditions, or for the latency; its positions are in `unit`."""
 
-    name: str  # in Conditions
+    name: str
     label: str
     largest: float  # position
     step: float
     unit: str
-    per: float  # units in 1 of Conditions
+    per: float  # units in 1 of its value
 
     def position_of(self, value: float) -> float:
         """Where the knob is for a value of Conditions."""
@@ -96,6 +96,8 @@ PRESETS = (
     ),
     Preset("Satellite", Conditions(loss=0.01, burst=5, delay=0.28, jitter=0.008, rate=10e6)),
 )
+
+LATENCY = Track("latency", "Playout delay", 1000, 10, "ms", 1000)
 
 TRACKS = (
     Track("loss", "Loss", 50, 0.5, "%", 100),

@@ -136,6 +136,20 @@ class Reception:
             return self._refusal
         return self.assembler.problem or self._refusal
 
+    @property
+    def patience(self) -> float:
+        """Seconds for which a packet that overtook another waits for it."""
+        return self._reorder.patience
+
+    @patience.setter
+    def patience(self, seconds: float) -> None:
+        self._reorder.patience = seconds
+
+    @property
+    def trusts_timestamps(self) -> bool:
+        """Tell if the stream's timestamps look like 90 kHz ticks."""
+        return self._timeline.trusts_timestamps
+
     def begin(self) -> None:
         """PLAY is asked for: what has come so far was not meant by it."""
         self.unshown = self._refused = 0

@@ -743,6 +743,10 @@ class RtspClient:
         """
         return self._epoch.position_of(frame)
 
+    def set_latency(self, seconds: float) -> None:
+        """Let frames wait so long for those that are late, from now on."""
+        self.playout.latency = self.reception.patience = seconds
+
     def is_waiting(self) -> bool:
         """Tell if a request is still unanswered, or the connection is still being made."""
         return self._workers.command_lock.locked() or self._watch.awaits_reply
