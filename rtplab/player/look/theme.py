@@ -195,7 +195,10 @@ class Theme:
         style.map("TEntry", bordercolor=[("focus", p.accent)], lightcolor=[("focus", p.raised)])
         self._create_indicators(p)
         style.configure("TNotebook", borderwidth=0, tabmargins=(px(4), px(6), px(4), 0))
-        style.configure("TNotebook.Tab", padding=(px(5), px(6)), foreground=p.muted, borderwidth=0)
+        style.configure(
+            "TNotebook.Tab", padding=(px(4), px(6)), foreground=p.muted, borderwidth=0,
+            font=self.small_font,
+        )  # fmt: skip
         style.map(
             "TNotebook.Tab",
             foreground=[("selected", p.text)],

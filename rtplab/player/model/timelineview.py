@@ -8,6 +8,7 @@ that is looked at leads from where it was sent to where it is to be shown.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from itertools import takewhile
 from typing import NamedTuple
 
 from rtplab.player.model.framelog import LoggedFrame
@@ -16,7 +17,7 @@ from rtplab.player.model.shapes import Line, Rectangle, Role, Shape, Text, circl
 
 SPANS = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0)  # seconds that may be seen at once
 AHEAD = 0.25  # of the span that is left for what is yet to come, at the most
-HEIGHT = 236.0  # of the drawing
+HEIGHT = 222.0  # of the drawing
 _MARGIN = 12.0
 _TOP = 20.0  # of the first band
 _BAND = 32.0  # height of a band
@@ -24,6 +25,7 @@ _STEP = 60.0  # from one band to the next
 _SPREAD = 0.6  # of the time between two frames, over which the packets of one are drawn
 _LOWER = 9.0  # by which a tick is shorter
 _APART = 7.0  # between two crosses, or circles
+_BEFORE = 1.0  # seconds before what is seen, from which a frame may have been delayed into it
 _COLOURS: tuple[Role, Role] = ("accent", "good")
 _TITLES = ("Sent, by RTP timestamp", "Arrived", "Shown")
 
@@ -54,6 +56,12 @@ class Timeline(NamedTuple):
     frames: Sequence[LoggedFrame]
     step: float  # seconds between two frames
 
+    def rows_in(self, window: TimelineWindow) -> list[PacketRow]:
+        """The packets that came in the time that is seen."""
+        begin, now = window.begin, window.now
+        newest = takewhile(lambda row: row.when >= begin, reversed(self.rows))
+        return [row for row in newest if row.when <= now][::-1]
+
 
 def timeline_shapes(timeline: Timeline, window: TimelineWindow, width: float) -> list[Shape]:
     """Draw the timeline in a width of so many pixels at 1x; it is HEIGHT high."""
@@ -67,10 +75,10 @@ class _View:
         self._window = window
         self._left, self._right = _MARGIN, width - _MARGIN
         self._step = timeline.step
-        self._rows = [row for row in timeline.rows if window.begin <= row.when <= window.now]
-        begin, end = window.begin - window.latency - 1.0, window.now
-        seen = [frame for frame in timeline.frames if frame.last_arrival >= begin]
-        self._frames = [frame for frame in seen if frame.first_arrival <= end]
+        self._rows = timeline.rows_in(window)
+        begin = window.begin - window.latency - _BEFORE
+        newest = takewhile(lambda frame: frame.last_arrival >= begin, reversed(timeline.frames))
+        self._frames = [frame for frame in newest if frame.first_arrival <= window.now][::-1]
 
     def shapes(self) -> list[Shape]:
         shapes: list[Shape] = []
@@ -162,8 +170,8 @@ class _View:
         """A block for each frame that was shown; a cross or a circle for one that was not."""
         top, middle = self._band(2), self._band(2) + _BAND / 2
         shapes: list[Shape] = []
-        lost: list[float] = []
-        late: list[float] = []
+        missing: list[tuple[float, LoggedFrame]] = []
+        # What is whole may still be shown until a later frame is.
         last = max((f.shown_at for f in self._frames if f.shown_at is not None), default=0.0)
         for frame in self._frames:
             due = self._due_at(frame)
@@ -174,13 +182,15 @@ class _View:
                     lower = top + _BAND - 4 - _LOWER * (1 - parity)
                     colour = _COLOURS[parity] if frame.decoded else "bad"
                     shapes.append(Rectangle(x - 2, upper, x + 2, lower, colour, key=frame.index))
-            elif due is not None and due < last:
-                (late if frame.is_whole else lost).append(self._x(due))
-        for x in self._thinned(lost):
-            shapes += cross(x, middle, 3.5, "bad")
-        return shapes + [
-            circle(x, middle, 4, "raised", "warning", 1.6) for x in self._thinned(late)
-        ]
+            elif due is not None and due < (last if frame.is_whole else self._window.now):
+                missing.append((self._x(due), frame))
+        for x, frame in missing:
+            y = middle + (5 if frame.index % 2 else -5)
+            if self._is_seen(x) and frame.is_whole:
+                shapes.append(circle(x, y, 4, "raised", "warning", 1.6, frame.index))
+            elif self._is_seen(x):
+                shapes += cross(x, y, 3.5, "bad", frame.index)
+        return shapes
 
     def _due_marks(self) -> list[Shape]:
         """Small ones on the band of what is shown, at each frame's deadline."""

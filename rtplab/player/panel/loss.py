@@ -42,6 +42,7 @@ class LossPage(ttk.Frame):
         self.save.pack(side="right")
         self.canvas = tk.Canvas(self, highlightthickness=0, borderwidth=0, width=1, height=1)
         self.canvas.pack(fill="both", expand=True)
+        self.canvas.bind("<Configure>", lambda event: self.refresh())
         self._drawing = Drawing(self.canvas, theme)
 
     def refresh(self) -> None:

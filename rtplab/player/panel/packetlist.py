@@ -52,7 +52,7 @@ class PacketList(ttk.Frame):
             self.tree.column(
                 name, width=px(width), minwidth=px(30), anchor=anchor, stretch=name == "Status"
             )
-        self.tree.tag_configure("remarkable", foreground=p.warning, font=self._theme.bold_font)
+        self.tree.tag_configure("remarkable", foreground=p.warning)
 
     def follow(self, rows: Sequence[PacketRow]) -> None:
         """Show the newest packets of these."""

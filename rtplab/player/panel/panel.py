@@ -28,7 +28,7 @@ from rtplab.protocol.rtsp.states import State
 from rtplab.receiving.files.capture import CapturedMessage
 from rtplab.receiving.rtp.frames import Frame
 
-WIDTH = 440  # at 1x
+WIDTH = 480  # at 1x
 LOWEST = 550  # height at 1x that all pages need
 NARROWEST = 320  # width at 1x that is left to the picture
 REFRESH = 0.2  # seconds

@@ -151,9 +151,7 @@ class TimelinePage(ttk.Frame):
 
     def _list_rows(self) -> None:
         """List the packets that the timeline shows."""
-        window = self._window
-        rows = [row for row in self._timeline.rows if window.begin <= row.when <= window.now]
-        self.list.show(rows[-_MOST_ROWS:])
+        self.list.show(self._timeline.rows_in(self._window)[-_MOST_ROWS:])
 
     def _scroll(self, direction: int) -> None:
         self._hold()
