@@ -185,7 +185,7 @@ def test_the_table_is_as_wireshark_has_it():
     packets[2:4] = reversed(packets[2:4])
     log = log_of([*packets[:-1], packets[-2]])
     rows = list(log.table.rows)
-    assert [row.status for row in rows] == ["ok", "ok", "1 lost before", "out of order", "ok"] + [
+    assert [row.status for row in rows] == ["ok", "ok", "1 missing", "out of order", "ok"] + [
         "duplicate"
     ]
     assert [row.marker for row in rows] == [False, True, True, False, False, False]

@@ -92,7 +92,7 @@ class PacketTable:
         if statistics.reordered > reordered:
             return OUT_OF_ORDER
         lost = 0 if is_first else number - highest - 1
-        return f"{lost:,} lost before" if lost > 0 else OK
+        return f"{lost:,} missing" if lost > 0 else OK
 
     def _rate(self, size: int, when: float) -> float:
         self._second.append((when, size))
