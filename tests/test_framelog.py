@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from test_capture_agreement import FRAMES, PARTS, played
 
-from rtplab.player.model.framelog import FrameCounts, expected_loss
+from rtplab.player.model.framelog import (
+    MAX_FRAMES,
+    MAX_KEPT,
+    MAX_UNSETTLED,
+    FrameCounts,
+    expected_loss,
+)
 from rtplab.player.model.packettable import MAX_ROWS
 from rtplab.player.model.streamlog import StreamLog
 from rtplab.player.model.traffic import Seen
@@ -203,14 +211,27 @@ def test_what_comes_after_its_deadline_is_late():
     assert log.table.rows[-1].status == "late"
 
 
-def test_the_log_is_bounded():
-    log = StreamLog(True)
-    for start in range(0, 30_000, 10_000):
-        packets = [
-            captured(n, n * 900, n * 0.01, b"\xff\xd8\xff\xd9")
-            for n in range(start, start + 10_000)
-        ]
-        log.take(packets, LATENCY)
-        log.frames.settle(packets[-1].when, LATENCY)
+@pytest.mark.parametrize("is_lab", [False, True], ids=["standard", "lab"])
+def test_a_flood_of_frames_is_bounded_in_bytes_and_in_time(is_lab):
+    log = StreamLog(is_lab)
+    payload = b"\xff\xd8\xff\xd9" if is_lab else bytes(8)
+    packets = [captured(n, n * 9, n * 1e-5, payload, True) for n in range(MAX_ROWS + 5000)]
+    began = time.process_time()
+    log.take(packets, LATENCY)
+    assert time.process_time() - began < 3.0
     assert len(log.table.rows) == MAX_ROWS
-    assert len(log.frames._unsettled) < 300
+    assert len(log.frames.frames) == MAX_FRAMES
+    assert len(log.frames._unsettled) == MAX_UNSETTLED
+    assert log.frames.counts.sent == pytest.approx(len(packets) - MAX_UNSETTLED, abs=1)
+
+
+def test_packets_of_huge_frames_are_bounded():
+    """The fragments of each have one timestamp, and there is no end of them."""
+    log = StreamLog(False)
+    for start in range(0, 60_000, 20_000):
+        numbers = range(start, start + 20_000)
+        log.take([captured(n, start, n * 1e-5, bytes(8)) for n in numbers], LATENCY)
+    late = [captured(n, 0, 1.0, bytes(8)) for n in range(60_000, 60_100)]
+    log.take([*late, captured(60_100, 90_000, 1.0, bytes(8))], LATENCY)
+    kept = [len(frame.numbers) for frame in log.frames.frames]
+    assert sum(kept) == log.frames._kept <= MAX_KEPT and kept[-1] == 1

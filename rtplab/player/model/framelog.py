@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections import deque
 from dataclasses import dataclass, field
+from itertools import islice
 from statistics import median
 from typing import NamedTuple
 
@@ -17,8 +18,11 @@ from rtplab.protocol.rtp.jpeg import END_OF_IMAGE, START_OF_IMAGE
 from rtplab.protocol.rtp.packet import ReceivedPacket
 from rtplab.receiving.rtp.playout import OFFSET_WINDOW, RecentMinimum
 
-MAX_FRAMES = 4000  # that are kept: as many as a minute has at 60 frames a second, and more
-MAX_NUMBERS = 1 << 16  # packets of one frame that are told apart
+MAX_FRAMES = 1500  # that are kept: as many as a minute has at 25 frames a second
+MAX_KEPT = 40_000  # packets of these: as many as 1080p has in 15 seconds, some MB
+MAX_UNSETTLED = 1000  # whose fate is not certain: no stream has so many in two seconds
+_SEARCHED = 64  # of the newest, for the one that a lab server's packet goes on with
+MAX_NUMBERS = 1 << 14  # packets of one frame that are told apart
 # Seconds after a frame's deadline until its fate is certain: what is to come has come by then.
 SETTLING = 1.0
 _BEFORE_JPEG = 14  # bytes: digits or a header of the server's own may stand there (lab dialect)
@@ -63,6 +67,7 @@ class LoggedFrame:
     is_first: bool = False  # of a PLAY
     shown_at: float | None = None
     decoded: bool = True
+    is_kept: bool = True  # among the log's frames
 
     @property
     def missing(self) -> int:
@@ -98,11 +103,13 @@ class FrameLog:
 
     def __init__(self, is_lab: bool) -> None:
         """`is_lab` tells in which dialect the stream comes."""
-        self.frames: deque[LoggedFrame] = deque(maxlen=MAX_FRAMES)
+        self.frames: deque[LoggedFrame] = deque()  # the newest ones
+        self._kept = 0  # packets of these
         self.counts = FrameCounts()
         self._is_lab = is_lab
         self._clock = SenderClock()
-        self._unsettled: list[LoggedFrame] = []
+        # By timestamp or, in the lab dialect, by the number of the packet that begins it.
+        self._unsettled: dict[int, LoggedFrame] = {}
         self._index = 0
         self._is_beginning = True
         self._before: LoggedFrame | None = None  # the last one that was settled
@@ -132,14 +139,21 @@ class FrameLog:
             )
             self._index += 1
             frame.is_first, self._is_beginning = self._is_beginning, False
-            self._unsettled.append(frame)
+            self._unsettled[number if self._is_lab else packet.timestamp] = frame
             self.frames.append(frame)
+            if len(self._unsettled) > MAX_UNSETTLED:
+                self._settle(next(iter(self._unsettled)))
         frame.last_arrival = when
         frame.begins |= begins
         frame.ends |= packet.marker or (self._is_lab and payload.endswith(END_OF_IMAGE))
         frame.first = min(frame.first, number)
-        if len(frame.numbers) < MAX_NUMBERS:
+        if number not in frame.numbers and len(frame.numbers) < MAX_NUMBERS:
             frame.numbers.add(number)
+            self._kept += frame.is_kept
+        while self._kept > MAX_KEPT or len(self.frames) > MAX_FRAMES:
+            oldest = self.frames.popleft()
+            oldest.is_kept = False
+            self._kept -= len(oldest.numbers)
         frame.clock.packets.add(when - frame.time, when)
         if frame.ends and frame.is_whole:
             frame.clock.frames.add(when - frame.time, when)
@@ -147,31 +161,30 @@ class FrameLog:
 
     def _frame_of(self, number: int, timestamp: int, begins: bool) -> LoggedFrame | None:
         """The frame that a packet belongs to, if one of its packets has come."""
-        if self._is_lab:
-            if begins:
-                return next((f for f in reversed(self._unsettled) if f.first == number), None)
-            before = (f for f in reversed(self._unsettled) if f.first <= number)
-            return next(before, None)
-        same = (f for f in reversed(self._unsettled) if f.timestamp == timestamp)
-        return next(same, None)
+        if not self._is_lab or begins:
+            return self._unsettled.get(number if self._is_lab else timestamp)
+        newest = islice(reversed(self._unsettled.values()), _SEARCHED)
+        return next((frame for frame in newest if frame.first <= number), None)
 
     def show(self, timestamp: int, arrival: float, when: float, decoded: bool) -> None:
         """A frame with this timestamp that was whole at `arrival` has been shown at `when`."""
-        same = [frame for frame in self._unsettled if frame.timestamp == timestamp]
+        same = [frame for frame in self._unsettled.values() if frame.timestamp == timestamp]
         if same:
             frame = min(same, key=lambda frame: abs(frame.last_arrival - arrival))
             frame.shown_at, frame.decoded = when, decoded
 
     def settle(self, now: float, latency: float) -> None:
         """Count the frames whose fate is certain by now."""
-        self._unsettled.sort(key=lambda frame: frame.first)
-        while len(self._unsettled) > 1:
-            frame = self._unsettled[0]
+        in_order = sorted(self._unsettled.items(), key=lambda item: item[1].first)
+        for key, frame in in_order[:-1]:
             if frame.last_arrival + latency + SETTLING > now:
                 break
-            del self._unsettled[0]
-            if not self._is_lab or frame.begins:
-                self._count(frame)
+            self._settle(key)
+
+    def _settle(self, key: int) -> None:
+        frame = self._unsettled.pop(key)
+        if not self._is_lab or frame.begins:
+            self._count(frame)
 
     def _count(self, frame: LoggedFrame) -> None:
         before, self._before = self._before, frame
