@@ -114,6 +114,14 @@ def test_the_latency_moves_the_deadline(latency):
     assert f"deadline: {1000 * latency:.0f} ms after it was sent" in words(shapes)
 
 
+def test_a_deadline_beyond_what_is_seen_is_drawn_as_far_as_that():
+    shapes = drawn(log_of(stream(20)), now=0.8, latency=2.0, focus=18)
+    (line,) = [s for s in shapes if isinstance(s, Line) and s.colour == "warning" and s.width == 2]
+    assert len(line.points) == 4 and line.points[2] == WIDTH - 12
+    assert BANDS[0][1] <= line.points[1] < line.points[3] < BANDS[1][0]
+    assert "deadline: 2000 ms" in words(shapes)
+
+
 def test_timestamps_that_are_no_clock_make_no_deadline():
     log = StreamLog(is_lab=True)
     log.take(jpegs(20, stamps=lambda frame: 0), None)

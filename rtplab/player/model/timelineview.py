@@ -24,6 +24,7 @@ _BAND = 32.0  # height of a band
 _STEP = 60.0  # from one band to the next
 _SPREAD = 0.6  # of the time between two frames, over which the packets of one are drawn
 _LOWER = 9.0  # by which a tick is shorter
+_DEADLINE_ROOM = 250.0  # for the words beside a deadline
 _APART = 7.0  # between two crosses, or circles
 _BEFORE = 1.0  # seconds before what is seen, from which a frame may have been delayed into it
 _COLOURS: tuple[Role, Role] = ("accent", "good")
@@ -215,17 +216,27 @@ class _View:
             return []
         frame, due = focus
         sent, x = self._x(self._sent_at(frame)), self._x(due)
-        if not self._is_seen(x):
+        if x < self._left or sent > self._right:
             return []
-        bottom, top = self._band(0) + _BAND, self._band(1)
+        start, end = (sent, self._band(0) + _BAND), (x, self._band(1))
+        slope = (end[1] - start[1]) / max(x - sent, 1e-9)
         if sent < self._left:  # it begins outside: only the rest of the line is seen
-            bottom += (top - bottom) * (self._left - sent) / max(x - sent, 1e-9)
-            sent = self._left
+            start = self._left, start[1] + slope * (self._left - sent)
+        points: tuple[float, ...] = (*start, *end, x, self._band(2) + _BAND)
+        if x > self._right:
+            points = (*start, self._right, end[1] - slope * (x - self._right))
         text = f"deadline: {1000 * self._window.latency:.0f} ms after it was sent"
-        anchor, place = ("e", x - 6) if x > 240 + self._left else ("w", x + 6)
+        at_right = min(x, self._right) - 6
+        is_left = at_right < self._left + _DEADLINE_ROOM
         return [
-            Line((sent, bottom, x, top, x, self._band(2) + _BAND), "warning", 2.0, dashed=True),
-            Text(place, self._band(2) - 9, text, "warning", "small", "e" if anchor == "e" else "w"),
+            Line(points, "warning", 2.0, dashed=True),
+            Text(
+                x + 6 if is_left else at_right,
+                self._band(2) - 9,
+                text,
+                "warning",
+                anchor="w" if is_left else "e",
+            ),
         ]
 
     def _axis(self) -> list[Shape]:
