@@ -14,6 +14,7 @@ from rtplab.protocol.rtp.packet import pack_header
 from rtplab.protocol.rtp.rtpjpeg import packetize
 from rtplab.receiving.files.capture import CapturedPacket, Endpoints
 from rtplab.receiving.files.pcapng import Endpoint
+from rtplab.receiving.rtp.reception import REORDER_PATIENCE
 
 ENDS = Endpoints(Endpoint("127.0.0.1", 554), Endpoint("127.0.0.1", 40000), 5000)
 FRAMES = frames_of(MOVIE)[:6]
@@ -46,7 +47,7 @@ def lab(timestamp: int = 5) -> list[bytes]:
 
 
 def bundled(packets, first: int | None = None):
-    """The frames, as a letter for each packet: a came, L late, x lost."""
+    """The frames, as a letter for each packet: a came, r out of order, L late, x lost."""
     bundler, bundles = Bundler(), []
     if first is not None:
         bundler.restart(first)
@@ -56,7 +57,7 @@ def bundled(packets, first: int | None = None):
 
 
 def written(bundle) -> str:
-    letters = {Fate.ARRIVED: "a", Fate.LATE: "L", Fate.LOST: "x"}
+    letters = {Fate.ARRIVED: "a", Fate.REORDERED: "r", Fate.LATE: "L", Fate.LOST: "x"}
     return "".join(letters[tick.fate] for tick in bundle.ticks)
 
 
@@ -112,23 +113,44 @@ def test_the_end_of_a_frame_and_the_beginning_of_the_next_are_told_apart():
     assert second == "x" + "a" * (len(frames[1]) - 1)
 
 
-def test_a_packet_that_was_overtaken_is_late_and_one_that_comes_again_is_counted():
+def test_what_nobody_waits_for_any_more_is_late():
+    packets = standard()[0]
+    bundler, bundles = Bundler(), []
+    for packet, when in ((0, 1.0), (3, 1.0), (1, 1.0 + REORDER_PATIENCE / 2), (2, 1.5)):
+        bundles += bundler.take(captured(packets[packet], when))
+    assert [written(bundle) for bundle in bundles] == ["arLa"]
+
+
+def test_a_packet_that_was_overtaken_is_so_called_and_one_that_comes_again_is_counted():
     packets = [packet for packets in standard()[:2] for packet in packets]
     packets[1], packets[2] = packets[2], packets[1]
     packets.append(packets[3])
     bundler, bundles = Bundler(), []
     for packet in packets:
         bundles += bundler.take(captured(packet))
-    assert written(bundles[0]).startswith("aLa") and bundles[0].is_whole
+    assert written(bundles[0]).startswith("ara") and bundles[0].is_whole
     assert [tick.repeats for tick in bundles[0].ticks[:4]] == [0, 0, 0, 1]
 
 
-def test_what_came_before_the_first_packet_is_late_where_the_reply_to_play_names_it():
+def test_what_came_before_the_first_packet_is_missed_where_the_reply_to_play_names_it():
     frames = standard(first=100)
     flat = [packet for packets in frames[:2] for packet in packets]
     assert bundled(flat[2:], first=100)[0].startswith("xxa")
     assert bundled(flat[2:])[0].startswith("aaa")
-    assert bundled([flat[1], flat[0], *flat[2:]])[0].startswith("Laa")
+    assert bundled([flat[1], flat[0], *flat[2:]])[0].startswith("raa")
+
+
+def test_fragments_that_share_a_number_are_packets_of_one_frame():
+    """Some lab servers send so."""
+    packets = []
+    for number, jpeg in enumerate(FRAMES[:3], start=1):
+        header = pack_header(0, 26, number, 5, 0)
+        packets += [header + jpeg[:2000], header + jpeg[2000:4000], header + jpeg[4000:]]
+    bundler, bundles = Bundler(), []
+    for packet in [*packets[:2], packets[1], *packets[2:]]:
+        bundles += bundler.take(captured(packet))
+    assert [written(bundle) for bundle in bundles] == ["aaa"] * 3
+    assert [tick.repeats for tick in bundles[0].ticks] == [0, 1, 0]
 
 
 def test_another_source_or_a_jump_begins_a_numbering_of_its_own():

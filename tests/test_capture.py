@@ -22,6 +22,7 @@ from rtplab.player.model.traffic import (
     UNWATCHED_BYTES,
     Seen,
     Traffic,
+    is_media,
 )
 from rtplab.protocol.rtp.packet import pack_header
 from rtplab.receiving.files.capture import (
@@ -270,7 +271,7 @@ def test_traffic_tells_what_has_come_since():
     assert [entry.data for entry in entries] == [b"d"]
     assert seen == Seen(1, 4) and traffic.oldest_packet == 1.0
     assert not traffic.has_forgotten_after(Seen())
-    assert traffic.last_rtp().data == b"b"
+    assert traffic.newest(is_media).data == b"b"
 
 
 def test_traffic_keeps_what_was_forgiven_between_the_messages_but_not_in_a_capture(tmp_path):

@@ -11,8 +11,11 @@ from test_bundles import ENDS, captured, lab, standard
 from rtplab.player.model.bundles import Bundle, Fate
 from rtplab.player.model.exchanges import RoundTrips, seconds_text
 from rtplab.player.model.ladder import MAX_SIZE, Arrow, Break, Ladder
+from rtplab.player.model.ladderfeed import LadderFeed
 from rtplab.player.model.ladderview import SPANS, LadderView, marks_of
+from rtplab.player.model.packetchoice import PacketChoice
 from rtplab.player.model.shapes import Line, Oval, Polygon, Text
+from rtplab.player.model.traffic import UNWATCHED_BYTES, Traffic
 from rtplab.protocol.rtp import rtcp
 from rtplab.protocol.rtp.packet import pack_header
 from rtplab.receiving.files.capture import CapturedMessage, CapturedPacket
@@ -145,7 +148,7 @@ def test_short_times_have_their_units(seconds, text):
     assert seconds_text(seconds) == text
 
 
-def test_what_came_while_the_panel_was_closed_is_not_lost():
+def test_what_is_not_kept_any_more_is_not_lost():
     flat = [packet for packets in standard() for packet in packets]
     play = message(True, "PLAY m RTSP/1.0\r\nCSeq: 1\r\n\r\n", 0.0)
     before = [captured(packet, 1.0) for packet in flat[:5]]
@@ -158,6 +161,50 @@ def test_what_came_while_the_panel_was_closed_is_not_lost():
     assert all(bundle.is_whole for bundle in bundles)
     assert any(isinstance(one, Break) for one in ladder_of([play, Break(2.0), *after]).events)
     assert not any(isinstance(one, Break) for one in ladder_of([Break(0.5), *before]).events)
+
+
+def test_the_feed_gives_messages_and_packets_once_and_in_their_order():
+    traffic = Traffic(lambda: ENDS)
+    feed = LadderFeed(traffic)
+    packets = lab()
+    assert not feed.take()
+    traffic.message_sent(b"PLAY m RTSP/1.0\r\nCSeq: 1\r\n\r\n", 0.5)
+    traffic.forgave("A remark.", 0.6)
+    traffic.packets_received([*packets[:1], bytes(UNWATCHED_BYTES)], 1, False, 1.0)  # too much
+    traffic.watching = True
+    traffic.packet_sent(b"opening", 1, False, 2.0)
+    traffic.packets_received(packets[3:5], 1, False, 3.0)
+    traffic.message_received(b"RTSP/1.0 200 OK\r\nCSeq: 1\r\n\r\n", 2.5)
+    assert feed.take() and not feed.take()
+    kinds = [type(event).__name__ for event in feed.ladder.events]
+    assert kinds == ["Arrow", "Break", "Arrow", "Arrow", "Bundle", "Bundle"]
+    assert all(one.is_whole for one in feed.ladder.events if isinstance(one, Bundle))
+    traffic.packets_received(packets[5:], 1, False, 4.0)
+    assert feed.take() and len(feed.ladder.events) == 7
+
+
+def test_packets_are_followed_held_and_stepped_through_by_kind():
+    traffic = Traffic(lambda: ENDS)
+    traffic.watching = True
+    choice = PacketChoice(traffic)
+    assert choice.packet is None and choice.where == ""
+    choice.toggle_hold()
+    assert choice.packet is None and choice.where == ""
+    choice.toggle_hold()
+    traffic.packets_received([b"1", b"2", b"3"], 1, False, 1.0)
+    traffic.packets_received([b"SR"], 1, True, 1.0)
+    traffic.packet_sent(b"RR", 1, True, 2.0)
+    traffic.packet_sent(b"opening", 1, False, 2.0)
+    assert choice.packet.data == b"3"
+    choice.step(-1)
+    assert (choice.packet.data, choice.where) == (b"2", "2 of 3")
+    choice.follow(shows_reports=True)
+    assert choice.packet.data == b"RR"
+    choice.hold(traffic.packets[3])
+    assert (choice.packet.data, choice.where) == (b"SR", "1 of 2")
+    choice.hold(captured(b"forgotten"))
+    assert (choice.packet.data, choice.where) == (b"forgotten", "1 of 1")
+    assert not choice.shows_reports
 
 
 def test_memory_is_bounded_whatever_a_server_sends():
@@ -192,7 +239,7 @@ def test_more_than_can_be_taken_at_a_time_is_taken_little_by_little():
 # ---------------------------------------------------------------------- how it is drawn
 
 
-def test_a_tick_for_each_packet_the_markers_longer_a_cross_for_lost_a_circle_for_late():
+def test_a_tick_for_each_packet_the_markers_longer_a_cross_for_lost_a_circle_for_overtaken():
     packets = standard()[0]
     packets = [packets[0], packets[2], packets[1], *packets[4:]]
     view = view_of([captured(packet, 1.0) for packet in packets], zoom=2)
@@ -205,10 +252,14 @@ def test_a_tick_for_each_packet_the_markers_longer_a_cross_for_lost_a_circle_for
     assert len(lengths) == count - 2  # that simply came
     assert lengths[-1] > lengths[0] and len({round(length, 3) for length in lengths[:-1]}) == 1
     (ring,) = [shape for shape in shapes if isinstance(shape, Oval)]
-    assert ring.outline == "warning"
+    assert (ring.outline, ring.fill) == ("warning", None)
     crossed = [one for one in shapes if isinstance(one, Line) and one.colour == "bad"]
-    assert len(crossed) == 3  # the tick, and two for the cross
-    assert f"{count} packets · 1 lost · 1 late · seq 65530–{(65529 + count) & 65535}" in texts(view)
+    tick, stroke = crossed  # and the cross at its end
+    assert tick.points[2:] == ((stroke.points[0] + stroke.points[2]) / 2, stroke.points[1])
+    assert (
+        f"{count} packets · 1 lost · 1 out of order · seq 65530–{(65529 + count) & 65535}"
+        in texts(view)
+    )
 
 
 def test_arrows_leave_the_client_rightwards_and_the_server_leftwards_at_their_times():

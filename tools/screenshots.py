@@ -130,6 +130,8 @@ def watching(folder: Path, port: int) -> None:
     actions["statistics"]()
     player.wait_for_frame(280)
     player.take("panel-statistics")
+    actions["ladder"]()
+    player.take("panel-ladder")
     actions["network"]()
     player.take("panel-network")
     player.client.impairment.conditions = Conditions()

@@ -12,6 +12,7 @@ from rtplab.protocol.errors import PacketError
 from rtplab.protocol.rtp.packet import parse_packet
 from rtplab.protocol.rtp.serial import seq_delta
 from rtplab.receiving.files.capture import CapturedPacket
+from rtplab.receiving.rtp.reception import REORDER_PATIENCE
 
 # A number so far from the highest is the beginning of another numbering (RFC 3550 appendix A.1).
 MAX_JUMP = 3000
@@ -28,17 +29,21 @@ class Fate(Enum):
     """What became of a packet, so far as the receiver can tell."""
 
     ARRIVED = auto()
-    LATE = auto()  # a packet with a higher number came before it
+    REORDERED = auto()  # a packet with a higher number came before it
+    LATE = auto()  # and nobody waited for it any more
     LOST = auto()  # not here yet: one with a higher number is
 
 
 class Tick:
     """One sequence number of a frame, and the packet that came with it, if one did."""
 
-    __slots__ = ("number", "fate", "marker", "packet", "repeats")
+    __slots__ = ("number", "when", "fate", "marker", "packet", "repeats")
 
-    def __init__(self, number: int, fate: Fate, packet: CapturedPacket | None = None) -> None:
+    def __init__(
+        self, number: int, when: float, fate: Fate, packet: CapturedPacket | None = None
+    ) -> None:
         self.number = number  # with its cycles above the 16 bits
+        self.when = when  # it came, or was first missed: Unix time
         self.fate = fate
         self.packet = packet
         self.marker = packet is not None and len(packet.data) > 1 and packet.data[1] > 127
@@ -110,6 +115,9 @@ class Bundler:
         if not -MAX_JUMP < step < MAX_JUMP:
             self.restart()
             step = 1
+        if step == 0 and self._goes_on(packet):
+            self._add(Tick(self._highest or 0, packet.when, Fate.ARRIVED, packet))
+            return []
         if step < 1 and self._highest is not None:
             return self._take_late(self._highest + step, packet)
         first = sequence if self._highest is None else self._highest + 1
@@ -118,9 +126,18 @@ class Bundler:
         bundle = self._bundle
         if bundle is None or self._begins_frame(packet, bundle):
             begun.append(self._begin(packet))
-        self._add(Tick(last, Fate.ARRIVED, packet))
+        self._add(Tick(last, packet.when, Fate.ARRIVED, packet))
         self._highest = last
         return begun
+
+    def _goes_on(self, packet: CapturedPacket) -> bool:
+        """Tell if a packet with the newest number is another one: so some lab servers send."""
+        bundle = self._bundle
+        if bundle is None or bundle.is_over or not bundle.ticks:
+            return False
+        before = bundle.ticks[-1]
+        is_same = before.packet is None or before.packet.data == packet.data
+        return before.number == self._highest and not is_same
 
     def _begin(self, packet: CapturedPacket) -> Bundle:
         self._before = self._bundle
@@ -148,14 +165,15 @@ class Bundler:
             if bundle is None:
                 bundle = Bundle(packet.when, timestamp)
                 begun.append(bundle)
-            tick = Tick(number, Fate.LATE, packet)
+            tick = Tick(number, packet.when, Fate.REORDERED, packet)
             bundle.ticks.insert(0, tick)
             self.numbers += 1
             self._ticks[number] = tick
             return begun
         if tick.fate is Fate.LOST:
-            late = Tick(number, Fate.LATE, packet)
-            tick.fate, tick.packet, tick.marker = late.fate, packet, late.marker
+            is_late = packet.when - tick.when > REORDER_PATIENCE
+            tick.fate = Fate.LATE if is_late else Fate.REORDERED
+            tick.packet, tick.marker = packet, packet.data[1] > 127
         else:
             tick.repeats += 1
         return []
@@ -194,11 +212,11 @@ class Bundler:
             if were_frames and (is_single or not begun):
                 self._before, self._bundle = self._bundle, Bundle(packet.when, None)
                 begun.append(self._bundle)
-            self._add(Tick(number, Fate.LOST))
+            self._add(Tick(number, packet.when, Fate.LOST))
         if ahead:
             begun.append(self._begin(packet))
             for number in numbers[len(behind) :]:
-                self._add(Tick(number, Fate.LOST))
+                self._add(Tick(number, packet.when, Fate.LOST))
         return begun
 
 

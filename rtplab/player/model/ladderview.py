@@ -21,7 +21,6 @@ from rtplab.player.model.shapes import (
     Text,
     arrow,
     circle,
-    cross,
 )
 
 # Seconds whose frames stand in one row; 0: each frame has a row of its own.
@@ -45,15 +44,20 @@ _FRAME_GAP = 1.5  # ticks' room between two frames
 _CHARACTER = 6.4  # width of a usual one
 _MARGIN = 24.0  # at both ends of an arrow, where no tick is
 
+_TICK_IS_FRAME = " · 1 tick: 1 frame"
+
 _COLOURS: dict[Kind, Role] = {
     "request": "accent", "reply": "good", "refusal": "bad", "report": "muted",
     "goodbye": "warning", "opening": "muted",
 }  # fmt: skip
-_FATES: dict[Fate, Role] = {Fate.ARRIVED: "text", Fate.LATE: "warning", Fate.LOST: "bad"}
+_FATES: dict[Fate, Role] = {
+    Fate.ARRIVED: "text", Fate.REORDERED: "warning", Fate.LATE: "warning", Fate.LOST: "bad",
+}  # fmt: skip
 _LEGENDS = (
     (Fate.ARRIVED, False, "packet"),
-    (Fate.ARRIVED, True, "marker: last of its frame"),
+    (Fate.ARRIVED, True, "marker"),
     (Fate.LOST, False, "lost"),
+    (Fate.REORDERED, False, "out of order"),
     (Fate.LATE, False, "late"),
 )
 
@@ -228,12 +232,12 @@ class LadderView:
         shapes.append(Text(_CLIENT - 10, y, f"{time:.3f}", "muted", anchor="e"))
         middle = (_CLIENT + right) / 2
         if row.pause:
-            text = f"{row.pause:.1f} s" if row.pause < 120 else f"{row.pause / 60:.0f} min"
+            text = _pause_text(row.pause)
             shapes.append(Text(_CLIENT - 10, y - 26, f"⋮ {text}", "muted", anchor="e"))
         if isinstance(row.event, Arrow):
             return shapes + _arrow_shapes(row.event, row, y, right)
         if isinstance(row.event, Break):
-            text = "Packets from before this are not kept any more."
+            text = "No packets from before: they are not kept any more."
             shapes.append(Line((_CLIENT, y, right, y), "muted", dashed=True))
             shapes.append(Text(middle, y - 4, text, "muted", anchor="s"))
             return shapes
@@ -246,6 +250,12 @@ class LadderView:
         marks, left = _placed(row.bundles, _CLIENT, width - _SERVER)
         entries = [(abs(left + mark.x - x), mark.entry) for mark in marks if mark.entry is not None]
         return min(entries, key=lambda pair: pair[0])[1] if entries else None
+
+
+def _pause_text(seconds: float) -> str:
+    if seconds < 1:
+        return f"{1000 * seconds:.0f} ms"
+    return f"{seconds:.1f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
 
 
 def _arrow_shapes(event: Arrow, row: Row, y: float, right: float) -> list[Shape]:
@@ -290,17 +300,23 @@ def _bundle_shapes(row: Row, y: float, right: float) -> list[Shape]:
         shapes.append(Line(tuple(points), "text", 1.4, key=row))
     middle = (_CLIENT + right) / 2
     label = _label(row.bundles, ticks, right)
+    stands_for_frames = len(row.bundles) > 1 and len(marks) < len(ticks)
+    if stands_for_frames and len(label) + len(_TICK_IS_FRAME) <= _room(right):
+        label += _TICK_IS_FRAME
     shapes.append(Text(middle, line_at(middle) - 3, label, "text", "small", "s", row))
     return shapes
 
 
 def _tick(x: float, top: float, end: float, fate: Fate, row: Row | None) -> list[Shape]:
-    colour = _FATES[fate]
+    colour, y = _FATES[fate], end + _SIGN
     shapes: list[Shape] = [Line((x, top, x, end), colour, 1.4, key=row)]
-    if fate is Fate.LOST:
-        shapes += cross(x, end + _SIGN, _SIGN, colour, row)
-    elif fate is Fate.LATE:
-        shapes.append(circle(x, end + _SIGN, _SIGN, None, colour, 1.4, row))
+    if fate is Fate.LOST:  # a cross in one stroke: there may be hundreds
+        left, right, below = x - _SIGN, x + _SIGN, y + _SIGN
+        stroke = (left, end, right, below, x, y, right, end, left, below)
+        shapes.append(Line(stroke, colour, 1.4, key=row))
+    elif fate is not Fate.ARRIVED:
+        fill = colour if fate is Fate.LATE else None
+        shapes.append(circle(x, y, _SIGN, fill, colour, 1.4, row))
     return shapes
 
 
@@ -340,7 +356,7 @@ def marks_of(bundles: list[Bundle], width: float) -> list[Mark]:
 def _mark(x: float, frame: int, ticks: list[Tick], is_frame: bool) -> Mark:
     """One tick for several packets, with the worst that became of any of them."""
     fates = {tick.fate for tick in ticks}
-    fate = next(fate for fate in (Fate.LOST, Fate.LATE, Fate.ARRIVED) if fate in fates)
+    fate = next(fate for fate in reversed(Fate) if fate in fates)
     entry = next((tick.packet for tick in ticks if tick.packet is not None), None)
     return Mark(x, frame, is_frame or any(tick.marker for tick in ticks), fate, entry)
 
@@ -355,6 +371,7 @@ def _label(bundles: list[Bundle], ticks: list[Tick], right: float) -> str:
     for count, what in (
         (sum(tick.fate is Fate.LOST for tick in ticks), "lost"),
         (sum(tick.fate is Fate.LATE for tick in ticks), "late"),
+        (sum(tick.fate is Fate.REORDERED for tick in ticks), "out of order"),
         (sum(tick.repeats for tick in ticks), "again"),
     ):
         parts += [f"{count} {what}"] if count else []
@@ -381,5 +398,5 @@ def _legend(y: float) -> list[Shape]:
         top, length = y - 6, _MARKER if is_marker else _TICK
         shapes += _tick(x, top, top + length, fate, None)
         shapes.append(Text(x + 8, y, text, "muted"))
-        x += 26 + _CHARACTER * len(text)
+        x += 24 + _CHARACTER * len(text)
     return shapes

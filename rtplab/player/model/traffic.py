@@ -73,6 +73,11 @@ def is_media(packet: CapturedPacket) -> bool:
     return not packet.is_rtcp and not packet.sent and not packet.dropped
 
 
+def is_report(packet: CapturedPacket) -> bool:
+    """Tell if a packet is RTCP, the client's own included."""
+    return packet.is_rtcp
+
+
 class Traffic(Recorder):
     """The observer of a client: its threads call, the window reads."""
 
@@ -110,7 +115,7 @@ class Traffic(Recorder):
         dropped: bool = False,
     ) -> None:
         ends = self._endpoints()
-        if ends is None:
+        if ends is None or not packets:
             return
         batch = Batch(packets, port, is_rtcp, when, ends, sent, dropped)
         with self._lock:
@@ -211,11 +216,15 @@ class Traffic(Recorder):
         lacks += [f"{lost_messages:,} messages"] * bool(lost_messages)
         return f"{held}; the oldest {' and '.join(lacks)} were no longer kept" if lacks else held
 
-    def last_rtp(self) -> CapturedPacket | None:
-        """The newest packet that came and is no RTCP."""
+    def newest(self, is_wanted: Callable[[CapturedPacket], bool]) -> CapturedPacket | None:
+        """The newest packet that is wanted; None where there is none.
+
+        Those that came together are of one kind: of these, only the last is asked about.
+        """
         with self._lock:
             for batch in reversed(self._batches):
-                if batch.packets and is_media(packet := batch.captured()[-1]):
+                packet = CapturedPacket(batch.packets[-1], *batch[1:])
+                if is_wanted(packet):
                     return packet
         return None
 

@@ -9,10 +9,11 @@ from tkinter import ttk
 
 from rtplab.player.look.theme import Theme
 from rtplab.player.model.client import PlayerClient
-from rtplab.player.model.ladder import Break, Entry, Ladder
+from rtplab.player.model.ladder import Entry
+from rtplab.player.model.ladderfeed import LadderFeed
 from rtplab.player.model.ladderview import LadderView, Row
 from rtplab.player.model.svg import svg
-from rtplab.player.model.traffic import Seen, Traffic
+from rtplab.player.model.traffic import Traffic
 from rtplab.player.panel.drawing import Drawing
 from rtplab.protocol.rtsp.messages import printable
 
@@ -23,6 +24,46 @@ _MAX_NAME = 28  # characters of the server's
 
 _KEYS = {"Up": -_STEP, "Down": _STEP}
 _PAGE_KEYS = {"Prior": -_PAGE, "Next": _PAGE}
+
+
+class _Tools(ttk.Frame):
+    """The line below the ladder."""
+
+    def __init__(
+        self,
+        master: tk.Misc,
+        theme: Theme,
+        toggle_follow: Callable[[], None],
+        zoom: Callable[[int], None],
+        save: Callable[[], None],
+    ) -> None:
+        px = theme.px
+        super().__init__(master, padding=(px(12), px(8)))
+        self._follows = tk.BooleanVar(self, True)
+        self.follow = ttk.Checkbutton(
+            self, text="Follow", variable=self._follows, command=toggle_follow
+        )
+        self.follow.pack(side="left")
+        self.farther = ttk.Button(self, text="−", width=2, command=lambda: zoom(-1))
+        self.farther.pack(side="left", padx=(px(10), px(4)))
+        self.closer = ttk.Button(self, text="+", width=2, command=lambda: zoom(1))
+        self.closer.pack(side="left")
+        self._span = ttk.Label(self, style="Muted.TLabel")
+        self._span.pack(side="left", padx=px(6))
+        self.save = ttk.Button(self, text="Save SVG …", command=save)
+        self.save.pack(side="right")
+        self.bind("<Destroy>", self._destroyed)
+
+    def _destroyed(self, event: tk.Event[tk.Misc]) -> None:
+        del self._follows  # in this thread: it waits for Tk when another happens to collect it
+
+    def show(self, view: LadderView) -> None:
+        """Say if the ladder follows, and for how long a row stands."""
+        if self._follows.get() != view.follows:
+            self._follows.set(view.follows)
+        text = f"{view.span:g} s a row" if view.span else "1 frame a row"
+        if self._span.cget("text") != text:
+            self._span.configure(text=text)
 
 
 class LadderPage(ttk.Frame):
@@ -43,31 +84,17 @@ class LadderPage(ttk.Frame):
         """
         super().__init__(master)
         self._theme = theme
-        self._client, self._traffic = client, traffic
+        self._client = client
         self._opened, self._save_drawing = opened, save_drawing
-        self._seen = Seen()
-        self._ladder = Ladder()
-        self.view = LadderView(self._ladder)
+        self.feed = LadderFeed(traffic)
+        self.view = LadderView(self.feed.ladder)
         self._drawn: tuple[object, ...] = ()
         self._build()
 
     def _build(self) -> None:
         px = self._theme.px
-        tools = ttk.Frame(self, padding=(px(12), px(8)))
-        tools.pack(side="bottom", fill="x")
-        self._follows = tk.BooleanVar(self, True)
-        self.follow = ttk.Checkbutton(
-            tools, text="Follow", variable=self._follows, command=self._toggled_follow
-        )
-        self.follow.pack(side="left")
-        self.closer = ttk.Button(tools, text="+", width=2, command=lambda: self._zoom(1))
-        self.farther = ttk.Button(tools, text="−", width=2, command=lambda: self._zoom(-1))
-        self.farther.pack(side="left", padx=(px(10), px(4)))
-        self.closer.pack(side="left")
-        self.span = ttk.Label(tools, style="Muted.TLabel")
-        self.span.pack(side="left", padx=px(6))
-        self.save = ttk.Button(tools, text="Save SVG …", command=self._save)
-        self.save.pack(side="right")
+        self.tools = _Tools(self, self._theme, self._toggled_follow, self._zoom, self._save)
+        self.tools.pack(side="bottom", fill="x")
         self._bar = ttk.Scrollbar(self, command=self._bar_moved)
         self._bar.pack(side="right", fill="y")
         self.canvas = tk.Canvas(
@@ -81,25 +108,12 @@ class LadderPage(ttk.Frame):
             self.canvas.bind(f"<{key}>", self._key)
         self.canvas.bind("<Button-1>", self._click)
         self.canvas.bind("<Configure>", lambda event: self.refresh())
-        self.bind("<Destroy>", self._destroyed)
-        self._tell_span()
-
-    def _destroyed(self, event: tk.Event[tk.Misc]) -> None:
-        if event.widget is self:
-            del self._follows  # in this thread: it waits for Tk when another happens to collect it
+        self.tools.show(self.view)
 
     def refresh(self) -> None:
         """Draw what is seen, if it is another than before."""
-        entries: list[Entry | Break]
-        seen, oldest = self._seen, self._traffic.oldest_packet
-        entries, self._seen = self._traffic.after(seen)  # type: ignore[assignment]
-        if oldest is not None and self._traffic.has_forgotten_after(seen):
-            entries = sorted([Break(oldest), *entries], key=lambda entry: entry.when)
-        self._ladder.add(entries)
-        self._ladder.take()
-        if oldest is not None:
-            self._ladder.forget_before(oldest)
-        is_new = self.view.update() or bool(entries)
+        is_new = self.feed.take()
+        is_new = self.view.update() or is_new
         size = self.canvas.winfo_width(), self.canvas.winfo_height()
         state = (size, self._theme.name)
         if is_new or state != self._drawn:
@@ -111,8 +125,7 @@ class LadderPage(ttk.Frame):
         self.canvas.configure(highlightbackground=p.window, highlightcolor=p.accent)
         self._drawing.draw(self.view.shapes(*self._drawing.size, self._server()))
         self._bar.set(*self.view.fractions)
-        if self._follows.get() != self.view.follows:
-            self._follows.set(self.view.follows)
+        self.tools.show(self.view)
 
     def _server(self) -> str:
         client = self._client
@@ -121,17 +134,12 @@ class LadderPage(ttk.Frame):
     # ------------------------------------------------------------------ what the viewer does
 
     def _toggled_follow(self) -> None:
-        self.view.follows = self._follows.get()
+        self.view.follows = not self.view.follows
         self._draw()
 
     def _zoom(self, direction: int) -> None:
         self.view.zoom(direction)
-        self._tell_span()
         self._draw()
-
-    def _tell_span(self) -> None:
-        span = self.view.span
-        self.span.configure(text=f"{span:g} s a row" if span else "1 frame a row")
 
     def _bar_moved(self, how: str, amount: str, what: str = "") -> None:
         if how == "moveto":

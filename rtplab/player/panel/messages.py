@@ -9,6 +9,7 @@ from collections.abc import Callable
 from tkinter import ttk
 
 from rtplab.player.look.theme import Theme
+from rtplab.player.model.exchanges import RoundTrips, seconds_text
 from rtplab.player.model.traffic import Remark, Traffic
 from rtplab.protocol.rtsp.explain import explain_message
 from rtplab.protocol.rtsp.messages import printable
@@ -43,6 +44,7 @@ class MessagesPage(ttk.Frame):
         px = theme.px
         tools = ttk.Frame(self, padding=(px(12), px(8)))
         tools.pack(side="bottom", fill="x")
+        self._round_trips = RoundTrips()
         self._ends = tk.BooleanVar(self, False)
         self.line_ends = ttk.Checkbutton(
             tools, text="Show line ends", variable=self._ends, command=self._again
@@ -101,7 +103,11 @@ class MessagesPage(ttk.Frame):
         self._shown = count
         at_end = self.text.yview()[1] > 0.999
         self.text.configure(state="normal")
-        for pieces in self._newest(messages[-new:]):
+        told = [
+            (one, None if isinstance(one, Remark) else self._round_trips.take(one))
+            for one in messages[-new:]
+        ]
+        for pieces in self._newest(told):
             self.text.insert("end", *pieces)
         while self._is_full():
             lines, characters = self._sizes.popleft()
@@ -127,13 +133,15 @@ class MessagesPage(ttk.Frame):
                 return
             first += lines
 
-    def _newest(self, messages: list[CapturedMessage | Remark]) -> list[Pieces]:
+    def _newest(
+        self, messages: list[tuple[CapturedMessage | Remark, float | None]]
+    ) -> list[Pieces]:
         """Return as many of the newest as the page can hold, oldest first, and count them."""
         chosen: list[Pieces] = []
         sizes: list[tuple[int, int]] = []
         lines = characters = 0
-        for message in reversed(messages):
-            pieces = self._pieces(message)
+        for message, round_trip in reversed(messages):
+            pieces = self._pieces(message, round_trip)
             size = sum(text.count("\n") for text in pieces[::2]), sum(map(len, pieces[::2]))
             lines, characters = lines + size[0], characters + size[1]
             if lines > MAX_PAGE_LINES or characters > MAX_PAGE_CHARACTERS:
@@ -141,7 +149,7 @@ class MessagesPage(ttk.Frame):
             chosen.append(pieces)
             sizes.append(size)
         self._sizes += reversed(sizes)
-        self._entries += messages[len(messages) - len(sizes) :]
+        self._entries += [message for message, _ in messages[len(messages) - len(sizes) :]]
         self._lines += sum(lines for lines, _ in sizes)
         self._characters += sum(characters for _, characters in sizes)
         return chosen[::-1]
@@ -155,6 +163,7 @@ class MessagesPage(ttk.Frame):
         self._sizes.clear()
         self._entries.clear()
         self._shown = self._lines = self._characters = 0
+        self._round_trips = RoundTrips()
         self.refresh()
 
     def _copy(self) -> None:
@@ -167,7 +176,7 @@ class MessagesPage(ttk.Frame):
         self.clipboard_clear()
         self.clipboard_append(copied)
 
-    def _pieces(self, message: CapturedMessage | Remark) -> Pieces:
+    def _pieces(self, message: CapturedMessage | Remark, round_trip: float | None) -> Pieces:
         moment = time.strftime("%H:%M:%S", time.localtime(message.when))
         moment += f".{int(message.when % 1 * 1000):03}"
         if isinstance(message, Remark):
@@ -177,7 +186,8 @@ class MessagesPage(ttk.Frame):
         if not message.sent and lines and " 200" not in lines[0].text:
             kind = "failed"
         arrow = "→ to the server" if message.sent else "← from the server"
-        pieces = [f"{arrow}   {moment}\n", kind]
+        after = "" if round_trip is None else f"   after {seconds_text(round_trip)}"
+        pieces = [f"{arrow}   {moment}{after}\n", kind]
         characters = shown = 0
         while shown < min(len(lines), MAX_LINES) and characters < MAX_CHARACTERS:
             line, text = lines[shown], printable(lines[shown].text, MAX_LINE)
