@@ -170,8 +170,11 @@ class Panel:
             return
         self._due = now + REFRESH
         self._take_traffic()
-        if self._client.state is State.PLAYING:
-            self._log.frames.settle(time.time(), self._client.playout.latency)
+        playout = self._client.playout
+        if (
+            self._client.state is State.PLAYING or not playout.waiting
+        ):  # what waits may be shown yet
+            self._log.frames.settle(time.time(), playout.latency)
         self.pages.statistics.sample(now)
         current: int = self.notebook.index("current")  # type: ignore[no-untyped-call]
         self.pages[current].refresh()
