@@ -76,7 +76,13 @@ def sent() -> list[tuple[float, bytes]]:
 
 def played(conditions: Conditions, is_tcp: bool = False) -> tuple[MediaReceiver, Traffic]:
     clock, traffic = Clock(), Traffic(lambda: ENDS)
-    receiver = MediaReceiver(Reception(RtpJpegFrames(26)), lambda frames: None, lambda: None, clock)
+    receiver = MediaReceiver(
+        Reception(RtpJpegFrames(26)),
+        lambda frames: None,
+        lambda: None,
+        clock,
+        lambda: 1_700_000_000 + clock.now,
+    )
     receiver.observer, receiver.impairment.conditions = traffic, conditions
     if is_tcp:
         receiver.transport = Transport(interleaved=(0, 1))

@@ -136,7 +136,7 @@ def watching(folder: Path, port: int) -> None:
     player.client.impairment.conditions = Conditions(loss=0.05, delay=0.02, jitter=0.0005)
     actions["timeline"]()
     player.run_for(2.0)
-    player.window.panel.pages.timeline.buttons["hold"].invoke()
+    player.window.panel.pages.timeline.tools.buttons["hold"].invoke()
     player.take("panel-timeline")
     player.window.panel.pages.loss.reset.invoke()
     player.run_for(8.0)

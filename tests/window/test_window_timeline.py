@@ -21,7 +21,7 @@ def test_what_is_lost_is_seen_counted_and_saved(watch, root, display, tmp_path, 
     focus(root, display)
     display.key("7")
     assert pump(root, lambda: panel.open and panel.pages.timeline.winfo_ismapped())
-    page, log = panel.pages.timeline, panel._log
+    page, log = panel.pages.timeline, panel._stream.log
     player.impairment.conditions = Conditions(loss=0.05)
     assert pump(root, lambda: any("missing" in row.status for row in log.table.rows))
     assert pump(root, lambda: "deadline: 100 ms after it was sent" in drawn_on(page.canvas))
@@ -43,8 +43,8 @@ def test_what_is_lost_is_seen_counted_and_saved(watch, root, display, tmp_path, 
     assert pump(root, lambda: told in drawn_on(page.canvas))
 
     # It stands still, and a click on a packet chooses its frame.
-    display.click(*middle_of(page.buttons["hold"]))
-    assert pump(root, lambda: page.buttons["hold"].cget("text") == "Follow")
+    display.click(*middle_of(page.tools.buttons["hold"]))
+    assert pump(root, lambda: page.tools.buttons["hold"].cget("text") == "Follow")
     still = drawn_on(page.canvas)
     display.click(*place_of_tick(page))
     assert pump(root, lambda: bool(page.list.tree.selection()))
@@ -52,11 +52,11 @@ def test_what_is_lost_is_seen_counted_and_saved(watch, root, display, tmp_path, 
     selected = [page.list.tree.index(item) for item in page.list.tree.selection()]
     assert {page.list._rows[index].frame for index in selected} == {chosen}
     assert sorted(drawn_on(page.canvas)) == sorted(still)
-    display.click(*middle_of(page.buttons["closer"]))
-    assert pump(root, lambda: page.span.cget("text") == "200 ms")
+    display.click(*middle_of(page.tools.buttons["closer"]))
+    assert pump(root, lambda: page.tools.span.cget("text") == "200 ms")
 
     for button, name in (("svg", "timeline.svg"), ("csv", "packets.csv")):
-        display.click(*middle_of(page.buttons[button]))
+        display.click(*middle_of(page.tools.buttons[button]))
         assert pump(root, lambda: asked(root, str(home)))
         answer(root, display, "ctrl+slash", str(tmp_path / name), "Return")
         assert pump(root, (tmp_path / name).exists)

@@ -29,6 +29,10 @@ from rtplab.player.panel.tracks import LATENCY
 from rtplab.player.panel.trackslider import TrackSlider
 
 _SCROLL = 0.5  # of the span, a press
+_BUTTONS = {
+    "hold": "Hold", "back": "◀", "forward": "▶", "farther": "−", "closer": "+", "csv": "CSV …",
+    "svg": "SVG …",
+}  # fmt: skip
 _MOST_ROWS = 1000  # of packets in the list, while the timeline stands still
 
 
@@ -37,6 +41,34 @@ class _Held(NamedTuple):
 
     timeline: Timeline
     until: float
+
+
+class _Tools(ttk.Frame):
+    """The line of buttons below the drawing."""
+
+    def __init__(
+        self, master: tk.Misc, theme: Theme, commands: dict[str, Callable[[], None]]
+    ) -> None:
+        px = theme.px
+        super().__init__(master, padding=(px(12), px(6), px(12), 0))
+        self.buttons: dict[str, ttk.Button] = {}
+        self.span = ttk.Label(self, style="Muted.TLabel")
+        for name, command in commands.items():
+            text = _BUTTONS[name]
+            width = 7 if name == "hold" else 2 if len(text) == 1 else None
+            button = ttk.Button(self, text=text, style="Small.TButton", command=command)
+            if width is not None:
+                button.configure(width=width)
+            at_right = width is None
+            gap = (px(5), 0) if at_right else (0, px(5))
+            button.pack(side="right" if at_right else "left", padx=gap)
+            self.buttons[name] = button
+        self.span.pack(side="left")
+
+    def show(self, holds: bool, span: float) -> None:
+        """Say if the timeline stands still, and how many seconds of it are seen."""
+        self.buttons["hold"].configure(text="Follow" if holds else "Hold")
+        self.span.configure(text=f"{span:g} s" if span >= 1 else f"{1000 * span:.0f} ms")
 
 
 class TimelinePage(ttk.Frame):
@@ -66,31 +98,20 @@ class TimelinePage(ttk.Frame):
         )
         self.canvas.pack(side="top", fill="x", pady=(px(8), 0))
         self._drawing = Drawing(self.canvas, theme)
-        tools = ttk.Frame(self, padding=(px(12), px(6), px(12), 0))
-        tools.pack(side="top", fill="x")
-        self.buttons: dict[str, ttk.Button] = {}
-        for name, text, command in (
-            ("hold", "Hold", self._toggle_hold),
-            ("back", "◀", lambda: self._scroll(-1)),
-            ("forward", "▶", lambda: self._scroll(1)),
-            ("farther", "−", lambda: self._zoom(1)),
-            ("closer", "+", lambda: self._zoom(-1)),
-        ):
-            width = 7 if name == "hold" else 2
-            button = ttk.Button(
-                tools, text=text, width=width, style="Small.TButton", command=command
-            )
-            button.pack(side="left", padx=(0, px(5)))
-            self.buttons[name] = button
-        self.span = ttk.Label(tools, style="Muted.TLabel")
-        self.span.pack(side="left")
-        for name, text, command in (
-            ("csv", "CSV …", self._save_packets),
-            ("svg", "SVG …", self._save),
-        ):
-            button = ttk.Button(tools, text=text, style="Small.TButton", command=command)
-            button.pack(side="right", padx=(px(5), 0))
-            self.buttons[name] = button
+        self.tools = _Tools(
+            self,
+            theme,
+            {
+                "hold": self._toggle_hold,
+                "back": lambda: self._scroll(-1),
+                "forward": lambda: self._scroll(1),
+                "farther": lambda: self._zoom(1),
+                "closer": lambda: self._zoom(-1),
+                "csv": self._save_packets,
+                "svg": self._save,
+            },
+        )
+        self.tools.pack(side="top", fill="x")
         row = ttk.Frame(self, padding=(px(12), 0))
         row.pack(side="top", fill="x")
         row.columnconfigure(1, weight=1)
@@ -128,8 +149,7 @@ class TimelinePage(ttk.Frame):
     def _draw(self) -> None:
         width = self._drawing.size[0]
         self._drawing.draw(timeline_shapes(self._timeline, self._window, width))
-        span = self._window.span
-        self.span.configure(text=f"{span:g} s" if span >= 1 else f"{1000 * span:.0f} ms")
+        self.tools.show(self._held is not None, self._window.span)
 
     # ------------------------------------------------------------------ what the viewer does
 
@@ -142,8 +162,8 @@ class TimelinePage(ttk.Frame):
             timeline = Timeline(list(live.rows), list(live.frames), live.step)
             self._held = _Held(timeline, self._window.now)
             self._list_rows()
-        self.buttons["hold"].configure(text="Hold" if self._held is None else "Follow")
         self.refresh()
+        self._draw()
 
     def _hold(self) -> None:
         if self._held is None:

@@ -32,6 +32,7 @@ LAB_STALL = 1.0
 LAB_REPORT_INTERVAL = 0.4  # seconds: as their own clients report
 
 HIGHEST_PORT = 65535
+CLOCK_WAS_SET = 0.5  # seconds by which the wall clock and ours differ otherwise than before
 
 
 class Gate(Enum):
@@ -55,12 +56,17 @@ class MediaReceiver:
         deliver: Callable[[list[Frame]], None],
         said_goodbye: Callable[[], None],
         clock: Clock = steady,
+        wall_clock: Clock = time.time,
     ) -> None:
-        """`deliver` is called with frames as they come, `said_goodbye` at the server's BYE."""
+        """`deliver` is called with frames as they come, `said_goodbye` at the server's BYE.
+
+        `wall_clock` gives Unix time, for the observer.
+        """
         self.reception = reception
         self.reporter = ReceiverReporter(clock())
         self._clock = clock
-        self._wall_at_zero = time.time() - clock()
+        self._wall_clock = wall_clock
+        self._wall_at_zero = wall_clock() - clock()
         self.observer: Observer | None = None
         self.impairment = Impairment(Conditions())
         self.transport = Transport()  # as the server answered SETUP
@@ -269,7 +275,13 @@ class MediaReceiver:
                     self.observer.packets_received(datagrams, source_port, is_rtcp, when)
 
     def _wall_time(self, now: float) -> float:
-        """Unix time at `now`. Two packets are as far apart as in our statistics."""
+        """Unix time at `now`. Two packets are as far apart as in our statistics.
+
+        Not if somebody sets the clock between them, or the machine sleeps.
+        """
+        at_zero = self._wall_clock() - self._clock()
+        if abs(at_zero - self._wall_at_zero) > CLOCK_WAS_SET:
+            self._wall_at_zero = at_zero
         return self._wall_at_zero + now
 
     def _is_from_stream(self, batch: Batch) -> bool:
