@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 import pytest
 from movies import jpeg_of_size, write_movie
+from test_recoding import scene
 from threads import no_thread_for
 
 from rtplab.movies.cursor import MovieCursor
@@ -97,6 +98,12 @@ def following(feed, playback):
     return None if number is None else feed.frame(number, ANY)
 
 
+def begun(feed, playback):
+    """Have PLAY wait, and return the first frame: with it, those that follow are asked for."""
+    feed.prepare(ANY)
+    return following(feed, playback)
+
+
 def test_all_that_is_read_is_read_ahead_by_a_thread_of_its_own(opened, frames):
     feed, playback, disk = opened()
     feed.prepare(ANY)
@@ -112,13 +119,13 @@ def test_all_that_is_read_is_read_ahead_by_a_thread_of_its_own(opened, frames):
 
 def test_what_is_not_there_is_not_waited_for_and_what_comes_is_sent(opened, frames):
     feed, playback, disk = opened()
-    feed.prepare(ANY)
-    wait_for(lambda: feed._is_there(AHEAD))
+    assert begun(feed, playback) == [frames[0]]
+    wait_for(lambda: feed._is_there(1 + AHEAD))
     disk.hold()
     began = time.monotonic()
     shown = [following(feed, playback) for _ in range(AHEAD + 10)]
     assert time.monotonic() - began < 0.5
-    assert shown == [*([frame] for frame in frames[:AHEAD]), *[None] * 10]
+    assert shown == [*([frame] for frame in frames[1 : 1 + AHEAD]), *[None] * 10]
     disk.go_on()
     wait_for(lambda: following(feed, playback) is not None)
 
@@ -171,9 +178,8 @@ def test_without_a_thread_play_is_refused_and_tried_again(opened, frames, monkey
 def test_a_frame_is_read_and_cut_once_for_all_who_watch(opened):
     feed, playback, disk = opened()
     other, at_other, _ = opened(movie=playback.cursor.movie)
-    for one in (feed, other):
-        one.prepare(ANY)
-    wait_for(lambda: feed._is_there(AHEAD))
+    assert begun(feed, playback) is begun(other, at_other)
+    wait_for(lambda: feed._is_there(1 + AHEAD))
     reads = len(disk.reads)
     for _ in range(AHEAD // 2 - 1):
         assert following(feed, playback) is following(other, at_other)
@@ -202,9 +208,9 @@ def test_what_can_not_be_read_is_told_when_it_is_due(opened, frames, fault):
             file.truncate(start_of_tenth + 50)
     else:
         disk.broken.add(start_of_tenth + 50)
-    feed.prepare(ANY)
+    assert begun(feed, playback) == [frames[0]]
     wait_for(lambda: feed._is_there(10))
-    assert [following(feed, playback) for _ in range(9)] == [[frame] for frame in frames[:9]]
+    assert [following(feed, playback) for _ in range(8)] == [[frame] for frame in frames[1:9]]
     with pytest.raises(MovieError, match="Input/output|frame 10 is gone"):
         following(feed, playback)
     if fault == "broken":  # it may be read when it is asked for again
@@ -231,18 +237,32 @@ def test_a_fault_of_ours_is_told_too(opened, store, monkeypatch, caplog):
 def test_a_loop_is_read_ahead_over_its_end(opened, frames):
     feed, playback, _ = opened(loop=True)
     playback.cursor.seek(FRAMES)
-    feed.prepare(ANY)
+    assert begun(feed, playback) == [frames[-1]]
     wait_for(lambda: feed._is_there(AHEAD - 1))
-    assert [following(feed, playback) for _ in range(3)] == [[frames[n]] for n in (-1, 0, 1)]
+    assert [following(feed, playback) for _ in range(2)] == [[frames[n]] for n in (0, 1)]
 
 
 def test_only_the_frames_of_a_fast_pace_are_kept(opened):
     feed, playback, disk = opened()
     playback.set_pace(4.0, 1.0)
-    feed.prepare(ANY)
+    begun(feed, playback)
     wait_for(lambda: feed._is_there(97))
     assert not feed._is_there(2) and feed._is_there(5)
     assert sum(length for _, _, length in disk.reads) < FRAMES * SIZE / 3
+
+
+def test_what_a_lab_client_is_sent_is_not_what_a_player_gets_meanwhile(tmp_path, store):
+    """Both watch one movie, whose pictures are converted for the player: not yet, all but one."""
+    frames = [scene((640, 480), progressive=True, quality=60)] * FRAMES
+    movie = Movie(write_movie(tmp_path / "movie.Mjpeg", frames))
+    playbacks = [Playback(MovieCursor(movie), FPS) for _ in range(2)]
+    lab, player = store.whole_frames(movie, playbacks[0]), store.rtp_jpeg(movie, playbacks[1])
+    assert begun(lab, playbacks[0]) == [frames[0]]
+    wait_for(lambda: lab._is_there(1 + AHEAD))
+    player.prepare(ANY)
+    sent = [following(player, playbacks[1]) for _ in range(AHEAD)]
+    assert None in sent
+    assert not [payloads for payloads in sent if payloads and payloads[0].startswith(b"\xff\xd8")]
 
 
 def test_frames_that_would_come_too_late_are_not_read():

@@ -12,7 +12,8 @@ from rtplab.player.model.bundles import Bundle, Fate
 from rtplab.player.model.exchanges import RoundTrips, seconds_text
 from rtplab.player.model.ladder import MAX_SIZE, Arrow, Break, Ladder
 from rtplab.player.model.ladderfeed import LadderFeed
-from rtplab.player.model.ladderview import SPANS, LadderView, marks_of
+from rtplab.player.model.ladderrow import marks_of
+from rtplab.player.model.ladderview import SPANS, LadderView
 from rtplab.player.model.packetchoice import PacketChoice
 from rtplab.player.model.shapes import Line, Oval, Polygon, Text
 from rtplab.player.model.traffic import UNWATCHED_BYTES, Traffic
@@ -122,6 +123,14 @@ def test_a_lab_session_without_line_ends_and_with_an_error():
         "SETUP · CSeq 1", r"404 NOT\x1bFOUND · CSeq 1 · after 500.0 ms", "200 OK"
     ]  # fmt: skip
     assert [one.kind for one in arrows] == ["request", "refusal", "reply"]
+
+
+def test_a_camera_s_http_has_a_round_trip_too():
+    entries = [
+        message(True, "GET /stream HTTP/1.1\r\n\r\n", 1.0),
+        message(False, "HTTP/1.1 200 OK\r\n\r\n", 1.02),
+    ]
+    assert [one.label for one in ladder_of(entries).events] == ["GET", "200 OK · after 20.0 ms"]
 
 
 def test_round_trips_are_those_of_the_request_that_a_reply_names():
@@ -260,6 +269,18 @@ def test_a_tick_for_each_packet_the_markers_longer_a_cross_for_lost_a_circle_for
         f"{count} packets · 1 lost · 1 out of order · seq 65530–{(65529 + count) & 65535}"
         in texts(view)
     )
+
+
+def test_a_row_tells_what_changes_in_it_later():
+    packets = standard()[0]
+    ladder = Ladder()
+    view = LadderView(ladder)
+    for packet, words in ((0, "seq 65530"), (2, "1 lost"), (1, "1 out of order"), (1, "1 again")):
+        ladder.add([captured(packets[packet], 1.0)])
+        ladder.take()
+        view.update()
+        assert any(words in text for text in texts(view)), words
+    assert not any("lost" in text for text in texts(view) if "seq" in text)
 
 
 def test_arrows_leave_the_client_rightwards_and_the_server_leftwards_at_their_times():

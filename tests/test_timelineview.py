@@ -130,6 +130,12 @@ def test_timestamps_that_are_no_clock_make_no_deadline():
     assert ticks(shapes, 0) == [] and len(ticks(shapes, 1)) == 17
 
 
+def test_that_nothing_has_come_is_said():
+    """So of a camera whose pictures come by HTTP."""
+    shapes = drawn(StreamLog(is_lab=False), now=1.0, knows_sent=False)
+    assert "no RTP packet has come" in words(shapes) and "clock" not in words(shapes)
+
+
 def test_a_drawing_has_few_shapes_however_many_packets_there_are():
     """As many as pixels, so that it is drawn in time."""
     log = log_of(stream(300, parts=60))
@@ -171,7 +177,7 @@ def test_bursts_are_said_where_they_are_measured_or_made(bursts, has_bursts):
 
 
 def test_nothing_is_divided_by_nothing():
-    assert "None so far" in words(loss_shapes(FrameCounts(), False, WIDTH))
+    assert "so far" in words(loss_shapes(FrameCounts(), False, WIDTH))
     text = words(loss_shapes(FrameCounts(5, shown=5, packets=35), True, WIDTH))
     assert "0.0 % / measured" in text
 

@@ -131,8 +131,6 @@ def watching(folder: Path, port: int) -> None:
     actions["statistics"]()
     player.wait_for_frame(280)
     player.take("panel-statistics")
-    actions["ladder"]()
-    player.take("panel-ladder")
     player.client.impairment.conditions = Conditions(loss=0.05, delay=0.02, jitter=0.0005)
     actions["timeline"]()
     player.run_for(2.0)
@@ -158,6 +156,21 @@ def watching(folder: Path, port: int) -> None:
     actions["colours"]()
     player.take("light")
     actions["colours"]()
+    player.close()
+
+
+def ladder(folder: Path, port: int) -> None:
+    """The beginning of a session on the panel's ladder."""
+    player = Photographer(folder, "", 0, f"rtsp://127.0.0.1:{port}/movie.Mjpeg")
+    player.client.impairment.conditions = Conditions(loss=0.05, reorder=0.03, seed=3)
+    player.window.actions["ladder"]()
+    player.window.play()
+    player.wait_for_frame(30)
+    page = player.window.panel.pages.ladder
+    page.tools.closer.invoke()
+    page.view.scroll_to(0.0)
+    page.view.scroll(170.0)
+    player.take("panel-ladder")
     player.close()
 
 
@@ -192,6 +205,7 @@ def main(folder: Path, dpi: int = 96) -> None:
         os.environ["HOME"] = os.environ["XDG_STATE_HOME"] = home
         with display(dpi), server() as port:
             watching(folder, port)
+            ladder(folder, port)
             error(folder, port)
             login(folder)
 

@@ -61,13 +61,14 @@ class Bundle:
     `when` is Unix time in seconds: when its first packet came, or should have come.
     """
 
-    __slots__ = ("when", "timestamp", "ticks", "is_over")
+    __slots__ = ("when", "timestamp", "ticks", "is_over", "changes")
 
     def __init__(self, when: float, timestamp: int | None) -> None:
         self.when = when
         self.timestamp = timestamp
         self.ticks: list[Tick] = []
         self.is_over = False  # its last packet has come
+        self.changes = 0  # that there have been to its ticks
 
     def count(self, fate: Fate) -> int:
         """How many of its packets had this fate."""
@@ -83,7 +84,8 @@ class Bundler:
     """Takes RTP packets in the order in which they came; gives the frames that they begin."""
 
     def __init__(self) -> None:
-        self._ticks: dict[int, Tick] = {}  # the last ones, by number, the oldest first
+        # The last ones and their frames, by number, the oldest first.
+        self._ticks: dict[int, tuple[Tick, Bundle]] = {}
         self._highest: int | None = None
         self._ssrc = b""
         self._bundle: Bundle | None = None  # the newest
@@ -148,16 +150,17 @@ class Bundler:
         """Add a packet to the newest frame."""
         assert self._bundle is not None
         self._bundle.ticks.append(tick)
+        self._bundle.changes += 1
         self.numbers += 1
         if tick.packet is not None:
             self._bundle.is_over = _is_last(tick.packet)
-        self._ticks[tick.number] = tick
+        self._ticks[tick.number] = tick, self._bundle
         if len(self._ticks) > 2 * _REMEMBERED:
             self._ticks = dict(islice(self._ticks.items(), _REMEMBERED, None))
 
     def _take_late(self, number: int, packet: CapturedPacket) -> list[Bundle]:
-        tick = self._ticks.get(number)
-        if tick is None:  # from before the first that came
+        known = self._ticks.get(number)
+        if known is None:  # from before the first that came
             begun = []
             timestamp = int.from_bytes(packet.data[4:8], "big")
             candidates = (self._bundle, self._before)
@@ -167,9 +170,12 @@ class Bundler:
                 begun.append(bundle)
             tick = Tick(number, packet.when, Fate.REORDERED, packet)
             bundle.ticks.insert(0, tick)
+            bundle.changes += 1
             self.numbers += 1
-            self._ticks[number] = tick
+            self._ticks[number] = tick, bundle
             return begun
+        tick, bundle = known
+        bundle.changes += 1
         if tick.fate is Fate.LOST:
             is_late = packet.when - tick.when > REORDER_PATIENCE
             tick.fate = Fate.LATE if is_late else Fate.REORDERED

@@ -1,4 +1,4 @@
-"""RTSP requests and the replies to them, as they were seen. Needs no Tk."""
+"""Requests, of RTSP or HTTP, and the replies to them, as they were seen. Needs no Tk."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _CSEQ = re.compile(rb"^cseq[ \t]*:?[ \t]*(\d{1,10})\b", re.IGNORECASE | re.MULTI
 
 def is_reply(message: CapturedMessage) -> bool:
     """Tell a reply from a request."""
-    return message.data[:5].upper() == b"RTSP/"
+    return message.data[:5].upper() in (b"RTSP/", b"HTTP/")
 
 
 def first_line(message: CapturedMessage) -> str:

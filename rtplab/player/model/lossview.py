@@ -29,7 +29,7 @@ def loss_shapes(counts: FrameCounts, has_bursts: bool, width: float) -> list[Sha
         Text(_MARGIN, 36, "Frames since the panel was opened, and what became of them", "muted"),
     ]
     if not counts.sent:
-        text = "None so far: press Play, and wait for a second or two."
+        text = "None has come by RTP so far."
         return [*shapes, Text(_MARGIN, 66, text, "text", "normal")]
     rows: tuple[tuple[str, int, Role, str], ...] = (
         ("Sent", counts.sent, "accent", "by sequence numbers and timestamps"),

@@ -76,6 +76,7 @@ class _View:
         self._window = window
         self._left, self._right = _MARGIN, width - _MARGIN
         self._step = timeline.step
+        self._is_begun = bool(timeline.rows)
         self._rows = timeline.rows_in(window)
         begin = window.begin - window.latency - _BEFORE
         newest = takewhile(lambda frame: frame.last_arrival >= begin, reversed(timeline.frames))
@@ -88,10 +89,12 @@ class _View:
             shapes.append(Rectangle(self._left, top, self._right, top + _BAND, "raised"))
             shapes.append(Text(self._left, top - 9, title, "text"))
         shapes += self._axis()
-        if self._window.knows_sent:
+        if self._window.knows_sent and self._is_begun:
             shapes += [*self._due_marks(), *self._sent()]
         else:
             text = "the server's timestamps are no 90 kHz clock"
+            if not self._is_begun:
+                text = "no RTP packet has come since the panel was opened"
             shapes.append(Text(self._left + 8, self._band(0) + _BAND / 2, text, "muted"))
         shapes += [*self._arrived(), *self._shown()]
         if self._window.knows_sent:
