@@ -13,7 +13,7 @@ from rtplab.player.model.bundles import MAX_JUMP, Bundler, Fate
 from rtplab.protocol.rtp.packet import pack_header
 from rtplab.protocol.rtp.rtpjpeg import packetize
 from rtplab.receiving.files.capture import CapturedPacket, Endpoints
-from rtplab.receiving.files.pcap import Endpoint
+from rtplab.receiving.files.pcapng import Endpoint
 from rtplab.receiving.rtp.reception import REORDER_PATIENCE
 
 ENDS = Endpoints(Endpoint("127.0.0.1", 554), Endpoint("127.0.0.1", 40000), 5000)

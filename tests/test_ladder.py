@@ -16,7 +16,7 @@ from rtplab.player.model.ladderrow import marks_of
 from rtplab.player.model.ladderview import SPANS, LadderView
 from rtplab.player.model.packetchoice import PacketChoice
 from rtplab.player.model.shapes import Line, Oval, Polygon, Text
-from rtplab.player.model.traffic import Traffic
+from rtplab.player.model.traffic import UNWATCHED_BYTES, Traffic
 from rtplab.protocol.rtp import rtcp
 from rtplab.protocol.rtp.packet import pack_header
 from rtplab.receiving.files.capture import CapturedMessage, CapturedPacket
@@ -157,7 +157,7 @@ def test_short_times_have_their_units(seconds, text):
     assert seconds_text(seconds) == text
 
 
-def test_what_came_while_the_panel_was_closed_is_not_lost():
+def test_what_is_not_kept_any_more_is_not_lost():
     flat = [packet for packets in standard() for packet in packets]
     play = message(True, "PLAY m RTSP/1.0\r\nCSeq: 1\r\n\r\n", 0.0)
     before = [captured(packet, 1.0) for packet in flat[:5]]
@@ -177,19 +177,19 @@ def test_the_feed_gives_messages_and_packets_once_and_in_their_order():
     feed = LadderFeed(traffic)
     packets = lab()
     assert not feed.take()
-    traffic.packets_received(packets[:1], 1, False, 1.0)  # the panel is closed
     traffic.message_sent(b"PLAY m RTSP/1.0\r\nCSeq: 1\r\n\r\n", 0.5)
     traffic.forgave("A remark.", 0.6)
+    traffic.packets_received([*packets[:1], bytes(UNWATCHED_BYTES)], 1, False, 1.0)  # too much
     traffic.watching = True
-    feed.panel_opened(2.0)
+    traffic.packet_sent(b"opening", 1, False, 2.0)
     traffic.packets_received(packets[3:5], 1, False, 3.0)
     traffic.message_received(b"RTSP/1.0 200 OK\r\nCSeq: 1\r\n\r\n", 2.5)
     assert feed.take() and not feed.take()
     kinds = [type(event).__name__ for event in feed.ladder.events]
-    assert kinds == ["Arrow", "Break", "Arrow", "Bundle", "Bundle"]
+    assert kinds == ["Arrow", "Break", "Arrow", "Arrow", "Bundle", "Bundle"]
     assert all(one.is_whole for one in feed.ladder.events if isinstance(one, Bundle))
     traffic.packets_received(packets[5:], 1, False, 4.0)
-    assert feed.take() and len(feed.ladder.events) == 6
+    assert feed.take() and len(feed.ladder.events) == 7
 
 
 def test_packets_are_followed_held_and_stepped_through_by_kind():

@@ -116,7 +116,8 @@ shares = st.integers(0, 1000).map(lambda number: number / 1000)
 times = st.integers(0, 10_000).map(lambda number: number / 1000)
 conditions = st.builds(
     Conditions,
-    *(shares, times, times, shares, shares, st.integers(0, 10**10).map(float)),
+    *(shares, st.integers(1, 1000).map(float)),
+    *(times, times, shares, shares, st.integers(0, 10**10).map(float)),
     st.integers(0, 2**31 - 1),
 )
 
@@ -127,6 +128,7 @@ def test_conditions_read_as_they_were_meant(meant: Conditions, with_units: bool)
     text = ",".join(
         [
             "loss=" + percent.format(meant.loss * 100 if with_units else meant.loss),
+            f"burst={meant.burst:g}",
             f"delay={meant.delay * 1000:.0f}ms" if with_units else f"delay={meant.delay}s",
             f"jitter={meant.jitter * 1000:.0f}ms" if with_units else f"jitter={meant.jitter}",
             f"reorder={meant.reorder}, duplicate={meant.duplicate}",

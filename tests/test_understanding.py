@@ -214,13 +214,13 @@ def test_another_session_begins_its_rates_anew():
 def test_totals_since_a_moment():
     statistics = received(100, lost_every=10)
     before = Totals.of(statistics, malformed=3, skipped=4)
-    values = dict(Totals.of(received(200, lost_every=10), 5, 4).since(before).rows(0.0))
+    values = dict(Totals.of(received(200, lost_every=10), 5, 4).since(before).rows(0.0, 0.0))
     assert values["Packets"] == "90" and values["Lost"] == "10 (10.0 %)"
     assert values["Malformed"] == "2" and values["Not shown"] == "0"
 
 
 def test_totals():
-    values = dict(Totals.of(received(100, lost_every=10), malformed=3, skipped=4).rows(0.0))
+    values = dict(Totals.of(received(100, lost_every=10), malformed=3, skipped=4).rows(0.0, 0.0))
     assert values["Packets"] == "90"
     assert values["Lost"] == "10 (10.0 %)"
     assert values["Malformed"] == "3"

@@ -114,7 +114,8 @@ def watching(folder: Path, port: int) -> None:
     """The player as a viewer sees it, and the pages of its panel."""
     player = Photographer(folder, "", 0, f"rtsp://127.0.0.1:{port}/movie.Mjpeg")
     player.window.play()
-    player.wait_for_frame(40)
+    player.window.actions["loop_movie"]()  # the pages below take longer than the movie
+    player.wait_for_frame(80)
     player.take("watching")
     actions = player.window.actions
     actions["messages"]()
@@ -130,7 +131,17 @@ def watching(folder: Path, port: int) -> None:
     actions["statistics"]()
     player.wait_for_frame(280)
     player.take("panel-statistics")
+    player.client.impairment.conditions = Conditions(loss=0.05, delay=0.02, jitter=0.0005)
+    actions["timeline"]()
+    player.run_for(2.0)
+    player.window.panel.pages.timeline.tools.buttons["hold"].invoke()
+    player.take("panel-timeline")
+    player.window.panel.pages.loss.reset.invoke()
+    player.run_for(8.0)
+    actions["loss"]()
+    player.take("panel-loss")
     actions["network"]()
+    player.window.panel.pages.network.presets["LTE"].invoke()
     player.take("panel-network")
     player.client.impairment.conditions = Conditions()
     actions["panel"]()

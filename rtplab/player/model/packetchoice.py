@@ -61,6 +61,6 @@ class PacketChoice:
         """Hold this packet, and, if it is still kept, those before and after it."""
         self.shows_reports = packet.is_rtcp
         held = [*filter(self._is_wanted, self._traffic.packets)]
-        place = next((n for n, other in enumerate(held) if other is packet), None)
+        place = next((n for n, other in enumerate(held) if other.data is packet.data), None)
         self._held = [packet] if place is None else held
         self._index = place or 0
