@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import gc
+import logging
 import signal
 import sys
 import threading
@@ -19,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, cast
 from urllib.parse import quote, unquote
 
-from rtplab.console import write_every_name
+from rtplab.console import StatusLine, write_every_name
 from rtplab.protocol.errors import MessageError
 from rtplab.protocol.rtsp.urls import parse_url
 from rtplab.receiving.files.capture import LiveCapture
@@ -157,12 +158,15 @@ def _play_headless(options: argparse.Namespace, make_client: MakeClient) -> int:
     if capture is None and options.pcap:
         return 1
     what = HeadlessOptions(options.frames, options.duration, options.save, options.json)
+    terminal = StatusLine.on_stderr()
+    if terminal is not None:  # what is logged goes above the line, as Python writes it otherwise
+        logging.basicConfig(format="%(message)s", handlers=[logging.StreamHandler(terminal)])
     try:
         with _interrupted_once():
             client = client_for(options, None, make_client)
             if capture is not None:
                 client.capture_to(capture)
-            return HeadlessRun(client, what).run()
+            return HeadlessRun(client, what, terminal).run()
     except KeyboardInterrupt:
         print("It was interrupted before there was a connection.", file=sys.stderr)
         return 1
