@@ -22,7 +22,8 @@ from urllib.parse import quote, unquote
 
 from rtplab.console import StatusLine, write_every_name
 from rtplab.protocol.errors import MessageError
-from rtplab.protocol.rtsp.urls import parse_url
+from rtplab.protocol.rtsp.messages import printable
+from rtplab.protocol.rtsp.urls import meant_address, parse_url, question
 from rtplab.receiving.files.capture import LiveCapture
 from rtplab.receiving.headless import HeadlessClient, HeadlessOptions, HeadlessRun
 from rtplab.receiving.rtp.impairment import Conditions, Impairment, parse_conditions
@@ -400,19 +401,22 @@ def parse_arguments(argv: list[str] | None, prog: str) -> argparse.Namespace:
     options = parser.parse_args(argv)
     options.file = None
     if options.server is not None and "://" in options.server:
-        if options.server_port is not None:
-            parser.error("an rtsp:// address stands alone")
         try:
-            parse_url(options.server)
+            url = parse_url(options.server)
         except MessageError as error:
-            parser.error(str(error))
+            parser.error(f"{error}{question(meant_address(options.server))}")
+        if options.server_port is not None:
+            lab = f"{url.host} {options.server_port} {options.rtp_port} {options.movie}"
+            meant = printable(lab) if options.movie else None
+            parser.error(f"an rtsp:// address stands alone{question(meant)}")
         options.movie = options.server
     elif options.server is not None and options.server_port is None:
         options.file = Path(options.server).absolute()
         if not options.file.is_file():
             parser.error(
-                f"there is no file {options.server}; "
+                f"there is no file {printable(options.server)}; "
                 "name Server_name, Server_port, RTP_port and Video_file, or an rtsp:// address"
+                f"{question(_meant(options.file) or meant_address(options.server))}"
             )
     elif options.server is not None and options.movie is None:
         parser.error("name Server_name, Server_port, RTP_port and Video_file, or none of them")
@@ -421,6 +425,13 @@ def parse_arguments(argv: list[str] | None, prog: str) -> argparse.Namespace:
     ):
         parser.error("--frames, --duration, --save and --json go with --headless")
     return options
+
+
+def _meant(file: Path) -> str | None:
+    """Return the movie in the folder whose name is nearly that of a file that is not there."""
+    from rtplab.serving.media.library import MovieLibrary
+
+    return MovieLibrary(file.parent).similar(file.name)
 
 
 def _port(text: str) -> int:

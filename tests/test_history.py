@@ -76,7 +76,7 @@ def test_addresses_are_read():
 @pytest.mark.parametrize(
     "fields",
     [("", "1", "1", "m"), ("h", "0", "1", "m"), ("h", "x", "1", "m"), ("h", "1", "65536", "m"),
-     ("h", "1", "1", " ")],
+     ("h", "1", "1", " "), ("rtsp:/h", "1", "1", "m")],
 )  # fmt: skip
 def test_wrong_addresses_are_a_sentence(fields):
     with pytest.raises(ValueError, match=r"[A-Z].*\."):
@@ -87,6 +87,11 @@ def test_wrong_addresses_are_a_sentence(fields):
 def test_wrong_urls_are_a_sentence(url):
     with pytest.raises(ValueError, match="rtsp://"):
         parse_url(url)
+
+
+def test_what_is_nearly_an_address_is_asked_for():
+    with pytest.raises(ValueError, match=r"did you mean rtsp://h/m\?"):
+        parse_url("rtsp:/h/m")
 
 
 def test_titles():

@@ -41,6 +41,8 @@ def parse_address(host: str, port: str, rtp_port: str, movie: str) -> Address:
         raise ValueError("Name the server: a host name or an address.")
     if "://" in host or "://" in movie:
         raise ValueError("An RTSP address stands alone: put it into the field Address.")
+    if meant := urls.meant_address(host):
+        raise ValueError(f"A server is a host name alone: {meant} goes into the field Address.")
     if not movie.strip():
         raise ValueError("Name the movie: the name of a file on the server.")
     return Address(
@@ -53,7 +55,8 @@ def parse_url(url: str) -> Address:
     try:
         urls.parse_url(url.strip())
     except MessageError as error:
-        raise ValueError(f"This is no address such as rtsp://host/movie: {error}.") from error
+        meant = urls.question(urls.meant_address(url)) or "."
+        raise ValueError(f"This is no address such as rtsp://host/movie: {error}{meant}") from error
     return Address(url=url.strip())
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+from difflib import get_close_matches
 from pathlib import Path
 
 from rtplab.protocol.errors import MessageError
@@ -16,6 +17,9 @@ from rtplab.serving.admission.descriptors import is_resource_exhaustion
 
 MOVIE_SUFFIXES = (".mjpeg", ".mjpg", ".avi")
 MAX_FOLDERS = 16  # in one name: more is not a path that anyone made
+MAX_COMPARED = 200  # names that are compared with one that no movie has
+MAX_SIMILAR = 80  # characters of such a name: a longer one is no slip of the finger
+SIMILARITY = 0.75  # difflib's ratio from which a name may be meant by another
 MAX_KNOWN = 1000  # names remembered: beyond that, they are looked for anew
 # A name that can't lead anywhere else on any system, nor means a hidden file.
 _PLAIN_NAME = re.compile(r"\w[\w.-]*\Z")
@@ -80,6 +84,21 @@ class MovieLibrary:
             except MessageError:
                 continue
         raise _not_found(name)
+
+    def similar(self, name: str) -> str | None:
+        """Return the movie whose name is most like `name`, which no movie has; None if none is."""
+        if self.folder is None or len(name) > MAX_SIMILAR:
+            return None
+        try:
+            with os.scandir(self.folder) as entries:
+                movies = (Path(entry) for entry in entries if _may_be_seen(entry.name))
+                names = [path for path in movies if _is_named_as_movie(path)][:MAX_COMPARED]
+        except OSError:
+            return None
+        stems = {path.stem.casefold(): path.name for path in names}
+        found = get_close_matches(Path(name).stem.casefold(), stems, 1, SIMILARITY)
+        near = stems[found[0]] if found else None
+        return printable(near) if near is not None and self.has(near) else None
 
     def _look_for(self, name: str) -> Path:
         path = self.folder
