@@ -69,7 +69,15 @@ def test_every_key_works_whatever_lock_is_on(system, key):
 @pytest.mark.parametrize("system", SYSTEMS)
 @pytest.mark.parametrize("key", [key for key in KEYS if "-" not in key])
 def test_no_key_works_with_another_modifier(system, key):
-    signs = ("bracketleft", "bracketright", "period", "comma", "question")
+    signs = (
+        "bracketleft",
+        "bracketright",
+        "braceleft",
+        "braceright",
+        "period",
+        "comma",
+        "question",
+    )
     for other in OTHERS[system]:
         is_alt_gr = held(system, other) is Modifier.ALT_GR
         assert is_meant(key, system, other) is (is_alt_gr and key in signs)

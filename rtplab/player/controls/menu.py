@@ -113,7 +113,7 @@ def build_speed_menu(master: tk.Misc, speed: float, choose: Callable[[float], No
 
 
 def speed_label(speed: float) -> str:
-    return f"{speed:g}×"
+    return f"{round(speed, 2):g}×"
 
 
 def _add(menu: tk.Menu, command: Command, now: PlayerState, run: Run) -> None:
