@@ -94,6 +94,14 @@ def test_what_is_nearly_an_address_is_asked_for():
         parse_url("rtsp:/h/m")
 
 
+@pytest.mark.parametrize("width", ["500", 0, -1, 10**9, True, 500.5, [500]])
+def test_a_width_that_makes_no_sense_is_left_out(folder, width):
+    path = folder / "rtplab" / "player.json"
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(json.dumps({"panel_width": width}))
+    assert history.load().panel_width is None
+
+
 def test_titles():
     assert Address("h", 1, 2, "m.Mjpeg").title == "m.Mjpeg from h, port 1"
     assert Address(url="rtsp://h/m").title == "rtsp://h/m"

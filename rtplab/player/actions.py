@@ -87,6 +87,8 @@ def view_actions(picture: PictureArea, panel: Panel, layout: Layout) -> Actions:
         """Leave whatever lies over the picture, and the controls."""
         if picture.keys_overlay.shown:
             picture.keys_overlay.toggle()
+        elif layout.is_panel_alone:
+            layout.toggle_panel_alone()
         else:
             fullscreen.leave()
         picture.focus_set()
@@ -117,6 +119,7 @@ def view_actions(picture: PictureArea, panel: Panel, layout: Layout) -> Actions:
         "colours": change_colours,
         "help": picture.keys_overlay.toggle,
         "panel": panel.toggle,
+        "panel_alone": layout.toggle_panel_alone,
         **{page.lower(): partial(panel.show, page) for page in PAGES},
     }
 

@@ -118,6 +118,7 @@ class PlayerWindow:
             self.traffic,
             self.saving.save_capture,
             lambda: self.layout.panel_toggled(),
+            lambda width, is_done: self.layout.move_panel_edge(width, is_done),
         )
         self.layout = Layout(self._bindings, self.picture, self.controls, self.panel)
         self._menu = PopupMenu()

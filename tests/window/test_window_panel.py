@@ -14,6 +14,7 @@ from windows import drawn_on, focus
 
 from Client import Client
 from rtplab.launcher import client_for, parse_arguments
+from rtplab.player.model import history
 from rtplab.player.panel.messages import MAX_PAGE_CHARACTERS, MAX_PAGE_LINES
 from rtplab.protocol.rtp.packet import parse_packet
 from rtplab.receiving.rtp.impairment import Conditions
@@ -52,6 +53,50 @@ def test_the_panel_shows_the_protocol(watch, root, display):
     display.key("i")
     assert pump(root, lambda: not panel.open and root.winfo_width() == width)
     assert not player.window.traffic.watching
+
+
+def test_the_panel_s_edge_is_dragged_and_its_width_remembered(player, root, display, home):
+    window = player.window
+    focus(root, display)
+    display.key("2")
+    assert pump(root, lambda: window.panel.open and window.panel.pages.state.winfo_ismapped())
+    width, whole = window.panel.width, root.winfo_width()
+    sash = window.panel.pages.state.master.master.winfo_children()[0]
+    assert str(sash.cget("cursor")) == "sb_h_double_arrow"
+    x, y = sash.winfo_rootx() + 2, sash.winfo_rooty() + 200
+    display.drag((x, y), (x - 60, y))
+    assert pump(root, lambda: window.panel.width == width + 60)
+    assert pump(root, lambda: window.picture.winfo_width() == whole - width - 60)
+    assert root.winfo_width() == whole
+    sash.focus_set()
+    display.key("Left")
+    assert pump(root, lambda: window.panel.width == width + 80)
+    assert history.load().panel_width == width + 80
+    for key in ("Right",) * 6:
+        display.key(key)
+    assert pump(root, lambda: window.panel.width == width), "no page is ever cut off"
+
+
+def test_the_panel_takes_the_whole_window_and_gives_it_back(player, root, display):
+    window = player.window
+    focus(root, display)
+    width = root.winfo_width()
+    display.key("shift+i")
+    assert pump(
+        root,
+        lambda: window.panel.open and window.panel.notebook.winfo_width() == root.winfo_width(),
+    )
+    assert not window.picture.winfo_ismapped() and window.controls.winfo_ismapped()
+    display.key("2")
+    assert pump(root, lambda: bool(window.panel.pages.state.winfo_ismapped()))
+    display.key("Escape")
+    assert pump(root, lambda: bool(window.picture.winfo_ismapped()))
+    assert window.panel.open and window.panel.notebook.winfo_width() < root.winfo_width()
+    display.key("shift+i")
+    assert pump(root, lambda: not window.picture.winfo_ismapped())
+    display.key("i")
+    assert pump(root, lambda: root.winfo_width() == width and window.picture.winfo_ismapped())
+    assert not window.panel.open
 
 
 @pytest.mark.parametrize("body", [b"a=tool:x\r\n", b"\n", b"\x00", b"x" * 500 + b"\n"])

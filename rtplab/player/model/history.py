@@ -14,6 +14,7 @@ from rtplab.protocol.rtsp import urls
 
 REMEMBERED = 10
 MAX_FILE = 64 * 1024  # bytes of a settings file that is read: ours have two thousand
+MAX_WIDTH = 10_000  # pixels of a panel
 MAX_TEXT = 1024  # characters of a name or address
 
 
@@ -73,6 +74,7 @@ class Settings:
 
     recent: list[Address] = field(default_factory=list)
     colours: str = "dark"
+    panel_width: int | None = None  # pixels at 1x
 
     def remember(self, address: Address) -> None:
         """Put an address on top of the list, without its password: the list goes to disk."""
@@ -93,7 +95,10 @@ def load() -> Settings:
     recent = stored.get("recent")
     addresses = [_address(entry) for entry in recent] if isinstance(recent, list) else []
     colours = "light" if stored.get("colours") == "light" else "dark"
-    return Settings([address for address in addresses if address][:REMEMBERED], colours)
+    width = stored.get("panel_width")
+    is_width = type(width) is int and 0 < width <= MAX_WIDTH
+    recent = [address for address in addresses if address][:REMEMBERED]
+    return Settings(recent, colours, width if is_width else None)
 
 
 def save(settings: Settings) -> None:
