@@ -122,6 +122,7 @@ COMMANDS = (
     Command("menu", "Menu", "View", ("F10", "Menu")),
     Command("help", "Keys", "View", ("question", "F1")),
     Command("panel", "Protocol panel", "Panel", ("i",)),
+    Command("citations", "Open a cited RFC …", "Panel", ("Shift-r",)),
     Command("panel_alone", "Panel in the whole window", "Panel", ("Shift-i",)),
     *(
         Command(page.lower(), page, "Panel", (str(number),))

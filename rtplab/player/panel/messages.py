@@ -59,6 +59,7 @@ class MessagesPage(ttk.Frame):
         self.text.configure(yscrollcommand=bar.set)
         bar.pack(side="right", fill="y")
         self.text.pack(side="left", fill="both", expand=True)
+        self.text.bind("<Double-Button-1>", self._select_message)
         self.text.bind("<Map>", lambda event: self.text.see("end"))
         self.bind("<<ThemeChanged>>", lambda event: self._colour())
         self.bind("<Destroy>", self._destroyed)
@@ -143,6 +144,20 @@ class MessagesPage(ttk.Frame):
             copied = "\n".join(head.replace("\r\n", "\n").rstrip() + "\n" for head in heads)
         self.clipboard_clear()
         self.clipboard_append(copied)
+
+    def _select_message(self, event: tk.Event[tk.Misc]) -> str | None:
+        """Select the message whose heading is under the mouse, to copy it."""
+        tags = self.text.tag_names(f"@{event.x},{event.y}")
+        if not {"sent", "received", "failed", "forgiven"}.intersection(tags):
+            return None  # a word is meant
+        line = int(self.text.index(f"@{event.x},{event.y}").partition(".")[0])
+        first = 1
+        for lines, _ in self._sizes:
+            if first <= line < first + lines:
+                self.text.tag_remove("sel", "1.0", "end")
+                self.text.tag_add("sel", f"{first + 1}.0", f"{first + lines}.0")
+            first += lines
+        return "break"
 
     def _pieces(self, message: CapturedMessage | Remark) -> Pieces:
         moment = time.strftime("%H:%M:%S", time.localtime(message.when))

@@ -140,6 +140,14 @@ class Panel:
             self.notebook.add(page, text=title)
         return frame
 
+    @property
+    def page(self) -> ttk.Frame | None:
+        """The page that is seen, while the panel is open."""
+        if not self.open:
+            return None
+        current: int = self.notebook.index("current")  # type: ignore[no-untyped-call]
+        return self.pages[current]
+
     def tick(self, now: float) -> None:
         """Bring the page that is seen up to date."""
         if not self.open or now < self._due:
