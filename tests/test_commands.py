@@ -25,8 +25,8 @@ from rtplab.protocol.rtsp.states import State
 
 NEED_NO_TK = (
     "look.icons look.palette model.commands model.controller model.history model.modifiers "
-    "model.status model.traffic model.folders model.loop model.citations panel.plotdata panel.statediagram "
-    "panel.tracks picture.decoding"
+    "model.status model.traffic model.folders model.loop model.citations panel.plotdata "
+    "panel.statediagram panel.tracks picture.decoding"
 ).split()
 
 
