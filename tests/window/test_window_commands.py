@@ -21,9 +21,11 @@ from windows import (
     words,
 )
 
+from rtplab.player.dialogs import ConfirmDialog, LoginDialog, OpenDialog
 from rtplab.player.model import history
 from rtplab.player.model.commands import BY_NAME, PAGES
 from rtplab.player.model.history import Address
+from rtplab.player.savedialog import SaveDialog
 
 pytestmark = pytest.mark.peers
 
@@ -65,6 +67,31 @@ def test_the_focus_is_seen_wherever_it_is(watch, root, display, colours):
                     unseen.append((page, str(widget), widget.winfo_class()))
     assert not unseen
     assert len(looked_at) > 20
+
+
+@pytest.mark.parametrize("colours", ["dark", "light"])
+def test_the_focus_is_seen_in_every_question(player, root, display, colours, tmp_path):
+    if colours == "light":
+        player.window.actions["colours"]()
+    recent = [Address("localhost", 5678, 0, f"{letter}.Mjpeg") for letter in "ab"]
+    questions = (
+        lambda: OpenDialog(root, recent, lambda address: None),
+        lambda: LoginDialog(root, "Who?", "here", "", lambda *answer: None, needs_basic=True),
+        lambda: ConfirmDialog(root, "Really?", "Yes", lambda: None),
+        lambda: SaveDialog(root, "Save", tmp_path / "a.pcap", lambda path: None),
+    )
+    unseen = []
+    for ask in questions:
+        window = ask().window
+        root.update()
+        first = widget = window.tk_focusNext()
+        while (widget := widget.tk_focusNext()) is not first:
+            if not _focus_is_seen(root, display, widget, first):
+                unseen.append((window.title(), widget.winfo_class()))
+        if not _focus_is_seen(root, display, first, first.tk_focusNext()):
+            unseen.append((window.title(), first.winfo_class()))
+        window.destroy()
+    assert not unseen
 
 
 def _focus_is_seen(root, display, widget, other) -> bool:

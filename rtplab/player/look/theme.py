@@ -192,7 +192,10 @@ class Theme:
         style, px = self._style, self.px
         flat = {"lightcolor": p.raised, "darkcolor": p.raised}
         style.configure("TEntry", fieldbackground=p.raised, padding=px(5), **flat)
-        style.map("TEntry", bordercolor=[("focus", p.accent)], lightcolor=[("focus", p.raised)])
+        focused: Any = {
+            name: [("focus", p.accent)] for name in ("bordercolor", "lightcolor", "darkcolor")
+        }  # two lines: an edge that becomes wider
+        style.map("TEntry", **focused)
         self._create_indicators(p)
         style.configure("TNotebook", borderwidth=0, tabmargins=(px(8), px(6), px(8), 0))
         style.configure("TNotebook.Tab", padding=(px(9), px(6)), foreground=p.muted, borderwidth=0)
@@ -225,6 +228,7 @@ class Theme:
             "Treeview",
             background=[("selected", p.accent)],
             foreground=[("selected", p.on_accent)],
+            **focused,
         )
 
     def _create_scale(self, p: Palette) -> None:
