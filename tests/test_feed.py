@@ -97,6 +97,12 @@ def following(feed, playback):
     return None if number is None else feed.frame(number, ANY)
 
 
+def begun(feed, playback):
+    """Have PLAY wait, and return the first frame: with it, those that follow are asked for."""
+    feed.prepare(ANY)
+    return following(feed, playback)
+
+
 def test_all_that_is_read_is_read_ahead_by_a_thread_of_its_own(opened, frames):
     feed, playback, disk = opened()
     feed.prepare(ANY)
@@ -112,13 +118,13 @@ def test_all_that_is_read_is_read_ahead_by_a_thread_of_its_own(opened, frames):
 
 def test_what_is_not_there_is_not_waited_for_and_what_comes_is_sent(opened, frames):
     feed, playback, disk = opened()
-    feed.prepare(ANY)
-    wait_for(lambda: feed._is_there(AHEAD))
+    assert begun(feed, playback) == [frames[0]]
+    wait_for(lambda: feed._is_there(1 + AHEAD))
     disk.hold()
     began = time.monotonic()
     shown = [following(feed, playback) for _ in range(AHEAD + 10)]
     assert time.monotonic() - began < 0.5
-    assert shown == [*([frame] for frame in frames[:AHEAD]), *[None] * 10]
+    assert shown == [*([frame] for frame in frames[1 : 1 + AHEAD]), *[None] * 10]
     disk.go_on()
     wait_for(lambda: following(feed, playback) is not None)
 
@@ -171,9 +177,8 @@ def test_without_a_thread_play_is_refused_and_tried_again(opened, frames, monkey
 def test_a_frame_is_read_and_cut_once_for_all_who_watch(opened):
     feed, playback, disk = opened()
     other, at_other, _ = opened(movie=playback.cursor.movie)
-    for one in (feed, other):
-        one.prepare(ANY)
-    wait_for(lambda: feed._is_there(AHEAD))
+    assert begun(feed, playback) is begun(other, at_other)
+    wait_for(lambda: feed._is_there(1 + AHEAD))
     reads = len(disk.reads)
     for _ in range(AHEAD // 2 - 1):
         assert following(feed, playback) is following(other, at_other)
@@ -202,9 +207,9 @@ def test_what_can_not_be_read_is_told_when_it_is_due(opened, frames, fault):
             file.truncate(start_of_tenth + 50)
     else:
         disk.broken.add(start_of_tenth + 50)
-    feed.prepare(ANY)
+    assert begun(feed, playback) == [frames[0]]
     wait_for(lambda: feed._is_there(10))
-    assert [following(feed, playback) for _ in range(9)] == [[frame] for frame in frames[:9]]
+    assert [following(feed, playback) for _ in range(8)] == [[frame] for frame in frames[1:9]]
     with pytest.raises(MovieError, match="Input/output|frame 10 is gone"):
         following(feed, playback)
     if fault == "broken":  # it may be read when it is asked for again
@@ -231,15 +236,15 @@ def test_a_fault_of_ours_is_told_too(opened, store, monkeypatch, caplog):
 def test_a_loop_is_read_ahead_over_its_end(opened, frames):
     feed, playback, _ = opened(loop=True)
     playback.cursor.seek(FRAMES)
-    feed.prepare(ANY)
+    assert begun(feed, playback) == [frames[-1]]
     wait_for(lambda: feed._is_there(AHEAD - 1))
-    assert [following(feed, playback) for _ in range(3)] == [[frames[n]] for n in (-1, 0, 1)]
+    assert [following(feed, playback) for _ in range(2)] == [[frames[n]] for n in (0, 1)]
 
 
 def test_only_the_frames_of_a_fast_pace_are_kept(opened):
     feed, playback, disk = opened()
     playback.set_pace(4.0, 1.0)
-    feed.prepare(ANY)
+    begun(feed, playback)
     wait_for(lambda: feed._is_there(97))
     assert not feed._is_there(2) and feed._is_there(5)
     assert sum(length for _, _, length in disk.reads) < FRAMES * SIZE / 3

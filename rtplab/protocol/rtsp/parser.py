@@ -158,7 +158,6 @@ class _Head:
     ends_lines_by_cr: bool | None = None  # in the standard; None: not known yet
     is_nonsense: bool = False  # its first line is no request line
     may_be_lab: bool = False  # by its first line
-    may_be_two: bool = True  # another request may begin within it
     # Where it ends, where what follows begins, and if a blank line is between.
     end: tuple[int, int, bool] | None = None
     judged: int = 0  # bytes for which `patience` holds: see RequestParser._patience
@@ -249,18 +248,20 @@ class RequestParser(_MessageParser):
         head, start = self._head, self._head.line_start
         head.looked = head.line_start = line_end + 1
         head.lines += 1
-        line = self._buffer[start:line_end].decode("utf-8", "replace")
         if start == 0:
+            line = self._line(start, line_end)
             head.is_nonsense = not lab.is_request_line(line)
             may_say_so_below = line[:5].upper() == "SETUP"  # by its transport
             head.may_be_lab = self._speaks_lab or lab.has_bare_name(line) or may_say_so_below
-        elif not line.strip(" \t\r"):
+        elif not self._buffer[start:line_end].strip(b" \t\r"):
             head.end = start - 1, line_end + 1, True
-        elif head.may_be_two and lab.begins_next_request(line):
-            head.may_be_two = False
+        elif head.may_be_lab and lab.begins_next_request(self._line(start, line_end)):
             if self._is_lab(split_lines(bytes(self._buffer[: start - 1]))[0]):
                 # Two requests of a client that sends no blank lines.
                 head.end = start - 1, start, False
+
+    def _line(self, start: int, end: int) -> str:
+        return self._buffer[start:end].decode("utf-8", "replace")
 
     def _look_for_lone_cr(self) -> None:
         """Notice who ends lines by CR alone, which RFC 2326 section 4 has us understand.

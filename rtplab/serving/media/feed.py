@@ -91,20 +91,20 @@ class Feed:
         """
         if limit != self._limit:
             self._take_limit(limit)
+        self._until_asked = 0  # it may go on elsewhere
         deadline = steady() + HEAD_START_TIMEOUT
         count = math.ceil(HEAD_START / self._playback.interval)
         following = self._playback.upcoming(count)
-        if not following:
+        if all(map(self._is_kept, following)):
             return
         number = following[0]
         self._reader.retry()
-        self._ask(deadline)
+        self._want(following, deadline)  # no more yet: each frame is cut while this one waits
         self._wait_for(following[:1], HEAD_START_TIMEOUT)
         self._wait_for(following, HEAD_START_PATIENCE)
-        key = self._serial, number, self._size
-        if self._media.is_converted(number) and self._kept(key) is None:
+        if self._media.is_converted(number) and not self._is_kept(number):
             self._media.prepare(number, max(0.0, deadline - steady()))
-            self._ask(deadline)
+            self._want(following, deadline)
             self._reader.wait_for(lambda: self._is_there(number), max(0.0, deadline - steady()))
         if not self._reader.can_read:
             raise MessageError("no thread is granted to read the movie", 503)
@@ -145,11 +145,17 @@ class Feed:
             return
         numbers = self._playback.upcoming(count)
         if numbers and self._cache.missing(self._serial, numbers, self._size):
-            self._reader.want(self, Wish(self._media, self._size, numbers, due, interval))
+            self._want(numbers, due)
+
+    def _want(self, numbers: Sequence[int], due: float) -> None:
+        interval = self._playback.interval
+        self._reader.want(self, Wish(self._media, self._size, numbers, due, interval))
+
+    def _is_kept(self, number: int) -> bool:
+        return self._kept((self._serial, number, self._size)) is not None
 
     def _is_there(self, number: int) -> bool:
-        key = self._serial, number, self._size
-        return self._kept(key) is not None or bool(self._reader.failure(number))
+        return self._is_kept(number) or bool(self._reader.failure(number))
 
     def _missing(self, number: int) -> Payloads | None:
         if failure := self._reader.failure(number):

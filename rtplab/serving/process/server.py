@@ -16,10 +16,10 @@ import webbrowser
 from collections.abc import Callable
 from contextlib import ExitStack, closing
 from itertools import chain
+from typing import TYPE_CHECKING
 
 from rtplab.console import is_terminal, log_handler, say, write_every_name
 from rtplab.serving.admission.descriptors import is_resource_exhaustion, raise_descriptor_limit
-from rtplab.serving.http.server import HttpServer
 from rtplab.serving.media import testpicture
 from rtplab.serving.media.listing import addresses_to_play, describe_movies
 from rtplab.serving.process.options import host_and_port, parse_arguments, service_from
@@ -32,6 +32,9 @@ from rtplab.serving.scaling.exposition import MetricsServer, open_metrics_listen
 from rtplab.serving.scaling.listeners import ALL_IPV4
 from rtplab.serving.scaling.metrics import Metrics
 from rtplab.serving.scaling.supervisor import Supervisor, open_listeners
+
+if TYPE_CHECKING:
+    from rtplab.serving.http.server import HttpServer
 
 # Seconds to wait before accepting again when the process has no descriptor left for a connection.
 ACCEPT_PAUSE = 0.2
@@ -192,6 +195,10 @@ class RtspServer:
 
             def http_servers(number: int) -> list[HttpServer]:
                 """The one of this process, if browsers are served: each has sockets of its own."""
+                if not http_listeners:  # then the standard library's HTTP is not imported either
+                    return []
+                from rtplab.serving.http.server import HttpServer
+
                 names, port = tuple(options.http_name), _port(listeners)
                 own = http_listeners[number : number + 1]
                 return [HttpServer(self.service, sockets, port, names) for sockets in own]

@@ -112,9 +112,11 @@ class SessionMaker:
         except MessageError as error:
             meant = question(library.similar(name))
             raise MessageError(f"{error}{meant}", error.status) from error
-        right = path.relative_to(library.folder or path).as_posix()
-        if name.removeprefix("./") != right:
-            self.client.connection.forgiveness.add("The movie's name", name, printable(right, 80))
+        if name != path.name:
+            right = path.relative_to(library.folder or path).as_posix()
+            if name.removeprefix("./") != right:
+                right = printable(right, 80)
+                self.client.connection.forgiveness.add("The movie's name", name, right)
         try:
             return open_movie(path)
         except MovieError as error:
