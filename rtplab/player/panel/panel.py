@@ -20,7 +20,7 @@ from rtplab.player.panel.sash import Moved, Sash
 from rtplab.player.panel.state import StatePage
 from rtplab.player.panel.statistics import StatisticsPage
 
-WIDTH = 440  # at 1x, until its edge is dragged: as narrow as the pages can be
+WIDTH = 446  # at 1x, with its edge, until that is dragged: as narrow as the pages can be
 LOWEST = 550  # height at 1x that all pages need
 NARROWEST = 320  # width at 1x that is left to the picture
 REFRESH = 0.2  # seconds
