@@ -87,7 +87,7 @@ def test_a_file_that_is_not_there_and_half_an_address_are_a_matter_of_usage(argu
     ("arguments", "meant"),
     [
         (["rtsp:/host/x"], "rtsp://host/x?"),
-        (["http://host/x"], "rtsp://host/x?"),
+        (["http:/host/x"], "http://host/x?"),
         (["localhost:5678/movie.Mjpeg"], "rtsp://localhost:5678/movie.Mjpeg?"),
         (["a.Mjpeg"], "rtsp://localhost:5678/a.Mjpeg?"),
         (["movei.mjpeg"], "movie.Mjpeg?"),
