@@ -1,13 +1,18 @@
-"""The command `rtplab`, also `python -m rtplab`: a verb, then what the verb takes.
+"""The command `rtplab`, also `python -m rtplab`. Give a verb, then its arguments.
 
     rtplab serve    serve the movies of a folder
     rtplab play     play a movie from a server
-    rtplab import   make a movie of a video, an animation or pictures
-    rtplab info     say what a movie is like
-    rtplab check    say what a camera or server sends, and why it does or does not play
-    rtplab grade    grade somebody's implementation of the lab
+    rtplab import   make a movie from a video, an animation or pictures
+    rtplab info     describe a movie file
+    rtplab check    test a camera or server, and say why it plays or not
+    rtplab grade    grade an implementation of the lab
 
-`rtplab serve --help` and the like say what each of them takes.
+`rtplab serve --help` shows the options of `serve`, and likewise for the other verbs.
+
+Examples:
+
+    rtplab serve --media movies
+    rtplab play rtsp://localhost:5678/movie.Mjpeg
 """
 
 from __future__ import annotations
@@ -57,7 +62,7 @@ def _import(arguments: list[str]) -> int:
     except ImportError as error:
         if error.name != "PIL":
             raise
-        print("rtplab import takes Pillow: pip install Pillow", file=sys.stderr)
+        print("rtplab import needs Pillow: pip install Pillow", file=sys.stderr)
         return 1
     return main(arguments)
 
@@ -101,8 +106,8 @@ def main(argv: list[str] | None = None) -> int:
     if verb == "--version":
         print(f"rtplab {__version__}")
         return 0
-    said = f"{verb!r} is not a command of rtplab" if verb else "rtplab needs to know what to do"
-    print(f"{said}: use {', '.join(VERBS)} (see `rtplab --help`).", file=sys.stderr)
+    said = f"{verb!r} is not a command of rtplab" if verb else "rtplab needs a command"
+    print(f"{said}: use one of {', '.join(VERBS)} (see `rtplab --help`).", file=sys.stderr)
     return 2
 
 

@@ -284,11 +284,11 @@ def play(
     ValueError if the address makes no sense.
     """
     if transport not in ("auto", "udp", "tcp"):
-        raise ValueError(f"transport is {transport!r}: it can be 'auto', 'udp' or 'tcp'")
+        raise ValueError(f"transport must be 'auto', 'udp' or 'tcp', not {transport!r}")
     if "://" not in address and (port is None or movie is None):
         raise ValueError(
             f"{address!r} is not an address such as rtsp://host/movie; "
-            "a lab server's movie is named by host, port and file name"
+            "for a lab server, pass host, port and file name"
             f"{question(meant_address(address))}"
         )
 
@@ -349,7 +349,7 @@ def _maker(picture: Any) -> Callable[[], bytes]:
     if isinstance(picture, (bytes, bytearray, memoryview)):
         jpeg = bytes(picture)
         if jpeg[:2] != b"\xff\xd8":
-            raise ValueError("these bytes are not a JPEG, which begins with FFD8")
+            raise ValueError("these bytes are not a JPEG, which starts with FFD8")
         return lambda: jpeg
     if hasattr(picture, "convert") and hasattr(picture, "copy"):
         image = picture.copy()
@@ -357,7 +357,7 @@ def _maker(picture: Any) -> Callable[[], bytes]:
     if hasattr(picture, "__array_interface__"):
         return _array_maker(picture)
     raise TypeError(
-        f"a picture is JPEG bytes, a Pillow picture or a numpy array, not {type(picture).__name__}"
+        f"a picture must be JPEG bytes, a Pillow image or an array, not {type(picture).__name__}"
     )
 
 
@@ -406,11 +406,10 @@ class Serving(_Closed):
         """
         if not name or any(not one.isprintable() or one in "/\\?#" for one in name):
             raise ValueError(
-                f"{name!r} can't be the name of a stream: it needs printable characters, "
-                "and none of / \\ ? #"
+                f"{name!r} is not a valid stream name: use printable characters other than / \\ ? #"
             )
         if not 0 < fps <= 1000:
-            raise ValueError(f"fps is {fps!r}: it must be above 0 and at most 1000")
+            raise ValueError(f"fps must be above 0 and at most 1000, not {fps!r}")
         try:
             return Publication(self._server.service.live.publish(name, fps))
         except ValueError as error:

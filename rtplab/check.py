@@ -43,7 +43,7 @@ MUCH_LOSS = 0.01  # of all packets: it shows
 _SERVER = re.compile(rb"^server:[ \t]*([^\r\n]{1,200})", re.IGNORECASE | re.MULTILINE)
 
 # How an address is to be given so that a password goes along.
-_WITH_USER = "give them in the address, as in {scheme}://USER:PASSWORD@{rest}"
+_WITH_USER = "put them in the address, as in {scheme}://USER:PASSWORD@{rest}"
 
 
 @dataclass
@@ -148,8 +148,8 @@ class Trial:
         if self.plays:
             return ""
         if self.pictures.damaged:
-            return f"All of its {self.pictures.damaged} pictures are damaged."
-        return self.problem or "No picture has come."
+            return f"All {self.pictures.damaged} pictures are damaged."
+        return self.problem or "No picture arrived."
 
 
 def main(argv: Sequence[str] | None = None, prog: str = "rtplab check") -> int:
@@ -157,16 +157,21 @@ def main(argv: Sequence[str] | None = None, prog: str = "rtplab check") -> int:
     write_every_name()
     parser = argparse.ArgumentParser(
         prog=prog,
-        description="Say what a camera or server sends, and why it does or does not play.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        description="Test a camera or server: show what it sends, and why it plays or not.",
+        epilog=f"examples:\n  {prog} rtsp://camera/stream\n  {prog} http://camera/video --json\n\n"
+        "exit status: 0 it plays, 1 it does not, 2 usage",
     )
-    parser.add_argument("url", metavar="URL", help="an rtsp:// or http:// address")
-    parser.add_argument("--json", action="store_true", help="print one JSON object")
-    parser.add_argument("--ca", metavar="FILE", help="trust the authorities in this file (PEM)")
-    parser.add_argument("--insecure", action="store_true", help="take any certificate")
+    parser.add_argument("url", metavar="URL", help="the rtsp:// or http:// address to test")
+    parser.add_argument("--json", action="store_true", help="print the report as one JSON object")
+    parser.add_argument("--ca", metavar="FILE", help="trust the CA certificates in this file (PEM)")
+    parser.add_argument(
+        "--insecure", action="store_true", help="accept any certificate, without checking it"
+    )
     parser.add_argument(
         "--allow-basic",
         action="store_true",
-        help="send the password even if everybody on the way can read it (Basic)",
+        help="send the password unencrypted if the server demands it (Basic)",
     )
     options = parser.parse_args(argv)
     try:
@@ -252,17 +257,20 @@ def _verdict(url: str, trials: list[Trial]) -> str:
     if len(playing) < len(trials):
         failed = next(trial for trial in trials if not trial.plays)
         return (
-            f"It plays by {ways}, but not by {failed.way} ({failed.result.rstrip('.')}): "
-            f"have players use {ways}, as with --transport {ways.lower()}."
+            f"It plays over {ways}, but not over {failed.way} ({failed.result.rstrip('.')}): "
+            f"set players to {ways}, e.g. with --transport {ways.lower()}."
         )
     if lossy:
         lost = 100 * lossy[0].figures["loss_rate"]
-        instead = "use TCP" if lossy[0].way == "UDP" else "its line or the camera is too slow"
-        return f"It plays, but {lost:.1f} % of the packets are lost by {lossy[0].way}: {instead}."
+        instead = "use TCP" if lossy[0].way == "UDP" else "the network or the camera is too slow"
+        return f"It plays, but {lost:.1f} % of the packets are lost over {lossy[0].way}: {instead}."
     forgiven = playing[0].heard.forgiven
     if forgiven:
-        return f"It plays by {ways}, though not all of it is right: other players may refuse it."
-    return f"It plays by {ways}: there is nothing to do."
+        return (
+            f"It plays over {ways}, but the server breaks some rules (see Forgiven): "
+            "other players may refuse it."
+        )
+    return f"It plays over {ways}: nothing to fix."
 
 
 def _why_not(url: str, trial: Trial) -> str:
@@ -275,7 +283,7 @@ def _why_not(url: str, trial: Trial) -> str:
     if "shows MJPEG video" in problem:
         return (
             f"It does not play. {problem.rstrip('.')}: set the camera to MJPEG (often its second "
-            "stream), or convert it, as with `ffmpeg -i URL -c:v mjpeg -huffman default -f rtsp "
+            "stream), or convert it, e.g. with `ffmpeg -i URL -c:v mjpeg -huffman default -f rtsp "
             "rtsp://SERVER/NAME` into `rtplab serve --publish`."
         )
     return f"It does not play. {problem}"
@@ -303,7 +311,7 @@ def _page(url: str, trials: list[Trial]) -> Iterator[str]:
     for trial in trials:
         if not trial.pictures.count and not first.description:
             break  # it has not come so far
-        yield from ("", f"By {trial.way}")
+        yield from ("", f"Over {trial.way}")
         yield from (f"  {line}" for line in _of_trial(trial))
     forgiven = list(dict.fromkeys(one for trial in trials for one in trial.heard.forgiven))
     if forgiven:

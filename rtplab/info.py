@@ -1,4 +1,4 @@
-"""The command `rtplab info`: what a movie is like, and who can't receive it."""
+"""The command `rtplab info`: describe a movie, and say which clients can't receive it."""
 
 from __future__ import annotations
 
@@ -27,10 +27,16 @@ _CODINGS = {
 
 
 def main(argv: Sequence[str] | None = None, prog: str = "rtplab info") -> int:
-    """Tell of each movie; return the exit status: 0 fine, 1 if one is none."""
+    """Describe each movie; return the exit status: 0 fine, 1 if one can't be played, 2 usage."""
     write_every_name()
-    parser = argparse.ArgumentParser(prog=prog, description="Say what movies are like.")
-    parser.add_argument("files", nargs="+", type=Path, metavar="FILE", help="a movie")
+    parser = argparse.ArgumentParser(
+        prog=prog,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        description="Describe movie files, and say which clients can't receive them.",
+        epilog=f"example:\n  {prog} movie.Mjpeg\n\n"
+        "exit status: 0 fine, 1 a file is not a movie that can be played, 2 usage",
+    )
+    parser.add_argument("files", nargs="+", type=Path, metavar="FILE", help="a movie file")
     return 0 if all([_tell(file) for file in parser.parse_args(argv).files]) else 1
 
 
@@ -53,7 +59,7 @@ def _lines(movie: Movie) -> Iterator[str]:
     rate = frame_rate(movie, None)
     frames = len(movie.frames)
     kinds, sizes, reasons = _look_through(movie)
-    said = "" if movie.frame_rate else " (the file does not say: --fps sets it)"
+    said = "" if movie.frame_rate else " (not stated in the file; set it with --fps)"
     yield f"format:   {movie.format}"
     yield f"frames:   {frames}, the largest has {movie.largest:,} bytes"
     yield f"size:     {_counted(sizes, frames)}"
@@ -66,10 +72,10 @@ def _lines(movie: Movie) -> Iterator[str]:
     if large:
         yield f"lab:      {large}"
     elif not reasons:
-        yield "viewers:  everybody can receive it as it is"
+        yield "viewers:  every client can receive it as it is"
     for reason, count in reasons.most_common():
         if rtpjpeg.fits(movie.width, movie.height):
-            yield f"standard: {_of(count, frames)} converted while sent: {reason}"
+            yield f"standard: {_of(count, frames)} converted while it is sent: {reason}"
         else:
             yield f"standard: {_of(count, frames)} too large for RTP/JPEG: {reason}"
 
@@ -84,7 +90,7 @@ def _look_through(movie: Movie) -> tuple[Counter[str], Counter[str], Counter[str
         try:
             header = jpeg.parse(picture)
         except MovieError:
-            kinds["damaged, and left out"] += 1
+            kinds["damaged, skipped"] += 1
             continue
         kinds[kind_of(header)] += 1
         sizes[f"{header.width}x{header.height}"] += 1

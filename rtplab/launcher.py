@@ -44,9 +44,18 @@ TITLE = "RTPClient"
 # The command line of this program, without what is to be played; it runs from any folder.
 PROGRAM = (sys.executable, str(Path(__file__).with_name("__main__.py")), "play")
 
-# What a window needs, in the order of need, and why there is none without it.
+EXAMPLES = """\
+examples:
+  {prog}                                            play the demonstration movie
+  {prog} localhost 1025 5008 movie.Mjpeg            play from a lab server
+  {prog} rtsp://camera/stream --transport tcp       play from a camera over TCP
+  {prog} rtsp://host/movie --headless --frames 100  measure 100 frames
+  {prog} rtsp://host/movie --impair loss=5%         watch what packet loss does
+"""
+
+# The modules a window needs, in this order, and the message to show if one is missing.
 _WITHOUT = {
-    "tkinter": "Python has no tkinter here",
+    "tkinter": "this Python has no tkinter",
     "PIL.Image": "Pillow is missing (pip install Pillow)",
     # Debian has it in a package of its own.
     "PIL.ImageTk": "Pillow's ImageTk is missing (apt install python3-pil.imagetk)",
@@ -122,7 +131,7 @@ def main(
     movie = options.file or DEMONSTRATION_MOVIE
     if not movie.exists():
         print(
-            f"There is no movie for a demonstration: name one, as in `{prog} rtsp://HOST/MOVIE`.",
+            f"There is no movie to demonstrate: name one, as in `{prog} rtsp://HOST/MOVIE`.",
             file=sys.stderr,
         )
         return 2
@@ -182,7 +191,7 @@ def _play_headless(options: argparse.Namespace, make_client: MakeClient) -> int:
                 client.capture_to(capture)
             return HeadlessRun(client, what, terminal, _why_undecodable).run()
     except KeyboardInterrupt:
-        print("It was interrupted before there was a connection.", file=sys.stderr)
+        print("Interrupted before a connection was made.", file=sys.stderr)
         return 1
     finally:
         _finish(capture)
@@ -353,65 +362,78 @@ def parse_arguments(argv: list[str] | None, prog: str) -> argparse.Namespace:
     """Return the options; end the program with a sentence and status 2 when one is wrong."""
     parser = argparse.ArgumentParser(
         prog=prog,
-        description="Play MJPEG from an RTSP server or an HTTP camera; without arguments, a "
-        "demonstration.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        description="Play MJPEG from an RTSP server or an HTTP camera. Without arguments, play a "
+        "demonstration movie.",
+        epilog=EXAMPLES.format(prog=prog),
     )
     parser.add_argument(
         "server",
         nargs="?",
         metavar="Server_name",
-        help="host of the server, an rtsp:// or http:// address, or a movie file",
+        help="the server's host name; or, alone, an rtsp:// or http:// address or a movie file",
     )
-    parser.add_argument("server_port", nargs="?", type=_port, metavar="Server_port")
     parser.add_argument(
-        "rtp_port", nargs="?", type=_port, metavar="RTP_port", help="0 takes a free one"
+        "server_port", nargs="?", type=_port, metavar="Server_port", help="the server's RTSP port"
     )
-    parser.add_argument("movie", nargs="?", metavar="Video_file")
+    parser.add_argument(
+        "rtp_port",
+        nargs="?",
+        type=_port,
+        metavar="RTP_port",
+        help="the local UDP port for RTP (0: any free port)",
+    )
+    parser.add_argument(
+        "movie", nargs="?", metavar="Video_file", help="the movie's file name on the server"
+    )
     parser.add_argument(
         "--transport",
         choices=TRANSPORTS,
         default="auto",
-        help="how the media of an rtsp:// address comes (default: UDP, TCP where that fails)",
+        help="transport for rtsp:// addresses (default: auto, which is UDP, or TCP if UDP fails)",
     )
     parser.add_argument(
-        "--ca", metavar="FILE", help="rtsps: trust the authorities in this file (PEM)"
+        "--ca", metavar="FILE", help="rtsps: trust the CA certificates in this file (PEM)"
     )
     parser.add_argument(
-        "--insecure", action="store_true", help="rtsps: take any certificate, whoever has made it"
+        "--insecure", action="store_true", help="rtsps: accept any certificate, without checking it"
     )
     parser.add_argument(
         "--allow-basic",
         action="store_true",
-        help="rtsp: send the password even if everybody on the way can read it (Basic)",
+        help="rtsp: send the password unencrypted if the server demands it (Basic)",
     )
     parser.add_argument(
         "--latency",
         type=_milliseconds,
         default=DEFAULT_LATENCY * 1000,
         metavar="MS",
-        help="how long frames wait for those that are late (default: 100)",
+        help="playout delay: how long frames are held to even out delays (default: 100)",
     )
     parser.add_argument(
         "--impair",
         type=_conditions,
         default=Conditions(),
         metavar="WHAT",
-        help="a bad network: "
+        help="simulate a bad network: "
         "loss=5%%,burst=4,delay=30ms,jitter=10ms,reorder=1%%,duplicate=1%%,rate=2M,seed=1",
     )
     parser.add_argument(
-        "--pcap", type=Path, metavar="FILE", help="write RTSP and RTP into a capture file"
+        "--pcap", type=Path, metavar="FILE", help="write the RTSP and RTP traffic to a capture file"
     )
     parser.add_argument("--headless", action="store_true", help="receive without a window")
     parser.add_argument("--frames", type=_count, metavar="N", help="headless: stop after N frames")
     parser.add_argument(
-        "--duration", type=_seconds, metavar="S", help="headless: stop S seconds after PLAY"
+        "--duration", type=_seconds, metavar="S", help="headless: stop S seconds after PLAY starts"
     )
     parser.add_argument(
-        "--save", type=Path, metavar="DIR", help="headless: write numbered JPEGs into DIR"
+        "--save",
+        type=Path,
+        metavar="DIR",
+        help="headless: save each frame as a numbered JPEG in DIR",
     )
     parser.add_argument(
-        "--json", action="store_true", help="headless: end with one JSON object on stdout"
+        "--json", action="store_true", help="headless: print one JSON object on stdout at the end"
     )
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     options = parser.parse_args(argv)
@@ -424,24 +446,26 @@ def parse_arguments(argv: list[str] | None, prog: str) -> argparse.Namespace:
         if options.server_port is not None:
             lab = f"{url.host} {options.server_port} {options.rtp_port} {options.movie}"
             meant = printable(lab) if options.movie else None
-            parser.error(f"an address stands alone{question(meant)}")
+            parser.error(f"give nothing after an address{question(meant)}")
         if url.is_http and options.impair != Conditions():
-            parser.error("--impair is for RTP: pictures that come by HTTP can't be lost on the way")
+            parser.error("--impair is for RTP only: over HTTP no picture can be lost on the way")
         options.movie = options.server
     elif options.server is not None and options.server_port is None:
         options.file = Path(options.server).absolute()
         if not options.file.is_file():
             parser.error(
                 f"there is no file {printable(options.server)}; "
-                "name Server_name, Server_port, RTP_port and Video_file, or an rtsp:// address"
+                "give Server_name, Server_port, RTP_port and Video_file, or an rtsp:// address"
                 f"{question(_meant(options.file) or meant_address(options.server))}"
             )
     elif options.server is not None and options.movie is None:
-        parser.error("name Server_name, Server_port, RTP_port and Video_file, or none of them")
+        parser.error(
+            "give all of Server_name, Server_port, RTP_port and Video_file, or an rtsp:// address"
+        )
     if not options.headless and (
         options.frames or options.duration or options.save or options.json
     ):
-        parser.error("--frames, --duration, --save and --json go with --headless")
+        parser.error("--frames, --duration, --save and --json need --headless")
     return options
 
 

@@ -329,7 +329,7 @@ def test_no_server_is_one_sentence_and_setup_tries_again(media, unused_port):
     with client_of(unused_port) as client:
         for _ in range(2):
             assert client.error == (
-                f"No server listens on {HOST} port {unused_port}: start it, or check the port."
+                f"No server is listening on {HOST} port {unused_port}: start it, or check the port."
             )
             client.error = ""
             client.setupMovie()
@@ -402,7 +402,7 @@ def test_no_thread_is_one_sentence_and_setup_tries_again(server, monkeypatch, na
         with no_thread_for(name, monkeypatch):
             client.setupMovie()
             assert client.error == (
-                "The system grants no thread (can't start new thread): close other programs, "
+                "Can't start a thread (can't start new thread): close other programs, "
                 "then try again."
             )
         assert client.state is Client.INIT
@@ -486,7 +486,7 @@ def test_no_picture_is_one_sentence_after_a_while():
         client.playMovie()
         accepted.sendall(b"RTSP/1.0 200 OK\nCSeq: 2\nSession: 9\n\n")
         assert client.wait_for(lambda: client.error != "", LIMIT)
-        assert client.error.startswith("No picture has come within 0.2 s of PLAY: ")
+        assert client.error.startswith("No picture arrived within 0.2 s of PLAY: ")
         assert f"UDP port {client.rtpPort}" in client.error
         assert client.state == Client.PLAYING
         accepted.close()

@@ -469,7 +469,7 @@ def test_a_lost_standard_session_is_begun_anew_with_longer_and_longer_pauses():
     controller = playing(client)
     client.playout.put(frame(100, 1.0))
     controller.tick(1.0)
-    trouble = "The server has closed the connection."
+    trouble = "The server closed the connection."
     client.answer(State.INIT, trouble)
     attempts, now = [], 10.0
     controller.tick(now)
@@ -480,7 +480,7 @@ def test_a_lost_standard_session_is_begun_anew_with_longer_and_longer_pauses():
         if client.asked:
             attempts.append(now)
             client.asked.clear()
-            client.answer(State.INIT, "No server listens.")
+            client.answer(State.INIT, "No server is listening.")
     after = [attempt - 10.0 for attempt in attempts]
     assert after == pytest.approx([1.0, 2.0, 4.0, 8.0, 12.0, 16.0], abs=0.1)
     while not client.asked:
@@ -502,7 +502,7 @@ def test_a_server_that_says_goodbye_in_the_middle_is_played_again(number, plays_
     client.answer(State.READY)
     client.ended = True
     controller.tick(1.1)
-    client.answer(State.INIT, "The server has closed the connection.")
+    client.answer(State.INIT, "The server closed the connection.")
     controller.tick(1.2)
     controller.tick(1.2 + DELAYS[0])
     client.answer(State.READY)
@@ -541,7 +541,7 @@ def test_a_paused_session_that_the_server_ends_stays_paused():
     controller.tick(1.1)
     client.ended = True  # by the goodbye of a session that has timed out
     controller.tick(3.0)
-    client.answer(State.INIT, "The server has closed the connection.")
+    client.answer(State.INIT, "The server closed the connection.")
     controller.tick(3.1)
     assert controller.state_at(3.1).reconnecting_in is not None
     assert not controller.wants_to_play and controller._goal is None
@@ -550,7 +550,7 @@ def test_a_paused_session_that_the_server_ends_stays_paused():
 def test_a_lost_lab_session_waits_for_setup():
     client = ScriptedClient()
     controller = playing(client)
-    client.answer(State.INIT, "The server has closed the connection.")
+    client.answer(State.INIT, "The server closed the connection.")
     for now in range(10, 60):
         controller.tick(float(now))
     assert client.asked == []

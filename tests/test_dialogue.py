@@ -93,7 +93,7 @@ def test_a_control_address_that_is_none(control: str) -> None:
     dialogue = StandardDialogue(parse_url("rtsp://h/movie"))
     dialogue.setup(6000)
     dialogue.received(reply())
-    with pytest.raises(SessionError, match="makes no sense"):
+    with pytest.raises(SessionError, match="malformed"):
         dialogue.received(reply(GOLDEN.replace("trackID=0", control)))
 
 

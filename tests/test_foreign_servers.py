@@ -81,10 +81,9 @@ def server_that_says(data: bytes, hangs_up: bool):
 @DIALECTS
 def test_a_web_server_is_told_at_once(movie):
     with http_server() as port:
-        assert told_by(port, movie) == (
-            f"{HOST} port {port} speaks HTTP, not RTSP: give the port of the RTSP server, as a "
-            "rule 554, or an http:// address."
-        )
+        sentence = told_by(port, movie)
+    assert sentence.startswith(f"{HOST} port {port} speaks HTTP")
+    assert "554" in sentence and "http://" in sentence
 
 
 @DIALECTS
@@ -106,16 +105,15 @@ def test_a_web_server_that_stays_is_told_at_once(movie):
 @pytest.mark.parametrize("hangs_up", [True, False])
 def test_any_other_language_is_shown(movie, said, shown, hangs_up):
     with server_that_says(said, hangs_up) as port:
-        assert told_by(port, movie, reply=1.5) == (
-            f'{HOST} port {port} speaks no RTSP (it says "{shown}"): give the port of the RTSP '
-            "server, as a rule 554."
-        )
+        sentence = told_by(port, movie, reply=1.5)
+    assert sentence.startswith(f"{HOST} port {port} ") and "RTSP" in sentence
+    assert f'(it says "{shown}")' in sentence and "554" in sentence and "http" not in sentence
 
 
 @DIALECTS
 def test_who_says_nothing_has_closed_the_connection(movie):
     with server_that_says(b"", hangs_up=True) as port:
-        assert told_by(port, movie) == "The server has closed the connection."
+        assert told_by(port, movie) == "The server closed the connection."
 
 
 # --- Pictures in a way of their own --------------------------------------------------------------
@@ -293,7 +291,7 @@ def test_a_stream_that_stops_with_a_picture_that_is_not_whole_has_stopped():
 
 @pytest.mark.parametrize(
     ("why", "count"),
-    [("fragments are missing", 2), ("none is complete", 1), ("movie has ended", 0)],
+    [("fragments are missing", 2), ("no frame is complete", 1), ("movie has ended", 0)],
 )
 def test_the_end_of_a_stream_without_a_picture_is_an_error(why, count):
     """The last incomplete one was not given up yet when the server said BYE."""

@@ -362,7 +362,7 @@ def test_without_tkinter_a_window_is_one_line_that_names_headless(
     process = launch(*arguments, environment=no_tkinter)
     stdout, stderr = process.communicate(timeout=LIMIT)
     assert (process.returncode, stdout) == (1, "")
-    assert stderr == "No window can be opened: Python has no tkinter here. Use --headless.\n"
+    assert stderr == "No window can be opened: this Python has no tkinter. Use --headless.\n"
 
 
 @pytest.mark.parametrize("missing", ["PIL", "PIL.ImageTk"])

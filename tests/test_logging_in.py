@@ -158,7 +158,7 @@ def test_a_lab_client_is_told_what_to_do(port: int) -> None:
     run = run_client(HOST, port, 0, "movie.Mjpeg", "--headless")
     assert run.status == 1
     assert run.stderr == (
-        "The server asks for a password, which the lab dialect can't give: use its rtsp:// "
+        "The server asks for a password, which the lab dialect can't send: use its rtsp:// "
         "address.\n"
     )
 
@@ -256,7 +256,7 @@ def test_basic_is_sent_only_to_a_server_that_is_who_it_says(
         login.take(refusal)
         assert login.authorization("PLAY", "*") == [("Authorization", "Basic YW5uOnNlY3JldA==")]
     else:
-        with pytest.raises(PasswordInTheOpen, match="on the way can read.*--allow-basic"):
+        with pytest.raises(PasswordInTheOpen, match="unencrypted.*--allow-basic"):
             login.take(refusal)
         assert login.authorization("PLAY", "*") == []
 

@@ -460,7 +460,7 @@ def test_nothing_is_wrong_as_long_as_frames_come():
     [
         ([b"no RTP"], "not RTP"),
         ([rtp(b"", 1, 0, first_byte=0x40)], "not RTP (version 1"),
-        ([rtp(jpeg(n), n * 10_007 % 65_536, 0) for n in range(2, 9)], "in no order"),
+        ([rtp(jpeg(n), n * 10_007 % 65_536, 0) for n in range(2, 9)], "not consecutive"),
         ([rtp(b"no JPEG", n, 0) for n in range(5)], "FFD8"),
         ([b"one that is no RTP"] + [rtp(b"no JPEG", n, 0) for n in range(5)], "FFD8"),
     ],

@@ -241,7 +241,7 @@ class TestSetUp:
         self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
     ) -> None:
         installer = Installer(monkeypatch, lacking=("ensurepip", "tkinter"))
-        with pytest.raises(setup_tasks.SetupError, match="no .venv can be made"):
+        with pytest.raises(setup_tasks.SetupError, match=".venv can't be created"):
             setup_tasks.set_up(DEBIAN_USER, "dependencies")
         assert "--no-install-recommends python3-venv python3-tk" in capsys.readouterr().out
         assert installer.groups == []
@@ -251,7 +251,7 @@ class TestSetUp:
     ) -> None:
         installer = Installer(monkeypatch, lacking=("tkinter",))
         assert setup_tasks.set_up(PYENV, "dependencies") == ["tkinter"]
-        assert "There is no tkinter, so no window. The Python in" in capsys.readouterr().out
+        assert "tkinter is missing" in (said := capsys.readouterr().out) and "The Python in" in said
         assert installer.groups == ["dependencies"]
 
 
@@ -271,7 +271,7 @@ class TestTestTask:
     ) -> None:
         monkeypatch.delenv("CI", raising=False)
         assert setup_tasks.test() == 0
-        assert capsys.readouterr().out.endswith("Not tested for want of: xvfb, mpv.\n")
+        assert capsys.readouterr().out.endswith("Not tested, as these are missing: xvfb, mpv.\n")
 
     def test_fails_without_peers_in_ci(
         self, verdict: Installer, monkeypatch: pytest.MonkeyPatch
@@ -530,8 +530,8 @@ class TestAllTests:
         ("runs", "failed", "status", "end"),
         [
             ([0, 0], [], 0, ""),
-            ([1, 0, 0], ["a", "b"], 0, "Failed at first, to be mended: a, b\n"),
-            ([0, 1, 0], ["a"], 0, "Failed at first, to be mended: a\n"),
+            ([1, 0, 0], ["a", "b"], 0, "Failed the first time, to be fixed: a, b\n"),
+            ([0, 1, 0], ["a"], 0, "Failed the first time, to be fixed: a\n"),
             ([1, 1, 1], ["a"], 1, "Failed: pytest --last-failed.\n"),
             ([1, 0], ["a", "b", "c", "d"], 1, "Failed: pytest.\n"),
             ([2, 0], ["a"], 1, "Failed: pytest.\n"),

@@ -298,7 +298,7 @@ def test_nothing_by_tcp_either_is_one_sentence() -> None:
     with server, watching(server, silence=0.3) as watcher:
         watcher.set_up()
         watcher.client.playMovie()
-        assert watcher.error().startswith("No picture has come within 0.3 s of PLAY")
+        assert watcher.error().startswith("No picture arrived within 0.3 s of PLAY")
         assert len(server.of("SETUP")) == 2
 
 
@@ -341,18 +341,18 @@ def test_a_circle_is_left() -> None:
     server = SendsOn()
     server.location = "{url}/{count}"
     sentence = refusal_of(server)
-    assert sentence == "The server sends us from one address to the next: given up."
+    assert "redirects" in sentence
     assert len(server.of("DESCRIBE")) == MAX_REDIRECTIONS + 1
 
 
 @pytest.mark.parametrize(
     ("location", "part"),
     [
-        ("http://127.0.0.1/movie", "sends us on to nowhere"),
+        ("http://127.0.0.1/movie", "redirects to an invalid address"),
         ("rtsps://127.0.0.1/movie", "rtsps://127.0.0.1/movie: not followed"),
-        ("", "sends us on to nowhere"),
-        ("file:///etc/passwd", "sends us on to nowhere"),
-        ("rtsp://", "sends us on to nowhere"),
+        ("", "redirects to an invalid address"),
+        ("file:///etc/passwd", "redirects to an invalid address"),
+        ("rtsp://", "redirects to an invalid address"),
     ],
 )
 def test_does_not_follow_everywhere(location, part) -> None:
@@ -524,10 +524,10 @@ def test_packets_of_another_payload_type_are_no_pictures(pictures, frames) -> No
 @pytest.mark.parametrize(
     ("description", "part"),
     [
-        ("", "makes no sense"),
-        ("<html>", "makes no sense"),
+        ("", "malformed"),
+        ("<html>", "malformed"),
         ("v=0\r\nm=video\r\n", "the server offers nothing"),
-        ("v=0\r\n" + "a=x\r\n" * 5000, "makes no sense"),
+        ("v=0\r\n" + "a=x\r\n" * 5000, "malformed"),
     ],
 )
 def test_a_description_that_is_none_is_one_sentence(description, part) -> None:
@@ -1142,7 +1142,7 @@ def test_a_server_that_vanishes_is_one_sentence(pictures, method) -> None:
         if method == "PLAY":
             watcher.wait(lambda: watcher.client.state == Client.READY)
             watcher.client.playMovie()
-        assert watcher.error() == "The server has closed the connection."
+        assert watcher.error() == "The server closed the connection."
         assert watcher.client.state == Client.INIT
 
 
@@ -1152,7 +1152,7 @@ def test_a_server_that_vanishes_while_playing_is_one_sentence(pictures, transpor
         watcher.set_up()
         watcher.play(2)
         server.viewers[0].control.shutdown(socket.SHUT_RDWR)
-        assert watcher.error().startswith("The server has closed the connection")
+        assert watcher.error().startswith("The server closed the connection")
         watcher.client.setupMovie()
         watcher.wait(lambda: watcher.client.state == Client.READY, may_fail=True)
         watcher.play(len(watcher.frames) + 2)
@@ -1163,7 +1163,7 @@ def test_a_server_that_vanishes_while_playing_is_one_sentence(pictures, transpor
     [
         ("404 Not Found", "The server has no movie named {url}: check the name."),
         ("404 No; did you mean x.avi?", "The server has no movie named {url}. Did you mean x.avi?"),
-        ("401 Unauthorized", "The server asks for a password in no way that is known here."),
+        ("401 Unauthorized", "The server asks for a password, but by neither Digest nor Basic."),
         ("403 Forbidden", "The server refused DESCRIBE: 403 Forbidden."),
         ("500 Oh \x1b[31mno", "The server refused DESCRIBE: 500 Oh \\x1b[31mno."),
         ("503", "The server refused DESCRIBE: 503 Service Unavailable."),
@@ -1191,7 +1191,7 @@ def test_a_setup_that_can_not_work_is_one_sentence(headers) -> None:
         def do_SETUP(self, viewer, request):
             self.reply(viewer, request, headers=headers)
 
-    assert "makes no sense" in refusal_of(Muddled())
+    assert "malformed" in refusal_of(Muddled())
 
 
 # --- The program ---------------------------------------------------------------------------------

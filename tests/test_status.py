@@ -55,15 +55,15 @@ def test_who_gives_no_password_is_told_how_to_be_asked_again():
     sentence = "The server asks for a user name and a password."
     message = headline_for(PlayerState(error=sentence, needs_password=True))
     assert (message.title, message.tone) == ("Log in", Tone.CALM)
-    assert message.detail == f"{sentence}\nPress Setup to be asked again."
+    assert message.detail == f"{sentence}\nPress Setup to log in."
 
 
 def test_a_lost_connection_is_called_so():
-    assert said(error="The server has closed the connection.") == "Connection lost"
+    assert said(error="The server closed the connection.") == "Connection lost"
 
 
 def test_reconnecting_says_when():
-    trouble = "The server has closed the connection."
+    trouble = "The server closed the connection."
     message = headline_for(PlayerState(error=trouble, reconnecting_in=1.2, attempt=2))
     assert message.title == "Reconnecting …"
     assert message.detail == f"{trouble}\nAttempt 2, in 2 s."

@@ -126,14 +126,14 @@ def test_timestamps_that_are_no_clock_make_no_deadline():
     log = StreamLog(is_lab=True)
     log.take(jpegs(20, stamps=lambda frame: 0), None)
     shapes = drawn(log, now=1.0, knows_sent=False)
-    assert "no 90 kHz clock" in words(shapes) and "deadline" not in words(shapes)
+    assert "do not follow a 90 kHz clock" in words(shapes) and "deadline" not in words(shapes)
     assert ticks(shapes, 0) == [] and len(ticks(shapes, 1)) == 17
 
 
 def test_that_nothing_has_come_is_said():
     """So of a camera whose pictures come by HTTP."""
     shapes = drawn(StreamLog(is_lab=False), now=1.0, knows_sent=False)
-    assert "no RTP packet has come" in words(shapes) and "clock" not in words(shapes)
+    assert "no RTP packet has arrived" in words(shapes) and "clock" not in words(shapes)
 
 
 def test_a_drawing_has_few_shapes_however_many_packets_there_are():

@@ -237,7 +237,7 @@ def test_tls_on_the_plain_port_is_told_so(
             Peer(port, trusting)
         assert play(f"rtsps://{HOST}:{port}/{PATH}") == (
             1,
-            f"{HOST} port {port} speaks no TLS: use an rtsp:// address, or check the port.\n",
+            f"{HOST} port {port} does not speak TLS: use an rtsp:// address, or check the port.\n",
         )
         assert play(f"rtsp://{HOST}:{port}/{PATH}", "--transport", "tcp")[0] == 0
     assert "it speaks TLS, which is served with --tls only" in caplog.text

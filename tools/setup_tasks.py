@@ -78,11 +78,15 @@ def run() -> int:
     command = ["ClientLauncher.py"]
     if reason := machines.headless_reason(machine, os.environ, str(venv.PYTHON)):
         say(f"The demonstration runs without a window (--headless): {reason}.")
-        say("It receives all of movie.Mjpeg (25 s) from a server inside; Ctrl+C ends it earlier.")
+        say(
+            "It receives all of movie.Mjpeg (25 s) from a built-in server; Ctrl+C stops it earlier."
+        )
         command.append("--headless")
     else:
-        say("The player shows movie.Mjpeg (25 s) from a server inside. Keys to try: Space pauses,")
-        say("arrows go 5 s, f is full screen, i the protocol panel, ? lists all keys, q quits.")
+        say(
+            "The player shows movie.Mjpeg (25 s) from a built-in server. Keys to try: Space pauses,"
+        )
+        say("arrows skip 5 s, f is full screen, i the protocol panel, ? lists all keys, q quits.")
     return become(command)
 
 
@@ -145,7 +149,7 @@ def test() -> int:
     status = lint() | all_tests()
     if not missing:
         return status
-    say(f"Not tested for want of: {', '.join(missing)}.")
+    say(f"Not tested, as these are missing: {', '.join(missing)}.")
     return 1 if os.environ.get("CI") else status
 
 
@@ -158,10 +162,12 @@ def set_up(machine: Machine, *groups: str, peers: bool = False) -> list[str]:
     wanted = base + tkinter + (machines.missing_peers(machine) if peers else [])
     missing = wanted if wanted and not provided(machine, wanted) else []
     if missing and base:
-        raise SetupError("Without it no .venv can be made; then start this again.")
+        raise SetupError(
+            "Without them .venv can't be created. Install them, then start this again."
+        )
     fill_venv(groups)
     if not tkinter and machines.error_of(str(venv.PYTHON), "import tkinter"):
-        say(f"There is no tkinter, so no window. {machines.tkinter_advice(machine)}")
+        say(f"tkinter is missing, so no window can be opened. {machines.tkinter_advice(machine)}")
         missing.append("tkinter")
     return missing
 
@@ -187,7 +193,7 @@ def provided(machine: Machine, packages: list[str]) -> bool:
         say(f"Installing with {machine.packager}: {' '.join(packages)}")
         if machines.install(packages):
             return True
-        say("That failed, for the reason above.")
+        say("That failed; the reason is above.")
     say(f"Packages are missing. Type: {machines.install_command(machine, packages)}")
     return False
 
@@ -207,10 +213,10 @@ def fill_venv(groups: tuple[str, ...]) -> None:
     if not venv.is_made():
         say(f"Making .venv with {venv.base_python()}")
         if not venv.make():
-            raise SetupError("No .venv could be made, for the reason above.")
+            raise SetupError(".venv could not be created; the reason is above.")
     for group in groups:
         if not venv.install(group):
-            raise SetupError("pip failed, for the reason above. Is the network up?")
+            raise SetupError("pip failed; the reason is above. Is the network up?")
 
 
 def lint() -> int:
@@ -246,10 +252,10 @@ def all_tests() -> int:
     if not statuses <= {0, TESTS_FAILED} or len(failed) > FEW:
         say("Failed: pytest.")
         return 1
-    say(f"Once more, by themselves: {', '.join(failed)}")
+    say(f"Running again, alone: {', '.join(failed)}")
     status = outcome(FAILED_TESTS)
     if not status:
-        say(f"Failed at first, to be mended: {', '.join(failed)}")
+        say(f"Failed the first time, to be fixed: {', '.join(failed)}")
     return status
 
 

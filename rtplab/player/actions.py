@@ -167,7 +167,7 @@ class Saving:
         try:
             recorder.start(path)
         except OSError as error:
-            self._picture.toast(f"No recording could be begun ({error.strerror}).")
+            self._picture.toast(f"The recording could not be started ({error.strerror}).")
         else:
             self._picture.toast(f"Recording to {path}")
 
@@ -180,7 +180,7 @@ class Saving:
             return
         if recording is not None and not recording.frames:
             too_large = f"{recording.left_out} frames were too large for the lab's format."
-            reason = too_large if recording.left_out else "no frame came."
+            reason = too_large if recording.left_out else "no frame arrived."
             self._picture.toast(f"Nothing was recorded: {reason}")
         elif recording is not None:
             told = f"{recording.frames} frames saved in {recording.path}"

@@ -294,7 +294,7 @@ class LoginDialog(Dialog):
         if needs_basic:
             consent = ttk.Checkbutton(
                 self.body,
-                text="Send the password unencrypted: everybody on the way can read it",
+                text="Send the password unencrypted: anyone on the network path can read it",
                 variable=self._allows_basic,
             )
             consent.grid(row=4, column=0, columnspan=2, sticky="w", pady=(px(8), 0))
@@ -306,12 +306,14 @@ class LoginDialog(Dialog):
         """Hand both over, and go."""
         user, password = self.user.get(), self.password.get()
         if not user:
-            self.show_error("Give the name that the server knows you by.")
+            self.show_error("Enter your user name on this server.")
             self.user.focus_set()
             return
         allows_basic = self._allows_basic.get()
         if self._needs_basic and not allows_basic:
-            self.show_error("The server takes the password only unencrypted: tick that, or cancel.")
+            self.show_error(
+                "The server accepts the password only unencrypted: tick the box, or cancel."
+            )
             return
         self.window.destroy()
         self._answered(user, password, allows_basic)

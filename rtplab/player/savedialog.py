@@ -93,7 +93,7 @@ class SaveDialog(Dialog):
         path = path if path.suffix else path.with_name(path.name + self._suffix)
         if path.exists() and path != self._may_replace:
             self._may_replace = path
-            self.show_error(f"There is a file {path.name} already: press Save again to replace it.")
+            self.show_error(f"{path.name} already exists: press Save again to replace it.")
             return
         self.window.destroy()
         self._chosen(path)

@@ -307,7 +307,7 @@ class PlayerWindow:
         try:
             newwindow.start(self.program, address, self.client)
         except OSError as error:
-            self.picture.toast(f"No window could be opened ({error.strerror}).")
+            self.picture.toast(f"The window could not be opened ({error.strerror}).")
 
     def _remember(self, address: Address) -> None:
         """Put an address on top of what has been played."""
@@ -332,7 +332,7 @@ class PlayerWindow:
         if self._is_asking():
             return
         if self.controller.recorder.active:
-            self._ask_to_quit("A recording is being made. Quitting ends it.", lambda: None)
+            self._ask_to_quit("A recording is running. Quitting ends it.", lambda: None)
         else:
             self.close()
 

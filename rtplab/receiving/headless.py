@@ -93,7 +93,7 @@ class HeadlessRun:
             self._play()
         except KeyboardInterrupt:  # the user has seen enough: what came so far is reported
             if not self._frames:
-                self._error = self._error or "It was interrupted before a picture had come."
+                self._error = self._error or "Interrupted before the first picture arrived."
         report = self._report()
         notice = self._notice()  # the reply to TEARDOWN takes it away
         self._client.tear_down()
@@ -218,7 +218,7 @@ class HeadlessRun:
         if self._client.error:
             return self._client.error
         if not self._frames:
-            return self._client.notice or "No picture has come."
+            return self._client.notice or "No picture arrived."
         asked_for_more = self._options.duration or self._frames < (self._options.frames or 0)
         return self._notice() if asked_for_more else ""
 
@@ -228,7 +228,7 @@ class HeadlessRun:
         is_slow = self._frames == 1 or client.reception.longest_gap > SLOW
         is_limited = self._options.frames or self._options.duration
         if client.notice and not client.ended and is_slow and self._frames and not is_limited:
-            return f"{client.notice} It is slow: say with --frames or --duration how long to wait."
+            return f"{client.notice} The stream is slow: set --frames or --duration to wait longer."
         return client.notice
 
 

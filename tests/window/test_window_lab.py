@@ -91,10 +91,10 @@ def test_no_server_is_a_sentence_and_setup_tries_again(open_player, small_movie,
     with socket.create_server((HOST, 0)) as taken:
         port = taken.getsockname()[1]
     player = open_player(port)
-    assert pump(root, lambda: "No server listens" in words(player)), words(player)
+    assert pump(root, lambda: "No server is listening" in words(player)), words(player)
     assert pump(root, lambda: enabled(player) == ["setup"])
     player.setup.invoke()
-    assert pump(root, lambda: "No server listens" in words(player)), words(player)
+    assert pump(root, lambda: "No server is listening" in words(player)), words(player)
 
 
 def test_a_busy_rtp_port_is_a_sentence(open_player, server, root):

@@ -50,7 +50,7 @@ def test_who_gives_no_password_is_told_and_can_be_asked_again(
     assert shown == ["bob", ""]
     answer(root, display, "Escape")
     assert pump(root, lambda: not dialogs_of(root))
-    assert pump(root, lambda: "Press Setup to be asked again." in words(player)), words(player)
+    assert pump(root, lambda: "Press Setup to log in." in words(player)), words(player)
     assert enabled(player) == ["setup"]
     player.setup.invoke()
     assert pump(root, lambda: asked(root, "does not accept")), words(player)
@@ -75,9 +75,9 @@ def test_a_password_goes_unencrypted_only_by_a_tick(open_player, root, display):
     with TakesBasicOnly(pictures, 0.05) as server:
         player = open_player(0, server.url)
         player.window.play()
-        assert pump(root, lambda: asked(root, "everybody on the way can read")), words(player)
+        assert pump(root, lambda: asked(root, "anyone on the network path can read")), words(player)
         answer(root, display, "ann", "Tab", "secret", "Return")
-        assert pump(root, lambda: asked(root, "tick that, or cancel"))
+        assert pump(root, lambda: asked(root, "tick the box, or cancel"))
         assert not any("authorization" in request.headers for request in server.requests)
         answer(root, display, "Tab", "space", "Return")
         assert pump(root, lambda: bool(player.window.picture.jpeg)), words(player)

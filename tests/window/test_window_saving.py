@@ -127,7 +127,7 @@ def test_a_recording_while_paused_leaves_no_empty_file(watch, root, display, hom
     display.key("space")
     assert pump(root, lambda: not player.window.state.wants_to_play and not player.is_waiting())
     display.key("r", "r")
-    assert pump(root, lambda: "Nothing was recorded: no frame came." in words(player))
+    assert pump(root, lambda: "Nothing was recorded: no frame arrived." in words(player))
     assert not list(home.glob("*.Mjpeg"))
 
 

@@ -52,7 +52,7 @@ def _idle_in(*states: State) -> WhyNot:
 
 _IN = {
     State.INIT: "there is no session: press Setup",
-    State.READY: "there is a session, and nothing plays",
+    State.READY: "nothing is playing",
     State.PLAYING: "it is playing",
 }
 
@@ -96,7 +96,7 @@ LAB_COMMANDS = (
 
 COMMANDS = (
     Command("open", "Open …", "Stream", ("o", "Control-o")),
-    Command("paste", "Open what was copied", "Stream", ("Control-v",)),
+    Command("paste", "Open copied address", "Stream", ("Control-v",)),
     Command("new_window", "New window …", "Stream", ("n", "Control-n")),
     Command("snapshot", "Save snapshot", "Stream", ("s",), _needs_picture),
     Command("record", "Record", "Stream", ("r",), _needs_session),
@@ -104,7 +104,7 @@ COMMANDS = (
     Command("close", "Quit", "Stream", ("q", "Control-q", "Control-w")),
     *LAB_COMMANDS,
     Command("toggle", "Play or pause", "Playback", ("space", "p")),
-    Command("step", "One frame on", "Playback", ("period",), _needs_session),
+    Command("step", "One frame forward", "Playback", ("period",), _needs_session),
     Command("step_back", "One frame back", "Playback", ("comma",), _needs_length),
     Command("back", "Back 5 s", "Playback", ("Left",), _needs_length),
     Command("forward", "Forward 5 s", "Playback", ("Right",), _needs_length),
@@ -125,14 +125,14 @@ COMMANDS = (
     Command("leave_fullscreen", "Leave full screen", "View", ("Escape",)),
     Command("larger", "Larger text", "View", ("Control-plus", "Control-equal")),
     Command("smaller", "Smaller text", "View", ("Control-minus",)),
-    Command("usual_size", "Usual text", "View", ("Control-0",)),
+    Command("usual_size", "Normal text size", "View", ("Control-0",)),
     Command("on_top", "Always on top", "View", ("Shift-t",)),
     Command("colours", "Light or dark", "View", ("d",)),
     Command("menu", "Menu", "View", ("F10", "Menu")),
     Command("help", "Keys", "View", ("question", "F1")),
     Command("panel", "Protocol panel", "Panel", ("i",)),
     Command("citations", "Open a cited RFC …", "Panel", ("Shift-r",)),
-    Command("panel_alone", "Panel in the whole window", "Panel", ("Shift-i",)),
+    Command("panel_alone", "Panel fills the window", "Panel", ("Shift-i",)),
     *(
         Command(page.lower(), page, "Panel", (str(number),))
         for number, page in enumerate(PAGES, start=1)

@@ -42,9 +42,9 @@ def parse_address(host: str, port: str, rtp_port: str, movie: str) -> Address:
     if not host.strip():
         raise ValueError("Name the server: a host name or an address.")
     if "://" in host or "://" in movie:
-        raise ValueError("An RTSP address stands alone: put it into the field Address.")
+        raise ValueError("This is a complete RTSP address: enter it in the field Address.")
     if meant := urls.meant_address(host):
-        raise ValueError(f"A server is a host name alone: {meant} goes into the field Address.")
+        raise ValueError(f"Server is a host name only: enter {meant} in the field Address.")
     if not movie.strip():
         raise ValueError("Name the movie: the name of a file on the server.")
     return Address(
@@ -59,7 +59,8 @@ def parse_url(url: str) -> Address:
     except MessageError as error:
         meant = urls.question(urls.meant_address(url)) or "."
         raise ValueError(
-            f"This is no address such as rtsp://host/movie or http://camera/stream: {error}{meant}"
+            "Not a valid address (expected rtsp://host/movie or http://camera/stream): "
+            f"{error}{meant}"
         ) from error
     return Address(url=url.strip())
 
@@ -73,7 +74,7 @@ def with_name(url: str, name: str) -> Address:
 def _port(text: str, what: str, smallest: int) -> int:
     text = text.strip()
     if not (text.isascii() and text.isdigit() and smallest <= int(text) <= 65535):
-        raise ValueError(f"The {what} port is a number from {smallest} to 65535.")
+        raise ValueError(f"The {what} port must be a number from {smallest} to 65535.")
     return int(text)
 
 

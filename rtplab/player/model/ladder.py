@@ -98,7 +98,7 @@ class Ladder:
             elif entry.is_rtcp:
                 self._append(_report(entry))
             elif entry.sent:
-                label = "RTP without payload: opens the way"
+                label = "RTP without payload: opens the firewall"
                 self._append(Arrow(entry.when, True, "opening", label, entry))
             else:
                 for bundle in self._bundler.take(entry):
@@ -169,7 +169,7 @@ def _report(packet: CapturedPacket) -> Arrow:
     try:
         parts = rtcp.parse_compound(packet.data)
     except PacketError:
-        return Arrow(packet.when, packet.sent, kind, "RTCP that can't be read", packet)
+        return Arrow(packet.when, packet.sent, kind, "unreadable RTCP", packet)
     names = []
     for part in parts:
         if isinstance(part, rtcp.SenderReport):

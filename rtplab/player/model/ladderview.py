@@ -206,7 +206,7 @@ class LadderView:
         if isinstance(row.event, Arrow):
             return shapes + arrow_shapes(row.event, y, right, row)
         if isinstance(row.event, Break):
-            text = "No packets from before: they are not kept any more."
+            text = "Earlier packets have been discarded."
             shapes.append(Line((CLIENT, y, right, y), "muted", dashed=True))
             shapes.append(Text(middle, y - 4, text, "muted", anchor="s"))
             return shapes

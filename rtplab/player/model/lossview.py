@@ -26,17 +26,17 @@ def loss_shapes(counts: FrameCounts, has_bursts: bool, width: float) -> list[Sha
     """
     shapes: list[Shape] = [
         Text(_MARGIN, 18, "Why is the picture missing?", "text", "bold"),
-        Text(_MARGIN, 36, "Frames since the panel was opened, and what became of them", "muted"),
+        Text(_MARGIN, 36, "What became of the frames since the panel was opened", "muted"),
     ]
     if not counts.sent:
-        text = "None has come by RTP so far."
+        text = "No frame has arrived by RTP so far."
         return [*shapes, Text(_MARGIN, 66, text, "text", "normal")]
     rows: tuple[tuple[str, int, Role, str], ...] = (
         ("Sent", counts.sent, "accent", "by sequence numbers and timestamps"),
         ("Whole", counts.whole, "accent", "all packets came"),
         ("Incomplete", counts.incomplete, "bad", "a packet was lost, or all were"),
-        ("Late", counts.late, "warning", "whole, but a later frame was due by then"),
-        ("Not decoded", counts.undecoded, "bad", "damaged: no JPEG that can be shown"),
+        ("Late", counts.late, "warning", "complete, but a later frame was already due"),
+        ("Not decoded", counts.undecoded, "bad", "damaged: the JPEG can't be decoded"),
         ("Shown", counts.shown, "good", ""),
     )
     y = 62.0

@@ -56,7 +56,7 @@ def headline_for(now: PlayerState) -> Headline:
     if now.reconnecting_in is not None:
         return _reconnecting(now)
     if now.needs_password:
-        return Headline("Log in", f"{now.error}\nPress Setup to be asked again.")
+        return Headline("Log in", f"{now.error}\nPress Setup to log in.")
     if now.error:
         return Headline(_trouble(now), now.error + _way_out(now), Tone.BAD)
     if now.ended and now.state is not State.PLAYING:
@@ -73,7 +73,7 @@ def _by_state(now: PlayerState) -> Headline:
         return Headline("No session", f"Press Setup to ask the server for {now.movie}.")
     if now.state is State.PLAYING and now.damage:
         why = printable(now.damage, 120)
-        return Headline("No picture", f"Frames come, but can't be decoded: {why}.", Tone.BAD)
+        return Headline("No picture", f"Frames arrive, but can't be decoded: {why}.", Tone.BAD)
     if now.state is State.PLAYING and now.silence:
         return Headline("Stalled", f"No picture for {now.silence} s.")
     if now.has_picture:

@@ -92,9 +92,9 @@ class _View:
         if self._window.knows_sent and self._is_begun:
             shapes += [*self._due_marks(), *self._sent()]
         else:
-            text = "the server's timestamps are no 90 kHz clock"
+            text = "the server's timestamps do not follow a 90 kHz clock"
             if not self._is_begun:
-                text = "no RTP packet has come since the panel was opened"
+                text = "no RTP packet has arrived since the panel was opened"
             shapes.append(Text(self._left + 8, self._band(0) + _BAND / 2, text, "muted"))
         shapes += [*self._arrived(), *self._shown()]
         if self._window.knows_sent:
@@ -271,5 +271,5 @@ class _View:
             Text(left + 136, y, "due", "muted"),
             Line((left + 178, y - 7, left + 178, y + 2), _COLOURS[0], 1.4),
             Line((left + 182, y - 2, left + 182, y + 7), _COLOURS[1], 1.4),
-            Text(left + 190, y, "one frame, and the next", "muted"),
+            Text(left + 190, y, "one frame and the next", "muted"),
         ]

@@ -214,7 +214,11 @@ class Traffic(Recorder):
         held = f"{len(messages):,} messages and {len(packets):,} packets saved in {path}"
         lacks = [f"{forgotten:,} packets"] * bool(forgotten)
         lacks += [f"{lost_messages:,} messages"] * bool(lost_messages)
-        return f"{held}; the oldest {' and '.join(lacks)} were no longer kept" if lacks else held
+        return (
+            f"{held}; the oldest {' and '.join(lacks)} had already been discarded"
+            if lacks
+            else held
+        )
 
     def newest(self, is_wanted: Callable[[CapturedPacket], bool]) -> CapturedPacket | None:
         """The newest packet that is wanted; None where there is none.

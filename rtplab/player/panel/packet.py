@@ -139,7 +139,7 @@ class PacketPage(ttk.Frame):
         )
         if packet is None:
             kind = "RTCP packet" if self._choice.shows_reports else "packet"
-            self._write(0, theme.px(10), f"No {kind} has come since the panel was opened.")
+            self._write(0, theme.px(10), f"No {kind} has arrived since the panel was opened.")
             return
         if packet.is_rtcp:
             self._draw_reports(packet)
@@ -149,7 +149,7 @@ class PacketPage(ttk.Frame):
             fields = rtp_fields(packet.data)
             y = self._draw_header("RTP header (RFC 3550 section 5.1)", fields, 4)
         except PacketError as error:
-            self._write(0, theme.px(10), f"No RTP packet: {error}.")
+            self._write(0, theme.px(10), f"Not an RTP packet: {error}.")
             return
         meanings = [f"{field.name}: {field.meaning}" for field in fields if field.bits < 7]
         place = self._place_in_movie(fields)
@@ -163,7 +163,7 @@ class PacketPage(ttk.Frame):
         try:
             sections = rtcp_sections(packet.data)
         except PacketError as error:
-            self._write(0, y, f"No RTCP packet: {error}.")
+            self._write(0, y, f"Not an RTCP packet: {error}.")
             return
         for title, fields, words in sections:
             y = self._draw_header(title, fields, y)
@@ -194,7 +194,7 @@ class PacketPage(ttk.Frame):
         try:
             fields = jpeg_fields(payload)
         except PacketError:
-            self._write(0, y, f"Payload: {size}, going on with the frame before.")
+            self._write(0, y, f"Payload: {size}, continuing the previous frame.")
             self._draw_bytes(payload, y)
             return
         if fields:
@@ -203,7 +203,7 @@ class PacketPage(ttk.Frame):
             self._write(0, y, f"Payload with this header: {size}")
             payload = payload[sum(field.bits for field in fields) // 8 :]
         else:
-            self._write(0, y, f"Payload: {size}, a whole JPEG, or its beginning (lab).")
+            self._write(0, y, f"Payload: {size}, a whole JPEG, or the start of one (lab).")
         self._draw_bytes(payload, y)
 
     def _draw_bytes(self, data: bytes, y: float) -> None:

@@ -55,9 +55,9 @@ def picture_size(jpeg: bytes) -> Size:
     except MovieError as error:
         raise PacketError(f"not a JPEG: {error}") from error
     if sof not in _CODINGS:
-        raise PacketError(f"a picture coded as 0xFF{sof:02X} is not decoded")
+        raise PacketError(f"JPEG coding 0xFF{sof:02X} is not supported")
     if width * height > MAX_PIXELS:
-        raise PacketError(f"a picture of {width} x {height} pixels is not decoded")
+        raise PacketError(f"{width} x {height} pixels are too many to decode")
     return width, height
 
 
@@ -92,7 +92,7 @@ class FrameDecoder:
         """
         scans = jpeg.count(_START_OF_SCAN)
         if scans > MAX_SCANS:
-            raise PacketError(f"a picture of {scans} scans is not decoded")
+            raise PacketError(f"{scans} scans are too many to decode")
         try:
             if size != self._target or not self._knows(jpeg):
                 self._prepare(jpeg, size)

@@ -170,7 +170,7 @@ class HttpClient:
         except RuntimeError as error:
             self._threads.remove(thread)
             self._fetch, self._is_opening = None, False
-            why = f"The system grants no thread ({error}): close other programs, then try again."
+            why = f"Can't start a thread ({error}): close other programs, then try again."
             self._fail(why)
 
     def _run(self, fetch: PictureFetch) -> None:
@@ -187,9 +187,11 @@ class HttpClient:
         except SessionError as error:
             self._lose(fetch, error)
         except BaseException as error:  # whatever it is, nobody else would hear of it
-            logger.exception("A thread of the client has failed.")
+            logger.exception("A client thread has failed.")
             why = printable(f"{type(error).__name__}: {error}", 80)
-            failure = SessionError(f"The player has failed ({why}): press Setup to begin again.")
+            failure = SessionError(
+                f"Internal error in the player ({why}): press Setup to start again."
+            )
             self._lose(fetch, failure)
         finally:
             fetch.close()
@@ -240,10 +242,10 @@ class HttpClient:
         """Tell of a silence; after the second one the camera is lost. Raises SessionError."""
         problem = self.reception.problem
         if self.first_frame_delay is None:
-            why = problem or "the camera may be busy with another viewer, or stand still"
-            raise SessionError(f"No picture has come within {limit:.3g} s: {why}.")
+            why = problem or "the camera may be busy with another viewer, or may have stopped"
+            raise SessionError(f"No picture arrived within {limit:.3g} s: {why}.")
         if self.notice:
-            raise SessionError("The connection is lost: the camera sends nothing more.")
+            raise SessionError("The connection is lost: the camera has stopped sending.")
         with self._changed:
             if self._fetch is fetch:
                 self.notice = f"No picture for {limit:.3g} s: the camera has stopped sending."

@@ -77,7 +77,7 @@ class PictureFetch:
                 content_type = reply.headers.get("Content-Type")
                 self._parts = MultipartReader(content_type, self._forgiveness)
                 return
-        raise SessionError("The server sends us from one address to the next: given up.")
+        raise SessionError("Too many redirects: the server keeps sending us to another address.")
 
     def _ask(self, url: Url) -> Reply:
         """Send one request on a connection of its own; return the head of the reply."""
@@ -98,7 +98,7 @@ class PictureFetch:
                         f"{self._limits.reply:g} s: check the address, or restart the camera."
                     )
                 if not data:
-                    raise SessionError("The server has closed the connection without an answer.")
+                    raise SessionError("The server closed the connection without answering.")
                 early = self._reply.feed(data)
         except MessageError as error:
             raise SessionError(self._explain(error, url)) from error
@@ -139,11 +139,11 @@ class PictureFetch:
         try:
             there = redirection(reply, url)
         except MessageError as error:
-            raise SessionError(f"The server sends us on to nowhere: {error}.") from error
+            raise SessionError(f"The server redirects to an invalid address: {error}.") from error
         if not there.is_http or (url.is_encrypted and not there.is_encrypted):
             raise SessionError(
-                f"The server sends us on to {printable(str(there))}: not followed. "
-                "Open that address if you trust it."
+                f"The server redirects to {printable(str(there))}, which was not followed. "
+                "If you trust that address, open it yourself."
             )
         self._source.redirect(there)
 
@@ -151,10 +151,12 @@ class PictureFetch:
         """Say what is there instead of HTTP, or what is wrong with it."""
         line = self._reply.first_line
         if self._reply.head is not None or line.startswith(b"HTTP/"):
-            return f"The server's answer can't be understood: {error}."
+            return f"The server's response is malformed: {error}."
         said = f' (it says "{printable(line, 40)}")' if line else ""
-        speaks = "RTSP: use an rtsp:// address" if line.startswith(b"RTSP/") else ""
-        return f"{url.host} port {url.port} speaks {speaks or f'no HTTP{said}: check the port'}."
+        place = f"{url.host} port {url.port}"
+        if line.startswith(b"RTSP/"):
+            return f"{place} speaks RTSP: use an rtsp:// address."
+        return f"{place} does not speak HTTP{said}: check the port."
 
     def receive(self, deadline: float) -> list[Part]:
         """Return the parts that have come; none at the deadline.
@@ -170,11 +172,11 @@ class PictureFetch:
                 if raw is None:
                     return []
                 if not raw:
-                    raise SessionError("The server has closed the connection.")
+                    raise SessionError("The server closed the connection.")
                 data = self._reply.feed(raw)
             return self._parts.feed(data)
         except MessageError as error:
-            raise SessionError(f"What the server sends can't be understood: {error}.") from error
+            raise SessionError(f"The server sent malformed data: {error}.") from error
         except OSError as error:
             raise SessionError(_lost(error)) from error
 
@@ -221,13 +223,13 @@ def refusal(reply: Reply, url: Url) -> str:
             "Cameras often have /stream, /video or /?action=stream."
         )
     if reply.status == 503:
-        return f"The server is busy ({status}): many cameras serve one viewer at a time."
-    return f"The server refuses it ({status})."
+        return f"The server is busy ({status}): many cameras serve only one viewer at a time."
+    return f"The server refused the request ({status})."
 
 
 def _what_it_is(kind: str) -> str:
     """Say what is there instead of a stream of pictures."""
-    shown = printable(kind, 60) or "something without a type"
+    shown = printable(kind, 60) or "data without a Content-Type"
     if kind.startswith("image/"):
         return (
             f"This is a single picture ({shown}), not a stream: a browser shows it. "

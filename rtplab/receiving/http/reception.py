@@ -34,7 +34,7 @@ class PictureReception:
         if not part.data.startswith(START_OF_IMAGE):
             self.malformed += 1
             kind = part.headers.get("Content-Type") or "something"
-            self.problem = f"{printable(kind, 60)} came, not JPEG"
+            self.problem = f"the camera sends {printable(kind, 60)}, not JPEG"
             return None
         self.problem = ""
         statistics = self.statistics

@@ -78,7 +78,7 @@ class LabAssembler:
             return self._add(sequence, packet, 0)
         digits = _DIGITS.match(packet.payload)
         if digits:
-            self._forgive("What stands before a JPEG in its packet", digits[1], "nothing")
+            self._forgive("The data before a JPEG in its packet", digits[1], "nothing")
             return self._add(sequence, packet, len(digits[1]))
         frames = []
         for number, other in self._header.take(sequence, packet, bool(self._parts)):
@@ -101,13 +101,13 @@ class LabAssembler:
         elif self._parts and sequence != self._sequence:
             self._continuations += 1
         elif self._parts:
-            right = "one more than that of the packet before"
+            right = "one more than that of the previous packet"
             self._forgive("The sequence number of a frame's second packet", f"{sequence}", right)
         if sequence < self._sequence:
             self._continuations = 0  # the numbers begin anew
         self._sequence = sequence
         if start is None and not self._parts:
-            self.problem = self.problem or "none of them begins with a JPEG (FFD8)"
+            self.problem = self.problem or "none of them starts with a JPEG (FFD8)"
         elif packet.payload_type == self._payload_type:
             self._append(payload)
             if self._parts and self._may_be_whole(payload):
@@ -155,7 +155,7 @@ class LabAssembler:
                 end = end_of_image(data)
             except MovieError:
                 return []
-            self._forgive("What follows the end of a JPEG (FFD9)", data[end:], "nothing")
+            self._forgive("The data after the end of a JPEG (FFD9)", data[end:], "nothing")
             data = data[:end]
         self._reset()
         self.problem = ""
@@ -165,7 +165,7 @@ class LabAssembler:
         """No more of this frame will come: return it if it is whole, and else drop it."""
         frames = self._whole()
         if not frames:
-            self._drop("pictures have no end (FFD9)")
+            self._drop("pictures have no end marker (FFD9)")
         return frames
 
     def _drop(self, why: str) -> None:
@@ -316,6 +316,6 @@ class RtpJpegFrames:
             begins_anew = timestamp_delta(timestamp, before) < 0
         self._timestamp, self._ended_frame = timestamp, marker
         if begins_anew:
-            right = "later than that of the frame before (RFC 3550 section 5.1)"
+            right = "later than that of the previous frame (RFC 3550 section 5.1)"
             self._forgiveness.add("The RTP timestamp of a frame", f"{timestamp}", right)
             self._assembler.begin_anew()

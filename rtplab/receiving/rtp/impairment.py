@@ -76,7 +76,7 @@ def parse_conditions(text: str) -> Conditions:
     for part in filter(None, (part.strip() for part in text.split(","))):
         name, _, value = part.partition("=")
         if name not in _READERS:
-            raise ValueError(f"{name!r} is none of {', '.join(_READERS)}")
+            raise ValueError(f"{name!r} is not one of {', '.join(_READERS)}")
         try:
             values[name] = _READERS[name](value.strip())
         except ValueError as error:
@@ -190,7 +190,7 @@ def _time(text: str) -> float:
     else:
         value = float(text.removesuffix("s"))
     if not 0 <= value <= 10:
-        raise ValueError("give a time such as 30ms, of 10 s at the most")
+        raise ValueError("give a time such as 30ms, at most 10 s")
     return value
 
 
@@ -198,7 +198,7 @@ def _rate(text: str) -> float:
     factors = {"k": 1e3, "M": 1e6}
     value = float(text[:-1]) * factors[text[-1]] if text[-1:] in factors else float(text)
     if not 0 <= value <= 1e10:
-        raise ValueError("give bits a second, such as 500k or 2M")
+        raise ValueError("give bits per second, such as 500k or 2M")
     return value
 
 

@@ -188,7 +188,7 @@ class MediaReceiver:
         if channels is not None and frame.channel in channels:
             self._take([Batch([frame.payload], 0, frame.channel == channels[1])])
         elif channels is not None:
-            self.stray = f"packets come on channel {frame.channel}, which SETUP has not named"
+            self.stray = f"packets arrive on channel {frame.channel}, which SETUP did not negotiate"
 
     def deadline(self, with_reports: bool) -> float | None:
         """When something is to be done although nothing arrived: a report, or `release`."""
@@ -294,7 +294,7 @@ class MediaReceiver:
             if is_new and not batch.is_rtcp and port < HIGHEST_PORT:
                 self._seen_ports = port, port + 1  # RFC 3550 section 11
             return True
-        self.stray = f"packets come from port {batch.source_port}, which SETUP has not named"
+        self.stray = f"packets arrive from port {batch.source_port}, which SETUP did not negotiate"
         return False
 
     def _take_reports(self, packets: list[bytes], now: float) -> None:

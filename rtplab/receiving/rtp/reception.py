@@ -200,7 +200,7 @@ class Reception:
         packets = choice.followed(packet, silence)
         self.malformed += 1 - len(packets)  # the others had been counted when they came
         if not packets:
-            self._refuse(f"their SSRC is {packet.ssrc:08X}, which is not the stream's")
+            self._refuse(f"their SSRC is {packet.ssrc:08X}, not that of the stream")
         if packets and self._last_packet is not None:
             self._mixed_timestamp = self._last_packet.timestamp
             self._restart()
@@ -214,7 +214,7 @@ class Reception:
             step = seq_delta(number, highest)
             is_near = -MAX_MISORDER < step < MAX_DROPOUT or self._is_on_its_way(step, highest, now)
             if not is_near and not self._begins_anew(number):
-                self._refuse("their sequence numbers are in no order")
+                self._refuse("their sequence numbers are not consecutive")
                 return
         self._successor = None
         self._last_packet = packet
@@ -248,7 +248,7 @@ class Reception:
         return is_mixed
 
     def _count_useless(self, arrival: Arrival, is_new: bool) -> None:
-        self._refuse("they come twice, or after what they belong to was given up")
+        self._refuse("they are duplicates, or arrive after their frame was given up")
         if arrival is Arrival.DUPLICATE or not is_new:
             self.statistics.duplicates += 1
         else:

@@ -52,7 +52,7 @@ class RtpSocket:
         except (OSError, OverflowError) as error:
             raise SessionError(
                 f"RTP port {port} can't be used ({getattr(error, 'strerror', None) or error}): "
-                "close the program that has it, or choose another port."
+                "close the program that uses it, or choose another port."
             ) from error
         self.port: int = self._rtp.getsockname()[1]
         self._wake_reader, self._wake_writer = socket.socketpair()
@@ -170,7 +170,7 @@ def _bind(
                 rtp.close()
                 raise
         rtp.close()
-    raise OSError("no two free ports side by side")
+    raise OSError("no two consecutive ports are free")
 
 
 def _bound(family: socket.AddressFamily, port: int) -> socket.socket:

@@ -283,7 +283,7 @@ class RtspClient:
         """Send SETUP, PLAY, PAUSE or TEARDOWN; what comes of it shows in `state` or `error`."""
         with self._changed:
             if self._workers.connection is None:
-                self._fail("There is no connection to a server: press Setup.")
+                self._fail("Not connected to a server: press Setup.")
                 return
             self._method = method
             dialogue = self._dialogue
@@ -561,7 +561,7 @@ class RtspClient:
                 elif due is Due.KEEP_ALIVE:
                     self._keep_alive(now)
                 else:
-                    self._lose("The connection is lost: the server answers no more.")
+                    self._lose("The connection is lost: the server has stopped answering.")
             report = self._receiver.interleaved_report() if self.state is State.PLAYING else None
             if report is not None:
                 self._transmit(report)
@@ -582,7 +582,7 @@ class RtspClient:
         self._give_up_playing()
         self._fail(
             f"The server has not answered {self._watch.unanswered_method} within "
-            f"{self._limits.reply:g} s: try again, or tear down and set up anew."
+            f"{self._limits.reply:g} s: try again, or press Teardown and then Setup."
         )
 
     def _report_no_picture(self, now: float) -> None:
@@ -611,14 +611,14 @@ class RtspClient:
             why = self._receiver.stray or (
                 f"the server may not have {self.movie_name}{udp if self._dialogue.uses_udp else ''}"
             )
-            self._fail(f"No picture has come within {seconds} of PLAY: {why}.")
+            self._fail(f"No picture arrived within {seconds} of PLAY: {why}.")
 
     def _report_unshown(self) -> None:
         """Packets have come since the last picture, if there was one, and have made none."""
-        why = self.reception.problem or "none is complete"
+        why = self.reception.problem or "no frame is complete"
         if self._epoch.misplaced:
-            why = "by their timestamps they lie before the place that was asked for"
-        self._complaint = f"Packets have come, but no picture can be made of them: {why}."
+            why = "their timestamps are from before the requested position"
+        self._complaint = f"Packets arrive, but they do not make up a picture: {why}."
         has_only_one = self.first_frame_delay is not None and not self.reception.longest_gap
         if has_only_one:  # nobody knows yet how long its pictures take
             self.notice = self._complaint
@@ -677,7 +677,7 @@ class RtspClient:
         with self._changed:
             self._workers.hang_up()
             self._reset_session()
-            self._fail(f"The player has failed ({why}): press Setup to begin again.")
+            self._fail(f"Internal error in the player ({why}): press Setup to start again.")
 
     # ------------------------------------------------------------------ what the user can ask
 

@@ -115,7 +115,7 @@ class ClientConnection:
             if message is None and (overdue or self._end):
                 message = self._parser.rest()
         except MessageError as error:
-            sentence = f"The server's answer can't be understood: {error}."
+            sentence = f"The server's response is malformed: {error}."
             raise SessionError(self._foreign_language() or sentence) from error
         if message is None and (overdue or self._end or self._parser.speaks_http):
             self._end = self._foreign_language() or self._end
@@ -133,11 +133,10 @@ class ClientConnection:
         line = self._parser.foreign_line
         if not line:
             return ""
-        said = f'no RTSP (it says "{printable(line, 40)}")'
-        what = "HTTP, not RTSP" if self._parser.speaks_http else said
-        or_http = ", or an http:// address" if self._parser.speaks_http else ""
-        right = f"give the port of the RTSP server, as a rule 554{or_http}"
-        return f"{self._place} speaks {what}: {right}."
+        port = "use the RTSP server's port, usually 554"
+        if self._parser.speaks_http:
+            return f"{self._place} speaks HTTP, not RTSP: {port}, or an http:// address."
+        return f'{self._place} does not speak RTSP (it says "{printable(line, 40)}"): {port}.'
 
     def _wait(self, deadline: float | None) -> None:
         """Feed the parser with what comes before `deadline` or the parser's own."""
@@ -158,7 +157,7 @@ class ClientConnection:
             self._end = f"The connection to the server is lost ({error.strerror})."
             return
         if not data:
-            self._end = "The server has closed the connection." if data == b"" else ""
+            self._end = "The server closed the connection." if data == b"" else ""
         elif self._stream is self._socket and data[0] == ALERT and not self._has_received:
             self._end = "The server speaks TLS on this port: use an rtsps:// address."
         else:
@@ -191,17 +190,17 @@ def explain_tls(error: Exception, host: str, port: int, plain: str = "rtsp://") 
             "authority with --ca, or use --insecure."
         )
     if isinstance(error, ssl.SSLError) and error.reason in _NO_TLS:
-        return f"{host} port {port} speaks no TLS: use an {plain} address, or check the port."
+        return f"{host} port {port} does not speak TLS: use an {plain} address, or check the port."
     if isinstance(error, TimeoutError):
-        return f"{host} port {port} does not answer in TLS: use an {plain} address."
+        return f"{host} port {port} does not answer the TLS handshake: use an {plain} address."
     reason = getattr(error, "reason", None) or getattr(error, "strerror", None) or error
-    return f"TLS with {host} port {port} has failed ({reason})."
+    return f"The TLS handshake with {host} port {port} failed ({reason})."
 
 
 def explain_connect(error: Exception, host: str, port: int) -> str:
     """Say why there is no connection."""
     if isinstance(error, ConnectionRefusedError):
-        return f"No server listens on {host} port {port}: start it, or check the port."
+        return f"No server is listening on {host} port {port}: start it, or check the port."
     if isinstance(error, TimeoutError):
         return f"{host} port {port} does not answer: check the address and the firewall."
     if isinstance(error, (socket.gaierror, UnicodeError)):

@@ -34,7 +34,7 @@ def refusal(method: str, response: Response, name: str) -> SessionError:
         return SessionError(f"The server has no movie named {printable(name)}{advice}")
     if response.status == 401:
         return SessionError(
-            "The server asks for a password, which the lab dialect can't give: use its rtsp:// "
+            "The server asks for a password, which the lab dialect can't send: use its rtsp:// "
             "address."
         )
     reason = printable(response.reason, MAX_REASON) or REASONS.get(response.status, "")

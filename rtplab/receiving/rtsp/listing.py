@@ -26,9 +26,9 @@ def movies_of(address: str, limits: TimeLimits | None = None) -> list[str]:
     try:
         source = MovieSource("", 0, address)
     except MessageError as error:
-        raise SessionError(f"This is {error}.") from error
+        raise SessionError(f"Can't list the movies: {error}.") from error
     if source.url is None or source.is_http:
-        raise SessionError("Only servers of rtsp:// addresses can be asked for what they have.")
+        raise SessionError("Only a server with an rtsp:// address can list its movies.")
     uri = str(replace(source.url, path="/"))
     connection = source.connect(limits.connect, steady)
     try:
@@ -46,7 +46,7 @@ def movies_of(address: str, limits: TimeLimits | None = None) -> list[str]:
         connection.close()
     kind = response.headers.get("Content-Type").partition(";")[0].strip().lower()
     if response.status != 200 or kind != CONTENT_TYPE:
-        raise SessionError("This server does not say what it has: name the movie in the address.")
+        raise SessionError("This server does not list its movies: name one in the address.")
     return parse_names(response.body)
 
 
@@ -57,4 +57,4 @@ def _answer(connection: ClientConnection, request: Request, deadline: float) -> 
         message = connection.receive(deadline)
         if isinstance(message, Response):
             return message
-    raise SessionError("The server has not answered in time: name the movie in the address.")
+    raise SessionError("The server did not answer in time: name a movie in the address.")

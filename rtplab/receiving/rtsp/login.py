@@ -71,12 +71,14 @@ class Login:
         try:
             challenges = parse_challenges(values)
         except MessageError as error:
-            raise SessionError(f"The server asks for a password, but in {error}.") from error
+            raise SessionError(
+                f"The server asked for a password, but its challenge is malformed: {error}."
+            ) from error
         if not challenges:
-            raise SessionError("The server asks for a password in no way that is known here.")
+            raise SessionError("The server asks for a password, but by neither Digest nor Basic.")
         if challenges[0].scheme == "Basic" and not self._allow_basic:
             raise PasswordInTheOpen(
-                "The server takes the password only in a form that everybody on the way can read "
-                "(Basic without TLS): it was not sent. --allow-basic allows it."
+                "The server accepts the password only unencrypted (Basic without TLS), so it was "
+                "not sent. To send it anyway, use --allow-basic."
             )
         return challenges[0]

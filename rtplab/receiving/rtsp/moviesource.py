@@ -48,7 +48,9 @@ class MovieSource:
         """The movie is at this address (RFC 2326 section 11.2). Raises SessionError in a loop."""
         self._redirections += 1
         if self._redirections > MAX_REDIRECTIONS:
-            raise SessionError("The server sends us from one address to the next: given up.")
+            raise SessionError(
+                "Too many redirects: the server keeps sending us to another address."
+            )
         self._go_to(url)
 
     def arrived(self) -> None:

@@ -214,7 +214,7 @@ class StandardDialogue:
             return self._accepted(response)
         except MessageError as error:
             raise SessionError(
-                f"The server's answer to {self._method} makes no sense: {error}."
+                f"The server's response to {self._method} is malformed: {error}."
             ) from error
 
     def _accepted(self, response: Response) -> Request | None:
@@ -276,7 +276,7 @@ class StandardDialogue:
         self.transport = parse_chosen_transport(chosen, self._wanted, self._forgiveness)
         self.uses_udp = self.transport.lower == "UDP"
         if not self.uses_udp and self.transport.interleaved is None:
-            raise MessageError("it names no channels")
+            raise MessageError("it names no interleaved channels")
 
     def _take_session(self, response: Response) -> None:
         """The reply to SETUP names the session; some servers do that only in the one to PLAY."""
@@ -326,9 +326,11 @@ class StandardDialogue:
         try:
             url = parse_url(response.headers.get("Location"))
         except MessageError as error:
-            raise SessionError(f"The server sends us on to nowhere: {error}.") from error
+            raise SessionError(f"The server redirects to an invalid address: {error}.") from error
         if url.scheme != self.url.scheme:
-            raise SessionError(f"The server sends us on to {printable(str(url))}: not followed.")
+            raise SessionError(
+                f"The server redirects to {printable(str(url))}, which was not followed."
+            )
         return url
 
     # ------------------------------------------------------------------ building requests

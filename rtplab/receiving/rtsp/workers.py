@@ -67,14 +67,14 @@ class ClientWorkers:
                 self._threads.remove(thread)
                 self._close(owned)
                 raise SessionError(
-                    f"The system grants no thread ({error}): close other programs, then try again."
+                    f"Can't start a thread ({error}): close other programs, then try again."
                 ) from error
 
     def _run(self, target: Callable[[], None], owned: ClientConnection | RtpSocket | None) -> None:
         try:
             target()
         except BaseException as error:  # whatever it is, nobody else would hear of it
-            logger.exception("A thread of the client has failed.")
+            logger.exception("A client thread has failed.")
             with self.changed:
                 if owned in (None, self.connection, self.rtp_socket):  # else it had to end anyway
                     self._failed(error)
