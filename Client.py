@@ -28,14 +28,14 @@ from rtplab.receiving.rtsp.watch import TimeLimits
 from RtpPacket import RtpPacket
 
 METHODS = ("SETUP", "PLAY", "PAUSE", "TEARDOWN")  # by the numbers of the lab
-MAX_SESSION_DIGITS = 20  # of a session id that counts as a number, as those of lab servers do
+MAX_SESSION_DIGITS = 20  # longest session id that is treated as a number, as lab servers give them
 
 
 PLAYER = (sys.executable, str(Path(__file__).with_name("ClientLauncher.py")))  # for a new window
 
 
 class Client(RtspClient):
-    """One session with one server. With a `master` it drives a Tk window; without one, none."""
+    """One session with one server. With a `master` it drives a Tk window; else none."""
 
     SETUP = 0
     PLAY = 1
@@ -47,7 +47,7 @@ class Client(RtspClient):
     PLAYING = State.PLAYING
 
     state = INIT  # the lab's scripts read it on the class, too
-    window: Any = None  # until createWidgets has built it, which a script may leave out
+    window: Any = None  # until createWidgets has built it, which a script may skip
 
     def __init__(
         self,
@@ -61,17 +61,17 @@ class Client(RtspClient):
         limits: TimeLimits | None = None,
         clock: Clock = steady,
     ) -> None:
-        """Connect to the server; when that fails, `error` says so and SETUP tries again.
+        """Connect to the server. If that fails, `error` says so and SETUP tries again.
 
         With a `master`, a Tk root or toplevel, the player is built in it. An rtsp:// address as
         `filename` goes before `serveraddr` and `serverport`; `transport` (auto, udp or tcp) is
-        then how the media is to come, which with rtsps:// is always TCP, and `trust` says which
-        certificates are good. `limits` says how long to wait for what, by `clock`, in seconds.
-        Raises MessageError when the address is not valid.
+        then the media transport (with rtsps:// always TCP), and `trust` says which certificates to
+        accept. `limits` are time limits in seconds, measured by `clock`. Raises MessageError if
+        the address is not valid.
         """
         source = MovieSource(serveraddr, int(serverport), filename, transport, trust)
         self.playEvent = threading.Event()  # set when PAUSE or TEARDOWN has been answered
-        self._ownRtpSocket: Any = None  # what a script has put in the place of ours
+        self._ownRtpSocket: Any = None  # set by a script, instead of ours
         super().__init__(source, int(rtpport), master is not None, limits, clock)
         self.master = master
         if master is not None:
@@ -95,12 +95,12 @@ class Client(RtspClient):
         super().set_up()
 
     def playMovie(self) -> None:
-        """Play button: have the movie sent. Only in READY; in INIT, `error` says so."""
+        """Play button: start the movie. Only in READY; in INIT, it sets `error`."""
         if not self._isTooEarly("play"):
             super().play_movie()
 
     def pauseMovie(self) -> None:
-        """Pause button: have the sending stopped for now. Only in PLAYING; see `playMovie`."""
+        """Pause button: pause the movie. Only in PLAYING; see `playMovie`."""
         if not self._isTooEarly("pause"):
             super().pause_movie()
 
@@ -111,11 +111,11 @@ class Client(RtspClient):
         return True
 
     def exitClient(self) -> None:
-        """Teardown button: end the session and free all that it used. SETUP can begin another."""
+        """Teardown button: end the session and free its resources. SETUP can begin another."""
         super().tear_down()
 
     def handler(self) -> None:
-        """The window is to be closed: pause, and ask."""
+        """Handle a request to close the window: pause, and ask the user."""
         if self.window is None:
             self.pauseMovie()
         else:
@@ -133,11 +133,11 @@ class Client(RtspClient):
     # ------------------------------------------------------------------ RTSP
 
     def connectToServer(self) -> None:
-        """Connect, unless connected; a failure is told in `error`."""
+        """Connect, unless connected; a failure sets `error`."""
         super().connect()
 
     def sendRtspRequest(self, requestCode: int) -> None:
-        """Send SETUP, PLAY, PAUSE or TEARDOWN; what comes of it shows in `state` or `error`."""
+        """Send SETUP, PLAY, PAUSE or TEARDOWN. The result shows in `state` or `error`."""
         rtspSocket = (
             None if self._workers.connection is None else self._workers.connection.own_socket
         )
@@ -150,7 +150,7 @@ class Client(RtspClient):
         super().receive_replies()
 
     def parseRtspReply(self, data: Response | str | bytes) -> None:
-        """Act on the server's reply to the last request. Raises MessageError if it is none."""
+        """Act on the server's reply to the last request. Raises MessageError if it is no reply."""
         super().take_reply(data if isinstance(data, Response) else _response_from_text(data))
         if self.state is State.PLAYING:
             self.playEvent.clear()
@@ -160,10 +160,10 @@ class Client(RtspClient):
     # ------------------------------------------------------------------ RTP
 
     def openRtpPort(self) -> None:
-        """Open the RTP port and start to receive. Raises SessionError when that can't be.
+        """Open the RTP port and start to receive. Raises SessionError if that fails.
 
-        What a script has put in the place of socket.socket is only opened, since no system knows
-        it: the script calls listenRtp itself.
+        If a script has replaced socket.socket, its socket is only opened, since it is not a real
+        one: the script calls listenRtp itself.
         """
         if socket.socket is SOCKET:
             super().open_rtp_port()
@@ -245,7 +245,7 @@ class Client(RtspClient):
 
     @property
     def rtspSocket(self) -> socket.socket | Any:
-        """The connection's socket, None while there is none. A script may put in one of its own.
+        """The connection's socket, or None if not connected. A script may set its own.
 
         That may be any object with `send`, and `recv` if it answers.
         """
@@ -265,7 +265,7 @@ class Client(RtspClient):
 
     @property
     def rtpSocket(self) -> Any:
-        """The socket of the RTP port, None while there is none. A script may put in its own."""
+        """The socket of the RTP port, or None if it is closed. A script may set its own."""
         rtpSocket = self._workers.rtp_socket
         return self._ownRtpSocket or (None if rtpSocket is None else rtpSocket.own_socket)
 
@@ -304,7 +304,7 @@ class Client(RtspClient):
 
     @property
     def sessionId(self) -> int | str:
-        """The session, a number if the server gave one; 0 while there is none."""
+        """The session id, as a number if the server gave one; 0 if there is no session."""
         session = "" if self._workers.connection is None else self._dialogue.session_id
         is_number = session.isascii() and session.isdigit() and len(session) <= MAX_SESSION_DIGITS
         return int(session) if is_number else session or 0
@@ -332,7 +332,7 @@ class Client(RtspClient):
         self._torn_down = bool(acknowledged)
 
     def _open_here(self, address: Any) -> Any:
-        """Return the window of a client for another address that is set as this one is."""
+        """Return the window of a new client for another address, with the same settings."""
         movie = address.url or address.movie
         other = type(self)(
             self.master,
@@ -347,7 +347,7 @@ class Client(RtspClient):
 
 
 def _response_from_text(data: str | bytes) -> Response:
-    """Read one lab reply that is known to be whole. Raises MessageError when it is none."""
+    """Read one complete lab reply. Raises MessageError if it is not a reply."""
     parser = ResponseParser(Dialect.LAB)
     parser.feed(data.encode() if isinstance(data, str) else data, 0.0)
     response = parser.rest()

@@ -22,13 +22,13 @@ import sys
 
 
 def _leave_current_folder() -> None:
-    """Have imports find this package and Python's own modules, not the current folder's.
+    """Make imports find this package and Python's own modules, not the current folder's.
 
-    `python -m` puts the current folder first on the path. One in which somebody works on the lab
-    has a Client.py of its own, and perhaps a logging.py.
+    `python -m` puts the current folder first on the path. A folder with
+    somebody's lab has its own Client.py, and perhaps a logging.py.
     """
     parent = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-    if parent in sys.path[1:]:  # as when it is installed: not to be searched before Python's own
+    if parent in sys.path[1:]:  # installed: it must not be searched before Python's own
         del sys.path[0]
     else:
         sys.path[0] = parent
@@ -96,7 +96,7 @@ VERBS: dict[str, Callable[[list[str]], int]] = {
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Do what the verb says; return the exit status: 0 fine, 1 failed, 2 usage."""
+    """Run the verb; return the exit status: 0 fine, 1 failed, 2 usage."""
     verb, *arguments = (sys.argv[1:] if argv is None else argv) or [""]
     if verb in VERBS:
         return VERBS[verb](arguments)

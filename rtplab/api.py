@@ -1,7 +1,7 @@
 """The library: `play` a stream of any server, `serve` and `publish` one, from any thread.
 
-It is the package's front door for other people's programs: docs/LIBRARY.md describes it. Both sides
-use the same engines as the commands.
+This is the package's public interface for other programs; docs/LIBRARY.md describes it. Both
+sides use the same engines as the commands.
 """
 
 from __future__ import annotations
@@ -39,9 +39,9 @@ if TYPE_CHECKING:
     from PIL import Image
 
 DEFAULT_PORT = 5678
-# Frames that wait for a program that takes them too slowly: about three seconds.
+# Frames queued for a program that takes them too slowly: about three seconds.
 MAX_WAITING = 64
-# Seconds after which a wait is begun again: on Windows Ctrl+C does not end one.
+# Longest single wait in seconds, since Ctrl+C does not interrupt one on Windows.
 LONGEST_WAIT = 0.2
 # Seconds from a lost connection to the next try, if reconnects are asked for.
 RECONNECT_AFTER = 1.0
@@ -54,11 +54,11 @@ _Self = TypeVar("_Self", bound="_Closed")
 
 
 class PlayError(RtpLabError):
-    """A stream can't be played, or not any further; the message is a sentence for a person."""
+    """A stream can't be played, or broke off. The message is a sentence for the user."""
 
 
 class ServeError(RtpLabError):
-    """A server can't be started, or a stream published; the message is a sentence for a person."""
+    """A server can't be started, or a stream published. The message is a sentence for the user."""
 
 
 class _Closed:
@@ -80,7 +80,7 @@ class _Closed:
 
 
 class _Closer:
-    """Closes what is still open once the main thread has ended, and what nobody has any more.
+    """Closes streams and servers left open when the main thread ends, or no longer referenced.
 
     Python waits for every thread that is not a daemon when the main thread has ended, and asks
     `atexit` only afterwards. And the garbage collector may run in any thread, also in the one that
@@ -88,7 +88,7 @@ class _Closer:
     """
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()  # guards what follows
+        self._lock = threading.Lock()  # guards the attributes below
         self._open: weakref.WeakSet[Frames | Serving] = weakref.WeakSet()
         self._has_begun = False
         self._forgotten: SimpleQueue[Client | None] = SimpleQueue()  # None: it is the end
@@ -128,8 +128,8 @@ _closer = _Closer()
 class PlayedFrame:
     """One picture as it was received.
 
-    `number` counts frames from 1, those that were lost too where that can be known. `time` is the
-    picture's place in the movie, in seconds.
+    `number` counts frames from 1, including lost ones where that can be known. `time` is the
+    picture's position in the movie, in seconds.
     """
 
     jpeg: bytes = field(repr=False)
@@ -149,7 +149,7 @@ class _Inbox:
     """Frames between the thread that receives and the one that iterates."""
 
     def __init__(self) -> None:
-        self._changed = threading.Condition()  # guards what follows
+        self._changed = threading.Condition()  # guards the attributes below
         self._frames: deque[Frame] = deque()
         self.dropped = 0  # the oldest ones, where too many waited
 
@@ -162,17 +162,17 @@ class _Inbox:
             self._changed.notify()
 
     def take(self, seconds: float) -> Frame | None:
-        """Return the oldest frame; None if none has come within so many seconds."""
+        """Return the oldest frame; None if none arrives within `seconds`."""
         with self._changed:
             self._changed.wait_for(lambda: self._frames, seconds)
             return self._frames.popleft() if self._frames else None
 
 
 class Frames(_Closed, Iterator[PlayedFrame]):
-    """The frames of a stream that is being played, as they come. It ends with the movie.
+    """Iterates over the frames of a stream as they arrive. It ends with the movie.
 
-    It frees its session and its threads at its end, by `close` or `with`, and when nobody has it
-    any more. Raises PlayError where it can't go on.
+    Its session and threads are freed at its end, by `close` or `with`, or when it is garbage
+    collected. Raises PlayError if it can't continue.
     """
 
     def __init__(self, source: Callable[[], MovieSource], timeout: float, reconnect: bool) -> None:
@@ -185,7 +185,7 @@ class Frames(_Closed, Iterator[PlayedFrame]):
 
     @property
     def dropped(self) -> int:
-        """How many frames were dropped because they were not taken in time."""
+        """The number of frames dropped because the program did not take them in time."""
         return self._inbox.dropped
 
     def __iter__(self) -> Frames:
@@ -203,7 +203,7 @@ class Frames(_Closed, Iterator[PlayedFrame]):
                     self._is_closed = True
                     raise
                 time.sleep(RECONNECT_AFTER)
-            except BaseException:  # Ctrl+C: whoever catches it may not come back
+            except BaseException:  # Ctrl+C: a caller that catches it may not call again
                 self.close()
                 raise
             else:
@@ -223,7 +223,7 @@ class Frames(_Closed, Iterator[PlayedFrame]):
             client,
             lambda: self._is_closed or client.state is not State.INIT or bool(client.error),
         )
-        if self._is_closed:  # by another thread, which may not have seen this client
+        if self._is_closed:  # by another thread, before it could see this client
             self._end_session()
             return
         if client.state is not State.READY:
@@ -278,10 +278,10 @@ def play(
     file name.
 
     `transport` is "auto", "udp" or "tcp" (rtsp:// only). `timeout` is how many seconds to wait
-    for the server and for the first picture. With `reconnect` it begins again whenever the stream
+    for the server and for the first picture. With `reconnect` it reconnects whenever the stream
     is lost, and never raises PlayError. `cafile` and `insecure` are for rtsps:// with a certificate
     that the system does not know. Nothing is sent before the first frame is asked for. Raises
-    ValueError if the address makes no sense.
+    ValueError if the address is invalid.
     """
     if transport not in ("auto", "udp", "tcp"):
         raise ValueError(f"transport must be 'auto', 'udp' or 'tcp', not {transport!r}")
@@ -309,31 +309,31 @@ def play(
 
 
 class Publication(_Closed):
-    """A stream that this program shows to whoever watches. For all threads."""
+    """A stream that this program publishes to all its viewers. Thread-safe."""
 
     def __init__(self, live: LiveStream) -> None:
         self._live = live
 
     @property
     def name(self) -> str:
-        """What the stream is called in its address."""
+        """The stream's name in its address."""
         return self._live.name
 
     @property
     def viewers(self) -> int:
-        """How many watch now. Without any, no picture is encoded."""
+        """The number of current viewers. If there are none, no picture is encoded."""
         return self._live.viewers
 
     @property
     def skipped(self) -> int:
-        """How many pictures were not sent: the next one came too soon, or they were damaged."""
+        """The number of pictures not sent: the next one came too soon, or they were damaged."""
         return self._live.skipped
 
     def send(self, picture: Any) -> None:
-        """Show a picture: JPEG bytes, a Pillow picture, or a numpy array of height x width x RGB.
+        """Send a picture: JPEG bytes, a Pillow image, or a numpy array of height x width x RGB.
 
-        Returns after a copy; the picture may be changed then. Raises TypeError or ValueError for
-        anything else, ServeError after the end.
+        The picture is copied, so it may be changed afterwards. Raises TypeError or ValueError for
+        anything else, and ServeError after `close`.
         """
         if self._live.is_closed:
             raise ServeError(f"{self._live.name} has been closed: publish it again.")
@@ -400,9 +400,9 @@ class Serving(_Closed):
         _closer.begin(self)
 
     def publish(self, name: str, fps: float = 25.0) -> Publication:
-        """Begin a stream at rtsp://HOST:PORT/NAME; send about `fps` pictures a second to it.
+        """Publish a stream at rtsp://HOST:PORT/NAME; send about `fps` pictures per second to it.
 
-        Raises ServeError if the name is taken, ValueError if it can't be one.
+        Raises ServeError if the name is taken, ValueError if it is not a valid name.
         """
         if not name or any(not one.isprintable() or one in "/\\?#" for one in name):
             raise ValueError(
@@ -437,11 +437,12 @@ def serve(
     loop: bool = False,
     http: int | None = None,
 ) -> Serving:
-    """Start a server of what is published, and of the movies in the folder `media` if given.
+    """Start a server for published streams, and for the movies in the folder `media` if given.
 
-    Port 0 takes a free one: `Serving.port` says which. Everybody who can reach this machine may
-    watch; with `host="127.0.0.1"` this machine alone. Movies have `fps` frames a second (None: what
-    they say, else 20), and begin again at their end with `loop`. `http` is a port for browsers.
+    Port 0 takes a free port; `Serving.port` has its number. Every host that can reach this machine
+    may watch; with `host="127.0.0.1"` only this machine. Movies play at `fps` frames per second
+    (None: the movie's own rate, else 20), and restart at their end with `loop`. `http` is a port
+    for browsers.
     Raises ServeError.
     """
     try:

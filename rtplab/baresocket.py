@@ -32,7 +32,7 @@ def socket_pair() -> tuple[socket.socket, socket.socket]:
 
 
 def is_bare(candidate: Any) -> bool:
-    """Tell if an object that is used as a socket is none that the system knows."""
+    """Tell if an object used as a socket is not a real socket."""
     fileno = getattr(candidate, "fileno", None)
     return not (callable(fileno) and isinstance(fileno(), int))
 

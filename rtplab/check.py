@@ -1,7 +1,7 @@
-"""The command `rtplab check`: what a camera or a server sends, and why it does or does not play.
+"""The command `rtplab check`: what a camera or a server sends, and why it plays or not.
 
-It plays the address as the player does, for a few seconds by each transport, and tells what was
-said, what came, and in one sentence what to do.
+It plays the address as the player does, for a few seconds over each transport. It reports the
+dialogue, the packets and pictures received, and in one sentence what to do.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ from rtplab.receiving.rtsp.moviesource import MovieSource
 from rtplab.receiving.rtsp.trust import TlsTrust
 from rtplab.receiving.rtsp.watch import TimeLimits
 
-WATCHED = 3.0  # seconds of pictures that are looked at, by each transport
-# Seconds that one transport may take in all. Two of them, with their farewells, take 15 s at most.
+WATCHED = 3.0  # seconds of pictures examined, over each transport
+# Seconds that one transport may take in all. Two of them, including TEARDOWN, take 15 s at most.
 LONGEST_TRIAL = 6.5
 LIMITS = TimeLimits(connect=3.0, reply=3.0, silence=3.0, loss=2.0, teardown=0.5)
 MAX_EXCHANGES = 50  # that are told: a loop of redirections ends sooner
@@ -42,13 +42,13 @@ MAX_LINES = 60  # of a session description
 MUCH_LOSS = 0.01  # of all packets: it shows
 _SERVER = re.compile(rb"^server:[ \t]*([^\r\n]{1,200})", re.IGNORECASE | re.MULTILINE)
 
-# How an address is to be given so that a password goes along.
+# How to write an address with a password.
 _WITH_USER = "put them in the address, as in {scheme}://USER:PASSWORD@{rest}"
 
 
 @dataclass
 class Exchange:
-    """A request and the first line of its reply; "" where none has come."""
+    """A request and the first line of its reply; "" if there was no reply."""
 
     request: str
     reply: str = ""
@@ -57,7 +57,7 @@ class Exchange:
 
 @dataclass
 class Heard:
-    """An observer that notes what the server says and sends."""
+    """An observer that records the server's messages and packets."""
 
     exchanges: list[Exchange] = field(default_factory=list)
     description: str = ""  # SDP
@@ -97,10 +97,10 @@ class Heard:
                         self.ssrcs.add(packet.ssrc)
 
     def packets_dropped(self, packets: list[bytes], source_port: int, when: float) -> None:
-        """There is no bad network here."""
+        """Nothing is dropped here: no impairment is set."""
 
     def packet_sent(self, data: bytes, port: int, is_rtcp: bool, when: float) -> None:
-        """What we send is known."""
+        """Ignore our own packets."""
 
     def forgave(self, sentence: str, when: float) -> None:
         self.forgiven.append(sentence)
@@ -108,7 +108,7 @@ class Heard:
 
 @dataclass
 class Pictures:
-    """What came as pictures."""
+    """The pictures received."""
 
     count: int = 0
     damaged: int = 0
@@ -116,7 +116,7 @@ class Pictures:
     largest: int = 0  # bytes
 
     def take(self, frame: Frame) -> None:
-        """Look at a frame. In the thread that receives."""
+        """Examine a frame. Runs in the receiving thread."""
         self.count += 1
         self.largest = max(self.largest, len(frame.data))
         try:
@@ -128,7 +128,7 @@ class Pictures:
 
 @dataclass
 class Trial:
-    """What came of one transport."""
+    """The result of one transport."""
 
     way: str  # UDP, TCP, HTTP
     heard: Heard
@@ -144,7 +144,7 @@ class Trial:
 
     @property
     def result(self) -> str:
-        """What is wrong, or ""."""
+        """The problem in one sentence, or ""."""
         if self.plays:
             return ""
         if self.pictures.damaged:
@@ -178,7 +178,7 @@ def main(argv: Sequence[str] | None = None, prog: str = "rtplab check") -> int:
         url = parse_stream_url(options.url)
     except MessageError as error:
         parser.error(str(error))
-    logging.getLogger("rtplab").addHandler(logging.NullHandler())  # what it says is on the page
+    logging.getLogger("rtplab").addHandler(logging.NullHandler())  # its messages are in the report
     trust = TlsTrust(options.ca, options.insecure, options.allow_basic)
     ways = ["HTTP"] if url.is_http else ["TCP"] if url.is_encrypted else ["UDP", "TCP"]
     trials: list[Trial] = []
@@ -186,7 +186,7 @@ def main(argv: Sequence[str] | None = None, prog: str = "rtplab check") -> int:
         for way in ways:
             trials.append(_try(options.url, way, trust))
             if not trials[0].plays and not trials[0].heard.description:
-                break  # another transport would change nothing
+                break  # another transport would not help
     except KeyboardInterrupt:
         print("Interrupted.", file=sys.stderr)
         return 1
@@ -248,7 +248,7 @@ def _figures(client: Any) -> dict[str, Any]:
 
 
 def _verdict(url: str, trials: list[Trial]) -> str:
-    """Return the sentence that says what to do."""
+    """Return the sentence that sums up the result and says what to do."""
     playing = [trial for trial in trials if trial.plays]
     if not playing:
         return _why_not(url, trials[0])
@@ -310,7 +310,7 @@ def _page(url: str, trials: list[Trial]) -> Iterator[str]:
             yield f"  ... and {len(lines) - MAX_LINES} more lines"
     for trial in trials:
         if not trial.pictures.count and not first.description:
-            break  # it has not come so far
+            break  # it did not get that far
         yield from ("", f"Over {trial.way}")
         yield from (f"  {line}" for line in _of_trial(trial))
     forgiven = list(dict.fromkeys(one for trial in trials for one in trial.heard.forgiven))
@@ -355,7 +355,7 @@ _RTCP = {
 
 
 def _report(url: str, plays: bool, verdict: str, trials: list[Trial]) -> dict[str, Any]:
-    """Return what --json prints, under the names that the documents have."""
+    """Return the object that --json prints, with the documented names."""
     first = trials[0].heard
     return {
         "url": url,

@@ -1,6 +1,6 @@
 """What a program prints: on consoles that can't show all of it, on terminals that can do more.
 
-What is for a terminal (colours, a line that is written anew) never gets into a file or a pipe.
+What is for a terminal (colours, a line that is rewritten) never gets into a file or a pipe.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def write_every_name() -> None:
 def say(*lines: str) -> bool:
     """Print lines, if anybody reads them; tell if so.
 
-    Whoever has read standard output may be gone, as after `| head -1`: that ends no program.
+    The reader of standard output may be gone, as after `| head -1`; that is not an error.
     """
     try:
         print(*lines, sep="\n", flush=True)
@@ -54,7 +54,7 @@ def say(*lines: str) -> bool:
 
 
 def is_terminal(stream: TextIO | None) -> bool:
-    """Tell if a person reads a stream as it is written. It is None where there is no console."""
+    """Tell if a stream is an interactive terminal. It is None where there is no console."""
     try:
         return stream is not None and stream.isatty()
     except ValueError:  # it has been closed
@@ -105,20 +105,20 @@ def _obeys_escapes(stream: TextIO) -> bool:
 
 
 class StatusLine:
-    """The last line of a terminal, written anew by each `show`.
+    """The last line of a terminal, rewritten by each `show`.
 
-    It is a stream for a log's handler, too: what is written to it goes above that line. It may be
+    It is also a stream for a log handler: text written to it goes above that line. It may be
     used by several threads.
     """
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
-        self._lock = threading.Lock()  # guards what is on the terminal, and _length
+        self._lock = threading.Lock()  # guards the terminal's last line, and _length
         self._length = 0  # characters that are shown
 
     @staticmethod
     def on_stderr() -> StatusLine | None:
-        """Return the one of stderr, or None when that is no terminal."""
+        """Return the one for stderr, or None if stderr is not a terminal."""
         return StatusLine(sys.stderr) if is_terminal(sys.stderr) else None
 
     def show(self, text: str) -> None:

@@ -100,7 +100,7 @@ def _look_through(movie: Movie) -> tuple[Counter[str], Counter[str], Counter[str
 
 
 def kind_of(header: jpeg.JpegHeader) -> str:
-    """Return what sort of JPEG a picture is, in words."""
+    """Return the kind of a JPEG in words."""
     coding = _CODINGS.get(header.sof, f"SOF{header.sof - jpeg.SOF0}")
     tables = "" if header.standard_huffman else ", its own Huffman tables"
     first = header.components[0]

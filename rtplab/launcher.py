@@ -1,8 +1,8 @@
-"""The player as a program: its command line, and what it starts.
+"""The player as a program: its command line, and the parts it starts.
 
 Without arguments it is the demonstration: it starts a server inside the process and plays
-movie.Mjpeg from it. So it plays a movie file that is named. With --headless it receives without a
-window.
+movie.Mjpeg from it. A movie file named on the command line is played the same way. With --headless
+it receives without a window.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
 DEMONSTRATION_MOVIE = Path(__file__).resolve().parent.parent / "movie.Mjpeg"
 TITLE = "RTPClient"
-# The command line of this program, without what is to be played; it runs from any folder.
+# This program's command line without the movie argument; it works from any folder.
 PROGRAM = (sys.executable, str(Path(__file__).with_name("__main__.py")), "play")
 
 EXAMPLES = """\
@@ -63,9 +63,9 @@ _WITHOUT = {
 
 
 class LaunchedClient(HeadlessClient, Protocol):
-    """What is needed here of a client: RtspClient, or the lab's Client.
+    """The client interface used here: RtspClient, or the lab's Client.
 
-    One that builds no window of its own must also be what a window needs, a PlayerClient.
+    A client that builds no window of its own must also be a PlayerClient, which the window needs.
     """
 
     @property
@@ -79,15 +79,15 @@ class LaunchedClient(HeadlessClient, Protocol):
 
 
 class DemonstrationServer(Protocol):
-    """What is needed of a server: RtspServer, or the lab's Server."""
+    """The server interface used here: RtspServer, or the lab's Server."""
 
     def listen(self) -> tuple[str, int]: ...
     def serve(self) -> None: ...
     def stop(self) -> None: ...
 
 
-# Makes a client for a Tk root or toplevel, in which it may build its own window; None: for none.
-# Then come host, port, RTP port, movie, transport and trust.
+# Makes a client. The first argument is a Tk root or toplevel, in which the client may build its own
+# window, or None. Then follow host, port, RTP port, movie, transport and trust.
 MakeClient = Callable[[Any, str, int, int, str, str, TlsTrust], LaunchedClient]
 MakeServer = Callable[["Service"], DemonstrationServer]
 
@@ -95,7 +95,7 @@ MakeServer = Callable[["Service"], DemonstrationServer]
 def package_client(
     master: Any, host: str, port: int, rtp_port: int, movie: str, transport: str, trust: TlsTrust
 ) -> LaunchedClient:
-    """Make the package's client, which builds no window, but must not block one."""
+    """Make the package's client. It builds no window, but must not block one."""
     from rtplab.receiving.opening import client_for
     from rtplab.receiving.rtsp.moviesource import MovieSource
 
@@ -119,8 +119,8 @@ def main(
 ) -> int:
     """Play as the command line says; return the exit status: 0 fine, 1 failed, 2 usage.
 
-    `prog` is what the program calls itself in its help and its sentences, and `program` starts it
-    again, for another window.
+    `prog` is the program's name in its help and messages. `program` is the command that starts it
+    again for another window.
     """
     write_every_name()
     if hasattr(signal, "SIGBREAK"):  # Ctrl+Break, on Windows: as Ctrl+C
@@ -182,7 +182,7 @@ def _play_headless(options: argparse.Namespace, make_client: MakeClient) -> int:
         return 1
     what = HeadlessOptions(options.frames, options.duration, options.save, options.json)
     terminal = StatusLine.on_stderr()
-    if terminal is not None:  # what is logged goes above the line, as Python writes it otherwise
+    if terminal is not None:  # log messages go above the line, in Python's default format
         logging.basicConfig(format="%(message)s", handlers=[logging.StreamHandler(terminal)])
     try:
         with _interrupted_once():
@@ -201,7 +201,7 @@ def _play_headless(options: argparse.Namespace, make_client: MakeClient) -> int:
 def _interrupted_once() -> Iterator[None]:
     """Let the first ending signal be a KeyboardInterrupt, and no other after it.
 
-    What follows takes a second at the most; then the program ends.
+    The cleanup takes at most a second; then the program ends.
     """
     is_interrupted = False
 
@@ -239,7 +239,7 @@ def _play_in_window(
     except tkinter.TclError:
         return _no_window("there is no display")
     _play_on(root, options, make_client, [*program, *_options_for_new_window(options)])
-    # Now, in this thread: Tcl aborts when another happens to collect what is left of the window.
+    # Now, in this thread: Tcl aborts if another thread collects the rest of the window.
     del root
     gc.collect()
     return 0
@@ -284,7 +284,7 @@ def _play_on(
     if options.server is not None and options.file is None:
         window.address = _address(options)
     if "://" in options.movie:
-        window.play()  # whoever names an address wants to see it; the lab presses Setup
+        window.play()  # a given address plays at once; in the lab the user presses Setup
     try:
         root.mainloop()
     finally:
@@ -295,7 +295,7 @@ def _play_on(
 
 
 def _options_for_new_window(options: argparse.Namespace) -> list[str]:
-    """Return all that can't be changed in the window. A capture file belongs to one process."""
+    """Return the options that the window can't change, but not --pcap: a file has one writer."""
     given = ["--transport", options.transport]
     if options.ca:
         given += ["--ca", options.ca]
@@ -310,7 +310,7 @@ def client_for(
     make_client: MakeClient,
     where: tuple[str, int, int, str] | None = None,
 ) -> LaunchedClient:
-    """Make the client that the options ask for, or one set as they say for somewhere else.
+    """Make the client that the options ask for, or one with their settings for `where`.
 
     `where` is a host, a port, an RTP port and a movie.
     """
@@ -326,7 +326,7 @@ def client_for(
 
 
 def title_for(movie: str) -> str:
-    """Return a window's title: in the classic call the lab's, which scripts look for."""
+    """Return a window's title. In the classic call it is the lab's, which scripts look for."""
     from rtplab.player.model.controller import short_name
 
     return f"{short_name(unquote(movie))} - {TITLE}" if "://" in movie else TITLE
@@ -359,7 +359,7 @@ def _finish(capture: LiveCapture | None) -> None:
 
 
 def parse_arguments(argv: list[str] | None, prog: str) -> argparse.Namespace:
-    """Return the options; end the program with a sentence and status 2 when one is wrong."""
+    """Return the options. If one is wrong, exit with a sentence and status 2."""
     parser = argparse.ArgumentParser(
         prog=prog,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -470,7 +470,7 @@ def parse_arguments(argv: list[str] | None, prog: str) -> argparse.Namespace:
 
 
 def _meant(file: Path) -> str | None:
-    """Return the movie in the folder whose name is nearly that of a file that is not there."""
+    """Return the movie in the folder whose name is closest to that of a missing file."""
     from rtplab.serving.media.library import MovieLibrary
 
     return MovieLibrary(file.parent).similar(file.name)

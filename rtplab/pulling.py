@@ -1,20 +1,20 @@
-"""Fetches a stream from another server for a server of ours: what `--pull` needs of a client."""
+"""Fetches a stream from another server, for the server's `--pull`."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-LOOK_INTERVAL = 0.25  # seconds between two looks if the stream is still wanted
+LOOK_INTERVAL = 0.25  # seconds between two checks whether the stream is still wanted
 
 
 def fetcher(
     url: str, allow_basic: bool = False
 ) -> Callable[[Callable[[bytes, float | None], None], Callable[[], bool]], str]:
-    """Return what fetches the stream at `url` (see `rtplab.serving.rtp.pulled.Fetch`).
+    """Return a function that fetches the stream at `url` (see `rtplab.serving.rtp.pulled.Fetch`).
 
-    `allow_basic` lets a password in `url` go where everybody on the way can read it.
+    `allow_basic` allows a password in `url` to be sent unencrypted.
     """
-    # A server that pulls nothing starts without its client.
+    # Imported here, so that a server that pulls nothing does not load the client.
     from rtplab.protocol.rtsp.states import State
     from rtplab.receiving.opening import client_for
     from rtplab.receiving.rtsp.moviesource import MovieSource

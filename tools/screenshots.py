@@ -83,7 +83,7 @@ class Photographer:
         deadline = time.monotonic() + PATIENCE
         while not condition():
             if time.monotonic() > deadline:
-                raise SystemExit(f"the player did not come to what was to be shown: {condition}")
+                raise SystemExit(f"the player did not reach the state to be shown: {condition}")
             self.root.update()
             time.sleep(0.002)
 

@@ -37,7 +37,7 @@ BREW_PEERS = {
 """The commands that the tests look for on macOS, and the Homebrew formulae that bring them."""
 
 PROBE_LIMIT = 30
-"""Seconds for one look at an interpreter: a display at the far end of a dead line never answers."""
+"""Seconds to probe one interpreter: a display behind a dead connection never answers."""
 
 
 @dataclass(frozen=True)
@@ -181,7 +181,7 @@ def install(packages: Iterable[str]) -> bool:
 def headless_reason(machine: Machine, environ: Mapping[str, str], python: str) -> str:
     """Why no window can be opened here; empty when one can.
 
-    Tk speaks X11 and not Wayland: WAYLAND_DISPLAY without DISPLAY is no display to it.
+    Tk speaks X11 and not Wayland: it can't use WAYLAND_DISPLAY without DISPLAY.
     """
     if machine.platform not in ("darwin", "win32") and not environ.get("DISPLAY"):
         return "there is no display"

@@ -39,7 +39,7 @@ FAILURES = ".pytest_cache/v/cache/lastfailed"
 """Where pytest notes which tests have failed: a JSON object, keyed by their names."""
 TESTS_FAILED = 1  # pytest's status when all tests were run; any other means that some were not
 FEW = 3
-"""Of thousands of tests with real programs, so many may fail once because the machine was busy."""
+"""This many of the thousands of tests may fail once, because the machine was busy."""
 
 WITH_OPTIONS = ("fuzz", "soak", "grade-soak")
 """The tasks that take arguments of their own."""
@@ -91,19 +91,19 @@ def run() -> int:
 
 
 def movie() -> int:
-    """Make the demonstration movie anew."""
+    """Remake the demonstration movie."""
     set_up(machines.this_machine(), "dependencies")
     return become(["tools/make_movie.py"])
 
 
 def bench() -> int:
-    """Measure our server beside the others that are installed."""
+    """Measure our server against the others that are installed."""
     set_up(machines.this_machine(), "dependencies", peers=True)
     return become(["bench/run.py"])
 
 
 def fuzz(seconds: str = "60", *targets: str) -> int:
-    """Look for input that breaks our code: so many seconds for each target, or for those named.
+    """Fuzz our code: this many seconds for each target, or for the named ones.
 
     If none is named, hypothesis looks first, for longer than it does in the tests.
     """
@@ -119,7 +119,7 @@ def fuzz(seconds: str = "60", *targets: str) -> int:
 
 
 def soak(minutes: str = "5", *seed: str) -> int:
-    """Let many viewers come for so long, and see if the server stays what it is."""
+    """Connect many viewers for this long, and check that the server stays healthy."""
     set_up(machines.this_machine(), "dependencies", "test")
     return become(["tests/soak/run.py", minutes, *seed])
 
@@ -154,7 +154,7 @@ def test() -> int:
 
 
 def set_up(machine: Machine, *groups: str, peers: bool = False) -> list[str]:
-    """Get what is missing, as far as may be; returns what stays missing.
+    """Install missing packages where possible; return those that stay missing.
 
     Raises SetupError when there is no .venv with the groups of requirements in the end.
     """
@@ -173,7 +173,7 @@ def set_up(machine: Machine, *groups: str, peers: bool = False) -> list[str]:
 
 
 def venv_packages(machine: Machine) -> list[str]:
-    """The packages without which no .venv can be made."""
+    """The packages needed to create .venv."""
     if venv.is_made() or not machines.error_of(venv.base_python(), "import venv, ensurepip"):
         return []
     package = machines.venv_package(machine)
@@ -181,7 +181,7 @@ def venv_packages(machine: Machine) -> list[str]:
 
 
 def tkinter_packages(machine: Machine) -> list[str]:
-    """The packages without which no window can be opened."""
+    """The packages needed to open a window."""
     error = machines.error_of(venv.base_python(), "import tkinter")
     package = machines.tkinter_package(machine, error) if error else ""
     return [package] if package else []

@@ -45,7 +45,7 @@ def is_made() -> bool:
 
 
 def make() -> bool:
-    """Make .venv anew; tells whether that worked."""
+    """Recreate .venv; tell if that worked."""
     command = [base_python(), "-m", "venv", "--clear", str(VENV)]
     if subprocess.run(command, stdin=subprocess.DEVNULL).returncode:
         return False

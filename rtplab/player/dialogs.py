@@ -1,6 +1,6 @@
 """The player's questions: what to play, who the user is, and if the window is to be closed.
 
-A question is fields, a line for what is wrong, and two buttons. A password stays in its field and
+A dialog has fields, a line for errors, and two buttons. A password stays in its field and
 the client.
 """
 
@@ -44,7 +44,7 @@ class Dialog:
         self.window.protocol("WM_DELETE_WINDOW", self.cancel)
 
     def accept(self) -> None:
-        """Do what was asked for; to be written by each dialog."""
+        """Carry out the request; each dialog implements it."""
         raise NotImplementedError
 
     def cancel(self) -> None:
@@ -61,7 +61,7 @@ class Dialog:
         return entry
 
     def add_end(self, row: int, accept: str) -> None:
-        """Add the line for what is wrong, Cancel and the button that accepts."""
+        """Add the line for errors, Cancel and the button that accepts."""
         px = self.theme.px
         self.error = ttk.Label(self.body, style="Bad.TLabel", wraplength=px(380))
         self._error_row = row
@@ -73,7 +73,7 @@ class Dialog:
         self.accept_button.pack(side="left")
 
     def show_error(self, sentence: str) -> None:
-        """Say what is wrong with an answer."""
+        """Show an error about an answer."""
         self.error.configure(text=sentence)
         above = (self.theme.px(8), 0)
         self.error.grid(row=self._error_row, column=0, columnspan=2, sticky="w", pady=above)
@@ -133,7 +133,7 @@ class Question:
 
 
 class OpenDialog(Dialog):
-    """Asks for a lab server's movie or an address; what has been played is one click away.
+    """Asks for a lab server's movie or an address, and lists recently played ones.
 
     So is what a server has, once it has been asked.
     """
@@ -217,11 +217,11 @@ class OpenDialog(Dialog):
             return
         self.ask_server.configure(state="disabled")
         question = Question(address.url)
-        self._next_look = self.window.after(LOOK_INTERVAL, self._look_for_answer, question)
+        self._next_look = self.window.after(LOOK_INTERVAL, self._check_for_answer, question)
 
-    def _look_for_answer(self, question: Question) -> None:
+    def _check_for_answer(self, question: Question) -> None:
         if not question.is_answered:
-            self._next_look = self.window.after(LOOK_INTERVAL, self._look_for_answer, question)
+            self._next_look = self.window.after(LOOK_INTERVAL, self._check_for_answer, question)
             return
         self._next_look = ""
         self.ask_server.configure(state="normal")
@@ -242,7 +242,7 @@ class OpenDialog(Dialog):
             self.entries[name].insert(0, str(getattr(address, name)))
 
     def accept(self) -> None:
-        """Open what was asked for; what makes no sense is told."""
+        """Open the requested address; an invalid one is reported."""
         text = {name: entry.get() for name, entry in self.entries.items()}
         try:
             if self._kind.get() == "url":

@@ -114,7 +114,7 @@ class Layout:
     # ------------------------------------------------------------------ the size of text
 
     def zoom_to(self, zoom: float) -> None:
-        """Make all text so many times larger than at first."""
+        """Scale all text to this multiple of its original size."""
         self.zoom = zoom
         self._take_zoom(zoom)
         extent = Extent.of(self._top)
@@ -151,7 +151,7 @@ class Layout:
     # ------------------------------------------------------------------ room for the panel
 
     def panel_toggled(self) -> None:
-        """Grow beside the picture for a panel that was opened, or shrink as it was closed."""
+        """Widen the window for a panel that was opened, or shrink it after one was closed."""
         self.is_panel_alone = False
         if self.fullscreen.active:
             extent = Extent.of(self._top)
@@ -183,7 +183,7 @@ class Layout:
             self._panel.place(rows=2, is_alone=self.is_panel_alone)
 
     def move_panel_edge(self, width: int, is_done: bool) -> None:
-        """Make the panel so many pixels wide, but leave room for the picture."""
+        """Make the panel `width` pixels wide, but leave room for the picture."""
         panel, top, px = self._panel, self._top, self._theme.px
         panel.width = min(width, top.winfo_width() - px(NARROWEST))
         if self.fullscreen.active:

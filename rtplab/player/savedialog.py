@@ -19,7 +19,7 @@ class SaveDialog(Dialog):
     def __init__(
         self, parent: tk.Misc, title: str, path: Path, chosen: Callable[[Path], None]
     ) -> None:
-        """`path` is what is offered; `chosen` is called with what has been chosen."""
+        """`path` is the default; `chosen` is called with the path that the user picks."""
         super().__init__(parent, title)
         self._chosen = chosen
         self._folder = path.parent
@@ -50,7 +50,7 @@ class SaveDialog(Dialog):
         self.list.bind("<Return>", self._pressed_return)
 
     def _enter(self, folder: Path) -> None:
-        """Show what is in a folder, if it can be read."""
+        """List a folder's contents, if it can be read."""
         try:
             entries = sorted(folder.iterdir(), key=lambda path: path.name.casefold())
             folders = [path for path in entries if path.is_dir() and path.name[0] != "."]

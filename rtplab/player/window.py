@@ -40,7 +40,7 @@ from rtplab.protocol.rtsp.states import State
 
 POLL_INTERVAL = 0.015  # seconds between two looks for a frame, while playing and none waits
 DECODING_INTERVAL = 4  # milliseconds between two looks for a large picture that is being decoded
-IDLE_INTERVAL = 0.06  # seconds between two looks at the session
+IDLE_INTERVAL = 0.06  # seconds between two checks of the session
 MAX_TOAST = 200  # characters of a sentence that is shown for a moment
 # Commands whose effect is said on the full screen: where it stands, and if it plays.
 TOLD = (
@@ -49,7 +49,7 @@ TOLD = (
 ).split()
 FAREWELL = 1.5  # seconds that the server gets to answer TEARDOWN when the window closes
 
-# The command line of the player, without what is to be played; it runs from any folder.
+# The player's command line without the movie argument; it works from any folder.
 PROGRAM = (sys.executable, str(Path(__file__).parents[1] / "__main__.py"), "play")
 
 OpenHere = Callable[[Address], "PlayerWindow"]
@@ -176,7 +176,7 @@ class PlayerWindow:
     # ------------------------------------------------------------------ the main loop
 
     def _tick(self) -> int:
-        """Show what is due; return the milliseconds until there is more to do."""
+        """Show the frame that is due; return the milliseconds until the next call."""
         now = steady()
         frame = self.controller.tick(now)
         if frame is not None:
@@ -270,7 +270,7 @@ class PlayerWindow:
 
     def _log_in(self, user: str, password: str, allow_basic: bool) -> None:
         self.client.log_in(user, password, allow_basic)
-        # Before a refusal can come: it is to be asked anew then.
+        # Before a refusal can arrive: then the user must be asked again.
         self._refresh_controls(steady())
 
     def _ask_what_to_open(self, opened: Callable[[Address], None]) -> None:
@@ -310,7 +310,7 @@ class PlayerWindow:
             self.picture.toast(f"The window could not be opened ({error.strerror}).")
 
     def _remember(self, address: Address) -> None:
-        """Put an address on top of what has been played."""
+        """Put an address at the top of the recently played list."""
         settings = history.load()
         settings.remember(address)
         history.save(settings)

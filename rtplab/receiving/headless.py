@@ -33,8 +33,8 @@ FOR_EVER = 30.0 * 24 * 3600  # seconds: Windows waits for at most 49 days
 class HeadlessOptions:
     """What to receive, and what to do with it."""
 
-    frames: int | None = None  # stop after so many
-    duration: float | None = None  # stop so many seconds after PLAY
+    frames: int | None = None  # stop after this many
+    duration: float | None = None  # stop this many seconds after PLAY
     save: Path | None = None  # a folder for numbered JPEGs
     json: bool = False  # print one JSON object at the end
 
@@ -91,7 +91,7 @@ class HeadlessRun:
         self._client.on_frame = self._take
         try:
             self._play()
-        except KeyboardInterrupt:  # the user has seen enough: what came so far is reported
+        except KeyboardInterrupt:  # the user has seen enough: report what has arrived so far
             if not self._frames:
                 self._error = self._error or "Interrupted before the first picture arrived."
         report = self._report()
@@ -183,7 +183,7 @@ class HeadlessRun:
             self._error = f"{path.parent} can't be written ({error.strerror})."
 
     def _report(self) -> dict[str, Any]:
-        """Return what was received, under the names that README documents."""
+        """Return what was received, under the names that the documentation gives."""
         statistics = self._client.reception.statistics
         delay, seconds = self._client.first_frame_delay, statistics.seconds
         return {

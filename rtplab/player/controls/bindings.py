@@ -15,7 +15,7 @@ class Bindings:
         self._names: list[tuple[str, str]] = []  # of events, and of what Tcl calls then
 
     def add(self, sequence: str, handler: Callable[[tk.Event[tk.Misc]], Any]) -> None:
-        """Have `handler` called with each event, beside whatever else is."""
+        """Call `handler` with each event, in addition to existing handlers."""
         self._names.append((sequence, self.window.bind(sequence, handler, add=True)))
 
     def on_close(self, handler: Callable[[], Any]) -> None:

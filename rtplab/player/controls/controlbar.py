@@ -16,7 +16,7 @@ from rtplab.player.model.status import PlayerState, clock
 _TIME_WIDTH = 5  # characters, enough for an hour: a longer time takes more room once
 _SPEEDS = ("slower", "faster", "normal_speed")
 _BUTTONS = ("record", "snapshot", "panel", "fullscreen", "menu")
-_DISPENSABLE = ("snapshot", "record")  # where there is no room; the menu has them, too
+_DISPENSABLE = ("snapshot", "record")  # hidden if there is no room; the menu has them, too
 _PADDING = 8  # left and right of both, at 1x
 _NUMBER_WIDTH = 12  # characters: "Frame 100000"
 _STATE_WIDTH = 8
@@ -83,7 +83,7 @@ class ControlBar(ttk.Frame):
         return sum(widget.winfo_reqwidth() for widget in widgets) + 4 * self._theme.px(4)
 
     def fit(self, width: int) -> None:
-        """Leave out what there is no room for in so many pixels."""
+        """Hide the controls that do not fit into `width` pixels."""
         needed = self._needed
         for name in _DISPENSABLE:
             button = self.buttons[name]
@@ -105,7 +105,7 @@ class ControlBar(ttk.Frame):
         self._draw_icons()
 
     def show_position(self, position: float | None, duration: float | None) -> None:
-        """Show where the movie stands, in seconds; None: there is no session."""
+        """Show the position in the movie, in seconds; None: there is no session."""
         shown = position, duration, self.slider.shown_position
         if shown == self._shown:
             return
@@ -133,7 +133,7 @@ class ControlBar(ttk.Frame):
 
 
 class LabRow(ttk.Frame):
-    """The four buttons of the classic lab, and beside them frame number and state.
+    """The four buttons of the classic lab, and next to them frame number and state.
 
     `buttons` has them under the names that they have in the classic client.
     """
@@ -170,7 +170,7 @@ class LabRow(ttk.Frame):
         return sum(widget.winfo_reqwidth() for widget in widgets) + gaps
 
     def fit(self, width: int) -> None:
-        """Leave the frame's number out if there is no room for it in so many pixels."""
+        """Hide the frame number if it does not fit into `width` pixels."""
         has_room = self.narrowest + self.number.winfo_reqwidth() <= width
         if has_room and not self.number.winfo_manager():
             self.number.grid()
@@ -186,7 +186,7 @@ class LabRow(ttk.Frame):
             self.buttons[command.name].state(["!disabled" if enabled else "disabled"])
 
     def show_number(self, number: int | None) -> None:
-        """Show the number of the frame that is shown; None: there is none."""
+        """Show the number of the frame on screen; None clears it."""
         if number != self._shown:
             self._shown = number
             self.number.configure(text="" if number is None else f"Frame {number}")
@@ -217,7 +217,7 @@ class Controls(ttk.Frame):
         return max(self.bar.narrowest, self.lab_row.narrowest) + self._padding
 
     def fit(self, width: int) -> None:
-        """Leave out what there is no room for in a window of so many pixels."""
+        """Hide the controls that do not fit into a window `width` pixels wide."""
         for part in (self.bar, self.lab_row):
             part.fit(width - self._padding)
 

@@ -94,7 +94,7 @@ class FullScreen:
         self._settling = self._window.after(_SETTLING, self._insist)
 
     def _insist(self) -> None:
-        """Where no window manager obeys, there is none that could be in the way."""
+        """If no window manager responds, there is none that could interfere."""
         self._settling = ""
         width, height = self._screen
         if self.active and Extent.of(self._window)[:2] != (width, height):

@@ -153,7 +153,7 @@ def _padding(menu: tk.Menu) -> dict[str, Any]:
 
 
 def _colour(menu: tk.Menu) -> tk.Menu:
-    """A menu is no ttk widget."""
+    """Style a menu by hand, as it is not a ttk widget."""
     theme = Theme.of(menu)
     p = theme.palette
     menu.configure(

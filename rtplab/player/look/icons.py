@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from PIL import Image, ImageDraw
 
-GRID = 24  # the icons are drawn on a grid of so many units
+GRID = 24  # the icons are drawn on a grid of this many units
 _OVERSAMPLING = 4
 _LINE = 2.0  # units
 

@@ -12,7 +12,7 @@ from PIL import Image, ImageDraw, ImageTk
 from rtplab.player.look import icons
 from rtplab.player.look.palette import DARK, Palette
 
-_OVERSAMPLING = 4  # curves are drawn so many times larger and then reduced
+_OVERSAMPLING = 4  # curves are drawn this many times larger and then reduced
 _UNSCALED = 96 / 72  # `tk scaling`, pixels per point, of a screen at 1x
 _RADIUS = 6
 _FOCUS = 2  # width of an outline that tells the focus: not by its colour alone
@@ -55,7 +55,7 @@ class Theme:
         return theme
 
     def use(self, palette: Palette) -> None:
-        """Change the colours; whoever draws by itself hears of it by <<ThemeChanged>>."""
+        """Change the colours. Widgets that draw themselves are told by <<ThemeChanged>>."""
         self.palette = palette
         if self.name not in self._style.theme_names():
             self._create(palette)
@@ -63,7 +63,7 @@ class Theme:
         self._colour_classic_widgets()
 
     def zoom_to(self, zoom: float) -> None:
-        """Make all text, and what stands around it, so many times larger than at first."""
+        """Scale all text, and the space around it, to this multiple of its original size."""
         self.zoom = zoom
         for font, size in self._font_sizes():
             font.configure(size=-self.px(size))

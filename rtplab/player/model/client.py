@@ -15,7 +15,7 @@ from rtplab.receiving.rtp.statistics import Received
 
 
 class PlayerClient(Protocol):
-    """One session with one server. No method blocks; what comes of it shows in the attributes."""
+    """One session with one server. No method blocks; the results show in the attributes."""
 
     error: str  # the last failure, a sentence, or ""
     notice: str  # what else the user should know, likewise

@@ -32,7 +32,7 @@ SPEED_STEP = 1.1  # as in mpv
 ZOOMS = (0.6, 0.7, 0.8, 0.9, 1.0, 1.1, 1.25, 1.5, 1.75, 2.0, 2.5, 3.0)  # of all text
 
 
-WhyNot = Callable[[PlayerState], str]  # a reason, or "" if there is none
+WhyNot = Callable[[PlayerState], str]  # a reason, or "" if the command is available
 
 
 def _always(now: PlayerState) -> str:

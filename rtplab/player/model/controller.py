@@ -15,7 +15,7 @@ from rtplab.player.model.status import PlayerState
 from rtplab.protocol.rtsp.states import State
 from rtplab.receiving.rtp.frames import Frame
 
-NEAR_THE_END = 1.0  # seconds before the end of a movie: who has come so far has seen it
+NEAR_THE_END = 1.0  # seconds before the end of a movie: a viewer who got this far has seen it
 JUST_NOW = 5.0  # seconds since the last picture: the viewer has been watching until then
 # Seconds before the end of a movie of unknown frame rate where there surely is a frame yet.
 LAST_MOMENT = 0.1
@@ -76,7 +76,7 @@ class Place:
         return self.shown if wished is None else wished
 
     def was_asked_for(self, now: float) -> None:
-        """The server has been asked for what is wished."""
+        """The request for the wanted state has been sent."""
         self._sought, self._sought_at, self.wished = self.wished, now, None
 
     @property
@@ -152,7 +152,7 @@ class PlaybackController:
         self.change = StateChange()
         # Where the viewer wants to be, PLAYING or READY, until the session is there; None: it is.
         self._goal: State | None = None
-        # The state that a request was sent for, until somebody has looked what came of it.
+        # The state that a request was sent for, until its result has been checked.
         self._asked_for: State | None = None
         self._wants_to_step = False
         self._wants_speed = False  # another than the server knows of
@@ -226,7 +226,7 @@ class PlaybackController:
     def seek(self, seconds: float) -> None:
         """Go to a position; more wishes before the server has answered count as one.
 
-        Whoever wants to go beyond the last frame gets there, and from there nowhere.
+        A position beyond the last frame means the last frame; from there it has no effect.
         """
         last = self._last_start()
         if last is None:
@@ -433,12 +433,12 @@ class PlaybackController:
         self.client.seek(target)
 
     def _play_anew(self) -> None:
-        """What plays is about to be paused and played again, which is no wish of the viewer's."""
+        """The movie is about to be paused and played again, though the viewer did not ask."""
         if self.client.state is State.PLAYING and not self._wants_to_step:
             self._goal = self._asked_for = State.PLAYING
 
     def _reconnect(self, now: float) -> None:
-        """RFC 2326 knows no way to take up a session on another connection: it begins anew."""
+        """RFC 2326 has no way to resume a session on another connection, so begin a new one."""
         if self.client.needs_password:
             self._backoff.end()  # so far as the network goes: now it is the viewer's turn
         elif self._backoff.attempting and self.client.error:

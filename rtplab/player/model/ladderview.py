@@ -2,7 +2,7 @@
 
 Time is to scale where there is room. Where more happens than can be read, the rows are as far apart
 as they need to be; where nothing happens for long, the pause is cut short and its length is told.
-Each row has its time beside it.
+Each row shows its time at the side.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ class LadderView:
         return SPANS[self._span]
 
     def update(self) -> bool:
-        """Make rows of what is new, and forget those of what is forgotten; tell if any was."""
+        """Add rows for new entries, and drop the rows of discarded ones; tell if any changed."""
         ladder = self._ladder
         new = min(ladder.count - self._seen, len(ladder.events))
         for event in islice(ladder.events, len(ladder.events) - new, None):
@@ -151,13 +151,13 @@ class LadderView:
         return max(self._room, self.rows[-1].y - self.rows[0].y + _FIRST + _AFTER_BUNDLE)
 
     def scroll(self, by: float) -> None:
-        """Go up or down so many pixels. To go back is to stand still."""
+        """Scroll up or down by this many pixels. Scrolling back stops following the newest row."""
         if by < 0:
             self.follows = False
         self._move_to(self._top + by)
 
     def scroll_pages(self, count: float) -> None:
-        """Go up or down so many heights of the page."""
+        """Scroll up or down by this many page heights."""
         self.scroll(count * self._room)
 
     def scroll_to(self, fraction: float) -> None:
@@ -171,7 +171,7 @@ class LadderView:
         self._top = min(max(top, first), self._lowest)
 
     def shapes(self, width: float, height: float, server: str) -> list[Shape]:
-        """Return what is seen on a page of that size; `server` is the server's name."""
+        """Return the visible part for a page of that size; `server` is the server's name."""
         self._room = max(1.0, height - _HEADER - _LEGEND)
         self._move_to(self._lowest if self.follows else self._top)
         right = width - _SERVER

@@ -19,7 +19,7 @@ class Loop:
         return self.whole or self.start is not None
 
     def mark(self, position: float) -> str:
-        """Set A, then B, then neither; return what has been done, in words."""
+        """Set A, then B, then neither; return a sentence that says what was done."""
         if self.start is None:
             self.start = position
             return f"A is {clock(position)}: press l again at B"
@@ -30,7 +30,7 @@ class Loop:
         return "A and B are cleared"
 
     def toggle_whole(self) -> str:
-        """Repeat the whole movie, or not any more; return what has been done, in words."""
+        """Repeat the whole movie, or not any more; return a sentence that says what was done."""
         self.whole = not self.whole
         return "The movie is repeated" if self.whole else "The movie is not repeated"
 

@@ -14,13 +14,13 @@ _FIGURES = 98.0  # width of the figures behind them
 _BAR = 12.0  # height
 _CHARACTER = 6.6  # width of one of a small text, on average
 _LINE = 17.0  # height of one
-FEW_BURSTS = 10  # runs of lost packets from which a mean is no accident
+FEW_BURSTS = 10  # runs of lost packets needed for a meaningful mean
 # How much longer the runs are on average than independent losses make them: then they are bursts.
 BURSTY = 1.3
 
 
 def loss_shapes(counts: FrameCounts, has_bursts: bool, width: float) -> list[Shape]:
-    """Draw what became of the frames, and what was to be expected.
+    """Draw what became of the frames, and what the loss of packets predicts.
 
     `has_bursts` tells if losses are made in bursts on purpose.
     """
@@ -63,7 +63,7 @@ def _row(
 
 
 def _rule(counts: FrameCounts, has_bursts: bool, y: float, width: float) -> list[Shape]:
-    """Beside what was measured, what independent losses make of it."""
+    """Next to the measured loss, show the loss that independent losses would cause."""
     loss, packets = counts.lost / counts.packets, counts.packets / counts.sent
     expected, measured = expected_loss(loss, packets), counts.incomplete / counts.sent
     run = counts.lost / counts.bursts if counts.bursts else 0.0

@@ -20,7 +20,7 @@ from enum import Flag, auto
 
 
 class Modifier(Flag):
-    """What is held while a key is pressed. Locks and Fn are none: they leave a key what it is."""
+    """The modifiers held while a key is pressed. Locks and Fn are ignored."""
 
     NONE = 0
     SHIFT = auto()
@@ -56,7 +56,7 @@ _SIGNS = ("bracketleft", "bracketright", "braceleft", "braceright", "period", "c
 
 
 def held(windowing_system: str, state: int) -> Modifier:
-    """Return what is held, by Tk's windowing system (x11, win32, aqua) and an event's state."""
+    """Return the modifiers, by Tk's windowing system (x11, win32, aqua) and an event's state."""
     found = Modifier.NONE
     for bit, modifier in _MEANINGS[windowing_system].items():
         if state & bit:

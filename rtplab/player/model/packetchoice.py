@@ -23,7 +23,7 @@ class PacketChoice:
 
     @property
     def packet(self) -> CapturedPacket | None:
-        """The packet that is looked at; None as long as there is none."""
+        """The packet that is shown; None before the first."""
         if self._held is None:
             return self._traffic.newest(self._is_wanted)
         return self._held[self._index] if self._held else None
@@ -38,7 +38,7 @@ class PacketChoice:
         return is_report if self.shows_reports else is_media
 
     def follow(self, shows_reports: bool) -> None:
-        """Look at the newest: of RTCP, or of RTP."""
+        """Show the newest packet, of RTCP or of RTP."""
         self.shows_reports = shows_reports
         self._held, self._index = None, 0
 

@@ -65,7 +65,7 @@ class Timeline(NamedTuple):
 
 
 def timeline_shapes(timeline: Timeline, window: TimelineWindow, width: float) -> list[Shape]:
-    """Draw the timeline in a width of so many pixels at 1x; it is HEIGHT high."""
+    """Draw the timeline `width` pixels wide at 1x; it is HEIGHT high."""
     return _View(timeline, window, width).shapes()
 
 

@@ -29,8 +29,8 @@ MAX_MESSAGE_BYTES = 4 * 1024 * 1024  # of messages: real ones have 300 bytes, bu
 # of 1080p; and while nobody does, for a capture that is saved afterwards.
 MAX_PACKET_BYTES = 64 * 1024 * 1024
 UNWATCHED_BYTES = 16 * 1024 * 1024
-BATCH_OVERHEAD = 300  # bytes of memory that a batch takes beside its packets
-PACKET_OVERHEAD = 50  # and each packet beside its own
+BATCH_OVERHEAD = 300  # bytes of memory that a batch takes in addition to its packets
+PACKET_OVERHEAD = 50  # and each packet in addition to its data
 
 
 class Remark(NamedTuple):
@@ -186,7 +186,7 @@ class Traffic(Recorder):
 
     @property
     def oldest_packet(self) -> float | None:
-        """The Unix time of the oldest packet that is kept; None while there is none."""
+        """The Unix time of the oldest packet that is kept; None if no packet is kept."""
         with self._lock:
             return self._batches[0].when if self._batches else None
 
@@ -221,7 +221,7 @@ class Traffic(Recorder):
         )
 
     def newest(self, is_wanted: Callable[[CapturedPacket], bool]) -> CapturedPacket | None:
-        """The newest packet that is wanted; None where there is none.
+        """The newest packet that is wanted, or None.
 
         Those that came together are of one kind: of these, only the last is asked about.
         """

@@ -1,1 +1,1 @@
-"""The protocol panel beside the picture: what goes over the wire, made visible."""
+"""The protocol panel next to the picture: it shows the traffic on the wire."""

@@ -21,12 +21,12 @@ class CitationLinks:
         self._lit: tuple[tk.Misc, str] | None = None
 
     def open(self, url: str) -> None:
-        """Show a page in the browser; where there is none, tell its address."""
+        """Show a page in the browser; if there is no browser, show the address."""
         if not webbrowser.open(url):
             self._say(f"No browser was found: see {url}")
 
     def clicked(self, event: tk.Event[tk.Misc]) -> None:
-        """Open what is cited under the mouse, unless it has just selected a part of a text."""
+        """Open the RFC section cited under the mouse, unless the click has selected text."""
         if isinstance(event.widget, tk.Text) and event.widget.tag_ranges("sel"):
             return
         found = _under_mouse(event)
@@ -55,7 +55,7 @@ class CitationLinks:
 
 
 def citations_on(page: tk.Misc) -> list[Citation]:
-    """Return what is cited on a page, as far as it is seen: each section once."""
+    """Return the sections cited on the visible part of a page, each once."""
     found = {one.url: one for text in _texts(page) for one in citations_in(text)}
     return list(found.values())
 

@@ -111,7 +111,7 @@ class LadderPage(ttk.Frame):
         self.tools.show(self.view)
 
     def refresh(self) -> None:
-        """Draw what is seen, if it is another than before."""
+        """Redraw the visible part, if it has changed."""
         is_new = self.feed.take()
         is_new = self.view.update() or is_new
         size = self.canvas.winfo_width(), self.canvas.winfo_height()
@@ -176,7 +176,7 @@ class LadderPage(ttk.Frame):
                 self._opened(entry)
 
     def _save(self) -> None:
-        """Save what is seen."""
+        """Save the visible part."""
         size = self._drawing.size
         shapes = self.view.shapes(*size, self._server())
         title = f"RTSP and RTP between client and server {self._server()}"

@@ -1,4 +1,4 @@
-"""Why pictures are missing: frames counted by what became of them, beside the rule."""
+"""Why pictures are missing: counts of what became of the frames, next to the rule's prediction."""
 
 from __future__ import annotations
 

@@ -41,7 +41,7 @@ class MessagesPage(ttk.Frame):
     def __init__(
         self, master: tk.Misc, theme: Theme, traffic: Traffic, save_capture: Callable[[], None]
     ) -> None:
-        """`save_capture` writes what has been observed into a file."""
+        """`save_capture` writes the observed traffic into a file."""
         super().__init__(master)
         self._theme = theme
         self._traffic = traffic
@@ -108,7 +108,7 @@ class MessagesPage(ttk.Frame):
         text.tag_raise("sel")  # what is selected has one colour, whatever it was before
 
     def refresh(self) -> None:
-        """Add what is new."""
+        """Add the new messages."""
         count = self._traffic.message_count
         new = count - self._shown
         if not new:
@@ -181,7 +181,7 @@ class MessagesPage(ttk.Frame):
         self.refresh()
 
     def _copy(self) -> None:
-        """Put what is selected on the clipboard, or, if nothing is, every message as it was."""
+        """Copy the selection to the clipboard, or every message if nothing is selected."""
         if self.text.tag_ranges("sel"):
             copied = self.text.get("sel.first", "sel.last")
         else:

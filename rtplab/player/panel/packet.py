@@ -90,7 +90,7 @@ class PacketPage(ttk.Frame):
         self.refresh()
 
     def _scroll(self, event: tk.Event[tk.Misc]) -> None:
-        """Show what is below, where the page is too low for all of it."""
+        """Scroll the page, if it is not high enough to show everything."""
         self.canvas.yview_scroll(-1 if event.delta > 0 or event.num == 4 else 1, "units")
 
     def _scroll_by(self, count: int, what: Literal["units", "pages"], event: object) -> str:

@@ -108,7 +108,7 @@ class Panel:
 
     @property
     def width(self) -> int:
-        """Pixels that the panel takes, while it is open beside the picture."""
+        """The panel's width in pixels while it is open next to the picture."""
         px = Theme.of(self._master).px
         room = self._master.winfo_screenwidth() - px(NARROWEST)
         return max(min(px(self._width), room), px(WIDTH))
@@ -124,7 +124,7 @@ class Panel:
         history.save(settings)
 
     def place(self, rows: int, is_alone: bool = False) -> None:
-        """Show it beside the picture (1 row), or beside picture and controls (2); or in its place.
+        """Show it next to the picture (1 row) or to picture and controls (2), or in its place.
 
         `is_alone` says that there is no picture.
         """

@@ -12,7 +12,7 @@ from rtplab.receiving.rtp.statistics import Statistics
 SPAN = 60.0  # seconds that a plot shows
 INTERVAL = 0.5  # seconds between two samples
 RATE_WINDOW = 2.0  # seconds over which a rate is taken: enough for a few frames
-GAP = 2.0  # seconds without a sample after which a curve begins anew: the panel was closed
+GAP = 2.0  # seconds without a sample after which a new curve begins, since the panel was closed
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ class PlotData:
         )
         last = self._counts[-1] if self._counts else counts
         if counts.expected < last.expected or now - last.when > GAP:
-            self._counts.clear()  # another session, or nobody knows what was between
+            self._counts.clear()  # another session, or a gap of unknown content
         self._counts.append(counts)
         if len(self._counts) > 1:  # a rate takes two
             self.figures.append(_figures(self._counts[0], counts, s.jitter, buffered))

@@ -28,7 +28,7 @@ class _Shown(NamedTuple):
 
 
 class StatePage(ttk.Frame):
-    """A diagram on a canvas; drawn anew when something has changed."""
+    """A diagram on a canvas; redrawn after a change."""
 
     def __init__(
         self, master: tk.Misc, theme: Theme, controller: PlaybackController, traffic: Traffic

@@ -93,7 +93,7 @@ class StatisticsPage(ttk.Frame):
         self.refresh()
 
     def _save(self) -> None:
-        """Save what is plotted."""
+        """Save the plotted data."""
         self._save_table("statistics", figures_csv(*self._data.table()))
 
     def _show_total(self, number: int, name: str, value: str) -> None:
@@ -167,7 +167,7 @@ class StatisticsPage(ttk.Frame):
 
 
 def _cut(text: str, font: tkfont.Font, width: float) -> str:
-    """As much of a text as there is room for, in pixels; what is in brackets goes first."""
+    """Shorten a text to fit into `width` pixels; the part in brackets is dropped first."""
     if font.measure(text) > width:
         text = text.partition(" (")[0]
     whole = text

@@ -198,7 +198,7 @@ class TimelinePage(ttk.Frame):
         self._draw()
 
     def _click(self, event: tk.Event[tk.Misc]) -> None:
-        """Look at one frame: its deadline, its packets."""
+        """Select one frame: show its deadline and its packets."""
         index = self._drawing.key_at(event.x, event.y)
         if isinstance(index, int):
             self._hold()

@@ -11,7 +11,7 @@ from rtplab.receiving.rtp.impairment import Conditions
 _PER_DECADE = 20  # steps of the rate limit from 100 kbit/s to 1 Mbit/s, and so on
 _LOWEST_RATE = 1e5  # bits a second
 _LONGEST_BURST = 21  # packets
-_RATE_STEPS = 3 * _PER_DECADE  # to 100 Mbit/s; one more is no limit
+_RATE_STEPS = 3 * _PER_DECADE  # to 100 Mbit/s; one more step means no limit
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Track:
         return round(position / self.step) * self.step / self.per
 
     def text(self, value: float) -> str:
-        """What stands beside the slider for a value of Conditions."""
+        """The text next to the slider for a value of Conditions."""
         return f"{value * self.per:.4g} {self.unit}"
 
 

@@ -42,7 +42,7 @@ class TrackSlider:
         self.tell(value)
 
     def tell(self, value: float) -> None:
-        """Write a value beside the knob, which stays where it is."""
+        """Write a value next to the knob, which stays where it is."""
         self.value.configure(text=self._track.text(value))
 
     def _moved(self, position: str) -> None:

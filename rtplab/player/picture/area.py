@@ -89,8 +89,8 @@ class PictureArea(tk.Canvas):
         self.problem = problem
 
     def poll(self) -> bool:
-        """Show what has been decoded meanwhile; tell if there is more to come."""
-        busy = self._background.busy  # asked first: what is ready by now is taken below
+        """Show the picture decoded meanwhile; tell if more will follow."""
+        busy = self._background.busy  # asked first: results that are ready by now are taken below
         picture = self._background.take()
         if picture is not None:
             self._show(picture)

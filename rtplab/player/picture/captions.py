@@ -36,7 +36,7 @@ class Captions:
             self._draw_headline()
 
     def resized(self, room: tuple[int, int], on_picture: bool) -> None:
-        """Draw all of it anew for a canvas of so many pixels."""
+        """Redraw everything for a canvas of this size in pixels."""
         self._room, self._on_picture = room, on_picture
         self._draw_headline()
         self._draw_toast()

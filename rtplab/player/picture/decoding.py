@@ -48,7 +48,7 @@ Size = tuple[int, int]
 def picture_size(jpeg: bytes) -> Size:
     """Width and height of a JPEG in pixels.
 
-    Raises PacketError when it has none or too many, or is coded as no movie is.
+    Raises PacketError if it has none or too many, or if its coding is not supported.
     """
     try:
         sof, width, height = frame_header(jpeg)
@@ -114,7 +114,7 @@ class FrameDecoder:
         the same bytes: nothing that comes after the first scan's marker can change it.
         """
         picture = picture_size(jpeg)
-        # Not Image.open: this can only be taken for a JPEG, and nobody warns of its size but we.
+        # Not Image.open: this can only be taken for a JPEG, and only we check its size.
         parsed = JpegImageFile(io.BytesIO(jpeg))
         if parsed.size != picture:
             raise PacketError(f"it also claims to have {parsed.width} x {parsed.height} pixels")
@@ -169,7 +169,7 @@ class BackgroundDecoder:
     def __init__(self) -> None:
         self._changed = threading.Condition()  # guards all that follows
         self._job: tuple[bytes, Size] | None = None
-        self._forgotten = False  # what is being decoded at the moment is not wanted any more
+        self._forgotten = False  # the result of the current decoding is no longer wanted
         self._picture: Picture | None = None
         self._thread: threading.Thread | None = None
         self._closed = False
@@ -178,7 +178,7 @@ class BackgroundDecoder:
     def submit(self, jpeg: bytes, size: Size) -> None:
         """Have a frame decoded to `size`; one that still waits is forgotten.
 
-        Where the system grants no thread, it is decoded by the return.
+        If no thread can be started, it is decoded before this returns.
         """
         with self._changed:
             if self._thread is None and not self._start():
@@ -205,7 +205,7 @@ class BackgroundDecoder:
             return picture
 
     def forget(self) -> None:
-        """Let nothing come of what was submitted so far."""
+        """Discard everything submitted so far."""
         with self._changed:
             self._job = self._picture = None
             self._forgotten = True
@@ -242,7 +242,7 @@ def _decoded(jpeg: bytes, size: Size) -> Picture:
 
 
 def keep_freed_memory() -> None:
-    """Let what is freed be used again, where the C library is glibc; elsewhere do nothing.
+    """Make glibc keep freed memory for reuse. Does nothing with another C library.
 
     Otherwise glibc returns a large piece to the system with every picture and takes it back,
     page by page, with the next: at 1080p that costs more than to decode.

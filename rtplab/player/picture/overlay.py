@@ -55,7 +55,7 @@ class KeysOverlay:
         self._card = None
 
     def draw(self) -> None:
-        """Draw it anew, as the window's size or the overlay's being shown has changed."""
+        """Redraw it after the window's size or the overlay's visibility has changed."""
         self._canvas.delete(_TAG)
         if not self.shown:
             return

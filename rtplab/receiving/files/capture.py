@@ -135,7 +135,7 @@ class Recorder:
 class LiveCapture:
     """A capture file that grows with all that is observed for it, until it is closed.
 
-    When the disk is full it stops; `error` then says so, and what was written is a valid capture.
+    If the disk is full it stops and sets `error`; the part already written is a valid capture.
     """
 
     def __init__(self, path: Path) -> None:

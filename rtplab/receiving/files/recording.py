@@ -14,14 +14,14 @@ class Recording:
     """One movie file that grows, in the lab's format."""
 
     def __init__(self, path: Path) -> None:
-        """Begin the file anew. Raises OSError."""
+        """Create the file, or overwrite it. Raises OSError."""
         self.path = path
         self.frames = 0
         self.left_out = 0  # frames that the format can't hold
         self._file = WholeFile(path)
 
     def add(self, jpeg: bytes) -> None:
-        """Append a frame. Raises OSError when the disk is full; what came before stays valid."""
+        """Append a frame. Raises OSError if the disk is full; earlier frames stay valid."""
         if len(jpeg) > MAX_PREFIXED_FRAME:
             self.left_out += 1
             return

@@ -8,7 +8,7 @@ from pathlib import Path
 
 
 class WholeFile(io.FileIO):
-    """A file, begun anew, in which no piece is ever half written. Nothing waits in a buffer."""
+    """A new file that replaces an old one. No write is left half done; nothing is buffered."""
 
     def __init__(self, path: Path) -> None:
         """Raises OSError."""

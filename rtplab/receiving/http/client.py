@@ -63,13 +63,13 @@ class HttpClient:
         self.on_frame: Callable[[Frame], None] | None = None
         self.observer: Observer | None = None
         self.playout = PlayoutBuffer()
-        self.impairment = Impairment(Conditions())  # for RTP, of which there is none here
+        self.impairment = Impairment(Conditions())  # unused: impairment applies to RTP only
         self.reception = PictureReception()
         self.first_frame_delay: float | None = None
         self._source = source
         self._limits = limits or TimeLimits()
         self._clock = clock
-        # Guards the state and what follows; notified of every change.
+        # Guards the state and the attributes below; notified of every change.
         self._changed = threading.Condition(threading.RLock())
         self._fetch: PictureFetch | None = None  # whose pictures are wanted
         self._is_opening = False  # its answer is awaited
@@ -95,7 +95,7 @@ class HttpClient:
                 self._begin()
 
     def play_movie(self) -> None:
-        """Show what comes; ask for it again after a pause. Only in READY."""
+        """Show the frames that arrive; after a pause, request the stream again. Only in READY."""
         with self._changed:
             if self.state is State.READY and not self.is_waiting():
                 self._wants_to_play = True
@@ -132,13 +132,13 @@ class HttpClient:
             thread.join()
 
     def seek(self, seconds: float) -> None:
-        """A camera has nothing to seek in."""
+        """Do nothing: a live camera has no other position."""
 
     def set_speed(self, scale: float) -> None:
-        """Nothing comes of it."""
+        """Do nothing: a camera has one speed."""
 
     def set_latency(self, seconds: float) -> None:
-        """Let frames wait so long before they are shown, from now on."""
+        """Set how many seconds frames wait before they are shown."""
         self.playout.latency = seconds
 
     def log_in(self, user: str, password: str, allow_basic: bool = False) -> None:
@@ -254,7 +254,7 @@ class HttpClient:
                 self._changed.notify_all()
 
     def _take_frame(self, fetch: PictureFetch, frame: Frame) -> None:
-        """Hand a frame on to the window, and to whoever asked for it."""
+        """Hand a frame on to the window, and to the `on_frame` callback."""
         if self._fetch is not fetch:
             return
         if self.for_window:

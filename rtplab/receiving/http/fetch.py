@@ -44,7 +44,7 @@ class PictureFetch:
         forgiveness: Forgiveness,
         observer: Callable[[], Observer | None],
     ) -> None:
-        """`observer` returns who is to see requests and replies at the moment."""
+        """`observer` returns the current observer of requests and replies."""
         self.endpoints: Endpoints | None = None
         self._source = source
         self._limits = limits
@@ -148,7 +148,7 @@ class PictureFetch:
         self._source.redirect(there)
 
     def _explain(self, error: MessageError, url: Url) -> str:
-        """Say what is there instead of HTTP, or what is wrong with it."""
+        """Say which protocol is there instead of HTTP, or how the response is malformed."""
         line = self._reply.first_line
         if self._reply.head is not None or line.startswith(b"HTTP/"):
             return f"The server's response is malformed: {error}."
@@ -159,9 +159,9 @@ class PictureFetch:
         return f"{place} does not speak HTTP{said}: check the port."
 
     def receive(self, deadline: float) -> list[Part]:
-        """Return the parts that have come; none at the deadline.
+        """Return the parts that have arrived; an empty list at the deadline.
 
-        Raises SessionError when the connection is lost, or what comes is no multipart; StreamEnded.
+        Raises SessionError if the connection is lost or the data is not multipart; StreamEnded.
         """
         if self._parts.has_ended or self._reply.has_ended and not self._early:
             raise StreamEnded
@@ -181,7 +181,7 @@ class PictureFetch:
             raise SessionError(_lost(error)) from error
 
     def _receive(self, deadline: float) -> bytes | None:
-        """Return what comes before the deadline, or None; b"" at the end. Raises OSError."""
+        """Return data that arrives before the deadline, or None; b"" at the end. Raises OSError."""
         end = self._own_socket
         while True:
             end.settimeout(max(0.001, min(deadline - self._clock(), LONGEST_SLEEP)))
@@ -214,7 +214,7 @@ class PictureFetch:
 
 
 def refusal(reply: Reply, url: Url) -> str:
-    """Say why a server does not send what was asked for, and what may help."""
+    """Say why the server does not send the stream, and what may help."""
     status = f"{reply.status} {reply.reason}".strip()
     if reply.status == 404:
         path = printable(url.path, 80)
@@ -228,7 +228,7 @@ def refusal(reply: Reply, url: Url) -> str:
 
 
 def _what_it_is(kind: str) -> str:
-    """Say what is there instead of a stream of pictures."""
+    """Say what the address serves instead of a stream of pictures."""
     shown = printable(kind, 60) or "data without a Content-Type"
     if kind.startswith("image/"):
         return (

@@ -92,7 +92,7 @@ class LabAssembler:
         payload, frames = packet.payload, []
         if self._parts:
             if sequence - self._sequence not in (0, 1):
-                self._drop("packets are missing")  # or the numbers begin anew
+                self._drop("packets are missing")  # or the numbering restarts
             elif start is not None:
                 frames = self._finish()
         if start is not None:
@@ -104,7 +104,7 @@ class LabAssembler:
             right = "one more than that of the previous packet"
             self._forgive("The sequence number of a frame's second packet", f"{sequence}", right)
         if sequence < self._sequence:
-            self._continuations = 0  # the numbers begin anew
+            self._continuations = 0  # the numbering restarts
         self._sequence = sequence
         if start is None and not self._parts:
             self.problem = self.problem or "none of them starts with a JPEG (FFD8)"

@@ -26,7 +26,7 @@ from dataclasses import dataclass, fields, replace
 # Bytes under way at the most; what comes beyond is lost, as in a router's queue. The longest delay,
 # ten seconds, of 50 Mbit/s, which is 1080p; a count of packets would be a second of it.
 MAX_QUEUED = 64 * 1024 * 1024
-PACKET_OVERHEAD = 200  # bytes of memory that a packet takes beside its own
+PACKET_OVERHEAD = 200  # bytes of memory that a packet takes in addition to its data
 # Seconds of data that may wait for the rate limit: a router with more is a broken one.
 MAX_BACKLOG = 1.0
 MAX_BURST = 1000  # packets lost in a row on average: a tenth of a second of 100 Mbit/s
@@ -62,7 +62,7 @@ class Conditions:
 
     @property
     def longest_delay(self) -> float:
-        """Seconds by which what comes may be late, all but one packet in ten thousand."""
+        """The delay in seconds that all but one packet in ten thousand stay below."""
         backlog = MAX_BACKLOG if self.rate else 0.0
         return self.delay + 4 * self.jitter + backlog + (_OVERTAKING if self.reorder else 0.0)
 
@@ -70,7 +70,7 @@ class Conditions:
 def parse_conditions(text: str) -> Conditions:
     """Read `loss=5%,burst=4,delay=30ms,jitter=10ms,reorder=1%,duplicate=1%,rate=2M,seed=1`.
 
-    Raises ValueError with a sentence that says what is wrong.
+    Raises ValueError with a sentence for the user.
     """
     values: dict[str, float] = {}
     for part in filter(None, (part.strip() for part in text.split(","))):
@@ -109,7 +109,7 @@ class Impairment:
 
     @conditions.setter
     def conditions(self, conditions: Conditions) -> None:
-        """Change the weather; what is under way stays under way."""
+        """Change the network conditions. Packets already delayed keep their delivery time."""
         self._conditions = conditions
         self._harmless = conditions.harmless
 

@@ -18,7 +18,7 @@ DEFAULT_LATENCY = 0.1  # seconds from arrival to display of a frame that came as
 # 50 Mbit/s, which is 1080p, and more seconds than anybody asks for as latency.
 MAX_BYTES = 64 * 1024 * 1024
 MAX_SECONDS = 30.0
-FRAME_OVERHEAD = 400  # bytes of memory that a frame takes beside its JPEG
+FRAME_OVERHEAD = 400  # bytes of memory that a frame takes in addition to its JPEG
 # Seconds of arrivals that the smallest is taken from: the sender's clock runs faster or slower
 # than ours, by up to a millisecond in this time, and routes change.
 OFFSET_WINDOW = 10.0
@@ -53,7 +53,7 @@ class FrameQueue:
             self.dropped += 1
 
     def popleft(self) -> Frame:
-        """Return the oldest frame. Raises IndexError when there is none."""
+        """Return the oldest frame. Raises IndexError if the buffer is empty."""
         frame = self._frames.popleft()
         self._bytes -= _size(frame)
         return frame
@@ -95,7 +95,7 @@ class PlayoutBuffer:
         return newest
 
     def next_due(self) -> float | None:
-        """When the next frame is due; None when there is none that will be."""
+        """When the next frame is due; None if no frame is waiting to become due."""
         with self._lock:
             return self._due(self._frames[0]) if self._frames and not self._held else None
 
@@ -105,7 +105,7 @@ class PlayoutBuffer:
             self._held = True
 
     def release(self) -> None:
-        """Go on after `hold`: what waits is due just before what is yet to come."""
+        """Resume after `hold`: waiting frames become due just before those still to arrive."""
         with self._lock:
             if self._held:
                 self._held = False
@@ -117,7 +117,7 @@ class PlayoutBuffer:
             return self._frames.popleft() if self._frames else None
 
     def clear(self) -> None:
-        """Forget all frames, and when they were due: the stream begins anew."""
+        """Forget all frames and their due times, because the stream restarts."""
         with self._lock:
             self._frames.clear()
             self._held = False

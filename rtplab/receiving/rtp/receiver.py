@@ -83,7 +83,7 @@ class MediaReceiver:
         self._lab_report_at: float | None = None  # when the last report to LAB_RTCP_PORT was sent
 
     def hold(self) -> None:
-        """PLAY is asked for: what comes now waits for the reply."""
+        """PLAY has been sent: packets that arrive now wait for the reply."""
         if self._gate is not Gate.HELD:
             self._gate_before, self._gate = self._gate, Gate.HELD
         self.reception.begin()
@@ -111,7 +111,7 @@ class MediaReceiver:
         self._is_leaving = True
 
     def give_up(self) -> None:
-        """PLAY was refused, or not answered: what came early is not wanted, but the end is.
+        """PLAY was refused or not answered: early packets are discarded, but not a BYE.
 
         By UDP, have `listen` look up afterwards.
         """
@@ -201,7 +201,7 @@ class MediaReceiver:
         return min((moment for moment in deadlines if moment is not None), default=None)
 
     def release(self) -> None:
-        """Deliver what has been held back long enough; by UDP, `listen` does it by itself."""
+        """Deliver packets delayed for long enough. Over UDP, `listen` does this itself."""
         moment = self.deadline(with_reports=False) if self.transport.interleaved else None
         if moment is not None and moment <= self._clock():
             self._take([])

@@ -131,7 +131,7 @@ class Reception:
 
     @property
     def problem(self) -> str:
-        """Why no frame has come of what came since the last one; "" as long as nothing is wrong."""
+        """Why the packets since the last frame made no frame; "" if nothing is wrong."""
         if 2 * self._refused > self.unshown:
             return self._refusal
         return self.assembler.problem or self._refusal
@@ -151,7 +151,7 @@ class Reception:
         return self._timeline.trusts_timestamps
 
     def begin(self) -> None:
-        """PLAY is asked for: what has come so far was not meant by it."""
+        """PLAY has been sent: packets received so far do not belong to it."""
         self.unshown = self._refused = 0
         self._refusal = ""
 

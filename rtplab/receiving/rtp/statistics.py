@@ -99,7 +99,7 @@ class Statistics:
         is_regular = not marker
         if self._timestamp is not None and self._timestamp != timestamp:
             step = timestamp_delta(timestamp, self._timestamp) / CLOCK_RATE
-            # A lab server's garbage, before it is known as such, is no jitter of hours.
+            # A lab server's timestamps may be garbage: that is not hours of jitter.
             self._stamped_time += step if may_be_step(step, now - self._stamped_at) else 0.0
             is_regular &= step > 0
         self._timestamp, self._stamped_at = timestamp, now
@@ -118,14 +118,14 @@ class Statistics:
         self._transit = transit
 
     def restarted(self) -> None:
-        """The sender numbers anew: what was expected and what came so far stays counted."""
+        """The sender restarts its numbering; the counts so far are kept."""
         self._expected_before_restart = self.expected
         self._first_sequence = None
         self._received = bytearray(HISTORY)
         self.paused()
 
     def paused(self) -> None:
-        """The stream stands still: the time until it goes on is no jitter."""
+        """The stream is paused; the time until it resumes must not count as jitter."""
         self._transit = None
 
     def _forget(self, missing: int) -> None:

@@ -52,7 +52,7 @@ class MediaTimeline:
         return self.media_time
 
     def paused(self) -> None:
-        """The stream stands still: the time until it goes on is no interval between frames."""
+        """The stream is paused; the time until it resumes is not an interval between frames."""
         if self._previous is not None:
             self._previous = None
             self.media_time += self._interval

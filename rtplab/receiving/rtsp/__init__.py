@@ -1,1 +1,1 @@
-"""The control side of the client: what is said to a server, and what its replies mean."""
+"""The control side of the client: the requests to a server, and the handling of its replies."""

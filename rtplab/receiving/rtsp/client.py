@@ -118,7 +118,7 @@ class RtspClient:
         self.frame_number = 0
         self._last_frame = None
         self._method = ""  # of the last request of the session's
-        self._complaint = ""  # what was said last about packets that make no picture
+        self._complaint = ""  # the last message about packets that make no picture
         self._ended_source: int | None = None  # the one that said BYE
         self._watch = Watch(self._limits)
         self._epoch.end()
@@ -280,7 +280,7 @@ class RtspClient:
     # ------------------------------------------------------------------ requests
 
     def send_request(self, method: str) -> None:
-        """Send SETUP, PLAY, PAUSE or TEARDOWN; what comes of it shows in `state` or `error`."""
+        """Send SETUP, PLAY, PAUSE or TEARDOWN. The result shows in `state` or `error`."""
         with self._changed:
             if self._workers.connection is None:
                 self._fail("Not connected to a server: press Setup.")
@@ -359,7 +359,7 @@ class RtspClient:
                     self._lose(str(error))
 
     def take_reply(self, response: Response) -> None:
-        """Act on a reply of the server's, to the last request as a rule."""
+        """Act on a reply from the server, usually to the last request."""
         if self.observer is not None:
             self.observer.message_received(response.raw, time.time())
         with self._changed:
@@ -439,7 +439,7 @@ class RtspClient:
             self._look_up()  # to open the way through a firewall at once
 
     def _look_up(self) -> None:
-        """Have the thread that receives by UDP see what has changed for it."""
+        """Wake the UDP receiving thread so that it notices changes."""
         if self._workers.rtp_socket is not None:
             self._workers.rtp_socket.look_up()
 
@@ -476,11 +476,11 @@ class RtspClient:
         """Take frames as they come, in the thread that receives."""
         with self._changed:
             ours = self._epoch.admit(frames)
-        for frame in ours:  # without the lock: whoever takes it may call us
+        for frame in ours:  # without the lock: the callback may call us
             self._take_frame(frame)
 
     def _take_frame(self, frame: Frame) -> None:
-        """Hand a frame of this PLAY on to the window, and to whoever asked for it."""
+        """Hand a frame of this PLAY on to the window, and to the `on_frame` callback."""
         if self.ended:
             self._go_on()
         if self.for_window:  # nobody else takes them out again
@@ -641,7 +641,7 @@ class RtspClient:
             observer.forgave(sentence, time.time())
 
     def _lose(self, sentence: str) -> None:
-        """The connection is no more: the session is over, and SETUP can begin another."""
+        """The connection is gone, so the session is over. SETUP can begin another."""
         with self._changed:
             torn_down = self._torn_down or self._method == "TEARDOWN"
             # A server that refuses a session may then hang up; the refusal says more than that.
@@ -753,7 +753,7 @@ class RtspClient:
         return self._epoch.position_of(frame)
 
     def set_latency(self, seconds: float) -> None:
-        """Let frames wait so long for those that are late, from now on."""
+        """Set the playout latency: how many seconds frames wait for late ones."""
         self.playout.latency = self.reception.patience = seconds
 
     def is_waiting(self) -> bool:

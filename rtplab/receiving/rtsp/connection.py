@@ -27,7 +27,7 @@ _NO_TLS = {"WRONG_VERSION_NUMBER", "HTTP_REQUEST", "PACKET_LENGTH_TOO_LONG", "RE
 class ClientConnection:
     """A connection to a server. One thread receives; any may send, expect, or hang up.
 
-    Half of its attributes are sockets and what wakes their reader, the others what has been read.
+    Half of its attributes are sockets and the means to wake their reader; the others hold input.
     """
 
     def __init__(
@@ -78,7 +78,7 @@ class ClientConnection:
         self._end = ""  # why nothing more will come, as a sentence
 
     def begin_session(self, forgiveness: Forgiveness) -> None:
-        """Have what is forgiven from now on added to that."""
+        """Report mistakes forgiven from now on to `forgiveness`."""
         self._parser.forgiveness = forgiveness
 
     @property
@@ -96,7 +96,7 @@ class ClientConnection:
             raise SessionError(explain_tls(error, host, port)) from error
 
     def send(self, data: bytes) -> None:
-        """Send a request at once, and have `receive` look at its deadline anew. Raises OSError."""
+        """Send a request at once, and make `receive` recheck its deadline. Raises OSError."""
         self._stream.sendall(data)
         self._wake()
 
@@ -129,7 +129,7 @@ class ClientConnection:
         return self._parser.has_more or self._socket in ready
 
     def _foreign_language(self) -> str:
-        """Say that what answers speaks no RTSP; "" when it does, or has said nothing."""
+        """Say that the server does not speak RTSP; "" if it does, or has sent nothing."""
         line = self._parser.foreign_line
         if not line:
             return ""
@@ -139,7 +139,7 @@ class ClientConnection:
         return f'{self._place} does not speak RTSP (it says "{printable(line, 40)}"): {port}.'
 
     def _wait(self, deadline: float | None) -> None:
-        """Feed the parser with what comes before `deadline` or the parser's own."""
+        """Feed the parser with the data that arrives before `deadline` or the parser's own."""
         deadlines = [moment for moment in (deadline, self._parser.deadline()) if moment is not None]
         timeout = max(0.0, min(deadlines) - self._clock()) if deadlines else None
         ready = {key.fileobj for key, _ in self._selector.select(timeout)}

@@ -88,7 +88,7 @@ class LabDialogue:
                 self._forgiveness.add("Session in the reply to SETUP", None, "Session: NUMBER")
 
     def keep_alive(self, is_ignored: bool) -> None:
-        """There is no such request: an unknown one kills most lab servers."""
+        """The lab dialect has no keep-alive; an unknown request crashes most lab servers."""
 
     def kept_alive(self, response: Response) -> None:
         """There is none."""
@@ -105,7 +105,7 @@ class LabDialogue:
         return LabAssembler(self._forgiveness)
 
     def source(self) -> None:
-        """There is no telling two senders apart: many number their SSRC anew with each packet."""
+        """Two senders can't be told apart: many lab servers change their SSRC with each packet."""
 
     def _request(self, method: str, name: str, value: str) -> Request:
         self._method = method

@@ -58,7 +58,7 @@ class MovieSource:
         self._redirections = 0
 
     def _go_to(self, url: Url) -> None:
-        """Who we are to one server is no other's business."""
+        """Credentials for one server must not be sent to another."""
         is_elsewhere = self.url is None or (url.host, url.port) != (self.host, self.port)
         self.host, self.port, self.url = url.host, url.port, url
         if is_elsewhere:
@@ -82,7 +82,7 @@ class MovieSource:
         return self.url is not None and self.url.is_http
 
     def dialogue(self, forgiveness: Forgiveness | None = None) -> Dialogue:
-        """Return what is to be said from SETUP on, in a session with this `forgiveness`."""
+        """Return the dialogue for a new session, from SETUP on; it reports to `forgiveness`."""
         if self.url is None:
             return LabDialogue(self.name, forgiveness)
         transport = "tcp" if self.url.is_encrypted else self.transport

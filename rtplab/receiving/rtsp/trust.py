@@ -57,10 +57,10 @@ class TlsSocket:
             data = connected.recv(16384)
             if not data:
                 raise ConnectionResetError("closed in the TLS handshake")
-            self._take(data)  # a server says nothing unasked: there is no plain text yet
+            self._take(data)  # the server sends nothing unasked, so there is no plain text yet
 
     def recv(self, size: int) -> bytes | None:
-        """Return what has come: b"" at the end, None when it was nothing. Raises OSError."""
+        """Return the data received: b"" at the end, None if there was none. Raises OSError."""
         data = self._socket.recv(size)
         plain = self._take(data) if data else b""
         return plain or (b"" if not data or self._channel.is_closed else None)

@@ -1,4 +1,4 @@
-"""What a client waits for, and what is due when it does not come.
+"""What a client waits for, and what to do if it does not arrive.
 
     what should come       since                   within                   or else
     a reply                our request             reply                    Due.NO_REPLY
@@ -30,7 +30,7 @@ _NUMBER = re.compile(r"[1-9]\d{0,9}\Z", re.ASCII)  # of one of our requests
 
 MAX_LATE = 64  # keep-alives whose replies may be late: minutes of them
 
-# A stream may pause for so many times the longest gap between two of its pictures so far.
+# A stream may pause for this many times the longest gap between two of its pictures so far.
 GAPS = 3
 # Seconds late for a look at the clock: then the process was suspended, and what has come meanwhile
 # is still to be read.
@@ -76,11 +76,11 @@ class Expected(NamedTuple):
     session: bool = False  # there is one, which must be kept alive
     pictures: bool = False  # it is playing
     longest_gap: float = 0.0  # seconds between two pictures so far
-    delay: float = 0.0  # seconds by which what comes is held back on purpose
+    delay: float = 0.0  # seconds by which arriving packets are delayed on purpose
 
 
 class Watch:
-    """Knows what is awaited from one server, and says what is due. One request is open at a time.
+    """Tracks what one server owes us, and says which action is due. One request is open at a time.
 
     `session_timeout` is how long the server waits for a request, in seconds; None for ever.
     """
@@ -211,13 +211,13 @@ class Watch:
     def check(
         self, now: float, expected: Expected, has_more: Callable[[], bool] = lambda: False
     ) -> list[Due]:
-        """Return what is due; `has_more` tells if something that has come is still to be read."""
+        """Return the action that is due. `has_more` tells if received data is still unread."""
         due = []
         if self._has_passed(Due.NO_REPLY, now, has_more):
             self._given_up.add(self._request.cseq)  # if it comes later, it answers nothing else
             due.append(Due.NO_REPLY)
         if expected.pictures and self._is_silent(now, self.silence_limit(expected)):
-            self._silent_since = now  # what is told then may not be true for ever
+            self._silent_since = now  # a message set then may become outdated
             due.append(Due.NO_PICTURE)
         timeout = self.session_timeout
         if expected.session and timeout is not None and now >= self._keep_alive_deadline(timeout):

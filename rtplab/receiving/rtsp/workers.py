@@ -23,8 +23,8 @@ class ClientWorkers:
 
     def __init__(self, failed: Callable[[BaseException], None]) -> None:
         """`failed` is called in a thread with the exception that has ended it before its time."""
-        # Guards what follows and the client's state, and is notified of every reply, failure and
-        # frame: the user's thread, the reply thread and the RTP thread use it.
+        # Guards the attributes below and the client's state; notified of every reply, failure and
+        # frame. The user's thread, the reply thread and the RTP thread use it.
         self.changed = threading.Condition(threading.RLock())
         self.connection: ClientConnection | None = None
         self.rtp_socket: RtpSocket | None = None
