@@ -244,7 +244,7 @@ def _figures(client: Any) -> dict[str, Any]:
     return figures
 
 
-# --- What is said of it --------------------------------------------------------------------------
+# --- The report -----------------------------------------------------------------------------------
 
 
 def _verdict(url: str, trials: list[Trial]) -> str:

@@ -134,7 +134,7 @@ class StatusLine:
             self._clear()
 
     def write(self, text: str) -> None:
-        """Write lines in place of what is shown."""
+        """Write lines in place of the current one."""
         with self._lock:
             self._clear()
             self._put(text)

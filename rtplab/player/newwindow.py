@@ -30,6 +30,6 @@ def start(
         conditions = asdict(client.impairment.conditions).items()
         options += ["--impair", ",".join(f"{name}={value}" for name, value in conditions)]
     process = subprocess.Popen([*program, *options, "--", *where], stdin=subprocess.DEVNULL)
-    # It lives as long as it likes; when it ends, somebody must take note of that.
+    # It runs as long as it likes; when it ends, its exit status must be collected.
     threading.Thread(target=process.wait, name="new window", daemon=True).start()
     return process

@@ -10,7 +10,7 @@ from tkinter import ttk
 from rtplab.player.dialogs import Choices, Dialog
 
 _ROWS = 9
-MAX_ENTRIES = 2000  # of a folder that are shown: more take too long, and nobody looks through them
+MAX_ENTRIES = 2000  # shown of a folder: more take too long, and are too many to look through
 
 
 class SaveDialog(Dialog):
@@ -81,7 +81,7 @@ class SaveDialog(Dialog):
             self._enter(path) if path.is_dir() else self.accept()
 
     def accept(self) -> None:
-        """Save there, unless there is a file that nobody has said may go."""
+        """Save there, unless it would replace a file without confirmation."""
         name = self.name.get().strip()
         if not name:
             self.show_error("Give the file a name.")

@@ -42,7 +42,7 @@ POLL_INTERVAL = 0.015  # seconds between two looks for a frame, while playing an
 DECODING_INTERVAL = 4  # milliseconds between two looks for a large picture that is being decoded
 IDLE_INTERVAL = 0.06  # seconds between two checks of the session
 MAX_TOAST = 200  # characters of a sentence that is shown for a moment
-# Commands whose effect is said on the full screen: where it stands, and if it plays.
+# Commands whose effect is shown in full screen mode: the position, and whether it plays.
 TOLD = (
     "toggle back forward second_back second_forward far_back far_forward beginning end step"
     " step_back"

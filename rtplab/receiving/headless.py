@@ -23,7 +23,7 @@ SECOND_FRAME = 12.0
 # Seconds after a BYE for another source to go on (RFC 3550 section 6.6), unless the movie is over.
 NEXT_SOURCE = 1.5
 LAST_MOMENT = 0.1  # seconds: less than that after a frame, it was the movie's last
-# Seconds from frame to frame beyond which no silence that anybody would wait for tells the end.
+# With frames further apart than this, in seconds, no reasonable wait can detect the end.
 SLOW = 1 / 0.6
 RENEWAL = 0.25  # seconds from one line about the progress to the next
 FOR_EVER = 30.0 * 24 * 3600  # seconds: Windows waits for at most 49 days
@@ -113,8 +113,8 @@ class HeadlessRun:
                 self._error = f"{self._options.save} can't be written ({error.strerror})."
                 return
         client.set_up()
-        # Each reply has a time limit of its own, which ends as an error: how many there are, with
-        # redirections and logging in, nobody knows.
+        # Each reply has its own time limit, which ends as an error. The number of replies is
+        # unknown, as there may be redirections and a login.
         client.wait_for(lambda: client.state is not State.INIT or bool(client.error), FOR_EVER)
         if client.state is State.READY:
             client.play_movie()

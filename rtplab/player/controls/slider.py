@@ -148,7 +148,7 @@ class SeekSlider(tk.Canvas):
         left, right = self._ends()
         middle, half = self.winfo_height() // 2, px(_LINE) / 2
         if not self._duration:
-            return  # nobody knows how long it is: nothing to choose
+            return  # its length is unknown: nothing to choose
         self.create_rectangle(left, middle - half, right, middle + half, fill=p.trough, width=0)
         self.create_rectangle(left, middle - half, x, middle + half, fill=p.accent, width=0)
         # The place is told by more than colours; the knob is larger when it can be dragged.

@@ -9,7 +9,7 @@ from tkinter import ttk
 from rtplab.player.look.theme import Theme
 
 DELAY = 600  # milliseconds that the mouse rests first
-SHOWN = 8000  # milliseconds after which it goes by itself: nobody reads longer
+SHOWN = 8000  # milliseconds after which it disappears: long enough to read it
 
 
 class Tooltip:

@@ -30,7 +30,7 @@ class Fate(Enum):
 
     ARRIVED = auto()
     REORDERED = auto()  # a packet with a higher number came before it
-    LATE = auto()  # and nobody waited for it any more
+    LATE = auto()  # it arrived after its deadline
     LOST = auto()  # not here yet: one with a higher number is
 
 
@@ -232,7 +232,7 @@ def _is_last(packet: CapturedPacket) -> bool:
 
 
 def _offset(packet: CapturedPacket) -> int | None:
-    """How far into its frame a packet's payload is, in bytes; None where nobody can tell."""
+    """How far into its frame a packet's payload is, in bytes; None if unknown."""
     data = packet.data
     if data[0] != _PLAIN:
         try:

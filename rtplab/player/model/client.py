@@ -46,7 +46,7 @@ class PlayerClient(Protocol):
     def endpoints(self) -> Endpoints | None: ...
     @property
     def duration(self) -> float | None:
-        """Seconds, where the server says it; where it does not, nobody can seek."""
+        """Seconds, if the server states it; otherwise seeking is not possible."""
 
     @property
     def frame_rate(self) -> float | None: ...

@@ -166,7 +166,7 @@ class PlaybackController:
 
     @property
     def wants_to_play(self) -> bool:
-        """What the viewer wants, whatever has come of it yet."""
+        """What the viewer wants, even if it is not reached yet."""
         state = self.client.state
         if state is State.INIT:
             is_lost = self._backoff.active
@@ -236,7 +236,7 @@ class PlaybackController:
             self._place.wished = target
 
     def _last_start(self) -> float | None:
-        """When the last frame begins, in seconds; None when nobody knows how long the movie is."""
+        """When the last frame begins, in seconds; None if the movie's length is unknown."""
         duration = self.client.duration
         if duration is None:
             return None

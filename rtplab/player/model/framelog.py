@@ -20,7 +20,7 @@ from rtplab.receiving.rtp.playout import OFFSET_WINDOW, RecentMinimum
 
 MAX_FRAMES = 1500  # that are kept: as many as a minute has at 25 frames a second
 MAX_KEPT = 40_000  # packets of these: as many as 1080p has in 15 seconds, some MB
-MAX_UNSETTLED = 1000  # whose fate is not certain: no stream has so many in two seconds
+MAX_UNSETTLED = 1000  # frames of uncertain fate: no stream has this many in two seconds
 _SEARCHED = 64  # of the newest, for the one that a lab server's packet goes on with
 MAX_NUMBERS = 1 << 14  # packets of one frame that are told apart
 # Seconds after a frame's deadline until its fate is certain: what is to come has come by then.
@@ -117,7 +117,7 @@ class FrameLog:
 
     @property
     def step(self) -> float:
-        """Seconds between two frames as a rule; 0.0 as long as nobody knows."""
+        """Typical seconds between two frames; 0.0 if unknown."""
         return median(self._steps) if self._steps else 0.0
 
     def begin(self) -> None:
@@ -201,7 +201,7 @@ class FrameLog:
                 self._steps.append(frame.time - before.time)
         if before is None or frame.is_first:
             last = frame.first - 1
-            if not frame.begins:  # nobody knows how much of it was meant for us
+            if not frame.begins:  # unknown how much of it was meant for us
                 return
         else:
             last = max(before.numbers)
@@ -226,7 +226,7 @@ class FrameLog:
         )
 
     def _frames_in(self, gap: int, seconds: float) -> int:
-        """How many whole frames are missing where so many packets are, in so long a time."""
+        """Estimate how many whole frames are missing, from the missing packets and the time."""
         counts, step = self.counts, self.step
         if step > 0 and seconds > 0:
             return max(0, min(gap, round(seconds / step) - 1))
@@ -234,5 +234,5 @@ class FrameLog:
 
 
 def expected_loss(packet_loss: float, packets: float) -> float:
-    """The share of frames of so many packets that miss one, if each is lost independently."""
+    """The share of frames with at least one lost packet, if losses are independent."""
     return 1.0 - math.pow(1.0 - packet_loss, packets)

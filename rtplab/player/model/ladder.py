@@ -43,7 +43,7 @@ Kind = Literal["request", "reply", "refusal", "report", "goodbye", "opening"]
 
 @dataclass(frozen=True)
 class Arrow:
-    """A message, or a packet that is no media; `when` is Unix time in seconds."""
+    """A message, or a packet without media; `when` is Unix time in seconds."""
 
     when: float
     sent: bool  # by the client

@@ -1,4 +1,4 @@
-"""Hands what has been observed to the ladder, when somebody looks at it. Needs no Tk."""
+"""Hands observed traffic to the ladder while its page is shown. Needs no Tk."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class LadderFeed:
         self._seen = Seen()
 
     def take(self) -> bool:
-        """Give the ladder what is new; tell if anything was, or is still to be taken."""
+        """Give the ladder the new entries; tell if there were any, or if more remain."""
         entries: list[Entry | Break] = []
         oldest = self._traffic.oldest_packet
         if oldest is not None and self._traffic.has_forgotten_after(self._seen):

@@ -166,7 +166,7 @@ def _mark(x: float, frame: int, ticks: list[Tick], is_frame: bool) -> Mark:
 
 
 def _label(bundles: list[Bundle], ticks: list[Tick], right: float) -> str:
-    """What a row of bundles says of itself; where there is no room, without the numbers."""
+    """The label of a row of bundles; without the numbers if there is no room."""
     numbers = sorted((ticks[0].number, ticks[-1].number))
     sequences = "–".join(dict.fromkeys(f"{number & 0xFFFF}" for number in numbers))
     parts = [f"{len(bundles)} frames"] if len(bundles) > 1 else []

@@ -48,11 +48,11 @@ class PlayerState(NamedTuple):
     attempt: int = 0  # of reconnecting, from 1
     recording: bool = False
     speed: float = 1.0
-    wants_to_play: bool = False  # what the viewer wants, whatever has come of it yet
+    wants_to_play: bool = False  # what the viewer wants, even if it is not reached yet
 
 
 def headline_for(now: PlayerState) -> Headline:
-    """What is to be said in the picture area."""
+    """Return the message for the picture area."""
     if now.reconnecting_in is not None:
         return _reconnecting(now)
     if now.needs_password:

@@ -1,4 +1,4 @@
-"""Hands what has been observed, and what is shown, to the log of the stream. Needs no Tk."""
+"""Hands observed packets and shown frames to the stream's log. Needs no Tk."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class StreamFeed:
         self.log.take(entries, latency if self._client.reception.trusts_timestamps else None)
 
     def show(self, frame: Frame, broken: int) -> None:
-        """A frame is shown now, and so many pictures could not be decoded so far."""
+        """A frame is shown now; `broken` pictures could not be decoded so far."""
         self.take()
         now = time.time()
         arrival = now - (steady() - frame.arrival)

@@ -24,9 +24,9 @@ _BAND = 32.0  # height of a band
 _STEP = 60.0  # from one band to the next
 _SPREAD = 0.6  # of the time between two frames, over which the packets of one are drawn
 _LOWER = 9.0  # by which a tick is shorter
-_DEADLINE_ROOM = 250.0  # for the words beside a deadline
+_DEADLINE_ROOM = 250.0  # for the text next to a deadline
 _APART = 7.0  # between two crosses, or circles
-_BEFORE = 1.0  # seconds before what is seen, from which a frame may have been delayed into it
+_BEFORE = 1.0  # seconds before the visible part, from which a frame may have been delayed into it
 _COLOURS: tuple[Role, Role] = ("accent", "good")
 _TITLES = ("Sent, by RTP timestamp", "Arrived", "Shown")
 
@@ -197,7 +197,7 @@ class _View:
         return shapes
 
     def _due_marks(self) -> list[Shape]:
-        """Small ones on the band of what is shown, at each frame's deadline."""
+        """Draw a small mark for each frame's deadline on the band of shown frames."""
         top = self._band(2)
         places = [self._x(due) for due in map(self._due_at, self._frames) if due is not None]
         return [

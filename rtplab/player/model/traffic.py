@@ -25,8 +25,8 @@ from rtplab.receiving.files.wholefile import WholeFile
 
 MAX_MESSAGES = 500
 MAX_MESSAGE_BYTES = 4 * 1024 * 1024  # of messages: real ones have 300 bytes, but 64 KB are allowed
-# Bytes of packets that are kept while somebody watches: minutes of the demonstration, ten seconds
-# of 1080p; and while nobody does, for a capture that is saved afterwards.
+# Bytes of packets that are kept while the panel is open: minutes of the demonstration, ten seconds
+# of 1080p; and while it is closed, for a capture that is saved afterwards.
 MAX_PACKET_BYTES = 64 * 1024 * 1024
 UNWATCHED_BYTES = 16 * 1024 * 1024
 BATCH_OVERHEAD = 300  # bytes of memory that a batch takes in addition to its packets
@@ -41,7 +41,7 @@ class Remark(NamedTuple):
 
 
 class Seen(NamedTuple):
-    """How many messages and packets somebody has seen."""
+    """How many messages and packets a reader has seen."""
 
     messages: int = 0
     packets: int = 0

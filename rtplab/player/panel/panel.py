@@ -181,7 +181,7 @@ class Panel:
             self.pages.packet.show(entry)
 
     def shown(self, frame: Frame, broken: int) -> None:
-        """A frame is shown now, and so many pictures could not be decoded so far."""
+        """A frame is shown now; `broken` pictures could not be decoded so far."""
         if self.open:
             self._stream.show(frame, broken)
         self._stream.broken = broken

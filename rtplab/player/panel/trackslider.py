@@ -37,7 +37,7 @@ class TrackSlider:
         self.value.grid(row=row, column=2, sticky="e")
 
     def show(self, value: float) -> None:
-        """Show a value, which nobody has wished for here."""
+        """Show a value that was not set with this slider."""
         self.scale.configure(value=self._track.position_of(value))
         self.tell(value)
 

@@ -123,7 +123,7 @@ class PictureArea(tk.Canvas):
         self.itemconfigure(self._item, image="")
 
     def say(self, headline: Headline) -> None:
-        """Say something in the middle of the area, until something else is said."""
+        """Show a message in the middle of the area, until the next one."""
         self.captions.say(headline, on_picture=bool(self._jpeg))
 
     def toast(self, text: str) -> None:

@@ -30,7 +30,7 @@ class Captions:
         self._toast_timer = ""
 
     def say(self, headline: Headline, on_picture: bool) -> None:
-        """Say something until something else is said."""
+        """Show a message until the next one."""
         if headline != self._headline:
             self._headline, self._on_picture = headline, on_picture
             self._draw_headline()

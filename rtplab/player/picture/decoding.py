@@ -31,7 +31,7 @@ _START_OF_SCAN = b"\xff\xda"
 # whole rows even if halved ones were asked for, and Pillow up to 12 has room for those only.
 _CODINGS = (SOF0, SOF1, SOF2)
 
-# Pixels, in each scan anew, from which on decoding takes several milliseconds.
+# Pixels, counted once per scan, above which decoding takes several milliseconds.
 LARGE = 1280 * 720
 
 # Parameters of glibc's mallopt(3).
@@ -133,7 +133,7 @@ def _in_one_piece(mode: str, size: Size) -> Image.Image:
     try:
         memory = Image.core.new_block(mode, size)  # type: ignore[attr-defined]
         return Image.Image()._new(memory)
-    except AttributeError:  # Pillow promises nobody that it will always have this
+    except AttributeError:  # not a documented part of Pillow's interface
         return Image.new(mode, size)
 
 

@@ -91,7 +91,7 @@ class Recorder:
     """An observer that makes an entry of all it is told. The client's threads call it."""
 
     def __init__(self, endpoints: Callable[[], Endpoints | None]) -> None:
-        """`endpoints` tells who talks to whom at the moment."""
+        """`endpoints` returns the current addresses of both sides."""
         self._endpoints = endpoints
 
     def message_sent(self, data: bytes, when: float) -> None:

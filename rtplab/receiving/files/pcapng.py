@@ -162,7 +162,7 @@ def _padded(data: bytes) -> bytes:
 
 
 def _pseudo_header(source: Endpoint, target: Endpoint, protocol: int, length: int) -> bytes:
-    """What the checksums of UDP and TCP cover besides the packet itself (RFC 9293, RFC 8200)."""
+    """The pseudo-header that UDP and TCP checksums also cover (RFC 9293, RFC 8200)."""
     return source.packed + target.packed + struct.pack("!IHH", length, 0, protocol)
 
 

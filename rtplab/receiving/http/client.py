@@ -186,7 +186,7 @@ class HttpClient:
             self._movie_ended(fetch)
         except SessionError as error:
             self._lose(fetch, error)
-        except BaseException as error:  # whatever it is, nobody else would hear of it
+        except BaseException as error:  # any error: it would be reported nowhere else
             logger.exception("A client thread has failed.")
             why = printable(f"{type(error).__name__}: {error}", 80)
             failure = SessionError(
@@ -320,7 +320,7 @@ class HttpClient:
 
     @property
     def user_name(self) -> str:
-        """Who logs in; "" as long as nobody does."""
+        """The user name for logging in, or ""."""
         return self._source.login.user
 
     @property

@@ -142,7 +142,7 @@ class PlayoutBuffer:
 
     def _due(self, frame: Frame) -> float:
         offset = self._offsets.value
-        # None: nothing has come since the stream went on, so nobody knows yet.
+        # None: nothing has arrived since the stream resumed, so it is unknown.
         return float("inf") if offset is None else frame.media_time + offset + self.latency
 
 

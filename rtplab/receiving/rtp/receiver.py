@@ -38,7 +38,7 @@ CLOCK_WAS_SET = 0.5  # seconds by which the wall clock and ours differ otherwise
 class Gate(Enum):
     """What becomes of RTP that comes."""
 
-    SHUT = auto()  # nobody has asked for it: it is of an earlier session
+    SHUT = auto()  # not requested: it belongs to an earlier session
     HELD = auto()  # PLAY is not answered yet, and only its reply says which packet is the first
     OPEN = auto()
 
@@ -91,7 +91,7 @@ class MediaReceiver:
     def let_in(self, first_number: int | None = None) -> None:
         """PLAY was answered, which may say the number of the first packet.
 
-        By UDP, have `listen` look up afterwards.
+        Over UDP, wake `listen` afterwards.
         """
         self.reception.first_number = first_number
         has_begun = self._early or self.impairment.deadline() is not None
@@ -107,13 +107,13 @@ class MediaReceiver:
         self.reception.paused()
 
     def leave(self) -> None:
-        """TEARDOWN is asked for: from now on the server hears nothing of us but BYE."""
+        """TEARDOWN has been sent: from now on we send the server nothing but BYE."""
         self._is_leaving = True
 
     def give_up(self) -> None:
         """PLAY was refused or not answered: early packets are discarded, but not a BYE.
 
-        By UDP, have `listen` look up afterwards.
+        Over UDP, wake `listen` afterwards.
         """
         if self._gate is Gate.HELD:
             self._gate = self._gate_before
@@ -137,7 +137,7 @@ class MediaReceiver:
 
     @property
     def _server_ports(self) -> tuple[int, int] | None:
-        """Where our RTP and RTCP go by UDP; None as long as nobody has said it, and none came."""
+        """The server's UDP ports for our RTP and RTCP; None if neither stated nor seen."""
         return self.transport.server_port or self._seen_ports
 
     def _next_duty(self, with_rtcp: bool) -> float | None:
@@ -308,7 +308,7 @@ class MediaReceiver:
     def end(self) -> None:
         """The server has said otherwise than by BYE that the stream has ended.
 
-        By UDP, have `listen` look up afterwards.
+        Over UDP, wake `listen` afterwards.
         """
         self.reporter.sender_said_goodbye = True
         if self.transport.interleaved:

@@ -14,13 +14,13 @@ from rtplab.receiving.rtp.source import SourceChoice
 from rtplab.receiving.rtp.statistics import Statistics
 from rtplab.receiving.rtp.timeline import MediaTimeline
 
-# A number so far ahead of or behind the highest is believed only when its successor follows: then
-# the sender has begun to count anew. RFC 3550 appendix A.1 means these for a stream of 50 packets a
-# second. 1080p has thousands, so a stream may be as far off as it is in so many seconds,
+# A number this far ahead of or behind the highest is believed only if its successor follows: then
+# the sender has restarted its numbering. RFC 3550 appendix A.1 means these limits for a stream of 50
+# packets a second. 1080p has thousands, so a number may also be off by this many seconds of packets,
 MAX_DROPOUT = 3000
 MAX_MISORDER = 100
 MISORDER_TIME = 2.0
-# but never by more than a quarter of all numbers: then it is no longer plain which way they go.
+# but never by more than a quarter of all numbers: beyond that their direction is ambiguous.
 MOST_NUMBERS = 1 << 14
 # How long a packet that overtook another waits for it, in seconds.
 REORDER_PATIENCE = 0.1
@@ -63,7 +63,7 @@ class NumberRange:
         """
         if not -MOST_NUMBERS < step < MOST_NUMBERS:
             return False
-        if step < 0:  # so late at the beginning that nobody can tell
+        if step < 0:  # too late at the beginning to tell
             return step > -MAX_DROPOUT if self._before is None else highest + step > self._before[0]
         if self._mark is None:
             return False

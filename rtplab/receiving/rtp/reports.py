@@ -16,7 +16,9 @@ class ReceiverReporter:
 
     def __init__(self, now: float) -> None:
         self.ssrc = secrets.randbits(32)
-        self._cname = secrets.token_urlsafe(12)  # RFC 7022 section 4.2: random, tells nobody
+        self._cname = secrets.token_urlsafe(
+            12
+        )  # RFC 7022 section 4.2: random, so it reveals nothing
         self._next_report = now  # the first at once: it opens the way through a firewall
         self._last_sender_report = 0, 0, 0.0  # its SSRC, middle 32 bits, arrival
         self._expected_before = 0

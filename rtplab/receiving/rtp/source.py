@@ -6,10 +6,10 @@ from rtplab.protocol.forgiveness import Forgiveness
 from rtplab.protocol.rtp.packet import ReceivedPacket
 from rtplab.protocol.rtp.serial import seq_delta
 
-# So many packets in a row make another source believed (RFC 3550 appendix A.1),
+# Another source is accepted after this many packets in a row (RFC 3550 appendix A.1),
 IN_A_ROW = 3
-# and the one before must have been silent for so many seconds, unless it has said BYE: pictures of
-# two that send at the same time would be mixed, and one that only stutters is still there.
+# if the previous one has been silent for this many seconds or has sent BYE. Otherwise pictures of
+# two concurrent sources would be mixed, or a source that only stutters would be dropped.
 SOURCE_SILENCE = 1.0
 
 

@@ -1,8 +1,8 @@
 """The RTSP/RTP client: it asks a server for a movie, receives it, and hands its frames on.
 
 Two threads work for it: one reads the server's replies (`receive_replies`), one receives RTP
-(`receive_rtp`). A file name is asked for in the lab dialect, an rtsp:// address in the standard
-one. It opens no window.
+(`receive_rtp`). A file name is requested in the lab dialect, an rtsp:// address in the standard
+one. The client opens no window.
 """
 
 from __future__ import annotations
@@ -49,22 +49,22 @@ LONGEST_WAIT = 0.2 if sys.platform == "win32" else threading.TIMEOUT_MAX
 
 @dataclass
 class Wish:
-    """What the next PLAY is to ask for."""
+    """What the next PLAY will request."""
 
-    position: float | None = None  # seconds into the movie; None: where it stands
+    position: float | None = None  # seconds into the movie; None: the current position
     scale: float = 1.0
-    when_ready: bool = False  # without the user's asking, once the session is READY
+    when_ready: bool = False  # automatically, once the session is READY
 
 
 class RtspClient:
     """One session with one server, and then another.
 
-    More attributes than other classes: those without an underscore are what a user reads and sets,
-    and each of the others is an object that does a part of the work.
+    It has more attributes than other classes: callers read and set those without an underscore;
+    each of the others is an object that does part of the work.
 
-    `state` is where the session stands. `error` is the last failure and `notice` what else the
-    user should know, each a sentence, or "". `on_frame` is called in the thread that receives with
-    each Frame, and `observer` is told of all that goes over the wire.
+    `state` is the session's state. `error` is the last failure, and `notice` is other news for the
+    user: each is a sentence or "". `on_frame` is called with each Frame in the receiving thread,
+    and `observer` is told of everything on the wire.
     """
 
     state = State.INIT
@@ -81,7 +81,7 @@ class RtspClient:
 
         With `for_window` commands don't block, and frames wait in `playout` until they are due;
         without, `on_frame` alone gets them. `clock` gives steady seconds. Raises MessageError for
-        what is to be asked for by HTTP.
+        an http:// address.
         """
         if source.is_http:
             raise MessageError(f"not an RTSP address: {printable(source.name, 80)}")
@@ -91,7 +91,7 @@ class RtspClient:
         self.error = ""
         self.notice = ""
         self.needs_password = False  # the server has asked for one: `log_in` gives it
-        self.needs_basic = False  # and takes it only where everybody on the way can read it
+        self.needs_basic = False  # and accepts it only unencrypted
         self.ended = False  # the server has said that the movie is over
         self.frame_number = 0  # of the last frame
         self._last_frame: Frame | None = None  # of the session
@@ -134,57 +134,57 @@ class RtspClient:
     # ------------------------------------------------------------------ the user's commands
 
     def set_up(self) -> None:
-        """Ask the server for the movie; connect first where needed. Only in INIT."""
+        """Request the movie from the server; connect first if needed. Only in INIT."""
         if self.state is State.INIT and not self._watch.awaits_reply:
             self.needs_password = self.needs_basic = False
             self.error = ""
             self._run(self._connect_and_set_up)
 
     def play_movie(self) -> None:
-        """Have the movie sent. Only in READY."""
+        """Start the movie. Only in READY."""
         with self._changed:
             if self.state is State.READY and not self._watch.awaits_reply:
                 self.send_request("PLAY")
 
     def pause_movie(self) -> None:
-        """Have the sending stopped for now. Only in PLAYING."""
+        """Pause the movie. Only in PLAYING."""
         with self._changed:
             if self.state is State.PLAYING and not self._watch.awaits_reply:
                 self.send_request("PAUSE")
 
     def tear_down(self) -> None:
-        """End the session and free all that it used. `set_up` can begin another."""
+        """End the session and free its resources. `set_up` can begin another."""
         self._run(self._tear_down)
 
     def seek(self, seconds: float) -> None:
-        """Go to another place in the movie, where the server can."""
+        """Seek to another position in the movie, if the server can."""
         if self._dialogue.can_seek:
             self._wish.position = max(0.0, seconds)
             self._play_again()
 
     def set_speed(self, scale: float) -> None:
-        """Play at `scale` times the normal speed, where the server can."""
+        """Play at `scale` times the normal speed, if the server can."""
         if self._dialogue.can_seek:
             self._wish.scale = scale
             self._play_again()
 
     @property
     def scale(self) -> float:
-        """How many times the normal speed the server plays at, as it has answered (12.34)."""
+        """The server's speed, as a multiple of the normal one, from its reply (12.34)."""
         start = self._epoch.start
         return start.scale if start is not None else 1.0
 
     def _play_again(self) -> None:
-        """Let a stream that plays go on as wished now: PAUSE first, for servers that queue PLAY."""
+        """Change a playing stream as wished: PAUSE first, as some servers queue PLAY."""
         with self._changed:
             if self.state is State.PLAYING and not self._watch.awaits_reply:
                 self._wish.when_ready = True
                 self.send_request("PAUSE")
 
     def log_in(self, user: str, password: str, allow_basic: bool = False) -> None:
-        """Set up as this user: the answer to `needs_password`. A lab server knows no users.
+        """Set up as this user, in answer to `needs_password`. Lab servers have no users.
 
-        `allow_basic` lets the password go unencrypted: the answer to `needs_basic`.
+        `allow_basic` allows an unencrypted password, in answer to `needs_basic`.
         """
         self._source.log_in(user, password, allow_basic)
         self.set_up()
@@ -205,7 +205,7 @@ class RtspClient:
     # ------------------------------------------------------------------ connecting and setting up
 
     def connect(self) -> None:
-        """Connect, unless connected; a failure is told in `error`. Blocks."""
+        """Connect, unless connected; a failure sets `error`. Blocks."""
         with self._workers.command_lock:
             self._connect()
 
@@ -240,11 +240,13 @@ class RtspClient:
                 self._fail(str(error))
                 return
             with self._changed:
-                if self._workers.connection is not None:  # else a thread has failed, and said why
+                if (
+                    self._workers.connection is not None
+                ):  # else a thread has failed, and set `error`
                     self.send_request("SETUP")
 
     def open_rtp_port(self) -> None:
-        """Open the RTP port and start to receive. Raises SessionError when that can't be."""
+        """Open the RTP port and start to receive. Raises SessionError if that fails."""
         with self._changed:
             self.playout.clear()
             workers, connection = self._workers, self._workers.connection
@@ -259,7 +261,7 @@ class RtspClient:
                 workers.read_rtp(rtp_socket, self.receive_rtp)
 
     def _begin_again(self) -> None:
-        """Give up the connection and set up on another: somewhere else, or by TCP."""
+        """Drop the connection and set up on another: at another address, or over TCP."""
         self._workers.hang_up()
         self._reset_session()
         self._run_in_background(self._connect_and_set_up)
@@ -315,7 +317,7 @@ class RtspClient:
         self._send(request)
 
     def _send(self, request: Request) -> None:
-        """Number a request and send it, unless somebody has hung up meanwhile."""
+        """Number a request and send it, unless the connection was closed meanwhile."""
         connection = self._workers.connection
         if connection is None:
             return
@@ -328,7 +330,7 @@ class RtspClient:
         self._transmit(data)
 
     def _transmit(self, data: bytes) -> None:
-        """Send bytes, if there is still a connection; without one, the session is lost."""
+        """Send bytes if connected; if that fails, the session is lost."""
         try:
             if self._workers.connection is not None:
                 self._workers.connection.send(data)
@@ -338,7 +340,7 @@ class RtspClient:
     # ------------------------------------------------------------------ what the server says
 
     def receive_replies(self) -> None:
-        """Read what the server says until the connection ends. Runs in a thread of its own."""
+        """Read the server's messages until the connection ends. Runs in a thread of its own."""
         connection = self._workers.connection
         try:
             while connection is not None and self._workers.connection is connection:
@@ -382,7 +384,7 @@ class RtspClient:
             self._changed.notify_all()
 
     def _take_answer(self, response: Response) -> None:
-        """Go on after the reply to a request of the session's. Raises SessionError on refusal."""
+        """Continue after the reply to a request of the session. Raises SessionError on refusal."""
         try:
             follow_up = self._dialogue.received(response)
         except Redirected as redirected:
@@ -412,7 +414,7 @@ class RtspClient:
             self.ended = False
             start = self._dialogue.start
             self._epoch.begin(start)
-            # Over TCP nothing is overtaken, except on purpose.
+            # Over TCP nothing is reordered, except on purpose.
             may_be_overtaken = self._dialogue.uses_udp or not self.impairment.idle
             first_number = start.first_number if start is not None and may_be_overtaken else None
             self._receiver.let_in(first_number)
@@ -436,7 +438,7 @@ class RtspClient:
         if not dialogue.uses_udp:
             self._workers.end_rtp()
         else:
-            self._look_up()  # to open the way through a firewall at once
+            self._look_up()  # to open the firewall at once
 
     def _look_up(self) -> None:
         """Wake the UDP receiving thread so that it notices changes."""
@@ -449,7 +451,7 @@ class RtspClient:
         self._look_up()
 
     def _answer(self, request: Request) -> None:
-        """Answer a request of the server's. One that says that the movie is over ends it."""
+        """Answer a request from the server. If it announces the end of the movie, end it."""
         if self.observer is not None:
             self.observer.message_received(request.raw, time.time())
         with self._changed:
@@ -473,7 +475,7 @@ class RtspClient:
             self._receiver.listen(rtp_socket, self._dialogue.wants_rtcp)
 
     def _deliver(self, frames: list[Frame]) -> None:
-        """Take frames as they come, in the thread that receives."""
+        """Take frames as they arrive, in the receiving thread."""
         with self._changed:
             ours = self._epoch.admit(frames)
         for frame in ours:  # without the lock: the callback may call us
@@ -483,7 +485,7 @@ class RtspClient:
         """Hand a frame of this PLAY on to the window, and to the `on_frame` callback."""
         if self.ended:
             self._go_on()
-        if self.for_window:  # nobody else takes them out again
+        if self.for_window:  # only the window takes them out again
             self.playout.put(frame)
         on_frame = self.on_frame  # the user's thread may take it away at any moment
         if on_frame is not None:
@@ -493,7 +495,7 @@ class RtspClient:
             self._last_frame = frame
             self.notice = ""
             self._watch.picture(frame.arrival)
-            # A last frame after the session was lost must not wipe out why.
+            # A last frame after the session was lost must not erase the error.
             if self._epoch.first_frame_delay is None and self.state is not State.INIT:
                 self._epoch.arrived(frame)
                 self.error = ""
@@ -502,7 +504,7 @@ class RtspClient:
             self._changed.notify_all()
 
     def _movie_ended(self) -> None:
-        """The server has said BYE: it stands in READY, and so do we."""
+        """The server has sent BYE: it is in READY, and so are we."""
         with self._changed:
             if self.state is State.PLAYING:
                 self.state = transition(self.state, END)
@@ -515,7 +517,7 @@ class RtspClient:
                 self._receiver.pause()
                 self._changed.notify_all()
             elif self.state is State.READY and not self.ended:
-                self.ended = True  # it had just been paused, or was to play on and is not
+                self.ended = True  # it had just been paused, or should still be playing and is not
                 self.notice = THE_END
                 self._changed.notify_all()
 
@@ -540,7 +542,7 @@ class RtspClient:
         )
 
     def _next_deadline(self) -> float | None:
-        """When the reply thread has something to do although nothing arrived."""
+        """When the reply thread must act if nothing arrives."""
         deadline = self._watch.deadline(self._expected())
         if not self._receiver.transport.interleaved:
             return deadline
@@ -567,7 +569,7 @@ class RtspClient:
                 self._transmit(report)
 
     def _keep_alive(self, now: float) -> bool:
-        """Tell the server that we are here; False when it knows no way to be told."""
+        """Send a keep-alive; False if the server supports none."""
         request = self._dialogue.keep_alive(self._watch.keep_alive_is_ignored(now))
         if request is not None:
             self._send_keep_alive(request)
@@ -586,7 +588,7 @@ class RtspClient:
         )
 
     def _report_no_picture(self, now: float) -> None:
-        """Packets that make no picture, the end, a lost server, or a firewall that blocks UDP."""
+        """Causes: unusable packets, the end, a lost server, or a firewall that blocks UDP."""
         reception = self.reception
         limit = self._watch.silence_limit(self._expected())
         seconds = f"{limit:.3g} s"
@@ -620,7 +622,7 @@ class RtspClient:
             why = "their timestamps are from before the requested position"
         self._complaint = f"Packets arrive, but they do not make up a picture: {why}."
         has_only_one = self.first_frame_delay is not None and not self.reception.longest_gap
-        if has_only_one:  # nobody knows yet how long its pictures take
+        if has_only_one:  # the interval between its pictures is still unknown
             self.notice = self._complaint
             self._changed.notify_all()
         else:
@@ -634,7 +636,7 @@ class RtspClient:
             self._changed.notify_all()
 
     def _forgave(self, sentence: str) -> None:
-        """Something was understood although it is not right: tell the log and the panel."""
+        """A mistake of the server was forgiven: tell the log and the panel."""
         logger.warning("Forgiven: %s", sentence)
         observer = self.observer
         if observer is not None:
@@ -698,7 +700,7 @@ class RtspClient:
 
     @property
     def user_name(self) -> str:
-        """Who logs in; "" as long as nobody does."""
+        """The user name for logging in, or ""."""
         return self._source.login.user
 
     @property
@@ -708,17 +710,17 @@ class RtspClient:
 
     @property
     def impairment(self) -> Impairment:
-        """What is done on purpose to RTP that arrives. Another one for each session."""
+        """The simulated bad network for arriving RTP. Each session has its own."""
         return self._receiver.impairment
 
     @property
     def forgiven(self) -> list[str]:
-        """What was understood in the current or last session although it is not right."""
+        """The server's mistakes that were forgiven in the current or last session."""
         return self._forgiveness.sentences
 
     @property
     def seconds_left(self) -> float | None:
-        """How much of the movie follows the last frame; None if nobody knows."""
+        """Seconds of the movie after the last frame; None if unknown."""
         frame, duration, rate = self._last_frame, self.duration, self.frame_rate
         if frame is None or duration is None:
             return None
@@ -726,29 +728,29 @@ class RtspClient:
 
     @property
     def first_frame_delay(self) -> float | None:
-        """Seconds from PLAY to its first frame; None until that has come."""
+        """Seconds from PLAY to its first frame; None until it arrives."""
         return self._epoch.first_frame_delay
 
     @property
     def duration(self) -> float | None:
-        """The length of the movie in seconds, where the server says it."""
+        """The length of the movie in seconds, if the server states it."""
         return self._dialogue.duration
 
     @property
     def frame_rate(self) -> float | None:
-        """Frames a second of the movie, where the server says it."""
+        """The movie's frames per second, if the server states it."""
         return self._dialogue.frame_rate
 
     @property
     def endpoints(self) -> Endpoints | None:
-        """Who talks to whom in the current or last session; None before the first."""
+        """The addresses of the current or last session; None before the first."""
         channels = self._receiver.transport.interleaved or (0, 1)
         return None if self._ends is None else Endpoints(*self._ends, self.rtp_port, channels)
 
     def position_of(self, frame: Frame) -> float:
         """Return how far into the movie a frame is, in seconds.
 
-        A lab server does not say where it is: there it is the time since the first frame.
+        A lab server does not state its position, so there it is the time since the first frame.
         """
         return self._epoch.position_of(frame)
 
@@ -761,7 +763,7 @@ class RtspClient:
         return self._workers.command_lock.locked() or self._watch.awaits_reply
 
     def wait_for(self, condition: Callable[[], bool], timeout: float) -> bool:
-        """Wait until `condition` holds, `timeout` seconds at the most; return if it does."""
+        """Wait at most `timeout` seconds for `condition`; return whether it holds."""
         deadline = steady() + timeout
         with self._changed:
             while not self._changed.wait_for(condition, min(timeout, LONGEST_WAIT)):
@@ -771,5 +773,5 @@ class RtspClient:
         return True
 
     def capture_to(self, capture: LiveCapture) -> None:
-        """Have all that goes over the wire captured, from the next SETUP on."""
+        """Capture all traffic from the next SETUP on."""
         self.observer = capture.observe(lambda: self.endpoints, self.observer)

@@ -20,7 +20,7 @@ from rtplab.receiving.rtp.rtpsocket import Clock
 from rtplab.receiving.rtsp.trust import TlsSocket, TlsTrust
 
 RECEIVE_SIZE = 64 * 1024  # bytes per recv
-# What OpenSSL says, in its versions, to an answer that is no TLS.
+# OpenSSL's reasons, in its various versions, for an answer that is not TLS.
 _NO_TLS = {"WRONG_VERSION_NUMBER", "HTTP_REQUEST", "PACKET_LENGTH_TOO_LONG", "RECORD_LAYER_FAILURE"}
 
 
@@ -40,7 +40,7 @@ class ClientConnection:
         clock: Clock = steady,
         connected: socket.socket | None = None,
     ) -> None:
-        """Connect within `timeout` seconds; with `trust`, by TLS, within as many more.
+        """Connect within `timeout` seconds; with `trust`, over TLS, within as many again.
 
         A socket that is `connected` already is used as it is. Raises SessionError with a sentence
         for the user.
@@ -61,7 +61,7 @@ class ClientConnection:
         except OSError as error:  # the server has hung up already
             self._socket.close()
             raise SessionError(explain_connect(error, host, port)) from error
-        self.request_count = 0  # by which requests are numbered
+        self.request_count = 0  # the CSeq of the last request
         self._clock = clock
         self._stream: socket.socket | TlsSocket = self._socket
         if context is not None:
@@ -75,7 +75,7 @@ class ClientConnection:
         self._selector.register(self._wake_reader, selectors.EVENT_READ)
         self._closing = threading.Event()
         self._has_received = False
-        self._end = ""  # why nothing more will come, as a sentence
+        self._end = ""  # why nothing more will arrive, as a sentence
 
     def begin_session(self, forgiveness: Forgiveness) -> None:
         """Report mistakes forgiven from now on to `forgiveness`."""
@@ -103,8 +103,8 @@ class ClientConnection:
     def receive(self, deadline: float | None) -> Response | Request | InterleavedFrame | None:
         """Return the next message, or None at the deadline or when another thread called `send`.
 
-        At the deadline, what a lab server has said so far counts as its reply.
-        Raises SessionError when the connection has ended or is no RTSP.
+        At the deadline, the data a lab server has sent so far counts as its reply.
+        Raises SessionError if the connection has ended or is not RTSP.
         """
         try:
             message = self._parser.next(self._clock())
@@ -124,7 +124,7 @@ class ClientConnection:
         return message
 
     def has_more(self) -> bool:
-        """Tell if something that has come is still to be read."""
+        """Tell if received data is still unread."""
         ready = [key.fileobj for key, _ in self._selector.select(0)]
         return self._parser.has_more or self._socket in ready
 
@@ -183,7 +183,7 @@ class ClientConnection:
 
 
 def explain_tls(error: Exception, host: str, port: int, plain: str = "rtsp://") -> str:
-    """Say why there is no TLS; addresses that begin with `plain` go without."""
+    """Say why TLS failed; `plain` is the scheme of an address without TLS."""
     if isinstance(error, ssl.SSLCertVerificationError):
         return (
             f"The certificate of {host} is not trusted ({error.verify_message}): name its "
@@ -198,7 +198,7 @@ def explain_tls(error: Exception, host: str, port: int, plain: str = "rtsp://") 
 
 
 def explain_connect(error: Exception, host: str, port: int) -> str:
-    """Say why there is no connection."""
+    """Say why connecting failed."""
     if isinstance(error, ConnectionRefusedError):
         return f"No server is listening on {host} port {port}: start it, or check the port."
     if isinstance(error, TimeoutError):

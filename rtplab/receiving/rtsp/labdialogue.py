@@ -91,7 +91,7 @@ class LabDialogue:
         """The lab dialect has no keep-alive; an unknown request crashes most lab servers."""
 
     def kept_alive(self, response: Response) -> None:
-        """There is none."""
+        """The lab dialect has none."""
 
     def answer(self, request: Request) -> None:
         """A lab server asks nothing."""

@@ -13,18 +13,18 @@ MAX_STALE_ANSWERS = 2  # where the server says that only the nonce was too old
 
 
 class LoginNeeded(SessionError):
-    """The server asks for a user name and a password, or does not accept those it was given."""
+    """The server asks for a user name and a password, or rejects the given ones."""
 
 
 class PasswordInTheOpen(LoginNeeded):
-    """The server takes the password only in a form that is not sent unless its owner says so."""
+    """The server accepts only an unencrypted password, which needs the user's permission."""
 
 
 class Login:
-    """Who we are to one server. It shows the password to nobody, and proves it where it can."""
+    """The credentials for one server. The password is sent only if a digest won't do."""
 
     def __init__(self, user: str = "", password: str = "", allow_basic: bool = False) -> None:
-        """`allow_basic`: the password itself may be sent, as nobody can read along, or may."""
+        """`allow_basic`: the password itself may be sent (encrypted line, or user's consent)."""
         self.user = user
         self._password = password
         self._allow_basic = allow_basic
@@ -33,13 +33,14 @@ class Login:
         self._answers = 0
 
     def begin_request(self) -> None:
-        """A request that has not been sent yet follows."""
+        """A new request follows, not a repeated one."""
         self._answers = 0
 
     def take(self, headers: Headers) -> None:
-        """Take the headers of a 401; the request is then to be sent again, with `authorization`.
+        """Take the headers of a 401. Then send the request again, with `authorization`.
 
-        Raises LoginNeeded when there is nothing more to say, SessionError when there never was.
+        Raises LoginNeeded if the credentials are missing or rejected, SessionError if no challenge
+        can be answered.
         """
         challenge = self._choose(headers)
         if not self.user:
@@ -50,7 +51,7 @@ class Login:
         self._challenge, self._count = challenge, 0
 
     def authorization(self, method: str, uri: str) -> list[tuple[str, str]]:
-        """Return the header that a request needs; none before the first challenge."""
+        """Return the headers that a request needs; an empty list before the first challenge."""
         if self._challenge is None:
             return []
         self._count += 1

@@ -198,7 +198,7 @@ class StandardDialogue:
         if response.status in (301, 302, 303, 305, 307):
             raise Redirected(self._redirection(response))
         self.refused = ""
-        if self._method == "OPTIONS":  # whatever came of it: some refuse it, but not the rest
+        if self._method == "OPTIONS":  # even if refused: some servers refuse only OPTIONS
             if response.status != 200:
                 self.refused = str(refusal(self._method, response, str(self.url)))
             return self._request("DESCRIBE", str(self.url), [("Accept", "application/sdp")])

@@ -9,10 +9,10 @@
     a request of ours      the last one            half of what the server  Due.KEEP_ALIVE
                                                    waits for one
 
-When one of these ends and something that has come is still to be read, that is read first.
+If a time limit passes while received data is still unread, that data is read first.
 
-There is no clock, no socket and no thread here: the time is passed in, in seconds of any steady
-clock, and a deadline is None while nothing is awaited.
+This module has no clock, socket or thread. The caller passes the time, in seconds of any steady
+clock. A deadline is None if nothing is awaited.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ MAX_LATE = 64  # keep-alives whose replies may be late: minutes of them
 
 # A stream may pause for this many times the longest gap between two of its pictures so far.
 GAPS = 3
-# Seconds late for a look at the clock: then the process was suspended, and what has come meanwhile
-# is still to be read.
+# If a check is this many seconds late, the process was suspended: read the data that has queued
+# up before judging.
 HELD_UP = 1.0
 
 
@@ -43,27 +43,27 @@ class TimeLimits:
 
     connect: float = 5.0  # for the connection, and as long again for TLS on it
     reply: float = 5.0
-    # Without a picture while playing: then the user is told, or TCP is tried. A stream with long
+    # Without a picture while playing; then the user is told, or TCP is tried. A stream with long
     # gaps between its pictures may be silent for longer, but never beyond `longest_silence`.
     silence: float = 5.0
     longest_silence: float = 60.0
     # For a silent server to say that it is still there: one that stands still for ten seconds in
     # all, say as its machine sleeps, keeps the session.
     loss: float = 6.5
-    teardown: float = 1.0  # for the reply to TEARDOWN: then we go anyway
+    teardown: float = 1.0  # for the reply to TEARDOWN; after it we disconnect anyway
 
 
 class Due(Enum):
-    """What the client has to act on although nothing arrived."""
+    """What the client must act on if nothing arrives."""
 
-    NO_REPLY = auto()  # the awaited reply has not come, and is awaited no more
+    NO_REPLY = auto()  # the awaited reply did not arrive, and is no longer awaited
     NO_PICTURE = auto()
-    KEEP_ALIVE = auto()  # one has to be sent
+    KEEP_ALIVE = auto()  # a keep-alive must be sent
     LOST = auto()  # the server has not said that it is still there
 
 
 class Answers(Enum):
-    """What a reply is the reply to."""
+    """The request that a reply belongs to."""
 
     REQUEST = auto()  # the one whose reply is awaited
     KEEP_ALIVE = auto()
@@ -71,9 +71,9 @@ class Answers(Enum):
 
 
 class Expected(NamedTuple):
-    """What may be expected of the server at the moment."""
+    """What to expect from the server now."""
 
-    session: bool = False  # there is one, which must be kept alive
+    session: bool = False  # there is a session, which must be kept alive
     pictures: bool = False  # it is playing
     longest_gap: float = 0.0  # seconds between two pictures so far
     delay: float = 0.0  # seconds by which arriving packets are delayed on purpose
@@ -102,11 +102,11 @@ class Watch:
     # ------------------------------------------------------------------ what has been sent
 
     def sent(self, now: float) -> None:
-        """Some request has been sent: any tells the server that we are here."""
+        """A request has been sent. Any request keeps the session alive."""
         self._last_request_at = now
 
     def expect_reply(self, request: Request, now: float) -> None:
-        """A request is sent whose reply is to be awaited."""
+        """A request has been sent, and its reply is awaited."""
         self._request = request
         self._expect(Due.NO_REPLY, now + self.limits.reply)
 
@@ -117,27 +117,27 @@ class Watch:
         self._keep_alive, self._keep_alive_at = request.cseq, now
 
     def expect_sign_of_life(self, now: float) -> None:
-        """The server may be gone, and has been asked: neither side's system would say so."""
+        """The server may be gone, and was sent a request, since no system would tell us."""
         self._expect(Due.LOST, now + self.limits.loss)
 
     def begin_session(self) -> None:
-        """SETUP is asked for, of whatever server: nothing is known of its session yet."""
+        """SETUP follows, perhaps to another server: nothing is known of its session yet."""
         self.session_timeout = None
         self._keep_alive = ""
         self._deadlines.pop(Due.LOST, None)
 
     def begin_playing(self, now: float) -> None:
-        """PLAY is asked for: until now no picture could come."""
+        """PLAY has been sent: before it no picture could arrive."""
         self._silent_since = now
 
     # ------------------------------------------------------------------ what has come
 
     def is_alive(self) -> None:
-        """Something has come that only a server that is still there can have sent."""
+        """Something arrived that proves that the server is still there."""
         self._deadlines.pop(Due.LOST, None)
 
     def picture(self, arrival: float) -> None:
-        """A picture has come."""
+        """A picture has arrived."""
         if arrival > self._silent_since:
             self._silent_since = arrival
         if self._deadlines:
@@ -200,7 +200,7 @@ class Watch:
         return bool(self._keep_alive) and not self.keep_alive_is_ignored(now)
 
     def deadline(self, expected: Expected) -> float | None:
-        """When `check` has to be called although nothing arrived; None: never."""
+        """When to call `check` if nothing arrives; None: never."""
         deadlines = list(self._deadlines.values())
         if expected.session and self.session_timeout is not None:
             deadlines.append(self._keep_alive_deadline(self.session_timeout))
@@ -214,7 +214,9 @@ class Watch:
         """Return the action that is due. `has_more` tells if received data is still unread."""
         due = []
         if self._has_passed(Due.NO_REPLY, now, has_more):
-            self._given_up.add(self._request.cseq)  # if it comes later, it answers nothing else
+            self._given_up.add(
+                self._request.cseq
+            )  # if it arrives later, it must not be taken for another reply
             due.append(Due.NO_REPLY)
         if expected.pictures and self._is_silent(now, self.silence_limit(expected)):
             self._silent_since = now  # a message set then may become outdated
@@ -250,5 +252,5 @@ class Watch:
         return now >= self._silent_since + limit
 
     def _keep_alive_deadline(self, session_timeout: float) -> float:
-        """RFC 2326 section 12.37: before the session times out, whatever became of the last one."""
+        """RFC 2326 section 12.37: before the session times out, even if the last failed."""
         return self._last_request_at + session_timeout / 2

@@ -58,7 +58,7 @@ class ClientWorkers:
         owned: ClientConnection | RtpSocket | None = None,
     ) -> None:
         thread = threading.Thread(target=self._run, args=(target, owned), name=name)
-        with self.changed:  # nobody sees it registered and not started
+        with self.changed:  # so that it is never seen registered but not started
             self._threads = [thread for thread in self._threads if thread.is_alive()]
             self._threads.append(thread)
             try:
@@ -73,7 +73,7 @@ class ClientWorkers:
     def _run(self, target: Callable[[], None], owned: ClientConnection | RtpSocket | None) -> None:
         try:
             target()
-        except BaseException as error:  # whatever it is, nobody else would hear of it
+        except BaseException as error:  # any error: it would be reported nowhere else
             logger.exception("A client thread has failed.")
             with self.changed:
                 if owned in (None, self.connection, self.rtp_socket):  # else it had to end anyway
