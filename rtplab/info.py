@@ -33,7 +33,7 @@ def main(argv: Sequence[str] | None = None, prog: str = "rtplab info") -> int:
         prog=prog,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         description="Describe movie files, and say which clients can't receive them.",
-        epilog=f"example:\n  {prog} movie.Mjpeg\n\n"
+        epilog=f"example:\n    {prog} movie.Mjpeg\n\n"
         "exit status: 0 fine, 1 a file is not a movie that can be played, 2 usage",
     )
     parser.add_argument("files", nargs="+", type=Path, metavar="FILE", help="a movie file")

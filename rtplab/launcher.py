@@ -46,11 +46,11 @@ PROGRAM = (sys.executable, str(Path(__file__).with_name("__main__.py")), "play")
 
 EXAMPLES = """\
 examples:
-  {prog}                                            play the demonstration movie
-  {prog} localhost 1025 5008 movie.Mjpeg            play from a lab server
-  {prog} rtsp://camera/stream --transport tcp       play from a camera over TCP
-  {prog} rtsp://host/movie --headless --frames 100  measure 100 frames
-  {prog} rtsp://host/movie --impair loss=5%         watch what packet loss does
+    {prog}                                            play the demonstration movie
+    {prog} localhost 1025 5008 movie.Mjpeg            play from a lab server
+    {prog} rtsp://camera/stream --transport tcp       play from a camera over TCP
+    {prog} rtsp://host/movie --headless --frames 100  measure 100 frames
+    {prog} rtsp://host/movie --impair loss=5%         watch what packet loss does
 """
 
 # The modules a window needs, in this order, and the message to show if one is missing.

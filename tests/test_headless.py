@@ -239,7 +239,7 @@ def test_ctrl_c_before_a_picture_is_told(capsys):
     client = SlowClient()
     client.play_movie = interrupt
     assert HeadlessRun(client, HeadlessOptions(json=True)).run() == 1
-    assert "interrupted" in json.loads(capsys.readouterr().out)["error"]
+    assert "Interrupted" in json.loads(capsys.readouterr().out)["error"]
 
 
 def test_the_end_of_the_movie_is_told(small_movie):

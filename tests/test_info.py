@@ -28,7 +28,7 @@ def test_info_of_a_movie(capsys):
     assert status == 0
     for fact in ("500", "384x288", "20 frames/s", "--fps", "25.0 s", "12,225", "baseline, 4:2:0"):
         assert fact in said
-    assert "everybody" in said
+    assert "every client" in said
 
 
 def test_info_of_kinds_damage_and_who_can_not_receive_it(capsys):

@@ -56,8 +56,8 @@ def test_a_signal_while_the_server_says_nothing_is_a_sentence():
             run.send_signal(signal.SIGTERM)
             out, errors = run.communicate(timeout=10)
     assert run.returncode == 1
-    assert b"interrupted" in errors and b"Traceback" not in errors
-    assert "interrupted" in json.loads(out)["error"]
+    assert b"Interrupted" in errors and b"Traceback" not in errors
+    assert "Interrupted" in json.loads(out)["error"]
 
 
 def test_a_signal_while_it_connects_is_a_sentence(capsys):
@@ -70,7 +70,7 @@ def test_a_signal_while_it_connects_is_a_sentence(capsys):
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-    assert "interrupted" in capsys.readouterr().err
+    assert "Interrupted" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -80,7 +80,7 @@ def test_a_file_that_is_not_there_and_half_an_address_are_a_matter_of_usage(argu
     with pytest.raises(SystemExit) as ended:
         launcher.main(arguments)
     assert ended.value.code == 2
-    assert "name Server_name, Server_port" in capsys.readouterr().err
+    assert "Server_name, Server_port" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

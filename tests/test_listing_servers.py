@@ -92,7 +92,7 @@ def test_other_servers_do_not_know_the_question() -> None:
 def test_a_server_that_is_silent_or_not_there() -> None:
     with socket.create_server((HOST, 0)) as silent:
         port = silent.getsockname()[1]
-        with pytest.raises(SessionError, match="not answered"):
+        with pytest.raises(SessionError, match="not answer"):
             movies_of(f"rtsp://{HOST}:{port}/", SHORT)
     with pytest.raises(SessionError, match="No server is listening"):
         movies_of(f"rtsp://{HOST}:{port}/", SHORT)

@@ -349,7 +349,7 @@ def test_a_circle_is_left() -> None:
     ("location", "part"),
     [
         ("http://127.0.0.1/movie", "redirects to an invalid address"),
-        ("rtsps://127.0.0.1/movie", "rtsps://127.0.0.1/movie: not followed"),
+        ("rtsps://127.0.0.1/movie", "rtsps://127.0.0.1/movie, which was not followed"),
         ("", "redirects to an invalid address"),
         ("file:///etc/passwd", "redirects to an invalid address"),
         ("rtsp://", "redirects to an invalid address"),

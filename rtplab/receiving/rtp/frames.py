@@ -1,4 +1,4 @@
-"""RTP payloads put together to JPEG frames, as lab servers and as RFC 2435 send them."""
+"""Assembles RTP payloads into JPEG frames, of lab servers and of RFC 2435."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from rtplab.protocol.rtp.packet import ReceivedPacket
 from rtplab.protocol.rtp.serial import timestamp_delta
 from rtplab.protocol.rtsp.sdp import JPEG_PAYLOAD_TYPE
 
-# Bytes of one frame that is put together from many packets: a 4K JPEG of high quality is 4 MB.
+# Bytes of one frame assembled from many packets: a 4K JPEG of high quality is 4 MB.
 MAX_FRAME = 16 * 1024 * 1024
-# Packets of one frame: as many as there are sequence numbers. Empty ones would have no end.
+# Packets of one frame: as many as there are sequence numbers. Empty packets could go on forever.
 MAX_PARTS = 1 << 16
 
 # How often one frame is walked through for an end that is not its last byte: the picture within its
@@ -26,7 +26,7 @@ MAX_LOOKS = 4
 
 # Bytes of the headers that lab servers put before a JPEG: an index and a count, and more.
 OWN_HEADERS = (6, 8, 12)
-FRAMES_RUNNING = 3  # must have the same header: chance does not do that
+FRAMES_RUNNING = 3  # consecutive frames must have the same header: that is not chance
 
 RTP_VERSION = 2  # RFC 3550 section 5.1
 
@@ -37,8 +37,8 @@ _DIGITS = re.compile(rb"(\d{1,10})\xff\xd8")  # a length, as in the lab's movie 
 class Frame(NamedTuple):
     """One JPEG as it was received.
 
-    `number` counts frames from 1 (lost ones too where that can be known), `media_time` is when it
-    is due and `arrival` when its last packet came, both in seconds.
+    `number` counts frames from 1 (lost ones too where that can be known), `media_time` is its
+    due time and `arrival` its last packet's arrival time, both in seconds.
     """
 
     data: bytes
@@ -49,14 +49,14 @@ class Frame(NamedTuple):
 
 
 class LabAssembler:
-    """Frames of a lab server: a JPEG a packet, or one in several, however they are marked.
+    """Frames of a lab server: one JPEG per packet, or in several packets, with any markers.
 
     A JPEG begins with FFD8, or with the digits that stand before it in the movie file, or with a
-    header of the server's own (see OwnHeader), and ends with FFD9. Neither marker nor timestamp
-    tells: there are servers that mark every piece, and those that stamp whole seconds change them
-    within a frame. All pieces have the payload type of the first. A frame of which a packet is
-    missing, or its end, is dropped and counted; `problem` says why the last one was, and is ""
-    after a frame.
+    header of the server's own (see OwnHeader), and ends with FFD9. Markers and timestamps
+    are ignored: some servers mark every piece, and those with timestamps in whole seconds change
+    them within a frame. All pieces have the payload type of the first. A frame that lacks a
+    packet or its end is dropped and counted; `problem` says why the last one was dropped, and is
+    "" after a frame.
     """
 
     def __init__(self, forgiveness: Forgiveness | None = None) -> None:
@@ -88,7 +88,7 @@ class LabAssembler:
     def _add(
         self, sequence: int, packet: ReceivedPacket, start: int | None
     ) -> list[tuple[int, bytes]]:
-        """Take the next packet, in which a JPEG begins at `start`, or None does."""
+        """Take the next packet. A JPEG begins in it at `start`, or nowhere if None."""
         payload, frames = packet.payload, []
         if self._parts:
             if sequence - self._sequence not in (0, 1):
@@ -115,7 +115,7 @@ class LabAssembler:
         return frames
 
     def _begin(self, packet: ReceivedPacket) -> None:
-        """A frame begins with this packet."""
+        """Begin a frame with this packet."""
         self._payload_type = packet.payload_type
         if packet.version != RTP_VERSION:
             self._forgive("The version in an RTP header", f"{packet.version}", f"{RTP_VERSION}")
@@ -131,7 +131,7 @@ class LabAssembler:
             self._parts.append(payload)
 
     def _may_be_whole(self, payload: bytes) -> bool:
-        """Tell if the last piece may hold the end, and it is not looked for too often.
+        """Tell if the last piece may hold the end; limits how often we search for it.
 
         If bytes follow the end, all pieces but the last are as long as the first.
         """
@@ -145,7 +145,7 @@ class LabAssembler:
         return is_likely and self._looks <= MAX_LOOKS
 
     def _whole(self) -> list[tuple[int, bytes]]:
-        """Return the frame and its number if it has its end. What follows that is cut off.
+        """Return the frame and its number if it has its end. Data after the end is cut off.
 
         A lab server numbers frames, not packets.
         """
@@ -162,7 +162,7 @@ class LabAssembler:
         return [(self._sequence - self._continuations, data)]
 
     def _finish(self) -> list[tuple[int, bytes]]:
-        """No more of this frame will come: return it if it is whole, and else drop it."""
+        """No more of this frame will arrive: return it if it is complete, or drop it."""
         frames = self._whole()
         if not frames:
             self._drop("pictures have no end marker (FFD9)")
@@ -181,27 +181,27 @@ class LabAssembler:
 class OwnHeader:
     """A header that some lab servers put before the JPEG, and often before each piece of it.
 
-    It is known by its length: FFD8 at the same offset in the first packet of three frames running.
+    It is recognised by its length: FFD8 is at the same offset in three consecutive frames.
     Until then packets wait here, so that none of these frames is lost.
     """
 
     def __init__(self, forgive: Callable[[str, bytes, str], None]) -> None:
         self._forgive = forgive
-        self._header = b""  # of the newest frame's first packet; empty: none has been seen
+        self._header = b""  # of the newest frame's first packet; empty: no frame seen yet
         self._is_known = False
         self._running = 0  # frames with a header of this length
         self._waiting: list[tuple[int, ReceivedPacket]] = []
         self._waiting_size = 0  # bytes
 
     def is_absent(self) -> None:
-        """A JPEG stands at the beginning of its packet."""
+        """A JPEG is at the very start of its packet: there is no header."""
         if self._header:
             self._begin_anew(b"")
 
     def take(
         self, sequence: int, packet: ReceivedPacket, is_in_frame: bool
     ) -> list[tuple[int, ReceivedPacket]]:
-        """Take a packet that does not begin with a JPEG; return those to go on with, without it.
+        """Take a packet that does not begin with a JPEG; return packets without the header.
 
         `is_in_frame` tells if a frame has begun: only a known header may then begin another one.
         """
@@ -231,7 +231,7 @@ class OwnHeader:
         self._waiting, self._waiting_size = [], 0
 
     def _stripped(self, packet: ReceivedPacket) -> ReceivedPacket:
-        """The packet without its header. A later piece has one if it is like the first one's."""
+        """The packet without its header. A later piece has one if it looks like the first one's."""
         size, payload = len(self._header), packet.payload
         if not self._is_known or len(payload) < size:
             return packet
@@ -250,26 +250,26 @@ class RtpJpegFrames:
         forgiveness: Forgiveness | None = None,
         size: tuple[int, int] | None = None,
     ) -> None:
-        """`size` in pixels is what the description says, for pictures that are too large to."""
+        """`size` in pixels is from the description, for pictures too large for the header."""
         self.malformed = 0
         self._size = size
         self._payload_type = payload_type
         self._forgiveness = forgiveness or Forgiveness()
         self._assembler = JpegAssembler(self._forgiveness)
-        self._timestamp: int | None = None  # of the last packet, and
-        self._ended_frame = False  # its marker
+        self._timestamp: int | None = None  # of the last packet
+        self._ended_frame = False  # marker bit of the last packet
         self._number = 0
         self._fault = ""  # of the last payload that could not be read, since the last frame
         self._other_type: int | None = None  # of the last packet of another type, likewise
 
     @property
     def dropped(self) -> int:
-        """Pictures that never became whole."""
+        """The number of pictures that were never complete."""
         return self._assembler.dropped
 
     @property
     def problem(self) -> str:
-        """Why packets since the last frame have made none; "" as long as nothing is wrong."""
+        """Why the packets since the last frame made none; "" as long as nothing is wrong."""
         why = self._fault or self._assembler.problem
         if not why and self._other_type is not None:
             why = f"their payload type is {self._other_type}, not {self._payload_type} as announced"
@@ -304,10 +304,10 @@ class RtpJpegFrames:
         return fragment._replace(segments=segments)
 
     def _follow(self, timestamp: int, marker: bool) -> None:
-        """Packets come in order here, so one with an older timestamp is not late.
+        """Packets are in order here, so an older timestamp is not a late packet.
 
-        After a seek, gst-rtsp-server counts its timestamps from where they began at first, although
-        RFC 2326 appendix B has them go on.
+        After a seek, gst-rtsp-server restarts its timestamps from their first value, although
+        RFC 2326 appendix B requires them to continue.
         """
         if timestamp == self._timestamp:
             begins_anew = self._ended_frame

@@ -1,8 +1,8 @@
-"""A bad network, made on purpose: loss, delay, jitter, reordering, duplicates and a rate limit.
+"""Simulates a bad network: loss, delay, jitter, reordering, duplicates and a rate limit.
 
 It has no socket and no clock: packets go in with the time, and come out when they are due. The same
-seed does the same to the same packets, whatever the machine: what happens to the n-th packet is
-drawn from the seed and n alone; with bursts, it also depends on what happened to those before.
+seed does the same to the same packets on every machine: the fate of the n-th packet is drawn from
+the seed and n alone; with bursts, it also depends on what happened to those before.
 
 Bursts of loss are those of the Gilbert-Elliott model, whose good state loses nothing, and whose bad
 state loses every packet:
@@ -23,11 +23,11 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
 
-# Bytes under way at the most; what comes beyond is lost, as in a router's queue. The longest delay,
-# ten seconds, of 50 Mbit/s, which is 1080p; a count of packets would be a second of it.
+# At most this many bytes in transit; more is lost, as in a router's queue. It is the longest delay,
+# ten seconds, at 50 Mbit/s, which is 1080p; the limit on packets alone would be one second of it.
 MAX_QUEUED = 64 * 1024 * 1024
 PACKET_OVERHEAD = 200  # bytes of memory that a packet takes in addition to its data
-# Seconds of data that may wait for the rate limit: a router with more is a broken one.
+# Seconds of data that may wait for the rate limit: a sane router queues no more.
 MAX_BACKLOG = 1.0
 MAX_BURST = 1000  # packets lost in a row on average: a tenth of a second of 100 Mbit/s
 # Seconds that a reordered packet is held back: longer than from one frame to the next at 20
@@ -37,7 +37,7 @@ _OVERTAKING = 0.06
 
 @dataclass(frozen=True)
 class Conditions:
-    """What the network does. Probabilities are 0 to 1, times seconds, `rate` bits a second."""
+    """Network conditions. Probabilities are 0 to 1, times in seconds, `rate` in bits per second."""
 
     loss: float = 0.0
     burst: float = 1.0  # packets lost in a row, on average; 1: each is lost independently
@@ -50,11 +50,11 @@ class Conditions:
 
     @property
     def harmless(self) -> bool:
-        """Tell if packets pass as they come."""
+        """Tell if packets pass unchanged."""
         return replace(self, seed=0, burst=1.0) == replace(Conditions(), seed=0)
 
     def loss_after(self, was_lost: bool) -> float:
-        """The probability that a packet is lost, by what became of the one before."""
+        """The probability of losing a packet, given whether the previous one was lost."""
         if self.loss in (0.0, 1.0):
             return self.loss
         recovery = min(1 / self.burst, 1 - self.loss)
@@ -85,13 +85,13 @@ def parse_conditions(text: str) -> Conditions:
 
 
 class Impairment:
-    """What a bad network does to one direction of one stream."""
+    """A simulated bad network for one direction of one stream."""
 
     def __init__(self, conditions: Conditions) -> None:
         self.conditions = conditions
         self._queue: list[tuple[float, int, bytes]] = []  # a heap: when due, order, datagram
         self._queued_bytes = 0
-        self._count = 0  # packets that came
+        self._count = 0  # packets received
         self._is_bad = False  # the state of the Gilbert-Elliott model
         self._order = 0
         self._link_free_at = 0.0
@@ -100,7 +100,7 @@ class Impairment:
 
     @property
     def idle(self) -> bool:
-        """Tell if packets may go past: nothing is to be done to them, and none is under way."""
+        """Tell if packets may bypass this: no impairment is set and no packet is delayed."""
         return self._harmless and not self._queue
 
     @property
@@ -114,10 +114,10 @@ class Impairment:
         self._harmless = conditions.harmless
 
     def add(self, datagram: bytes, now: float) -> bool:
-        """Take a datagram that arrived at `now`; tell if it is on its way, and not dropped."""
+        """Take a datagram that arrived at `now`; tell if it was queued rather than dropped."""
         self._count += 1
         chance = random.Random((self._conditions.seed << 32) + self._count)
-        # Always drawn all, and in this order: to change one condition changes nothing else.
+        # Always draw all, in this order, so that changing one condition changes nothing else.
         lost, doubled, overtaken = chance.random(), chance.random(), chance.random()
         wait, wait_of_double = chance.gauss(0, 1), chance.gauss(0, 1)
         self._is_bad = lost < self._conditions.loss_after(self._is_bad)
@@ -132,7 +132,7 @@ class Impairment:
         return is_sent
 
     def due(self, now: float) -> list[bytes]:
-        """Return the datagrams that have come through by `now`, in their order."""
+        """Return the datagrams that have passed by `now`, in order."""
         arrived = []
         while self._queue and self._queue[0][0] <= now:
             datagram = heapq.heappop(self._queue)[2]
@@ -141,7 +141,7 @@ class Impairment:
         return arrived
 
     def deadline(self) -> float | None:
-        """When the next datagram is due; None: nothing is under way."""
+        """When the next datagram is due; None if none is queued."""
         return self._queue[0][0] if self._queue else None
 
     def _send(self, datagram: bytes, now: float, wait: float, late: bool) -> bool:

@@ -1,7 +1,7 @@
-"""The playout buffer: frames wait here until they are due, so that jitter is not seen.
+"""The playout buffer: frames wait here until they are due, which hides jitter.
 
-When a frame is due follows from its media time alone: the frame that was fastest on its way waits
-the whole latency, one that was delayed waits that much less.
+A frame's due time depends on its media time alone: the frame with the shortest transit waits for
+the whole latency, and a delayed frame waits that much less.
 
     due = media time + (smallest arrival time - media time of late) + latency
 """
@@ -13,19 +13,19 @@ from collections import deque
 
 from rtplab.receiving.rtp.frames import Frame
 
-DEFAULT_LATENCY = 0.1  # seconds from arrival to display of a frame that came as early as any
-# What waits at the most, as a window that is not drawn must not fill the memory: ten seconds of
-# 50 Mbit/s, which is 1080p, and more seconds than anybody asks for as latency.
+DEFAULT_LATENCY = 0.1  # seconds from arrival to display of the frame with the shortest transit
+# The most bytes that wait, as a window that is not drawn must not fill the memory: ten seconds of
+# 50 Mbit/s, which is 1080p, and more than any sensible latency.
 MAX_BYTES = 64 * 1024 * 1024
 MAX_SECONDS = 30.0
 FRAME_OVERHEAD = 400  # bytes of memory that a frame takes in addition to its JPEG
-# Seconds of arrivals that the smallest is taken from: the sender's clock runs faster or slower
+# Seconds of arrivals over which the minimum is taken: the sender's clock runs faster or slower
 # than ours, by up to a millisecond in this time, and routes change.
 OFFSET_WINDOW = 10.0
 
 
 class FrameQueue:
-    """Frames in their order, of which the oldest are dropped when they are too much together.
+    """A queue of frames; the oldest are dropped if the total size is too large.
 
     The newest one stays, whatever its size. It has no lock.
     """
@@ -69,7 +69,7 @@ def _size(frame: Frame) -> int:
 
 
 class PlayoutBuffer:
-    """Frames go in as they come, and out when they are due. Any thread may use it."""
+    """Frames go in as they arrive, and out when they are due. Any thread may use it."""
 
     def __init__(self, latency: float = DEFAULT_LATENCY) -> None:
         self.latency = latency
@@ -100,7 +100,7 @@ class PlayoutBuffer:
             return self._due(self._frames[0]) if self._frames and not self._held else None
 
     def hold(self) -> None:
-        """Let no frame out, so that a pause is seen at once; they wait for `release`."""
+        """Release no frame, so that a pause shows at once; frames wait for `release`."""
         with self._lock:
             self._held = True
 
@@ -125,16 +125,16 @@ class PlayoutBuffer:
 
     @property
     def skipped(self) -> int:
-        """Frames that were never shown: a newer one was due already, or too much waited."""
+        """Frames that were never shown: a newer one was already due, or the buffer was full."""
         return self._passed_over + self._frames.dropped
 
     @property
     def waiting(self) -> int:
-        """How many frames wait."""
+        """The number of waiting frames."""
         return len(self._frames)
 
     def fill(self, now: float) -> float:
-        """Seconds until the buffer is empty, if nothing more comes."""
+        """Seconds until the buffer is empty, if nothing more arrives."""
         with self._lock:
             if not self._frames or self._offsets.value is None:
                 return 0.0

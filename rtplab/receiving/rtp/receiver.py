@@ -18,25 +18,25 @@ from rtplab.receiving.rtp.reception import Reception
 from rtplab.receiving.rtp.reports import ReceiverReporter
 from rtplab.receiving.rtp.rtpsocket import Batch, Clock, RtpSocket
 
-# Bytes of packets that wait for the reply to PLAY: two of the largest frames, or what 50 Mbit/s
-# bring in the 5 s that a reply may take. Beyond it the oldest are forgotten. Small packets cost
-# more than their bytes.
+# Bytes of packets that wait for the reply to PLAY: two of the largest frames, or 50 Mbit/s for
+# the 5 s that a reply may take. Beyond it the oldest are discarded. Small packets take more
+# memory than their bytes.
 MAX_EARLY = 2 * MAX_FRAME
 PACKET_OVERHEAD = 256
 
 
 # Some Java servers of the lab send no second frame until a report comes to this port of theirs.
 LAB_RTCP_PORT = 19001
-# Seconds without a packet after the first frame: then the stream is one of those.
+# If no packet follows the first frame for this many seconds, the server is one of those.
 LAB_STALL = 1.0
-LAB_REPORT_INTERVAL = 0.4  # seconds: as their own clients report
+LAB_REPORT_INTERVAL = 0.4  # seconds between reports, as their own clients send them
 
 HIGHEST_PORT = 65535
-CLOCK_WAS_SET = 0.5  # seconds by which the wall clock and ours differ otherwise than before
+CLOCK_WAS_SET = 0.5  # seconds: a larger change against our clock means that the wall clock was set
 
 
 class Gate(Enum):
-    """What becomes of RTP that comes."""
+    """What happens to arriving RTP."""
 
     SHUT = auto()  # not requested: it belongs to an earlier session
     HELD = auto()  # PLAY is not answered yet, and only its reply says which packet is the first
@@ -44,9 +44,9 @@ class Gate(Enum):
 
 
 class MediaReceiver:
-    """Receives one stream, by UDP ports of its own or by channels of the RTSP connection.
+    """Receives one stream, on its own UDP ports or on channels of the RTSP connection.
 
-    One thread calls `listen` (UDP), or what TCP needs: `take_interleaved`, and at each `deadline`
+    One thread calls `listen` (UDP), or for TCP `take_interleaved`, and at each `deadline`
     `release` and `interleaved_report`.
     """
 
@@ -58,7 +58,7 @@ class MediaReceiver:
         clock: Clock = steady,
         wall_clock: Clock = time.time,
     ) -> None:
-        """`deliver` is called with frames as they come, `said_goodbye` at the server's BYE.
+        """`deliver` is called with each frame as it arrives, `said_goodbye` at the server's BYE.
 
         `wall_clock` gives Unix time, for the observer.
         """
@@ -70,14 +70,14 @@ class MediaReceiver:
         self.observer: Observer | None = None
         self.impairment = Impairment(Conditions())
         self.transport = Transport()  # as the server answered SETUP
-        self.stray = ""  # where packets came from that were not taken, as the end of a sentence
+        self.stray = ""  # the origin of packets that were not accepted, as the end of a sentence
         self._deliver = deliver
         self._said_goodbye = said_goodbye
         self._gate = self._gate_before = Gate.SHUT
-        self._early: deque[tuple[list[bytes], float]] = deque()  # packets, and when they came
+        self._early: deque[tuple[list[bytes], float]] = deque()  # packets and their arrival times
         self._early_size = 0  # bytes
-        self._seen_ports: tuple[int, int] | None = None  # of the server, where packets come from
-        self._rtp_source = 0  # the port that the last packet under way comes from
+        self._seen_ports: tuple[int, int] | None = None  # of the server, from which packets arrive
+        self._rtp_source = 0  # the source port of the last delayed packet
         self._is_leaving = False
         self._is_paused = True
         self._lab_report_at: float | None = None  # when the last report to LAB_RTCP_PORT was sent
@@ -89,7 +89,7 @@ class MediaReceiver:
         self.reception.begin()
 
     def let_in(self, first_number: int | None = None) -> None:
-        """PLAY was answered, which may say the number of the first packet.
+        """PLAY was answered. The reply may state the number of the first packet.
 
         Over UDP, wake `listen` afterwards.
         """
@@ -102,7 +102,7 @@ class MediaReceiver:
         self._is_paused = False
 
     def pause(self) -> None:
-        """The stream stands still until the next PLAY."""
+        """The stream is paused until the next PLAY."""
         self._is_paused = True
         self.reception.paused()
 
@@ -123,7 +123,7 @@ class MediaReceiver:
                 self._pass_goodbye_on()
 
     def listen(self, ports: RtpSocket, with_rtcp: bool) -> None:
-        """Receive by UDP until `ports` are woken up, which stay the owner's."""
+        """Receive over UDP until `ports` are woken up. The caller still owns them."""
         try:
             while (batches := ports.receive(self._next_duty(with_rtcp))) is not None:
                 self._take(batches)
@@ -141,12 +141,12 @@ class MediaReceiver:
         return self.transport.server_port or self._seen_ports
 
     def _next_duty(self, with_rtcp: bool) -> float | None:
-        """When `listen` has to do something although nothing arrived."""
+        """When `listen` must act if nothing arrives."""
         moments = self.deadline(with_rtcp), None if with_rtcp else self._lab_report_due()
         return min((moment for moment in moments if moment is not None), default=None)
 
     def _send_report(self, ports: RtpSocket) -> None:
-        """Until media has come, open the way for it through a firewall, too."""
+        """Until media arrives, also keep the firewall open for it."""
         server_ports = self._server_ports
         if server_ports is None or self._is_leaving or not self._report_is_due():
             return
@@ -172,7 +172,7 @@ class MediaReceiver:
             ports.send_rtp(self._report(), LAB_RTCP_PORT)
 
     def _lab_report_due(self) -> float | None:
-        """When a report is to be sent to a lab server that seems to wait for one; None: never."""
+        """When to send a report to a lab server that seems to wait for one; None: never."""
         if self._is_paused or self._is_leaving:
             return None
         if self._lab_report_at is not None:
@@ -191,7 +191,7 @@ class MediaReceiver:
             self.stray = f"packets arrive on channel {frame.channel}, which SETUP did not negotiate"
 
     def deadline(self, with_reports: bool) -> float | None:
-        """When something is to be done although nothing arrived: a report, or `release`."""
+        """When a report or `release` is due if nothing arrives."""
         deadlines = [self.impairment.deadline()]
         if self._gate is not Gate.HELD:
             deadlines.append(self._early[0][1] if self._early else self.reception.deadline())
@@ -233,7 +233,7 @@ class MediaReceiver:
         self._pass_goodbye_on()
 
     def _impaired(self, batches: list[Batch], now: float) -> list[Batch]:
-        """What the bad network lets through by now; RTCP takes another way."""
+        """The packets that the simulated network has let through by now. RTCP is not affected."""
         if self._gate is Gate.SHUT or self.impairment.idle:
             return batches
         add = self.impairment.add
@@ -248,7 +248,7 @@ class MediaReceiver:
         return through + [batch for batch in batches if batch.is_rtcp]
 
     def _frames(self, packets: list[bytes], now: float) -> list[Frame]:
-        """The frames that are complete with these packets, or by now."""
+        """Return the frames that are complete with these packets, or by now."""
         if self._gate is Gate.SHUT:
             return []
         if self._gate is Gate.HELD:
@@ -277,7 +277,7 @@ class MediaReceiver:
     def _wall_time(self, now: float) -> float:
         """Unix time at `now`. Two packets are as far apart as in our statistics.
 
-        Not if somebody sets the clock between them, or the machine sleeps.
+        This does not hold if the clock is set between them, or the machine sleeps.
         """
         at_zero = self._wall_clock() - self._clock()
         if abs(at_zero - self._wall_at_zero) > CLOCK_WAS_SET:
@@ -285,7 +285,7 @@ class MediaReceiver:
         return self._wall_at_zero + now
 
     def _is_from_stream(self, batch: Batch) -> bool:
-        """Tell if datagrams came from the port that SETUP named, where it named one."""
+        """Tell if datagrams came from the port that SETUP negotiated, if it did."""
         ports, port = self.transport.server_port, batch.source_port
         if not port or (ports and port in ports):
             return True
@@ -306,7 +306,7 @@ class MediaReceiver:
             reception.source_left()
 
     def end(self) -> None:
-        """The server has said otherwise than by BYE that the stream has ended.
+        """The server has announced the end of the stream without a BYE.
 
         Over UDP, wake `listen` afterwards.
         """
@@ -315,7 +315,7 @@ class MediaReceiver:
             self._pass_goodbye_on()
 
     def _pass_goodbye_on(self) -> None:
-        """Tell that the stream has ended, once nothing that came before BYE is held back."""
+        """Report the end of the stream, once no packet from before BYE is held back."""
         if self._gate is Gate.SHUT:
             self.reporter.sender_said_goodbye = False
         is_held = self._gate is Gate.HELD or self.deadline(with_reports=False) is not None

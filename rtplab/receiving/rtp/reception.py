@@ -1,4 +1,4 @@
-"""One stream's way from datagrams to frames: count, order, put together, time."""
+"""Turns one stream's datagrams into frames: count, reorder, assemble, time."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from rtplab.receiving.rtp.statistics import Statistics
 from rtplab.receiving.rtp.timeline import MediaTimeline
 
 # A number this far ahead of or behind the highest is believed only if its successor follows: then
-# the sender has restarted its numbering. RFC 3550 appendix A.1 means these limits for a stream of 50
-# packets a second. 1080p has thousands, so a number may also be off by this many seconds of packets,
+# the sender has restarted its numbering. RFC 3550 appendix A.1 has these for a stream of 50
+# packets a second. 1080p has thousands, so a number may be off by this many seconds of packets,
 MAX_DROPOUT = 3000
 MAX_MISORDER = 100
 MISORDER_TIME = 2.0
@@ -27,7 +27,7 @@ REORDER_PATIENCE = 0.1
 
 
 class Assembler(Protocol):
-    """What puts the payloads of one kind of stream together to JPEGs."""
+    """Assembles the payloads of one kind of stream into JPEGs."""
 
     @property
     def problem(self) -> str: ...
@@ -35,31 +35,31 @@ class Assembler(Protocol):
 
 
 class NumberRange:
-    """Which numbers belong to the numbering so far (RFC 3550 appendix A.1), by the stream's pace.
+    """Which numbers continue the numbering so far (RFC 3550 appendix A.1), by the packet rate.
 
-    All numbers here have their cycles above them.
+    All numbers here are extended by their cycles.
     """
 
     def __init__(self) -> None:
-        # The highest number at two moments, each MISORDER_TIME or more after the one before.
+        # The highest number at two moments, MISORDER_TIME or more apart.
         self._before: tuple[int, float] | None = None
         self._mark: tuple[int, float] | None = None
 
     def look(self, highest: int, now: float) -> None:
-        """Packets have come until `now`, of which this number is the highest."""
+        """This is the highest number of all packets up to `now`."""
         if self._mark is None or now - self._mark[1] >= MISORDER_TIME:
             self._before, self._mark = self._mark, (highest, now)
 
     def pause(self) -> None:
-        """The stream stands still: how long says nothing about how much is missing afterwards."""
+        """The stream is paused; the time says nothing about how much is missing afterwards."""
         self._before = self._before and (self._before[0], -inf)
         self._mark = self._mark and (self._mark[0], -inf)
 
     def has(self, step: int, highest: int, last_arrival: float, now: float) -> bool:
-        """Tell if a number beyond the bounds of A.1 may be of this numbering all the same.
+        """Tell if a number outside the bounds of A.1 may still belong to this numbering.
 
         `step` is how far it is ahead of the highest so far, or behind it if negative.
-        `last_arrival` is when the last packet of the numbering came.
+        `last_arrival` is the arrival time of its last packet.
         """
         if not -MOST_NUMBERS < step < MOST_NUMBERS:
             return False
@@ -73,10 +73,10 @@ class NumberRange:
 
 
 class Reception:
-    """Takes the RTP datagrams of one stream, gives its frames. No socket, no clock, no thread.
+    """Takes the RTP datagrams of one stream and returns its frames. No socket, clock or thread.
 
-    Each step on the way is an object. What is here besides is what goes from one to the next, and
-    what the client asks for: so there is more of it than in other classes.
+    Each step is an object. The other attributes connect the steps or are read by the client, so
+    there are more than in other classes.
     """
 
     def __init__(
@@ -85,32 +85,32 @@ class Reception:
         patience: float = REORDER_PATIENCE,
         choice: SourceChoice | None = None,
     ) -> None:
-        """`choice` says which source to follow; None takes all packets for those of one source."""
-        self.ssrc: int | None = None  # of the packets that came
+        """`choice` selects the source to follow; None treats all packets as from one source."""
+        self.ssrc: int | None = None  # of the packets received
         self.choice = choice
-        self.first_number: int | None = None  # of the stream, where the server has said it
+        self.first_number: int | None = None  # of the stream, if the server stated it
         self.expected_version: int | None = None  # of RTP; None: any
         self.statistics = Statistics()
         self.malformed = 0  # datagrams that were no RTP packets of this stream
         self.last_arrival: float | None = None  # of anything, RTP or not
         self.longest_gap = 0.0  # seconds between two frames since the last pause
         self.unshown = 0  # datagrams since the last frame, or since PLAY
-        self._refused = 0  # of those, which the assembler never saw, and
-        self._refusal = ""  # why the last of them did not get there
+        self._refused = 0  # those among them that the assembler never saw
+        self._refusal = ""  # why the last of those was refused
         self.assembler = assembler
         self._unwrapper = SequenceUnwrapper()
         self._reorder = ReorderBuffer(patience)
         self._timeline = MediaTimeline()
         self._last_frame: float | None = None  # when it was whole
-        self._successor: int | None = None  # of a number that was too far off to be believed
+        self._successor: int | None = None  # of a number that was too far off to be accepted
         self._range = NumberRange()
         self._last_packet: ReceivedPacket | None = None
-        self._mixed_timestamp: int | None = None  # of a picture that two sources have sent
+        self._mixed_timestamp: int | None = None  # of a picture with packets of two sources
 
     def receive(self, datagrams: list[bytes], now: float) -> list[Frame]:
         """Take datagrams that arrived at `now`; return the frames that are complete.
 
-        Those are also the frames for which nothing is waited any more at `now`.
+        These include frames whose wait for late packets is over at `now`.
         """
         if datagrams:
             self.last_arrival = now
@@ -126,7 +126,7 @@ class Reception:
         return frames
 
     def deadline(self) -> float | None:
-        """When `receive` has to be called although nothing arrived; None: never."""
+        """When to call `receive` if nothing arrives; None: never."""
         return self._reorder.deadline()
 
     @property
@@ -156,7 +156,7 @@ class Reception:
         self._refusal = ""
 
     def paused(self) -> None:
-        """The stream stands still until the next PLAY."""
+        """The stream is paused until the next PLAY."""
         self.statistics.paused()
         self._timeline.paused()
         self._range.pause()
@@ -166,14 +166,14 @@ class Reception:
     def expect(
         self, assembler: Assembler, choice: SourceChoice | None, version: int | None
     ) -> None:
-        """Receive what SETUP has agreed on.
+        """Receive the stream that SETUP negotiated.
 
-        `version` is that of RTP (RFC 3550 section 5.1: 2); None takes any, as of a lab server.
+        `version` is the RTP version (RFC 3550 section 5.1: 2); None accepts any, for lab servers.
         """
         self.assembler, self.choice, self.expected_version = assembler, choice, version
 
     def source_left(self) -> None:
-        """The source has said BYE, or stands still: another may take its place."""
+        """The source has sent BYE or is paused: another may take its place."""
         if self.choice is not None:
             self.choice.left()
 
@@ -198,7 +198,7 @@ class Reception:
         """Take a packet of a source that is not the one we follow."""
         silence = now - (self.statistics.last_arrival or 0.0)
         packets = choice.followed(packet, silence)
-        self.malformed += 1 - len(packets)  # the others had been counted when they came
+        self.malformed += 1 - len(packets)  # the others were counted when they arrived
         if not packets:
             self._refuse(f"their SSRC is {packet.ssrc:08X}, not that of the stream")
         if packets and self._last_packet is not None:
@@ -238,9 +238,9 @@ class Reception:
         self._refusal = why
 
     def _is_mixed(self, packet: ReceivedPacket) -> bool:
-        """Tell if a packet would go into the picture that the source before has begun.
+        """Tell if a packet would go into a picture begun by the previous source.
 
-        Its timestamp says so; where that is always the same, the marker is the end.
+        The timestamp decides; if it is always the same, the marker ends the picture.
         """
         is_mixed = packet.timestamp == self._mixed_timestamp
         if not is_mixed or packet.marker:
@@ -267,9 +267,9 @@ class Reception:
         return Frame(data, number, timestamp, media_time, now)
 
     def _wait_for_beginning(self, number: int, sequence: int) -> None:
-        """RFC 2326 section 12.33: those before the first that came may only have been overtaken.
+        """RFC 2326 section 12.33: packets before the first to arrive may only be late.
 
-        Where the server is wrong about it, the first frame comes later by our patience.
+        If the server's number is wrong, the first frame is delayed by our patience.
         """
         if self.first_number is not None:
             overtaken = seq_delta(number, self.first_number)
@@ -277,7 +277,7 @@ class Reception:
                 self._reorder.begin(sequence - overtaken)
 
     def _begins_anew(self, sequence_number: int) -> bool:
-        """RFC 3550 appendix A.1: two packets in a row make a wild jump a new beginning."""
+        """RFC 3550 appendix A.1: two packets in a row after a jump restart the numbering."""
         if sequence_number != self._successor:
             self._successor = (sequence_number + 1) & 0xFFFF
             return False

@@ -18,17 +18,17 @@ LARGEST_DATAGRAM = 65_535  # bytes
 # Bytes that may wait in the socket: a burst of several large frames.
 RECEIVE_BUFFER = 2 * 1024 * 1024
 READINGS = 64  # at once: a flood must not keep the thread from its other duties
-PAIR_TRIES = 64  # for two free ports side by side
-_WAKE, _LOOK_UP = b"x", b"."  # why the receiving thread is woken up
+PAIR_TRIES = 64  # for two consecutive free ports
+_WAKE, _LOOK_UP = b"x", b"."  # reasons to wake the receiving thread
 
-# linux/udp.h: a sender's datagrams of one size that came together are read together, and a message
-# of the level UDP says what that size is. To wake up for each costs more than all else about it.
+# linux/udp.h: a sender's datagrams of one size that arrive together are read together, and a
+# message of the level UDP states that size. One wake-up per datagram would cost more than handling.
 _UDP_GRO = 104
 _HAS_GRO = sys.platform == "linux"
 
 
 class Batch(NamedTuple):
-    """Datagrams that were read together: to one of our ports, from one port of the server."""
+    """Datagrams read together: to one of our ports, from one port of the server."""
 
     datagrams: list[bytes]
     source_port: int
@@ -39,12 +39,12 @@ class RtpSocket:
     """Bound ports that take datagrams from one host only. One thread receives."""
 
     def __init__(self, port: int, host: str, with_rtcp: bool, clock: Clock = steady) -> None:
-        """Bind the port, and the one above it for RTCP, for datagrams of `host`, an address.
+        """Bind the port, and the one above it for RTCP, for datagrams from the address `host`.
 
-        Port 0 takes a free one. Raises SessionError with a sentence for the user.
+        Port 0 takes any free port. Raises SessionError with a sentence for the user.
         """
         self._host = host
-        self._source = without_interface(host)  # as datagrams from there say it
+        self._source = without_interface(host)  # as the sender address of its datagrams shows it
         self._clock = clock
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         try:
@@ -67,11 +67,11 @@ class RtpSocket:
 
     @property
     def own_socket(self) -> socket.socket:
-        """The one that takes RTP."""
+        """The port that receives RTP."""
         return self._rtp
 
     def receive(self, deadline: float | None) -> list[Batch] | None:
-        """Return the datagrams that have come, RTP first, none at `deadline` (of our clock).
+        """Return the datagrams received, RTP first; an empty list at `deadline` (by our clock).
 
         `look_up` ends the waiting as well. None means that `wake` was called, and all that
         had come was returned.
@@ -79,27 +79,27 @@ class RtpSocket:
         if self._closing:
             return None
         ready = self._ready(None if deadline is None else max(0.0, deadline - self._clock()))
-        if self._wake_reader in ready:  # what has come by then still counts
+        if self._wake_reader in ready:  # datagrams received by then still count
             self._closing = _WAKE in self._wake_reader.recv(4096)
         return self._waiting(self._rtp, ready, False) + self._waiting(self._rtcp, ready, True)
 
     def _waiting(self, source: socket.socket | None, ready: set[Any], is_rtcp: bool) -> list[Batch]:
-        """What waits at one of the ports, if it is ready."""
+        """Return the datagrams waiting at one of the ports, if it is ready."""
         batches: list[Batch] = []
         for _ in range(READINGS):
             if source is None or source not in ready:
                 break
             batches += self._read(source, is_rtcp)
-            # Asked first: a reading that finds nothing costs as much as one that finds something.
+            # Check first: an empty read costs as much as a successful one.
             ready = self._ready(0.0)
         return batches
 
     def _ready(self, timeout: float | None) -> set[Any]:
-        """Wait for something to read, `timeout` seconds at the most; return where it is."""
+        """Wait at most `timeout` seconds for something to read; return the ready sockets."""
         return {key.fileobj for key, _ in self._selector.select(timeout)}
 
     def _read(self, source: socket.socket, is_rtcp: bool) -> list[Batch]:
-        """Read what the kernel hands over at once; nothing when it is not for us."""
+        """Read the datagrams that the kernel returns together; nothing if they are not for us."""
         try:
             size, each, address = self._fill_buffer(source)
         except OSError:
@@ -112,7 +112,7 @@ class RtpSocket:
         return [Batch(datagrams, address[1], is_rtcp)]
 
     def _fill_buffer(self, source: socket.socket) -> tuple[int, int, Any]:
-        """Return how many bytes came, how many a datagram has, and from whom."""
+        """Return the bytes received, the bytes per datagram, and the sender."""
         if not _HAS_GRO:
             size, address = source.recvfrom_into(self._buffer)
             return size, max(size, 1), address
@@ -128,7 +128,7 @@ class RtpSocket:
         self._send(self._rtp, data, port)
 
     def send_rtcp(self, data: bytes, port: int) -> None:
-        """Send an RTCP packet to the server's RTCP port; one that is lost is soon followed."""
+        """Send an RTCP packet to the server's RTCP port; after a lost one the next follows soon."""
         if self._rtcp is not None:
             self._send(self._rtcp, data, port)
 

@@ -8,8 +8,8 @@ from typing import Protocol
 from rtplab.protocol.rtp.serial import timestamp_delta
 from rtplab.receiving.rtp.timeline import CLOCK_RATE, may_be_step
 
-# Packets of which we remember whether they came: as far back as a 16-bit number can tell. What is
-# older counts as having come.
+# Packets whose arrival we remember: as far back as a 16-bit number can tell. Older packets count
+# as received.
 HISTORY = 1 << 15
 
 
@@ -20,8 +20,8 @@ class Statistics:
     packets: int = 0
     bytes: int = 0
     duplicates: int = 0
-    late: int = 0  # came after what they belong to had been given up
-    reordered: int = 0  # came after a packet with a higher number
+    late: int = 0  # arrived after their frame had been given up
+    reordered: int = 0  # arrived after a packet with a higher number
     frames: int = 0
     jitter: float = 0.0  # interarrival jitter, seconds
     # The largest so far, as in Wireshark's list of streams: not at packets with the marker, or that
@@ -33,11 +33,11 @@ class Statistics:
     _first_sequence: int | None = None
     _distinct: int = 0
     _expected_before_restart: int = 0
-    # By number, modulo HISTORY: 1 if it has come.
+    # By number, modulo HISTORY: 1 if it was received.
     _received: bytearray = field(default_factory=lambda: bytearray(HISTORY), repr=False)
     _transit: float | None = None
     _timestamp: int | None = None  # of the last packet
-    _stamped_at: float = 0.0  # when it came
+    _stamped_at: float = 0.0  # its arrival time
     _stamped_time: float = 0.0  # seconds, by the timestamps
 
     @property
@@ -50,12 +50,12 @@ class Statistics:
 
     @property
     def lost(self) -> int:
-        """Packets that were sent and never came. A duplicate makes up for none of them."""
+        """Packets that were sent but never arrived. Duplicates do not make up for them."""
         return max(0, self.expected - self._distinct)
 
     @property
     def loss_rate(self) -> float:
-        """Lost packets as a part of those expected, 0 to 1."""
+        """Lost packets as a fraction of those expected, 0 to 1."""
         return self.lost / self.expected if self.expected else 0.0
 
     @property
@@ -68,7 +68,7 @@ class Statistics:
     def arrived(self, sequence: int, size: int, now: float) -> bool:
         """Count a packet of `size` bytes; `sequence` has its cycles above it.
 
-        Return if it is the first of this number, as far as we remember.
+        Return whether it is the first with this number, as far as we remember.
         """
         self.packets += 1
         self.bytes += size
@@ -110,7 +110,7 @@ class Statistics:
 
         If it `is_regular`, it counts for the maximum.
         """
-        transit, before = now - media_time, self._transit  # another thread may have it forgotten
+        transit, before = now - media_time, self._transit  # another thread may have cleared it
         if before is not None:
             self.jitter += (abs(transit - before) - self.jitter) / 16
             if is_regular:
@@ -129,7 +129,7 @@ class Statistics:
         self._transit = None
 
     def _forget(self, missing: int) -> None:
-        """So many numbers after the highest have not come, and take the places of old ones."""
+        """These numbers after the highest were not received; they take the places of old ones."""
         start = (self.highest_sequence + 1) % HISTORY
         first = min(missing, HISTORY - start)
         self._received[start : start + first] = bytes(first)
