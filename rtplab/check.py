@@ -159,8 +159,8 @@ def main(argv: Sequence[str] | None = None, prog: str = "rtplab check") -> int:
         prog=prog,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         description="Test a camera or server: show what it sends, and why it plays or not.",
-        epilog=f"examples:\n    {prog} rtsp://camera/stream\n    {prog} http://camera/video --json\n"
-        "\nexit status: 0 it plays, 1 it does not, 2 usage",
+        epilog=f"examples:\n    {prog} rtsp://camera/stream\n"
+        f"    {prog} http://camera/video --json\n\nexit status: 0 it plays, 1 it does not, 2 usage",
     )
     parser.add_argument("url", metavar="URL", help="the rtsp:// or http:// address to test")
     parser.add_argument("--json", action="store_true", help="print the report as one JSON object")
