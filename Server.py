@@ -10,6 +10,7 @@ import socket
 import sys
 from typing import Any
 
+from rtplab.pulling import fetcher
 from rtplab.serving.process.server import RtspServer
 from rtplab.serving.rtsp.service import Service
 from ServerWorker import ServerWorker
@@ -32,4 +33,4 @@ def _worker(rtspSocket: socket.socket, address: tuple[Any, ...], service: Servic
 
 
 if __name__ == "__main__":
-    sys.exit(Server().main())
+    sys.exit(Server().main(fetcher=fetcher))

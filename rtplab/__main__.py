@@ -4,6 +4,7 @@
     rtplab play     play a movie from a server
     rtplab import   make a movie of a video, an animation or pictures
     rtplab info     say what a movie is like
+    rtplab check    say what a camera or server sends, and why it does or does not play
     rtplab grade    grade somebody's implementation of the lab
 
 `rtplab serve --help` and the like say what each of them takes.
@@ -38,9 +39,10 @@ from rtplab.version import __version__  # noqa: E402
 
 
 def _serve(arguments: list[str]) -> int:
+    from rtplab.pulling import fetcher
     from rtplab.serving.process.server import RtspServer
 
-    return RtspServer().main(arguments, prog="rtplab serve")
+    return RtspServer().main(arguments, prog="rtplab serve", fetcher=fetcher)
 
 
 def _play(arguments: list[str]) -> int:
@@ -66,6 +68,12 @@ def _info(arguments: list[str]) -> int:
     return main(arguments)
 
 
+def _check(arguments: list[str]) -> int:
+    from rtplab.check import main
+
+    return main(arguments)
+
+
 def _grade(arguments: list[str]) -> int:
     from rtplab.grading.cli import main
 
@@ -77,6 +85,7 @@ VERBS: dict[str, Callable[[list[str]], int]] = {
     "play": _play,
     "import": _import,
     "info": _info,
+    "check": _check,
     "grade": _grade,
 }
 

@@ -20,6 +20,8 @@ from urllib.parse import quote
 
 from rtplab.protocol.errors import MessageError, RtpLabError
 from rtplab.protocol.rtsp.states import State
+from rtplab.receiving.http.client import HttpClient
+from rtplab.receiving.opening import client_for
 from rtplab.receiving.rtp.frames import Frame
 from rtplab.receiving.rtsp.client import RtspClient
 from rtplab.receiving.rtsp.moviesource import MovieSource
@@ -44,6 +46,8 @@ LONGEST_WAIT = 0.2
 RECONNECT_AFTER = 1.0
 JPEG_QUALITY = 85  # of pictures that are not JPEG yet: Pillow's 75 shows blocks around text
 
+
+Client = RtspClient | HttpClient
 
 _Self = TypeVar("_Self", bound="_Closed")
 
@@ -86,7 +90,7 @@ class _Closer:
         self._lock = threading.Lock()  # guards what follows
         self._open: weakref.WeakSet[Frames | Serving] = weakref.WeakSet()
         self._has_begun = False
-        self._forgotten: SimpleQueue[RtspClient | None] = SimpleQueue()  # None: it is the end
+        self._forgotten: SimpleQueue[Client | None] = SimpleQueue()  # None: it is the end
 
     def begin(self, what: Frames | Serving) -> None:
         """Close this at the end, unless it has been closed by then."""
@@ -97,7 +101,7 @@ class _Closer:
                 for work in (self._close, self._wait_for_the_end):
                     threading.Thread(target=work, name="closer", daemon=True).start()
 
-    def tear_down(self, client: RtspClient) -> None:
+    def tear_down(self, client: Client) -> None:
         """End the session of a client soon. The garbage collector may call this."""
         self._forgotten.put(client)
 
@@ -171,7 +175,7 @@ class Frames(_Closed, Iterator[PlayedFrame]):
     """
 
     def __init__(self, source: Callable[[], MovieSource], timeout: float, reconnect: bool) -> None:
-        self._client: RtspClient | None = None
+        self._client: Client | None = None
         self._source = source
         self._timeout = timeout
         self._reconnect = reconnect
@@ -211,7 +215,7 @@ class Frames(_Closed, Iterator[PlayedFrame]):
         """Set up and play. Raises PlayError."""
         _closer.begin(self)
         limits = TimeLimits(connect=self._timeout, reply=self._timeout, silence=self._timeout)
-        client = self._client = RtspClient(self._source(), limits=limits)
+        client = self._client = client_for(self._source(), limits=limits)
         client.on_frame = self._inbox.put
         client.set_up()
         _wait(
@@ -253,7 +257,7 @@ class Frames(_Closed, Iterator[PlayedFrame]):
             _closer.tear_down(self._client)
 
 
-def _wait(client: RtspClient, condition: Callable[[], bool]) -> None:
+def _wait(client: Client, condition: Callable[[], bool]) -> None:
     while not client.wait_for(condition, LONGEST_WAIT):
         pass
 
@@ -269,9 +273,10 @@ def play(
     cafile: str | None = None,
     insecure: bool = False,
 ) -> Frames:
-    """Play `rtsp://host/movie`, or a lab server's movie by host, port and file name.
+    """Play `rtsp://host/movie`, `http://camera/stream`, or a lab server's movie by host, port and
+    file name.
 
-    `transport` is "auto", "udp" or "tcp" (addresses only). `timeout` is how many seconds to wait
+    `transport` is "auto", "udp" or "tcp" (rtsp:// only). `timeout` is how many seconds to wait
     for the server and for the first picture. With `reconnect` it begins again whenever the stream
     is lost, and never raises PlayError. `cafile` and `insecure` are for rtsps:// with a certificate
     that the system does not know. Nothing is sent before the first frame is asked for. Raises

@@ -86,14 +86,15 @@ def _look_through(movie: Movie) -> tuple[Counter[str], Counter[str], Counter[str
         except MovieError:
             kinds["damaged, and left out"] += 1
             continue
-        kinds[_kind(header)] += 1
+        kinds[kind_of(header)] += 1
         sizes[f"{header.width}x{header.height}"] += 1
         if reason := rtpjpeg.unsupported_reason(header):
             reasons[reason] += 1
     return kinds, sizes, reasons
 
 
-def _kind(header: jpeg.JpegHeader) -> str:
+def kind_of(header: jpeg.JpegHeader) -> str:
+    """Return what sort of JPEG a picture is, in words."""
     coding = _CODINGS.get(header.sof, f"SOF{header.sof - jpeg.SOF0}")
     tables = "" if header.standard_huffman else ", its own Huffman tables"
     first = header.components[0]

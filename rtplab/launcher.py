@@ -21,7 +21,7 @@ from urllib.parse import quote, unquote
 
 from rtplab.console import write_every_name
 from rtplab.protocol.errors import MessageError
-from rtplab.protocol.rtsp.urls import parse_url
+from rtplab.protocol.rtsp.urls import parse_stream_url
 from rtplab.receiving.files.capture import LiveCapture
 from rtplab.receiving.headless import HeadlessClient, HeadlessOptions, HeadlessRun
 from rtplab.receiving.rtp.impairment import Conditions, Impairment, parse_conditions
@@ -81,15 +81,15 @@ MakeClient = Callable[[Any, str, int, int, str, str, TlsTrust], LaunchedClient]
 MakeServer = Callable[["Service"], DemonstrationServer]
 
 
-def rtsp_client(
+def package_client(
     master: Any, host: str, port: int, rtp_port: int, movie: str, transport: str, trust: TlsTrust
 ) -> LaunchedClient:
     """Make the package's client, which builds no window, but must not block one."""
-    from rtplab.receiving.rtsp.client import RtspClient
+    from rtplab.receiving.opening import client_for
     from rtplab.receiving.rtsp.moviesource import MovieSource
 
     source = MovieSource(host, port, movie, transport, trust)
-    return RtspClient(source, rtp_port, for_window=master is not None)
+    return client_for(source, rtp_port, for_window=master is not None)
 
 
 def rtsp_server(service: Service) -> DemonstrationServer:
@@ -102,7 +102,7 @@ def rtsp_server(service: Service) -> DemonstrationServer:
 def main(
     argv: list[str] | None = None,
     prog: str = "rtplab play",
-    make_client: MakeClient = rtsp_client,
+    make_client: MakeClient = package_client,
     make_server: MakeServer = rtsp_server,
     program: Sequence[str] = PROGRAM,
 ) -> int:
@@ -290,6 +290,8 @@ def client_for(
     named = options.server, options.server_port or 0, options.rtp_port or 0, options.movie
     host, port, rtp_port, movie = where or named
     trust = TlsTrust(options.ca, options.insecure, options.allow_basic)
+    if movie.lower().startswith(("http://", "https://")):  # which the lab's client can't play
+        make_client = package_client
     client = make_client(master, host, port, rtp_port, movie, options.transport, trust)
     client.playout.latency = options.latency / 1000
     client.impairment.conditions = options.impair
@@ -333,13 +335,14 @@ def parse_arguments(argv: list[str] | None, prog: str) -> argparse.Namespace:
     """Return the options; end the program with a sentence and status 2 when one is wrong."""
     parser = argparse.ArgumentParser(
         prog=prog,
-        description="Play an MJPEG movie from an RTSP server; without arguments, a demonstration.",
+        description="Play MJPEG from an RTSP server or an HTTP camera; without arguments, a "
+        "demonstration.",
     )
     parser.add_argument(
         "server",
         nargs="?",
         metavar="Server_name",
-        help="host of the server, an rtsp:// address, or a movie file",
+        help="host of the server, an rtsp:// or http:// address, or a movie file",
     )
     parser.add_argument("server_port", nargs="?", type=_port, metavar="Server_port")
     parser.add_argument(
@@ -397,11 +400,13 @@ def parse_arguments(argv: list[str] | None, prog: str) -> argparse.Namespace:
     options.file = None
     if options.server is not None and "://" in options.server:
         if options.server_port is not None:
-            parser.error("an rtsp:// address stands alone")
+            parser.error("an address stands alone")
         try:
-            parse_url(options.server)
+            url = parse_stream_url(options.server)
         except MessageError as error:
             parser.error(str(error))
+        if url.is_http and options.impair != Conditions():
+            parser.error("--impair is for RTP: pictures that come by HTTP can't be lost on the way")
         options.movie = options.server
     elif options.server is not None and options.server_port is None:
         options.file = Path(options.server).absolute()

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 from typing import NamedTuple
 
-sys.path.append(str(Path(__file__).with_name("interop")))
-from real_servers import need  # noqa: E402
+from needs import need
 
 
 class Certificate(NamedTuple):

@@ -221,7 +221,7 @@ class StandardServer:
     """
 
     control = "trackID=1"
-    session = "s-1;timeout=60"
+    session = "s-000001;timeout=60"
     says_goodbye = True
 
     def __init__(self, pictures: Sequence[Payloads] = (), interval: float = 0.004) -> None:

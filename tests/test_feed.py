@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 import pytest
 from movies import jpeg_of_size, write_movie
+from test_recoding import scene
 from threads import no_thread_for
 
 from rtplab.movies.cursor import MovieCursor
@@ -248,6 +249,20 @@ def test_only_the_frames_of_a_fast_pace_are_kept(opened):
     wait_for(lambda: feed._is_there(97))
     assert not feed._is_there(2) and feed._is_there(5)
     assert sum(length for _, _, length in disk.reads) < FRAMES * SIZE / 3
+
+
+def test_what_a_lab_client_is_sent_is_not_what_a_player_gets_meanwhile(tmp_path, store):
+    """Both watch one movie, whose pictures are converted for the player: not yet, all but one."""
+    frames = [scene((640, 480), progressive=True, quality=60)] * FRAMES
+    movie = Movie(write_movie(tmp_path / "movie.Mjpeg", frames))
+    playbacks = [Playback(MovieCursor(movie), FPS) for _ in range(2)]
+    lab, player = store.whole_frames(movie, playbacks[0]), store.rtp_jpeg(movie, playbacks[1])
+    assert begun(lab, playbacks[0]) == [frames[0]]
+    wait_for(lambda: lab._is_there(1 + AHEAD))
+    player.prepare(ANY)
+    sent = [following(player, playbacks[1]) for _ in range(AHEAD)]
+    assert None in sent
+    assert not [payloads for payloads in sent if payloads and payloads[0].startswith(b"\xff\xd8")]
 
 
 def test_frames_that_would_come_too_late_are_not_read():

@@ -83,7 +83,7 @@ def test_a_web_server_is_told_at_once(movie):
     with http_server() as port:
         assert told_by(port, movie) == (
             f"{HOST} port {port} speaks HTTP, not RTSP: give the port of the RTSP server, as a "
-            "rule 554."
+            "rule 554, or an http:// address."
         )
 
 

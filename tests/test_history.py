@@ -83,7 +83,7 @@ def test_wrong_addresses_are_a_sentence(fields):
         parse_address(*fields)
 
 
-@pytest.mark.parametrize("url", ["", "http://host/m", "rtsp://", "rtsp://host:x/m"])
+@pytest.mark.parametrize("url", ["", "ftp://host/m", "rtsp://", "rtsp://host:x/m"])
 def test_wrong_urls_are_a_sentence(url):
     with pytest.raises(ValueError, match="rtsp://"):
         parse_url(url)

@@ -47,13 +47,14 @@ LAYERS = {
     ],
     "receiving": [
         ["receiving"],
+        ["receiving/http"],
         ["receiving/rtsp"],
         ["receiving/rtp"],
         ["receiving/files"],
     ],
     "importing": [["importing"]],
     "movies": [["movies"]],
-    "protocol": [["protocol/rtsp"], ["protocol/rtp"], ["protocol"]],
+    "protocol": [["protocol/http"], ["protocol/rtsp"], ["protocol/rtp"], ["protocol"]],
 }
 """The parts of the package, each from its top layer to its lowest.
 
@@ -61,7 +62,7 @@ A module may import from its own folder, from the layers below, and from what it
 so not from another folder in its layer.
 """
 
-PROTOCOL = ["protocol/rtsp", "protocol/rtp", "protocol"]
+PROTOCOL = ["protocol/http", "protocol/rtsp", "protocol/rtp", "protocol"]
 STANDS_ON = {
     "grading": ["receiving/rtp", "receiving/files", "movies", *PROTOCOL],
     "player": ["receiving/rtsp", "receiving/rtp", "receiving/files", *PROTOCOL],

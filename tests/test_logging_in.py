@@ -251,7 +251,7 @@ def test_basic_is_sent_only_to_a_server_that_is_who_it_says(
     address: str, trust: TlsTrust, is_sent: bool
 ) -> None:
     login = MovieSource("", 0, address, trust=trust).login
-    refusal = Response(401, Headers([("WWW-Authenticate", 'Basic realm="r"')]))
+    refusal = Headers([("WWW-Authenticate", 'Basic realm="r"')])
     if is_sent:
         login.take(refusal)
         assert login.authorization("PLAY", "*") == [("Authorization", "Basic YW5uOnNlY3JldA==")]

@@ -28,7 +28,7 @@ def test_an_address_goes_before_host_and_port():
 
 def test_an_address_that_is_none_is_refused():
     with pytest.raises(MessageError):
-        MovieSource("", 0, "http://here/movie.Mjpeg")
+        MovieSource("", 0, "ftp://here/movie.Mjpeg")
 
 
 def test_the_name_does_not_show_the_password():

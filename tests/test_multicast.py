@@ -272,7 +272,7 @@ def test_requests_at_the_very_end_of_the_movie(tmp_path, small_movie, methods, p
             for method in (*methods, "OPTIONS"):  # by its answer, all is done that was asked for
                 assert viewer.ask_in_session(method).status == 200
 
-        another = channels.seat(open_movie(path), None)
+        another = channels.seat(open_movie(path).identity, None)
         another.start(another.send_next, lambda is_gone: ask(*methods))
         ask("PLAY")
         show = pacer.ticket
@@ -291,3 +291,52 @@ def test_requests_at_the_very_end_of_the_movie(tmp_path, small_movie, methods, p
 def test_a_bad_group_is_refused(text):
     with pytest.raises(ValueError):
         parse_group(text)
+
+
+def test_a_live_stream_goes_to_the_group_once_for_all(tmp_path, small_movie):
+    pictures = frames_of(small_movie)
+    rtp_port = free_even_port()
+    channels = MulticastChannels(parse_group(f"{GROUP}:{rtp_port}"))
+    service = Service(MovieLibrary(tmp_path), multicast=channels)
+    server = Server(service)
+    _, port = server.listen()
+    thread = threading.Thread(target=server.serve)
+    thread.start()
+    try:
+        live = service.live.publish("cam", 20)
+        live.show(lambda: pictures[0])
+        with (
+            group_member(rtp_port) as member,
+            StandardClient(port, "cam") as first,
+            StandardClient(port, "cam") as second,
+            StandardClient(port, "cam") as alone,
+        ):
+            for viewer in (first, second):
+                answer = set_up(viewer)
+                assert f"destination={GROUP};port={rtp_port}" in answer["Transport"]
+                assert viewer.play().status == 200
+            assert live.viewers == 1
+            assert alone.set_up("RTP/AVP/TCP;interleaved=0-1").status == 200
+            assembler = JpegAssembler()
+            _, picture = next_picture(member, assembler)  # the newest one, at once
+            numbers = []
+            for jpeg in pictures[1:4]:
+                live.show(lambda jpeg=jpeg: jpeg)
+                packet, picture = next_picture(member, assembler)
+                numbers.append(packet.seqNum())
+                assert len(picture) > 1000
+            assert numbers == sorted(set(numbers))
+
+            assert first.ask_in_session("PAUSE").status == 200
+            live.show(lambda: pictures[4])
+            next_picture(member, assembler)  # the other one still watches
+            assert second.ask_in_session("TEARDOWN").status == 200
+            assert live.viewers == 0
+            assert first.play().status == 200
+            next_picture(member, JpegAssembler())  # the newest one once more
+            live.close()
+            assert first.play().status == 200  # it knows of the end
+            assert live.viewers == 0
+    finally:
+        server.stop()
+        thread.join()

@@ -303,8 +303,8 @@ def test_a_header_that_the_reply_to_setup_lacks(pictures, frames, header, transp
         with watching(server, transport) as watcher:
             watcher.set_up()
             watcher.play()
-            assert watcher.client.sessionId == "s-1"
-        assert server.of("TEARDOWN")[0].headers["session"] == "s-1"
+            assert watcher.client.sessionId == "s-000001"
+        assert server.of("TEARDOWN")[0].headers["session"] == "s-000001"
     assert_same_pictures([frame.data for frame in watcher.frames], frames)
 
 
@@ -431,7 +431,7 @@ def test_a_server_s_question_is_answered(pictures, frames, question, transport) 
         assert_same_pictures([frame.data for frame in watcher.frames], frames)
     lines = answer.split("\r\n")
     assert lines[0].split(" ")[:2] == ["RTSP/1.0", QUESTIONS[question]]
-    assert {"CSeq: 41", "Session: s-1"} <= {*lines}
+    assert {"CSeq: 41", "Session: s-000001"} <= {*lines}
 
 
 @BOTH

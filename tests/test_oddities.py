@@ -172,7 +172,11 @@ class SendsParity(StandardServer):
 
 class NoSessionBeforePlay(LeavesOut):
     header = "Session"
-    session = "s-1;timeout=1"
+    session = "s-000001;timeout=1"
+
+
+class ShortSession(StandardServer):
+    session = "s-1;timeout=60"
 
 
 class SendsFromSetup(StandardServer):
@@ -299,6 +303,7 @@ ODDITIES: dict[str, type[StandardServer]] = {
     "frame header in an extension": Onvif,
     "all headers in an extension": OnvifAll,
     # headers
+    "a short session": ShortSession,
     "blanks before the session": rewrites("Session: *", "Session:        "),
     "blank after the number": rewrites("(CSeq: [0-9]+)", r"\1 "),
     "Cseq": rewrites("CSeq", "Cseq"),
@@ -356,6 +361,7 @@ FORGIVEN = {
     "server_port=0-0": "server_port.*0-0",
     "no Transport": "Transport.*missing",
     "no Session before PLAY": "Session.*missing",
+    "a short session": "Session.*s-1.*8",
     "no reason": "RTSP/1.0 200'",
     "a line without a colon": "Nothing new",
     "lines that end with LF": r"\\n.*\\r\\n",
@@ -468,7 +474,7 @@ def assert_good_order(server: StandardServer, transport: str) -> None:
     (setup,) = server.of("SETUP")
     assert ("TCP" in setup.headers["transport"]) == (transport == "tcp")
     for request in [*server.of("TEARDOWN"), *signs_of_life(server)]:
-        assert request.headers["session"] == "s-1"
+        assert request.headers["session"] == server.session.partition(";")[0]
 
 
 # --- What needs more than the table ---------------------------------------------------------------

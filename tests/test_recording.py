@@ -16,9 +16,11 @@ from standard_clients import Reply, StandardClient, goodbyes
 from standard_servers import interleaved
 
 from rtplab.protocol.rtp.packet import pack_header
+from rtplab.protocol.rtp.rtcp import ReportBlock, SenderReport, parse_compound
 from rtplab.protocol.rtp.rtpjpeg import packetize
 from rtplab.serving.media.library import MovieLibrary
 from rtplab.serving.process.server import RtspServer
+from rtplab.serving.rtp.sourcereports import SourceReports
 from rtplab.serving.rtsp.service import Service
 
 HOST = "127.0.0.1"
@@ -268,3 +270,42 @@ def test_the_log_tells_the_story_of_a_publisher(port, caplog) -> None:
         " connected", " set up cam by TCP, to publish it", " publishes cam", " tears down",
         " gone: it has hung up",
     ]  # fmt: skip
+
+
+# --- What a publisher is told --------------------------------------------------------------------
+
+
+def test_a_report_counts_as_rfc_3550_does() -> None:
+    reports = SourceReports(7, "name", now=0.0)
+    reports.take_report(SenderReport(7, 0x1234_5678_9ABC_0000, 0, 0, 0), now=9.0)
+    reports.take_report(SenderReport(8, 1 << 40, 0, 0, 0), now=9.5)  # somebody else's
+    assert reports.report_if_due(1.0) is None
+    for number, moment in ((65_534, 0.0), (65_535, 0.1), (65_537, 0.3), (65_538, 0.4)):
+        reports.take_packet(number, int(moment * 90_000), moment)
+    report = reports.report_if_due(10.0)
+    assert report is not None and reports.report_if_due(10.1) is None
+    (block,) = parse_compound(report)[0].blocks
+    assert block == ReportBlock(7, 256 // 5, 1, 65_538, 0, 0x5678_9ABC, 65_536)
+    reports.take_packet(65_539, 45_000, 1.0)  # half a second late
+    (block,) = parse_compound(reports.report_if_due(30.0))[0].blocks
+    assert (block.fraction_lost, block.cumulative_lost) == (0, 1)
+    assert block.jitter == round(0.5 * 90_000 / 16)
+
+
+@pytest.mark.parametrize("transport", ["tcp", "udp"])
+def test_a_publisher_is_told_how_its_packets_arrive(port, frames, monkeypatch, transport) -> None:
+    monkeypatch.setattr("rtplab.protocol.rtp.rtcp.MIN_REPORT_INTERVAL", 0.02)
+    with Publisher(port) as publisher:
+        assert publisher.announce() == 200
+        assert publisher.set_up_recording(transport).status == 200
+        assert publisher.ask_in_session("RECORD").status == 200
+        for _ in range(5):
+            for packet in publisher.packets(frames[0]):
+                if transport == "tcp":
+                    publisher.control.sendall(interleaved(0, packet))
+                else:
+                    publisher.rtp.sendto(packet, (HOST, publisher.server_ports[0]))
+            time.sleep(0.05)
+        assert publisher.wait(lambda: publisher.media(1))
+        (block,) = parse_compound(publisher.media(1)[0])[0].blocks
+        assert (block.ssrc, block.cumulative_lost) == (7, 0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import os
 import runpy
 import subprocess
 import sys
@@ -561,3 +562,25 @@ class TestAllTests:
         run = [sys.executable, "-m", *setup_tasks.FAILED_TESTS]
         done = subprocess.run(run, stdout=subprocess.PIPE, text=True)
         assert "2 failed in" in done.stdout
+
+
+SCRIPTS = (
+    *("tests/soak/run.py", "tests/fuzz/run.py", "tests/grading/soak.py"),
+    *("bench/run.py", "bench/player.py", "tools/make_movie.py", "tools/screenshots.py"),
+)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="some of them count what POSIX lends a process")
+def test_the_scripts_find_what_they_import_without_the_help_of_pytest():
+    read = (
+        "import os, runpy, sys; sys.path[0] = os.path.dirname(sys.argv[1]); "
+        "runpy.run_path(sys.argv[1], run_name='read')"
+    )
+    running = {
+        script: subprocess.Popen(
+            [sys.executable, "-c", read, script], cwd=ROOT, stderr=subprocess.PIPE, text=True
+        )
+        for script in SCRIPTS
+    }
+    said = {script: process.communicate()[1] for script, process in running.items()}
+    assert said == dict.fromkeys(SCRIPTS, "")

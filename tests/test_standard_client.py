@@ -137,7 +137,7 @@ def test_a_whole_session(pictures, frames, transport) -> None:
             assert watcher.client.duration == COUNT / FPS
             watcher.play()
             assert watcher.client.state == Client.READY
-            assert watcher.client.sessionId == "s-1"
+            assert watcher.client.sessionId == "s-000001"
             statistics = watcher.client.reception.statistics
         assert server.methods() == ["OPTIONS", "DESCRIBE", "SETUP", "PLAY", "TEARDOWN"]
         assert server.faults == []
@@ -150,7 +150,7 @@ def test_a_whole_session(pictures, frames, transport) -> None:
     assert [request.headers["cseq"] for request in server.requests] == list("12345")
     assert setup.uri == f"{server.url}/trackID=1"
     assert play.uri == teardown.uri == f"{server.url}/"
-    assert play.headers["session"] == teardown.headers["session"] == "s-1"
+    assert play.headers["session"] == teardown.headers["session"] == "s-000001"
     if transport == "tcp":
         assert setup.headers["transport"] == "RTP/AVP/TCP;unicast;interleaved=0-1"
     else:

@@ -14,7 +14,7 @@ from rtplab.protocol.errors import MessageError
 from rtplab.protocol.rtsp.urls import (
     DEFAULT_PORTS,
     MAX_URL,
-    RtspUrl,
+    Url,
     escaped,
     parse_url,
     resolve,
@@ -22,18 +22,18 @@ from rtplab.protocol.rtsp.urls import (
 )
 
 BOTH_WAYS = {
-    "rtsp://host/movie.Mjpeg": RtspUrl("rtsp", "host", 554, "/movie.Mjpeg"),
-    "rtsp://host:5678/a/b?x=1": RtspUrl("rtsp", "host", 5678, "/a/b?x=1"),
-    "rtsps://192.0.2.7/": RtspUrl("rtsps", "192.0.2.7", 322, "/"),
-    "rtsp://[::1]:5678/m": RtspUrl("rtsp", "::1", 5678, "/m"),
-    "rtsp://[2001:db8::7]/m": RtspUrl("rtsp", "2001:db8::7", 554, "/m"),
-    "rtsp://host/\udcff": RtspUrl("rtsp", "host", 554, "/\udcff"),
-    "rtsp://[fe80::1%25eth0]/m": RtspUrl("rtsp", "fe80::1%eth0", 554, "/m"),
+    "rtsp://host/movie.Mjpeg": Url("rtsp", "host", 554, "/movie.Mjpeg"),
+    "rtsp://host:5678/a/b?x=1": Url("rtsp", "host", 5678, "/a/b?x=1"),
+    "rtsps://192.0.2.7/": Url("rtsps", "192.0.2.7", 322, "/"),
+    "rtsp://[::1]:5678/m": Url("rtsp", "::1", 5678, "/m"),
+    "rtsp://[2001:db8::7]/m": Url("rtsp", "2001:db8::7", 554, "/m"),
+    "rtsp://host/\udcff": Url("rtsp", "host", 554, "/\udcff"),
+    "rtsp://[fe80::1%25eth0]/m": Url("rtsp", "fe80::1%eth0", 554, "/m"),
 }
 
 
 @pytest.mark.parametrize(("text", "url"), BOTH_WAYS.items(), ids=ascii)
-def test_both_ways(text: str, url: RtspUrl) -> None:
+def test_both_ways(text: str, url: Url) -> None:
     assert parse_url(text) == url
     assert str(url) == text
 
@@ -200,17 +200,17 @@ hosts = st.one_of(
 )
 paths = st.binary(max_size=40).map(lambda data: "/" + quote(data))
 addresses = st.builds(
-    RtspUrl, st.sampled_from(sorted(DEFAULT_PORTS)), hosts, st.integers(1, 65535), paths
+    Url, st.sampled_from(sorted(DEFAULT_PORTS)), hosts, st.integers(1, 65535), paths
 )
 
 
 @given(addresses)
-def test_what_is_written_reads_the_same(url: RtspUrl) -> None:
+def test_what_is_written_reads_the_same(url: Url) -> None:
     assert parse_url(str(url)) == url
 
 
 @given(st.text(max_size=20), st.text(max_size=20), addresses)
-def test_any_user_and_password_can_be_given(user: str, password: str, url: RtspUrl) -> None:
+def test_any_user_and_password_can_be_given(user: str, password: str, url: Url) -> None:
     scheme, rest = str(url).split("://")
     text = f"{scheme}://{quote(user, safe='')}:{quote(password, safe='')}@{rest}"
     read = parse_url(text)
@@ -240,9 +240,7 @@ def test_any_bytes_are_an_address_or_a_message_error(data: bytes) -> None:
 
 
 @given(addresses, any_text)
-def test_any_control_attribute_makes_an_address_or_a_message_error(
-    url: RtspUrl, control: str
-) -> None:
+def test_any_control_attribute_makes_an_address_or_a_message_error(url: Url, control: str) -> None:
     try:
         assert "://" in resolve(str(url), control)
     except MessageError:

@@ -6,17 +6,24 @@ the client.
 
 from __future__ import annotations
 
+import threading
 import tkinter as tk
 from collections.abc import Callable
 from tkinter import ttk
+from urllib.parse import urlsplit
 
 from rtplab.player.look.theme import Theme
-from rtplab.player.model.history import Address, parse_address, parse_url
+from rtplab.player.model.history import Address, parse_address, parse_url, with_name
+from rtplab.protocol.errors import SessionError
+from rtplab.protocol.rtsp.messages import printable
+from rtplab.receiving.rtsp.listing import movies_of
 
 _WIDE = 40  # characters
 _FIELDS = (("host", "Server"), ("port", "Port"), ("rtp_port", "RTP port"), ("movie", "Movie"))
 _EXAMPLE = Address("localhost", 5678, 0, "movie.Mjpeg")
 _NARROW = 8  # characters of a field for a port
+LONGEST_LIST = 10  # lines that are seen at a time
+LOOK_INTERVAL = 50  # milliseconds between two looks if a server has answered
 
 
 class Dialog:
@@ -106,14 +113,37 @@ class Choices(ttk.Treeview):
         return "break"
 
 
+class Question:
+    """Asks a server what it has, in a thread that touches no Tk."""
+
+    def __init__(self, address: str) -> None:
+        self.address = address
+        self.names: list[str] = []
+        self.error = ""  # a sentence
+        self.is_answered = False
+        threading.Thread(target=self._ask, name="question", daemon=True).start()
+
+    def _ask(self) -> None:
+        try:
+            self.names = movies_of(self.address)
+        except SessionError as error:
+            self.error = str(error)
+        finally:
+            self.is_answered = True
+
+
 class OpenDialog(Dialog):
-    """Asks for a lab server's movie or an address; what has been played is one click away."""
+    """Asks for a lab server's movie or an address; what has been played is one click away.
+
+    So is what a server has, once it has been asked.
+    """
 
     def __init__(
         self, parent: tk.Misc, recent: list[Address], opened: Callable[[Address], None]
     ) -> None:
         super().__init__(parent, "Open")
-        self._recent = recent
+        self._choices = recent  # what the list shows
+        self._next_look = ""  # while a server has been asked what it has
         self._opened = opened
         self.entries: dict[str, ttk.Entry] = {}
         self._kind = tk.StringVar(self.window, "lab")
@@ -126,11 +156,14 @@ class OpenDialog(Dialog):
         self._add_kind(0, "lab", "A lab server's movie")
         for row, (name, label) in enumerate(_FIELDS, start=1):
             self._add_field(row, name, label)
-        self._add_kind(5, "url", "An RTSP address, rtsp://host/movie")
+        self._add_kind(5, "url", "An address, rtsp://host/movie or http://camera/stream")
         self._add_field(6, "url", "Address")
-        if self._recent:
-            self._add_recent(7)
-        self.add_end(9, "Open")
+        self.ask_server = ttk.Button(
+            self.body, text="List what it has", style="Small.TButton", command=self._ask_server
+        )
+        self.ask_server.grid(row=7, column=1, sticky="e")
+        self._add_list(8)
+        self.add_end(10, "Open")
 
     def _add_kind(self, row: int, kind: str, label: str) -> None:
         px = self.theme.px
@@ -150,20 +183,57 @@ class OpenDialog(Dialog):
         if character.strip():  # Tab goes past a field without choosing it
             self._kind.set(kind)
 
-    def _add_recent(self, row: int) -> None:
+    def _add_list(self, row: int) -> None:
         px = self.theme.px
-        label = ttk.Label(self.body, text="Recently played", style="Bold.TLabel")
-        label.grid(row=row, column=0, columnspan=2, sticky="w", pady=(px(14), px(4)))
-        self.list = Choices(self.body, len(self._recent))
-        for number, address in enumerate(self._recent):
-            self.list.insert("", "end", iid=str(number), text=address.title)
+        self.heading = ttk.Label(self.body, style="Bold.TLabel")
+        self.heading.grid(row=row, column=0, columnspan=2, sticky="w", pady=(px(14), px(4)))
+        self.list = Choices(self.body, 1)
         self.list.grid(row=row + 1, column=0, columnspan=2, sticky="ew")
         self.list.bind("<<TreeviewSelect>>", self._selected)
         self.list.bind("<Double-Button-1>", lambda event: self.accept())
+        self._show_choices("Recently played", [one.title for one in self._choices])
+
+    def _show_choices(self, heading: str, titles: list[str]) -> None:
+        """Show a list, or none where there is nothing to choose."""
+        self.heading.configure(text=heading)
+        self.list.delete(*self.list.get_children())
+        for number, title in enumerate(titles):
+            self.list.insert("", "end", iid=str(number), text=title)
+        self.list.configure(height=min(len(titles), LONGEST_LIST))
+        for widget in (self.heading, self.list):
+            widget.grid() if titles else widget.grid_remove()
 
     def _selected(self, event: tk.Event[tk.Misc]) -> None:
         for number in self.list.selection():
-            self._fill(self._recent[int(number)])
+            self._fill(self._choices[int(number)])
+
+    def _ask_server(self) -> None:
+        """Ask the server of the address for what it has, in a thread."""
+        self._kind.set("url")
+        try:
+            address = parse_url(self.entries["url"].get())
+        except ValueError as error:
+            self.show_error(str(error))
+            return
+        self.ask_server.configure(state="disabled")
+        question = Question(address.url)
+        self._next_look = self.window.after(LOOK_INTERVAL, self._look_for_answer, question)
+
+    def _look_for_answer(self, question: Question) -> None:
+        if not question.is_answered:
+            self._next_look = self.window.after(LOOK_INTERVAL, self._look_for_answer, question)
+            return
+        self._next_look = ""
+        self.ask_server.configure(state="normal")
+        if question.error:
+            self.show_error(question.error)
+            return
+        self.error.grid_remove()
+        if not question.names:
+            self.show_error("The server has nothing to play.")
+        self._choices = [with_name(question.address, name) for name in question.names]
+        host = urlsplit(question.address).netloc.rpartition("@")[2]
+        self._show_choices(f"On {printable(host)}", [printable(n, 80) for n in question.names])
 
     def _fill(self, address: Address) -> None:
         self._kind.set("url" if address.url else "lab")
@@ -187,6 +257,8 @@ class OpenDialog(Dialog):
 
     def _destroyed(self, event: tk.Event[tk.Misc]) -> None:
         if event.widget is self.window:
+            if self._next_look:
+                self.window.after_cancel(self._next_look)
             del self._kind  # in this thread: Tcl aborts when another happens to collect it
 
 

@@ -9,7 +9,10 @@ from contextlib import suppress
 
 from rtplab.movies.cursor import MovieCursor
 from rtplab.movies.movie import index_cost, open_movie
-from rtplab.protocol.errors import MovieError, PacketError
+from rtplab.protocol.errors import MessageError, MovieError, PacketError
+from rtplab.protocol.http import multipart as multipart_parts
+from rtplab.protocol.http.messages import ReplyReader
+from rtplab.protocol.http.multipart import MultipartReader
 from rtplab.protocol.rtp import jpeg, rtcp, rtpjpeg
 from rtplab.protocol.rtp.jpegassembler import MAX_FRAME_BYTES, JpegAssembler
 from rtplab.protocol.rtp.packet import pack_header, parse_packet
@@ -218,3 +221,32 @@ def stream(data: bytes) -> None:
     statistics = reception.statistics
     assert 0 <= statistics.lost <= statistics.expected
     assert 0 <= statistics.loss_rate <= 1 and statistics.jitter >= 0
+
+
+def camera(data: bytes) -> None:
+    """What a camera answers by HTTP, whole and in pieces."""
+    bodies = {_camera_body(data, size) for size in (len(data) or 1, 7)}
+    assert len(bodies) == 1, "the body depends on how it came"
+
+
+def _camera_body(data: bytes, size: int) -> tuple[bytes, bool]:
+    """Return the body that comes in pieces of this size; its parts keep to their bounds."""
+    reply, body = ReplyReader(), b""
+    parts: MultipartReader | None = None
+    try:
+        for start in range(0, len(data), size):
+            piece = reply.feed(data[start : start + size])
+            body += piece
+            if parts is None and reply.head is not None:
+                parts = MultipartReader(reply.head.headers.get("Content-Type"))
+            if parts is not None:
+                _take_parts(parts, piece, len(data))
+    except MessageError:
+        return b"", False
+    return body, reply.has_ended
+
+
+def _take_parts(parts: MultipartReader, piece: bytes, most: int) -> None:
+    with suppress(MessageError):
+        found = parts.feed(piece)
+        assert sum(len(one.data) for one in found) <= min(most, multipart_parts.MAX_PICTURE)

@@ -33,5 +33,6 @@ _ALL: tuple[Callable[[bytes], None], ...] = (
     media_targets.avi,
     media_targets.multipart,
     media_targets.stream,
+    media_targets.camera,
 )
 TARGETS = {target.__name__: target for target in _ALL}

@@ -15,8 +15,9 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
+from needs import need
 from PIL import Image, ImageChops, ImageStat
-from real_servers import SYSTEM_PYTHON, need
+from real_servers import SYSTEM_PYTHON
 from strip import frame_number
 
 HERE = Path(__file__).resolve().parent

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import socket
 import subprocess
@@ -12,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-import pytest
+from needs import need
 from setup_venv import NODE_MODULES
 
 HOST = "127.0.0.1"
@@ -23,14 +22,6 @@ NODE = {"NODE_PATH": str(NODE_MODULES)}
 _GST_PROBE = (
     "import gi; gi.require_version('GstRtspServer', '1.0'); from gi.repository import GstRtspServer"
 )
-
-
-def need(found: object, what: str) -> None:
-    """Skip a test whose peer is not installed; where all of them must be, it is a failure."""
-    if not found:
-        if os.environ.get("CI"):
-            pytest.fail(f"{what} is not installed", pytrace=False)
-        pytest.skip(f"{what} is not installed: `make test` says how")
 
 
 def need_gst_server() -> None:

@@ -17,8 +17,9 @@ from pathlib import Path
 
 import pytest
 from movies import ROOT
+from needs import need
 from processes import HOST, ServerProcess, _content
-from real_servers import ended, free_port, need, wait_until_it_listens
+from real_servers import ended, free_port, wait_until_it_listens
 from standard_clients import StandardClient
 
 pytestmark = pytest.mark.peers

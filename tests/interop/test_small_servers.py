@@ -12,9 +12,10 @@ from pathlib import Path
 import pytest
 import small_servers
 from movies import MOVIE, frames_of
+from needs import need
 from peers import need_command, need_import
 from processes import run_client
-from real_servers import need, need_npm
+from real_servers import need_npm
 from standard_servers import taken_apart
 from strip import frame_number_of_jpeg
 from test_servers import COUNT, LIMIT, play, viewer

@@ -12,9 +12,9 @@ from contextlib import contextmanager
 import pytest
 from local_server import local_server
 from movies import MOVIE, frames_of, write_movie
+from needs import need
 from peers import TCP, TRANSPORTS, UDP, need_command
 from processes import run_client
-from real_servers import need
 
 from rtplab.serving.media.library import MovieLibrary
 from rtplab.serving.rtsp.service import Service

@@ -75,6 +75,13 @@ def make_films(folder: Path) -> list[Film]:
     return films
 
 
+def make_slow_film(folder: Path) -> Film:
+    """Write the file of a film of 1920x1080, 3 MB a second, into the same folder."""
+    film = _carriable("full-hd.Mjpeg", [_full_hd(number) for number in range(50)])
+    write_movie(folder / film.name, film.frames)
+    return film
+
+
 def _carriable(name: str, frames: list[bytes]) -> Film:
     return Film(name, frames, [taken_apart(frame) for frame in frames])
 
@@ -87,6 +94,13 @@ def _noise(seed: int) -> bytes:
     """A frame of some 75 KB: two datagrams in the lab dialect, two bursts in the standard."""
     pixels = random.Random(seed).randbytes(320 * 320 * 3)
     return _jpeg(Image.frombytes("RGB", (320, 320), pixels), quality=75)
+
+
+def _full_hd(seed: int) -> bytes:
+    """A frame of 1920x1080 and some 150 KB: noise in blocks."""
+    pixels = random.Random(seed).randbytes(480 * 270 * 3)
+    picture = Image.frombytes("RGB", (480, 270), pixels).resize((1920, 1080), Image.BILINEAR)
+    return _jpeg(picture, quality=8)
 
 
 def _drawn(count: int, **options: object) -> list[bytes]:

@@ -31,8 +31,8 @@ sys.path[:0] = [str(HERE.parent), str(HERE.parent.parent)]
 from certificates import make_certificate  # noqa: E402
 from processes import ServerProcess  # noqa: E402
 
-from soak import good, hostile  # noqa: E402
-from soak.films import make_films  # noqa: E402
+from soak import good, hostile, slow  # noqa: E402
+from soak.films import make_films, make_slow_film  # noqa: E402
 from soak.login import PASSWORD, USER  # noqa: E402
 from soak.report import Limits, Outcome  # noqa: E402
 from soak.servers import MOST_SHOWN, Watched  # noqa: E402
@@ -41,6 +41,7 @@ from soak.tally import Fault, Heartbeat, Tally  # noqa: E402
 
 VIEWERS = 50
 HOSTILE_SHARE = 0.05
+SLOW_VIEWERS = 2
 GROUP = "239.255.66.6"
 LONGEST_PATIENCE = 20.0  # seconds that hostile ones wait
 ARRIVAL = 0.05  # seconds between two viewers at the start
@@ -79,6 +80,7 @@ def soak(minutes: float, seed: int, limits: Limits) -> Outcome:
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         films = make_films(folder / "films")
+        slow_film = make_slow_film(folder / "films")
         certificate, key = map(str, make_certificate(folder))
         group = f"{GROUP}:{free_group_port(len(films))}"
         login = f"{USER}:{PASSWORD}"
@@ -94,7 +96,7 @@ def soak(minutes: float, seed: int, limits: Limits) -> Outcome:
         plain, secure = (server.port for server in servers)
         tls = ssl.create_default_context(cafile=certificate)
         patience = min(LONGEST_PATIENCE, minutes * 60 / 10)
-        stage = Stage(films, tally, plain, secure, tls, patience)
+        stage = Stage(films, slow_film, tally, plain, secure, tls, patience)
         cpu = asyncio.run(Run(stage, servers, seed).everything(minutes * 60))
         for server in servers:
             server.end()
@@ -119,7 +121,7 @@ class Run:
         self._servers = servers
         self._seed = seed
         self._hostile = math.ceil(VIEWERS * HOSTILE_SHARE)
-        self._good = VIEWERS - self._hostile
+        self._good = VIEWERS - self._hostile - SLOW_VIEWERS
 
     async def everything(self, seconds: float) -> float:
         """Warm up, play, see what is left; return the load's seconds of processor time."""
@@ -153,6 +155,7 @@ class Run:
 
     def _seats(self) -> list[Coroutine[Any, Any, None]]:
         seats = [self._good_seat(number) for number in range(self._good)]
+        seats += [self._slow_seat(number) for number in range(SLOW_VIEWERS)]
         return seats + [self._hostile_seat(number) for number in range(self._hostile)]
 
     async def _good_seat(self, number: int) -> None:
@@ -168,6 +171,14 @@ class Run:
             (film,) = rng.choices(self._stage.films, FILM_WEIGHTS)
             await self._guarded(good.visit(self._stage, rng, way, film), name)
             await self._stage.rest(rng.uniform(0, 0.5))
+
+    async def _slow_seat(self, number: int) -> None:
+        visits = 0
+        while self._stage.remaining:
+            visits += 1
+            name = f"slow {number} {visits}"
+            rng = random.Random(f"{self._seed} {name}")
+            await self._guarded(slow.visit(self._stage, rng), name)
 
     async def _hostile_seat(self, number: int) -> None:
         visits = 0

@@ -30,7 +30,9 @@ _EXPECTED = re.compile(
     r"|reports [0-9.]+ % of its last packets lost, .*)"
     rf"|{_TIME} INFO {_CLIENT}: \d+ frames dropped, as it read too slowly"
     rf"|{_TIME} INFO the multicast of \S+ has come to the end of the movie"
-    rf"|{_TIME} WARNING (?P<skipped>\d+) frames skipped: more is asked for than can be sent"
+    rf"|{_TIME} WARNING (?P<skipped>\d+) frames skipped: "
+    r"(?:more is asked for than can be sent"
+    r"|\S+ can't be read, or converted, as fast as it is played)"
 )
 
 

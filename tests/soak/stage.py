@@ -19,6 +19,7 @@ EXCUSE = 0.3  # seconds: as long must the load stand still before its sockets ma
 @dataclass
 class Stage:
     films: list[Film]
+    slow_film: Film  # which has more bytes a second than those who watch it take
     tally: Tally
     plain: int  # the port of the server without TLS and login
     secure: int  # and of the one with both

@@ -22,6 +22,7 @@ from windows import answer, asked, client_of, focus, is_closed, window_named
 
 from Client import Client
 from rtplab.player import newwindow
+from rtplab.player.dialogs import OpenDialog
 from rtplab.player.model import history
 from rtplab.player.model.history import Address
 from rtplab.player.window import PlayerWindow
@@ -234,3 +235,31 @@ def test_of_20_new_windows_that_have_ended_nothing_is_left(player, root, started
     assert pump(root, lambda: all(process.returncode == 0 for process in started))
     assert len(started) == 20
     assert pump(root, lambda: "new window" not in [each.name for each in threading.enumerate()])
+
+
+def test_the_open_dialog_lists_what_a_server_of_ours_has(player, root, server):
+    opened = []
+    dialog = OpenDialog(root, [], opened.append)
+    assert not dialog.list.winfo_ismapped()
+    dialog.entries["url"].insert(0, f"rtsp://{HOST}:{server.port}/")
+    dialog.ask_server.invoke()
+    assert pump(root, lambda: bool(dialog.list.get_children()))
+    assert str(server.port) in dialog.heading.cget("text")
+    (line,) = dialog.list.get_children()
+    assert dialog.list.item(line, "text") == "movie.Mjpeg"
+    dialog.list.selection_set(line)
+    root.update()
+    dialog.accept()
+    assert opened == [Address(url=f"rtsp://{HOST}:{server.port}/movie.Mjpeg")]
+
+
+def test_a_server_that_can_t_be_asked_is_told_and_a_dialog_may_close_meanwhile(player, root):
+    dialog = OpenDialog(root, [], lambda address: None)
+    dialog.ask_server.invoke()
+    assert "rtsp://host/movie" in dialog.error.cget("text")
+    dialog.entries["url"].insert(0, f"rtsp://{HOST}:9/")
+    dialog.ask_server.invoke()
+    assert pump(root, lambda: "No server listens" in dialog.error.cget("text"))
+    dialog.ask_server.invoke()
+    dialog.cancel()
+    pump(root, lambda: False, limit=0.3)

@@ -19,7 +19,7 @@ def test_a_movie_is_played_and_another_one_in_its_place(root, small_movie, tmp_p
     capture = tmp_path / "both.pcap"
 
     def make(master, *what):
-        made.append(launcher.rtsp_client(master, *what))
+        made.append(launcher.package_client(master, *what))
         return made[-1]
 
     def when_there_is_a_picture(then, looks=0):

@@ -1,4 +1,4 @@
-"""What a window needs of a client: RtspClient has it, and whatever else is to be watched."""
+"""What a window needs of a client: RtspClient and HttpClient have it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from rtplab.receiving.files.observer import Observer
 from rtplab.receiving.rtp.frames import Frame
 from rtplab.receiving.rtp.impairment import Impairment
 from rtplab.receiving.rtp.playout import PlayoutBuffer
-from rtplab.receiving.rtp.reception import Reception
+from rtplab.receiving.rtp.statistics import Received
 
 
 class PlayerClient(Protocol):
@@ -41,7 +41,7 @@ class PlayerClient(Protocol):
     @property
     def impairment(self) -> Impairment: ...
     @property
-    def reception(self) -> Reception: ...
+    def reception(self) -> Received: ...
     @property
     def endpoints(self) -> Endpoints | None: ...
     @property

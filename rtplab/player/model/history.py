@@ -8,6 +8,7 @@ import sys
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote, urlsplit
 
 from rtplab.protocol.errors import MessageError
 from rtplab.protocol.rtsp import urls
@@ -19,7 +20,7 @@ MAX_TEXT = 1024  # characters of a name or address
 
 @dataclass(frozen=True)
 class Address:
-    """What to open: a movie of a lab server, or an `rtsp://` address."""
+    """What to open: a movie of a lab server, or an `rtsp://` or `http://` address."""
 
     host: str = ""
     port: int = 0
@@ -49,12 +50,20 @@ def parse_address(host: str, port: str, rtp_port: str, movie: str) -> Address:
 
 
 def parse_url(url: str) -> Address:
-    """Read an `rtsp://` address. Raises ValueError with a sentence."""
+    """Read an address of RTSP or HTTP. Raises ValueError with a sentence."""
     try:
-        urls.parse_url(url.strip())
+        urls.parse_stream_url(url.strip())
     except MessageError as error:
-        raise ValueError(f"This is no address such as rtsp://host/movie: {error}.") from error
+        raise ValueError(
+            f"This is no address such as rtsp://host/movie or http://camera/stream: {error}."
+        ) from error
     return Address(url=url.strip())
+
+
+def with_name(url: str, name: str) -> Address:
+    """Return the address of another movie on the server of `url`, for the same user."""
+    path = "/" + quote(name, errors="surrogateescape")
+    return Address(url=urlsplit(url)._replace(path=path, query="", fragment="").geturl())
 
 
 def _port(text: str, what: str, smallest: int) -> int:

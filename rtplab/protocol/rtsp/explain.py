@@ -81,12 +81,18 @@ class Line:
 
 
 def explain_message(data: bytes) -> list[Line]:
-    """Take a message apart into lines; each header is explained with its RFC section."""
+    """Take a message apart into lines; each header is explained with its RFC section.
+
+    A camera's HTTP has the same headers, for which RFC 2326 is not where to look.
+    """
     lines: list[Line] = []
     in_body = False
+    is_http = b"HTTP/1." in data.partition(b"\n")[0]
     for raw in data.decode("utf-8", "replace").splitlines(keepends=True):
         text = raw.rstrip("\r\n")
         meaning = "" if in_body else _explain_start(text) if not lines else _explain_header(text)
+        if is_http:
+            meaning = _of_http(text, meaning, is_first=not lines)
         in_body = in_body or (bool(lines) and not text)
         lines.append(Line(text, raw[len(text) :], meaning))
     return lines
@@ -110,6 +116,17 @@ def _explain_header(text: str) -> str:
         return "the end of the head" if not text else ""
     meaning, section = _HEADERS[name]
     return f"{meaning} ({_RFC}{section})"
+
+
+def _of_http(text: str, meaning: str, is_first: bool) -> str:
+    """What a line of a camera's HTTP means, by what it would in RTSP."""
+    if is_first:
+        words = text.split()
+        if words[:1] == ["GET"]:
+            return "asks for the pictures"
+        status = words[1] if len(words) > 1 else ""
+        return "done: pictures follow" if status == "200" else _REASONS.get(status, "an answer")
+    return meaning.partition(f" ({_RFC}")[0]
 
 
 @dataclass(frozen=True)

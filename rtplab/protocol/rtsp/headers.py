@@ -19,6 +19,7 @@ _CHANNELS = re.compile(r"(\d{1,3})(?:-(\d{1,3}))?\Z", re.ASCII)
 _SSRC = re.compile(r"[0-9A-Fa-f]{8}", re.ASCII)
 _PORTS = re.compile(r"(\d{1,5})(?:-(\d{1,5}))?\Z", re.ASCII)
 _SESSION_ID = re.compile(r"[A-Za-z0-9$_.+-]+")  # RFC 2326 sections 3.4 and 15.1
+SHORTEST_SESSION_ID = 8  # characters, as they are to be hard to guess (RFC 2326 section 3.4)
 _SESSION_PARAMETERS = re.compile(r"\s*timeout\s*=\s*[1-9]\d{0,5}\s*", re.ASCII | re.IGNORECASE)
 _TIMEOUT = re.compile(r"timeout\s*=\s*(\d{1,6})", re.ASCII | re.IGNORECASE)
 _NPT_SECONDS = re.compile(r"\d{1,9}(?:\.\d{0,9})?\Z", re.ASCII)
@@ -325,6 +326,9 @@ def parse_session(value: str, forgiveness: Forgiveness | None = None) -> Session
     if forgiveness is not None:
         if not _SESSION_ID.fullmatch(session_id):
             forgiveness.add("Session", value, "letters, digits and $-_.+ (RFC 2326 section 3.4)")
+        elif len(session_id) < SHORTEST_SESSION_ID:
+            right = f"at least {SHORTEST_SESSION_ID} characters (RFC 2326 section 3.4)"
+            forgiveness.add("The length of Session", session_id, right)
         if semicolon and not _SESSION_PARAMETERS.fullmatch(parameters):
             forgiveness.add("What follows the session", parameters, "timeout=SECONDS")
     return SessionHeader(session_id, timeout)

@@ -46,6 +46,7 @@ REASONS = {
     500: "Internal Server Error",
     501: "Not Implemented",
     503: "Service Unavailable",
+    504: "Gateway Time-out",
     505: "RTSP Version Not Supported",
     551: "Option not supported",
 }

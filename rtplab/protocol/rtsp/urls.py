@@ -1,4 +1,4 @@
-"""RTSP URLs (RFC 2326 section 3.2): taken apart, resolved, and made safe to show."""
+"""URLs of streams (RFC 2326 section 3.2, RFC 9110 section 4.2): read, resolved, safe to show."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from rtplab.protocol.errors import MessageError
 from rtplab.protocol.rtsp.messages import printable
 
 DEFAULT_PORTS = {"rtsp": 554, "rtsps": 322}
+HTTP_PORTS = {"http": 80, "https": 443}
+_ALL_PORTS = DEFAULT_PORTS | HTTP_PORTS
 MAX_URL = 4096  # characters: the longest file name in any encoding, with its folders
 
 # RFC 3986 section 2 knows none of these. Python leaves some out, others would get into replies.
@@ -21,8 +23,8 @@ _SECRET_WITH_SLASH = re.compile(r"(?<=://)[^/@\s\[]*:(?!\d*/)[^\s]*@")
 
 
 @dataclass(frozen=True)
-class RtspUrl:
-    """The parts of an absolute RTSP URL. `path` begins with a slash and keeps its escapes."""
+class Url:
+    """The parts of an absolute URL. `path` begins with a slash and keeps its escapes."""
 
     scheme: str
     host: str
@@ -39,38 +41,57 @@ class RtspUrl:
     @property
     def is_encrypted(self) -> bool:
         """Tell if the server is to be spoken to inside TLS."""
-        return self.scheme == "rtsps"
+        return self.scheme in ("rtsps", "https")
+
+    @property
+    def is_http(self) -> bool:
+        """Tell if the server is to be asked by HTTP, not by RTSP."""
+        return self.scheme in HTTP_PORTS
+
+    @property
+    def authority(self) -> str:
+        """Host and port as they stand in the URL; the scheme's usual port is left out."""
+        # RFC 6874 section 2: the "%" before an interface is an escape like any other.
+        host = f"[{self.host.replace('%', '%25')}]" if ":" in self.host else self.host
+        return host if self.port == _ALL_PORTS[self.scheme] else f"{host}:{self.port}"
 
     def __str__(self) -> str:
         """The URL as it is sent: without user and password."""
-        # RFC 6874 section 2: the "%" before an interface is an escape like any other.
-        host = f"[{self.host.replace('%', '%25')}]" if ":" in self.host else self.host
-        port = "" if self.port == DEFAULT_PORTS[self.scheme] else f":{self.port}"
-        return f"{self.scheme}://{host}{port}{self.path}"
+        return f"{self.scheme}://{self.authority}{self.path}"
 
 
-def parse_url(text: str) -> RtspUrl:
+def parse_url(text: str) -> Url:
     """Take an absolute rtsp:// or rtsps:// URL apart. Raises MessageError 400."""
+    return _parse(text, DEFAULT_PORTS, "an RTSP address")
+
+
+def parse_stream_url(text: str) -> Url:
+    """Take the URL of a stream apart, by RTSP or by HTTP. Raises MessageError 400."""
+    return _parse(text, _ALL_PORTS, "an RTSP or HTTP address")
+
+
+def _parse(text: str, ports: dict[str, int], kind: str) -> Url:
+    """Take apart a URL of one of the schemes in `ports`."""
     try:
         parts = urlsplit(text)
         scheme, host, port = parts.scheme.lower(), parts.hostname, parts.port
     except ValueError as error:
-        raise _no_address(text) from error
+        raise _no_address(text, kind) from error
     is_strange = len(text) > MAX_URL or port == 0 or _CONTROL.search(text)
-    if scheme not in DEFAULT_PORTS or not host or is_strange:
-        raise _no_address(text)
+    if scheme not in ports or not host or is_strange:
+        raise _no_address(text, kind)
     if ":" in host:  # IPv6, maybe with the interface by which it is reached: [fe80::1%25eth0]
         host = host.replace("%25", "%", 1)
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     user = _unescaped(parts.username or "").decode("utf-8", "replace")
     password = _unescaped(parts.password or "").decode("utf-8", "replace")
-    return RtspUrl(scheme, host, port or DEFAULT_PORTS[scheme], path, user, password)
+    return Url(scheme, host, port or ports[scheme], path, user, password)
 
 
-def _no_address(text: str) -> MessageError:
+def _no_address(text: str, kind: str) -> MessageError:
     """Show what is no address, unless there may be a password anywhere in it."""
     shown = "" if "@" in text else f": {printable(text, 80)}"
-    return MessageError(f"not an RTSP address{shown}")
+    return MessageError(f"not {kind}{shown}")
 
 
 def _unescaped(text: str) -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from rtplab.protocol.rtp.serial import timestamp_delta
 from rtplab.receiving.rtp.timeline import CLOCK_RATE, may_be_step
@@ -124,3 +125,13 @@ class Statistics:
         self._received[start : start + first] = bytes(first)
         rest = min(missing - first, start)
         self._received[:rest] = bytes(rest)
+
+
+class Received(Protocol):
+    """What is told of a stream's reception, whatever way it comes."""
+
+    malformed: int  # datagrams or parts that make no picture of this stream
+    longest_gap: float  # seconds between two frames since the last pause
+
+    @property
+    def statistics(self) -> Statistics: ...

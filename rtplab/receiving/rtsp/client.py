@@ -15,7 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from rtplab.clock import steady
-from rtplab.protocol.errors import SessionError
+from rtplab.protocol.errors import MessageError, SessionError
 from rtplab.protocol.forgiveness import Forgiveness
 from rtplab.protocol.rtsp.auth import hide_password
 from rtplab.protocol.rtsp.messages import Dialect, InterleavedFrame, Request, Response, printable
@@ -80,8 +80,11 @@ class RtspClient:
         """Play `source`, by UDP on `rtp_port` (0: a free one) and the one above.
 
         With `for_window` commands don't block, and frames wait in `playout` until they are due;
-        without, `on_frame` alone gets them. `clock` gives steady seconds.
+        without, `on_frame` alone gets them. `clock` gives steady seconds. Raises MessageError for
+        what is to be asked for by HTTP.
         """
+        if source.is_http:
+            raise MessageError(f"not an RTSP address: {printable(source.name, 80)}")
         self.rtp_port = rtp_port
         self._picked_rtp_port = 0  # by the system, which picks another for the next session
         self.for_window = for_window

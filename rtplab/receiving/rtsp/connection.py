@@ -49,7 +49,7 @@ class ClientConnection:
         try:
             self._socket = connected or socket.create_connection((host, port), timeout)
         except (OSError, UnicodeError) as error:
-            raise SessionError(_explain(error, host, port)) from error
+            raise SessionError(explain_connect(error, host, port)) from error
         if is_bare(self._socket):
             self._socket = BareSocket(self._socket)
         try:
@@ -60,7 +60,7 @@ class ClientConnection:
             self.local = Endpoint(*self._socket.getsockname()[:2])  # as the server sees us
         except OSError as error:  # the server has hung up already
             self._socket.close()
-            raise SessionError(_explain(error, host, port)) from error
+            raise SessionError(explain_connect(error, host, port)) from error
         self.request_count = 0  # by which requests are numbered
         self._clock = clock
         self._stream: socket.socket | TlsSocket = self._socket
@@ -93,7 +93,7 @@ class ClientConnection:
             return TlsSocket(self._socket, context, host, timeout)
         except (OSError, ValueError) as error:
             self._socket.close()
-            raise SessionError(_explain_tls(error, host, port)) from error
+            raise SessionError(explain_tls(error, host, port)) from error
 
     def send(self, data: bytes) -> None:
         """Send a request at once, and have `receive` look at its deadline anew. Raises OSError."""
@@ -135,7 +135,9 @@ class ClientConnection:
             return ""
         said = f'no RTSP (it says "{printable(line, 40)}")'
         what = "HTTP, not RTSP" if self._parser.speaks_http else said
-        return f"{self._place} speaks {what}: give the port of the RTSP server, as a rule 554."
+        or_http = ", or an http:// address" if self._parser.speaks_http else ""
+        right = f"give the port of the RTSP server, as a rule 554{or_http}"
+        return f"{self._place} speaks {what}: {right}."
 
     def _wait(self, deadline: float | None) -> None:
         """Feed the parser with what comes before `deadline` or the parser's own."""
@@ -181,21 +183,23 @@ class ClientConnection:
             end.close()
 
 
-def _explain_tls(error: Exception, host: str, port: int) -> str:
+def explain_tls(error: Exception, host: str, port: int, plain: str = "rtsp://") -> str:
+    """Say why there is no TLS; addresses that begin with `plain` go without."""
     if isinstance(error, ssl.SSLCertVerificationError):
         return (
             f"The certificate of {host} is not trusted ({error.verify_message}): name its "
             "authority with --ca, or use --insecure."
         )
     if isinstance(error, ssl.SSLError) and error.reason in _NO_TLS:
-        return f"{host} port {port} speaks no TLS: use an rtsp:// address, or check the port."
+        return f"{host} port {port} speaks no TLS: use an {plain} address, or check the port."
     if isinstance(error, TimeoutError):
-        return f"{host} port {port} does not answer in TLS: use an rtsp:// address."
+        return f"{host} port {port} does not answer in TLS: use an {plain} address."
     reason = getattr(error, "reason", None) or getattr(error, "strerror", None) or error
     return f"TLS with {host} port {port} has failed ({reason})."
 
 
-def _explain(error: Exception, host: str, port: int) -> str:
+def explain_connect(error: Exception, host: str, port: int) -> str:
+    """Say why there is no connection."""
     if isinstance(error, ConnectionRefusedError):
         return f"No server listens on {host} port {port}: start it, or check the port."
     if isinstance(error, TimeoutError):

@@ -6,7 +6,7 @@ import secrets
 
 from rtplab.protocol.errors import MessageError, SessionError
 from rtplab.protocol.rtsp.auth import Challenge, answer, parse_challenges
-from rtplab.protocol.rtsp.messages import Response
+from rtplab.protocol.rtsp.messages import Headers
 
 MAX_ANSWERS = 1  # to challenges of one request: more is guessing
 MAX_STALE_ANSWERS = 2  # where the server says that only the nonce was too old
@@ -36,12 +36,12 @@ class Login:
         """A request that has not been sent yet follows."""
         self._answers = 0
 
-    def take(self, response: Response) -> None:
-        """Take a 401; the request is then to be sent again, with `authorization`.
+    def take(self, headers: Headers) -> None:
+        """Take the headers of a 401; the request is then to be sent again, with `authorization`.
 
         Raises LoginNeeded when there is nothing more to say, SessionError when there never was.
         """
-        challenge = self._choose(response)
+        challenge = self._choose(headers)
         if not self.user:
             raise LoginNeeded("The server asks for a user name and a password.")
         if self._answers >= (MAX_STALE_ANSWERS if challenge.stale else MAX_ANSWERS):
@@ -65,9 +65,9 @@ class Login:
         )
         return [("Authorization", credentials.serialise())]
 
-    def _choose(self, response: Response) -> Challenge:
+    def _choose(self, headers: Headers) -> Challenge:
         """Return the strongest challenge that can be answered safely."""
-        values = [value for name, value in response.headers if name.lower() == "www-authenticate"]
+        values = [value for name, value in headers if name.lower() == "www-authenticate"]
         try:
             challenges = parse_challenges(values)
         except MessageError as error:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from rtplab.protocol.errors import SessionError
 from rtplab.protocol.forgiveness import Forgiveness
 from rtplab.protocol.rtsp.messages import Dialect
-from rtplab.protocol.rtsp.urls import RtspUrl, parse_url
+from rtplab.protocol.rtsp.urls import Url, parse_stream_url
 from rtplab.receiving.rtp.rtpsocket import Clock
 from rtplab.receiving.rtsp.connection import ClientConnection
 from rtplab.receiving.rtsp.dialogue import Dialogue
@@ -20,8 +20,9 @@ MAX_REDIRECTIONS = 5  # in a row: more is a loop
 class MovieSource:
     """A movie as its user has named it, then as a server has redirected us.
 
-    A file name is asked for in the lab dialect, of `host` and `port`. An rtsp:// address goes
-    before both and is asked for in the standard one; `name` is then the address without a password.
+    A file name is asked for in the lab dialect, of `host` and `port`. An address goes before both,
+    and `name` is then the address without a password: rtsp:// is asked for in the standard dialect,
+    http:// of an HttpClient.
     """
 
     def __init__(
@@ -37,14 +38,14 @@ class MovieSource:
         self.transport = transport
         self.trust = trust or TlsTrust()
         self.login = Login()
-        self._url: RtspUrl | None = None
+        self.url: Url | None = None
         self._redirections = 0  # in a row
         if "://" in name:
-            self._go_to(parse_url(name))
-            self.name = str(self._url)
+            self._go_to(parse_stream_url(name))
+            self.name = str(self.url)
 
-    def redirect(self, url: RtspUrl) -> None:
-        """RFC 2326 section 11.2: the movie is at this address. Raises SessionError in a loop."""
+    def redirect(self, url: Url) -> None:
+        """The movie is at this address (RFC 2326 section 11.2). Raises SessionError in a loop."""
         self._redirections += 1
         if self._redirections > MAX_REDIRECTIONS:
             raise SessionError("The server sends us from one address to the next: given up.")
@@ -54,10 +55,10 @@ class MovieSource:
         """The movie is where we have asked for it: redirections are counted from here."""
         self._redirections = 0
 
-    def _go_to(self, url: RtspUrl) -> None:
+    def _go_to(self, url: Url) -> None:
         """Who we are to one server is no other's business."""
-        is_elsewhere = self._url is None or (url.host, url.port) != (self.host, self.port)
-        self.host, self.port, self._url = url.host, url.port, url
+        is_elsewhere = self.url is None or (url.host, url.port) != (self.host, self.port)
+        self.host, self.port, self.url = url.host, url.port, url
         if is_elsewhere:
             self.log_in()
 
@@ -66,29 +67,34 @@ class MovieSource:
 
         `allow_basic` lets the password go where everybody on the way can read it.
         """
-        if self._url is not None:
+        if self.url is not None:
             if not user:
-                user, password = self._url.user, self._url.password
-            is_secret = self._url.is_encrypted and not self.trust.insecure
+                user, password = self.url.user, self.url.password
+            is_secret = self.url.is_encrypted and not self.trust.insecure
             may_be_sent = is_secret or self.trust.allow_basic or allow_basic
             self.login = Login(user, password, may_be_sent)
 
+    @property
+    def is_http(self) -> bool:
+        """Tell if it is to be asked for by HTTP."""
+        return self.url is not None and self.url.is_http
+
     def dialogue(self, forgiveness: Forgiveness | None = None) -> Dialogue:
         """Return what is to be said from SETUP on, in a session with this `forgiveness`."""
-        if self._url is None:
+        if self.url is None:
             return LabDialogue(self.name, forgiveness)
-        transport = "tcp" if self._url.is_encrypted else self.transport
-        return StandardDialogue(self._url, transport, self.login, forgiveness)
+        transport = "tcp" if self.url.is_encrypted else self.transport
+        return StandardDialogue(self.url, transport, self.login, forgiveness)
 
     def connect(self, timeout: float, clock: Clock) -> ClientConnection:
         """Connect to the server. Raises SessionError with a sentence for the user."""
-        dialect = Dialect.LAB if self._url is None else Dialect.STANDARD
-        trust = self.trust if self._url is not None and self._url.is_encrypted else None
+        dialect = Dialect.LAB if self.url is None else Dialect.STANDARD
+        trust = self.trust if self.url is not None and self.url.is_encrypted else None
         return ClientConnection(self.host, self.port, dialect, trust, timeout, clock)
 
     def change_to_tcp(self) -> bool:
         """Have the media come by TCP after all; False when the user, or the lab, wants UDP."""
-        may_change = self._url is not None and self.transport == "auto"
+        may_change = self.url is not None and self.transport == "auto"
         if may_change:
             self.transport = "tcp"
         return may_change

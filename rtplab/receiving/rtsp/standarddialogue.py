@@ -18,7 +18,7 @@ from rtplab.protocol.rtsp.headers import (
     parse_session,
 )
 from rtplab.protocol.rtsp.messages import Dialect, Headers, Request, Response, printable
-from rtplab.protocol.rtsp.urls import RtspUrl, escaped, parse_url, resolve
+from rtplab.protocol.rtsp.urls import Url, escaped, parse_url, resolve
 from rtplab.receiving.rtp.frames import RtpJpegFrames
 from rtplab.receiving.rtp.source import SourceChoice
 from rtplab.receiving.rtsp.labdialogue import refusal
@@ -66,7 +66,7 @@ class KeepAliveMethod:
 class Redirected(Exception):
     """The server says that the movie is at another address."""
 
-    def __init__(self, url: RtspUrl) -> None:
+    def __init__(self, url: Url) -> None:
         super().__init__(str(url))
         self.url = url
 
@@ -84,7 +84,7 @@ class StandardDialogue:
 
     def __init__(
         self,
-        url: RtspUrl,
+        url: Url,
         transport: str = "auto",
         login: Login | None = None,
         forgiveness: Forgiveness | None = None,
@@ -156,7 +156,7 @@ class StandardDialogue:
         if response.status == 401 and not self._keep_alive_repeated:
             self._keep_alive_repeated = True
             self._login.begin_request()
-            self._login.take(response)
+            self._login.take(response.headers)
             return self._headed(self._keep_alive.name, self._movie.aggregate_url, [])
         if response.status != 200:
             self._keep_alive.refused()
@@ -206,7 +206,7 @@ class StandardDialogue:
             self.uses_udp = False
             return self._setup_request()
         if response.status == 401:
-            self._login.take(response)
+            self._login.take(response.headers)
             return self._headed(self._method, *self._last_request)
         if response.status != 200:
             raise refusal(self._method, response, str(self.url))
@@ -322,7 +322,7 @@ class StandardDialogue:
             self._forgiveness.add("Scale in the reply to PLAY", value, "a number")
         return None
 
-    def _redirection(self, response: Response) -> RtspUrl:
+    def _redirection(self, response: Response) -> Url:
         try:
             url = parse_url(response.headers.get("Location"))
         except MessageError as error:

@@ -33,10 +33,12 @@ from rtplab.movies.cursor import MovieCursor
 from rtplab.movies.movie import Movie, open_movie
 from rtplab.protocol.errors import MessageError, MovieError
 from rtplab.protocol.rtsp.messages import printable
+from rtplab.protocol.tls import TlsChannel
 from rtplab.serving.admission.descriptors import is_resource_exhaustion
 from rtplab.serving.http import pages
 from rtplab.serving.http.login import HttpLogin, Refused, TooManyTries
 from rtplab.serving.http.sink import BOUNDARY, CONTENT_TYPE, HttpOutlet, HttpSink
+from rtplab.serving.http.tls import TlsConnection
 from rtplab.serving.media.payloads import WHOLE
 from rtplab.serving.media.playback import Playback
 from rtplab.serving.rtp.delivery import Delivery
@@ -66,7 +68,8 @@ class HttpServer:
     ) -> None:
         """Serve on sockets that listen. Other players find the server at `rtsp_port`.
 
-        A request's Host must be an IP address, localhost or one of `names`.
+        A request's Host must be an IP address, localhost or one of `names`. With the service's
+        `tls`, browsers are spoken to inside TLS.
         """
         self.service = service
         self.rtsp_port = rtsp_port
@@ -125,7 +128,12 @@ class HttpServer:
         try:
             with suppress(OSError):  # it has gone
                 connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                _Handler(connection, host, self)
+                if self.service.tls is None:
+                    _Handler(connection, host, self)
+                else:
+                    inside = TlsConnection(connection, self.service.tls)
+                    _Handler(inside, host, self)
+                    inside.say_goodbye()
         finally:
             self.service.admission.leave(host)
             self._forget(connection)
@@ -214,8 +222,16 @@ class _Handler(BaseHTTPRequestHandler):
     timeout = PATIENCE
     wbufsize = -1  # the head and the body of an answer leave together
 
-    def __init__(self, connection: socket.socket, host: str, server: HttpServer) -> None:
+    def __init__(
+        self, connection: socket.socket | TlsConnection, host: str, server: HttpServer
+    ) -> None:
         self._http = server
+        self._socket: socket.socket
+        self._channel: TlsChannel | None
+        if isinstance(connection, TlsConnection):
+            self._socket, self._channel = connection.socket, connection.channel
+        else:
+            self._socket, self._channel = connection, None
         self._host = host
         self._has_begun = False  # a moving picture is on its way
         super().__init__(connection, (host, 0), server)  # type: ignore[arg-type]
@@ -224,12 +240,12 @@ class _Handler(BaseHTTPRequestHandler):
 
     def handle_one_request(self) -> None:
         """Read one request in its time, and answer it."""
-        self._http.expect_request(self.connection, True)
+        self._http.expect_request(self._socket, True)
         super().handle_one_request()
 
     def do_GET(self) -> None:
         """Answer with a page, a picture, a stream or figures."""
-        self._http.expect_request(self.connection, False)
+        self._http.expect_request(self._socket, False)
         try:
             self._check()
             self._answer(*self._target())
@@ -238,7 +254,7 @@ class _Handler(BaseHTTPRequestHandler):
         except _Problem as problem:
             self._send_problem(problem.status, str(problem))
         except MessageError as error:
-            status = 404 if error.status == 404 else 503 if error.status == 503 else 415
+            status = error.status if error.status in (404, 503, 504) else 415
             self._send_problem(HTTPStatus(status), str(error))
         except OSError as error:
             if isinstance(error, (ConnectionError, TimeoutError)):
@@ -294,7 +310,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _answer(self, path: str, id: str) -> None:
         if path == "/":
-            self._send_page(pages.listing(self._names()))
+            self._send_page(pages.listing(self._http.service.names()))
         elif path == pages.STYLE_PATH:
             self._send(pages.STYLE.encode(), "text/css; charset=utf-8")
         elif path == pages.SCRIPT_PATH:
@@ -318,12 +334,6 @@ class _Handler(BaseHTTPRequestHandler):
                 self._stream(found, id)
 
     # ------------------------------------------------------------------ what there is
-
-    def _names(self) -> list[tuple[str, bool]]:
-        service = self._http.service
-        live = service.live.names()
-        movies = [path.name for path in service.library.movies() if path.name not in live]
-        return [*((name, True) for name in live), *((name, False) for name in movies)]
 
     def _find(self, name: str) -> _Found | None:
         """Return what a name means, or None. Raises MessageError, OSError."""
@@ -360,7 +370,8 @@ class _Handler(BaseHTTPRequestHandler):
         host = self.headers.get("Host", "localhost")
         bare = host.rpartition(":")[0] if host.rpartition(":")[2].isdigit() else host
         path = self.path.partition("?")[0]
-        return f"rtsp://{bare}:{self._http.rtsp_port}{path}"
+        scheme = "rtsp" if self._http.service.tls is None else "rtsps"
+        return f"{scheme}://{bare}:{self._http.rtsp_port}{path}"
 
     # ------------------------------------------------------------------ a moving picture
 
@@ -370,6 +381,8 @@ class _Handler(BaseHTTPRequestHandler):
         if self.command == "HEAD":
             self._send_head(HTTPStatus.OK, CONTENT_TYPE, None)
             return
+        if found.live is not None:
+            found.live.prepare()  # while it can still be said why not
         if not service.session_slots.acquire(blocking=False):
             raise _Problem(
                 HTTPStatus.SERVICE_UNAVAILABLE, "As many watch as may: try again in a while."
@@ -380,7 +393,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(f"--{BOUNDARY}\r\n".encode())
             self.wfile.flush()
             self._has_begun = True
-            outlet = HttpOutlet(self.connection, service.limits)
+            outlet = HttpOutlet(self._socket, service.limits, self._channel)
             stack.callback(outlet.close)
             delivery = self._delivery(found, HttpSink(outlet.wire))
             stack.callback(delivery.close)

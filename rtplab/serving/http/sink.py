@@ -13,6 +13,7 @@ import selectors
 import socket
 from contextlib import suppress
 
+from rtplab.protocol.tls import TlsChannel
 from rtplab.serving.admission.limits import Limits
 from rtplab.serving.media.payloads import MAX_LAB_FRAME
 from rtplab.serving.rtp.datagrams import PacketParts
@@ -69,10 +70,12 @@ class HttpSink:
 class HttpOutlet:
     """An HTTP connection whose request has been read: what other threads send goes out by it."""
 
-    def __init__(self, connection: socket.socket, limits: Limits) -> None:
-        """Take over the socket, but for closing it. Raises OSError."""
+    def __init__(
+        self, connection: socket.socket, limits: Limits, channel: TlsChannel | None = None
+    ) -> None:
+        """Take over the socket, but for closing it, and the TLS spoken over it. Raises OSError."""
         connection.setblocking(False)
-        self.wire = Wire(connection, None, limits)
+        self.wire = Wire(connection, None, limits, channel)
         self._reader, writer = socket.socketpair()
         self._reader.setblocking(False)
         writer.setblocking(False)

@@ -22,6 +22,7 @@ HEAD_START_TIMEOUT = 3.0
 # after the first: on a busy machine the reader's thread may come too late for the next ones.
 HEAD_START = 0.25
 HEAD_START_PATIENCE = 0.2
+UNKNOWN = -1  # a size of payloads, in bytes, that no frame is kept in
 
 
 class Feed:
@@ -61,7 +62,7 @@ class Feed:
         self._kept = cache.get
         self._serial = reader.serial
         self._limit = -1
-        self._size = self._last_size = 0
+        self._size = self._last_size = UNKNOWN
         self._until_asked = 0  # frames, until the next ones are asked for
 
     @property

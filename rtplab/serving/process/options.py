@@ -9,11 +9,16 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
+from rtplab.protocol.errors import MessageError
+from rtplab.protocol.rtsp.messages import printable
+from rtplab.protocol.rtsp.urls import parse_stream_url
 from rtplab.serving.admission.access import User, UserDatabase, parse_user
 from rtplab.serving.admission.limits import BOUNDS, Bound, Limits, name_of
+from rtplab.serving.media import testpicture
 from rtplab.serving.media.library import MovieLibrary
 from rtplab.serving.media.playback import DEFAULT_FPS
 from rtplab.serving.rtp.multicast import MulticastChannels, MulticastGroup, parse_group
+from rtplab.serving.rtsp.recording import checked_name
 from rtplab.serving.rtsp.service import SESSION_TIMEOUT, Service
 from rtplab.serving.scaling.proxies import Network, TrustedProxies
 from rtplab.serving.scaling.supervisor import MAX_WORKERS, can_share_a_port
@@ -147,11 +152,6 @@ def _problem(options: argparse.Namespace) -> str:
         return problem
     if options.http is None and (options.open or options.http_name):
         return f"{'--open' if options.open else '--http-name'} needs --http"
-    if options.http is not None and options.tls is not None:
-        return (
-            "--http sends pictures in the clear, so it can't go with --tls: "
-            "put a proxy that speaks HTTPS in front of it"
-        )
     if options.proxy_protocol and not options.trusted_proxy:
         return "--proxy-protocol needs a --trusted-proxy: a header from anybody else proves nothing"
     if options.trusted_proxy and not options.proxy_protocol:
@@ -176,19 +176,43 @@ def _add_publishing_options(parser: argparse.ArgumentParser) -> None:
         help="show a live stream named test: a moving picture with a number and the time",
     )
     group.add_argument(
+        "--pull",
+        action="append",
+        default=[],
+        type=_sentence(_parse_pull),
+        metavar="NAME=URL",
+        help="fetch a camera (rtsp:// or http://) while somebody watches, and serve it to all as "
+        "the live stream NAME; may be given several times",
+    )
+    group.add_argument(
+        "--allow-basic",
+        action="store_true",
+        help="--pull: send a password even if everybody on the way can read it (Basic)",
+    )
+    group.add_argument(
         "--wait",
         type=_seconds,
         default=0.0,
         metavar="SECONDS",
-        help="keep a stream's viewers for so long when its publisher has gone (default: 0)",
+        help="keep a stream's viewers for so long when its publisher or camera has gone "
+        "(default: 0)",
     )
 
 
 def _publishing_problem(options: argparse.Namespace) -> str:
     if options.test_picture and options.workers > 1:
         return "--test-picture needs one process for all viewers, so it can't go with --workers"
+    if options.pull and options.workers > 1:
+        return "--pull needs one process for all viewers, so it can't go with --workers"
+    names = [name for name, _ in options.pull] + [testpicture.NAME] * options.test_picture
+    if twice := next((name for name in names if names.count(name) > 1), ""):
+        return f"two live streams can't both be named {printable(twice, 60)}"
+    if options.allow_basic and not options.pull:
+        return "--allow-basic needs --pull"
+    if options.wait and not (options.publish or options.pull):
+        return "--wait needs --publish or --pull"
     if not options.publish:
-        return "--wait needs --publish" if options.wait else ""
+        return ""
     if options.workers > 1:
         return "--publish needs one process for all viewers, so it can't go with --workers"
     is_local = options.host in ("localhost", "127.0.0.1", "::1")
@@ -198,6 +222,18 @@ def _publishing_problem(options: argparse.Namespace) -> str:
             "as in --user ann:secret:publish, or listen here alone with --host 127.0.0.1"
         )
     return ""
+
+
+def _parse_pull(text: str) -> tuple[str, str]:
+    """Return the name of a stream and where it is to be fetched. Raises ValueError."""
+    name, equals, url = text.partition("=")
+    if not equals:
+        raise ValueError("name the stream and its address, as in cam=rtsp://host/stream")
+    try:
+        parse_stream_url(url)
+        return checked_name(name), url
+    except MessageError as error:
+        raise ValueError(f"{error}; it is given as in cam=rtsp://host/stream") from error
 
 
 # --- browsers ------------------------------------------------------------------------------------
@@ -244,7 +280,7 @@ def _add_login_options(parser: argparse.ArgumentParser) -> None:
         nargs=2,
         type=Path,
         metavar=("CERT", "KEY"),
-        help="speak RTSP inside TLS only, with this certificate and key (PEM files)",
+        help="speak RTSP and HTTP inside TLS only, with this certificate and key (PEM files)",
     )
 
 

@@ -19,6 +19,7 @@ from itertools import chain
 from typing import TYPE_CHECKING
 
 from rtplab.console import say, write_every_name
+from rtplab.protocol.rtsp.urls import parse_stream_url
 from rtplab.serving.admission.descriptors import is_resource_exhaustion, raise_descriptor_limit
 from rtplab.serving.media import testpicture
 from rtplab.serving.media.listing import describe_movies
@@ -26,6 +27,7 @@ from rtplab.serving.process.options import host_and_port, parse_arguments, servi
 from rtplab.serving.process.signals import ending_signals, obey, woken_by_signals
 from rtplab.serving.process.status import StatusReporter
 from rtplab.serving.process.workers import MakeWorker, Workers
+from rtplab.serving.rtp.pulled import Fetch, pull
 from rtplab.serving.rtsp.service import Service
 from rtplab.serving.rtsp.worker import RtspWorker
 from rtplab.serving.scaling.exposition import MetricsServer, open_metrics_listeners
@@ -35,6 +37,9 @@ from rtplab.serving.scaling.supervisor import Supervisor, open_listeners
 
 if TYPE_CHECKING:
     from rtplab.serving.http.server import HttpServer
+
+# Makes what fetches the stream at an address, which may be sent a password by Basic.
+MakeFetch = Callable[[str, bool], Fetch]
 
 # Seconds to wait before accepting again when the process has no descriptor left for a connection.
 ACCEPT_PAUSE = 0.2
@@ -148,8 +153,16 @@ class RtspServer:
 
     # ------------------------------------------------------------------ as a program
 
-    def main(self, argv: list[str] | None = None, prog: str = "Server.py") -> int:
-        """Serve as the command line says until a signal comes; return the exit status."""
+    def main(
+        self,
+        argv: list[str] | None = None,
+        prog: str = "Server.py",
+        fetcher: MakeFetch | None = None,
+    ) -> int:
+        """Serve as the command line says until a signal comes; return the exit status.
+
+        `fetcher` makes what --pull takes.
+        """
         write_every_name()
         with ExitStack() as stack:
             stack.callback(self.close)
@@ -176,11 +189,17 @@ class RtspServer:
                     live = self.service.live.publish(testpicture.NAME, testpicture.FPS)
                     stack.callback(testpicture.TestPicture(live.show).close)
                     movies.append(f"  {testpicture.NAME}: a test picture, live")
+                for name, url in options.pull:
+                    assert fetcher is not None
+                    fetch = fetcher(url, options.allow_basic)
+                    pull(self.service.live, name, fetch, options.wait)
+                    movies.append(f"  {name}: from {parse_stream_url(url)}, live")
             except (ValueError, OSError, KeyboardInterrupt) as error:
                 print(_explain(error, options), file=sys.stderr)
                 return 1
             lines = [*(f"Listening on {_address(listener)}" for listener in listeners[0]), *movies]
-            page = f"http://{_page_address(http_listeners)}/" if http_listeners else ""
+            scheme = "http" if options.tls is None else "https"
+            page = f"{scheme}://{_page_address(http_listeners)}/" if http_listeners else ""
             lines += [f"In a browser: {page}"] if page else []
             lines += [f"Metrics on http://{_address(own)}/metrics" for own in metrics_listeners]
 

@@ -18,6 +18,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
+from typing import TypeVar
 
 from rtplab.clock import steady
 from rtplab.movies.cursor import MovieCursor
@@ -37,6 +38,8 @@ from rtplab.serving.rtp.stream import RtpStream, lab_stream, standard_stream
 FIRST_PICTURE = 3.0
 # Seconds between two log lines about pictures that can't be sent.
 LOG_INTERVAL = 30.0
+# Bytes of one picture that comes from elsewhere: a 4K JPEG of high quality is 4 MB.
+MAX_PICTURE = 8 << 20
 # Pictures that may wait to be sent: those of one read from a publisher's connection. Of more, the
 # oldest are skipped.
 MAX_WAITING = 3
@@ -46,6 +49,7 @@ LONGEST_SPREAD = 0.1
 logger = logging.getLogger("rtplab.live")
 
 _Packets = list[PacketParts]
+_Stream = TypeVar("_Stream", bound="LiveStream")
 
 
 class FanOut:
@@ -278,6 +282,9 @@ class LiveStream:
 
     # ------------------------------------------------------------------ for viewers
 
+    def prepare(self) -> None:
+        """Have something to show, for one who has asked for it. Raises MessageError 503 or 504."""
+
     def picture(self, timeout: float = FIRST_PICTURE) -> LivePicture | None:
         """Return the newest picture; wait for the first one, as many seconds at most."""
         with self._changed:
@@ -411,9 +418,15 @@ class LiveStream:
             seat.tell(is_gone=True)
 
     def _end(self) -> None:
-        """Say BYE to all, and tell their sessions."""
+        """It is over, for good."""
         with self._changed:
             self._is_closed = True
+            self._changed.notify_all()
+        self._dismiss()
+
+    def _dismiss(self) -> None:
+        """Say BYE to all, and tell their sessions."""
+        with self._changed:
             seats: list[LiveSeat] = []
             for channel in self._all_channels():
                 try:
@@ -424,7 +437,6 @@ class LiveStream:
                 for seat in channel.fan_out.seats.values():
                     seat.say_goodbye()
                 channel.fan_out.seats.clear()
-            self._changed.notify_all()
         for seat in seats:  # without the lock: their sessions have locks of their own
             seat.tell(is_gone=False)
 
@@ -471,7 +483,8 @@ class LiveSeat:
         return PlayInfo(Range(), 1.0, 1.0, begin.sequence_number, begin.timestamp)
 
     def prepare(self) -> None:
-        """Nothing needs to be done."""
+        """Wait for the first picture of a stream that is fetched. Raises MessageError."""
+        self._live.prepare()
 
     def start(self, send: Callable[[], float | None], ended: Callable[[bool], None]) -> None:
         """Watch; the stream sends by itself."""
@@ -541,17 +554,21 @@ class LiveStreams:
 
     def __init__(self, max_payload: int, cname: str) -> None:
         """`max_payload` bounds a packet's payload in bytes; `cname` is our name in RTCP."""
-        self._max_payload = max_payload
-        self._cname = cname
+        self.max_payload = max_payload
+        self.cname = cname
         self._lock = threading.Lock()  # guards what follows
         self._streams: dict[str, LiveStream] = {}
 
     def publish(self, name: str, fps: float) -> LiveStream:
         """Begin a stream of `fps` pictures a second. Raises ValueError if there is one already."""
+        return self.add(name, lambda: LiveStream(name, fps, self.max_payload, self.cname))
+
+    def add(self, name: str, make: Callable[[], _Stream]) -> _Stream:
+        """Have a stream that `make` returns. Raises ValueError if there is one already."""
         with self._lock:
             if name in self._streams and not self._streams[name].is_closed:
                 raise ValueError(f"{printable(name, 80)!r} is being published already")
-            stream = LiveStream(name, fps, self._max_payload, self._cname)
+            stream = make()
             self._streams[name] = stream
             return stream
 
@@ -566,7 +583,7 @@ class LiveStreams:
         with self._lock:
             stream = self._streams.get(name)
             if stream is None or stream.is_closed:
-                stream = LiveStream(name, fps, self._max_payload, self._cname)
+                stream = LiveStream(name, fps, self.max_payload, self.cname)
                 stream.owner = owner
                 self._streams[name] = stream
             elif not stream.may_be_taken_over(owner):

@@ -1,4 +1,4 @@
-"""One sender for many viewers: a movie sent to a multicast group while anybody watches it."""
+"""One sender for many viewers: what is sent to a multicast group while anybody watches it."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ import socket
 import threading
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
+from typing import Protocol
 
 from rtplab.movies.cursor import MovieCursor
-from rtplab.movies.movie import Movie
 from rtplab.protocol.errors import MessageError
 from rtplab.protocol.rtsp.headers import Range, Transport
 from rtplab.serving.rtp.datagrams import PacketParts
@@ -118,6 +118,25 @@ def multicast_transport(group: str, port: int, ssrc: int) -> Transport:
     )
 
 
+class Channel(Protocol):
+    """The one sender of a movie or a live stream to its group."""
+
+    transport: Transport  # as SETUP answers each of its viewers
+    seats: int  # sessions that are set up; guarded by the lock of MulticastChannels
+
+    @property
+    def stream(self) -> RtpStream: ...
+    @property
+    def cursor(self) -> MovieCursor | None: ...
+    def reach(self, local_host: str) -> None: ...
+    def select(self) -> None: ...
+    def info(self) -> PlayInfo: ...
+    def prepare(self) -> None: ...
+    def join(self, seat: Seat) -> None: ...
+    def leave(self, seat: Seat) -> None: ...
+    def close(self) -> None: ...
+
+
 class MulticastChannel:
     """A movie's one sender. It begins with the first viewer who plays and stops after the last."""
 
@@ -131,6 +150,28 @@ class MulticastChannel:
         self.seats = 0  # sessions that are set up; guarded by the lock of MulticastChannels
         self._lock = threading.Lock()  # guards who watches, from the start of sending to its end
         self._watching: dict[Seat, None] = {}  # in the order in which they came
+
+    @property
+    def stream(self) -> RtpStream:
+        """The packets as they are numbered."""
+        return self.transmission.stream
+
+    @property
+    def cursor(self) -> MovieCursor:
+        """Where it stands in its movie."""
+        return self.transmission.cursor
+
+    def info(self) -> PlayInfo:
+        """Return what a reply to PLAY says."""
+        return self.transmission.info()
+
+    def prepare(self) -> None:
+        """Get the next frames ready. Raises MessageError 415."""
+        self.transmission.prepare()
+
+    def close(self) -> None:
+        """Say BYE and free what it holds."""
+        self.transmission.close()
 
     def reach(self, local_host: str) -> None:
         """Send to the viewers, too, who come to us by this address. Raises OSError."""
@@ -182,22 +223,22 @@ class Seat:
 
     report_socket = None  # reports go to the group
 
-    def __init__(self, channel: MulticastChannel, free: Callable[[MulticastChannel], None]) -> None:
+    def __init__(self, channel: Channel, free: Callable[[Channel], None]) -> None:
         """`free` is called once, when the seat is given up."""
         self.channel = channel
         self.has_ended = False  # while this viewer watched, and it has not been stopped since
-        self._free: Callable[[MulticastChannel], None] | None = free
+        self._free: Callable[[Channel], None] | None = free
         self._ended: Callable[[bool], None] | None = None
 
     @property
     def stream(self) -> RtpStream:
         """The channel's stream."""
-        return self.channel.transmission.stream
+        return self.channel.stream
 
     @property
-    def cursor(self) -> MovieCursor:
-        """Where the channel stands in its movie."""
-        return self.channel.transmission.cursor
+    def cursor(self) -> MovieCursor | None:
+        """Where the channel stands in its movie; None if there is no movie."""
+        return self.channel.cursor
 
     @property
     def last_report(self) -> None:
@@ -209,11 +250,11 @@ class Seat:
 
     def info(self) -> PlayInfo:
         """Return what a reply to PLAY says."""
-        return self.channel.transmission.info()
+        return self.channel.info()
 
     def prepare(self) -> None:
         """Get the next frames ready. Raises MessageError 415."""
-        self.channel.transmission.prepare()
+        self.channel.prepare()
 
     def start(self, send: Callable[[], float | None], ended: Callable[[bool], None]) -> None:
         """Watch; the channel has its own `send`."""
@@ -255,26 +296,29 @@ class Seat:
 
 
 class MulticastChannels:
-    """The channels of a server's movies, each made for its first viewer and freed after the last.
+    """The channels of a server, each made for its first viewer and freed after the last.
 
     A movie is known by the identity of its file: once that is replaced, new viewers get a new one.
+    A live stream is known by itself.
     """
 
     def __init__(self, group: MulticastGroup) -> None:
         self._group = group
-        self._channels: dict[Hashable, MulticastChannel] = {}  # by the identity of the movie
+        self._channels: dict[Hashable, Channel] = {}  # by what they send
         self._lock = threading.Lock()  # guards _channels and their seats
 
-    def seat(self, movie: Movie, make: Callable[[str, int], MulticastChannel]) -> Seat:
-        """Return a seat in the movie's channel; `make` is called with group and port for a new one.
+    def seat(self, sent: Hashable, make: Callable[[str, int], Channel]) -> Seat:
+        """Return a seat where this is `sent`: the identity of a movie, or a live stream.
+
+        `make` is called with group and port for a new channel.
 
         Raises MessageError 453 when there are no ports left for another, and what `make` raises.
         """
         with self._lock:
-            channel = self._channels.get(movie.identity)
+            channel = self._channels.get(sent)
             if channel is None:
                 channel = make(self._group.group, self._free_port())
-                self._channels[movie.identity] = channel
+                self._channels[sent] = channel
             channel.seats += 1
         return Seat(channel, self._give_up)
 
@@ -283,17 +327,17 @@ class MulticastChannels:
         for port in range(self._group.port, LAST_PORT + 1, 2):
             if (port, port + 1) not in taken:
                 return port
-        raise MessageError("too many movies for one multicast group", 453)
+        raise MessageError("too many streams for one multicast group", 453)
 
-    def _give_up(self, channel: MulticastChannel) -> None:
+    def _give_up(self, channel: Channel) -> None:
         """Free the channel after its last viewer."""
         with self._lock:
             channel.seats -= 1
             if channel.seats:
                 return
-            for identity in [key for key, one in self._channels.items() if one is channel]:
-                del self._channels[identity]
-        channel.transmission.close()
+            for sent in [key for key, one in self._channels.items() if one is channel]:
+                del self._channels[sent]
+        channel.close()
 
     def close(self) -> None:
         """Close all channels. May be called twice."""
@@ -301,4 +345,4 @@ class MulticastChannels:
             channels = list(self._channels.values())
             self._channels.clear()
         for channel in channels:
-            channel.transmission.close()
+            channel.close()

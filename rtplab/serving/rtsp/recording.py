@@ -26,14 +26,13 @@ from rtplab.protocol.rtp.serial import SequenceUnwrapper
 from rtplab.protocol.rtsp import sdp
 from rtplab.protocol.rtsp.headers import Transport
 from rtplab.protocol.rtsp.messages import Dialect, InterleavedFrame, printable
-from rtplab.serving.rtp.live import LiveStream, LiveStreams
+from rtplab.serving.rtp.live import MAX_PICTURE, LiveStream, LiveStreams
 from rtplab.serving.rtp.sinks import bound_pair
+from rtplab.serving.rtp.sourcereports import SourceReports
 from rtplab.serving.rtsp.connection import RtspConnection
 from rtplab.serving.rtsp.session import Resource, new_session_id
 from rtplab.serving.rtsp.setup import ClientEndpoint, choose_transport
 
-# Bytes of one picture: a 4K JPEG of high quality is 4 MB.
-MAX_PICTURE = 8 << 20
 # Bytes that the system may keep of one publisher's datagrams: a burst of two large pictures.
 RECEIVE_BUFFER = 2 << 20
 # Datagrams read at one look. There are at most as many looks a second as requests may come, 100 by
@@ -80,9 +79,12 @@ def checked_name(name: str) -> str:
 class Recorder:
     """One client's publication. In its control thread."""
 
-    def __init__(self, resource: Resource, payload_type: int, fps: float) -> None:
-        """Take what ANNOUNCE has said; nothing is opened yet."""
+    def __init__(self, resource: Resource, payload_type: int, fps: float, cname: str) -> None:
+        """Take what ANNOUNCE has said; nothing is opened yet. `cname` is our name in RTCP."""
         self.resource = resource
+        self._cname = cname
+        self._reports: SourceReports | None = None  # about the source
+        self._connection: RtspConnection | None = None  # by which it is set up
         self.fps = fps
         self.session_id = ""
         self.transport: Transport | None = None
@@ -113,7 +115,7 @@ class Recorder:
 
         Raises MessageError 461 when there is none, OSError when no port is free.
         """
-        connection = client.connection
+        connection = self._connection = client.connection
         encrypted = connection.is_encrypted
         chosen = choose_transport(offered, Dialect.STANDARD, multicast=False, encrypted=encrypted)
         self._close_ports(connection)
@@ -212,10 +214,27 @@ class Recorder:
                 return
             self._source = packet.ssrc
             self._begin_anew(self._patience)
+            self._reports = SourceReports(packet.ssrc, self._cname, now)
         self._last_arrival = now
-        self._order.add(self._numbers.unwrap(packet.sequence_number), packet, now)
+        number = self._numbers.unwrap(packet.sequence_number)
+        self._order.add(number, packet, now)
+        if self._reports is not None:
+            self._reports.take_packet(number, packet.timestamp, now)
+            self._send_report(self._reports.report_if_due(now))
         for _, ready in self._order.release(now):
             self._put_together(ready)
+
+    def _send_report(self, report: bytes | None) -> None:
+        """Tell the publisher how its packets arrive (RFC 3550 section 6.4.2)."""
+        channels = self.transport.interleaved if self.transport is not None else None
+        if report is None or self._connection is None:
+            return
+        with suppress(OSError):  # it has gone, or does not listen
+            if channels is None:
+                self._sockets[1].send(report)
+            else:
+                head = b"$" + bytes([channels[1]]) + len(report).to_bytes(2, "big")
+                self._connection.offer(head + report)
 
     def _put_together(self, packet: ReceivedPacket) -> None:
         try:
@@ -242,6 +261,8 @@ class Recorder:
         with suppress(PacketError):
             for packet in rtcp.parse_compound(data):
                 self._last_arrival = steady()
+                if isinstance(packet, rtcp.SenderReport) and self._reports is not None:
+                    self._reports.take_report(packet, self._last_arrival)
                 if isinstance(packet, rtcp.Bye) and self._source in packet.ssrcs:
                     self._source = None  # another may go on at once
 

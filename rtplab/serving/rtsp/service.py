@@ -80,6 +80,15 @@ class Service:
         """Return how many frames of a movie are sent in a second; of None, what is usual."""
         return frame_rate(movie, self.fps)
 
+    def names(self) -> list[tuple[str, bool]]:
+        """Return what can be watched, live streams first, and of each if it is one.
+
+        Raises OSError if the folder can't be read.
+        """
+        live = self.live.names()
+        movies = [path.name for path in self.library.movies() if path.name not in live]
+        return [*((name, True) for name in live), *((name, False) for name in movies)]
+
     def close(self) -> None:
         """Stop idle threads, live streams, the pacer and conversions. May be called twice."""
         self.threads.close()

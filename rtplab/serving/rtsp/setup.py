@@ -18,9 +18,11 @@ from rtplab.serving.admission.descriptors import is_resource_exhaustion
 from rtplab.serving.media.feed import Feed
 from rtplab.serving.media.playback import Playback
 from rtplab.serving.rtp.live import LiveStream
+from rtplab.serving.rtp.livegroup import LiveGroup
 from rtplab.serving.rtp.multicast import (
     MulticastChannel,
     MulticastSink,
+    Seat,
     multicast_transport,
 )
 from rtplab.serving.rtp.sinks import InterleavedSink, Sink, UdpSink
@@ -188,14 +190,9 @@ class SessionMaker:
         )
         if chosen.multicast and service.multicast is not None:
             seat = service.multicast.seat(
-                movie, lambda group, port: self._channel(resource, movie, group, port)
+                movie.identity, lambda group, port: self._channel(resource, movie, group, port)
             )
-            try:
-                seat.channel.reach(client.local_host)
-            except OSError:
-                seat.close()
-                raise
-            return Session(session_id, dialect, resource, seat.channel.transport, seat)
+            return self._watch_group(session_id, dialect, resource, seat)
         is_lab = dialect is Dialect.LAB
         playback = self._playback(movie)
         with ExitStack() as undo:
@@ -222,9 +219,14 @@ class SessionMaker:
         offered: list[Transport],
         live: LiveStream,
     ) -> Session:
-        client = self.client
+        client, channels = self.client, self.service.multicast
         encrypted = client.connection.is_encrypted
-        chosen = choose_transport(offered, dialect, multicast=False, encrypted=encrypted)
+        chosen = choose_transport(
+            offered, dialect, multicast=channels is not None, encrypted=encrypted
+        )
+        if chosen.multicast and channels is not None:
+            group_seat = channels.seat(live, lambda group, port: self._group(live, group, port))
+            return self._watch_group(session_id, dialect, resource, group_seat)
         sink, transport = open_sink(client, dialect, chosen)
         if dialect is Dialect.LAB:
             seat = live.lab_seat(sink, self.service.marker, client.name)
@@ -232,6 +234,28 @@ class SessionMaker:
             seat = live.standard_seat(sink, client.name)
         transport = replace(transport, ssrc=seat.stream.ssrc)
         return Session(session_id, dialect, resource, transport, seat)
+
+    def _watch_group(
+        self, session_id: str, dialect: Dialect, resource: Resource, seat: Seat
+    ) -> Session:
+        """Have a group's sender reach this client, too."""
+        try:
+            seat.channel.reach(self.client.local_host)
+        except OSError:
+            seat.close()
+            raise
+        return Session(session_id, dialect, resource, seat.channel.transport, seat)
+
+    def _group(self, live: LiveStream, group: str, port: int) -> LiveGroup:
+        """Return a sender of the live stream to all who join the group."""
+        sink = MulticastSink(group, port)
+        try:
+            sink.reach(self.client.local_host)
+        except OSError:
+            sink.close()
+            raise
+        seat = live.standard_seat(sink, f"the multicast of {printable(live.name, 80)}")
+        return LiveGroup(seat, multicast_transport(group, port, seat.stream.ssrc), sink)
 
     def _channel(self, resource: Resource, movie: Movie, group: str, port: int) -> MulticastChannel:
         """Return a sender of the movie to all who join the group."""

@@ -24,9 +24,16 @@ class Wire:
     """
 
     def __init__(
-        self, rtsp_socket: socket.socket, tls: ssl.SSLContext | None, limits: Limits
+        self,
+        rtsp_socket: socket.socket,
+        tls: ssl.SSLContext | None,
+        limits: Limits,
+        channel: TlsChannel | None = None,
     ) -> None:
-        """Take a socket over. With `tls`, all that goes over it is inside TLS."""
+        """Take a socket over. With `tls`, all that goes over it is inside TLS.
+
+        `channel` is the TLS that has been spoken over it already.
+        """
         self.socket = rtsp_socket
         self.receive_size = RECEIVE_SIZE
         self.misunderstanding: MessageError | None = None  # one of us speaks TLS
@@ -34,11 +41,11 @@ class Wire:
         self.taken = 0  # bytes that the socket has taken so far
         self._limits = limits
         self._handshake_deadline = time.monotonic() + HANDSHAKE_TIMEOUT
-        self._is_first = True  # nothing has come yet
+        self._is_first = channel is None  # nothing has come yet
         # Gets a byte when something has to wait, after `wake_for_room` has found nothing.
         self.waker: socket.socket | None = None
         self._lock = threading.Lock()  # guards what follows, and the order on the socket
-        self._tls = TlsChannel(tls) if tls is not None else None
+        self._tls = TlsChannel(tls) if tls is not None else channel
         self._waiting = bytearray()
         self._behind_frames = 0  # bytes queued since the last frame; some may have been sent since
         self._must_wake = False

@@ -20,7 +20,7 @@ from typing import Any
 from rtplab.protocol.addresses import host_of
 from rtplab.protocol.errors import MessageError, PeerError
 from rtplab.protocol.forgiveness import Forgiveness
-from rtplab.protocol.rtsp import lab
+from rtplab.protocol.rtsp import lab, parameters
 from rtplab.protocol.rtsp.headers import parse_range, parse_transports
 from rtplab.protocol.rtsp.messages import (
     Dialect,
@@ -476,19 +476,32 @@ class RtspWorker:
         return response
 
     def do_GET_PARAMETER(self, request: Request) -> Response:
-        """RFC 2326 section 10.8: without parameters, a sign of life; there are no parameters."""
+        """RFC 2326 section 10.8: without parameters, a sign of life; there is one parameter."""
+        self._check_named_session(request)
+        is_for_server = request.uri == "*" or not resource_of(request).name
+        if is_for_server and parameters.asks_for_movies(request.body):
+            response = self._ok(Headers([("Content-Type", parameters.CONTENT_TYPE)]))
+            response.body = parameters.written(name for name, _ in self._service.names())
+            return response
+        return self._without_parameters(request)
+
+    def do_SET_PARAMETER(self, request: Request) -> Response:
+        """RFC 2326 section 10.9: without parameters, a sign of life; none can be set."""
+        self._check_named_session(request)
+        return self._without_parameters(request)
+
+    def _check_named_session(self, request: Request) -> None:
+        """Raises MessageError 454 if a request names another session."""
         if "Session" in request.headers:
             if self._recorder is not None:
                 self._check_recorder(request, self._recorder)
             else:
                 self._checked_session(request)
-        if request.body.strip():
-            raise MessageError("there are no parameters here", 451)
-        return self._ok()
 
-    def do_SET_PARAMETER(self, request: Request) -> Response:
-        """RFC 2326 section 10.9: as GET_PARAMETER."""
-        return self.do_GET_PARAMETER(request)
+    def _without_parameters(self, request: Request) -> Response:
+        if request.body.strip():
+            raise MessageError("there is no such parameter here", 451)
+        return self._ok()
 
     # ------------------------------------------------------------------ publishing
 
@@ -508,7 +521,7 @@ class RtspWorker:
             raise MessageError(
                 f"{printable(resource.name, 60)} is a movie: publish under another name", 403
             )
-        self._recorder = Recorder(resource, payload_type, fps)
+        self._recorder = Recorder(resource, payload_type, fps, self._service.cname)
         return self._ok()
 
     def _set_up_recorder(self, request: Request, recorder: Recorder, state: State) -> Response:

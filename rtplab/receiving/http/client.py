@@ -1,0 +1,366 @@
+"""The HTTP client: it asks a camera for its pictures, and hands them on as an RtspClient does.
+
+HTTP knows no session, so the states of one are made of connections: SETUP asks, and READY is when
+the camera has promised pictures. While it is paused there is no connection at all: many cameras
+serve one viewer at a time, and what a camera has shown meanwhile nobody wants to see late.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+
+from rtplab.clock import steady
+from rtplab.protocol.errors import SessionError
+from rtplab.protocol.forgiveness import Forgiveness
+from rtplab.protocol.rtsp.messages import printable
+from rtplab.protocol.rtsp.states import END, State, transition
+from rtplab.receiving.files.capture import Endpoints, LiveCapture
+from rtplab.receiving.files.observer import Observer
+from rtplab.receiving.http.fetch import PictureFetch, StreamEnded
+from rtplab.receiving.http.reception import PictureReception
+from rtplab.receiving.rtp.frames import Frame
+from rtplab.receiving.rtp.impairment import Conditions, Impairment
+from rtplab.receiving.rtp.playout import PlayoutBuffer
+from rtplab.receiving.rtp.rtpsocket import Clock
+from rtplab.receiving.rtsp.client import LONGEST_WAIT, THE_END
+from rtplab.receiving.rtsp.login import LoginNeeded, PasswordInTheOpen
+from rtplab.receiving.rtsp.moviesource import MovieSource
+from rtplab.receiving.rtsp.watch import GAPS, TimeLimits
+
+# Seconds for which a stream that is set up waits for PLAY before its connection is given up.
+READY_TIME = 1.0
+
+logger = logging.getLogger("rtplab.client")
+
+
+class HttpClient:
+    """One stream of one camera.
+
+    Those of its attributes that have no underscore are what an RtspClient has too: it can take the
+    place of one in a window, without one, and in the library.
+    """
+
+    def __init__(
+        self,
+        source: MovieSource,
+        for_window: bool = False,
+        limits: TimeLimits | None = None,
+        clock: Clock = steady,
+    ) -> None:
+        """Play `source`. With `for_window` frames wait in `playout` until they are due."""
+        self.state = State.INIT
+        self.for_window = for_window
+        self.error = ""
+        self.notice = ""
+        self.needs_password = False
+        self.needs_basic = False
+        self.ended = False
+        self.on_frame: Callable[[Frame], None] | None = None
+        self.observer: Observer | None = None
+        self.playout = PlayoutBuffer()
+        self.impairment = Impairment(Conditions())  # for RTP, of which there is none here
+        self.reception = PictureReception()
+        self.first_frame_delay: float | None = None
+        self._source = source
+        self._limits = limits or TimeLimits()
+        self._clock = clock
+        # Guards the state and what follows; notified of every change.
+        self._changed = threading.Condition(threading.RLock())
+        self._fetch: PictureFetch | None = None  # whose pictures are wanted
+        self._is_opening = False  # its answer is awaited
+        self._ends: Endpoints | None = None  # of the last connection
+        self._wants_to_play = False
+        self._asked_at = 0.0  # when PLAY was asked for
+        self._forgiveness = Forgiveness()
+        self._threads: list[threading.Thread] = []
+
+    # ------------------------------------------------------------------ the user's commands
+
+    def set_up(self) -> None:
+        """Ask the camera for its pictures. Only in INIT."""
+        with self._changed:
+            if self.state is State.INIT and not self.is_waiting():
+                self.needs_password = self.needs_basic = self.ended = False
+                self.error = self.notice = ""
+                self._forgiveness = Forgiveness(self._forgave)
+                self.reception = PictureReception()
+                self.first_frame_delay = None
+                self.playout.clear()
+                self._wants_to_play = False
+                self._begin()
+
+    def play_movie(self) -> None:
+        """Show what comes; ask for it again after a pause. Only in READY."""
+        with self._changed:
+            if self.state is State.READY and not self.is_waiting():
+                self._wants_to_play = True
+                self._asked_at = self._clock()
+                self.first_frame_delay = None
+                if self._fetch is None:
+                    self.playout.clear()
+                    self._begin()
+                else:
+                    self._succeed()
+
+    def pause_movie(self) -> None:
+        """Hang up until PLAY. Only in PLAYING."""
+        with self._changed:
+            if self.state is State.PLAYING:
+                self._stop()
+                self.state = transition(self.state, "PAUSE")
+
+    def tear_down(self) -> None:
+        """End it and free all that it used; in a window without waiting for that."""
+        with self._changed:
+            self._stop()
+            self.state = State.INIT
+        if not self.for_window:
+            self.close()
+
+    def close(self) -> None:
+        """End all threads and free all sockets. May be called twice."""
+        with self._changed:
+            self._stop()
+            self.state = State.INIT
+            threads = [one for one in self._threads if one is not threading.current_thread()]
+        for thread in threads:
+            thread.join()
+
+    def seek(self, seconds: float) -> None:
+        """A camera has nothing to seek in."""
+
+    def set_speed(self, scale: float) -> None:
+        """A camera has one speed."""
+
+    def log_in(self, user: str, password: str, allow_basic: bool = False) -> None:
+        """Set up as this user: the answer to `needs_password`, or with True to `needs_basic`."""
+        self._source.log_in(user, password, allow_basic)
+        self.set_up()
+
+    def _stop(self) -> None:
+        fetch, self._fetch = self._fetch, None
+        self._is_opening = False
+        if fetch is not None:
+            fetch.hang_up()
+        self.reception.paused()
+        self._changed.notify_all()
+
+    # ------------------------------------------------------------------ the thread
+
+    def _begin(self) -> None:
+        """Have a thread get the pictures."""
+        fetch = PictureFetch(
+            self._source, self._limits, self._clock, self._forgiveness, lambda: self.observer
+        )
+        thread = threading.Thread(target=self._run, args=(fetch,), name="http")
+        self._threads = [one for one in self._threads if one.is_alive()]
+        self._fetch, self._is_opening = fetch, True
+        self._threads.append(thread)
+        try:
+            thread.start()
+        except RuntimeError as error:
+            self._threads.remove(thread)
+            self._fetch, self._is_opening = None, False
+            why = f"The system grants no thread ({error}): close other programs, then try again."
+            self._fail(why)
+
+    def _run(self, fetch: PictureFetch) -> None:
+        try:
+            fetch.open()
+            with self._changed:
+                if self._fetch is fetch:
+                    self._is_opening = False
+                    self._succeed()
+            if self._waits_for_play(fetch):
+                self._receive(fetch)
+        except StreamEnded:
+            self._movie_ended(fetch)
+        except SessionError as error:
+            self._lose(fetch, error)
+        except BaseException as error:  # whatever it is, nobody else would hear of it
+            logger.exception("A thread of the client has failed.")
+            why = printable(f"{type(error).__name__}: {error}", 80)
+            failure = SessionError(f"The player has failed ({why}): press Setup to begin again.")
+            self._lose(fetch, failure)
+        finally:
+            fetch.close()
+
+    def _succeed(self) -> None:
+        """The camera has promised pictures, or they are wanted now."""
+        self.error = self.notice = ""
+        if self.state is State.INIT:
+            self.state = transition(self.state, "SETUP")
+        if self._wants_to_play:
+            self.ended = False
+            self.state = transition(self.state, "PLAY")
+        self._changed.notify_all()
+
+    def _waits_for_play(self, fetch: PictureFetch) -> bool:
+        """Wait until the pictures are wanted; False, and given up, when they are not for now."""
+        with self._changed:
+            self._changed.wait_for(
+                lambda: self._fetch is not fetch or self.state is State.PLAYING, READY_TIME
+            )
+            is_wanted = self._fetch is fetch and self.state is State.PLAYING
+            if not is_wanted and self._fetch is fetch:
+                self._fetch = None
+            return is_wanted
+
+    def _receive(self, fetch: PictureFetch) -> None:
+        """Take pictures as they come. Raises SessionError, StreamEnded."""
+        silent_since = self._clock()
+        while self._fetch is fetch:
+            limit = self._silence_limit()
+            deadline = silent_since + limit + (self._limits.loss if self.notice else 0.0)
+            parts = fetch.receive(deadline)
+            now = self._clock()
+            for part in parts:
+                frame = self.reception.receive(part, now)
+                if frame is not None:
+                    silent_since = now
+                    self._take_frame(fetch, frame)
+            if now >= deadline:
+                self._report_silence(fetch, limit)
+
+    def _silence_limit(self) -> float:
+        """Return how many seconds may pass without a picture."""
+        limits, gap = self._limits, self.reception.longest_gap
+        return min(max(limits.silence, GAPS * gap), max(limits.silence, limits.longest_silence))
+
+    def _report_silence(self, fetch: PictureFetch, limit: float) -> None:
+        """Tell of a silence; after the second one the camera is lost. Raises SessionError."""
+        problem = self.reception.problem
+        if self.first_frame_delay is None:
+            why = problem or "the camera may be busy with another viewer, or stand still"
+            raise SessionError(f"No picture has come within {limit:.3g} s: {why}.")
+        if self.notice:
+            raise SessionError("The connection is lost: the camera sends nothing more.")
+        with self._changed:
+            if self._fetch is fetch:
+                self.notice = f"No picture for {limit:.3g} s: the camera has stopped sending."
+                if problem:
+                    self.notice = f"No picture for {limit:.3g} s: {problem}."
+                self._changed.notify_all()
+
+    def _take_frame(self, fetch: PictureFetch, frame: Frame) -> None:
+        """Hand a frame on to the window, and to whoever asked for it."""
+        if self._fetch is not fetch:
+            return
+        if self.for_window:
+            self.playout.put(frame)
+        on_frame = self.on_frame  # the user's thread may take it away at any moment
+        if on_frame is not None:
+            on_frame(frame)
+        with self._changed:
+            if self._fetch is fetch:
+                self.notice = self.error = ""
+                if self.first_frame_delay is None:
+                    self.first_frame_delay = frame.arrival - self._asked_at
+                self._changed.notify_all()
+
+    def _movie_ended(self, fetch: PictureFetch) -> None:
+        """The server has said that nothing more comes."""
+        with self._changed:
+            if self._fetch is fetch:
+                self._fetch = None
+                self.state = transition(self.state, END)
+                self.ended, self.notice = True, THE_END
+                self.reception.paused()
+                self._changed.notify_all()
+
+    def _lose(self, fetch: PictureFetch, error: SessionError) -> None:
+        """It is over: SETUP can begin again."""
+        with self._changed:
+            if self._fetch is fetch:
+                self._ends = fetch.endpoints or self._ends
+                self._fetch, self._is_opening = None, False
+                self.state = State.INIT
+                self.needs_basic = isinstance(error, PasswordInTheOpen)
+                self.needs_password = isinstance(error, LoginNeeded)
+                self._fail(str(error))
+
+    def _fail(self, sentence: str) -> None:
+        self.error = sentence
+        self._changed.notify_all()
+
+    def _forgave(self, sentence: str) -> None:
+        """Something was understood although it is not right: tell the log and the panel."""
+        logger.warning("Forgiven: %s", sentence)
+        observer = self.observer
+        if observer is not None:
+            observer.forgave(sentence, time.time())
+
+    # ------------------------------------------------------------------ what the user can ask
+
+    @property
+    def movie_name(self) -> str:
+        """The address, without a password."""
+        return self._source.name
+
+    @property
+    def server_host(self) -> str:
+        """The server's name or address."""
+        return self._source.host
+
+    @property
+    def server_port(self) -> int:
+        """The server's port."""
+        return self._source.port
+
+    @property
+    def user_name(self) -> str:
+        """Who logs in; "" as long as nobody does."""
+        return self._source.login.user
+
+    @property
+    def forgiven(self) -> list[str]:
+        """What was understood in this session although it is not right."""
+        return self._forgiveness.sentences
+
+    @property
+    def endpoints(self) -> Endpoints | None:
+        """Who talks to whom in the current or last connection; None before the first."""
+        fetch = self._fetch
+        if fetch is not None and fetch.endpoints is not None:
+            self._ends = fetch.endpoints
+        return self._ends
+
+    @property
+    def duration(self) -> float | None:
+        """Unknown: pictures come without end."""
+        return None
+
+    @property
+    def frame_rate(self) -> float | None:
+        """Unknown: nothing in HTTP says it."""
+        return None
+
+    @property
+    def seconds_left(self) -> float | None:
+        """Unknown, as above."""
+        return None
+
+    def position_of(self, frame: Frame) -> float:
+        """Return the seconds since the first frame."""
+        return frame.media_time
+
+    def is_waiting(self) -> bool:
+        """Tell if the camera's answer is still awaited."""
+        return self._is_opening
+
+    def wait_for(self, condition: Callable[[], bool], timeout: float) -> bool:
+        """Wait until `condition` holds, `timeout` seconds at the most; return if it does."""
+        deadline = steady() + timeout
+        with self._changed:
+            while not self._changed.wait_for(condition, min(timeout, LONGEST_WAIT)):
+                timeout = deadline - steady()
+                if timeout <= 0:
+                    return False
+        return True
+
+    def capture_to(self, capture: LiveCapture) -> None:
+        """Have requests and the heads of replies captured, from the next SETUP on."""
+        self.observer = capture.observe(lambda: self.endpoints, self.observer)

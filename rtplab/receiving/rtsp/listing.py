@@ -1,0 +1,60 @@
+"""Asks a server what it has. Servers of ours say it; others do not know the question."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from rtplab.clock import steady
+from rtplab.protocol.errors import MessageError, SessionError
+from rtplab.protocol.rtsp.messages import Headers, Request, Response
+from rtplab.protocol.rtsp.parameters import CONTENT_TYPE, REQUEST, parse_names
+from rtplab.receiving.rtsp.connection import ClientConnection
+from rtplab.receiving.rtsp.moviesource import MovieSource
+from rtplab.receiving.rtsp.standarddialogue import USER_AGENT
+from rtplab.receiving.rtsp.watch import TimeLimits
+
+MAX_TRIES = 3  # the question, and the answers to a challenge, of which the first may be stale
+
+
+def movies_of(address: str, limits: TimeLimits | None = None) -> list[str]:
+    """Return the names of what the server of an rtsp:// address has; blocks.
+
+    The user and the password of the address are used if the server asks for them. Raises
+    SessionError with a sentence for the user.
+    """
+    limits = limits or TimeLimits()
+    try:
+        source = MovieSource("", 0, address)
+    except MessageError as error:
+        raise SessionError(f"This is {error}.") from error
+    if source.url is None or source.is_http:
+        raise SessionError("Only servers of rtsp:// addresses can be asked for what they have.")
+    uri = str(replace(source.url, path="/"))
+    connection = source.connect(limits.connect, steady)
+    try:
+        for number in range(1, MAX_TRIES + 1):
+            headers = [("User-Agent", USER_AGENT), ("Content-Type", CONTENT_TYPE)]
+            headers += source.login.authorization("GET_PARAMETER", uri)
+            request = Request("GET_PARAMETER", uri, Headers(headers), str(number), REQUEST)
+            response = _answer(connection, request, steady() + limits.reply)
+            if response.status != 401:
+                break
+            source.login.take(response.headers)
+    except OSError as error:
+        raise SessionError(f"The server is gone ({error.strerror or error}).") from error
+    finally:
+        connection.close()
+    kind = response.headers.get("Content-Type").partition(";")[0].strip().lower()
+    if response.status != 200 or kind != CONTENT_TYPE:
+        raise SessionError("This server does not say what it has: name the movie in the address.")
+    return parse_names(response.body)
+
+
+def _answer(connection: ClientConnection, request: Request, deadline: float) -> Response:
+    """Return the reply. Raises SessionError, OSError."""
+    connection.send(request.serialise())
+    while steady() < deadline:
+        message = connection.receive(deadline)
+        if isinstance(message, Response):
+            return message
+    raise SessionError("The server has not answered in time: name the movie in the address.")
