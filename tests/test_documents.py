@@ -370,6 +370,31 @@ def test_what_is_typed_by_hand_is_answered_as_told(title, statuses):
     assert [int(n) for n in re.findall(rb"^RTSP/1.0 (\d+)", answers, re.MULTILINE)] == statuses
 
 
+@pytest.mark.peers
+def test_the_session_in_wireshark_has_the_numbers_that_are_told(tmp_path):
+    if shutil.which("tshark") is None:
+        pytest.fail("not installed: tshark") if "CI" in os.environ else pytest.skip("no tshark")
+    lines = re.findall(
+        r"^ {4}(python|tshark) (.*)$", section(CLASSROOM, "3. A session in Wireshark"), re.M
+    )
+    shown = []
+    with running_server(ROOT) as port:
+        for name, arguments in lines:
+            words = shlex.split(arguments.replace("5678", str(port)))
+            if name == "python":
+                words[0] = str(ROOT / words[0])
+            command = [sys.executable if name == "python" else name, *words]
+            run = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60)
+            assert run.returncode == 0, run.stderr
+            shown.append(run.stdout)
+    assert re.search(r"JPEG +70 +0 \(0.0%\)", shown[1])
+    packets = [[int(n) for n in line.split()] for line in shown[2].splitlines()]
+    sizes, timestamps = [row[3] for row in packets], [row[1] for row in packets]
+    assert len(packets) == 70 and sizes[:6] == [1460] * 6 and sizes[6] < 1460
+    assert [row[2] for row in packets[:7]] == [0] * 6 + [1]
+    assert len({*timestamps[:7]}) == 1 and (timestamps[7] - timestamps[0]) % 2**32 == 4500
+
+
 @pytest.mark.parametrize("row", table(marked(CLASSROOM, "loss")), ids=lambda row: row[0])
 def test_the_frames_that_are_lost_with_a_packet_are_as_many_as_told(row):
     movie = VideoStream(ROOT / "movie.Mjpeg").movie
