@@ -379,7 +379,7 @@ def parse_arguments(argv: list[str] | None, prog: str) -> argparse.Namespace:
         default=Conditions(),
         metavar="WHAT",
         help="a bad network: "
-        "loss=5%%,delay=30ms,jitter=10ms,reorder=1%%,duplicate=1%%,rate=2M,seed=1",
+        "loss=5%%,burst=4,delay=30ms,jitter=10ms,reorder=1%%,duplicate=1%%,rate=2M,seed=1",
     )
     parser.add_argument(
         "--pcap", type=Path, metavar="FILE", help="write RTSP and RTP into a capture file"

@@ -24,8 +24,9 @@ from rtplab.protocol.rtsp.states import State
 
 NEED_NO_TK = (
     "look.icons look.palette model.commands model.controller model.history model.modifiers "
-    "model.status model.traffic model.folders model.loop panel.plotdata panel.statediagram "
-    "panel.tracks picture.decoding"
+    "model.status model.traffic model.folders model.loop model.shapes model.svg model.bundles "
+    "model.exchanges model.ladder model.ladderfeed model.ladderrow model.ladderview "
+    "model.packetchoice panel.plotdata panel.statediagram panel.tracks picture.decoding"
 ).split()
 
 

@@ -8,9 +8,11 @@ from __future__ import annotations
 import argparse
 import ipaddress
 from collections.abc import Callable
+from itertools import product
 from typing import Any
 
 import pytest
+from cases import check_each
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -67,10 +69,11 @@ OF_THE_COMMAND_LINE: dict[str, Callable[[str], Any]] = {
 }
 
 
-@pytest.mark.parametrize("name", OF_THE_COMMAND_LINE)
-@pytest.mark.parametrize("text", NUMBERS)
-def test_numbers_that_are_none_are_refused_or_read(name: str, text: str) -> None:
-    _is_read_or_refused(OF_THE_COMMAND_LINE[name], text)
+def test_numbers_that_are_none_are_refused_or_read() -> None:
+    check_each(
+        product(OF_THE_COMMAND_LINE, NUMBERS),
+        lambda name, text: _is_read_or_refused(OF_THE_COMMAND_LINE[name], text),
+    )
 
 
 @given(texts)
@@ -113,7 +116,8 @@ shares = st.integers(0, 1000).map(lambda number: number / 1000)
 times = st.integers(0, 10_000).map(lambda number: number / 1000)
 conditions = st.builds(
     Conditions,
-    *(shares, times, times, shares, shares, st.integers(0, 10**10).map(float)),
+    *(shares, st.integers(1, 1000).map(float)),
+    *(times, times, shares, shares, st.integers(0, 10**10).map(float)),
     st.integers(0, 2**31 - 1),
 )
 
@@ -124,6 +128,7 @@ def test_conditions_read_as_they_were_meant(meant: Conditions, with_units: bool)
     text = ",".join(
         [
             "loss=" + percent.format(meant.loss * 100 if with_units else meant.loss),
+            f"burst={meant.burst:g}",
             f"delay={meant.delay * 1000:.0f}ms" if with_units else f"delay={meant.delay}s",
             f"jitter={meant.jitter * 1000:.0f}ms" if with_units else f"jitter={meant.jitter}",
             f"reorder={meant.reorder}, duplicate={meant.duplicate}",

@@ -122,7 +122,8 @@ def watching(folder: Path, port: int) -> None:
     """The player as a viewer sees it, and the pages of its panel."""
     player = Photographer(folder, "", 0, f"rtsp://127.0.0.1:{port}/movie.Mjpeg")
     player.window.play()
-    player.wait_for_frame(40)
+    player.window.actions["loop_movie"]()  # the pages below take longer than the movie
+    player.wait_for_frame(80)
     player.take_paused("watching")
     actions = player.window.actions
     actions["messages"]()
@@ -138,7 +139,17 @@ def watching(folder: Path, port: int) -> None:
     actions["statistics"]()
     player.wait_for_frame(280)
     player.take("panel-statistics")
+    player.client.impairment.conditions = Conditions(loss=0.05, delay=0.02, jitter=0.0005)
+    actions["timeline"]()
+    player.run_for(2.0)
+    player.window.panel.pages.timeline.tools.buttons["hold"].invoke()
+    player.take("panel-timeline")
+    player.window.panel.pages.loss.reset.invoke()
+    player.run_for(8.0)
+    actions["loss"]()
+    player.take("panel-loss")
     actions["network"]()
+    player.window.panel.pages.network.presets["LTE"].invoke()
     player.take("panel-network")
     player.client.impairment.conditions = Conditions()
     actions["panel"]()
@@ -153,6 +164,21 @@ def watching(folder: Path, port: int) -> None:
     actions["colours"]()
     player.take_paused("light")
     actions["colours"]()
+    player.close()
+
+
+def ladder(folder: Path, port: int) -> None:
+    """The beginning of a session on the panel's ladder."""
+    player = Photographer(folder, "", 0, f"rtsp://127.0.0.1:{port}/movie.Mjpeg")
+    player.client.impairment.conditions = Conditions(loss=0.05, reorder=0.03, seed=3)
+    player.window.actions["ladder"]()
+    player.window.play()
+    player.wait_for_frame(30)
+    page = player.window.panel.pages.ladder
+    page.tools.closer.invoke()
+    page.view.scroll_to(0.0)
+    page.view.scroll(170.0)
+    player.take("panel-ladder")
     player.close()
 
 
@@ -187,6 +213,7 @@ def main(folder: Path, dpi: int = 96) -> None:
         os.environ["HOME"] = os.environ["XDG_STATE_HOME"] = home
         with display(dpi), server() as port:
             watching(folder, port)
+            ladder(folder, port)
             error(folder, port)
             login(folder)
 

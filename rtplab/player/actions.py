@@ -180,16 +180,37 @@ class Saving:
 
     def save_capture(self) -> None:
         """Ask for a file and write into it what has been observed."""
-        path = folders.documents_folder() / (self._stem("capture") + ".pcap")
+        path = folders.documents_folder() / (self._stem("capture") + ".pcapng")
         SaveDialog(self._picture.winfo_toplevel(), "Save capture", path, self._save_capture)
 
     def _save_capture(self, path: Path) -> None:
         try:
-            count = self._traffic.save(path)
+            told = self._traffic.save(path)
         except OSError as error:
             self._picture.toast(f"The capture could not be saved ({error.strerror}).")
         else:
-            self._picture.toast(f"{count} messages and packets saved in {path}")
+            self._picture.toast(told)
+
+    def save_drawing(self, name: str, drawing: str) -> None:
+        """Ask for a file and write an SVG document into it."""
+        self._save_text("drawing", name, ".svg", drawing)
+
+    def save_table(self, name: str, table: str) -> None:
+        """Ask for a file and write a table, CSV, into it."""
+        self._save_text("table", name, ".csv", table)
+
+    def _save_text(self, what: str, name: str, suffix: str, text: str) -> None:
+        path = folders.documents_folder() / (self._stem(name) + suffix)
+
+        def save(path: Path) -> None:
+            try:
+                write_whole(path, text.encode())
+            except OSError as error:
+                self._picture.toast(f"The {what} could not be saved ({error.strerror}).")
+            else:
+                self._picture.toast(f"Saved {path}")
+
+        SaveDialog(self._picture.winfo_toplevel(), f"Save {what}", path, save)
 
     def _stem(self, suffix: str) -> str:
         """A file name that tells the movie's."""

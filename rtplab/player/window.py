@@ -31,7 +31,7 @@ from rtplab.player.model.controller import PlaybackController
 from rtplab.player.model.history import Address
 from rtplab.player.model.status import PlayerState, clock, headline_for
 from rtplab.player.model.traffic import Traffic
-from rtplab.player.panel.panel import Panel
+from rtplab.player.panel.panel import Panel, Savers
 from rtplab.player.picture.area import PictureArea
 from rtplab.player.ticker import Ticker
 from rtplab.protocol.rtsp.messages import printable
@@ -116,7 +116,7 @@ class PlayerWindow:
             self.client,
             controller,
             self.traffic,
-            self.saving.save_capture,
+            Savers(self.saving.save_capture, self.saving.save_drawing, self.saving.save_table),
             lambda: self.layout.panel_toggled(),
         )
         self.layout = Layout(self._bindings, self.picture, self.controls, self.panel)
@@ -165,6 +165,7 @@ class PlayerWindow:
         if frame is not None:
             self.show(frame.data, frame.number)
             self.controller.decoded(self.picture.problem, now)
+            self.panel.shown(frame, self.picture.broken)
         is_decoding = self.picture.poll()
         self._refresh_controls(now)
         self.controls.lab_row.show_number(self.picture.number)

@@ -14,6 +14,7 @@ from windows import drawn_on, focus
 
 from Client import Client
 from rtplab.launcher import client_for, parse_arguments
+from rtplab.player.model.traffic import is_media
 from rtplab.player.panel.messages import MAX_PAGE_CHARACTERS, MAX_PAGE_LINES
 from rtplab.protocol.rtp.packet import parse_packet
 from rtplab.receiving.rtp.impairment import Conditions
@@ -197,7 +198,7 @@ def test_the_packet_page_says_what_the_fields_mean(watch, root):
     page = player.window.panel.pages.packet
     assert pump(root, lambda: "SSRC" in drawn_on(page.canvas))
     drawn = " ".join(drawn_on(page.canvas))
-    packet = parse_packet(player.window.traffic.last_rtp().data)
+    packet = parse_packet(player.window.traffic.newest(is_media).data)
     assert f"0x{packet.ssrc:08X}" in drawn
     assert "P: no padding" in drawn and "s into the movie" in drawn
     place = float(re.search(r"([0-9.]+) s into the movie", drawn)[1])

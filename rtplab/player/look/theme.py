@@ -16,6 +16,7 @@ _OVERSAMPLING = 4  # curves are drawn so many times larger and then reduced
 _UNSCALED = 96 / 72  # `tk scaling`, pixels per point, of a screen at 1x
 _RADIUS = 6
 _NAME = "rtplab"
+PACKET_ROW = 20  # height of a line in a list of packets
 
 
 class Theme:
@@ -193,8 +194,11 @@ class Theme:
         style.configure("TEntry", fieldbackground=p.raised, padding=px(5), **flat)
         style.map("TEntry", bordercolor=[("focus", p.accent)], lightcolor=[("focus", p.raised)])
         self._create_indicators(p)
-        style.configure("TNotebook", borderwidth=0, tabmargins=(px(8), px(6), px(8), 0))
-        style.configure("TNotebook.Tab", padding=(px(9), px(6)), foreground=p.muted, borderwidth=0)
+        style.configure("TNotebook", borderwidth=0, tabmargins=(px(4), px(6), px(4), 0))
+        style.configure(
+            "TNotebook.Tab", padding=(px(4), px(6)), foreground=p.muted, borderwidth=0,
+            font=self.small_font,
+        )  # fmt: skip
         style.map(
             "TNotebook.Tab",
             foreground=[("selected", p.text)],
@@ -225,6 +229,12 @@ class Theme:
             background=[("selected", p.accent)],
             foreground=[("selected", p.on_accent)],
         )
+        style.configure(
+            "Treeview.Heading", background=p.window, foreground=p.muted, font=self.small_font,
+            relief="flat", borderwidth=0, padding=(px(4), px(3)),
+        )  # fmt: skip
+        style.map("Treeview.Heading", background=[("active", p.hover)])
+        style.configure("Packets.Treeview", font=self.small_font, rowheight=px(PACKET_ROW))
 
     def _create_scale(self, p: Palette) -> None:
         style = self._style

@@ -13,7 +13,16 @@ from rtplab.player.model.modifiers import main_modifier
 from rtplab.player.model.status import PlayerState
 from rtplab.protocol.rtsp.states import State
 
-PAGES = ("Messages", "State", "Packet", "Statistics", "Network")  # of the panel
+PAGES = (
+    "Messages",
+    "State",
+    "Packet",
+    "Statistics",
+    "Network",
+    "Ladder",
+    "Timeline",
+    "Loss",
+)  # of the panel
 SECOND = 1.0
 SMALL_STEP = 5.0  # seconds
 LARGE_STEP = 60.0
@@ -89,7 +98,7 @@ COMMANDS = (
     Command("new_window", "New window …", "Stream", ("n", "Control-n")),
     Command("snapshot", "Save snapshot", "Stream", ("s",), _needs_picture),
     Command("record", "Record", "Stream", ("r",), _needs_session),
-    Command("save_pcap", "Save capture (pcap) …", "Stream", ("c",)),
+    Command("save_pcap", "Save capture (pcapng) …", "Stream", ("c",)),
     Command("close", "Quit", "Stream", ("q", "Control-q", "Control-w")),
     *LAB_COMMANDS,
     Command("toggle", "Play or pause", "Playback", ("space", "p")),

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from tkinter import ttk
 
 from rtplab.player.look.theme import Theme
+from rtplab.player.model.exchanges import RoundTrips, seconds_text
 from rtplab.player.model.traffic import Remark, Traffic
 from rtplab.protocol.rtsp.explain import explain_message
 from rtplab.protocol.rtsp.messages import printable
@@ -37,10 +38,13 @@ class MessagesPage(ttk.Frame):
         self._shown = 0
         # Lines and characters of each message on the page, and of all of them.
         self._sizes: deque[tuple[int, int]] = deque()
+        self._wanted = ""  # the line that is to be seen when the page is; "" for the last
+        self._entries: deque[CapturedMessage | Remark] = deque()  # on the page
         self._lines = self._characters = 0
         px = theme.px
         tools = ttk.Frame(self, padding=(px(12), px(8)))
         tools.pack(side="bottom", fill="x")
+        self._round_trips = RoundTrips()
         self._ends = tk.BooleanVar(self, False)
         self.line_ends = ttk.Checkbutton(
             tools, text="Show line ends", variable=self._ends, command=self._again
@@ -59,10 +63,14 @@ class MessagesPage(ttk.Frame):
         self.text.configure(yscrollcommand=bar.set)
         bar.pack(side="right", fill="y")
         self.text.pack(side="left", fill="both", expand=True)
-        self.text.bind("<Map>", lambda event: self.text.see("end"))
+        self.text.bind("<Map>", lambda event: self._mapped())
         self.bind("<<ThemeChanged>>", lambda event: self._colour())
         self.bind("<Destroy>", self._destroyed)
         self._colour()
+
+    def _mapped(self) -> None:
+        self.text.see(self._wanted or "end")
+        self._wanted = ""
 
     def _destroyed(self, event: tk.Event[tk.Misc]) -> None:
         del self._ends  # in this thread: it waits for Tk when another happens to collect it
@@ -95,10 +103,15 @@ class MessagesPage(ttk.Frame):
         self._shown = count
         at_end = self.text.yview()[1] > 0.999
         self.text.configure(state="normal")
-        for pieces in self._newest(messages[-new:]):
+        told = [
+            (one, None if isinstance(one, Remark) else self._round_trips.take(one))
+            for one in messages[-new:]
+        ]
+        for pieces in self._newest(told):
             self.text.insert("end", *pieces)
         while self._is_full():
             lines, characters = self._sizes.popleft()
+            self._entries.popleft()
             self._lines -= lines
             self._characters -= characters
             self.text.delete("1.0", f"{lines + 1}.0")
@@ -106,13 +119,29 @@ class MessagesPage(ttk.Frame):
         if at_end:
             self.text.see("end")
 
-    def _newest(self, messages: list[CapturedMessage | Remark]) -> list[Pieces]:
+    def show(self, message: CapturedMessage) -> None:
+        """Bring this message into sight and select it, if it is on the page."""
+        self.refresh()
+        first = 1
+        for entry, (lines, _) in zip(self._entries, self._sizes, strict=True):
+            if entry is message:
+                self.text.tag_remove("sel", "1.0", "end")
+                self.text.tag_add("sel", f"{first}.0", f"{first + lines}.0")
+                self.text.see(f"{first}.0")
+                if not self.text.winfo_ismapped():
+                    self._wanted = f"{first}.0"
+                return
+            first += lines
+
+    def _newest(
+        self, messages: list[tuple[CapturedMessage | Remark, float | None]]
+    ) -> list[Pieces]:
         """Return as many of the newest as the page can hold, oldest first, and count them."""
         chosen: list[Pieces] = []
         sizes: list[tuple[int, int]] = []
         lines = characters = 0
-        for message in reversed(messages):
-            pieces = self._pieces(message)
+        for message, round_trip in reversed(messages):
+            pieces = self._pieces(message, round_trip)
             size = sum(text.count("\n") for text in pieces[::2]), sum(map(len, pieces[::2]))
             lines, characters = lines + size[0], characters + size[1]
             if lines > MAX_PAGE_LINES or characters > MAX_PAGE_CHARACTERS:
@@ -120,6 +149,7 @@ class MessagesPage(ttk.Frame):
             chosen.append(pieces)
             sizes.append(size)
         self._sizes += reversed(sizes)
+        self._entries += [message for message, _ in messages[len(messages) - len(sizes) :]]
         self._lines += sum(lines for lines, _ in sizes)
         self._characters += sum(characters for _, characters in sizes)
         return chosen[::-1]
@@ -131,7 +161,9 @@ class MessagesPage(ttk.Frame):
         self.text.configure(state="normal")
         self.text.delete("1.0", "end")
         self._sizes.clear()
+        self._entries.clear()
         self._shown = self._lines = self._characters = 0
+        self._round_trips = RoundTrips()
         self.refresh()
 
     def _copy(self) -> None:
@@ -144,7 +176,7 @@ class MessagesPage(ttk.Frame):
         self.clipboard_clear()
         self.clipboard_append(copied)
 
-    def _pieces(self, message: CapturedMessage | Remark) -> Pieces:
+    def _pieces(self, message: CapturedMessage | Remark, round_trip: float | None) -> Pieces:
         moment = time.strftime("%H:%M:%S", time.localtime(message.when))
         moment += f".{int(message.when % 1 * 1000):03}"
         if isinstance(message, Remark):
@@ -154,7 +186,8 @@ class MessagesPage(ttk.Frame):
         if not message.sent and lines and " 200" not in lines[0].text:
             kind = "failed"
         arrow = "→ to the server" if message.sent else "← from the server"
-        pieces = [f"{arrow}   {moment}\n", kind]
+        after = "" if round_trip is None else f"   after {seconds_text(round_trip)}"
+        pieces = [f"{arrow}   {moment}{after}\n", kind]
         characters = shown = 0
         while shown < min(len(lines), MAX_LINES) and characters < MAX_CHARACTERS:
             line, text = lines[shown], printable(lines[shown].text, MAX_LINE)

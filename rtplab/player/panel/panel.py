@@ -11,17 +11,32 @@ from rtplab.player.look.theme import Theme
 from rtplab.player.model.client import PlayerClient
 from rtplab.player.model.commands import PAGES
 from rtplab.player.model.controller import PlaybackController
+from rtplab.player.model.ladder import Entry
+from rtplab.player.model.streamfeed import StreamFeed
 from rtplab.player.model.traffic import Traffic
+from rtplab.player.panel.ladder import LadderPage
+from rtplab.player.panel.loss import LossPage
 from rtplab.player.panel.messages import MessagesPage
 from rtplab.player.panel.network import NetworkPage
 from rtplab.player.panel.packet import PacketPage
 from rtplab.player.panel.state import StatePage
 from rtplab.player.panel.statistics import StatisticsPage
+from rtplab.player.panel.timeline import TimelinePage
+from rtplab.receiving.files.capture import CapturedMessage
+from rtplab.receiving.rtp.frames import Frame
 
-WIDTH = 440  # at 1x
+WIDTH = 480  # at 1x
 LOWEST = 550  # height at 1x that all pages need
 NARROWEST = 320  # width at 1x that is left to the picture
 REFRESH = 0.2  # seconds
+
+
+class Savers(NamedTuple):
+    """What asks where something is to be saved, and saves it there."""
+
+    capture: Callable[[], None]
+    drawing: Callable[[str, str], None]  # a name, and an SVG document
+    table: Callable[[str, str], None]  # a name, and CSV
 
 
 class Pages(NamedTuple):
@@ -32,6 +47,9 @@ class Pages(NamedTuple):
     packet: PacketPage
     statistics: StatisticsPage
     network: NetworkPage
+    ladder: LadderPage
+    timeline: TimelinePage
+    loss: LossPage
 
 
 class Panel:
@@ -43,14 +61,15 @@ class Panel:
         client: PlayerClient,
         controller: PlaybackController,
         traffic: Traffic,
-        save_capture: Callable[[], None],
+        savers: Savers,
         toggled: Callable[[], None],
     ) -> None:
         """`toggled` is called when it has been opened or closed, to make room for it or not."""
         self._master = master
         self._client, self._controller, self._traffic = client, controller, traffic
-        self._save_capture = save_capture
+        self._savers = savers
         self._toggled = toggled
+        self._stream = StreamFeed(client, traffic)
         self._frame: ttk.Frame | None = None
         self._due = 0.0
         self.open = False
@@ -70,6 +89,7 @@ class Panel:
 
     def _open(self) -> None:
         self.open = self._traffic.watching = True
+        self._stream.begin()
         self._due = 0.0
         self._toggled()
 
@@ -93,6 +113,7 @@ class Panel:
 
     def _build(self) -> ttk.Frame:
         theme, client, traffic = Theme.of(self._master), self._client, self._traffic
+        log, savers = self._stream.log, self._savers
         frame = ttk.Frame(self._master, width=self.width)
         frame.grid_propagate(False)
         frame.columnconfigure(0, weight=1)
@@ -101,21 +122,48 @@ class Panel:
         self.notebook.grid(row=0, column=0, sticky="nsew")
         self.notebook.enable_traversal()
         self.pages = Pages(
-            MessagesPage(self.notebook, theme, traffic, self._save_capture),
+            MessagesPage(self.notebook, theme, traffic, savers.capture),
             StatePage(self.notebook, theme, self._controller, traffic),
             PacketPage(self.notebook, theme, self._controller, traffic),
-            StatisticsPage(self.notebook, theme, client),
+            StatisticsPage(self.notebook, theme, client, savers.table),
             NetworkPage(self.notebook, theme, client),
+            LadderPage(self.notebook, theme, client, traffic, self._show_entry, savers.drawing),
+            TimelinePage(
+                self.notebook,
+                theme,
+                client,
+                log,
+                savers.drawing,
+                savers.table,
+            ),
+            LossPage(self.notebook, theme, client, log, savers.drawing),
         )
         for page, title in zip(self.pages, PAGES, strict=True):
             self.notebook.add(page, text=title)
         return frame
+
+    def _show_entry(self, entry: Entry) -> None:
+        """Show a message or a packet on its page."""
+        if isinstance(entry, CapturedMessage):
+            self.show("Messages")
+            self.pages.messages.show(entry)
+        else:
+            self.show("Packet")
+            self.pages.packet.show(entry)
+
+    def shown(self, frame: Frame, broken: int) -> None:
+        """A frame is shown now, and so many pictures could not be decoded so far."""
+        if self.open:
+            self._stream.show(frame, broken)
+        self._stream.broken = broken
 
     def tick(self, now: float) -> None:
         """Bring the page that is seen up to date."""
         if not self.open or now < self._due:
             return
         self._due = now + REFRESH
+        self._stream.take()
+        self._stream.settle()
         self.pages.statistics.sample(now)
         current: int = self.notebook.index("current")  # type: ignore[no-untyped-call]
         self.pages[current].refresh()

@@ -135,6 +135,10 @@ class HttpClient:
     def set_speed(self, scale: float) -> None:
         """A camera has one speed."""
 
+    def set_latency(self, seconds: float) -> None:
+        """Let frames wait so long before they are shown, from now on."""
+        self.playout.latency = seconds
+
     def log_in(self, user: str, password: str, allow_basic: bool = False) -> None:
         """Set up as this user: the answer to `needs_password`, or with True to `needs_basic`."""
         self._source.log_in(user, password, allow_basic)

@@ -22,7 +22,7 @@ from rtplab.protocol.rtsp.messages import Dialect, InterleavedFrame, Request, Re
 from rtplab.protocol.rtsp.states import END, State, transition
 from rtplab.receiving.files.capture import Endpoints, LiveCapture
 from rtplab.receiving.files.observer import Observer
-from rtplab.receiving.files.pcap import Endpoint
+from rtplab.receiving.files.pcapng import Endpoint
 from rtplab.receiving.rtp.frames import Frame, LabAssembler
 from rtplab.receiving.rtp.impairment import Conditions, Impairment
 from rtplab.receiving.rtp.playout import PlayoutBuffer
@@ -745,6 +745,10 @@ class RtspClient:
         A lab server does not say where it is: there it is the time since the first frame.
         """
         return self._epoch.position_of(frame)
+
+    def set_latency(self, seconds: float) -> None:
+        """Let frames wait so long for those that are late, from now on."""
+        self.playout.latency = self.reception.patience = seconds
 
     def is_waiting(self) -> bool:
         """Tell if a request is still unanswered, or the connection is still being made."""
