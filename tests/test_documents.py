@@ -195,7 +195,7 @@ def test_the_json_object_has_the_fields_of_the_table():
 
 def test_the_server_says_what_the_example_shows():
     shown = re.search(r"^    Listening on .*:\d+\n    (  movie.*)$", REFERENCE, re.MULTILINE)
-    lines = describe_movies(MovieLibrary(ROOT), 20)
+    lines = describe_movies(MovieLibrary(ROOT), 20).lines
     assert shown[1] in lines
 
 

@@ -20,9 +20,10 @@ from rtplab.player.model.commands import (
     PAGES,
     SECOND,
     SMALL_STEP,
+    SPEED_STEP,
     ZOOMS,
+    changed_speed,
     next_of,
-    next_speed,
 )
 from rtplab.player.model.controller import PlaybackController, short_name
 from rtplab.player.model.traffic import Traffic
@@ -42,6 +43,10 @@ def playback_actions(
 ) -> Actions:
     """The session, and the movie's course; `toast` says something for a moment."""
     seek_by = controller.seek_by
+
+    def change_speed(factor: float) -> None:
+        set_speed(changed_speed(controller.speed, factor))
+
     return {
         "setup": client.set_up,
         "start": controller.play,
@@ -60,8 +65,10 @@ def playback_actions(
         "end": lambda: controller.seek(client.duration or 0.0),
         "loop": lambda: toast(controller.loop.mark(controller.position)),
         "loop_movie": lambda: toast(controller.loop.toggle_whole()),
-        "slower": lambda: set_speed(next_speed(controller.speed, -1)),
-        "faster": lambda: set_speed(next_speed(controller.speed, 1)),
+        "slower": partial(change_speed, 1 / SPEED_STEP),
+        "faster": partial(change_speed, SPEED_STEP),
+        "half_speed": partial(change_speed, 1 / 2),
+        "double_speed": partial(change_speed, 2),
         "normal_speed": partial(set_speed, 1.0),
     }
 
@@ -80,6 +87,8 @@ def view_actions(picture: PictureArea, panel: Panel, layout: Layout) -> Actions:
         """Leave whatever lies over the picture, and the controls."""
         if picture.keys_overlay.shown:
             picture.keys_overlay.toggle()
+        elif layout.is_panel_alone:
+            layout.toggle_panel_alone()
         else:
             fullscreen.leave()
         picture.focus_set()
@@ -110,6 +119,7 @@ def view_actions(picture: PictureArea, panel: Panel, layout: Layout) -> Actions:
         "colours": change_colours,
         "help": picture.keys_overlay.toggle,
         "panel": panel.toggle,
+        "panel_alone": layout.toggle_panel_alone,
         **{page.lower(): partial(panel.show, page) for page in PAGES},
     }
 

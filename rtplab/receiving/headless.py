@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
 from rtplab.clock import steady
+from rtplab.console import StatusLine
 from rtplab.protocol.rtsp.states import State
 from rtplab.receiving.files.wholefile import write_whole
+from rtplab.receiving.progress import Progress
 from rtplab.receiving.rtp.frames import Frame
 from rtplab.receiving.rtp.statistics import Received
 
@@ -22,6 +25,7 @@ NEXT_SOURCE = 1.5
 LAST_MOMENT = 0.1  # seconds: less than that after a frame, it was the movie's last
 # Seconds from frame to frame beyond which no silence that anybody would wait for tells the end.
 SLOW = 1 / 0.6
+RENEWAL = 0.25  # seconds from one line about the progress to the next
 FOR_EVER = 30.0 * 24 * 3600  # seconds: Windows waits for at most 49 days
 
 
@@ -61,9 +65,13 @@ class HeadlessClient(Protocol):
 class HeadlessRun:
     """One run: set up, play, collect, tear down, report."""
 
-    def __init__(self, client: HeadlessClient, options: HeadlessOptions) -> None:
+    def __init__(
+        self, client: HeadlessClient, options: HeadlessOptions, terminal: StatusLine | None = None
+    ) -> None:
+        """With a `terminal`, say there how it goes."""
         self._client = client
         self._options = options
+        self._terminal = terminal
         self._frames = 0
         self._first_frame_at = 0.0
         self._error = ""
@@ -80,6 +88,8 @@ class HeadlessRun:
         report = self._report()
         notice = self._notice()  # the reply to TEARDOWN takes it away
         self._client.tear_down()
+        if self._terminal is not None:
+            self._terminal.clear()
         for sentence in {report["error"] or "", notice} - {""}:
             print(sentence, file=sys.stderr)
         print(json.dumps(report) if self._options.json else _summary(report))
@@ -99,23 +109,35 @@ class HeadlessRun:
         client.wait_for(lambda: client.state is not State.INIT or bool(client.error), FOR_EVER)
         if client.state is State.READY:
             client.play_movie()
+            progress = Progress(steady())
             end = steady() + (self._options.duration or FOR_EVER)
-            client.wait_for(self._is_over, end - steady())
-            while self._goes_on(end):
-                client.wait_for(self._is_over, end - steady())
+            self._wait_for(self._is_over, end, progress)
+            while self._goes_on(end, progress):
+                self._wait_for(self._is_over, end, progress)
             self._is_complete = steady() >= end or self._has_enough() or client.ended
 
-    def _goes_on(self, end: float) -> bool:
+    def _wait_for(self, condition: Callable[[], bool], end: float, progress: Progress) -> bool:
+        """Wait until the condition holds or `end` comes, and say how it goes; tell if it holds."""
+        if self._terminal is None:
+            return self._client.wait_for(condition, end - steady())
+        while not self._client.wait_for(condition, min(RENEWAL, end - steady())):
+            if steady() >= end:
+                return False
+            statistics = self._client.reception.statistics
+            self._terminal.show(progress.line(self._frames, statistics, steady()))
+        return True
+
+    def _goes_on(self, end: float, progress: Progress) -> bool:
         """Wait for what may come although the client has said something; tell if it has."""
         client = self._client
         if self._may_be_slow():
             until = min(end, self._first_frame_at + SECOND_FRAME)
-            return client.wait_for(lambda: not self._may_be_slow(), until - steady())
+            return self._wait_for(lambda: not self._may_be_slow(), until, progress)
         left = client.seconds_left
         is_over = left is not None and left < LAST_MOMENT
         if client.ended and client.state is State.READY and not is_over:
             until = min(end, steady() + NEXT_SOURCE)
-            return client.wait_for(lambda: not client.ended, until - steady())
+            return self._wait_for(lambda: not client.ended, until, progress)
         return False
 
     def _has_enough(self) -> bool:

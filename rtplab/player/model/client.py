@@ -51,6 +51,10 @@ class PlayerClient(Protocol):
     @property
     def frame_rate(self) -> float | None: ...
     @property
+    def scale(self) -> float:
+        """How many times the normal speed the server plays at."""
+
+    @property
     def movie_name(self) -> str:
         """The file name or the address, without a password."""
 

@@ -22,6 +22,16 @@ MAX_CHARACTERS = 32 * 1024  # of a message, but for its last line: escapes are l
 MAX_PAGE_LINES = 4000
 MAX_PAGE_CHARACTERS = 256 * 1024
 
+# Tk's own keys would move a cursor that is not seen.
+_SCROLLING: dict[str, tuple[object, ...]] = {
+    "<Up>": ("scroll", -1, "units"),
+    "<Down>": ("scroll", 1, "units"),
+    "<Prior>": ("scroll", -1, "pages"),
+    "<Next>": ("scroll", 1, "pages"),
+    "<Home>": ("moveto", 0),
+    "<End>": ("moveto", 1),
+}
+
 Pieces = list[str]  # text and tag, text and tag, as Text.insert takes them
 
 
@@ -55,14 +65,17 @@ class MessagesPage(ttk.Frame):
         self.copy = ttk.Button(tools, text="Copy", command=self._copy)
         self.copy.pack(side="right", padx=px(6))
         self.text = tk.Text(
-            self, wrap="word", borderwidth=0, highlightthickness=0, padx=px(12), pady=px(8),
+            self, wrap="word", borderwidth=0, highlightthickness=px(2), padx=px(10), pady=px(6),
             font=theme.fixed_font, spacing1=px(1), cursor="arrow", width=1, height=1,
-            state="disabled",
+            state="disabled", takefocus=True,
         )  # fmt: skip
         bar = ttk.Scrollbar(self, command=self.text.yview)
         self.text.configure(yscrollcommand=bar.set)
         bar.pack(side="right", fill="y")
         self.text.pack(side="left", fill="both", expand=True)
+        for key, scroll in _SCROLLING.items():
+            self.text.bind(key, lambda event, scroll=scroll: self._scroll(*scroll))  # type: ignore[misc]
+        self.text.bind("<Double-Button-1>", self._select_message)
         self.text.bind("<Map>", lambda event: self._mapped())
         self.bind("<<ThemeChanged>>", lambda event: self._colour())
         self.bind("<Destroy>", self._destroyed)
@@ -81,6 +94,7 @@ class MessagesPage(ttk.Frame):
         text.configure(
             background=p.window, foreground=p.text, selectbackground=p.accent,
             selectforeground=p.on_accent, inactiveselectbackground=p.accent,
+            highlightbackground=p.window, highlightcolor=p.accent,
         )  # fmt: skip
         text.tag_configure("sent", foreground=p.accent, font=theme.bold_font, spacing1=px(12))
         text.tag_configure("received", foreground=p.good, font=theme.bold_font, spacing1=px(12))
@@ -175,6 +189,24 @@ class MessagesPage(ttk.Frame):
             copied = "\n".join(head.replace("\r\n", "\n").rstrip() + "\n" for head in heads)
         self.clipboard_clear()
         self.clipboard_append(copied)
+
+    def _scroll(self, *how: object) -> str:
+        self.text.yview(*how)
+        return "break"
+
+    def _select_message(self, event: tk.Event[tk.Misc]) -> str | None:
+        """Select the message whose heading is under the mouse, to copy it."""
+        tags = self.text.tag_names(f"@{event.x},{event.y}")
+        if not {"sent", "received", "failed", "forgiven"}.intersection(tags):
+            return None  # a word is meant
+        line = int(self.text.index(f"@{event.x},{event.y}").partition(".")[0])
+        first = 1
+        for lines, _ in self._sizes:
+            if first <= line < first + lines:
+                self.text.tag_remove("sel", "1.0", "end")
+                self.text.tag_add("sel", f"{first + 1}.0", f"{first + lines}.0")
+            first += lines
+        return "break"
 
     def _pieces(self, message: CapturedMessage | Remark, round_trip: float | None) -> Pieces:
         moment = time.strftime("%H:%M:%S", time.localtime(message.when))

@@ -168,6 +168,12 @@ class RtspClient:
             self._wish.scale = scale
             self._play_again()
 
+    @property
+    def scale(self) -> float:
+        """How many times the normal speed the server plays at, as it has answered (12.34)."""
+        start = self._epoch.start
+        return start.scale if start is not None else 1.0
+
     def _play_again(self) -> None:
         """Let a stream that plays go on as wished now: PAUSE first, for servers that queue PLAY."""
         with self._changed:
