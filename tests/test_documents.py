@@ -148,6 +148,13 @@ def test_the_tables_have_every_option_and_no_other(command, title, count):
     assert documented - {"--help"} == options_of(*command) - {"--help"}
 
 
+def test_the_options_of_the_check_are_those_it_has():
+    told = set(re.findall(r"`(--[a-z-]+)`", section(REFERENCE, "`rtplab check`")))
+    assert told == {name for name in options_of("-m", "rtplab", "check") if name[:2] == "--"} - {
+        "--help"
+    }
+
+
 def test_the_commands_are_accepted():
     servers = python_commands("Server.py") + verb_commands("serve")
     players = python_commands("ClientLauncher.py") + verb_commands("play")
