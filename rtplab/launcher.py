@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 from urllib.parse import quote, unquote
 
 from rtplab.console import StatusLine, write_every_name
-from rtplab.protocol.errors import MessageError
+from rtplab.protocol.errors import MessageError, PacketError
 from rtplab.protocol.rtsp.messages import printable
 from rtplab.protocol.rtsp.urls import meant_address, parse_stream_url, question
 from rtplab.receiving.files.capture import LiveCapture
@@ -131,6 +131,19 @@ def main(
         return _play(options, make_client, program)
 
 
+def _why_undecodable(jpeg: bytes) -> str:
+    """Return why a JPEG can't be decoded; "" if it can, or if there is no Pillow to try it."""
+    try:
+        from rtplab.player.picture.decoding import decode
+    except ImportError:
+        return ""
+    try:
+        decode(jpeg, (32, 32))  # small pictures are decoded from all the bytes, too
+    except PacketError as error:
+        return str(error)
+    return ""
+
+
 @contextmanager
 def _server_inside(make_server: MakeServer, folder: Path) -> Iterator[int]:
     """Run a server of a folder inside this process on a free loopback port; yield the port."""
@@ -167,7 +180,7 @@ def _play_headless(options: argparse.Namespace, make_client: MakeClient) -> int:
             client = client_for(options, None, make_client)
             if capture is not None:
                 client.capture_to(capture)
-            return HeadlessRun(client, what, terminal).run()
+            return HeadlessRun(client, what, terminal, _why_undecodable).run()
     except KeyboardInterrupt:
         print("It was interrupted before there was a connection.", file=sys.stderr)
         return 1

@@ -66,13 +66,22 @@ class HeadlessRun:
     """One run: set up, play, collect, tear down, report."""
 
     def __init__(
-        self, client: HeadlessClient, options: HeadlessOptions, terminal: StatusLine | None = None
+        self,
+        client: HeadlessClient,
+        options: HeadlessOptions,
+        terminal: StatusLine | None = None,
+        problem_of: Callable[[bytes], str] | None = None,
     ) -> None:
-        """With a `terminal`, say there how it goes."""
+        """With a `terminal`, say there how it goes.
+
+        `problem_of` tells why a JPEG can't be decoded, "" if it can.
+        """
         self._client = client
         self._options = options
         self._terminal = terminal
+        self._problem_of = problem_of
         self._frames = 0
+        self._first_frame = self._last_frame = b""
         self._first_frame_at = 0.0
         self._error = ""
         self._is_complete = False  # all has come that was asked for
@@ -160,7 +169,8 @@ class HeadlessRun:
         if self._has_enough():
             return
         if not self._frames:
-            self._first_frame_at = steady()
+            self._first_frame_at, self._first_frame = steady(), frame.data
+        self._last_frame = frame.data
         self._frames += 1
         if self._options.save is not None and not self._error:
             self._save(self._options.save / f"frame-{self._frames:05d}.jpg", frame.data)
@@ -191,8 +201,15 @@ class HeadlessRun:
             "first_frame_ms": None if delay is None else round(delay * 1000, 1),
             "state": self._client.state.name,
             "forgiven": self._client.forgiven,
-            "error": self._error or self._shortfall() or None,
+            "error": self._error or self._shortfall() or self._damage() or None,
         }
+
+    def _damage(self) -> str:
+        """Return a sentence when neither the first nor the last picture can be decoded."""
+        if not self._frames or self._problem_of is None or not self._problem_of(self._first_frame):
+            return ""
+        problem = self._problem_of(self._last_frame)
+        return f"Neither the first picture nor the last can be decoded: {problem}." * bool(problem)
 
     def _shortfall(self) -> str:
         """Return a sentence when nothing came, or not all that was asked for."""
