@@ -74,7 +74,7 @@ def playback_actions(
 
 
 def view_actions(picture: PictureArea, panel: Panel, layout: Layout) -> Actions:
-    """What is seen."""
+    """The view: size, full screen, colours."""
     fullscreen = layout.fullscreen
     is_on_top = False
 
@@ -94,7 +94,7 @@ def view_actions(picture: PictureArea, panel: Panel, layout: Layout) -> Actions:
         picture.focus_set()
 
     def stay_on_top() -> None:
-        """Keep the window above all others, or not any more."""
+        """Keep the window above all others, or stop doing so."""
         nonlocal is_on_top
         is_on_top = not is_on_top
         picture.winfo_toplevel().attributes("-topmost", is_on_top)
@@ -145,7 +145,7 @@ class Saving:
         }
 
     def _save_snapshot(self) -> None:
-        """Save the frame that is shown, as large as it was sent."""
+        """Save the shown frame, in the size in which it was sent."""
         stem = self._stem(f"{self._picture.number or 0:05}")
         path = _free_path(folders.pictures_folder(), stem, ".png")
         try:
@@ -223,14 +223,14 @@ class Saving:
         SaveDialog(self._picture.winfo_toplevel(), f"Save {what}", path, save)
 
     def _stem(self, suffix: str) -> str:
-        """A file name that tells the movie's."""
+        """A file name that contains the movie's."""
         name = Path(short_name(self._client.movie_name)).stem
         safe = "".join(c if c.isalnum() or c in "-_" else "-" for c in name)[:60]
         return f"{safe}-{suffix}"
 
 
 def _free_path(folder: Path, stem: str, suffix: str) -> Path:
-    """A path that nothing has yet."""
+    """A path that does not exist yet."""
     path, number = folder / f"{stem}{suffix}", 1
     while path.exists():
         number += 1

@@ -1,4 +1,4 @@
-"""The player's questions: what to play, who the user is, and if the window is to be closed.
+"""The player's questions: what to play, who the user is, and whether to close the window.
 
 A dialog has fields, a line for errors, and two buttons. A password stays in its field and
 the client.
@@ -23,7 +23,7 @@ _FIELDS = (("host", "Server"), ("port", "Port"), ("rtp_port", "RTP port"), ("mov
 _EXAMPLE = Address("localhost", 5678, 0, "movie.Mjpeg")
 _NARROW = 8  # characters of a field for a port
 LONGEST_LIST = 10  # lines that are seen at a time
-LOOK_INTERVAL = 50  # milliseconds between two looks if a server has answered
+LOOK_INTERVAL = 50  # milliseconds between two checks for a server's answer
 
 
 class Dialog:
@@ -48,7 +48,7 @@ class Dialog:
         raise NotImplementedError
 
     def cancel(self) -> None:
-        """Close it, and do nothing."""
+        """Close it without doing anything."""
         self.window.destroy()
 
     def add_entry(self, row: int, label: str, width: int = 0, indent: int = 0) -> ttk.Entry:
@@ -114,7 +114,7 @@ class Choices(ttk.Treeview):
 
 
 class Question:
-    """Asks a server what it has, in a thread that touches no Tk."""
+    """Asks a server for its movies, in a thread that touches no Tk."""
 
     def __init__(self, address: str) -> None:
         self.address = address
@@ -135,7 +135,7 @@ class Question:
 class OpenDialog(Dialog):
     """Asks for a lab server's movie or an address, and lists recently played ones.
 
-    So is what a server has, once it has been asked.
+    The list also shows a server's movies, once it has been asked.
     """
 
     def __init__(
@@ -208,7 +208,7 @@ class OpenDialog(Dialog):
             self._fill(self._choices[int(number)])
 
     def _ask_server(self) -> None:
-        """Ask the server of the address for what it has, in a thread."""
+        """Ask the server of the address for its movies, in a thread."""
         self._kind.set("url")
         try:
             address = parse_url(self.entries["url"].get())
@@ -274,7 +274,7 @@ class LoginDialog(Dialog):
         answered: Callable[[str, str, bool], None],
         needs_basic: bool,
     ) -> None:
-        """`question` is what the server said; `user` is filled in.
+        """`question` is the server's message; `user` is filled in.
 
         With `needs_basic` the user must agree to send the password unencrypted.
         """
@@ -303,7 +303,7 @@ class LoginDialog(Dialog):
         self.show(self.password if user else self.user)
 
     def accept(self) -> None:
-        """Hand both over, and go."""
+        """Hand over both, and close."""
         user, password = self.user.get(), self.password.get()
         if not user:
             self.show_error("Enter your user name on this server.")
@@ -324,7 +324,7 @@ class LoginDialog(Dialog):
 
 
 class ConfirmDialog(Dialog):
-    """Asks if something is meant. Only one of the two callables is called, and only once."""
+    """Asks for confirmation. Only one of the two callables is called, and only once."""
 
     def __init__(
         self,
@@ -334,7 +334,7 @@ class ConfirmDialog(Dialog):
         accepted: Callable[[], None],
         cancelled: Callable[[], None] = lambda: None,
     ) -> None:
-        """`accept` is what the button says that accepts."""
+        """`accept` is the label of the accepting button."""
         super().__init__(parent, "Quit?")
         self._accepted, self._cancelled = accepted, cancelled
         text = ttk.Label(self.body, text=question, wraplength=self.theme.px(380))

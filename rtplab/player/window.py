@@ -1,4 +1,4 @@
-"""The player's window: it shows what the client received and passes the user's wishes on.
+"""The player's window: it shows the client's frames and passes the user's commands on.
 
 It asks the client for frames and state from the Tk main loop; no thread of the client touches Tk.
 """
@@ -38,8 +38,8 @@ from rtplab.player.ticker import Ticker
 from rtplab.protocol.rtsp.messages import printable
 from rtplab.protocol.rtsp.states import State
 
-POLL_INTERVAL = 0.015  # seconds between two looks for a frame, while playing and none waits
-DECODING_INTERVAL = 4  # milliseconds between two looks for a large picture that is being decoded
+POLL_INTERVAL = 0.015  # seconds between two checks for a frame, while playing and none waits
+DECODING_INTERVAL = 4  # milliseconds between two checks for a large picture that is being decoded
 IDLE_INTERVAL = 0.06  # seconds between two checks of the session
 MAX_TOAST = 200  # characters of a sentence that is shown for a moment
 # Commands whose effect is shown in full screen mode: the position, and whether it plays.
@@ -160,7 +160,7 @@ class PlayerWindow:
         self._menu.above(self.controls.bar.buttons["menu"], self._new_menu(), at_right=True)
 
     def _offer_citations(self) -> None:
-        """Let a section be chosen that the panel's page cites."""
+        """Let the user choose an RFC section that the panel's page cites."""
         page = self.panel.page
         cited = [] if page is None else citations_on(page)
         if page is None or not cited:
@@ -211,7 +211,7 @@ class PlayerWindow:
                 self.address = None
 
     def _refresh_controls(self, now: float) -> None:
-        """Bring words and buttons in line with the session."""
+        """Update texts and buttons to match the session."""
         recorder = self.controller.recorder
         if recorder.error:
             self.picture.toast(recorder.error)
@@ -230,7 +230,7 @@ class PlayerWindow:
     # ------------------------------------------------------------------ the user's wishes
 
     def run(self, command: Command) -> None:
-        """Do what the command says, if it can be done now."""
+        """Run the command, if it is available now."""
         self._refresh_controls(steady())
         if command.enabled(self.state):
             self.actions[command.name]()
@@ -240,7 +240,7 @@ class PlayerWindow:
                 self._refresh_controls(steady())
 
     def _told(self) -> str:
-        """What the viewer has done, where no controls show it."""
+        """Report the viewer's command, as no controls are visible."""
         place = clock(self.controller.position)
         if self.client.duration is not None:
             place += f" / {clock(self.client.duration)}"
@@ -337,7 +337,7 @@ class PlayerWindow:
             self.close()
 
     def _is_asking(self) -> bool:
-        """Tell if the window is to be closed and the user has not answered yet."""
+        """Tell if a question about closing the window is still open."""
         if self._question is None or not self._question.window.winfo_exists():
             return False
         self._question.window.lift()

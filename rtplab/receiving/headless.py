@@ -31,7 +31,7 @@ FOR_EVER = 30.0 * 24 * 3600  # seconds: Windows waits for at most 49 days
 
 @dataclass
 class HeadlessOptions:
-    """What to receive, and what to do with it."""
+    """What to receive and what to do with it."""
 
     frames: int | None = None  # stop after this many
     duration: float | None = None  # stop this many seconds after PLAY
@@ -40,7 +40,7 @@ class HeadlessOptions:
 
 
 class HeadlessClient(Protocol):
-    """What is needed of a Client."""
+    """The client interface used here."""
 
     state: State
     error: str
@@ -72,7 +72,7 @@ class HeadlessRun:
         terminal: StatusLine | None = None,
         problem_of: Callable[[bytes], str] | None = None,
     ) -> None:
-        """With a `terminal`, say there how it goes.
+        """With a `terminal`, show the progress there.
 
         `problem_of` tells why a JPEG can't be decoded, "" if it can.
         """
@@ -84,7 +84,7 @@ class HeadlessRun:
         self._first_frame = self._last_frame = b""
         self._first_frame_at = 0.0
         self._error = ""
-        self._is_complete = False  # all has come that was asked for
+        self._is_complete = False  # everything requested has arrived
 
     def run(self) -> int:
         """Return the exit status: 0 when frames came, else 1."""
@@ -176,7 +176,7 @@ class HeadlessRun:
             self._save(self._options.save / f"frame-{self._frames:05d}.jpg", frame.data)
 
     def _save(self, path: Path, data: bytes) -> None:
-        """Write a frame; when the disk is full, this one and all later ones are left out."""
+        """Write a frame; if the disk is full, this one and all later ones are skipped."""
         try:
             write_whole(path, data)
         except OSError as error:
@@ -205,14 +205,14 @@ class HeadlessRun:
         }
 
     def _damage(self) -> str:
-        """Return a sentence when neither the first nor the last picture can be decoded."""
+        """Return a sentence if neither the first nor the last picture can be decoded."""
         if not self._frames or self._problem_of is None or not self._problem_of(self._first_frame):
             return ""
         problem = self._problem_of(self._last_frame)
         return f"Neither the first picture nor the last can be decoded: {problem}." * bool(problem)
 
     def _shortfall(self) -> str:
-        """Return a sentence when nothing came, or not all that was asked for."""
+        """Return a sentence if nothing arrived, or less than was requested."""
         if self._frames and self._is_complete:
             return ""
         if self._client.error:

@@ -74,7 +74,7 @@ class ControlBar(ttk.Frame):
 
     @property
     def narrowest(self) -> int:
-        """Pixels that the bar needs without what can be done without."""
+        """The bar's minimum width in pixels, without the dispensable controls."""
         return self._needed - sum(self.buttons[name].winfo_reqwidth() for name in _DISPENSABLE)
 
     @property
@@ -213,7 +213,7 @@ class Controls(ttk.Frame):
 
     @property
     def narrowest(self) -> int:
-        """Pixels that they need, without what can be done without."""
+        """Their minimum width in pixels, without the dispensable controls."""
         return max(self.bar.narrowest, self.lab_row.narrowest) + self._padding
 
     def fit(self, width: int) -> None:

@@ -40,7 +40,7 @@ def _always(now: PlayerState) -> str:
 
 
 def _idle_in(*states: State) -> WhyNot:
-    """Can be done in these states, while no request is unanswered."""
+    """Available in these states, while no request is open."""
 
     def why_not(now: PlayerState) -> str:
         if now.waiting:
@@ -73,7 +73,7 @@ def _needs_picture(now: PlayerState) -> str:
 
 @dataclass(frozen=True)
 class Command:
-    """Something to do: its name in code, its label, its menu, its keys, why it can't be done."""
+    """A command: its name in code, label, menu, keys, and why it is not available."""
 
     name: str
     label: str
@@ -82,7 +82,7 @@ class Command:
     why_not: WhyNot = _always
 
     def enabled(self, now: PlayerState) -> bool:
-        """Tell if it can be done now."""
+        """Tell if it is available now."""
         return not self.why_not(now)
 
 

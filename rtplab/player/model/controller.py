@@ -1,7 +1,7 @@
-"""What a viewer wants of a session, carried out step by step. Needs no Tk.
+"""Carries out a viewer's wishes for a session, step by step. Needs no Tk.
 
-A request is answered later, and only one is under way at a time. So a wish is kept here, and
-`tick`, called again and again, does what the session's state allows by now.
+Replies arrive later, and only one request is open at a time. So wishes are kept here, and `tick`,
+called repeatedly, does what the session's state allows.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from rtplab.receiving.rtp.frames import Frame
 
 NEAR_THE_END = 1.0  # seconds before the end of a movie: a viewer who got this far has seen it
 JUST_NOW = 5.0  # seconds since the last picture: the viewer has been watching until then
-# Seconds before the end of a movie of unknown frame rate where there surely is a frame yet.
+# Seconds before the end of a movie of unknown frame rate at which there surely is still a frame.
 LAST_MOMENT = 0.1
 USUAL_FRAME_RATE = 25.0  # frames a second, where the server does not say it
 SAME_PLACE = 0.001  # seconds that timestamps may be off, in ticks of 1/90000 s
@@ -34,10 +34,10 @@ def short_name(movie: str) -> str:
 
 
 class Backoff:
-    """Attempts with longer and longer pauses between them."""
+    """Reconnection attempts, with growing pauses between them."""
 
     def __init__(self) -> None:
-        self.attempt = 0  # from 1; 0: nothing is to be tried
+        self.attempt = 0  # from 1; 0: no attempt is planned
         self.attempting = False  # an attempt is under way
         self._due = 0.0
 
@@ -52,7 +52,7 @@ class Backoff:
         self.attempt += 1
 
     def end(self) -> None:
-        """Nothing more is to be tried: there is a session again, or none is wanted."""
+        """Make no more attempts: there is a session again, or none is wanted."""
         self.attempt, self.attempting = 0, False
 
     def remaining(self, now: float) -> float:
@@ -71,7 +71,7 @@ class Place:
 
     @property
     def current(self) -> float:
-        """Where the viewer wants to be, as soon as he has said it."""
+        """The position the viewer wants, from the moment of the request."""
         wished = self._sought if self.wished is None else self.wished
         return self.shown if wished is None else wished
 
@@ -81,15 +81,15 @@ class Place:
 
     @property
     def is_under_way(self) -> bool:
-        """The server has been asked for another place, and no frame from there is shown yet."""
+        """A seek was sent, and no frame from the new position is shown yet."""
         return self._sought is not None
 
     def is_outdated(self, arrival: float) -> bool:
-        """Tell if a frame that came then is one from before the last seek."""
+        """Tell if a frame that arrived then is from before the last seek."""
         return self._sought is not None and arrival < self._sought_at
 
     def is_overdue(self, now: float) -> bool:
-        """Tell if no frame has come from there for too long."""
+        """Tell if no frame from there has arrived for too long."""
         return self._sought is not None and now >= self._sought_at + STALL
 
     def show(self, position: float, arrival: float) -> None:
@@ -99,7 +99,7 @@ class Place:
             self.shown = position
 
     def was_refused(self) -> None:
-        """What was asked for will not be shown."""
+        """The requested position will not be shown."""
         self._sought = None
 
     def forget_wishes(self) -> None:
@@ -107,7 +107,7 @@ class Place:
 
 
 class PictureWatch:
-    """Notes since when no picture has come, or none that can be decoded."""
+    """Notes how long no picture has arrived, or none that can be decoded."""
 
     def __init__(self) -> None:
         self.shown_at: float | None = None  # when the last frame was shown, or playing began
@@ -124,7 +124,7 @@ class PictureWatch:
             self.damage = self.damage or problem
 
     def silence(self, now: float) -> int:
-        """Whole seconds without a picture, once they are too many to be passed over."""
+        """Whole seconds without a picture, once there are enough to tell the viewer."""
         seconds = 0.0 if self.shown_at is None else now - self.shown_at
         return int(seconds) if seconds >= STALL else 0
 
@@ -192,7 +192,7 @@ class PlaybackController:
             self.client.playout.release()
 
     def pause(self) -> None:
-        """Stop at the frame that is shown, or at the one that is sought."""
+        """Stop at the shown frame, or at the target of a seek."""
         self._goal = State.READY
         if self._place.is_under_way:
             self._wants_to_step = True  # to see where it went
@@ -265,11 +265,11 @@ class PlaybackController:
 
     @property
     def position(self) -> float:
-        """Seconds into the movie; where the viewer wants to be, as soon as he has said it."""
+        """Seconds into the movie; after a seek request, its target."""
         return self._place.current
 
     def tick(self, now: float) -> Frame | None:
-        """Do what can be done by now; return the frame that is to be shown, if there is one."""
+        """Do what is possible now; return the frame to show, if there is one."""
         self._note_state(now)
         self._carry_out(now)
         is_step = self._wants_to_step
@@ -289,7 +289,7 @@ class PlaybackController:
         self._pictures.decoded(problem, now)
 
     def state_at(self, now: float) -> PlayerState:
-        """All that words and buttons depend on."""
+        """Return everything that texts and buttons depend on."""
         client = self.client
         is_watching = client.state is State.PLAYING and self.frame is not None
         return PlayerState(
@@ -398,12 +398,12 @@ class PlaybackController:
         )
 
     def _has_settled(self) -> bool:
-        """Tell if nothing is under way: PLAY may follow upon the reply that is just being read."""
+        """Tell if no request is open. PLAY may follow the reply that is just being read."""
         client = self.client
         return client.wait_for(lambda: not client.is_waiting(), 0)
 
     def _settle_wishes(self) -> None:
-        """Forget the wishes that have come true, and those that could not."""
+        """Forget the wishes that were fulfilled, and those that failed."""
         state, playout = self.client.state, self.client.playout
         asked_for, self._asked_for = self._asked_for, None
         if asked_for is State.READY and state is State.PLAYING:  # PAUSE was refused
@@ -449,7 +449,7 @@ class PlaybackController:
             self.client.set_up()
 
     def _next_frame(self) -> Frame | None:
-        """The frame after the one that is shown, or the first from where the viewer wants to be."""
+        """The frame after the shown one, or the first at the wanted position."""
         frame = self.client.playout.step()
         while frame is not None and self._place.is_outdated(frame.arrival):
             frame = self.client.playout.step()

@@ -1,4 +1,4 @@
-"""What becomes of each frame on its way, from its packets and from what the player shows. No Tk.
+"""Tracks what becomes of each frame, from its packets and from the frames shown. No Tk.
 
 A receiver sees packets only. Which frame one belongs to is told by its timestamp or, in the lab
 dialect, by where a JPEG begins (FFD8); that packets are missing, by their sequence numbers; that
@@ -18,8 +18,8 @@ from rtplab.protocol.rtp.jpeg import END_OF_IMAGE, START_OF_IMAGE
 from rtplab.protocol.rtp.packet import ReceivedPacket
 from rtplab.receiving.rtp.playout import OFFSET_WINDOW, RecentMinimum
 
-MAX_FRAMES = 1500  # that are kept: as many as a minute has at 25 frames a second
-MAX_KEPT = 40_000  # packets of these: as many as 1080p has in 15 seconds, some MB
+MAX_FRAMES = 1500  # frames kept: one minute at 25 frames a second
+MAX_KEPT = 40_000  # packets of these: 15 seconds of 1080p, some MB
 MAX_UNSETTLED = 1000  # frames of uncertain fate: no stream has this many in two seconds
 _SEARCHED = 64  # of the newest, for the one that a lab server's packet goes on with
 MAX_NUMBERS = 1 << 14  # packets of one frame that are told apart
@@ -71,17 +71,17 @@ class LoggedFrame:
 
     @property
     def missing(self) -> int:
-        """Packets that are missing between those that came."""
+        """The packets missing between the received ones."""
         return max(self.numbers) - self.first + 1 - len(self.numbers)
 
     @property
     def is_whole(self) -> bool:
-        """Tell if all packets have come."""
+        """Tell if all packets have arrived."""
         return self.begins and self.ends and not self.missing
 
 
 class FrameCounts(NamedTuple):
-    """How many frames and packets there were, and what became of them."""
+    """Counts of frames and packets by what became of them."""
 
     sent: int = 0  # frames
     incomplete: int = 0  # a packet or all were lost
@@ -94,12 +94,12 @@ class FrameCounts(NamedTuple):
 
     @property
     def whole(self) -> int:
-        """Frames all of whose packets came."""
+        """Frames of which all packets arrived."""
         return self.sent - self.incomplete
 
 
 class FrameLog:
-    """The frames of one stream, and how many of them came to what end."""
+    """The frames of one stream, counted by their fate."""
 
     def __init__(self, is_lab: bool) -> None:
         """`is_lab` tells in which dialect the stream comes."""
@@ -121,7 +121,7 @@ class FrameLog:
         return median(self._steps) if self._steps else 0.0
 
     def begin(self) -> None:
-        """The stream stands still, or goes on elsewhere, with what comes next."""
+        """The stream pauses, or continues elsewhere with the next packet."""
         self._clock = SenderClock()
         self._is_beginning = True
 
@@ -174,7 +174,7 @@ class FrameLog:
             frame.shown_at, frame.decoded = when, decoded
 
     def settle(self, now: float, latency: float) -> None:
-        """Count the frames whose fate is certain by now."""
+        """Count the frames whose fate is now certain."""
         in_order = sorted(self._unsettled.items(), key=lambda item: item[1].first)
         for key, frame in in_order[:-1]:
             if frame.last_arrival + latency + SETTLING > now:

@@ -1,4 +1,4 @@
-"""What has been played, and how the window looked, kept between runs. Needs no Tk."""
+"""The recently played addresses and the window's settings, kept between runs. Needs no Tk."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ class Settings:
 
 
 def load() -> Settings:
-    """Read the settings; whatever is unreadable or makes no sense is left out."""
+    """Read the settings; unreadable or invalid values are skipped."""
     try:
         with open(_path(), encoding="utf-8") as file:
             stored = json.loads(file.read(MAX_FILE))

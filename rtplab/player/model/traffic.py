@@ -1,7 +1,7 @@
-"""Keeps what went over the wire, for the protocol panel and for capture files. Needs no Tk.
+"""Keeps the traffic, for the protocol panel and for capture files. Needs no Tk.
 
 RTSP messages are few and are always kept. Of RTP and RTCP the newest are kept, more of them while
-somebody watches. They stay as they came, in batches: so a closed panel costs next to nothing.
+the panel is open. They stay in batches as received, so a closed panel costs next to nothing.
 """
 
 from __future__ import annotations
@@ -201,9 +201,9 @@ class Traffic(Recorder):
         return [packet for batch in reversed(newest) for packet in batch.captured()]
 
     def save(self, path: Path) -> str:
-        """Write all that is kept into a capture file; return what it holds. Raises OSError.
+        """Write everything kept into a capture file; say what it holds. Raises OSError.
 
-        What it lacks is said, too.
+        The sentence also says what is missing.
         """
         with self._lock:
             forgotten, lost_messages = self._forgotten, self._forgotten_messages

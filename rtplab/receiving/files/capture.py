@@ -1,4 +1,4 @@
-"""What went over the wire, written into a capture file."""
+"""Writes the traffic into a capture file."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from rtplab.receiving.files.wholefile import WholeFile
 
 @dataclass(frozen=True)
 class Endpoints:
-    """Who talks to whom in a session."""
+    """The addresses of a session."""
 
     server: Endpoint
     client: Endpoint
@@ -88,7 +88,7 @@ def write_capture(file: BinaryIO, entries: list[CapturedMessage | CapturedPacket
 
 
 class Recorder:
-    """An observer that makes an entry of all it is told. The client's threads call it."""
+    """An observer that makes an entry of everything it is told. The client's threads call it."""
 
     def __init__(self, endpoints: Callable[[], Endpoints | None]) -> None:
         """`endpoints` returns the current addresses of both sides."""
@@ -125,7 +125,7 @@ class Recorder:
             self.keep(CapturedPacket(data, port, is_rtcp, when, ends, sent=True))
 
     def forgave(self, sentence: str, when: float) -> None:
-        """This did not go over the wire."""
+        """Ignore it: it was not on the wire."""
 
     def keep(self, entry: CapturedMessage | CapturedPacket) -> None:
         """Do with an entry what the class is for."""
@@ -133,7 +133,7 @@ class Recorder:
 
 
 class LiveCapture:
-    """A capture file that grows with all that is observed for it, until it is closed.
+    """A capture file that grows with all observed traffic until it is closed.
 
     If the disk is full it stops and sets `error`; the part already written is a valid capture.
     """
@@ -179,7 +179,7 @@ class LiveCapture:
 
 
 class _CapturingObserver(Recorder):
-    """Puts what one client's threads tell it into a capture, and passes it on."""
+    """Writes the traffic of one client into a capture, and passes it on."""
 
     def __init__(
         self,

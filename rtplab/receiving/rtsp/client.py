@@ -616,7 +616,7 @@ class RtspClient:
             self._fail(f"No picture arrived within {seconds} of PLAY: {why}.")
 
     def _report_unshown(self) -> None:
-        """Packets have come since the last picture, if there was one, and have made none."""
+        """Packets arrived since the last picture, if there was one, but made none."""
         why = self.reception.problem or "no frame is complete"
         if self._epoch.misplaced:
             why = "their timestamps are from before the requested position"
