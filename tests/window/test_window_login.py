@@ -75,7 +75,7 @@ def test_a_password_goes_unencrypted_only_by_a_tick(open_player, root, display):
     with TakesBasicOnly(pictures, 0.05) as server:
         player = open_player(0, server.url)
         player.window.play()
-        assert pump(root, lambda: asked(root, "anyone on the network path can read")), words(player)
+        assert pump(root, lambda: asked(root, "only unencrypted (Basic")), words(player)
         answer(root, display, "ann", "Tab", "secret", "Return")
         assert pump(root, lambda: asked(root, "tick the box, or cancel"))
         assert not any("authorization" in request.headers for request in server.requests)

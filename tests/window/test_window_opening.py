@@ -187,7 +187,7 @@ def test_a_new_window_is_another_process_that_is_set_alike(watch, root, display,
         assert pump(root, lambda: where in arguments_of(process.pid))
         arguments = arguments_of(process.pid)
         assert arguments[arguments.index("--latency") + 1] == "250"
-        assert "loss=0.01,delay=0.002," in arguments[arguments.index("--impair") + 1]
+        assert "loss=0.01,burst=1.0,delay=0.002," in arguments[arguments.index("--impair") + 1]
         assert not any("ann" in part or "secret" in part for part in arguments)
         window_named(display, "Log in")  # it asks by itself
         before = player.window.controller.frame.number
