@@ -7,6 +7,7 @@ import statistics
 import pytest
 
 from rtplab.protocol.rtp.packet import pack_header
+from rtplab.receiving.rtp import impairment as impairment_module
 from rtplab.receiving.rtp.frames import LabAssembler
 from rtplab.receiving.rtp.impairment import (
     MAX_QUEUED,
@@ -102,9 +103,11 @@ def test_what_is_harmless_lets_packets_go_past():
 
 
 @pytest.mark.parametrize("size", [0, 1400, 60_000])
-def test_so_many_bytes_are_under_way_and_no_more(size):
+def test_so_many_bytes_are_under_way_and_no_more(size, monkeypatch):
     """Whatever the packets' size. What has come through makes room."""
-    impairment, most = Impairment(Conditions(delay=1.0)), MAX_QUEUED // (size + PACKET_OVERHEAD)
+    monkeypatch.setattr(impairment_module, "MAX_QUEUED", MAX_QUEUED // 16)
+    impairment = Impairment(Conditions(delay=1.0))
+    most = MAX_QUEUED // 16 // (size + PACKET_OVERHEAD)
     packet = bytes(size)
     for _ in range(most):
         impairment.add(packet, 0.0)

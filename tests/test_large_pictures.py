@@ -7,6 +7,7 @@ lab's movie is a few milliseconds here.
 from __future__ import annotations
 
 import io
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from lab_servers import rtp
@@ -18,6 +19,8 @@ from standard_servers import jpeg_payloads
 from rtplab.receiving.rtp.frames import RtpJpegFrames
 from rtplab.receiving.rtp.impairment import Impairment, parse_conditions
 from rtplab.receiving.rtp.reception import Reception
+
+pytestmark = pytest.mark.long
 
 SIZE = 1920, 1080
 FPS = 25
@@ -99,11 +102,15 @@ def server(tmp_path_factory):
 
 
 @pytest.mark.alone
-@pytest.mark.parametrize("transport", ["udp", "tcp"])
 @pytest.mark.parametrize("conditions", ["reorder=1%", "jitter=10ms", "delay=2s"])
-def test_every_large_picture_comes_through_a_bad_network(server, transport, conditions):
+def test_every_large_picture_comes_through_a_bad_network(server, conditions):
     address = f"rtsp://{HOST}:{server.port}/large.mjpeg"
-    options = ("--transport", transport, "--impair", conditions, "--headless", "--json")
-    report = run_client(address, *options, limit=LIMIT).report
-    assert (report["frames"], report["error"]) == (50, None)
-    assert report["loss_rate"] <= POINTS
+
+    def report_of(transport):
+        options = ("--transport", transport, "--impair", conditions, "--headless", "--json")
+        return run_client(address, *options, limit=LIMIT).report
+
+    with ThreadPoolExecutor(2) as pool:
+        for report in pool.map(report_of, ("udp", "tcp")):
+            assert (report["frames"], report["error"]) == (50, None)
+            assert report["loss_rate"] <= POINTS

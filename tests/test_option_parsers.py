@@ -8,9 +8,11 @@ from __future__ import annotations
 import argparse
 import ipaddress
 from collections.abc import Callable
+from itertools import product
 from typing import Any
 
 import pytest
+from cases import check_each
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -67,10 +69,11 @@ OF_THE_COMMAND_LINE: dict[str, Callable[[str], Any]] = {
 }
 
 
-@pytest.mark.parametrize("name", OF_THE_COMMAND_LINE)
-@pytest.mark.parametrize("text", NUMBERS)
-def test_numbers_that_are_none_are_refused_or_read(name: str, text: str) -> None:
-    _is_read_or_refused(OF_THE_COMMAND_LINE[name], text)
+def test_numbers_that_are_none_are_refused_or_read() -> None:
+    check_each(
+        product(OF_THE_COMMAND_LINE, NUMBERS),
+        lambda name, text: _is_read_or_refused(OF_THE_COMMAND_LINE[name], text),
+    )
 
 
 @given(texts)

@@ -230,12 +230,12 @@ def test_an_address_that_is_not_ours(small_movie, host):
     ],
     ids=" ".join,
 )
-def test_wrong_usage_is_one_sentence_and_status_2(arguments):
-    done = run(*arguments)
-    assert done.returncode == 2
-    assert done.stdout == ""
-    assert "Traceback" not in done.stderr
-    usage, _, sentence = done.stderr.rpartition("Server.py: error: ")
+def test_wrong_usage_is_one_sentence_and_status_2(arguments, capsys):
+    with pytest.raises(SystemExit) as ended:
+        Server().main(list(arguments))
+    said = capsys.readouterr()
+    assert (ended.value.code, said.out) == (2, "")
+    usage, _, sentence = said.err.rpartition("Server.py: error: ")
     assert usage.startswith("usage: Server.py ")
     assert re.fullmatch(r"[^\n]{5,200}\n", sentence)
 

@@ -12,7 +12,6 @@ import signal
 import socket
 import sys
 import threading
-import webbrowser
 from collections.abc import Callable
 from contextlib import ExitStack, closing
 from itertools import chain
@@ -207,6 +206,8 @@ class RtspServer:
                 if not say(*lines):
                     logger.warning("nobody reads what is printed: it is printed no more")
                 if options.open:
+                    import webbrowser
+
                     webbrowser.open(page)
 
             def http_servers(number: int) -> list[HttpServer]:
