@@ -91,6 +91,30 @@ def is_of(pid: str, marked: str) -> bool:
         return False
 
 
+@pytest.mark.parametrize("shields", ["all shields"], indirect=True)
+def test_no_zombies_are_left(folder: Path, shields: Shields) -> None:
+    """This process takes orphans, so it must also take their exit status."""
+    before = zombies()
+    raise_shields(sys.executable, own_network=False)
+    assert zombies() == before
+    for code, limit in (("pass", LIMIT), ("import time; time.sleep(600)", 0.2)):
+        with Program(Recorder(), "server", [sys.executable, "-c", code], folder, shields) as one:
+            one.wait(limit)
+        assert zombies() == before
+
+
+def zombies() -> set[int]:
+    found = set()
+    for entry in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            state, parent = entry.read_text(errors="replace").rpartition(")")[2].split()[:2]
+        except OSError:
+            continue
+        if state == "Z" and int(parent) == os.getpid():
+            found.add(int(entry.parent.name))
+    return found
+
+
 def test_output_is_capped(folder: Path, shields: Shields) -> None:
     recording = ran("import sys; sys.stdout.write('x' * 1_000_000)", folder, shields)
     assert len(recording.said("stdout")) == KEPT_OUTPUT
