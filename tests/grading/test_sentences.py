@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import recordings as by_hand
@@ -42,11 +43,27 @@ def test_a_faithful_program_fails_nothing() -> None:
 
 
 def test_one_listener_for_the_whole_session_is_right_too() -> None:
-    assert failures(verdicts(core(client_session=client_session(lingers=True)))) == []
+    session = client_session(listens_from_setup=True, lingers=True)
+    assert failures(verdicts(core(client_session=session))) == []
 
 
 def test_a_window_may_stay_for_another_session() -> None:
     assert failures(verdicts(core(client_session=client_session(stays_for_more=True)))) == []
+
+
+@pytest.mark.parametrize(
+    "ending", [{"stays_for_more": False}, {"exits_after": 3.5}, {"exits": False}]
+)
+def test_a_client_that_stays_for_nothing_has_not_ended(ending: dict[str, Any]) -> None:
+    """Such as one that is idle after TEARDOWN, or takes longer than three seconds."""
+    session = client_session(**ending)
+    assert failures(verdicts(core(client_session=session))) == ["client.teardown"]
+
+
+def test_a_listener_that_play_begins_ends_after_pause() -> None:
+    """Also if the second PLAY begins no other: it can't have slept through with a time-out."""
+    session = client_session(lingers=True)
+    assert failures(verdicts(core(client_session=session))) == ["client.timeout"]
 
 
 def changed_header(place: int, value: int) -> Callable[[dict[str, int], bytes], bytes]:

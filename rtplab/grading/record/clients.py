@@ -141,7 +141,9 @@ def tear_down(client: Stranger) -> None:
     while time.monotonic() < deadline and not client.program.wait(0.1):
         is_free = not client.is_port_bound()
         if is_free and client.connection and client.connection.is_over:
-            if client.hook.is_responsive(0.5):  # the window stays, for another session
+            if client.hook.is_responsive(0.5):  # the window stays: for another session?
+                if client.sets_up_again():
+                    return
                 break
     client.is_port_bound()
     if client.program.is_running:
