@@ -513,3 +513,41 @@ def test_the_wrong_bytes_are_marked() -> None:
 def test_pre_buffering(recording: Recording, words: str) -> None:
     verdict = verdicts({"extend.cache": recording})["extend.cache"]
     assert words in verdict.sentence and bool(words) is (verdict.outcome is Outcome.FAILED)
+
+
+@pytest.mark.parametrize("role", ["server", "client"])
+@pytest.mark.parametrize(
+    ("events", "facts"),
+    [
+        ([("sample", {"threads": 1, "cpu": 9.4, "fds": 3})], ("running", "9.4 s", "loop")),
+        ([("sample", {"threads": 1, "cpu": 0.1, "fds": 3})], ("running", "waited")),
+        (
+            [
+                ("process.stdout", {"data": b"Usage: PORT\n\n"}),
+                ("process.exit", {"status": 0}),
+            ],
+            ("status 0", "Usage: PORT"),
+        ),
+        (
+            [("process.stderr", {"data": b"EOFError: EOF when reading a line\n"})],
+            ("EOFError", "stdin", "arguments"),
+        ),
+        (
+            [("process.stderr", {"data": b"ModuleNotFoundError: No module named 'cv2'\n"})],
+            ("cv2", "Install"),
+        ),
+    ],
+    ids=["endless loop", "waits", "usage", "question", "missing package"],
+)
+def test_what_a_program_did_instead_of_starting(
+    role: str, events: list[tuple[str, dict[str, Any]]], facts: tuple[str, ...]
+) -> None:
+    story = by_hand.Story(f"{role}.session").step("start").add("process.start", role=role, pid=9)
+    story.wait(10)
+    for kind, fields in events:
+        story.add(kind, role=role, **fields)
+    word = f"{role}_session"
+    verdict = verdicts(core(**{word: story.step("end").recording()}))[f"{role}.starts"]
+    assert verdict.outcome is Outcome.FAILED
+    for fact in facts:
+        assert fact in f"{verdict.sentence} {verdict.advice}"

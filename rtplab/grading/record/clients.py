@@ -98,6 +98,7 @@ def started(run: Run) -> Stranger | None:
     client = started_client(run)
     connected = client.accept(START_LIMIT)
     if not connected or not client.wait_for_window(START_LIMIT):
+        client.program.sample()
         client.hook.ask_stack()
         run.recorder.step("end")
         return None
