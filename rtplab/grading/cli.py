@@ -19,7 +19,7 @@ from rtplab.grading import doctor
 from rtplab.grading import submission as submissions
 from rtplab.grading.bundle import PLATFORMS, write_bundle
 from rtplab.grading.classroom import grade_all
-from rtplab.grading.engine import Engine, Kept, Source, points_of, with_needed
+from rtplab.grading.engine import STAND_IN, Engine, Kept, Source, points_of, with_needed
 from rtplab.grading.judge.registry import CHECKS
 from rtplab.grading.model.checks import Check, Grades, Outcome, Result, not_checked
 from rtplab.grading.model.editions import EDITIONS, Edition, read_edition
@@ -259,6 +259,7 @@ def _grade(
             checks, shown = _wanted(options, edition)
             grades = _first_grades(options, edition, shields, submission)
             source = _source(options, edition, shields, submission, work)
+            grades = replace(grades, notes=(*grades.notes, *source.notes))
         except Unusable as error:
             grades = Grades(
                 path.resolve().name, (), edition, 0, __version__, (), refused=str(error)
@@ -362,6 +363,11 @@ class Recorded(Source):
         self._seed = seed
         self._forms: doctor.Facts = {}
         """In which the submission understands us, where they are not the edition's."""
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        shows = self._stage.client and not self._stage.no_client and not self._stage.has_screen
+        return (STAND_IN,) if shows else ()
 
     def record(self, scenario: str) -> Recording:
         if scenario not in RUNNERS:

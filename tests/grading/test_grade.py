@@ -52,6 +52,7 @@ def test_without_a_screen_a_client_is_seen_by_a_stand_in(tmp_path: Path) -> None
         report=tmp_path / "r.json",
     )
     assert status == 0 and grades["score"] == grades["max_score"] > 0
+    assert any("tkinter" in note for note in grades["notes"])
 
 
 def test_a_failed_check_has_a_transcript_and_a_capture(tmp_path: Path) -> None:

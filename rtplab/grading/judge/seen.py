@@ -394,14 +394,21 @@ LAB_FILES = (
 )
 
 
+_TOLD = (
+    *("tcp.in", "tcp.out", "click", "udp.in", "udp.out", "tcp.closed"),
+    *("process.start", "process.exit", "packet.loaded", "packet.encode", "packet.decode"),
+)
+
+
 def transcript(recording: Recording, end: float = 1e9, limit: int = 14) -> tuple[str, ...]:
     """What happened, in words: requests, replies, clicks, packets (those in a row as one line)."""
     lines: list[str] = []
     run: list[Packet] = []
-    kinds = ("tcp.in", "tcp.out", "click", "udp.in", "udp.out", "tcp.closed", "process.exit")
-    for event in recording.of(*kinds):
+    for event in recording.of(*_TOLD):
         if event.time > end:
             break
+        if event.kind == "process.start" and event["role"] == "packet":
+            continue  # a program of ours that loads RtpPacket
         if event.kind.startswith("udp"):
             run.append(Packet(event.time, event["data"], 0 if event.kind == "udp.in" else 1))
             continue
@@ -432,8 +439,20 @@ def _in_words(event: Event) -> str:
         if not event.get("reacted", True):
             there = ", and the window did not react"
         return f"we clicked {event['button']}{there}"
+    if event.kind == "process.start":
+        program, *arguments = [*map(str, event.get("argv", ())), ""]
+        command = " ".join([re.split(r"[\\/]", program)[-1], *arguments]).strip()
+        return f"we started the {event['role']}: {command}"
     if event.kind == "process.exit":
         return f"the {event['role']} ended with status {event['status']}"
+    if event.kind == "packet.loaded":
+        return "RtpPacket was loaded" if event["ok"] else "RtpPacket was not loaded"
+    if event.kind == "packet.encode":
+        made = event.get("packet")
+        gave = event.get("error") or (hexed(made, HEADER_SIZE) if made else "nothing")
+        return f"we called encode ({event['case']}): {gave}"
+    if event.kind == "packet.decode":
+        return f"we called decode ({hexed(event['packet'], HEADER_SIZE)})"
     return f"the connection was closed by {event['by']}"
 
 
