@@ -64,7 +64,7 @@ def slow_reply(run: Run) -> None:
     request = client.click("Setup")
     recorder.step("play")
     due = time.monotonic() + REPLY_WITHHELD
-    client.hook.click("Play")
+    client.hook.click("Play", REPLY_WITHHELD)
     client.hook.is_responsive(REPLY_WITHHELD)
     client.request(REPLY_WITHHELD / 2)
     client.hook.is_responsive(REPLY_WITHHELD / 4)
