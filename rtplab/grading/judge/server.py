@@ -108,6 +108,16 @@ def _reply(recording: Recording, one: Exchange) -> Verdict | None:
             transcript(recording, told.time),
             evidence,
         )
+    if len(told.lines) > len(wanted):
+        return failed(
+            f"The reply to {method} went on after its third line with {quoted(told.line(4))};"
+            " expected three lines (the server's replies in the assignment).",
+            "The given client does not look there; one that takes what follows for the next reply"
+            " goes wrong.",
+            transcript(recording, told.time),
+            evidence,
+            share=0.5,
+        )
     return None
 
 
