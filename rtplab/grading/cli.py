@@ -320,7 +320,8 @@ def _status(grades: Grades) -> int:
     judged = (Outcome.PASSED, Outcome.FAILED)
     if not any(result.verdict.outcome in judged for result in grades.results):
         return NOTHING_RAN
-    return ALL_POINTS if grades.points >= grades.maximum else SOME_MISSING
+    is_right = grades.points >= grades.maximum and not words.failed(grades)
+    return ALL_POINTS if is_right else SOME_MISSING
 
 
 def _first_grades(

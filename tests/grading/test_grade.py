@@ -124,6 +124,14 @@ def test_usage_is_said_in_a_sentence(
     assert words in said.err and "Traceback" not in said.err and not said.out
 
 
+def test_a_gate_that_is_worth_nothing_is_not_right_either(tmp_path: Path) -> None:
+    (tmp_path / "RtpPacket.py").write_text("import nowhere\n")
+    report = tmp_path / "r.json"
+    status, grades, _ = grade(tmp_path, "--only", "packet.loads", report=report)
+    assert outcomes(grades) == {"packet.loads": "failed"} and grades["max_score"] == 0
+    assert status == 1
+
+
 def test_what_is_no_submission_is_said_with_status_3(tmp_path: Path) -> None:
     status, grades, errors = grade(tmp_path, report=tmp_path / "r.json")
     assert status == 3 and "RtpPacket.py" in grades["refused"] and not errors

@@ -554,3 +554,16 @@ def test_what_a_program_did_instead_of_starting(
     assert verdict.outcome is Outcome.FAILED
     for fact in facts:
         assert fact in f"{verdict.sentence} {verdict.advice}"
+
+
+@pytest.mark.parametrize(
+    ("error", "advice"),
+    [
+        ("the import gave no answer in 10 s", "loop"),
+        ("ModuleNotFoundError: No module named 'numpy'", "Install"),
+        ("AttributeError: module has no attribute 'RtpPacket'", "class"),
+    ],
+)
+def test_why_a_packet_can_t_be_loaded(error: str, advice: str) -> None:
+    verdict = verdicts(core(packet=by_hand.packet(loaded=error)))["packet.loads"]
+    assert error in verdict.sentence and advice in verdict.advice

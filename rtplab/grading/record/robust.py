@@ -203,7 +203,7 @@ def _set_up_only(client: Stranger) -> None:
 def _double_click(run: Run, client: Stranger) -> None:
     for button in ("Setup", "Play"):
         client.hook.click(button)
-        client.hook.click(button)
+        client.hook.click(button, LOOK)  # a window that waits for the reply takes it later
         first = client.request()
         client.reply(first)
         client.reply(client.request(clients.NOTHING_SENT))
