@@ -128,7 +128,8 @@ def _listed(edition: Edition) -> str:
 def _explained(name: str, edition: Edition) -> str:
     check = _check(name)
     points = points_of(check, edition)
-    lines = [f"{check.id}: {check.title}.", check.explain, f"It is worth {points:g} points."]
+    worth = f"It is worth {points:g} points." if points else "It is worth no points by itself."
+    lines = [f"{check.id}: {check.title}.", check.explain, worth]
     if check.needs:
         lines.append(f"It is judged if these have passed: {', '.join(check.needs)}.")
     return "\n".join(line for line in lines if line)

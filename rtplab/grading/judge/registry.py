@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from rtplab.grading.judge import client, extend, packet, robust, server, together
+from rtplab.grading.judge.explanations import EXPLANATIONS
 from rtplab.grading.judge.seen import reaching
 from rtplab.grading.model.checks import Check, Judge
 
@@ -37,7 +38,8 @@ def _server(
     timing: bool = False,
 ) -> Check:
     needed = needs if name == "starts" else ("server.starts", *needs)
-    return Check(f"server.{name}", title, needed, points, judge, scenarios, timing, PLAYED)
+    explain = f"{EXPLANATIONS[f'server.{name}']} {PLAYED}"
+    return Check(f"server.{name}", title, needed, points, judge, scenarios, timing, explain)
 
 
 def _client(
@@ -52,7 +54,8 @@ def _client(
     needed = needs if name == "starts" else ("client.starts", *needs)
     if name != "starts":
         judge = reaching("setup", scenarios[0], judge)
-    return Check(f"client.{name}", title, needed, points, judge, scenarios, timing, WATCHED)
+    explain = f"{EXPLANATIONS[f'client.{name}']} {WATCHED}"
+    return Check(f"client.{name}", title, needed, points, judge, scenarios, timing, explain)
 
 
 def _extend(
@@ -190,7 +193,7 @@ CHECKS: tuple[Check, ...] = (
         together.movie,
         (together.SCENARIO,),
         timing=True,
-        explain="Both programs run as in class, with a recording relay between them.",
+        explain=EXPLANATIONS["both.movie"],
     ),
     _extend(
         "statistics",
