@@ -809,7 +809,7 @@ def test_a_hostile_head_costs_no_time(line):
         parser.next(now / 20)
         parser.deadline()
         parser.next(now / 20 + QUIET_PERIOD)
-    assert time.process_time() - started < 1.0  # seconds; what is quadratic takes 50
+    assert time.process_time() - started < 5.0  # seconds; what is quadratic takes 50
 
 
 # --- Anything at all -----------------------------------------------------------------------------

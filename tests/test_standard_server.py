@@ -363,10 +363,12 @@ def test_seeks_in_one_session(long_client, frames, transport) -> None:
         ("2", 2),
         ("4.0", 4),
         ("0.5", 0.5),
-        ("3", 1),
+        ("3", 3),
+        ("1.21", 1.21),
+        ("0.1", 0.1),
+        ("0.01", 0.1),
         ("-1", 1),
         ("0", 1),
-        ("1000", 1),
         ("nan", 1),
         ("inf", 1),
         ("fast", 1),
@@ -381,6 +383,13 @@ def test_the_value_used_is_answered(client, header, wanted, used) -> None:
     assert reply[other] == ""
 
 
+@pytest.mark.parametrize(("header", "used"), [("Scale", 8), ("Speed", 4)])
+def test_more_than_the_server_can_is_answered_with_the_most(client, header, used) -> None:
+    """As Speed multiplies the bit rate, less of it is granted."""
+    client.set_up("tcp")
+    assert client.play(f"{header}: 1000")[header] == f"{used:.3f}"
+
+
 def test_no_scale_asked_none_answered(client) -> None:
     client.set_up("tcp")
     reply = client.play()
@@ -393,6 +402,7 @@ def test_no_scale_asked_none_answered(client) -> None:
     [
         ("Scale: 2", [1, 3, 5, 7, 9], 1, 1),
         ("Scale: 4", [1, 5, 9, 13, 17], 1, 1),
+        ("Scale: 1.5", [1, 2, 4, 5, 7], 1, 1),
         ("Scale: 0.5", [1, 2, 3, 4, 5], 2, 2),
         ("Speed: 2", [1, 2, 3, 4, 5], 1, 0.5),
         ("Speed: 0.5", [1, 2, 3, 4, 5], 1, 2),
@@ -611,7 +621,8 @@ def test_a_session_of_another_connection_is_none(port) -> None:
 def test_a_session_must_be_named_rightly(client, named) -> None:
     client.set_up("udp")
     assert client.ask("PLAY", None, f"Session: {named}").status == 454
-    assert client.ask("PLAY").status == 454
+    refusal = client.ask("PLAY")
+    assert refusal.status == 454 and "no session  " not in refusal.raw.decode()
     assert client.play().status == 200
 
 
@@ -755,6 +766,12 @@ def test_movies_that_are_not_served(client, method, movie, status) -> None:
     transport = "Transport: RTP/AVP/TCP;unicast;interleaved=0-1"
     assert client.ask(method, f"{client.root}/{movie}", transport).status == status
     assert client.ask("DESCRIBE").status == 200
+
+
+def test_a_movie_whose_name_is_nearly_right_is_named(client) -> None:
+    reply = client.ask("DESCRIBE", f"{client.root}/movei.Mjpeg")
+    assert reply.status == 404
+    assert b"; did you mean movie.Mjpeg?" in reply.raw.splitlines()[0]
 
 
 @pytest.mark.parametrize(

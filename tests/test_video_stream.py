@@ -453,7 +453,7 @@ def test_a_large_file_of_junk_is_refused_soon(tmp_path, monkeypatch, kind, any_f
         assert str(error).startswith("byte ")
     else:
         assert any_frame and movie.frames
-    assert time.process_time() - started < 0.5
+    assert time.process_time() - started < 2
     assert sum(read) < 4 * len(JUNK[kind])
 
 

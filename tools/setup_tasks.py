@@ -78,7 +78,11 @@ def run() -> int:
     command = ["ClientLauncher.py"]
     if reason := machines.headless_reason(machine, os.environ, str(venv.PYTHON)):
         say(f"The demonstration runs without a window (--headless): {reason}.")
+        say("It receives all of movie.Mjpeg (25 s) from a server inside; Ctrl+C ends it earlier.")
         command.append("--headless")
+    else:
+        say("The player shows movie.Mjpeg (25 s) from a server inside. Keys to try: Space pauses,")
+        say("arrows go 5 s, f is full screen, i the protocol panel, ? lists all keys, q quits.")
     return become(command)
 
 

@@ -63,11 +63,11 @@ def test_a_failed_check_has_a_transcript_and_a_capture(tmp_path: Path) -> None:
     (check,) = grades["checks"]
     assert check["outcome"] == "failed" and check["transcript"]
     assert (kept / "robust.early.jsonl").exists()
-    capture = (kept / "robust.early.pcap").read_bytes()
+    capture = (kept / "robust.early.pcapng").read_bytes()
     assert b"TEARDOWN" in capture
     if tshark := shutil.which("tshark"):
         read = subprocess.run(
-            [tshark, "-r", str(kept / "robust.early.pcap"), "-Y", "tcp.payload"],
+            [tshark, "-r", str(kept / "robust.early.pcapng"), "-Y", "tcp.payload"],
             capture_output=True,
             text=True,
             timeout=60,
