@@ -180,10 +180,16 @@ def test_a_failed_packet_check_has_its_calls_as_a_transcript_and_a_capture(tmp_p
     assert wrong.check.id == "packet.sequence"
     assert any("encode" in line and "80 1a" in line for line in wrong.verdict.transcript)
     made = [event for event in swapped.of("packet.encode")]
-    capture = (tmp_path / "packet.sequence.pcap").read_bytes()
+    capture = (tmp_path / "packet.sequence.pcapng").read_bytes()
     assert all(event["packet"] in capture for event in made)
     if tshark := shutil.which("tshark"):
-        command = [tshark, "-r", str(tmp_path / "packet.sequence.pcap"), "-d", "udp.port==5004,rtp"]
+        command = [
+            tshark,
+            "-r",
+            str(tmp_path / "packet.sequence.pcapng"),
+            "-d",
+            "udp.port==5004,rtp",
+        ]
         read = subprocess.run([*command, "-Y", "rtp"], capture_output=True, text=True, timeout=60)
         assert len(read.stdout.splitlines()) == len(made)
 
