@@ -104,7 +104,9 @@ class Loop:
             viewer.bind(("127.0.0.1", 0))
             viewer.connect(("127.0.0.1", int(ports[1])))
             ours = viewer.getsockname()[1]
-            lines.append(f"Transport: RTP/AVP;unicast;server_port={ours}-{ours + 1};ssrc={SSRC:08X}")
+            lines.append(
+                f"Transport: RTP/AVP;unicast;server_port={ours}-{ours + 1};ssrc={SSRC:08X}"
+            )
         body = DESCRIPTION if method == "DESCRIBE" else ""
         if method == "PLAY":
             self._playing.append(self._viewers[connection])
