@@ -31,7 +31,8 @@ _EXPECTED = re.compile(
     r"|reports [0-9.]+ % of its last packets lost, .*)"
     rf"|{_TIME} INFO {_CLIENT}: \d+ frames dropped, as it read too slowly"
     rf"|{_TIME} INFO \d+\.\d+\.\d+\.\d+ "
-    r"(watches \S+ by HTTP|\(HTTP\) is sent no more: its connection is lost: .*)"
+    r"(watches \S+ by HTTP|\(HTTP\): (?P<dropped>\d+) frames dropped, as it read too slowly"
+    r"|\(HTTP\) is sent no more: its connection is lost: .*)"
     rf"|{_TIME} WARNING \S+: some of what is published can't be shown: .*"
     rf"|{_TIME} WARNING \S+: a picture, and maybe more, is skipped: .*"
     rf"|{_TIME} INFO the multicast of \S+ has come to the end of the movie"
@@ -124,7 +125,7 @@ class Watched:
             if match is None:
                 self.unexpected_lines.append(line)
             else:
-                self.left_out += int(match["skipped"] or 0)
+                self.left_out += int(match["skipped"] or match["dropped"] or 0)
 
     def _cpu(self) -> float:
         fields = Path(f"/proc/{self._server.pid}/stat").read_text().rpartition(")")[2].split()
