@@ -18,7 +18,7 @@ from rtplab.protocol.errors import MessageError
 from rtplab.protocol.rtsp.messages import Dialect, Response
 from rtplab.protocol.rtsp.parser import ResponseParser
 from rtplab.protocol.rtsp.states import State
-from rtplab.receiving.files.pcap import Endpoint
+from rtplab.receiving.files.pcapng import Endpoint
 from rtplab.receiving.rtp.rtpsocket import LARGEST_DATAGRAM, Clock
 from rtplab.receiving.rtsp.client import RtspClient
 from rtplab.receiving.rtsp.connection import ClientConnection

@@ -4,8 +4,8 @@
 
 Each server runs on the first core, the load generator (rtspload.c) on the second; servers
 alternate, and the median of the rounds counts. Prints the table and, unless --only asks for a part
-of it, writes it into README.md where that has its marks, and draws docs/pictures/viewers.svg. Only
-ratios within one run mean anything.
+of it, writes it into docs/QUALITY.md where that has its marks, and draws docs/pictures/viewers.svg.
+Only ratios within one run mean anything.
 """
 
 from __future__ import annotations

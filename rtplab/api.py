@@ -20,6 +20,7 @@ from urllib.parse import quote
 
 from rtplab.protocol.errors import MessageError, RtpLabError
 from rtplab.protocol.rtsp.states import State
+from rtplab.protocol.rtsp.urls import meant_address, question
 from rtplab.receiving.http.client import HttpClient
 from rtplab.receiving.opening import client_for
 from rtplab.receiving.rtp.frames import Frame
@@ -288,6 +289,7 @@ def play(
         raise ValueError(
             f"{address!r} is not an address such as rtsp://host/movie; "
             "a lab server's movie is named by host, port and file name"
+            f"{question(meant_address(address))}"
         )
 
     def source() -> MovieSource:
@@ -299,7 +301,7 @@ def play(
     try:
         source()
     except MessageError as error:
-        raise ValueError(str(error)) from error
+        raise ValueError(f"{error}{question(meant_address(address))}") from error
     return Frames(source, timeout, reconnect)
 
 

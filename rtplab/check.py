@@ -96,6 +96,9 @@ class Heard:
                     if len(self.ssrcs) < MAX_EXCHANGES:
                         self.ssrcs.add(packet.ssrc)
 
+    def packets_dropped(self, packets: list[bytes], source_port: int, when: float) -> None:
+        """There is no bad network here."""
+
     def packet_sent(self, data: bytes, port: int, is_rtcp: bool, when: float) -> None:
         """What we send is known."""
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import gc
+import logging
 import signal
 import sys
 import threading
@@ -19,9 +20,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, cast
 from urllib.parse import quote, unquote
 
-from rtplab.console import write_every_name
-from rtplab.protocol.errors import MessageError
-from rtplab.protocol.rtsp.urls import parse_stream_url
+from rtplab.console import StatusLine, write_every_name
+from rtplab.protocol.errors import MessageError, PacketError
+from rtplab.protocol.rtsp.messages import printable
+from rtplab.protocol.rtsp.urls import meant_address, parse_stream_url, question
 from rtplab.receiving.files.capture import LiveCapture
 from rtplab.receiving.headless import HeadlessClient, HeadlessOptions, HeadlessRun
 from rtplab.receiving.rtp.impairment import Conditions, Impairment, parse_conditions
@@ -129,6 +131,19 @@ def main(
         return _play(options, make_client, program)
 
 
+def _why_undecodable(jpeg: bytes) -> str:
+    """Return why a JPEG can't be decoded; "" if it can, or if there is no Pillow to try it."""
+    try:
+        from rtplab.player.picture.decoding import decode
+    except ImportError:
+        return ""
+    try:
+        decode(jpeg, (32, 32))  # small pictures are decoded from all the bytes, too
+    except PacketError as error:
+        return str(error)
+    return ""
+
+
 @contextmanager
 def _server_inside(make_server: MakeServer, folder: Path) -> Iterator[int]:
     """Run a server of a folder inside this process on a free loopback port; yield the port."""
@@ -157,12 +172,15 @@ def _play_headless(options: argparse.Namespace, make_client: MakeClient) -> int:
     if capture is None and options.pcap:
         return 1
     what = HeadlessOptions(options.frames, options.duration, options.save, options.json)
+    terminal = StatusLine.on_stderr()
+    if terminal is not None:  # what is logged goes above the line, as Python writes it otherwise
+        logging.basicConfig(format="%(message)s", handlers=[logging.StreamHandler(terminal)])
     try:
         with _interrupted_once():
             client = client_for(options, None, make_client)
             if capture is not None:
                 client.capture_to(capture)
-            return HeadlessRun(client, what).run()
+            return HeadlessRun(client, what, terminal, _why_undecodable).run()
     except KeyboardInterrupt:
         print("It was interrupted before there was a connection.", file=sys.stderr)
         return 1
@@ -379,7 +397,7 @@ def parse_arguments(argv: list[str] | None, prog: str) -> argparse.Namespace:
         default=Conditions(),
         metavar="WHAT",
         help="a bad network: "
-        "loss=5%%,delay=30ms,jitter=10ms,reorder=1%%,duplicate=1%%,rate=2M,seed=1",
+        "loss=5%%,burst=4,delay=30ms,jitter=10ms,reorder=1%%,duplicate=1%%,rate=2M,seed=1",
     )
     parser.add_argument(
         "--pcap", type=Path, metavar="FILE", help="write RTSP and RTP into a capture file"
@@ -399,12 +417,14 @@ def parse_arguments(argv: list[str] | None, prog: str) -> argparse.Namespace:
     options = parser.parse_args(argv)
     options.file = None
     if options.server is not None and "://" in options.server:
-        if options.server_port is not None:
-            parser.error("an address stands alone")
         try:
             url = parse_stream_url(options.server)
         except MessageError as error:
-            parser.error(str(error))
+            parser.error(f"{error}{question(meant_address(options.server))}")
+        if options.server_port is not None:
+            lab = f"{url.host} {options.server_port} {options.rtp_port} {options.movie}"
+            meant = printable(lab) if options.movie else None
+            parser.error(f"an address stands alone{question(meant)}")
         if url.is_http and options.impair != Conditions():
             parser.error("--impair is for RTP: pictures that come by HTTP can't be lost on the way")
         options.movie = options.server
@@ -412,8 +432,9 @@ def parse_arguments(argv: list[str] | None, prog: str) -> argparse.Namespace:
         options.file = Path(options.server).absolute()
         if not options.file.is_file():
             parser.error(
-                f"there is no file {options.server}; "
+                f"there is no file {printable(options.server)}; "
                 "name Server_name, Server_port, RTP_port and Video_file, or an rtsp:// address"
+                f"{question(_meant(options.file) or meant_address(options.server))}"
             )
     elif options.server is not None and options.movie is None:
         parser.error("name Server_name, Server_port, RTP_port and Video_file, or none of them")
@@ -422,6 +443,13 @@ def parse_arguments(argv: list[str] | None, prog: str) -> argparse.Namespace:
     ):
         parser.error("--frames, --duration, --save and --json go with --headless")
     return options
+
+
+def _meant(file: Path) -> str | None:
+    """Return the movie in the folder whose name is nearly that of a file that is not there."""
+    from rtplab.serving.media.library import MovieLibrary
+
+    return MovieLibrary(file.parent).similar(file.name)
 
 
 def _port(text: str) -> int:

@@ -18,10 +18,17 @@ from hypothesis import settings
 from movies import MOVIE, frames_of, write_movie
 
 # A busy machine may stop any test for longer than an example may take by default. `make fuzz`
-# looks thoroughly; what others wait for has a few new examples each time.
+# looks thoroughly; what others wait for has a few new examples each time; and on Wine, where each
+# costs more, it is enough to see that the same code does the same.
+settings.register_profile("brief", deadline=None, max_examples=4)
 settings.register_profile("quick", deadline=None, max_examples=40)
 settings.register_profile("thorough", deadline=None, max_examples=1000)
 settings.load_profile("quick")
+
+# Tests start hundreds of Pythons, all with the same modules: what is compiled once is kept, even if
+# the environment says otherwise (as those of containers do).
+sys.dont_write_bytecode = False
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 SMALL_MOVIE_FRAMES = 40
 LEAK_WAIT = 3.0
@@ -115,6 +122,11 @@ def _leads_to_x_server(number: int) -> bool:
         except OSError:
             return False
     return b".X11-unix" in (peer if isinstance(peer, bytes) else peer.encode())
+
+
+def pytest_collection_finish() -> None:
+    """Spare the collector the thousands of tests: it looks at what they make, a hundred times."""
+    gc.freeze()
 
 
 def _fails_in_ci(report: pytest.TestReport | pytest.CollectReport) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+import time
 from fractions import Fraction
 
 import pytest
@@ -230,7 +232,7 @@ def test_indexing_costs_some_pages_per_picture(tmp_path):
     assert index_cost(path) == 9 * index_module.PAGE
 
 
-MANY = 3 << 20  # bytes
+MANY = 1 << 18  # bytes
 JUNK = {
     "empty chunks": chunk(b"00dc", b"") * (MANY // 8),
     "chunks of one byte": chunk(b"00dc", b"x") * (MANY // 10),
@@ -246,8 +248,10 @@ JUNK = {
 def test_junk_is_refused_soon(tmp_path, kind):
     path = tmp_path / "junk.avi"
     path.write_bytes(avi_of(JUNK[kind]))
+    started = time.process_time()
     with pytest.raises(MovieError):
         Movie(path)
+    assert sys.platform == "win32" or time.process_time() - started < 2  # not so on Wine
 
 
 @given(st.integers(0, 4000), st.integers(0, 255))

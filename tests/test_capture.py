@@ -15,7 +15,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rtplab.player.model.traffic import MAX_MESSAGE_BYTES, MAX_MESSAGES, MAX_PACKET_BYTES, Traffic
+from rtplab.player.model.traffic import (
+    MAX_MESSAGE_BYTES,
+    MAX_MESSAGES,
+    MAX_PACKET_BYTES,
+    UNWATCHED_BYTES,
+    Seen,
+    Traffic,
+    is_media,
+)
 from rtplab.protocol.rtp.packet import pack_header
 from rtplab.receiving.files.capture import (
     CapturedMessage,
@@ -24,7 +32,7 @@ from rtplab.receiving.files.capture import (
     LiveCapture,
     write_capture,
 )
-from rtplab.receiving.files.pcap import Endpoint, PcapWriter
+from rtplab.receiving.files.pcapng import Endpoint, Interface, PcapngWriter
 from rtplab.receiving.files.wholefile import WholeFile
 
 ENDS = Endpoints(Endpoint("127.0.0.1", 554), Endpoint("127.0.0.1", 40000), 5004)
@@ -55,13 +63,28 @@ def entries(ends=ENDS, server_port=6000) -> list[CapturedMessage | CapturedPacke
 
 def test_a_datagram_byte_by_byte():
     file = io.BytesIO()
-    PcapWriter(file).udp(Endpoint("10.0.0.1", 1), Endpoint("10.0.0.2", 2), b"abc", 3.000004)
+    PcapngWriter(file).udp(Endpoint("10.0.0.1", 1), Endpoint("10.0.0.2", 2), b"abc", 3.000004)
     assert file.getvalue().hex(" ") == (
-        "d4 c3 b2 a1 02 00 04 00 00 00 00 00 00 00 00 00 00 00 04 00 65 00 00 00 "
-        "03 00 00 00 04 00 00 00 1f 00 00 00 1f 00 00 00 "
+        # section header, then the interface "network"
+        "0a 0d 0d 0a 1c 00 00 00 4d 3c 2b 1a 01 00 00 00 ff ff ff ff ff ff ff ff 1c 00 00 00 "
+        "01 00 00 00 24 00 00 00 65 00 00 00 00 00 04 00 "
+        "02 00 07 00 6e 65 74 77 6f 72 6b 00 00 00 00 00 24 00 00 00 "
+        # the packet: interface 0, 3,000,004 microseconds, 31 bytes
+        "06 00 00 00 40 00 00 00 00 00 00 00 00 00 00 00 c4 c6 2d 00 1f 00 00 00 1f 00 00 00 "
         "45 00 00 1f 00 01 00 00 40 11 66 cb 0a 00 00 01 0a 00 00 02 "
-        "00 01 00 02 00 0b 27 70 61 62 63"
+        "00 01 00 02 00 0b 27 70 61 62 63 00 40 00 00 00"
     )
+
+
+def test_the_interface_of_what_was_dropped_stands_before_its_first_packet():
+    file, ends = io.BytesIO(), (Endpoint("10.0.0.1", 1), Endpoint("10.0.0.2", 2))
+    writer = PcapngWriter(file)
+    writer.udp(*ends, b"one", 1.0)
+    assert b"dropped" not in file.getvalue()
+    for _ in range(2):
+        writer.udp(*ends, b"two", 2.0, Interface.DROPPED)
+    assert file.getvalue().count(b"dropped by the impairment") == 1
+    assert [block[0] for block in _blocks(file.getvalue())] == [0x0A0D0D0A, 1, 6, 1, 6, 6]
 
 
 hosts = st.sampled_from([("10.0.0.1", "10.0.0.2"), ("::1", "fe80::1%eth0")])
@@ -72,7 +95,7 @@ sayings = st.lists(st.tuples(st.booleans(), st.booleans(), st.binary(max_size=40
 def test_what_is_written_is_in_the_file_in_any_order(hosts, sayings, microseconds):
     one, other = Endpoint(hosts[0], 554), Endpoint(hosts[1], 40_000)
     file, said = io.BytesIO(), {}
-    writer = PcapWriter(file)
+    writer = PcapngWriter(file)
     for is_udp, from_one, payload in sayings:
         source, target = (one, other) if from_one else (other, one)
         (writer.udp if is_udp else writer.tcp)(source, target, payload, microseconds / 1_000_000)
@@ -87,15 +110,28 @@ def test_what_is_written_is_in_the_file_in_any_order(hosts, sayings, microsecond
 
 def _payloads(data, ip_header):
     """Of every record: whether it is UDP, whether it comes from port 554, and what it carries."""
-    found, at = [], 24
-    while at < len(data):
-        length, original = struct.unpack_from("<II", data, at + 8)
-        packet, at = data[at + 16 : at + 16 + length], at + 16 + length
+    found = []
+    for kind, body in _blocks(data):
+        if kind != 6:
+            continue
+        length, original = struct.unpack_from("<II", body, 12)
+        packet = body[20 : 20 + length]
         assert len(packet) == original == length
         is_udp = packet[9 if ip_header == 20 else 6] == 17
         begin = ip_header + (8 if is_udp else 20)
         (port,) = struct.unpack_from("!H", packet, ip_header)
         found.append((is_udp, port == 554, packet[begin:]))
+    return found
+
+
+def _blocks(data):
+    """The type and the body of every block."""
+    found, at = [], 0
+    while at < len(data):
+        kind, length = struct.unpack_from("<II", data, at)
+        assert data[at + length - 4 : at + length] == struct.pack("<I", length) and length % 4 == 0
+        found.append((kind, data[at + 8 : at + length - 4]))
+        at += length
     return found
 
 
@@ -149,15 +185,17 @@ def test_packets_on_the_rtsp_connection_have_the_channels_of_setup(is_rtcp, sent
     ends = dataclasses.replace(ENDS, channels=(10, 11))
     write_capture(file, [CapturedPacket(b"packet", 0, is_rtcp, 1.0, ends, sent)])
     written = file.getvalue()
-    assert written.endswith(b"$" + bytes([channel, 0, 6]) + b"packet")
+    packet = _blocks(written)[-1][1][20:-2]  # two bytes of padding
+    assert packet.endswith(b"$" + bytes([channel, 0, 6]) + b"packet")
     ports = (ENDS.client.port, ENDS.server.port) if sent else (ENDS.server.port, ENDS.client.port)
-    assert struct.pack("!HH", *ports) == written[-10 - 20 : -10 - 16]
+    assert struct.pack("!HH", *ports) == packet[20:24]
 
 
 def test_a_report_of_ours_goes_from_our_port_to_the_servers():
     file = io.BytesIO()
     write_capture(file, [CapturedPacket(b"report", 6001, True, 1.0, ENDS, sent=True)])
-    assert file.getvalue()[-6 - 8 : -6 - 4] == struct.pack("!HH", ENDS.rtp_port + 1, 6001)
+    packet = _blocks(file.getvalue())[-1][1][20:]
+    assert packet[20:24] == struct.pack("!HH", ENDS.rtp_port + 1, 6001)
 
 
 def test_a_live_capture_is_the_same_and_tells_others(tmp_path):
@@ -202,14 +240,38 @@ def test_a_disk_that_becomes_full_is_a_sentence(tmp_path, monkeypatch):
     assert (tmp_path / "full.pcap").read_bytes() == whole
 
 
-def test_traffic_keeps_packets_only_while_somebody_watches():
+def test_traffic_keeps_the_newest_packets_though_nobody_watches(tmp_path):
     traffic = Traffic(lambda: ENDS)
-    traffic.packets_received([b"x"], 1, False, 1.0)
-    assert traffic.packets == []
-    traffic.watching = True
-    traffic.packets_received([b"rtp"], 1, False, 1.0)
-    traffic.packets_received([b"rtcp"], 1, True, 1.0)
-    assert traffic.last_rtp().data == b"rtp"
+    traffic.message_sent(SETUP, 0.5)
+    for number in range(100):
+        traffic.packets_received([bytes([number]) * 60_000] * 5, 1, False, float(number))
+    kept = traffic.packets
+    assert 0.9 * UNWATCHED_BYTES < sum(len(packet.data) for packet in kept) <= UNWATCHED_BYTES
+    assert [packet.data[0] for packet in kept[-6:]] == [98, *[99] * 5]
+    told = traffic.save(tmp_path / "capture.pcapng")
+    assert traffic.has_forgotten_after(Seen(0, 100)) and not traffic.has_forgotten_after(
+        Seen(0, 400)
+    )
+    assert f"1 messages and {len(kept)} packets" in told.replace(",", "")
+    assert f"the oldest {500 - len(kept)} packets" in told
+    blocks = _blocks((tmp_path / "capture.pcapng").read_bytes())
+    assert [kind for kind, _ in blocks].count(6) == 3 + 1 + len(kept)  # with the handshake
+
+
+def test_traffic_tells_what_has_come_since():
+    traffic = Traffic(lambda: ENDS)
+    traffic.packets_received([b"a", b"b"], 1, False, 1.0)
+    traffic.message_sent(SETUP, 0.5)
+    entries, seen = traffic.after(Seen())
+    assert [entry.data for entry in entries] == [SETUP, b"a", b"b"]
+    assert traffic.after(seen) == ([], seen)
+    traffic.packets_dropped([b"c"], 1, 2.0)
+    traffic.packets_received([b"d"], 1, True, 3.0)
+    entries, seen = traffic.after(seen)
+    assert [entry.data for entry in entries] == [b"d"]
+    assert seen == Seen(1, 4) and traffic.oldest_packet == 1.0
+    assert not traffic.has_forgotten_after(Seen())
+    assert traffic.newest(is_media).data == b"b"
 
 
 def test_traffic_keeps_what_was_forgiven_between_the_messages_but_not_in_a_capture(tmp_path):
@@ -220,7 +282,8 @@ def test_traffic_keeps_what_was_forgiven_between_the_messages_but_not_in_a_captu
     assert [entry.when for entry in traffic.story] == [1.0, 2.0, 3.0]
     assert [message.data for message in traffic.messages] == [b"one", b"three"]
     assert traffic.message_count == 3
-    assert traffic.save(tmp_path / "capture.pcap") == 2
+    told = traffic.save(tmp_path / "capture.pcap")
+    assert told.startswith("2 messages and 0 packets saved") and "oldest" not in told
 
 
 def test_traffic_is_bounded():

@@ -14,9 +14,10 @@ from rtplab.player.model.commands import (
     COMMANDS,
     LAB_COMMANDS,
     MENUS,
+    SPEED_STEP,
     SPEEDS,
+    changed_speed,
     key_label,
-    next_speed,
     tooltip,
 )
 from rtplab.player.model.status import PlayerState
@@ -24,8 +25,10 @@ from rtplab.protocol.rtsp.states import State
 
 NEED_NO_TK = (
     "look.icons look.palette model.commands model.controller model.history model.modifiers "
-    "model.status model.traffic model.folders model.loop panel.plotdata panel.statediagram "
-    "panel.tracks picture.decoding"
+    "model.status model.traffic model.folders model.loop model.citations model.shapes model.svg "
+    "model.bundles "
+    "model.exchanges model.ladder model.ladderfeed model.ladderrow model.ladderview "
+    "model.packetchoice panel.plotdata panel.statediagram panel.tracks picture.decoding"
 ).split()
 
 
@@ -125,10 +128,18 @@ def test_a_tooltip_says_why_a_command_can_not_be_used():
 
 
 def test_speeds_go_up_and_down_and_stay_at_the_ends():
-    assert next_speed(1.0, 1) == 2.0
-    assert next_speed(1.0, -1) == 0.5
-    assert next_speed(SPEEDS[-1], 1) == SPEEDS[-1]
-    assert next_speed(SPEEDS[0], -1) == SPEEDS[0]
+    assert changed_speed(1.0, SPEED_STEP) == 1.1
+    assert changed_speed(1.0, 2) == 2.0
+    assert changed_speed(SPEEDS[-1], SPEED_STEP) == SPEEDS[-1]
+    assert changed_speed(SPEEDS[0], 1 / SPEED_STEP) == SPEEDS[0]
+
+
+@pytest.mark.parametrize("factor", [SPEED_STEP, 1 / SPEED_STEP, 2, 1 / 2])
+def test_as_many_steps_back_lead_to_the_normal_speed(factor):
+    speed = 1.0
+    for step in (factor, factor, factor, 1 / factor, 1 / factor, 1 / factor):
+        speed = changed_speed(speed, step)
+    assert speed == 1.0
 
 
 @pytest.mark.parametrize("module", NEED_NO_TK)

@@ -36,6 +36,7 @@ class ScriptedClient:
         self.state = State.INIT
         self.error = self.notice = ""
         self.ended = self.needs_password = False
+        self.scale = 1.0
         self.on_frame = None
         self.playout = PlayoutBuffer(latency=0.0)
         self.asked: list[object] = []
@@ -589,6 +590,18 @@ def test_frames_none_of_which_can_be_decoded_are_told_after_a_while():
     controller.decoded("", 1.2 + DAMAGE)
     controller.decoded("broken", 1.3 + DAMAGE)
     assert controller.state_at(9.0).damage == ""
+
+
+def test_the_speed_that_is_shown_is_the_one_that_the_server_has_answered_with():
+    client = ScriptedClient(duration=25.0)
+    controller = playing(client)
+    controller.set_speed(1.1)
+    assert controller.state_at(1.0).speed == 1.1
+    controller.tick(1.0)
+    client.answer(State.READY)
+    assert controller.state_at(1.1).speed == 1.1
+    client.answer(State.PLAYING)  # of a server that knows no Scale
+    assert controller.state_at(1.2).speed == 1.0
 
 
 def test_the_session_that_ended_leaves_no_picture():

@@ -81,7 +81,7 @@ def test_8k_is_allowed():
         picture_size(forged(7681, 4320))
 
 
-@settings(max_examples=200)
+@settings(max_examples=2 * settings.default.max_examples)
 @given(st.integers(0, len(FRAME) - 1), st.binary(min_size=1, max_size=40), st.booleans())
 def test_damage_raises_nothing_but_packet_errors(position, garbage, cut):
     rest = b"" if cut else FRAME[position + len(garbage) :]
@@ -184,7 +184,7 @@ def test_the_headers_go_beyond_those_of_a_thumbnail():
 SCAN = FRAME.index(b"\xff\xda")
 
 
-@settings(max_examples=300)
+@settings(max_examples=2 * settings.default.max_examples)
 @given(
     st.integers(0, SCAN + 40) | st.integers(0, len(FRAME) - 1), st.binary(min_size=1, max_size=4)
 )

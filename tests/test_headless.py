@@ -11,6 +11,7 @@ import sys
 import time
 
 import pytest
+from lab_servers import PythonLabServer
 from movies import MOVIE, ROOT, frames_of
 from processes import HOST, PYTHON, ServerProcess, run_client
 from standard_servers import StandardServer, jpeg_payloads
@@ -391,3 +392,19 @@ def test_without_a_display_a_window_is_one_line_that_names_headless(server):
     stdout, stderr = process.communicate(timeout=LIMIT)
     assert (process.returncode, stdout) == (1, "")
     assert stderr == "No window can be opened: there is no display. Use --headless.\n"
+
+
+@pytest.mark.parametrize("damaged", [(0, 1, 2), (0, 2), (0, 1)])
+def test_pictures_that_can_not_be_decoded_are_told(damaged):
+    frames = frames_of(MOVIE)[:3]
+    for number in damaged:  # its tables are gone, its beginning and its end are there
+        frames[number] = frames[number][:30] + frames[number][-500:]
+    with PythonLabServer(frames) as server:
+        run = run_client(
+            *("--headless", "--json", "--frames", "3"), HOST, str(server.port), "0", "movie.Mjpeg"
+        )
+    assert (run.status, run.report["frames"]) == (0, 3)
+    if {0, 2} <= {*damaged}:
+        assert "decoded" in run.report["error"] and run.report["error"] in run.stderr
+    else:
+        assert run.report["error"] is None

@@ -76,7 +76,7 @@ def test_addresses_are_read():
 @pytest.mark.parametrize(
     "fields",
     [("", "1", "1", "m"), ("h", "0", "1", "m"), ("h", "x", "1", "m"), ("h", "1", "65536", "m"),
-     ("h", "1", "1", " ")],
+     ("h", "1", "1", " "), ("rtsp:/h", "1", "1", "m")],
 )  # fmt: skip
 def test_wrong_addresses_are_a_sentence(fields):
     with pytest.raises(ValueError, match=r"[A-Z].*\."):
@@ -87,6 +87,19 @@ def test_wrong_addresses_are_a_sentence(fields):
 def test_wrong_urls_are_a_sentence(url):
     with pytest.raises(ValueError, match="rtsp://"):
         parse_url(url)
+
+
+def test_what_is_nearly_an_address_is_asked_for():
+    with pytest.raises(ValueError, match=r"did you mean rtsp://h/m\?"):
+        parse_url("rtsp:/h/m")
+
+
+@pytest.mark.parametrize("width", ["500", 0, -1, 10**9, True, 500.5, [500]])
+def test_a_width_that_makes_no_sense_is_left_out(folder, width):
+    path = folder / "rtplab" / "player.json"
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(json.dumps({"panel_width": width}))
+    assert history.load().panel_width is None
 
 
 def test_titles():

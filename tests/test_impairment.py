@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import random
 import statistics
 
 import pytest
 
 from rtplab.protocol.rtp.packet import pack_header
+from rtplab.receiving.rtp import impairment as impairment_module
 from rtplab.receiving.rtp.frames import LabAssembler
 from rtplab.receiving.rtp.impairment import (
     MAX_QUEUED,
@@ -44,6 +46,40 @@ def _collect(impairment: Impairment, until: float, came: list[tuple[float, int]]
 def test_loss_is_within_a_point_of_what_was_asked(loss):
     came = through(Conditions(loss=loss))
     assert 1 - len(came) / PACKETS == pytest.approx(loss, abs=0.01)
+
+
+def lengths_of_bursts(came: list[tuple[float, int]]) -> list[int]:
+    """How many packets were lost in each row."""
+    steps = zip(came, came[1:], strict=False)
+    return [after[1] - before[1] - 1 for before, after in steps if after[1] - before[1] > 1]
+
+
+@pytest.mark.parametrize("burst", [1, 2, 4, 1000])
+@pytest.mark.parametrize("loss", [0.02, 0.05, 0.3, 0.9])
+def test_bursts_change_no_loss(loss, burst):
+    """The stationary state of the Gilbert-Elliott model, and how long its bad state lasts."""
+    conditions = Conditions(loss=loss, burst=burst)
+    after_loss, after_arrival = conditions.loss_after(True), conditions.loss_after(False)
+    assert loss * after_loss + (1 - loss) * after_arrival == pytest.approx(loss)
+    assert 1 / (1 - after_loss) == pytest.approx(max(burst, 1 / (1 - loss)))
+
+
+def test_packets_are_lost_in_bursts():
+    came = through(Conditions(loss=0.3, burst=4, seed=2))
+    assert 1 - len(came) / PACKETS == pytest.approx(0.3, abs=0.02)
+    assert statistics.mean(lengths_of_bursts(came)) == pytest.approx(4, rel=0.1)
+
+
+def test_single_losses_are_what_they_were_before_there_were_bursts():
+    """So that the same seed goes on doing the same."""
+    fates = [random.Random((7 << 32) + number).random() for number in range(1, 501)]
+    expected = [number for number, fate in enumerate(fates) if fate >= 0.1]
+    assert [number for _, number in through(Conditions(loss=0.1, seed=7), 500)] == expected
+
+
+def test_all_packets_are_lost_whatever_the_burst():
+    assert through(Conditions(loss=1.0, burst=4), 100) == []
+    assert len(through(Conditions(loss=0.0, burst=4), 100)) == 100
 
 
 def test_delay_and_jitter_are_those_asked_for():
@@ -92,6 +128,7 @@ def test_one_condition_does_not_change_which_packets_another_hits():
 def test_what_is_harmless_lets_packets_go_past():
     impairment = Impairment(Conditions())
     assert impairment.idle
+    assert Impairment(Conditions(burst=4)).idle  # of what? nothing is lost
     impairment.conditions = Conditions(delay=1.0)
     assert not impairment.idle
     impairment.add(b"x", 0.0)
@@ -102,9 +139,11 @@ def test_what_is_harmless_lets_packets_go_past():
 
 
 @pytest.mark.parametrize("size", [0, 1400, 60_000])
-def test_so_many_bytes_are_under_way_and_no_more(size):
+def test_so_many_bytes_are_under_way_and_no_more(size, monkeypatch):
     """Whatever the packets' size. What has come through makes room."""
-    impairment, most = Impairment(Conditions(delay=1.0)), MAX_QUEUED // (size + PACKET_OVERHEAD)
+    monkeypatch.setattr(impairment_module, "MAX_QUEUED", MAX_QUEUED // 16)
+    impairment = Impairment(Conditions(delay=1.0))
+    most = MAX_QUEUED // 16 // (size + PACKET_OVERHEAD)
     packet = bytes(size)
     for _ in range(most):
         impairment.add(packet, 0.0)
@@ -138,15 +177,27 @@ def test_the_receiver_measures_the_jitter_that_was_made():
 
 
 def test_conditions_are_read():
-    text = "loss=5%,delay=30ms,jitter=10ms,reorder=1%,duplicate=0.02,rate=2M,seed=9"
-    assert parse_conditions(text) == Conditions(0.05, 0.03, 0.01, 0.01, 0.02, 2e6, 9)
+    text = "loss=5%,burst=2.5,delay=30ms,jitter=10ms,reorder=1%,duplicate=0.02,rate=2M,seed=9"
+    assert parse_conditions(text) == Conditions(0.05, 2.5, 0.03, 0.01, 0.01, 0.02, 2e6, 9)
     assert parse_conditions("delay=0.5s, rate=500k") == Conditions(delay=0.5, rate=500_000)
     assert parse_conditions("") == Conditions()
 
 
 @pytest.mark.parametrize(
     "text",
-    ["los=5%", "loss=101%", "loss=-1%", "loss", "delay=11s", "delay=nan", "rate=2G", "seed=x"],
+    [
+        "los=5%",
+        "loss=101%",
+        "loss=-1%",
+        "loss",
+        "delay=11s",
+        "delay=nan",
+        "rate=2G",
+        "seed=x",
+        "burst=0.5",
+        "burst=1001",
+        "burst=nan",
+    ],
 )
 def test_nonsense_is_a_sentence(text):
     with pytest.raises(ValueError, match=text.partition("=")[0]):

@@ -23,7 +23,7 @@ PAYLOAD = 1400  # bytes of an RTP payload
 RECEIVE_BUFFER = 64 * 1024  # bytes
 RATE = 100e6 / 8  # bytes a second that the client takes
 FPS = 20
-FRAMES = 120
+FRAMES = 50
 IN_TIME = 0.040  # seconds from the sending of a frame to its last byte
 TRIES = 3  # the machine may be busy with other things
 

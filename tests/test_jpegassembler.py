@@ -65,10 +65,10 @@ def test_headers_say_what_they_were_told(type):
     assert header.quantization_tables == {0: TABLES[:64], 1: TABLES[64:]}
 
 
-@pytest.mark.parametrize("q", range(1, 100))
-def test_computed_tables_are_those_of_libjpeg(q):
-    tables = jpeg.parse(pillow_jpeg((8, 8), quality=q)).quantization_tables
-    assert quant_tables(q) == tables[0] + tables[1]
+def test_computed_tables_are_those_of_libjpeg():
+    for q in range(1, 100):
+        tables = jpeg.parse(pillow_jpeg((8, 8), quality=q)).quantization_tables
+        assert quant_tables(q) == tables[0] + tables[1], q
 
 
 @pytest.mark.parametrize("q", [0, 100, 255])

@@ -6,7 +6,6 @@ import re
 import socket
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +26,7 @@ from lab_servers import (
 from movies import MOVIE, frames_of
 from processes import HOST, ClientRun, free_udp_port, run_client
 
+import ClientLauncher
 from Client import Client
 from rtplab.protocol.errors import SessionError
 
@@ -36,8 +36,6 @@ COUNT = 10
 """Frames that a run takes; the servers have two more."""
 
 LIMIT = 25.0
-PLAYING_WORKERS = 3
-WAITING_WORKERS = 7
 FIELDS = set(
     "frames packets lost late duplicates bytes seconds fps kbit_per_s jitter_ms loss_rate"
     " first_frame_ms state forgiven error".split()
@@ -74,13 +72,8 @@ def play(server: LabServer, directory: Path, *options: str | int) -> Outcome:
     return Outcome(server, rtp_port, run, saved)
 
 
-def play_all(makers: dict[str, ServerMaker], frames: Frames, workers: int, new_directory):
-    """Play from every server, a few at a time; a future of the outcome by the server's name."""
-    with ThreadPoolExecutor(workers) as pool:
-        return {
-            name: pool.submit(play, maker(frames), new_directory("saved"), "--frames", COUNT)
-            for name, maker in makers.items()
-        }
+def play_frames(maker: ServerMaker, frames: Frames, directory: Path) -> Outcome:
+    return play(maker(frames), directory, "--frames", COUNT)
 
 
 # --- Servers that mean well ----------------------------------------------------------------------
@@ -109,84 +102,65 @@ INCOMPLETE = {"two frames lost", "one fragment lost"}
 COMPLETE = [name for name in GOOD_SERVERS if name not in INCOMPLETE]
 
 
-@pytest.fixture(scope="module")
-def played(frames, tmp_path_factory):
-    return play_all(GOOD_SERVERS, frames, PLAYING_WORKERS, tmp_path_factory.mktemp)
-
-
 @pytest.mark.parametrize("name", COMPLETE)
-def test_frames_come_out_to_the_byte(played, frames, name):
-    outcome = played[name].result()
+def test_is_played_to_the_byte_and_reported(name, frames, tmp_path):
+    outcome = play_frames(GOOD_SERVERS[name], frames, tmp_path)
     assert (outcome.run.status, outcome.run.told) == (0, "")
     assert outcome.saved == frames[:COUNT]
     assert outcome.server.faults == []
 
-
-@pytest.mark.parametrize("name", COMPLETE)
-def test_report(played, frames, name):
-    report = played[name].result().run.report
+    report = outcome.run.report
     assert set(report) >= FIELDS
     assert (report["frames"], report["error"]) == (COUNT, None)
     assert report["packets"] >= (2 * COUNT if "fragments" in name else COUNT)
     assert report["bytes"] >= sum(map(len, frames[:COUNT]))
-    assert (report["lost"], report["loss_rate"]) == (0, 0)
+    assert (report["lost"], report["loss_rate"], report["late"]) == (0, 0, 0)
+    if "twice" in name:
+        assert report["duplicates"] >= COUNT - 1
+    else:
+        assert report["duplicates"] == 0
     assert 0 < report["seconds"] < LIMIT
     assert 10 < report["fps"] < 100
     assert report["kbit_per_s"] > 0
     assert report["jitter_ms"] >= 0
     assert report["first_frame_ms"] >= 0
 
-
-@pytest.mark.parametrize("name", COMPLETE)
-def test_late_and_duplicate_packets_are_counted_where_there_are_any(played, name):
-    report = played[name].result().run.report
-    assert report["late"] == 0
-    if "twice" in name:
-        assert report["duplicates"] >= COUNT - 1
-    else:
-        assert report["duplicates"] == 0
-
-
-def test_lost_frames_are_left_out_and_counted(played, frames):
-    outcome = played["two frames lost"].result()
-    assert outcome.run.status == 0
-    assert outcome.saved == [frames[index] for index in (0, 1, 2, 4, 5, 7, 8, 9, 10, 11)]
-    assert outcome.run.report["lost"] == 2
-    assert outcome.run.report["loss_rate"] == pytest.approx(2 / 12, rel=0.01)
-
-
-def test_a_frame_with_a_hole_is_left_out(played, frames):
-    outcome = played["one fragment lost"].result()
-    assert outcome.run.status == 0
-    assert outcome.saved == frames[:3] + frames[4 : COUNT + 1]
-    assert outcome.run.report["lost"] == 1
-
-
-@pytest.mark.parametrize("name", ["reply: textbook", "reply: CRLF, blank line", "Java"])
-def test_requests_to_the_byte_each_in_one_segment(played, name):
-    outcome = played[name].result()
-    assert outcome.server.requests == [
-        b"SETUP movie.Mjpeg RTSP/1.0\r\nCSeq: 1\r\n"
-        b"Transport: RTP/UDP; client_port= %d\r\n" % outcome.rtp_port,
-        b"PLAY movie.Mjpeg RTSP/1.0\r\nCSeq: 2\r\nSession: 123456\r\n",
-        b"TEARDOWN movie.Mjpeg RTSP/1.0\r\nCSeq: 3\r\nSession: 123456\r\n",
-    ]
-
-
-@pytest.mark.parametrize("session", SESSIONS[:-1])
-def test_the_session_id_goes_back_as_it_came(played, session):
-    assert session_ids(played[f"session: {session}"].result().server) == [session] * 2
-
-
-@pytest.mark.parametrize("reply", REPLIES)
-def test_the_session_id_is_waited_for(played, reply):
-    assert session_ids(played[f"reply: {reply}"].result().server) == ["123456"] * 2
+    _, _, session = name.partition("session: ")
+    if session != "99;timeout=60":
+        assert session_ids(outcome.server) == [session or "123456"] * 2
+    if name in ("reply: textbook", "reply: CRLF, blank line", "Java"):
+        assert outcome.server.requests == requests_to_the_byte(outcome.rtp_port)
 
 
 def session_ids(server: LabServer) -> list[str]:
     """The session ids in the third lines of PLAY and TEARDOWN."""
     _, *later = (request.decode().split("\r\n")[2] for request in server.requests)
     return [line.removeprefix("Session: ") for line in later]
+
+
+def requests_to_the_byte(rtp_port: int) -> list[bytes]:
+    """Each in one segment."""
+    return [
+        b"SETUP movie.Mjpeg RTSP/1.0\r\nCSeq: 1\r\n"
+        b"Transport: RTP/UDP; client_port= %d\r\n" % rtp_port,
+        b"PLAY movie.Mjpeg RTSP/1.0\r\nCSeq: 2\r\nSession: 123456\r\n",
+        b"TEARDOWN movie.Mjpeg RTSP/1.0\r\nCSeq: 3\r\nSession: 123456\r\n",
+    ]
+
+
+def test_lost_frames_are_left_out_and_counted(frames, tmp_path):
+    outcome = play_frames(GOOD_SERVERS["two frames lost"], frames, tmp_path)
+    assert outcome.run.status == 0
+    assert outcome.saved == [frames[index] for index in (0, 1, 2, 4, 5, 7, 8, 9, 10, 11)]
+    assert outcome.run.report["lost"] == 2
+    assert outcome.run.report["loss_rate"] == pytest.approx(2 / 12, rel=0.01)
+
+
+def test_a_frame_with_a_hole_is_left_out(frames, tmp_path):
+    outcome = play_frames(GOOD_SERVERS["one fragment lost"], frames, tmp_path)
+    assert outcome.run.status == 0
+    assert outcome.saved == frames[:3] + frames[4 : COUNT + 1]
+    assert outcome.run.report["lost"] == 1
 
 
 def test_duration_ends_a_run(frames, tmp_path):
@@ -224,14 +198,7 @@ BAD_SERVERS: dict[str, ServerMaker] = {
         lab_servers.Floods,
     )
 }
-NO_CSEQ = "NeverSendsCseq"
 GOT_FRAMES = {"StopsAfterOneFrame": 1, "HangsUp": 3, "Dies": 3}
-
-
-@pytest.fixture(scope="module")
-def failed(frames, tmp_path_factory):
-    makers = {**BAD_SERVERS, NO_CSEQ: lab_servers.NeverSendsCseq}
-    return play_all(makers, frames, WAITING_WORKERS, tmp_path_factory.mktemp)
 
 
 def is_one_sentence(text: str) -> bool:
@@ -240,31 +207,24 @@ def is_one_sentence(text: str) -> bool:
 
 
 @pytest.mark.parametrize("name", BAD_SERVERS)
-def test_a_bad_server_is_one_sentence_and_a_status(failed, frames, name):
+def test_a_bad_server_is_one_sentence_a_status_and_an_error_in_the_report(name, frames, tmp_path):
     """The status is 0 when frames came, though fewer than were asked for; else 1."""
-    outcome = failed[name].result()
-    assert outcome.run.status == (0 if name in GOT_FRAMES else 1)
-    assert is_one_sentence(outcome.run.told), outcome.run.stderr
-    assert outcome.run.seconds < LIMIT
+    outcome = play_frames(BAD_SERVERS[name], frames, tmp_path)
+    run = outcome.run
+    assert run.status == (0 if name in GOT_FRAMES else 1)
+    assert is_one_sentence(run.told), run.stderr
+    assert run.seconds < LIMIT
     assert outcome.saved == frames[: GOT_FRAMES.get(name, 0)]
-
-
-@pytest.mark.parametrize("name", BAD_SERVERS)
-def test_a_bad_server_in_the_report(failed, name):
-    run = failed[name].result().run
     assert set(run.report) >= FIELDS
     assert run.report["error"]
     assert run.report["error"] in run.stderr
     assert run.report["frames"] == GOT_FRAMES.get(name, 0)
+    if name.startswith("NotFound"):
+        assert "movie.Mjpeg" in run.stderr
 
 
-@pytest.mark.parametrize("name", ["NotFound", "NotFoundStatusOnly"])
-def test_a_missing_file_is_named(failed, name):
-    assert "movie.Mjpeg" in failed[name].result().run.stderr
-
-
-def test_a_server_without_cseq_is_played_or_refused(failed, frames):
-    outcome = failed[NO_CSEQ].result()
+def test_a_server_without_cseq_is_played_or_refused(frames, tmp_path):
+    outcome = play_frames(lab_servers.NeverSendsCseq, frames, tmp_path)
     if outcome.run.status == 0:
         assert outcome.saved == frames[:COUNT]
     else:
@@ -305,8 +265,15 @@ def test_rtp_port_in_use(frames):
     ],
     ids=lambda arguments: " ".join(map(str, arguments)),
 )
-def test_wrong_usage_is_status_2(arguments):
-    run = run_client(*arguments)
+def test_wrong_usage_is_status_2(arguments, capsys):
+    with pytest.raises(SystemExit) as ended:
+        ClientLauncher.main([str(argument) for argument in arguments])
+    assert ended.value.code == 2
+    assert capsys.readouterr().err.strip()
+
+
+def test_wrong_usage_is_the_status_of_the_process():
+    run = run_client(HOST)
     assert run.status == 2
     assert run.stderr.strip()
     assert "Traceback" not in run.stderr

@@ -19,6 +19,8 @@ from rtplab.receiving.rtp.frames import RtpJpegFrames
 from rtplab.receiving.rtp.impairment import Impairment, parse_conditions
 from rtplab.receiving.rtp.reception import Reception
 
+pytestmark = pytest.mark.long
+
 SIZE = 1920, 1080
 FPS = 25
 TICKS = 90_000 // FPS

@@ -83,6 +83,26 @@ def test_a_file_that_is_not_there_and_half_an_address_are_a_matter_of_usage(argu
     assert "name Server_name, Server_port" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("arguments", "meant"),
+    [
+        (["rtsp:/host/x"], "rtsp://host/x?"),
+        (["http:/host/x"], "http://host/x?"),
+        (["localhost:5678/movie.Mjpeg"], "rtsp://localhost:5678/movie.Mjpeg?"),
+        (["a.Mjpeg"], "rtsp://localhost:5678/a.Mjpeg?"),
+        (["movei.mjpeg"], "movie.Mjpeg?"),
+        (["rtsp://host", "5678", "6666", "movie.Mjpeg"], "host 5678 6666 movie.Mjpeg?"),
+    ],
+)
+def test_what_is_nearly_right_is_asked_for(arguments, meant, tmp_path, monkeypatch, capsys):
+    (tmp_path / "movie.Mjpeg").touch()
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit) as ended:
+        launcher.main(arguments)
+    assert ended.value.code == 2
+    assert f"did you mean {meant}\n" in capsys.readouterr().err
+
+
 def test_a_movie_file_is_played_by_a_server_inside(tmp_path, capsys):
     movie = tmp_path / "ein Film.Mjpeg"
     movie.write_bytes((ROOT / "movie.Mjpeg").read_bytes()[:100_000])

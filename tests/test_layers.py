@@ -9,6 +9,7 @@ import ast
 import re
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -100,7 +101,8 @@ def folder_of(module: str) -> str:
     return MODULES[module].parent.relative_to(ROOT / "rtplab").as_posix().removeprefix(".")
 
 
-def imports_of(path: Path) -> Iterator[tuple[str, bool]]:
+@cache
+def imports_of(path: Path) -> tuple[tuple[str, bool], ...]:
     """Each imported module, submodules named by `from package import module` included.
 
     The second value tells if the import stands inside a function.
@@ -118,7 +120,7 @@ def imports_of(path: Path) -> Iterator[tuple[str, bool]]:
         for child in ast.iter_child_nodes(node):
             yield from visit(child, lazy)
 
-    yield from visit(ast.parse(path.read_text(encoding="utf-8")), lazy=False)
+    return tuple(visit(ast.parse(path.read_text(encoding="utf-8")), lazy=False))
 
 
 def roots_of(path: Path) -> set[str]:
@@ -159,11 +161,11 @@ def test_the_document_has_a_row_for_every_folder() -> None:
     assert sorted(documented) == sorted(set(folders) - without_rows)
 
 
-@pytest.mark.parametrize("module", PACKAGE)
-def test_imports_go_down(module: str) -> None:
-    allowed = importable_from(folder_of(module))
-    up = {other for other in own_imports(module) - FOR_ALL if folder_of(other) not in allowed}
-    assert not up
+def test_imports_go_down() -> None:
+    for module in PACKAGE:
+        allowed = importable_from(folder_of(module))
+        up = {other for other in own_imports(module) - FOR_ALL if folder_of(other) not in allowed}
+        assert not up, module
 
 
 @pytest.mark.parametrize("module", sorted(FOR_ALL))
@@ -171,9 +173,9 @@ def test_what_all_may_import_imports_nothing_of_ours(module: str) -> None:
     assert not own_imports(module)
 
 
-@pytest.mark.parametrize("module", ["rtplab", *PACKAGE])
-def test_the_package_stands_without_the_classic_files(module: str) -> None:
-    assert not CLASSIC & {name for name, _ in imports_of(MODULES[module])}
+def test_the_package_stands_without_the_classic_files() -> None:
+    for module in ("rtplab", *PACKAGE):
+        assert not CLASSIC & {name for name, _ in imports_of(MODULES[module])}, module
 
 
 def test_no_modules_import_each_other_in_a_circle() -> None:

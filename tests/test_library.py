@@ -248,6 +248,43 @@ def test_what_is_not_found_is_named_escaped_and_cut(library):
     assert str(caught.value) == f"no movie {name} in the folder that is served"
 
 
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("movei.Mjpeg", "movie.Mjpeg"),
+        ("Movie", "movie.Mjpeg"),
+        ("movie.mp4", "movie.Mjpeg"),
+        ("mvie.Mjpeg", "movie.Mjpeg"),
+        ("movvie.Mjpeg", "movie.Mjpeg"),
+        ("the movie.Mjpeg", None),
+        ("m", None),
+        ("videos/movie2.Mjpeg", "movie.Mjpeg"),
+        ("secret", None),
+        ("notes", None),
+        ("something", None),
+        ("movie" * 100, None),
+        ("", None),
+    ],
+)
+def test_a_name_that_is_nearly_that_of_a_movie(tmp_path, name, meant):
+    for file in ("movie.Mjpeg", "other.avi", ".secret.Mjpeg", "notes.txt"):
+        (tmp_path / file).touch()
+    assert MovieLibrary(tmp_path).similar(name) == meant
+
+
+def test_a_name_is_compared_with_a_bounded_number_of_others(tmp_path, monkeypatch):
+    monkeypatch.setattr(library_module, "MAX_COMPARED", 3)
+    for letter in "abcdef":
+        (tmp_path / f"{letter * 5}.avi").touch()
+    library = MovieLibrary(tmp_path)
+    assert sum(library.similar(letter * 5 + letter) is not None for letter in "abcdef") == 3
+
+
+def test_no_movie_is_nearly_meant_where_there_is_none(tmp_path):
+    assert MovieLibrary(None).similar("movie.Mjpeg") is None
+    assert MovieLibrary(tmp_path / "missing").similar("movie.Mjpeg") is None
+
+
 def test_folders_are_bounded(tmp_path):
     deepest = tmp_path.joinpath(*["d"] * (MAX_FOLDERS - 1))
     (deepest / "d").mkdir(parents=True)

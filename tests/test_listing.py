@@ -85,7 +85,7 @@ def test_within_the_budget_all_is_told(tmp_path, small_movie):
     write_movie(tmp_path / "a.Mjpeg", frames)
     (tmp_path / "b.mjpeg").write_bytes(b"".join(frames[:5]) + frames[5][:100])
     (tmp_path / "c.mjpeg").write_bytes(b"hello")
-    lines = describe_movies(MovieLibrary(tmp_path), 20)
+    lines = describe_movies(MovieLibrary(tmp_path), 20).lines
     assert lines[0] == "  a.Mjpeg: 40 frames, 384x288, 2.0 s"
     assert lines[1] == "  b.mjpeg: 5 frames, 384x288, 0.2 s"
     assert "cut off in frame 6: byte " in lines[2]
@@ -97,7 +97,7 @@ def test_what_is_left_out_is_told_in_one_line(tmp_path, small_movie):
     frames = frames_of(small_movie)[:4]
     frames[2] = frames[2][:100]
     (tmp_path / "a.mjpeg").write_bytes(b"\n".join(frames))
-    summary, note = describe_movies(MovieLibrary(tmp_path), 20)
+    summary, note = describe_movies(MovieLibrary(tmp_path), 20).lines
     assert summary.startswith("  a.mjpeg: 3 frames")
     assert f"byte {len(frames[0])}" in note
     assert f"{len(frames[2]) + 3:,} bytes in 2 places" in note
@@ -113,7 +113,7 @@ def test_what_is_left_out_is_told_in_one_line(tmp_path, small_movie):
 def test_the_movie_s_own_frame_rate_is_told_unless_another_is_asked_for(tmp_path, fps, line):
     chunks = chunk(b"00dc", jpeg_of_size(900)) * 3
     (tmp_path / "a.avi").write_bytes(avi_of(chunks, avi_header(30000, 1001)))
-    assert describe_movies(MovieLibrary(tmp_path), fps) == [f"  a.avi: {line}"]
+    assert describe_movies(MovieLibrary(tmp_path), fps).lines == [f"  a.avi: {line}"]
 
 
 @pytest.mark.parametrize(
@@ -128,7 +128,7 @@ def test_the_movie_s_own_frame_rate_is_told_unless_another_is_asked_for(tmp_path
 def test_lab_clients_that_cannot_receive_a_movie_are_named(tmp_path, size, cut_off_by):
     """What counts is the datagram, with the 12 bytes of the RTP header."""
     write_movie(tmp_path / "a.Mjpeg", [jpeg_of_size(900), jpeg_of_size(size), jpeg_of_size(900)])
-    _, *notes = describe_movies(MovieLibrary(tmp_path), 20)
+    _, *notes = describe_movies(MovieLibrary(tmp_path), 20).lines
     assert len(notes) == bool(cut_off_by)
     for note in notes:
         assert f"{size:,} bytes" in note
@@ -138,13 +138,13 @@ def test_lab_clients_that_cannot_receive_a_movie_are_named(tmp_path, size, cut_o
 def test_a_folder_named_as_a_movie_is_told(tmp_path):
     (tmp_path / "pictures.mjpeg").mkdir()
     (tmp_path / "others").mkdir()
-    (line,) = describe_movies(MovieLibrary(tmp_path), None)
+    (line,) = describe_movies(MovieLibrary(tmp_path), None).lines
     assert "pictures.mjpeg" in line and "folder" in line and "import" in line
 
 
 def test_a_mistake_is_named(tmp_path):
     (tmp_path / "a.Mjpeg").write_bytes(b"version https://git-lfs.github.com/spec/v1\n")
-    (line,) = describe_movies(MovieLibrary(tmp_path), 20)
+    (line,) = describe_movies(MovieLibrary(tmp_path), 20).lines
     assert "git lfs pull" in line
 
 
@@ -155,7 +155,7 @@ def test_a_file_that_is_locked_is_not_said_to_be_missing(tmp_path, monkeypatch):
         raise PermissionError(errno.EACCES, "The file is used by another process")
 
     monkeypatch.setattr(listing, "open_movie", locked)
-    (line,) = describe_movies(MovieLibrary(tmp_path), 20)
+    (line,) = describe_movies(MovieLibrary(tmp_path), 20).lines
     assert "can't be opened: The file is used by another process" in line
 
 
@@ -163,14 +163,14 @@ def test_beyond_the_budget_only_name_and_size_but_smaller_ones_still_fit(tmp_pat
     picture = jpeg_of_size(10_000)
     for name, count in (("a", 2), ("b", 10), ("c", 1)):
         (tmp_path / f"{name}.mjpeg").write_bytes(picture * count)
-    lines = describe_movies(MovieLibrary(tmp_path), 20, budget=30_000)
+    lines = describe_movies(MovieLibrary(tmp_path), 20, budget=30_000).lines
     assert lines[0].startswith("  a.mjpeg: 2 frames")
     assert lines[1] == "  b.mjpeg: 0.1 MB, indexed when first asked for"
     assert lines[2].startswith("  c.mjpeg: 1 frames")
 
 
 def test_an_empty_folder_says_what_to_do(tmp_path):
-    assert "put one there" in describe_movies(MovieLibrary(tmp_path), 20)[0]
+    assert "put one there" in describe_movies(MovieLibrary(tmp_path), 20).lines[0]
 
 
 def test_of_a_thousand_movies_only_the_budget_is_read(many, monkeypatch):
@@ -181,7 +181,7 @@ def test_of_a_thousand_movies_only_the_budget_is_read(many, monkeypatch):
         return open_movie(path)
 
     monkeypatch.setattr(listing, "open_movie", counted)
-    lines = describe_movies(MovieLibrary(many), 20)
+    lines = describe_movies(MovieLibrary(many), 20).lines
     assert len(lines) == COUNT
     assert sum(indexed) <= listing.LISTING_BUDGET
     assert lines[4] == "  m0004.mjpeg: 1073.7 MB, indexed when first asked for"

@@ -95,18 +95,18 @@ def test_an_end_in_a_later_round_is_played_to(endless, rounds, last):
 
 @pytest.mark.parametrize("loop", [False, True])
 @pytest.mark.parametrize("end", [None, 3.0, 6.0, 7.0, 9.0, 14.0, 15.0])
-@pytest.mark.parametrize("scale", [0.5, 1.0, 2.0, 4.0])
+@pytest.mark.parametrize("scale", [0.5, 1.0, 1.1, 1.5, 2.0, 2.75, 4.0])
 def test_what_comes_next_can_be_known_before(short_movie, loop, end, scale):
     playback = Playback(MovieCursor(open_movie(short_movie)), 1.0, loop)
     playback.set_pace(scale, 1.0)
     playback.select(Range(2.0, end))
     for _ in range(20):
         upcoming = list(playback.upcoming(5))
-        place = playback.cursor.number, playback._rounds
+        place = playback.cursor.number, playback._rounds, playback._rest
         following = [number for number in numbers(playback, len(upcoming) + 1) if number]
         assert upcoming == following[: len(upcoming)]
         assert len(upcoming) in (5, len(following)) or len(upcoming) >= FRAMES // scale
-        playback.cursor.number, playback._rounds = place
+        playback.cursor.number, playback._rounds, playback._rest = place
         playback.advance()
 
 

@@ -17,7 +17,13 @@ import pytest
 from processes import HOST, ServerProcess, _content
 from standard_clients import StandardClient
 
-from rtplab.protocol.rtp.rtcp import ReceiverReport, ReportBlock, build_compound
+from rtplab.protocol.rtp.rtcp import (
+    ReceiverReport,
+    ReportBlock,
+    build_compound,
+    middle_32,
+    parse_compound,
+)
 from rtplab.serving.process import options
 from rtplab.serving.process.status import StatusReporter, status_line
 from rtplab.serving.rtp.pacer import LATENESS_KEPT, ROUNDING, Pacer
@@ -44,11 +50,13 @@ def stream(frames, packets, payload):
     return SimpleNamespace(frames_sent=frames, packets_sent=packets, bytes_sent=payload)
 
 
-def session(fraction_lost=None, jitter=0, of=None):
+def session(fraction_lost=None, jitter=0, of=None, round_trip=None):
     report = None
     if fraction_lost is not None:
         report = ReportBlock(1, fraction_lost, 0, 0, jitter, 0, 0)
-    delivery = SimpleNamespace(last_report=report, stream=of or stream(0, 0, 0))
+    delivery = SimpleNamespace(
+        last_report=report, round_trip=round_trip, stream=of or stream(0, 0, 0)
+    )
     return SimpleNamespace(delivery=delivery)
 
 
@@ -95,6 +103,17 @@ def test_loss_and_jitter_are_those_of_the_viewers_that_report(metrics):
     assert (now.sessions, now.reporting) == (3, 2)
     assert (now.loss, now.worst_loss) == (0.125, 0.25)
     assert (now.jitter, now.worst_jitter) == (pytest.approx(0.02), pytest.approx(0.03))
+
+
+def test_the_round_trip_is_median_and_worst_of_the_viewers_who_tell_it(metrics):
+    for round_trip in (None, 0.01, 0.25, 0.02):
+        metrics.session_began(session(round_trip=round_trip))
+    now = metrics.snapshot()
+    assert (now.timed, now.round_trip, now.worst_round_trip) == (3, 0.02, 0.25)
+    assert "round trip 20.0 ms (worst 250.0)" not in status_line(now, now)  # nobody reports loss
+    metrics.session_began(session(0, 0, round_trip=0.3))
+    now = metrics.snapshot()
+    assert "by 1 reports, round trip 135.0 ms (worst 300.0), pacer" in status_line(now, now)
 
 
 def test_the_lateness_is_that_of_the_last_frames():
@@ -200,6 +219,26 @@ def test_the_server_says_how_its_viewers_fare(small_movie):
         )
 
 
+@pytest.mark.parametrize("transport", ["udp", "tcp"])
+def test_the_round_trip_is_that_of_a_viewer_who_answers_later_than_he_says(small_movie, transport):
+    command = ("--loop", "--status", "0.2")
+    with ServerProcess(small_movie.parent, *command) as server:
+        with StandardClient(server.port) as viewer:
+            viewer.watch(transport)
+            assert viewer.wait(lambda: viewer.rtcp_packets and viewer.rtp_packets)
+            arrived = time.monotonic()
+            ours = parse_compound(viewer.rtcp_packets[0])[0]
+            time.sleep(0.5)
+            delay = time.monotonic() - arrived - 0.3
+            block = (ours.ssrc, 0, 0, 1, 0, middle_32(ours.ntp), round(delay * 65536))
+            viewer.send_rtcp(build_compound(ReceiverReport(1, (ReportBlock(*block),)), "viewer"))
+            told = wait_for(
+                lambda: re.search(r"round trip ([\d.]+) ms", _content(server._stdout)),
+                lambda: _content(server._stdout),
+            )
+    assert 300 <= float(told[1]) < 400
+
+
 @pytest.mark.skipif(not hasattr(signal, "SIGUSR1"), reason="SIGUSR1")
 @pytest.mark.parametrize("workers", [1, 2])
 def test_sigusr1_asks_every_process_for_a_line(small_movie, workers):
@@ -238,7 +277,7 @@ def figures(port):
 @pytest.mark.parametrize(("worker", "labels"), [(0, {}), (3, {"worker": "3"})])
 def test_all_figures_are_there(metrics, worker, labels):
     pytest.importorskip("prometheus_client")
-    metrics.session_began(session(64, 2700, stream(5, 50, 500)))
+    metrics.session_began(session(64, 2700, stream(5, 50, 500), 0.125))
     metrics._pacer.log_skipped(7)
     (listener,) = open_metrics_listeners((HOST, 0), 1)
     port = listener.getsockname()[1]
@@ -259,6 +298,9 @@ def test_all_figures_are_there(metrics, worker, labels):
         "rtplab_worst_loss_ratio": 0.25,
         "rtplab_jitter_seconds": 0.03,
         "rtplab_worst_jitter_seconds": 0.03,
+        "rtplab_timed_sessions": 1,
+        "rtplab_round_trip_seconds": 0.125,
+        "rtplab_worst_round_trip_seconds": 0.125,
         "rtplab_pacer_lateness_seconds": 0.0,
     }
 

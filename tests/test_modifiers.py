@@ -58,21 +58,23 @@ def own_state(key: str, system: str) -> int:
 
 
 @pytest.mark.parametrize("system", SYSTEMS)
-@pytest.mark.parametrize("key", KEYS)
-def test_every_key_works_whatever_lock_is_on(system, key):
-    state = own_state(key, system)
-    assert is_meant(key, system, state)
-    for harmless in HARMLESS[system]:
-        assert is_meant(key, system, state | harmless)
+def test_every_key_works_whatever_lock_is_on(system):
+    for key in KEYS:
+        state = own_state(key, system)
+        assert is_meant(key, system, state), key
+        for harmless in HARMLESS[system]:
+            assert is_meant(key, system, state | harmless), key
 
 
 @pytest.mark.parametrize("system", SYSTEMS)
-@pytest.mark.parametrize("key", [key for key in KEYS if "-" not in key])
-def test_no_key_works_with_another_modifier(system, key):
-    signs = ("bracketleft", "bracketright", "period", "comma", "question")
-    for other in OTHERS[system]:
-        is_alt_gr = held(system, other) is Modifier.ALT_GR
-        assert is_meant(key, system, other) is (is_alt_gr and key in signs)
+def test_no_key_works_with_another_modifier(system):
+    signs = ("bracketleft", "bracketright", "braceleft", "braceright", "period", "comma")
+    for key in KEYS:
+        if "-" in key:
+            continue
+        for other in OTHERS[system]:
+            is_alt_gr = held(system, other) is Modifier.ALT_GR
+            assert is_meant(key, system, other) is (is_alt_gr and key in (*signs, "question")), key
 
 
 @pytest.mark.parametrize("system", SYSTEMS)

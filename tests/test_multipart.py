@@ -176,7 +176,7 @@ def test_indexing_costs_a_page_per_picture(tmp_path):
     assert index_cost(path) == pytest.approx(10 * 4096, rel=0.01)
 
 
-MANY = 3 << 20  # bytes
+MANY = 1 << 20  # bytes
 HEAD = b"--b\r\nContent-Type: image/jpeg\r\n\r\n"
 JUNK = {
     "empty parts": HEAD * (MANY // len(HEAD)),

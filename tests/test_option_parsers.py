@@ -8,9 +8,11 @@ from __future__ import annotations
 import argparse
 import ipaddress
 from collections.abc import Callable
+from itertools import product
 from typing import Any
 
 import pytest
+from cases import check_each
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -21,7 +23,7 @@ from rtplab.protocol.rtsp.messages import Request
 from rtplab.receiving.rtp.impairment import Conditions, parse_conditions
 from rtplab.serving.admission.access import UserDatabase, UsersError, address_key, parse_user
 from rtplab.serving.admission.limits import BOUNDS
-from rtplab.serving.media.playback import RATES, nearest_rate
+from rtplab.serving.media.playback import FASTEST_SCALE, SLOWEST, served_rate
 from rtplab.serving.process import options
 from rtplab.serving.rtp.multicast import MulticastGroup, parse_group
 from rtplab.serving.rtsp.session import resource_of
@@ -67,10 +69,11 @@ OF_THE_COMMAND_LINE: dict[str, Callable[[str], Any]] = {
 }
 
 
-@pytest.mark.parametrize("name", OF_THE_COMMAND_LINE)
-@pytest.mark.parametrize("text", NUMBERS)
-def test_numbers_that_are_none_are_refused_or_read(name: str, text: str) -> None:
-    _is_read_or_refused(OF_THE_COMMAND_LINE[name], text)
+def test_numbers_that_are_none_are_refused_or_read() -> None:
+    check_each(
+        product(OF_THE_COMMAND_LINE, NUMBERS),
+        lambda name, text: _is_read_or_refused(OF_THE_COMMAND_LINE[name], text),
+    )
 
 
 @given(texts)
@@ -113,7 +116,8 @@ shares = st.integers(0, 1000).map(lambda number: number / 1000)
 times = st.integers(0, 10_000).map(lambda number: number / 1000)
 conditions = st.builds(
     Conditions,
-    *(shares, times, times, shares, shares, st.integers(0, 10**10).map(float)),
+    *(shares, st.integers(1, 1000).map(float)),
+    *(times, times, shares, shares, st.integers(0, 10**10).map(float)),
     st.integers(0, 2**31 - 1),
 )
 
@@ -124,6 +128,7 @@ def test_conditions_read_as_they_were_meant(meant: Conditions, with_units: bool)
     text = ",".join(
         [
             "loss=" + percent.format(meant.loss * 100 if with_units else meant.loss),
+            f"burst={meant.burst:g}",
             f"delay={meant.delay * 1000:.0f}ms" if with_units else f"delay={meant.delay}s",
             f"jitter={meant.jitter * 1000:.0f}ms" if with_units else f"jitter={meant.jitter}",
             f"reorder={meant.reorder}, duplicate={meant.duplicate}",
@@ -186,7 +191,7 @@ def test_any_file_of_users_is_one_or_a_sentence(
 
 @given(texts)
 def test_any_scale_is_one_that_is_served(text: str) -> None:
-    assert nearest_rate(text) in RATES
+    assert SLOWEST <= served_rate(text, FASTEST_SCALE) <= FASTEST_SCALE
 
 
 @given(st.sampled_from(["", "rtsp://h/", "rtsp://h"]), st.one_of(texts, st.binary(max_size=30)))
@@ -198,3 +203,10 @@ def test_any_uri_names_a_file_or_is_refused(start: str, rest: str | bytes) -> No
         assert error.status == 400
     else:
         assert resource.url.endswith("/") and resource.track_url.startswith(resource.url)
+
+
+@pytest.mark.parametrize("old", ["--max-connections", "--max-queue", "--idle-timeout", "--mtu"])
+def test_an_option_of_old_is_refused_and_means_no_other(old: str) -> None:
+    with pytest.raises(SystemExit) as ended:
+        options.parse_arguments([old, "5"])
+    assert ended.value.code == 2

@@ -37,16 +37,26 @@ def test_text_and_controls_are_readable(colours: Palette):
     found["text", "hover"] = contrast(colours.text, colours.hover)
     found["text", "pressed"] = contrast(colours.text, colours.pressed)
     found["on_accent", "accent"] = contrast(colours.on_accent, colours.accent)
-    found["disabled", "window"] = contrast(colours.disabled, colours.window)
+    found["muted", "hover"] = contrast(colours.muted, colours.hover)
+    for background in ("window", "menu"):
+        found["disabled", background] = contrast(colours.disabled, getattr(colours, background))
     assert min(found.values()) >= TEXT, found
-    controls = {
+    controls: dict[object, float] = {
         name: contrast(getattr(colours, name), colours.window)
         for name in ("border", "trough", "accent")
     }
-    controls["disabled"] = contrast(colours.disabled, colours.menu)
+    for background in BACKGROUNDS:
+        controls["border", background] = contrast(colours.border, getattr(colours, background))
+    controls["text", "border"] = contrast(colours.text, colours.border)  # the edge with the focus
+    controls["accent", "hover"] = contrast(colours.accent, colours.hover)
     assert min(controls.values()) >= CONTROL, controls
 
 
 def test_words_upon_the_picture_are_readable():
+    """Behind them is a plate that lets a part of the picture through, at worst a white one."""
+    opacity = min(palette.PLATE_OPACITY, palette.LIST_OPACITY) / 255
+    parts = (int(SURROUND[start : start + 2], 16) for start in (1, 3, 5))
+    plate = "#" + "".join(f"{round(part * opacity + 255 * (1 - opacity)):02x}" for part in parts)
     for name in ("CAPTION", "CAPTION_MUTED", "CAPTION_BAD", "CAPTION_KEY"):
-        assert contrast(getattr(palette, name), SURROUND) >= TEXT, name
+        for background in (SURROUND, plate):
+            assert contrast(getattr(palette, name), background) >= TEXT, (name, background)

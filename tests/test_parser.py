@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import time
+from itertools import product
 
 import pytest
+from cases import check_each
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from lab_clients import FORMS, JAVA, LF_BLANK, OLDER_FORMS, USUAL
@@ -141,10 +143,10 @@ CONVERSATION_CONTENT = [
 ]
 
 
-@pytest.mark.parametrize("point", range(len(CONVERSATION) + 1))
-def test_requests_and_interleaved_frames_split_anywhere(point):
-    pieces = [CONVERSATION[:point], CONVERSATION[point:]]
-    assert contents(parsed(RequestParser(), pieces)) == CONVERSATION_CONTENT
+def test_requests_and_interleaved_frames_split_anywhere():
+    for point in range(len(CONVERSATION) + 1):
+        pieces = [CONVERSATION[:point], CONVERSATION[point:]]
+        assert contents(parsed(RequestParser(), pieces)) == CONVERSATION_CONTENT, point
 
 
 @given(st.lists(st.integers(0, len(CONVERSATION)), max_size=12).map(sorted))
@@ -241,9 +243,11 @@ BY_FORM = pytest.mark.parametrize("form", FORMS, ids=[form.name for form in FORM
 METHODS = ("SETUP", "PLAY", "PAUSE", "TEARDOWN")
 
 
-@BY_FORM
-@pytest.mark.parametrize("method", METHODS)
-def test_lab_request_whole_and_byte_by_byte(form, method):
+def test_lab_request_whole_and_byte_by_byte():
+    check_each(product(FORMS, METHODS), assert_whole_and_byte_by_byte)
+
+
+def assert_whole_and_byte_by_byte(form, method):
     setup, data = lab_request(form, "SETUP"), lab_request(form, method)
     results = []
     for pieces in ([data], one_by_one(data)):
@@ -255,8 +259,11 @@ def test_lab_request_whole_and_byte_by_byte(form, method):
     assert results[0] == results[1]
 
 
-@BY_FORM
-def test_lab_request_split_anywhere(form):
+def test_lab_request_split_anywhere():
+    check_each(zip(FORMS, strict=True), assert_split_anywhere)
+
+
+def assert_split_anywhere(form):
     data = lab_request(form, "SETUP")
     expected = contents(parsed(RequestParser(), [data]))
     for point in range(len(data)):
@@ -802,13 +809,13 @@ def test_a_hostile_head_costs_no_time(line):
         parser.next(now / 20)
         parser.deadline()
         parser.next(now / 20 + QUIET_PERIOD)
-    assert time.process_time() - started < 1.0  # seconds; what is quadratic takes 50
+    assert time.process_time() - started < 5.0  # seconds; what is quadratic takes 50
 
 
 # --- Anything at all -----------------------------------------------------------------------------
 
 
-@settings(deadline=None, max_examples=400)
+@settings(max_examples=2 * settings.default.max_examples)
 @given(arrivals)
 def test_any_bytes_at_any_time_give_requests_frames_or_nothing(pieces):
     parser, now = RequestParser(), 0.0

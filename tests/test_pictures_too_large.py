@@ -31,6 +31,8 @@ from rtplab.protocol.rtp.rtpjpeg import (
 )
 from rtplab.serving.rtsp.setup import knows_large_pictures
 
+pytestmark = pytest.mark.long
+
 SIZE = 2404, 1204  # no multiples of 8
 LIMIT = 60.0
 OURS = "User-Agent: rtplab"

@@ -71,3 +71,15 @@ def test_the_middle_of_a_frame_leads_to_it_and_the_end_is_refused(movie, fps):
     with pytest.raises(MessageError) as refusal:
         playback.select(Range(playback.duration))
     assert refusal.value.status == 457
+
+
+@pytest.mark.parametrize("scale", [0.1, 0.333, 0.909, 1.0, 1.1, 1.21, 1.5, 2.0, 2.75, 7.999, 8.0])
+def test_media_time_goes_as_fast_as_the_scale_says(movie, scale):
+    """Of frames that are sent apart by less than their usual time, some are left out."""
+    playback = Playback(MovieCursor(open_movie(movie)), 20.0)
+    playback.set_pace(scale, 1.0)
+    for index in range(30):
+        assert playback.advance() == 1 + math.floor(index * max(scale, 1.0) + 1e-9)
+    seconds = 30 * playback.interval * scale
+    assert seconds == pytest.approx(30 * max(scale, 1.0) / 20)
+    assert playback.interval >= 1 / 20 - 1e-9

@@ -179,3 +179,16 @@ def test_who_looks_on_sees_what_the_bad_network_has_let_through() -> None:
     media = [packet for packet, port, is_rtcp in seen.received if not is_rtcp]
     assert {port for _, port, is_rtcp in seen.received if not is_rtcp} == {5000}
     assert len(media) == receiver.reception.statistics.packets == 200 - receiver.impairment.lost
+
+
+def test_packets_have_the_wall_clocks_time_and_the_distances_of_ours():
+    """Whatever small steps the wall clock makes; when it was set, they follow it."""
+    now, wall = [10.0], [1000.0]
+    receiver = MediaReceiver(
+        Reception(LabAssembler()), lambda _: None, lambda: None, lambda: now[0], lambda: wall[0]
+    )
+    times = []
+    for ours, theirs in ((10.0, 1000.0), (11.0, 1001.02), (12.0, 5000.0), (13.0, 5001.01)):
+        now[0], wall[0] = ours, theirs
+        times.append(receiver._wall_time(ours))
+    assert times == [1000.0, 1001.0, 5000.0, 5001.0]

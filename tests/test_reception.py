@@ -90,7 +90,7 @@ def test_every_kind_of_sender_gives_every_frame(kind):
     assert receiver.reception.malformed == 0
 
 
-@settings(max_examples=300)
+@settings(max_examples=2 * settings.default.max_examples)
 @given(
     st.lists(st.lists(st.integers(1, 12) | st.integers(40_000, 40_012), max_size=12), max_size=8)
 )

@@ -200,10 +200,11 @@ REPLIES_AND_FRAMES_CONTENT = [
 ]
 
 
-@pytest.mark.parametrize("point", range(len(REPLIES_AND_FRAMES) + 1))
-def test_replies_and_interleaved_frames_split_anywhere(point):
-    pieces = [REPLIES_AND_FRAMES[:point], REPLIES_AND_FRAMES[point:]]
-    assert contents(parsed(ResponseParser(STANDARD), pieces)) == REPLIES_AND_FRAMES_CONTENT
+def test_replies_and_interleaved_frames_split_anywhere():
+    for point in range(len(REPLIES_AND_FRAMES) + 1):
+        pieces = [REPLIES_AND_FRAMES[:point], REPLIES_AND_FRAMES[point:]]
+        found = contents(parsed(ResponseParser(STANDARD), pieces))
+        assert found == REPLIES_AND_FRAMES_CONTENT, point
 
 
 @pytest.mark.parametrize(
@@ -337,7 +338,7 @@ def test_what_is_left_is_known():
     assert not parser.has_more
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=2 * settings.default.max_examples)
 @given(
     st.lists(st.sampled_from([QUESTION + b"\r\n", WITH_BODY, FRAME, REPLY, b"\r\n"]), max_size=6),
     st.lists(st.floats(0, 1), max_size=4),
@@ -354,7 +355,7 @@ def test_messages_come_out_however_they_are_cut(messages, cuts):
 # --- Anything at all -----------------------------------------------------------------------------
 
 
-@settings(deadline=None, max_examples=400)
+@settings(max_examples=2 * settings.default.max_examples)
 @given(arrivals, st.sampled_from(Dialect))
 def test_any_bytes_at_any_time_give_responses_frames_or_an_error(pieces, dialect):
     parser, now = ResponseParser(dialect), 0.0

@@ -123,18 +123,21 @@ def test_says_where_it_listens_and_what_it_has(tmp_path):
     (tmp_path / "broken.mjpeg").write_text("no movie")
     (tmp_path / "notes.txt").write_text("no movie either")
     with started(0, "--host", HOST, "--media", tmp_path, "--fps", 10) as (process, line):
-        assert address_of(line)[0] == HOST
+        host, port = address_of(line)
+        assert host == HOST
         stdout, _ = end(process)
     lines = stdout.splitlines()
     assert lines[0].startswith("  broken.mjpeg: can't be played: byte 0: expected ")
     assert lines[1] == "  cut.Mjpeg: 29 frames, 384x288, 2.9 s"
     assert "cut off in frame 30" in lines[2]
-    assert lines[3:] == ["  movie.Mjpeg: 30 frames, 384x288, 3.0 s"]
+    assert lines[3] == "  movie.Mjpeg: 30 frames, 384x288, 3.0 s"
+    address = f"  rtsp://localhost:{port}"
+    assert lines[5:] == [f"{address}/cut.Mjpeg", f"{address}/movie.Mjpeg"], "what can be played"
 
 
 def test_the_folder_is_the_current_one_and_the_rate_20(small_movie):
     with started(0, "--host", HOST, cwd=small_movie.parent) as (process, _):
-        assert end(process)[0] == "  movie.Mjpeg: 40 frames, 384x288, 2.0 s\n"
+        assert end(process)[0].splitlines()[0] == "  movie.Mjpeg: 40 frames, 384x288, 2.0 s"
 
 
 def test_all_addresses_are_the_default(small_movie):
@@ -230,12 +233,12 @@ def test_an_address_that_is_not_ours(small_movie, host):
     ],
     ids=" ".join,
 )
-def test_wrong_usage_is_one_sentence_and_status_2(arguments):
-    done = run(*arguments)
-    assert done.returncode == 2
-    assert done.stdout == ""
-    assert "Traceback" not in done.stderr
-    usage, _, sentence = done.stderr.rpartition("Server.py: error: ")
+def test_wrong_usage_is_one_sentence_and_status_2(arguments, capsys):
+    with pytest.raises(SystemExit) as ended:
+        Server().main(list(arguments))
+    said = capsys.readouterr()
+    assert (ended.value.code, said.out) == (2, "")
+    usage, _, sentence = said.err.rpartition("Server.py: error: ")
     assert usage.startswith("usage: Server.py ")
     assert re.fullmatch(r"[^\n]{5,200}\n", sentence)
 

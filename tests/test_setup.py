@@ -502,6 +502,22 @@ class TestNpm(Elsewhere):
         assert not self.commands
 
 
+class TestLint:
+    @pytest.mark.parametrize("is_compiled", [False, True])
+    def test_compiles_the_tests_of_a_fresh_clone(
+        self, is_compiled: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.chdir(tmp_path)
+        Path("compile_them.py").write_text("open('compiled', 'w').close()")
+        if is_compiled:
+            setup_tasks.COMPILED_TESTS.mkdir(parents=True)
+        monkeypatch.setattr(setup_venv, "PYTHON", Path(sys.executable))
+        monkeypatch.setattr(setup_tasks, "COLLECT_TESTS", ("compile_them",))
+        monkeypatch.setattr(setup_tasks, "outcome", lambda *checks: 3)
+        assert setup_tasks.lint() == 3
+        assert Path("compiled").exists() is not is_compiled
+
+
 class TestAllTests:
     @pytest.fixture
     def statuses(self, monkeypatch: pytest.MonkeyPatch) -> list[int]:

@@ -1162,6 +1162,7 @@ def test_a_server_that_vanishes_while_playing_is_one_sentence(pictures, transpor
     ("status", "sentence"),
     [
         ("404 Not Found", "The server has no movie named {url}: check the name."),
+        ("404 No; did you mean x.avi?", "The server has no movie named {url}. Did you mean x.avi?"),
         ("401 Unauthorized", "The server asks for a password in no way that is known here."),
         ("403 Forbidden", "The server refused DESCRIBE: 403 Forbidden."),
         ("500 Oh \x1b[31mno", "The server refused DESCRIBE: 500 Oh \\x1b[31mno."),

@@ -9,7 +9,7 @@ import struct
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
@@ -363,10 +363,12 @@ def test_seeks_in_one_session(long_client, frames, transport) -> None:
         ("2", 2),
         ("4.0", 4),
         ("0.5", 0.5),
-        ("3", 1),
+        ("3", 3),
+        ("1.21", 1.21),
+        ("0.1", 0.1),
+        ("0.01", 0.1),
         ("-1", 1),
         ("0", 1),
-        ("1000", 1),
         ("nan", 1),
         ("inf", 1),
         ("fast", 1),
@@ -381,6 +383,13 @@ def test_the_value_used_is_answered(client, header, wanted, used) -> None:
     assert reply[other] == ""
 
 
+@pytest.mark.parametrize(("header", "used"), [("Scale", 8), ("Speed", 4)])
+def test_more_than_the_server_can_is_answered_with_the_most(client, header, used) -> None:
+    """As Speed multiplies the bit rate, less of it is granted."""
+    client.set_up("tcp")
+    assert client.play(f"{header}: 1000")[header] == f"{used:.3f}"
+
+
 def test_no_scale_asked_none_answered(client) -> None:
     client.set_up("tcp")
     reply = client.play()
@@ -393,6 +402,7 @@ def test_no_scale_asked_none_answered(client) -> None:
     [
         ("Scale: 2", [1, 3, 5, 7, 9], 1, 1),
         ("Scale: 4", [1, 5, 9, 13, 17], 1, 1),
+        ("Scale: 1.5", [1, 2, 4, 5, 7], 1, 1),
         ("Scale: 0.5", [1, 2, 3, 4, 5], 2, 2),
         ("Speed: 2", [1, 2, 3, 4, 5], 1, 0.5),
         ("Speed: 0.5", [1, 2, 3, 4, 5], 1, 2),
@@ -403,13 +413,13 @@ def test_scale_and_speed(long_client, frames, header, numbers, step, interval) -
     long_client.set_up("tcp")
     long_client.play(header)
     begun = time.monotonic()
-    long_client.wait_for_pictures(21)
+    long_client.wait_for_pictures(13)
     seconds = time.monotonic() - begun
     assert numbers_seen(long_client, frames)[:5] == numbers
     stamps = [packet.timestamp for packet in long_client.rtp_packets if packet.marker]
     steps = {(b - a) & 0xFFFFFFFF for a, b in zip(stamps, stamps[1:], strict=False)}
     assert steps == {step * 90_000 // FPS}
-    expected = 20 * interval / FPS
+    expected = 12 * interval / FPS
     assert 0.8 * expected < seconds < expected + 0.19
 
 
@@ -526,35 +536,48 @@ def test_a_silent_session_expires(impatient, transport) -> None:
         assert goodbyes(client)
 
 
-@pytest.mark.alone
 def test_who_takes_frames_by_tcp_need_say_nothing(impatient) -> None:
     """As yellowstone does. When it pauses, it does not take any, and is silent."""
     with StandardClient(impatient, "long.Mjpeg") as client:
         client.watch("tcp")
-        assert not client.wait(lambda: client.closed, 3.5)
+        assert not client.wait(lambda: client.closed, 2.5)
         client.ask_in_session("PAUSE")
-        assert client.wait(lambda: client.closed, 3.5)
+        assert client.wait(lambda: client.closed)
 
 
 @pytest.mark.alone
-@BOTH
-def test_receiver_reports_keep_a_session(impatient, transport) -> None:
-    with StandardClient(impatient, "long.Mjpeg") as client:
-        ssrc = int(client.set_up(transport).transport["ssrc"], 16)
-        client.play()
+def test_receiver_reports_keep_a_session(impatient) -> None:
+    with (
+        StandardClient(impatient, "long.Mjpeg") as by_udp,
+        StandardClient(impatient, "long.Mjpeg") as by_tcp,
+    ):
+        sources = {}
+        for client, transport in ((by_udp, "udp"), (by_tcp, "tcp")):
+            sources[client] = int(client.set_up(transport).transport["ssrc"], 16)
+            client.play()
         for _ in range(4):
-            client.send_rtcp(receiver_report(ssrc))
-            assert not client.wait(lambda: client.closed, 0.4)
+            for client, ssrc in sources.items():
+                client.send_rtcp(receiver_report(ssrc))
+            for client in sources:
+                assert not client.wait(lambda client=client: client.closed, 0.2)
 
 
 @pytest.mark.alone
-@pytest.mark.parametrize("method", ["OPTIONS", "GET_PARAMETER", "SET_PARAMETER", "PLAY"])
-def test_requests_keep_a_session(impatient, method) -> None:
-    with StandardClient(impatient, "long.Mjpeg") as client:
-        client.set_up("udp")
+def test_requests_keep_a_session(impatient) -> None:
+    methods = ("OPTIONS", "GET_PARAMETER", "SET_PARAMETER", "PLAY")
+    with ExitStack() as stack:
+        clients = {
+            method: stack.enter_context(StandardClient(impatient, "long.Mjpeg"))
+            for method in methods
+        }
+        for client in clients.values():
+            client.set_up("udp")
         for _ in range(3):
-            assert client.ask_in_session(method).status == 200
-            assert not client.wait(lambda: client.closed, 0.5)
+            for method, client in clients.items():
+                assert client.ask_in_session(method).status == 200, method
+            time.sleep(0.5)
+        for method, client in clients.items():
+            assert not client.wait(lambda client=client: client.closed, 0.01), method
 
 
 @pytest.mark.parametrize(
@@ -598,7 +621,8 @@ def test_a_session_of_another_connection_is_none(port) -> None:
 def test_a_session_must_be_named_rightly(client, named) -> None:
     client.set_up("udp")
     assert client.ask("PLAY", None, f"Session: {named}").status == 454
-    assert client.ask("PLAY").status == 454
+    refusal = client.ask("PLAY")
+    assert refusal.status == 454 and "no session  " not in refusal.raw.decode()
     assert client.play().status == 200
 
 
@@ -742,6 +766,12 @@ def test_movies_that_are_not_served(client, method, movie, status) -> None:
     transport = "Transport: RTP/AVP/TCP;unicast;interleaved=0-1"
     assert client.ask(method, f"{client.root}/{movie}", transport).status == status
     assert client.ask("DESCRIBE").status == 200
+
+
+def test_a_movie_whose_name_is_nearly_right_is_named(client) -> None:
+    reply = client.ask("DESCRIBE", f"{client.root}/movei.Mjpeg")
+    assert reply.status == 404
+    assert b"; did you mean movie.Mjpeg?" in reply.raw.splitlines()[0]
 
 
 @pytest.mark.parametrize(
@@ -945,7 +975,6 @@ def test_a_body_too_large_ends_the_connection(client) -> None:
 # --- Clients that behave badly -------------------------------------------------------------------
 
 
-@pytest.mark.alone
 def test_a_reader_that_stops_disturbs_nobody_and_finds_its_way_again(tmp_path) -> None:
     kinds = [jpeg_of_size(60_000, seed) for seed in range(5)]
     large = [kinds[number % len(kinds)] for number in range(250)]  # 15 MB: no buffer takes it
@@ -961,8 +990,10 @@ def test_a_reader_that_stops_disturbs_nobody_and_finds_its_way_again(tmp_path) -
             client.start = rtp_info(client.play("Speed: 4"))["rtptime"]
         begun = time.monotonic()
         assert fast.wait(lambda: goodbyes(fast))
-        assert time.monotonic() - begun < len(large) / FPS / 4 + 3
-        assert pictures_by_time(fast) == list(enumerate(map(taken_apart, large)))
+        assert time.monotonic() - begun < len(large) / FPS / 4 + 10
+        arrived = pictures_by_time(fast)
+        assert len(arrived) > 0.8 * len(large), "a busy machine may leave some out"
+        assert all(picture == taken_apart(large[number]) for number, picture in arrived)
         slow.control.sendall(slow.request("GET_PARAMETER"))
         assert slow.next_reply().status == 200
         assert slow.wait(lambda: goodbyes(slow))

@@ -218,6 +218,37 @@ def test_reports_take_no_more_than_their_share_of_a_slow_stream():
     assert len(moments) > 20
 
 
+def block(last_sr: int, delay: float) -> rtcp.ReportBlock:
+    return rtcp.ReportBlock(7, 0, 0, 0, 0, last_sr, round(delay * 65536))
+
+
+def test_the_round_trip_is_what_is_left_of_the_time_since_a_report():
+    """RFC 3550 section 6.4.1: A - LSR - DLSR."""
+    sink = Sink()
+    reports = SenderReports(new_stream(sink), "name")
+    assert reports.round_trip(block(0, 0.0), 1000.0) is None  # the viewer has got none
+    reports.send_if_due(1000.0)
+    (report, _) = rtcp.parse_compound(sink.reports[0])
+    last = rtcp.middle_32(report.ntp)
+    assert reports.round_trip(block(last, 5.25), 1006.0) == pytest.approx(0.75, abs=2 / 65536)
+    assert reports.round_trip(block(last, 6.005), 1006.0) == 0.0  # rounded up by the viewer
+    assert reports.round_trip(block(last, 7.0), 1006.0) is None
+    assert reports.round_trip(block(last ^ 1, 0.0), 1006.0) is None
+    for now in range(1010, 1200, 10):
+        reports.send_if_due(float(now))
+    assert reports.round_trip(block(last, 0.0), 1200.0) is None  # too long ago
+
+
+def test_the_round_trip_outlives_the_wrap_of_the_16_bits_of_seconds():
+    sink = Sink()
+    reports = SenderReports(new_stream(sink), "name")
+    now = 1000.0 + (65535 - (int(reports._epoch + 1000.0 + 2_208_988_800) & 0xFFFF)) + 0.5
+    reports.send_if_due(now)
+    (report, _) = rtcp.parse_compound(sink.reports[0])
+    found = reports.round_trip(block(rtcp.middle_32(report.ntp), 3.0), now + 3.5)
+    assert found == pytest.approx(0.5, abs=2 / 65536)
+
+
 # --- The lab's payload ---------------------------------------------------------------------------
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from rtplab.player.panel.tracks import TRACKS
-from rtplab.receiving.rtp.impairment import Conditions
+from rtplab.player.panel.tracks import PRESETS, TRACKS
+from rtplab.receiving.rtp.impairment import Conditions, parse_conditions
 
 BY_NAME = {track.name: track for track in TRACKS}
 
@@ -31,3 +31,22 @@ def test_the_rate_grows_by_a_tenth_a_step_and_has_no_limit_at_the_far_end():
 def test_a_value_between_two_steps_is_told_as_it_is():
     assert BY_NAME["loss"].text(0.015) == "1.5 %"
     assert BY_NAME["delay"].text(0.0305) == "30.5 ms"
+
+
+def test_the_burst_begins_where_losses_are_independent():
+    burst = BY_NAME["burst"]
+    assert burst.value_at(0) == Conditions().burst and burst.text(1.0) == "no bursts"
+    assert burst.text(4.0) == "4 packets"
+
+
+@pytest.mark.parametrize("preset", PRESETS, ids=lambda preset: preset.name)
+def test_a_preset_stands_on_the_sliders_as_it_is(preset):
+    """So nobody who moves a slider there and back changes it."""
+    for track in TRACKS:
+        value = getattr(preset.conditions, track.name)
+        assert track.position_of(value) <= track.largest
+        assert track.value_at(track.position_of(value)) == pytest.approx(value, rel=0.1)
+    assert not preset.conditions.harmless
+    assert preset.conditions == parse_conditions(
+        ",".join(f"{track.name}={getattr(preset.conditions, track.name)}" for track in TRACKS)
+    )

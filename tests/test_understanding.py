@@ -10,9 +10,11 @@ from movies import MOVIE, frames_of
 from rtplab.player.panel.plotdata import INTERVAL, SPAN, PlotData, Totals
 from rtplab.player.panel.statediagram import ARROWS, last_arrow
 from rtplab.protocol.errors import PacketError
+from rtplab.protocol.rtp import rtcp
 from rtplab.protocol.rtp.packet import pack_header
 from rtplab.protocol.rtp.rtpjpeg import packetize
 from rtplab.protocol.rtsp.explain import explain_message, jpeg_fields, rtp_fields
+from rtplab.protocol.rtsp.explainrtcp import MAX_SECTIONS, rtcp_sections
 from rtplab.protocol.rtsp.states import State, transition
 from rtplab.receiving.rtp.statistics import Statistics
 
@@ -212,13 +214,13 @@ def test_another_session_begins_its_rates_anew():
 def test_totals_since_a_moment():
     statistics = received(100, lost_every=10)
     before = Totals.of(statistics, malformed=3, skipped=4)
-    values = dict(Totals.of(received(200, lost_every=10), 5, 4).since(before).rows(0.0))
+    values = dict(Totals.of(received(200, lost_every=10), 5, 4).since(before).rows(0.0, 0.0))
     assert values["Packets"] == "90" and values["Lost"] == "10 (10.0 %)"
     assert values["Malformed"] == "2" and values["Not shown"] == "0"
 
 
 def test_totals():
-    values = dict(Totals.of(received(100, lost_every=10), malformed=3, skipped=4).rows(0.0))
+    values = dict(Totals.of(received(100, lost_every=10), malformed=3, skipped=4).rows(0.0, 0.0))
     assert values["Packets"] == "90"
     assert values["Lost"] == "10 (10.0 %)"
     assert values["Malformed"] == "3"
@@ -249,3 +251,66 @@ def test_a_message_of_http_is_explained_without_the_sections_of_rtsp():
     lines = explain_message(b"HTTP/1.1 404 Not Found\r\nServer: cam\r\n\r\n")
     assert lines[0].meaning == "not found" and "RFC" not in lines[1].meaning
     assert explain_message(b"\x0cHTTP/1.1\n")  # whose first line is empty
+
+
+# --- RTCP ----------------------------------------------------------------------------------------
+
+
+def bits_of(fields) -> bytes:
+    """The packet that its fields say."""
+    digits = "".join(f"{field.value:0{field.bits}b}" for field in fields)
+    return int(digits, 2).to_bytes(len(digits) // 8, "big")
+
+
+def test_a_sender_report_field_by_field():
+    ntp = rtcp.ntp_timestamp(1_700_000_000.25)
+    data = rtcp.build_compound(rtcp.SenderReport(0xABCD, ntp, 90_000, 1234, 56_789), "me@here")
+    report, names = rtcp_sections(data)
+    assert "6.4.1" in report.title and "6.5" in names.title
+    assert data.startswith(bits_of(report.fields)) and "me@here" in names.words
+    values = {field.name: field.text for field in report.fields}
+    assert (values["packets sent"], values["bytes sent"]) == ("1,234", "56,789")
+    assert values["SSRC of the reporter"] == "0x0000ABCD"
+    meanings = {field.name: field.meaning for field in report.fields}
+    assert meanings["NTP time, seconds since 1900"] == "Tue, 14 Nov 2023 22:13:20 GMT"
+    assert meanings["NTP time, fraction"] == "0.250000 s"
+
+
+def test_a_receiver_report_explains_lsr_and_dlsr():
+    block = rtcp.ReportBlock(7, 64, -3, 0x0002_1234, 900, 0x0083_4000, 98_304)
+    data = rtcp.build_compound(rtcp.ReceiverReport(9, (block,)), "")
+    report = rtcp_sections(data)[0]
+    assert data.startswith(bits_of(report.fields))
+    fields = {field.name: (field.value, field.meaning) for field in report.fields}
+    assert fields["fraction lost"] == (64, "25.0 %")
+    assert fields["lost in all"] == (0xFFFFFD, "-3 packets")
+    assert (fields["cycles"][0], fields["highest sequence number"][0]) == (2, 0x1234)
+    assert fields["jitter"][1].startswith("10.00 ms")
+    assert fields["DLSR"][1].startswith("1.500 s")
+    assert "131.250 s" in report.words and "1.500 s" in report.words
+    assert "A − LSR − DLSR" in report.words
+    none_yet = rtcp.build_compound(
+        rtcp.ReceiverReport(9, (block._replace(last_sr=0, delay_since_last_sr=0),)), ""
+    )
+    assert "no sender report" in rtcp_sections(none_yet)[0].words
+
+
+def test_a_goodbye_names_who_leaves():
+    data = rtcp.build_compound(rtcp.ReceiverReport(9), "", rtcp.Bye((5, 6), "over"))
+    sections = rtcp_sections(data)
+    assert [field.value for field in sections[-1].fields if field.name == "SSRC"] == [5, 6]
+
+
+@given(st.binary(max_size=200), st.sampled_from([200, 201, 202, 203, 204]), st.integers(0, 31))
+def test_any_bytes_are_sections_or_an_error(body, kind, count):
+    body += bytes(-len(body) % 4)
+    packet = bytes([0x80 | count, kind]) + (len(body) // 4).to_bytes(2, "big") + body
+    empty = bytes([0x80, 201, 0, 1, 0, 0, 0, 0])
+    for data in (packet, empty + packet, empty * 30 + packet, packet + body):
+        try:
+            sections = rtcp_sections(data)
+        except PacketError:
+            continue
+        assert 1 <= len(sections) <= MAX_SECTIONS
+        for section in sections:
+            assert all(0 <= field.value < 1 << field.bits for field in section.fields)

@@ -10,12 +10,12 @@ from __future__ import annotations
 import re
 import socket
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+from cases import check_each
 from raw_rtsp import HOST, LIMIT, Peer, running_server
 
 from rtplab.protocol.rtsp.parser import USELESS_PERIOD
@@ -239,21 +239,15 @@ def asked(port: int, case: Case, way: str) -> Answer:
         return Answer(text, time.monotonic() - began)
 
 
-@pytest.fixture(scope="module")
-def answers(small_movie: Path) -> Iterator[dict[tuple[Case, str], Answer]]:
+def test_all_requests_are_answered(small_movie: Path) -> None:
+    rows = [(case, way) for way in WAYS for case in CASES]
     with running_server(small_movie.parent) as port, ThreadPoolExecutor(100) as pool:
-        asking = {
-            (case, way): pool.submit(asked, port, case, way) for way in WAYS for case in CASES
-        }
-        yield {key: future.result() for key, future in asking.items()}
+        asking = {row: pool.submit(asked, port, *row) for row in rows}
+        check_each(rows, lambda case, way: assert_answered(case, asking[case, way].result()))
 
 
-@pytest.mark.parametrize("way", WAYS)
-@pytest.mark.parametrize("case", CASES, ids=lambda case: repr(case.request)[1:60])
-def test_a_request_is_answered(
-    answers: dict[tuple[Case, str], Answer], case: Case, way: str
-) -> None:
-    text, seconds = answers[case, way]
+def assert_answered(case: Case, answer: Answer) -> None:
+    text, seconds = answer
     lines = text.split("\n")
     assert lines[0].startswith(f"RTSP/1.0 {case.status} "), text
     assert seconds < USELESS_PERIOD + BUSY

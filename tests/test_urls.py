@@ -16,6 +16,7 @@ from rtplab.protocol.rtsp.urls import (
     MAX_URL,
     Url,
     escaped,
+    meant_address,
     parse_url,
     resolve,
     without_password,
@@ -98,6 +99,39 @@ def test_what_is_no_address(text: str) -> None:
         parse_url(text)
     assert (caught.value.status, caught.value.fatal) == (400, False)
     assert str(caught.value).isprintable() and len(str(caught.value)) < 200
+
+
+@pytest.mark.parametrize(
+    ("text", "meant"),
+    [
+        ("rtsp:/host/x", "rtsp://host/x"),
+        ("rtsp//host/x", "rtsp://host/x"),
+        ("rtsp:host:554/x", "rtsp://host:554/x"),
+        ("rtsp:///host/x", "rtsp://host/x"),
+        ("RTSP:\\\\host\\x", "rtsp://host/x"),
+        ("rtps://host/x", "rtsp://host/x"),
+        ("rstp://host/x", "rtsp://host/x"),
+        ("rtsps:/host/x", "rtsps://host/x"),
+        ("http:/host:5678/x", "http://host:5678/x"),
+        ("https://host/x", None),
+        (' "rtsp://host/x" ', "rtsp://host/x"),
+        ("host:5678/x", "rtsp://host:5678/x"),
+        ("rtspcam:5678/x", "rtsp://rtspcam:5678/x"),
+        ("[::1]:5678/x", "rtsp://[::1]:5678/x"),
+        ("192.168.1.5/x", "rtsp://192.168.1.5/x"),
+        ("a movie.Mjpeg", "rtsp://localhost:5678/a%20movie.Mjpeg"),
+        ("rtsp://host/x", None),
+        ("localhost", None),
+        ("folder/movie.Mjpeg", None),
+        (r"C:\folder\movie.Mjpeg", None),
+        ("rtsp:/user:secret@host/x", None),
+        ("rtsp:", None),
+        ("rtsp:/host/" + "x" * 150, None),
+        ("", None),
+    ],
+)
+def test_what_is_nearly_an_address(text: str, meant: str | None) -> None:
+    assert meant_address(text) == meant
 
 
 @pytest.mark.parametrize(

@@ -18,10 +18,13 @@ from standard_clients import StandardClient
 from rtplab.serving.process import options
 from rtplab.serving.scaling.supervisor import can_share_a_port, open_listeners
 
-pytestmark = pytest.mark.skipif(
-    not (can_share_a_port() and os.path.exists("/proc/thread-self/children")),
-    reason="workers and /proc",
-)
+pytestmark = [
+    pytest.mark.long,
+    pytest.mark.skipif(
+        not (can_share_a_port() and os.path.exists("/proc/thread-self/children")),
+        reason="workers and /proc",
+    ),
+]
 LIMIT = 15.0  # seconds that processes may take to come and go
 VIEWERS = 24  # all of them at the same one of two workers: once in 8 million runs
 

@@ -1,4 +1,4 @@
-"""Makes the pictures of the player that README.md shows, from the player itself.
+"""Makes the pictures of the player that the documents show, from the player itself.
 
 `python tools/screenshots.py [DIR]` (default docs/pictures) needs Xvfb and ImageMagick's `import`.
 """
@@ -105,6 +105,14 @@ class Photographer:
         subprocess.run(command, check=True)
         print(path)
 
+    def take_paused(self, name: str) -> None:
+        """Write a picture of the window while the movie stands still, so that its numbers agree."""
+        actions = self.window.actions
+        actions["pause"]()
+        self.wait(lambda: self.client.state == Client.READY)
+        self.take(name)
+        actions["toggle"]()
+
     def close(self) -> None:
         self.client.close()
         self.root.destroy()
@@ -114,8 +122,9 @@ def watching(folder: Path, port: int) -> None:
     """The player as a viewer sees it, and the pages of its panel."""
     player = Photographer(folder, "", 0, f"rtsp://127.0.0.1:{port}/movie.Mjpeg")
     player.window.play()
-    player.wait_for_frame(40)
-    player.take("watching")
+    player.window.actions["loop_movie"]()  # the pages below take longer than the movie
+    player.wait_for_frame(80)
+    player.take_paused("watching")
     actions = player.window.actions
     actions["messages"]()
     player.take("panel-messages")
@@ -130,7 +139,17 @@ def watching(folder: Path, port: int) -> None:
     actions["statistics"]()
     player.wait_for_frame(280)
     player.take("panel-statistics")
+    player.client.impairment.conditions = Conditions(loss=0.05, delay=0.02, jitter=0.0005)
+    actions["timeline"]()
+    player.run_for(2.0)
+    player.window.panel.pages.timeline.tools.buttons["hold"].invoke()
+    player.take("panel-timeline")
+    player.window.panel.pages.loss.reset.invoke()
+    player.run_for(8.0)
+    actions["loss"]()
+    player.take("panel-loss")
     actions["network"]()
+    player.window.panel.pages.network.presets["LTE"].invoke()
     player.take("panel-network")
     player.client.impairment.conditions = Conditions()
     actions["panel"]()
@@ -140,11 +159,26 @@ def watching(folder: Path, port: int) -> None:
     actions["help"]()
     actions["fullscreen"]()
     player.wait_for_frame(400)
-    player.take("full-screen")
+    player.take_paused("full-screen")
     actions["leave_fullscreen"]()
     actions["colours"]()
-    player.take("light")
+    player.take_paused("light")
     actions["colours"]()
+    player.close()
+
+
+def ladder(folder: Path, port: int) -> None:
+    """The beginning of a session on the panel's ladder."""
+    player = Photographer(folder, "", 0, f"rtsp://127.0.0.1:{port}/movie.Mjpeg")
+    player.client.impairment.conditions = Conditions(loss=0.05, reorder=0.03, seed=3)
+    player.window.actions["ladder"]()
+    player.window.play()
+    player.wait_for_frame(30)
+    page = player.window.panel.pages.ladder
+    page.tools.closer.invoke()
+    page.view.scroll_to(0.0)
+    page.view.scroll(170.0)
+    player.take("panel-ladder")
     player.close()
 
 
@@ -179,6 +213,7 @@ def main(folder: Path, dpi: int = 96) -> None:
         os.environ["HOME"] = os.environ["XDG_STATE_HOME"] = home
         with display(dpi), server() as port:
             watching(folder, port)
+            ladder(folder, port)
             error(folder, port)
             login(folder)
 

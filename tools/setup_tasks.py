@@ -9,6 +9,7 @@ import json
 import os
 import subprocess
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 
 import setup_machine as machines
@@ -19,6 +20,8 @@ from setup_machine import Machine
 RUFF_FORMAT = ("ruff", "format", "--check")
 RUFF_LINT = ("ruff", "check")
 MYPY = ("mypy",)
+COLLECT_TESTS = ("pytest", "--collect-only", "-qq")
+COMPILED_TESTS = Path("tests/__pycache__")
 SIDE_BY_SIDE = ("-n", str(min(8, 2 * (os.cpu_count() or 1))), "--dist", "worksteal")
 """Most tests wait most of the time, and not for a CPU, so that two may share one."""
 UNIT_TESTS = (
@@ -75,7 +78,11 @@ def run() -> int:
     command = ["ClientLauncher.py"]
     if reason := machines.headless_reason(machine, os.environ, str(venv.PYTHON)):
         say(f"The demonstration runs without a window (--headless): {reason}.")
+        say("It receives all of movie.Mjpeg (25 s) from a server inside; Ctrl+C ends it earlier.")
         command.append("--headless")
+    else:
+        say("The player shows movie.Mjpeg (25 s) from a server inside. Keys to try: Space pauses,")
+        say("arrows go 5 s, f is full screen, i the protocol panel, ? lists all keys, q quits.")
     return become(command)
 
 
@@ -122,7 +129,7 @@ def grade_soak(*runs: str) -> int:
 def check() -> int:
     """The quick checks: they need nothing but what pip brings."""
     set_up(machines.this_machine(), "dependencies", "test")
-    return outcome(RUFF_FORMAT, RUFF_LINT, MYPY, UNIT_TESTS)
+    return lint() | outcome(UNIT_TESTS)
 
 
 def test() -> int:
@@ -135,7 +142,7 @@ def test() -> int:
         missing.append("the npm packages of tests/interop/package.json")
     if machine.platform == "linux" and not provided_windows():
         missing.append("Windows")
-    status = outcome(RUFF_FORMAT, RUFF_LINT, MYPY) | all_tests()
+    status = lint() | all_tests()
     if not missing:
         return status
     say(f"Not tested for want of: {', '.join(missing)}.")
@@ -204,6 +211,19 @@ def fill_venv(groups: tuple[str, ...]) -> None:
     for group in groups:
         if not venv.install(group):
             raise SetupError("pip failed, for the reason above. Is the network up?")
+
+
+def lint() -> int:
+    """Check format, rules and types.
+
+    Meanwhile the tests of a fresh clone are compiled, or each worker would do that by itself.
+    """
+    with ExitStack() as stack:
+        if not COMPILED_TESTS.exists():
+            command = [str(venv.PYTHON), "-m", *COLLECT_TESTS]
+            quiet = subprocess.DEVNULL
+            stack.enter_context(subprocess.Popen(command, stdout=quiet, stderr=quiet))
+        return outcome(RUFF_FORMAT, RUFF_LINT, MYPY)
 
 
 def outcome(*checks: tuple[str, ...]) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from rtplab.grading.model.recording import Recording
-from rtplab.receiving.files.pcap import Endpoint, PcapWriter
+from rtplab.receiving.files.pcapng import Endpoint, PcapngWriter
 
 HOST = "127.0.0.1"
 
@@ -18,7 +18,7 @@ def write_capture(recording: Recording, path: Path) -> bool:
     started = float(recording.facts.get("wall", 0.0))
     theirs, ours = _ends(recording)
     with path.open("wb") as file:
-        writer = PcapWriter(file)
+        writer = PcapngWriter(file)
         for event in on_wire:
             when = started + event.time
             data = bytes(event["data"])

@@ -160,7 +160,7 @@ class Engine:
         """Files that show why a check failed."""
         files = []
         for scenario in check.scenarios:
-            capture = folder / f"{check.id}.pcap"
+            capture = folder / f"{check.id}.pcapng"
             if write_capture(self.recordings[scenario], capture):
                 files.append(str(capture))
             picture = folder / f"{scenario}.png"

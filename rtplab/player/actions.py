@@ -20,9 +20,10 @@ from rtplab.player.model.commands import (
     PAGES,
     SECOND,
     SMALL_STEP,
+    SPEED_STEP,
     ZOOMS,
+    changed_speed,
     next_of,
-    next_speed,
 )
 from rtplab.player.model.controller import PlaybackController, short_name
 from rtplab.player.model.traffic import Traffic
@@ -42,6 +43,10 @@ def playback_actions(
 ) -> Actions:
     """The session, and the movie's course; `toast` says something for a moment."""
     seek_by = controller.seek_by
+
+    def change_speed(factor: float) -> None:
+        set_speed(changed_speed(controller.speed, factor))
+
     return {
         "setup": client.set_up,
         "start": controller.play,
@@ -60,8 +65,10 @@ def playback_actions(
         "end": lambda: controller.seek(client.duration or 0.0),
         "loop": lambda: toast(controller.loop.mark(controller.position)),
         "loop_movie": lambda: toast(controller.loop.toggle_whole()),
-        "slower": lambda: set_speed(next_speed(controller.speed, -1)),
-        "faster": lambda: set_speed(next_speed(controller.speed, 1)),
+        "slower": partial(change_speed, 1 / SPEED_STEP),
+        "faster": partial(change_speed, SPEED_STEP),
+        "half_speed": partial(change_speed, 1 / 2),
+        "double_speed": partial(change_speed, 2),
         "normal_speed": partial(set_speed, 1.0),
     }
 
@@ -80,6 +87,8 @@ def view_actions(picture: PictureArea, panel: Panel, layout: Layout) -> Actions:
         """Leave whatever lies over the picture, and the controls."""
         if picture.keys_overlay.shown:
             picture.keys_overlay.toggle()
+        elif layout.is_panel_alone:
+            layout.toggle_panel_alone()
         else:
             fullscreen.leave()
         picture.focus_set()
@@ -110,6 +119,7 @@ def view_actions(picture: PictureArea, panel: Panel, layout: Layout) -> Actions:
         "colours": change_colours,
         "help": picture.keys_overlay.toggle,
         "panel": panel.toggle,
+        "panel_alone": layout.toggle_panel_alone,
         **{page.lower(): partial(panel.show, page) for page in PAGES},
     }
 
@@ -180,16 +190,37 @@ class Saving:
 
     def save_capture(self) -> None:
         """Ask for a file and write into it what has been observed."""
-        path = folders.documents_folder() / (self._stem("capture") + ".pcap")
+        path = folders.documents_folder() / (self._stem("capture") + ".pcapng")
         SaveDialog(self._picture.winfo_toplevel(), "Save capture", path, self._save_capture)
 
     def _save_capture(self, path: Path) -> None:
         try:
-            count = self._traffic.save(path)
+            told = self._traffic.save(path)
         except OSError as error:
             self._picture.toast(f"The capture could not be saved ({error.strerror}).")
         else:
-            self._picture.toast(f"{count} messages and packets saved in {path}")
+            self._picture.toast(told)
+
+    def save_drawing(self, name: str, drawing: str) -> None:
+        """Ask for a file and write an SVG document into it."""
+        self._save_text("drawing", name, ".svg", drawing)
+
+    def save_table(self, name: str, table: str) -> None:
+        """Ask for a file and write a table, CSV, into it."""
+        self._save_text("table", name, ".csv", table)
+
+    def _save_text(self, what: str, name: str, suffix: str, text: str) -> None:
+        path = folders.documents_folder() / (self._stem(name) + suffix)
+
+        def save(path: Path) -> None:
+            try:
+                write_whole(path, text.encode())
+            except OSError as error:
+                self._picture.toast(f"The {what} could not be saved ({error.strerror}).")
+            else:
+                self._picture.toast(f"Saved {path}")
+
+        SaveDialog(self._picture.winfo_toplevel(), f"Save {what}", path, save)
 
     def _stem(self, suffix: str) -> str:
         """A file name that tells the movie's."""

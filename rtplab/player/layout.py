@@ -33,6 +33,7 @@ class Layout:
         # Pixels that the window grew and was moved by for the panel; None: it has no room.
         self._added: tuple[int, ...] | None = None
         self.zoom = 1.0  # of all text, as the viewer wants it
+        self.is_panel_alone = False  # it has the place of the picture, too
         self.fullscreen = FullScreen(bindings, picture, controls, self._settle)
         self._take_first_size()
         bindings.add("<Configure>", self._resized)
@@ -40,6 +41,12 @@ class Layout:
     def arrange(self) -> None:
         """Put the controls under the picture; under the panel, too, if they need its width."""
         is_open = self._panel.open
+        if self.is_panel_alone:
+            self._picture.grid_remove()
+            self._controls.grid(row=1, column=0, columnspan=2, sticky="ew")
+            self._panel.place(rows=1, is_alone=True)
+            return
+        self._picture.grid()
         width = self._top.winfo_width() - self._panel.width
         is_beside = not is_open or width >= self._controls.narrowest
         self._controls.grid(row=1, column=0, columnspan=1 if is_beside else 2, sticky="ew")
@@ -145,15 +152,48 @@ class Layout:
 
     def panel_toggled(self) -> None:
         """Grow beside the picture for a panel that was opened, or shrink as it was closed."""
+        self.is_panel_alone = False
         if self.fullscreen.active:
             extent = Extent.of(self._top)
             self._take_zoom(self._zoom_with_panel(extent) if self._panel.open else self.zoom)
-            if self._panel.open:
-                self._panel.place(rows=2)
+            self._arrange_full_screen()
         else:
             self._settle(Extent.of(self._top))
         if not self._panel.open:
             self._picture.focus_set()
+
+    def toggle_panel_alone(self) -> None:
+        """Let the panel take the place of the picture, or give it back."""
+        if not self._panel.open:
+            self._panel.toggle()
+        self.is_panel_alone = not self.is_panel_alone
+        if self.fullscreen.active:
+            self._arrange_full_screen()
+        else:
+            self.arrange()
+        (self._panel.notebook if self.is_panel_alone else self._picture).focus_set()
+
+    def _arrange_full_screen(self) -> None:
+        """Controls stand over the picture there, while the mouse moves."""
+        if self.is_panel_alone:
+            self._picture.grid_remove()
+        else:
+            self._picture.grid()
+        if self._panel.open:
+            self._panel.place(rows=2, is_alone=self.is_panel_alone)
+
+    def move_panel_edge(self, width: int, is_done: bool) -> None:
+        """Make the panel so many pixels wide, but leave room for the picture."""
+        panel, top, px = self._panel, self._top, self._theme.px
+        panel.width = min(width, top.winfo_width() - px(NARROWEST))
+        if self.fullscreen.active:
+            self._arrange_full_screen()
+        else:
+            least = min(top.winfo_width(), panel.width + px(NARROWEST))
+            top.minsize(least, top.minsize()[1])
+            self.arrange()
+        if is_done:
+            panel.remember_width()
 
     def _settle(self, extent: Extent) -> Extent:
         """Bring the window to `extent`, but with room for the panel if and only if it is open.

@@ -19,7 +19,7 @@ from rtplab.player.actions import Actions, Saving, playback_actions, view_action
 from rtplab.player.controls.bindings import Bindings
 from rtplab.player.controls.controlbar import Controls
 from rtplab.player.controls.keyboard import bind_keys, bind_wheel
-from rtplab.player.controls.menu import PopupMenu, build_menu, speed_label
+from rtplab.player.controls.menu import PopupMenu, build_links_menu, build_menu, speed_label
 from rtplab.player.dialogs import ConfirmDialog, LoginDialog, OpenDialog
 from rtplab.player.layout import Layout
 from rtplab.player.look.palette import PALETTES, SURROUND
@@ -31,7 +31,8 @@ from rtplab.player.model.controller import PlaybackController
 from rtplab.player.model.history import Address
 from rtplab.player.model.status import PlayerState, clock, headline_for
 from rtplab.player.model.traffic import Traffic
-from rtplab.player.panel.panel import Panel
+from rtplab.player.panel.citations import CitationLinks, citations_on
+from rtplab.player.panel.panel import Panel, Savers
 from rtplab.player.picture.area import PictureArea
 from rtplab.player.ticker import Ticker
 from rtplab.protocol.rtsp.messages import printable
@@ -116,22 +117,27 @@ class PlayerWindow:
             self.client,
             controller,
             self.traffic,
-            self.saving.save_capture,
+            Savers(self.saving.save_capture, self.saving.save_drawing, self.saving.save_table),
             lambda: self.layout.panel_toggled(),
+            lambda width, is_done: self.layout.move_panel_edge(width, is_done),
         )
         self.layout = Layout(self._bindings, self.picture, self.controls, self.panel)
         self._menu = PopupMenu()
+        self._citations = CitationLinks(self.picture.toast)
         self.actions: Actions = {
             "open": lambda: self._ask_what_to_open(self.open),
             "paste": self._open_pasted,
             "new_window": lambda: self._ask_what_to_open(self.open_in_new_window),
             "close": self.close_unless_recording,
             "menu": self._open_menu,
+            "citations": self._offer_citations,
             **self.saving.actions(),
             **playback_actions(self.client, controller, self._set_speed, self.picture.toast),
             **view_actions(self.picture, self.panel, self.layout),
         }
         self._bind_picture()
+        self._bindings.add("<ButtonRelease-1>", self._citations.clicked)
+        self._bindings.add("<Motion>", self._citations.moved)
         for widget in (self.picture, self.controls.bar.slider):
             bind_wheel(widget, self.run)
 
@@ -153,6 +159,17 @@ class PlayerWindow:
     def _open_menu(self) -> None:
         self._menu.above(self.controls.bar.buttons["menu"], self._new_menu(), at_right=True)
 
+    def _offer_citations(self) -> None:
+        """Let a section be chosen that the panel's page cites."""
+        page = self.panel.page
+        cited = [] if page is None else citations_on(page)
+        if page is None or not cited:
+            self.picture.toast("No RFC is cited here: open a page of the panel that cites one.")
+            return
+        sections = [(one.text, one.url) for one in cited]
+        menu = build_links_menu(self.toplevel, sections, self._citations.open)
+        self._menu.at(page.winfo_rootx(), page.winfo_rooty(), menu)
+
     def _new_menu(self) -> tk.Menu:
         return build_menu(self.toplevel, self.state, self.run, history.load().recent, self.open)
 
@@ -165,6 +182,7 @@ class PlayerWindow:
         if frame is not None:
             self.show(frame.data, frame.number)
             self.controller.decoded(self.picture.problem, now)
+            self.panel.shown(frame, self.picture.broken)
         is_decoding = self.picture.poll()
         self._refresh_controls(now)
         self.controls.lab_row.show_number(self.picture.number)

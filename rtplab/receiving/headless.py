@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
 from rtplab.clock import steady
+from rtplab.console import StatusLine
 from rtplab.protocol.rtsp.states import State
 from rtplab.receiving.files.wholefile import write_whole
+from rtplab.receiving.progress import Progress
 from rtplab.receiving.rtp.frames import Frame
 from rtplab.receiving.rtp.statistics import Received
 
@@ -22,6 +25,7 @@ NEXT_SOURCE = 1.5
 LAST_MOMENT = 0.1  # seconds: less than that after a frame, it was the movie's last
 # Seconds from frame to frame beyond which no silence that anybody would wait for tells the end.
 SLOW = 1 / 0.6
+RENEWAL = 0.25  # seconds from one line about the progress to the next
 FOR_EVER = 30.0 * 24 * 3600  # seconds: Windows waits for at most 49 days
 
 
@@ -61,10 +65,23 @@ class HeadlessClient(Protocol):
 class HeadlessRun:
     """One run: set up, play, collect, tear down, report."""
 
-    def __init__(self, client: HeadlessClient, options: HeadlessOptions) -> None:
+    def __init__(
+        self,
+        client: HeadlessClient,
+        options: HeadlessOptions,
+        terminal: StatusLine | None = None,
+        problem_of: Callable[[bytes], str] | None = None,
+    ) -> None:
+        """With a `terminal`, say there how it goes.
+
+        `problem_of` tells why a JPEG can't be decoded, "" if it can.
+        """
         self._client = client
         self._options = options
+        self._terminal = terminal
+        self._problem_of = problem_of
         self._frames = 0
+        self._first_frame = self._last_frame = b""
         self._first_frame_at = 0.0
         self._error = ""
         self._is_complete = False  # all has come that was asked for
@@ -80,6 +97,8 @@ class HeadlessRun:
         report = self._report()
         notice = self._notice()  # the reply to TEARDOWN takes it away
         self._client.tear_down()
+        if self._terminal is not None:
+            self._terminal.clear()
         for sentence in {report["error"] or "", notice} - {""}:
             print(sentence, file=sys.stderr)
         print(json.dumps(report) if self._options.json else _summary(report))
@@ -99,23 +118,35 @@ class HeadlessRun:
         client.wait_for(lambda: client.state is not State.INIT or bool(client.error), FOR_EVER)
         if client.state is State.READY:
             client.play_movie()
+            progress = Progress(steady())
             end = steady() + (self._options.duration or FOR_EVER)
-            client.wait_for(self._is_over, end - steady())
-            while self._goes_on(end):
-                client.wait_for(self._is_over, end - steady())
+            self._wait_for(self._is_over, end, progress)
+            while self._goes_on(end, progress):
+                self._wait_for(self._is_over, end, progress)
             self._is_complete = steady() >= end or self._has_enough() or client.ended
 
-    def _goes_on(self, end: float) -> bool:
+    def _wait_for(self, condition: Callable[[], bool], end: float, progress: Progress) -> bool:
+        """Wait until the condition holds or `end` comes, and say how it goes; tell if it holds."""
+        if self._terminal is None:
+            return self._client.wait_for(condition, end - steady())
+        while not self._client.wait_for(condition, min(RENEWAL, end - steady())):
+            if steady() >= end:
+                return False
+            statistics = self._client.reception.statistics
+            self._terminal.show(progress.line(self._frames, statistics, steady()))
+        return True
+
+    def _goes_on(self, end: float, progress: Progress) -> bool:
         """Wait for what may come although the client has said something; tell if it has."""
         client = self._client
         if self._may_be_slow():
             until = min(end, self._first_frame_at + SECOND_FRAME)
-            return client.wait_for(lambda: not self._may_be_slow(), until - steady())
+            return self._wait_for(lambda: not self._may_be_slow(), until, progress)
         left = client.seconds_left
         is_over = left is not None and left < LAST_MOMENT
         if client.ended and client.state is State.READY and not is_over:
             until = min(end, steady() + NEXT_SOURCE)
-            return client.wait_for(lambda: not client.ended, until - steady())
+            return self._wait_for(lambda: not client.ended, until, progress)
         return False
 
     def _has_enough(self) -> bool:
@@ -138,7 +169,8 @@ class HeadlessRun:
         if self._has_enough():
             return
         if not self._frames:
-            self._first_frame_at = steady()
+            self._first_frame_at, self._first_frame = steady(), frame.data
+        self._last_frame = frame.data
         self._frames += 1
         if self._options.save is not None and not self._error:
             self._save(self._options.save / f"frame-{self._frames:05d}.jpg", frame.data)
@@ -151,7 +183,7 @@ class HeadlessRun:
             self._error = f"{path.parent} can't be written ({error.strerror})."
 
     def _report(self) -> dict[str, Any]:
-        """Return what was received, under the names that README documents."""
+        """Return what was received, under the names of docs/REFERENCE.md."""
         statistics = self._client.reception.statistics
         delay, seconds = self._client.first_frame_delay, statistics.seconds
         return {
@@ -169,8 +201,15 @@ class HeadlessRun:
             "first_frame_ms": None if delay is None else round(delay * 1000, 1),
             "state": self._client.state.name,
             "forgiven": self._client.forgiven,
-            "error": self._error or self._shortfall() or None,
+            "error": self._error or self._shortfall() or self._damage() or None,
         }
+
+    def _damage(self) -> str:
+        """Return a sentence when neither the first nor the last picture can be decoded."""
+        if not self._frames or self._problem_of is None or not self._problem_of(self._first_frame):
+            return ""
+        problem = self._problem_of(self._last_frame)
+        return f"Neither the first picture nor the last can be decoded: {problem}." * bool(problem)
 
     def _shortfall(self) -> str:
         """Return a sentence when nothing came, or not all that was asked for."""

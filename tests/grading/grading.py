@@ -6,13 +6,35 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from movies import ROOT
 
+from rtplab.grading.judge.registry import CHECKS
+from rtplab.grading.model.recording import Recording, read
+
 LIMIT = 200.0
 """Seconds: all checks of a hopeless submission on a busy machine."""
+
+CORE = [check.id for check in CHECKS if check.group not in ("extend", "robust")]
+"""All checks but advice and extensions."""
+
+
+@dataclass(frozen=True)
+class Graded:
+    """What came of `rtplab grade --keep`."""
+
+    status: int
+    grades: dict[str, Any]
+    errors: str
+    kept: Path
+
+    def recordings(self) -> dict[str, Recording]:
+        """By scenario, what was kept."""
+        found = [read(path) for path in sorted(self.kept.glob("*.jsonl"))]
+        return {recording.scenario: recording for recording in found}
 
 
 def grade(

@@ -23,10 +23,6 @@ from rtplab.grading.record.stage import Stage
 fcntl = pytest.importorskip("fcntl", reason="a submission is run as POSIX runs programs")
 
 SEED = 5
-CORE = (
-    *("packet", "server.session", "server.second", "client.session", "client.slow-reply"),
-    *("client.error", "both"),
-)
 
 
 @functools.cache
@@ -40,13 +36,18 @@ def movie() -> SecretMovie:
     return draw_movie(SEED)
 
 
+@functools.cache
+def decoy() -> SecretMovie:
+    return draw_movie(SEED + 1, 40)
+
+
 def staged(folder: Path) -> Stage:
     """A submission with the lab's six files."""
     client = ("ClientLauncher.py", "{host}", "{port}", "{rtp_port}", "{movie}")
     return Stage(
         source=folder,
         movie=movie(),
-        decoy=draw_movie(SEED + 1, 40),
+        decoy=decoy(),
         shields=shields(),
         server=(sys.executable, "Server.py", "{port}"),
         client=(sys.executable, *client),

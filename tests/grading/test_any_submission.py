@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from recordings import Story, client_session, core, packet, server_session, verdicts
 
@@ -27,6 +27,8 @@ TEXTS = st.text(st.characters(codec="latin-1"), max_size=60) | st.sampled_from(
     ]
 )
 BYTES = st.binary(max_size=40)
+FEW = settings(max_examples=settings.default.max_examples // 3)
+"""An example is judged by all checks of all editions."""
 
 
 def verdicts_of_all(recordings: dict[str, Recording]) -> dict[str, Verdict]:
@@ -44,18 +46,21 @@ def reports_of(found: dict[str, Verdict]) -> None:
         writer(grades)
 
 
+@FEW
 @given(reply=TEXTS, datagram=BYTES)
 def test_any_server(reply: str, datagram: bytes) -> None:
     session = server_session(lambda method, number: reply, lambda number: datagram)
     reports_of(verdicts_of_all(core(server_session=session)))
 
 
+@FEW
 @given(request=TEXTS, stderr=TEXTS)
 def test_any_client(request: str, stderr: str) -> None:
     session = client_session(lambda method, number: f"x\n{number} {request}", stderr=stderr)
     reports_of(verdicts_of_all(core(client_session=session)))
 
 
+@FEW
 @given(data=BYTES, field=st.integers() | st.text(max_size=5) | st.binary(max_size=5))
 def test_any_packet(data: bytes, field: object) -> None:
     recording = packet(lambda inputs, payload: data, changes={"seqNum": field})

@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 import pytest
-from grading import grade, outcomes
+from grading import CORE, Graded, grade, outcomes
 from movies import ROOT
 
 from rtplab.grading.cli import main
@@ -19,28 +19,30 @@ from rtplab.grading.judge.registry import CHECKS
 
 pytestmark = pytest.mark.long
 TEXTBOOK = Path(__file__).parent / "textbook"
-CORE = [check.id for check in CHECKS if check.group not in ("extend", "robust")]
 
 
 @pytest.mark.peers
-@pytest.mark.parametrize(
-    ("path", "checks"),
-    [(TEXTBOOK, CORE), (ROOT, [*CORE, "robust.window"])],
-    ids=["textbook", "ours"],
-)
-def test_a_faithful_program_gets_all_points(path: Path, checks: list[str], tmp_path: Path) -> None:
-    status, grades, errors = grade(
-        path, "--only", *checks, "--keep", str(tmp_path / "kept"), report=tmp_path / "r.json"
-    )
-    wrong = {name: said for name, said in outcomes(grades).items() if said != "passed"}
-    assert not wrong and not errors
-    assert (status, grades["score"], grades["max_score"]) == (0, 100, 100)
-    assert (tmp_path / "kept" / "client.session.png").read_bytes().startswith(b"\x89PNG")
+def test_the_textbook_gets_all_points(graded_textbook: Graded, tmp_path: Path) -> None:
+    assert_all_points(TEXTBOOK, CORE, graded_textbook, tmp_path / "again.json")
 
-    again, regraded, _ = grade(
-        path, "--from", str(tmp_path / "kept"), "--only", *checks, report=tmp_path / "again.json"
-    )
-    assert again == 0 and outcomes(regraded) == outcomes(grades)
+
+@pytest.mark.peers
+def test_ours_gets_all_points(tmp_path: Path) -> None:
+    checks, kept = [*CORE, "robust.window"], tmp_path / "kept"
+    done = grade(ROOT, "--only", *checks, "--keep", str(kept), report=tmp_path / "r.json")
+    assert_all_points(ROOT, checks, Graded(*done, kept), tmp_path / "again.json")
+
+
+def assert_all_points(path: Path, checks: list[str], graded: Graded, again: Path) -> None:
+    """The recordings that were kept are judged alike."""
+    grades = graded.grades
+    wrong = {name: said for name, said in outcomes(grades).items() if said != "passed"}
+    assert not wrong and not graded.errors
+    assert (graded.status, grades["score"], grades["max_score"]) == (0, 100, 100)
+    assert (graded.kept / "client.session.png").read_bytes().startswith(b"\x89PNG")
+
+    status, regraded, _ = grade(path, "--from", str(graded.kept), "--only", *checks, report=again)
+    assert status == 0 and outcomes(regraded) == outcomes(grades)
 
 
 def test_without_a_screen_a_client_is_seen_by_a_stand_in(tmp_path: Path) -> None:
@@ -60,11 +62,11 @@ def test_a_failed_check_has_a_transcript_and_a_capture(tmp_path: Path) -> None:
     (check,) = grades["checks"]
     assert check["outcome"] == "failed" and check["transcript"]
     assert (kept / "robust.early.jsonl").exists()
-    capture = (kept / "robust.early.pcap").read_bytes()
+    capture = (kept / "robust.early.pcapng").read_bytes()
     assert b"TEARDOWN" in capture
     if tshark := shutil.which("tshark"):
         read = subprocess.run(
-            [tshark, "-r", str(kept / "robust.early.pcap"), "-Y", "tcp.payload"],
+            [tshark, "-r", str(kept / "robust.early.pcapng"), "-Y", "tcp.payload"],
             capture_output=True,
             text=True,
             timeout=60,

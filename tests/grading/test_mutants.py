@@ -12,11 +12,12 @@ from pathlib import Path
 import mutants
 import pytest
 import runs
+from grading import Graded
 from recordings import failures, verdicts
 
 from rtplab.grading.judge import robust
 from rtplab.grading.model.checks import Outcome
-from rtplab.grading.model.editions import HD, PYTHON, Edition
+from rtplab.grading.model.editions import HD, PYTHON
 from rtplab.grading.model.recording import Recording, from_lines, to_lines
 
 pytestmark = [
@@ -29,33 +30,32 @@ pytestmark = [
 Recordings = dict[str, Recording]
 
 
-def shared(factory: pytest.TempPathFactory, edition: Edition, *more: str) -> Recordings:
-    """Recordings of a textbook's core, made once for all that test side by side."""
-    file = factory.getbasetemp().parent / f"textbook-{edition.name}.json"
+CHANGED_BY_HD = ("server.session", "client.session", "both")
+"""Scenarios in which the extensions play a part; the others are those of the textbook."""
+EXTENSIONS = ("extend.fragment", "extend.reassemble", "extend.cache")
+
+
+@pytest.fixture(scope="session")
+def textbook(graded_textbook: Graded) -> Recordings:
+    return graded_textbook.recordings()
+
+
+@pytest.fixture(scope="session")
+def textbook_hd(
+    textbook: Recordings, shared_folder: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Recordings:
+    file = shared_folder / "textbook-hd.json"
     with runs.locked(file.with_suffix(".lock")):
         if not file.exists():
-            folder = factory.mktemp("textbook") / "submission"
-            mutants.copy_textbook(folder, hd=edition.fragments)
-            made = runs.recorded(folder, [*runs.CORE, *more], edition)
+            folder = mutants.copy_textbook(tmp_path_factory.mktemp("hd") / "submission", hd=True)
+            made = runs.recorded(folder, [*CHANGED_BY_HD, *EXTENSIONS], HD)
             file.write_text(json.dumps([list(to_lines(one)) for one in made.values()]))
     loaded = [from_lines(lines) for lines in json.loads(file.read_text())]
-    return {recording.scenario: recording for recording in loaded}
+    return {**textbook, **{recording.scenario: recording for recording in loaded}}
 
 
-@pytest.fixture(scope="session")
-def textbook(tmp_path_factory: pytest.TempPathFactory) -> Recordings:
-    return shared(tmp_path_factory, PYTHON)
-
-
-@pytest.fixture(scope="session")
-def textbook_hd(tmp_path_factory: pytest.TempPathFactory) -> Recordings:
-    return shared(tmp_path_factory, HD, "extend.fragment", "extend.reassemble", "extend.cache")
-
-
-@pytest.mark.parametrize("edition", [PYTHON, HD], ids=lambda edition: edition.name)
-def test_a_textbook_has_all_points(edition: Edition, request: pytest.FixtureRequest) -> None:
-    recordings = request.getfixturevalue("textbook_hd" if edition is HD else "textbook")
-    found = verdicts(recordings, edition)
+def test_the_textbook_with_all_extensions_has_all_points(textbook_hd: Recordings) -> None:
+    found = verdicts(textbook_hd, HD)
     wrong = {
         name: verdict.sentence
         for name, verdict in found.items()

@@ -21,7 +21,7 @@ import ssl
 import sys
 import tempfile
 import time
-from collections.abc import Awaitable, Coroutine
+from collections.abc import Awaitable, Coroutine, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +39,7 @@ from soak.servers import MOST_SHOWN, Watched  # noqa: E402
 from soak.stage import Stage  # noqa: E402
 from soak.tally import Fault, Heartbeat, Tally  # noqa: E402
 
+SERVER = (HERE.parent.parent / "Server.py",)
 VIEWERS = 50
 HOSTILE_SHARE = 0.05
 SLOW_VIEWERS = 2
@@ -75,9 +76,12 @@ def main() -> int:
     return 1 if failures else 0
 
 
-def soak(minutes: float, seed: int, limits: Limits) -> Outcome:
+def soak(
+    minutes: float, seed: int, limits: Limits, program: Sequence[str | Path] = SERVER
+) -> Outcome:
     """Start the servers, let everybody in, and return what came of it.
 
+    `program` is what Python runs as a server.
     Raises AssertionError with a server's log when that ends before its time.
     """
     with contextlib.ExitStack() as stack:
@@ -93,8 +97,9 @@ def soak(minutes: float, seed: int, limits: Limits) -> Outcome:
             "TLS, login": ("--tls", certificate, key, "--user", login),
         }
         servers = [
-            Watched(name, stack.enter_context(ServerProcess(folder / "films", *more)))
+            Watched(name, stack.enter_context(running))
             for name, more in options.items()
+            for running in (ServerProcess(folder / "films", *more, program=program),)
         ]
         tally = Tally(Heartbeat(), limits.reply, limits.frame)
         plain, secure = (server.port for server in servers)

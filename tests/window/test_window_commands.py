@@ -2,14 +2,30 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import pytest
 from display import pump
+from PIL import ImageGrab
 from processes import HOST
-from windows import answer, asked, client_of, dialogs_of, entries_of, focus, middle_of, words
+from test_palette import contrast
+from windows import (
+    answer,
+    asked,
+    client_of,
+    dialogs_of,
+    enabled,
+    entries_of,
+    focus,
+    middle_of,
+    words,
+)
 
+from rtplab.player.dialogs import ConfirmDialog, LoginDialog, OpenDialog
 from rtplab.player.model import history
-from rtplab.player.model.commands import BY_NAME
+from rtplab.player.model.commands import BY_NAME, PAGES
 from rtplab.player.model.history import Address
+from rtplab.player.savedialog import SaveDialog
 
 pytestmark = pytest.mark.peers
 
@@ -26,6 +42,78 @@ def test_all_is_reached_by_keyboard_alone(watch, root, display):
     wanted = {player.pause, player.teardown, player.window.controls.bar.slider}
     wanted |= set(player.window.controls.bar.buttons.values())
     assert wanted <= reached
+
+
+@pytest.mark.parametrize("colours", ["dark", "light"])
+def test_the_focus_is_seen_wherever_it_is(watch, root, display, colours):
+    """At least 16 pixels of the widget that has it change by 3:1 (WCAG 2.2, 2.4.13)."""
+    player = watch()
+    window = player.window
+    assert pump(root, lambda: window.state.seekable and window.picture.number > 3)
+    window.controller.pause()
+    assert pump(root, lambda: enabled(player) == ["start", "teardown"])
+    window.panel.toggle()
+    if colours == "light":
+        window.actions["colours"]()
+    unseen, looked_at = [], set()
+    for page in PAGES:
+        window.panel.show(page)
+        pump(root, lambda: False, limit=0.3)
+        widget = first = window.picture
+        while (widget := widget.tk_focusNext()) is not first:
+            if str(widget) not in looked_at and str(widget) != str(window.picture):
+                looked_at.add(str(widget))
+                if not _focus_is_seen(root, display, widget, window.picture):
+                    unseen.append((page, str(widget), widget.winfo_class()))
+    assert not unseen
+    assert len(looked_at) > 20
+
+
+@pytest.mark.parametrize("colours", ["dark", "light"])
+def test_the_focus_is_seen_in_every_question(player, root, display, colours, tmp_path):
+    if colours == "light":
+        player.window.actions["colours"]()
+    recent = [Address("localhost", 5678, 0, f"{letter}.Mjpeg") for letter in "ab"]
+    questions = (
+        lambda: OpenDialog(root, recent, lambda address: None),
+        lambda: LoginDialog(root, "Who?", "here", "", lambda *answer: None, needs_basic=True),
+        lambda: ConfirmDialog(root, "Really?", "Yes", lambda: None),
+        lambda: SaveDialog(root, "Save", tmp_path / "a.pcap", lambda path: None),
+    )
+    unseen = []
+    for ask in questions:
+        window = ask().window
+        root.update()
+        first = widget = window.tk_focusNext()
+        while (widget := widget.tk_focusNext()) is not first:
+            if not _focus_is_seen(root, display, widget, first):
+                unseen.append((window.title(), widget.winfo_class()))
+        if not _focus_is_seen(root, display, first, first.tk_focusNext()):
+            unseen.append((window.title(), first.winfo_class()))
+        window.destroy()
+    assert not unseen
+
+
+def _focus_is_seen(root, display, widget, other) -> bool:
+    pictures = []
+    for one in (other, widget):
+        one.focus_force()
+        pump(root, lambda: False, limit=0.08)
+        pictures.append(_picture_of(display, widget))
+    bytes_of_both = zip(*pictures, strict=True)
+    changes = Counter(pair for pair in zip(*[bytes_of_both] * 3, strict=True))
+    return sum(count for change, count in changes.items() if _contrast(change) >= 3) >= 16
+
+
+def _picture_of(display, widget) -> bytes:
+    x, y = widget.winfo_rootx(), widget.winfo_rooty()
+    box = x, y, x + widget.winfo_width(), y + widget.winfo_height()
+    return ImageGrab.grab(bbox=box, xdisplay=display.name).convert("RGB").tobytes()
+
+
+def _contrast(change: tuple[tuple[int, int], ...]) -> float:
+    """Of a pixel that has changed; red, green and blue have both values each."""
+    return contrast(*("#" + bytes(values).hex() for values in zip(*change, strict=True)))
 
 
 def test_there_is_an_action_for_every_command_and_a_command_for_every_action(player):

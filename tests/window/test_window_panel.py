@@ -5,15 +5,18 @@ from __future__ import annotations
 import random
 import re
 import time
+import webbrowser
 
 import pytest
 from display import pump
 from movies import frames_of
 from standard_servers import StandardServer, jpeg_payloads
-from windows import drawn_on, focus
+from windows import drawn_on, focus, words
 
 from Client import Client
 from rtplab.launcher import client_for, parse_arguments
+from rtplab.player.model import history
+from rtplab.player.model.traffic import is_media
 from rtplab.player.panel.messages import MAX_PAGE_CHARACTERS, MAX_PAGE_LINES
 from rtplab.protocol.rtp.packet import parse_packet
 from rtplab.receiving.rtp.impairment import Conditions
@@ -52,6 +55,50 @@ def test_the_panel_shows_the_protocol(watch, root, display):
     display.key("i")
     assert pump(root, lambda: not panel.open and root.winfo_width() == width)
     assert not player.window.traffic.watching
+
+
+def test_the_panel_s_edge_is_dragged_and_its_width_remembered(player, root, display, home):
+    window = player.window
+    focus(root, display)
+    display.key("2")
+    assert pump(root, lambda: window.panel.open and window.panel.pages.state.winfo_ismapped())
+    width, whole = window.panel.width, root.winfo_width()
+    sash = window.panel.pages.state.master.master.winfo_children()[0]
+    assert str(sash.cget("cursor")) == "sb_h_double_arrow"
+    x, y = sash.winfo_rootx() + 2, sash.winfo_rooty() + 200
+    display.drag((x, y), (x - 60, y))
+    assert pump(root, lambda: window.panel.width == width + 60)
+    assert pump(root, lambda: window.picture.winfo_width() == whole - width - 60)
+    assert root.winfo_width() == whole
+    sash.focus_set()
+    display.key("Left")
+    assert pump(root, lambda: window.panel.width == width + 80)
+    assert history.load().panel_width == width + 80
+    for key in ("Right",) * 6:
+        display.key(key)
+    assert pump(root, lambda: window.panel.width == width), "no page is ever cut off"
+
+
+def test_the_panel_takes_the_whole_window_and_gives_it_back(player, root, display):
+    window = player.window
+    focus(root, display)
+    width = root.winfo_width()
+    display.key("shift+i")
+    assert pump(
+        root,
+        lambda: window.panel.open and window.panel.notebook.winfo_width() == root.winfo_width(),
+    )
+    assert not window.picture.winfo_ismapped() and window.controls.winfo_ismapped()
+    display.key("2")
+    assert pump(root, lambda: bool(window.panel.pages.state.winfo_ismapped()))
+    display.key("Escape")
+    assert pump(root, lambda: bool(window.picture.winfo_ismapped()))
+    assert window.panel.open and window.panel.notebook.winfo_width() < root.winfo_width()
+    display.key("shift+i")
+    assert pump(root, lambda: not window.picture.winfo_ismapped())
+    display.key("i")
+    assert pump(root, lambda: root.winfo_width() == width and window.picture.winfo_ismapped())
+    assert not window.panel.open
 
 
 @pytest.mark.parametrize("body", [b"a=tool:x\r\n", b"\n", b"\x00", b"x" * 500 + b"\n"])
@@ -197,7 +244,7 @@ def test_the_packet_page_says_what_the_fields_mean(watch, root):
     page = player.window.panel.pages.packet
     assert pump(root, lambda: "SSRC" in drawn_on(page.canvas))
     drawn = " ".join(drawn_on(page.canvas))
-    packet = parse_packet(player.window.traffic.last_rtp().data)
+    packet = parse_packet(player.window.traffic.newest(is_media).data)
     assert f"0x{packet.ssrc:08X}" in drawn
     assert "P: no padding" in drawn and "s into the movie" in drawn
     place = float(re.search(r"([0-9.]+) s into the movie", drawn)[1])
@@ -216,6 +263,85 @@ def test_messages_are_copied_all_or_what_is_selected(watch, root):
     page.text.tag_add("sel", "2.0", "2.7")
     page.copy.invoke()
     assert root.clipboard_get() == "OPTIONS"
+
+
+def test_a_message_is_selected_by_its_heading(watch, root, display):
+    player = watch()
+    player.window.panel.show("Messages")
+    text = player.window.panel.pages.messages.text
+    assert pump(root, lambda: "PLAY rtsp://" in text.get("1.0", "end"))
+    text.see("1.0")
+    root.update()
+    x, y, _, height = text.bbox("1.4")
+    display.click(text.winfo_rootx() + x, text.winfo_rooty() + y + height // 2, times=2)
+    assert pump(root, lambda: bool(text.tag_ranges("sel")))
+    player.window.panel.pages.messages.copy.invoke()
+    copied = root.clipboard_get()
+    assert copied.startswith("OPTIONS rtsp://") and "User-Agent" in copied
+    assert "RTSP/1.0 200" not in copied and "→" not in copied
+
+
+# --- Links to the RFCs ---------------------------------------------------------------------------
+
+
+@pytest.fixture
+def opened(monkeypatch):
+    """What the browser was asked for."""
+    urls: list[str] = []
+    monkeypatch.setattr(webbrowser, "open", lambda url: urls.append(url) or True)
+    return urls
+
+
+def test_a_section_that_is_cited_in_a_text_is_opened_by_a_click(watch, root, display, opened):
+    player = watch()
+    player.window.panel.show("Messages")
+    text = player.window.panel.pages.messages.text
+    assert pump(root, lambda: "PLAY rtsp://" in text.get("1.0", "end"))
+    place = text.search("RFC 2326 §12.17", "1.0")
+    text.see(place)
+    root.update()
+    x, y, width, height = text.bbox(f"{place} +2c")
+    at = text.winfo_rootx() + x + width // 2, text.winfo_rooty() + y + height // 2
+    display.move(*at)
+    assert pump(root, lambda: str(text.cget("cursor")) == "hand2")
+    display.click(*at)
+    assert pump(root, lambda: bool(opened))
+    display.move(at[0] - 60, at[1])
+    assert pump(root, lambda: str(text.cget("cursor")) == "arrow")
+    assert opened == ["https://www.rfc-editor.org/rfc/rfc2326.html#section-12.17"]
+
+
+def test_a_section_that_is_cited_in_a_drawing_is_opened_by_a_click(watch, root, display, opened):
+    player = watch()
+    player.window.panel.show("Statistics")
+    canvas = player.window.panel.pages.statistics.canvas
+    assert pump(root, lambda: "Loss (RFC 3550 A.3)" in drawn_on(canvas))
+    (item,) = (
+        item
+        for item in canvas.find_all()
+        if canvas.type(item) == "text" and "A.3" in canvas.itemcget(item, "text")
+    )
+    left, top, right, bottom = canvas.bbox(item)
+    x, y = canvas.winfo_rootx() + right - 15, canvas.winfo_rooty() + (top + bottom) // 2
+    display.click(x, y)
+    assert pump(root, lambda: bool(opened))
+    assert opened == ["https://www.rfc-editor.org/rfc/rfc3550.html#appendix-A.3"]
+
+
+def test_a_cited_section_is_chosen_by_keys_alone(watch, root, display, opened):
+    player = watch()
+    focus(root, display)
+    display.key("shift+r")
+    assert pump(root, lambda: "No RFC is cited here" in words(player))
+    display.key("4")
+    statistics = player.window.panel
+    assert pump(root, lambda: statistics.open and statistics.pages.statistics.winfo_ismapped())
+    pump(root, lambda: False, limit=0.3)
+    display.key("shift+r")
+    pump(root, lambda: False, limit=0.3)
+    display.key("Down", "Down", "Return")
+    assert pump(root, lambda: bool(opened))
+    assert opened[0].startswith("https://www.rfc-editor.org/rfc/rfc3550.html#appendix-A.")
 
 
 def test_selected_text_is_legible_whatever_its_colour(watch, root):

@@ -25,7 +25,7 @@ pytestmark = pytest.mark.peers
 
 def test_the_capture_is_saved_from_the_panel(watch, root, display, tmp_path, home):
     player = watch()
-    path = tmp_path / "session.pcap"
+    path = tmp_path / "session.pcapng"
     path.write_bytes(b"")
     player.window.panel.toggle()
     assert pump(root, lambda: len(player.window.traffic.packets) > 20)
@@ -39,7 +39,7 @@ def test_the_capture_is_saved_from_the_panel(watch, root, display, tmp_path, hom
     assert pump(root, lambda: path.stat().st_size > 20_000)
     ends = player.endpoints
     fields = ("ip.src", "ip.dst", "udp.dstport")
-    (datagram, *_) = tshark(path, ends.server.port, "rtp", *fields)
+    (datagram, *_) = tshark(path, ends.server.port, "rtp.p_type == 26", *fields)
     assert datagram == [HOST, HOST, str(player.rtpPort)]
     rows = tshark(
         path, ends.server.port, "rtsp.method", "rtsp.method", "tcp.srcport", "tcp.dstport"
@@ -134,14 +134,14 @@ def test_a_recording_while_paused_leaves_no_empty_file(watch, root, display, hom
 def test_the_dialog_to_save_walks_through_folders(watch, root, display, home):
     watch()
     (home / "lab").mkdir()
-    (home / "lab" / "old.pcap").write_bytes(b"")
+    (home / "lab" / "old.pcapng").write_bytes(b"")
     (home / "lab" / "notes.txt").write_bytes(b"")
     focus(root, display)
     display.key("c")
     assert pump(root, lambda: bool(dialogs_of(root)) and asked(root, str(home)))
     display.move_into("Save capture")
     display.key("shift+Tab", "Down", "Down", "Return")
-    assert pump(root, lambda: lines_of(root) == ["‹ up", "old.pcap"]), lines_of(root)
+    assert pump(root, lambda: lines_of(root) == ["‹ up", "old.pcapng"]), lines_of(root)
 
 
 def lines_of(widget) -> list[str]:

@@ -68,3 +68,28 @@ def test_a_client_that_waits_for_an_answer_can_be_ended(windows):
                 console.send("")
                 _, status, seconds = console.wait_for("ended").split()
     assert int(status) == 1 and float(seconds) < END_LIMIT, (console.output, console.errors)
+
+
+COLOURS = """
+import ctypes, logging, msvcrt, sys
+sys.path.insert(0, sys.argv[1])
+from rtplab.console import log_handler
+kernel = ctypes.windll.kernel32
+kernel.FreeConsole()
+kernel.AllocConsole()
+console = open("CONOUT$", "w")
+logging.basicConfig(handlers=[log_handler(console)])
+mode = ctypes.c_uint32()
+handle = ctypes.c_void_p(msvcrt.get_osfhandle(console.fileno()))
+assert kernel.GetConsoleMode(handle, ctypes.byref(mode))
+formatter = logging.root.handlers[0].formatter
+record = logging.LogRecord("a", logging.ERROR, "", 0, "", None, None)
+with open("NUL", "w") as nowhere:
+    other = log_handler(nowhere).formatter.format(record)
+print("escapes", mode.value >> 2 & 1, "\\x1b" in formatter.format(record), "\\x1b" in other)
+"""
+
+
+def test_the_console_is_told_to_obey_colours_and_what_is_none_gets_none(windows):
+    run = windows.run("-c", COLOURS, ROOT)
+    assert run.output.split() == ["escapes", "1", "True", "False"], run.output + run.errors

@@ -5,15 +5,14 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-import pytest
 from movies import ROOT
 
 PURE = ("protocol", "movies", "player/model", "receiving/rtp", "receiving/files")
+COSTS = "junk or so_many_bytes or memory or costs_no_time or together_count or loss_is_within"
+"""Tests of what input may cost, which no system changes, and of which each takes seconds there."""
 OUTSIDE = re.compile(r"^(import|from) (socket|subprocess|processes|raw_rtsp)\b", re.MULTILINE)
 """What a test has that goes beyond memory and files."""
 LIMIT = 300.0
-PARTS = 2
-"""That run side by side."""
 
 
 def pure_tests() -> list[Path]:
@@ -23,13 +22,13 @@ def pure_tests() -> list[Path]:
     return [test for test in tests if test.exists() and not OUTSIDE.search(test.read_text("utf-8"))]
 
 
-@pytest.mark.parametrize("part", range(PARTS))
-def test_pure_parts(windows, part):
-    tests = pure_tests()[part::PARTS]
-    assert len(tests) >= 8
+def test_pure_parts(windows):
+    tests = pure_tests()
+    assert len(tests) >= 16
     run = windows.run(
         *("-m", "pytest", "-q", "-p", "no:cacheprovider", "--rootdir", ROOT),
         *("-c", ROOT / "pyproject.toml", "-m", "not (peers or alone or long)"),
+        *("--hypothesis-profile=brief", "--assert=plain", "-k", f"not ({COSTS})"),
         *tests,
         limit=LIMIT,
         CI="",  # what skips there has a reason: this is about Windows, not about what is installed

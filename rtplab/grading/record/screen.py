@@ -35,6 +35,7 @@ SEARCH = 0.03  # seconds between two searches of the whole screen, which take mi
 GONE_AFTER = 0.15  # seconds without a picture, after which it is not just being redrawn
 TOLERANCE = 14  # of 255, by which decoders and scalers change the bar's colour
 NARROWEST = 90  # pixels of a picture that is found
+_COLUMNS = NARROWEST // 4  # pixels between those by which a row is seen not to have the bar
 _ROWS = 6  # pixels between the rows that are searched: the bar has 16 at full size
 _GRID = 40  # pixels between those by which it is seen if there is a window
 _XWD_HEADER = struct.Struct(">25I")
@@ -63,6 +64,8 @@ class Screen:
         self._stride, self._offset = stride, offset
         blue, green, red = (_near(BAR[channel]) for channel in (2, 1, 0))
         self._run = re.compile(b"(?:%b%b%b.){%d,}" % (blue, green, red, NARROWEST), re.DOTALL)
+        # The same of the red bytes alone, one of each _COLUMNS pixels.
+        self._sparse_run = re.compile(b"%b{%d,}" % (red, NARROWEST // _COLUMNS))
 
     def row(self, y: int) -> bytes:
         start = self._offset + y * self._stride
@@ -71,7 +74,8 @@ class Screen:
     def find(self) -> Place | None:
         """Search for the bar."""
         for y in range(0, self.height, _ROWS):
-            found = self._run.search(self.row(y))
+            row = self.row(y)
+            found = self._sparse_run.search(row[2 :: 4 * _COLUMNS]) and self._run.search(row)
             if found and found.start() % 4 == 0:
                 return self._place(found.start() // 4, found.end() // 4, y)
         return None
@@ -103,10 +107,11 @@ class Screen:
             total = count = 0
             first = place.bottom - place.height
             for y in range(round(first + top), max(round(first + bottom), round(first + top) + 1)):
-                row = self.row(min(y, self.height - 1))
-                for x in range(round(place.left + left), round(place.left + right)):
-                    total += row[4 * x + 1]  # green stands for all: it is black or white
-                    count += 1
+                start, end = 4 * round(place.left + left), 4 * round(place.left + right)
+                # Green stands for all: it is black or white.
+                green = self.row(min(y, self.height - 1))[start + 1 : end : 4]
+                total += sum(green)
+                count += len(green)
             return total / max(count, 1)
 
         with suppress(ValueError, IndexError):

@@ -48,7 +48,7 @@ class ControlBar(ttk.Frame):
         self.slider.grid(row=0, column=2, sticky="ew")
         self.total = ttk.Label(self, style="Muted.TLabel", width=_TIME_WIDTH, anchor="w")
         self.total.grid(row=0, column=3, padx=theme.px(4))
-        self.speed = ttk.Button(self, style="Flat.TButton", width=4, command=self._offer_speeds)
+        self.speed = ttk.Button(self, style="Flat.TButton", width=5, command=self._offer_speeds)
         self.speed.grid(row=0, column=4)
         Tooltip(self.speed, self._speed_tooltip)
         for column, name in enumerate(_BUTTONS, start=5):

@@ -108,7 +108,8 @@ class FullScreen:
         if self.active:
             self._window.configure(cursor="")
             is_wide = self._picture.winfo_width() >= self._controls.winfo_reqwidth()
-            over = self._picture if is_wide else self._window
+            is_shown = bool(self._picture.winfo_manager())
+            over = self._picture if is_wide and is_shown else self._window
             self._controls.place(in_=over, relx=0, rely=1, anchor="sw", relwidth=1)
             self._controls.lift()
             self._cancel_timer()

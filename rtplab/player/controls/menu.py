@@ -112,8 +112,18 @@ def build_speed_menu(master: tk.Misc, speed: float, choose: Callable[[float], No
     return _colour(menu)
 
 
+def build_links_menu(
+    master: tk.Misc, links: list[tuple[str, str]], open_url: Callable[[str], None]
+) -> tk.Menu:
+    """Pages of the web to choose from, each with its name and its address."""
+    menu = tk.Menu(master, tearoff=False)
+    for name, url in links:
+        menu.add_command(label=f"{name} …", command=partial(open_url, url), **_padding(menu))
+    return _colour(menu)
+
+
 def speed_label(speed: float) -> str:
-    return f"{speed:g}×"
+    return f"{round(speed, 2):g}×"
 
 
 def _add(menu: tk.Menu, command: Command, now: PlayerState, run: Run) -> None:

@@ -15,7 +15,9 @@ from rtplab.player.look.palette import DARK, Palette
 _OVERSAMPLING = 4  # curves are drawn so many times larger and then reduced
 _UNSCALED = 96 / 72  # `tk scaling`, pixels per point, of a screen at 1x
 _RADIUS = 6
+_FOCUS = 2  # width of an outline that tells the focus: not by its colour alone
 _NAME = "rtplab"
+PACKET_ROW = 20  # height of a line in a list of packets
 
 
 class Theme:
@@ -160,8 +162,8 @@ class Theme:
             self._rounded(p.raised, p.border),
             ("disabled", self._rounded(p.window, p.border)),
             ("pressed", self._rounded(p.pressed, p.border)),
-            ("focus", "active", self._rounded(p.hover, p.accent)),
-            ("focus", self._rounded(p.raised, p.accent)),
+            ("focus", "active", self._rounded(p.hover, p.accent, _FOCUS)),
+            ("focus", self._rounded(p.raised, p.accent, _FOCUS)),
             ("active", self._rounded(p.hover, p.border)),
             border=self.px(_RADIUS),
             padding=0,
@@ -173,8 +175,8 @@ class Theme:
             self._rounded(p.window, p.window),
             ("disabled", self._rounded(p.window, p.window)),
             ("pressed", self._rounded(p.pressed, p.pressed)),
-            ("focus", "active", self._rounded(p.hover, p.accent)),
-            ("focus", self._rounded(p.window, p.accent)),
+            ("focus", "active", self._rounded(p.hover, p.accent, _FOCUS)),
+            ("focus", self._rounded(p.window, p.accent, _FOCUS)),
             ("active", self._rounded(p.hover, p.hover)),
             ("selected", self._rounded(p.raised, p.raised)),
             border=self.px(_RADIUS),
@@ -191,17 +193,23 @@ class Theme:
         style, px = self._style, self.px
         flat = {"lightcolor": p.raised, "darkcolor": p.raised}
         style.configure("TEntry", fieldbackground=p.raised, padding=px(5), **flat)
-        style.map("TEntry", bordercolor=[("focus", p.accent)], lightcolor=[("focus", p.raised)])
+        focused: Any = {
+            name: [("focus", p.accent)] for name in ("bordercolor", "lightcolor", "darkcolor")
+        }  # two lines: an edge that becomes wider
+        style.map("TEntry", **focused)
         self._create_indicators(p)
-        style.configure("TNotebook", borderwidth=0, tabmargins=(px(8), px(6), px(8), 0))
-        style.configure("TNotebook.Tab", padding=(px(9), px(6)), foreground=p.muted, borderwidth=0)
+        style.configure("TNotebook", borderwidth=0, tabmargins=(px(4), px(6), px(4), 0))
+        style.configure(
+            "TNotebook.Tab", padding=(px(4), px(6)), foreground=p.muted, borderwidth=0,
+            font=self.small_font,
+        )  # fmt: skip
         style.map(
             "TNotebook.Tab",
             foreground=[("selected", p.text)],
             background=[("selected", p.raised), ("active", p.hover), ("", p.window)],
             lightcolor=[("selected", p.raised), ("", p.window)],
             bordercolor=[("", p.window)],
-            focuscolor=[("selected", p.raised)],
+            focuscolor=[("focus", p.accent), ("selected", p.raised)],
         )
         self._create_scale(p)
         style.configure(
@@ -224,14 +232,22 @@ class Theme:
             "Treeview",
             background=[("selected", p.accent)],
             foreground=[("selected", p.on_accent)],
+            **focused,
         )
+        style.configure(
+            "Treeview.Heading", background=p.window, foreground=p.muted, font=self.small_font,
+            relief="flat", borderwidth=0, padding=(px(4), px(3)),
+        )  # fmt: skip
+        style.map("Treeview.Heading", background=[("active", p.hover)])
+        style.configure("Packets.Treeview", font=self.small_font, rowheight=px(PACKET_ROW))
 
     def _create_scale(self, p: Palette) -> None:
         style = self._style
         style.element_create("Line.trough", "image", self._line(p), sticky="ew", border=self.px(2))
         knob = self.icon("knob", p.accent, 16)
         lit = self.icon("knob", p.text, 16)
-        style.element_create("Knob.slider", "image", knob, ("active", lit), ("focus", lit))
+        focused = self.icon("chosen", p.text, 16)
+        style.element_create("Knob.slider", "image", knob, ("focus", focused), ("active", lit))
         slider = ("Knob.slider", {"side": "left", "sticky": ""})
         layout: Any = [("Line.trough", {"sticky": "ew", "children": [slider]})]
         style.layout("Horizontal.TScale", layout)
@@ -266,9 +282,9 @@ class Theme:
             self._style.configure(f"T{kind}button", padding=self.px(2))
             self._style.map(f"T{kind}button", background=[("active", p.window)])
 
-    def _rounded(self, fill: str, outline: str) -> ImageTk.PhotoImage:
-        """A rounded square that ttk stretches in its middle."""
-        side, line = self.px(4 * _RADIUS), max(1, self.px(1))
+    def _rounded(self, fill: str, outline: str, wide: float = 1) -> ImageTk.PhotoImage:
+        """A rounded square that ttk stretches in its middle, its outline so wide at 1x."""
+        side, line = self.px(4 * _RADIUS), max(1, self.px(wide))
         n = _OVERSAMPLING
         image = Image.new("RGBA", (side * n, side * n))
         ImageDraw.Draw(image).rounded_rectangle(

@@ -13,11 +13,22 @@ from rtplab.player.model.modifiers import main_modifier
 from rtplab.player.model.status import PlayerState
 from rtplab.protocol.rtsp.states import State
 
-PAGES = ("Messages", "State", "Packet", "Statistics", "Network")  # of the panel
+PAGES = (
+    "Messages",
+    "State",
+    "Packet",
+    "Statistics",
+    "Network",
+    "Ladder",
+    "Timeline",
+    "Loss",
+)  # of the panel
 SECOND = 1.0
 SMALL_STEP = 5.0  # seconds
 LARGE_STEP = 60.0
-SPEEDS = (0.5, 1.0, 2.0, 4.0)
+SLOWEST, FASTEST = 0.1, 8.0  # speeds, also of our server (RFC 2326 section 12.34)
+SPEEDS = (0.1, 0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 2.0, 4.0, 8.0)  # to choose from
+SPEED_STEP = 1.1  # as in mpv
 ZOOMS = (0.6, 0.7, 0.8, 0.9, 1.0, 1.1, 1.25, 1.5, 1.75, 2.0, 2.5, 3.0)  # of all text
 
 
@@ -89,7 +100,7 @@ COMMANDS = (
     Command("new_window", "New window …", "Stream", ("n", "Control-n")),
     Command("snapshot", "Save snapshot", "Stream", ("s",), _needs_picture),
     Command("record", "Record", "Stream", ("r",), _needs_session),
-    Command("save_pcap", "Save capture (pcap) …", "Stream", ("c",)),
+    Command("save_pcap", "Save capture (pcapng) …", "Stream", ("c",)),
     Command("close", "Quit", "Stream", ("q", "Control-q", "Control-w")),
     *LAB_COMMANDS,
     Command("toggle", "Play or pause", "Playback", ("space", "p")),
@@ -105,8 +116,10 @@ COMMANDS = (
     Command("end", "To the end", "Playback", ("End",), _needs_length),
     Command("loop", "Mark A, then B", "Playback", ("l",), _needs_length),
     Command("loop_movie", "Repeat the movie", "Playback", ("Shift-l",)),
-    Command("slower", "Slower", "Playback", ("bracketleft",), _needs_length),
-    Command("faster", "Faster", "Playback", ("bracketright",), _needs_length),
+    Command("slower", "Slower by 10 %", "Playback", ("bracketleft",), _needs_length),
+    Command("faster", "Faster by 10 %", "Playback", ("bracketright",), _needs_length),
+    Command("half_speed", "Half as fast", "Playback", ("braceleft",), _needs_length),
+    Command("double_speed", "Twice as fast", "Playback", ("braceright",), _needs_length),
     Command("normal_speed", "Normal speed", "Playback", ("BackSpace",), _needs_length),
     Command("fullscreen", "Full screen", "View", ("f", "F11")),
     Command("leave_fullscreen", "Leave full screen", "View", ("Escape",)),
@@ -118,6 +131,8 @@ COMMANDS = (
     Command("menu", "Menu", "View", ("F10", "Menu")),
     Command("help", "Keys", "View", ("question", "F1")),
     Command("panel", "Protocol panel", "Panel", ("i",)),
+    Command("citations", "Open a cited RFC …", "Panel", ("Shift-r",)),
+    Command("panel_alone", "Panel in the whole window", "Panel", ("Shift-i",)),
     *(
         Command(page.lower(), page, "Panel", (str(number),))
         for number, page in enumerate(PAGES, start=1)
@@ -137,6 +152,8 @@ _KEY_NAMES = {
     "question": "?",
     "bracketleft": "[",
     "bracketright": "]",
+    "braceleft": "{",
+    "braceright": "}",
     "BackSpace": "Backspace",
     "Escape": "Esc",
     "Left": "←",
@@ -164,9 +181,9 @@ def tooltip(command: Command, windowing_system: str, now: PlayerState | None = N
     return f"{text}: {reason}" if reason else text
 
 
-def next_speed(speed: float, direction: int) -> float:
-    """The next faster (1) or slower (-1) of SPEEDS; the last stays."""
-    return next_of(SPEEDS, speed, direction)
+def changed_speed(speed: float, factor: float) -> float:
+    """A speed times a factor, within what there is; a few steps and as many back change nothing."""
+    return min(max(round(speed * factor, 3), SLOWEST), FASTEST)
 
 
 def next_of(values: Sequence[float], value: float, direction: int) -> float:

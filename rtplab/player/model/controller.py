@@ -148,7 +148,7 @@ class PlaybackController:
     def __init__(self, client: PlayerClient) -> None:
         self.client = client
         self.frame: Frame | None = None  # that is shown
-        self.speed = 1.0
+        self._speed = 1.0  # that the viewer wants
         self.change = StateChange()
         # Where the viewer wants to be, PLAYING or READY, until the session is there; None: it is.
         self._goal: State | None = None
@@ -251,8 +251,15 @@ class PlaybackController:
 
     def set_speed(self, speed: float) -> None:
         """Play faster or slower."""
-        self.speed = speed
+        self._speed = speed
         self._wants_speed = True
+
+    @property
+    def speed(self) -> float:
+        """Times the normal speed: as the viewer wants it, but while it plays as it is."""
+        client = self.client
+        is_answered = client.state is State.PLAYING and not client.is_waiting()
+        return client.scale if is_answered and not self._wants_speed else self._speed
 
     # ------------------------------------------------------------------ what goes on
 
@@ -367,7 +374,7 @@ class PlaybackController:
             elif self._wants_speed:
                 self._wants_speed = False
                 self._play_anew()
-                client.set_speed(self.speed)
+                client.set_speed(self._speed)
             elif client.state is State.READY and self._needs_play():
                 self._asked_for = State.PLAYING
                 client.play_movie()

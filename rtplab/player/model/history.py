@@ -15,6 +15,7 @@ from rtplab.protocol.rtsp import urls
 
 REMEMBERED = 10
 MAX_FILE = 64 * 1024  # bytes of a settings file that is read: ours have two thousand
+MAX_WIDTH = 10_000  # pixels of a panel
 MAX_TEXT = 1024  # characters of a name or address
 
 
@@ -42,6 +43,8 @@ def parse_address(host: str, port: str, rtp_port: str, movie: str) -> Address:
         raise ValueError("Name the server: a host name or an address.")
     if "://" in host or "://" in movie:
         raise ValueError("An RTSP address stands alone: put it into the field Address.")
+    if meant := urls.meant_address(host):
+        raise ValueError(f"A server is a host name alone: {meant} goes into the field Address.")
     if not movie.strip():
         raise ValueError("Name the movie: the name of a file on the server.")
     return Address(
@@ -54,8 +57,9 @@ def parse_url(url: str) -> Address:
     try:
         urls.parse_stream_url(url.strip())
     except MessageError as error:
+        meant = urls.question(urls.meant_address(url)) or "."
         raise ValueError(
-            f"This is no address such as rtsp://host/movie or http://camera/stream: {error}."
+            f"This is no address such as rtsp://host/movie or http://camera/stream: {error}{meant}"
         ) from error
     return Address(url=url.strip())
 
@@ -79,6 +83,7 @@ class Settings:
 
     recent: list[Address] = field(default_factory=list)
     colours: str = "dark"
+    panel_width: int | None = None  # pixels at 1x
 
     def remember(self, address: Address) -> None:
         """Put an address on top of the list, without its password: the list goes to disk."""
@@ -99,7 +104,10 @@ def load() -> Settings:
     recent = stored.get("recent")
     addresses = [_address(entry) for entry in recent] if isinstance(recent, list) else []
     colours = "light" if stored.get("colours") == "light" else "dark"
-    return Settings([address for address in addresses if address][:REMEMBERED], colours)
+    width = stored.get("panel_width")
+    is_width = type(width) is int and 0 < width <= MAX_WIDTH
+    recent = [address for address in addresses if address][:REMEMBERED]
+    return Settings(recent, colours, width if is_width else None)
 
 
 def save(settings: Settings) -> None:

@@ -52,7 +52,7 @@ _MEANINGS = {
 }
 ARROWS = ("Left", "Right", "Up", "Down")
 # Signs among our keys that some keyboards have behind AltGr: [ and ] on a German one.
-_SIGNS = ("bracketleft", "bracketright", "period", "comma", "question")
+_SIGNS = ("bracketleft", "bracketright", "braceleft", "braceright", "period", "comma", "question")
 
 
 def held(windowing_system: str, state: int) -> Modifier:

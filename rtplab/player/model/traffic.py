@@ -1,7 +1,7 @@
 """Keeps what went over the wire, for the protocol panel and for capture files. Needs no Tk.
 
-RTSP messages are few and are always kept. RTP packets are kept only while somebody watches, so that
-a closed panel costs nothing.
+RTSP messages are few and are always kept. Of RTP and RTCP the newest are kept, more of them while
+somebody watches. They stay as they came, in batches: so a closed panel costs next to nothing.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable
+from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
@@ -24,8 +25,12 @@ from rtplab.receiving.files.wholefile import WholeFile
 
 MAX_MESSAGES = 500
 MAX_MESSAGE_BYTES = 4 * 1024 * 1024  # of messages: real ones have 300 bytes, but 64 KB are allowed
-# Bytes of packets that are kept: minutes of the demonstration, seconds of 1080p.
+# Bytes of packets that are kept while somebody watches: minutes of the demonstration, ten seconds
+# of 1080p; and while nobody does, for a capture that is saved afterwards.
 MAX_PACKET_BYTES = 64 * 1024 * 1024
+UNWATCHED_BYTES = 16 * 1024 * 1024
+BATCH_OVERHEAD = 300  # bytes of memory that a batch takes beside its packets
+PACKET_OVERHEAD = 50  # and each packet beside its own
 
 
 class Remark(NamedTuple):
@@ -35,9 +40,42 @@ class Remark(NamedTuple):
     when: float
 
 
+class Seen(NamedTuple):
+    """How many messages and packets somebody has seen."""
+
+    messages: int = 0
+    packets: int = 0
+
+
+class Batch(NamedTuple):
+    """Packets that came together, or one that was sent; the rest is as in CapturedPacket."""
+
+    packets: list[bytes]
+    server_port: int
+    is_rtcp: bool
+    when: float
+    ends: Endpoints
+    sent: bool = False
+    dropped: bool = False
+
+    @property
+    def size(self) -> int:
+        """Bytes of memory that it takes."""
+        return sum(map(len, self.packets)) + len(self.packets) * PACKET_OVERHEAD + BATCH_OVERHEAD
+
+    def captured(self) -> list[CapturedPacket]:
+        """Each of the packets by itself."""
+        return [CapturedPacket(packet, *self[1:]) for packet in self.packets]
+
+
 def is_media(packet: CapturedPacket) -> bool:
-    """Tell if a packet is one of the server's media."""
-    return not packet.is_rtcp and not packet.sent
+    """Tell if a packet is one of the server's media that got through to us."""
+    return not packet.is_rtcp and not packet.sent and not packet.dropped
+
+
+def is_report(packet: CapturedPacket) -> bool:
+    """Tell if a packet is RTCP, the client's own included."""
+    return packet.is_rtcp
 
 
 class Traffic(Recorder):
@@ -48,30 +86,52 @@ class Traffic(Recorder):
         self._lock = threading.Lock()  # guards all that follows
         self._messages: deque[CapturedMessage | Remark] = deque()
         self._message_bytes = 0
-        self._packets: deque[CapturedPacket] = deque()
+        self._forgotten_messages = 0
+        self._batches: deque[Batch] = deque()
         self._bytes = 0
+        self.packet_count = 0  # that have come or were sent, kept or not
+        self._forgotten = 0  # of these, that are kept no more
         self.message_count = 0
         self.watching = False
 
     def packets_received(
         self, packets: list[bytes], source_port: int, is_rtcp: bool, when: float
     ) -> None:
-        if self.watching:
-            super().packets_received(packets, source_port, is_rtcp, when)
+        self._keep_packets(packets, source_port, is_rtcp, when)
+
+    def packets_dropped(self, packets: list[bytes], source_port: int, when: float) -> None:
+        self._keep_packets(packets, source_port, False, when, dropped=True)
 
     def packet_sent(self, data: bytes, port: int, is_rtcp: bool, when: float) -> None:
-        if self.watching:
-            super().packet_sent(data, port, is_rtcp, when)
+        self._keep_packets([data], port, is_rtcp, when, sent=True)
+
+    def _keep_packets(
+        self,
+        packets: list[bytes],
+        port: int,
+        is_rtcp: bool,
+        when: float,
+        sent: bool = False,
+        dropped: bool = False,
+    ) -> None:
+        ends = self._endpoints()
+        if ends is None or not packets:
+            return
+        batch = Batch(packets, port, is_rtcp, when, ends, sent, dropped)
+        with self._lock:
+            self._batches.append(batch)
+            self._bytes += batch.size
+            self.packet_count += len(packets)
+            most = MAX_PACKET_BYTES if self.watching else UNWATCHED_BYTES
+            while self._bytes > most:
+                oldest = self._batches.popleft()
+                self._bytes -= oldest.size
+                self._forgotten += len(oldest.packets)
 
     def keep(self, entry: CapturedMessage | CapturedPacket) -> None:
+        assert isinstance(entry, CapturedMessage)  # packets come in batches
         with self._lock:
-            if isinstance(entry, CapturedMessage):
-                self._keep_message(entry, len(entry.data))
-                return
-            self._packets.append(entry)
-            self._bytes += len(entry.data)
-            while self._bytes > MAX_PACKET_BYTES:
-                self._bytes -= len(self._packets.popleft().data)
+            self._keep_message(entry, len(entry.data))
 
     def forgave(self, sentence: str, when: float) -> None:
         with self._lock:
@@ -83,6 +143,7 @@ class Traffic(Recorder):
         self._message_bytes += size
         while len(self._messages) > MAX_MESSAGES or self._message_bytes > MAX_MESSAGE_BYTES:
             oldest = self._messages.popleft()
+            self._forgotten_messages += isinstance(oldest, CapturedMessage)
             self._message_bytes -= len(
                 oldest.sentence if isinstance(oldest, Remark) else oldest.data
             )
@@ -102,19 +163,70 @@ class Traffic(Recorder):
     def packets(self) -> list[CapturedPacket]:
         """The packets that are kept, oldest first."""
         with self._lock:
-            return list(self._packets)
+            return self._newest_packets(self.packet_count)
 
-    def save(self, path: Path) -> int:
-        """Write all that is kept into a capture file; return how much it was. Raises OSError."""
-        entries: list[CapturedMessage | CapturedPacket] = [*self.messages, *self.packets]
+    def after(self, seen: Seen) -> tuple[list[CapturedMessage | CapturedPacket], Seen]:
+        """What is kept of all that was not `seen`, by time, and what has been seen with it.
+
+        What the bad network of --impair has dropped is left out: to a receiver it never came.
+        """
+        with self._lock:
+            now = Seen(self.message_count, self.packet_count)
+            messages = [*islice(reversed(self._messages), now.messages - seen.messages)]
+            packets = self._newest_packets(now.packets - seen.packets)
+        entries: list[CapturedMessage | CapturedPacket] = [
+            message for message in reversed(messages) if isinstance(message, CapturedMessage)
+        ]
+        entries += [packet for packet in packets if not packet.dropped]
+        return sorted(entries, key=lambda entry: entry.when), now
+
+    def has_forgotten_after(self, seen: Seen) -> bool:
+        """Tell if packets that were not `seen` are not kept any more."""
+        return self._forgotten > seen.packets
+
+    @property
+    def oldest_packet(self) -> float | None:
+        """The Unix time of the oldest packet that is kept; None while there is none."""
+        with self._lock:
+            return self._batches[0].when if self._batches else None
+
+    def _newest_packets(self, wanted: int) -> list[CapturedPacket]:
+        """So many of the newest packets, if they are kept, oldest first."""
+        newest: list[Batch] = []
+        for batch in reversed(self._batches):
+            if wanted <= 0:
+                break
+            wanted -= len(batch.packets)
+            newest.append(batch)
+        return [packet for batch in reversed(newest) for packet in batch.captured()]
+
+    def save(self, path: Path) -> str:
+        """Write all that is kept into a capture file; return what it holds. Raises OSError.
+
+        What it lacks is said, too.
+        """
+        with self._lock:
+            forgotten, lost_messages = self._forgotten, self._forgotten_messages
+        messages, packets = self.messages, self.packets
+        entries: list[CapturedMessage | CapturedPacket] = [*messages, *packets]
         with WholeFile(path) as file:
             write_capture(file, entries)
-        return len(entries)
+        held = f"{len(messages):,} messages and {len(packets):,} packets saved in {path}"
+        lacks = [f"{forgotten:,} packets"] * bool(forgotten)
+        lacks += [f"{lost_messages:,} messages"] * bool(lost_messages)
+        return f"{held}; the oldest {' and '.join(lacks)} were no longer kept" if lacks else held
 
-    def last_rtp(self) -> CapturedPacket | None:
-        """The newest packet that came and is no RTCP."""
+    def newest(self, is_wanted: Callable[[CapturedPacket], bool]) -> CapturedPacket | None:
+        """The newest packet that is wanted; None where there is none.
+
+        Those that came together are of one kind: of these, only the last is asked about.
+        """
         with self._lock:
-            return next(filter(is_media, reversed(self._packets)), None)
+            for batch in reversed(self._batches):
+                packet = CapturedPacket(batch.packets[-1], *batch[1:])
+                if is_wanted(packet):
+                    return packet
+        return None
 
     def last_exchange(self) -> tuple[str, str]:
         """The first lines of the last request that may change the state, and of its reply.

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from tkinter import ttk
 
 from rtplab.player.look.theme import Theme
+from rtplab.player.model.exchanges import RoundTrips, seconds_text
 from rtplab.player.model.traffic import Remark, Traffic
 from rtplab.protocol.rtsp.explain import explain_message
 from rtplab.protocol.rtsp.messages import printable
@@ -20,6 +21,16 @@ MAX_CHARACTERS = 32 * 1024  # of a message, but for its last line: escapes are l
 # What the page holds: to lay out more would stop the picture. Enough for 300 usual messages.
 MAX_PAGE_LINES = 4000
 MAX_PAGE_CHARACTERS = 256 * 1024
+
+# Tk's own keys would move a cursor that is not seen.
+_SCROLLING: dict[str, tuple[object, ...]] = {
+    "<Up>": ("scroll", -1, "units"),
+    "<Down>": ("scroll", 1, "units"),
+    "<Prior>": ("scroll", -1, "pages"),
+    "<Next>": ("scroll", 1, "pages"),
+    "<Home>": ("moveto", 0),
+    "<End>": ("moveto", 1),
+}
 
 Pieces = list[str]  # text and tag, text and tag, as Text.insert takes them
 
@@ -37,10 +48,13 @@ class MessagesPage(ttk.Frame):
         self._shown = 0
         # Lines and characters of each message on the page, and of all of them.
         self._sizes: deque[tuple[int, int]] = deque()
+        self._wanted = ""  # the line that is to be seen when the page is; "" for the last
+        self._entries: deque[CapturedMessage | Remark] = deque()  # on the page
         self._lines = self._characters = 0
         px = theme.px
         tools = ttk.Frame(self, padding=(px(12), px(8)))
         tools.pack(side="bottom", fill="x")
+        self._round_trips = RoundTrips()
         self._ends = tk.BooleanVar(self, False)
         self.line_ends = ttk.Checkbutton(
             tools, text="Show line ends", variable=self._ends, command=self._again
@@ -51,18 +65,25 @@ class MessagesPage(ttk.Frame):
         self.copy = ttk.Button(tools, text="Copy", command=self._copy)
         self.copy.pack(side="right", padx=px(6))
         self.text = tk.Text(
-            self, wrap="word", borderwidth=0, highlightthickness=0, padx=px(12), pady=px(8),
+            self, wrap="word", borderwidth=0, highlightthickness=px(2), padx=px(10), pady=px(6),
             font=theme.fixed_font, spacing1=px(1), cursor="arrow", width=1, height=1,
-            state="disabled",
+            state="disabled", takefocus=True,
         )  # fmt: skip
         bar = ttk.Scrollbar(self, command=self.text.yview)
         self.text.configure(yscrollcommand=bar.set)
         bar.pack(side="right", fill="y")
         self.text.pack(side="left", fill="both", expand=True)
-        self.text.bind("<Map>", lambda event: self.text.see("end"))
+        for key, scroll in _SCROLLING.items():
+            self.text.bind(key, lambda event, scroll=scroll: self._scroll(*scroll))  # type: ignore[misc]
+        self.text.bind("<Double-Button-1>", self._select_message)
+        self.text.bind("<Map>", lambda event: self._mapped())
         self.bind("<<ThemeChanged>>", lambda event: self._colour())
         self.bind("<Destroy>", self._destroyed)
         self._colour()
+
+    def _mapped(self) -> None:
+        self.text.see(self._wanted or "end")
+        self._wanted = ""
 
     def _destroyed(self, event: tk.Event[tk.Misc]) -> None:
         del self._ends  # in this thread: it waits for Tk when another happens to collect it
@@ -73,6 +94,7 @@ class MessagesPage(ttk.Frame):
         text.configure(
             background=p.window, foreground=p.text, selectbackground=p.accent,
             selectforeground=p.on_accent, inactiveselectbackground=p.accent,
+            highlightbackground=p.window, highlightcolor=p.accent,
         )  # fmt: skip
         text.tag_configure("sent", foreground=p.accent, font=theme.bold_font, spacing1=px(12))
         text.tag_configure("received", foreground=p.good, font=theme.bold_font, spacing1=px(12))
@@ -95,10 +117,15 @@ class MessagesPage(ttk.Frame):
         self._shown = count
         at_end = self.text.yview()[1] > 0.999
         self.text.configure(state="normal")
-        for pieces in self._newest(messages[-new:]):
+        told = [
+            (one, None if isinstance(one, Remark) else self._round_trips.take(one))
+            for one in messages[-new:]
+        ]
+        for pieces in self._newest(told):
             self.text.insert("end", *pieces)
         while self._is_full():
             lines, characters = self._sizes.popleft()
+            self._entries.popleft()
             self._lines -= lines
             self._characters -= characters
             self.text.delete("1.0", f"{lines + 1}.0")
@@ -106,13 +133,29 @@ class MessagesPage(ttk.Frame):
         if at_end:
             self.text.see("end")
 
-    def _newest(self, messages: list[CapturedMessage | Remark]) -> list[Pieces]:
+    def show(self, message: CapturedMessage) -> None:
+        """Bring this message into sight and select it, if it is on the page."""
+        self.refresh()
+        first = 1
+        for entry, (lines, _) in zip(self._entries, self._sizes, strict=True):
+            if entry is message:
+                self.text.tag_remove("sel", "1.0", "end")
+                self.text.tag_add("sel", f"{first}.0", f"{first + lines}.0")
+                self.text.see(f"{first}.0")
+                if not self.text.winfo_ismapped():
+                    self._wanted = f"{first}.0"
+                return
+            first += lines
+
+    def _newest(
+        self, messages: list[tuple[CapturedMessage | Remark, float | None]]
+    ) -> list[Pieces]:
         """Return as many of the newest as the page can hold, oldest first, and count them."""
         chosen: list[Pieces] = []
         sizes: list[tuple[int, int]] = []
         lines = characters = 0
-        for message in reversed(messages):
-            pieces = self._pieces(message)
+        for message, round_trip in reversed(messages):
+            pieces = self._pieces(message, round_trip)
             size = sum(text.count("\n") for text in pieces[::2]), sum(map(len, pieces[::2]))
             lines, characters = lines + size[0], characters + size[1]
             if lines > MAX_PAGE_LINES or characters > MAX_PAGE_CHARACTERS:
@@ -120,6 +163,7 @@ class MessagesPage(ttk.Frame):
             chosen.append(pieces)
             sizes.append(size)
         self._sizes += reversed(sizes)
+        self._entries += [message for message, _ in messages[len(messages) - len(sizes) :]]
         self._lines += sum(lines for lines, _ in sizes)
         self._characters += sum(characters for _, characters in sizes)
         return chosen[::-1]
@@ -131,7 +175,9 @@ class MessagesPage(ttk.Frame):
         self.text.configure(state="normal")
         self.text.delete("1.0", "end")
         self._sizes.clear()
+        self._entries.clear()
         self._shown = self._lines = self._characters = 0
+        self._round_trips = RoundTrips()
         self.refresh()
 
     def _copy(self) -> None:
@@ -144,7 +190,25 @@ class MessagesPage(ttk.Frame):
         self.clipboard_clear()
         self.clipboard_append(copied)
 
-    def _pieces(self, message: CapturedMessage | Remark) -> Pieces:
+    def _scroll(self, *how: object) -> str:
+        self.text.yview(*how)
+        return "break"
+
+    def _select_message(self, event: tk.Event[tk.Misc]) -> str | None:
+        """Select the message whose heading is under the mouse, to copy it."""
+        tags = self.text.tag_names(f"@{event.x},{event.y}")
+        if not {"sent", "received", "failed", "forgiven"}.intersection(tags):
+            return None  # a word is meant
+        line = int(self.text.index(f"@{event.x},{event.y}").partition(".")[0])
+        first = 1
+        for lines, _ in self._sizes:
+            if first <= line < first + lines:
+                self.text.tag_remove("sel", "1.0", "end")
+                self.text.tag_add("sel", f"{first + 1}.0", f"{first + lines}.0")
+            first += lines
+        return "break"
+
+    def _pieces(self, message: CapturedMessage | Remark, round_trip: float | None) -> Pieces:
         moment = time.strftime("%H:%M:%S", time.localtime(message.when))
         moment += f".{int(message.when % 1 * 1000):03}"
         if isinstance(message, Remark):
@@ -154,7 +218,8 @@ class MessagesPage(ttk.Frame):
         if not message.sent and lines and " 200" not in lines[0].text:
             kind = "failed"
         arrow = "→ to the server" if message.sent else "← from the server"
-        pieces = [f"{arrow}   {moment}\n", kind]
+        after = "" if round_trip is None else f"   after {seconds_text(round_trip)}"
+        pieces = [f"{arrow}   {moment}{after}\n", kind]
         characters = shown = 0
         while shown < min(len(lines), MAX_LINES) and characters < MAX_CHARACTERS:
             line, text = lines[shown], printable(lines[shown].text, MAX_LINE)

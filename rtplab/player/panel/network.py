@@ -10,7 +10,8 @@ from typing import Any
 
 from rtplab.player.look.theme import Theme
 from rtplab.player.model.client import PlayerClient
-from rtplab.player.panel.tracks import TRACKS, Track
+from rtplab.player.panel.tracks import PRESETS, TRACKS, Preset
+from rtplab.player.panel.trackslider import TrackSlider
 from rtplab.receiving.rtp.impairment import Conditions
 
 _EXPLANATION = (
@@ -30,42 +31,38 @@ class NetworkPage(ttk.Frame):
         self._client = client
         px = theme.px
         text = ttk.Label(self, text=_EXPLANATION, style="Muted.TLabel", wraplength=px(_TEXT_WIDTH))
-        text.grid(row=0, column=0, columnspan=3, sticky="w", pady=(0, px(14)))
-        self.scales: dict[str, ttk.Scale] = {}
-        self.values: dict[str, ttk.Label] = {}
-        for row, track in enumerate(TRACKS, start=1):
-            self._add_slider(row, track)
-        self._add_seed(len(TRACKS) + 1)
+        text.grid(row=0, column=0, columnspan=3, sticky="w", pady=(0, px(10)))
+        self._add_presets()
+        self._sliders = {
+            track.name: TrackSlider(self, theme, row, track, partial(self._moved, track.name))
+            for row, track in enumerate(TRACKS, start=2)
+        }
+        self.scales = {name: slider.scale for name, slider in self._sliders.items()}
+        self.values = {name: slider.value for name, slider in self._sliders.items()}
+        self._add_seed(len(TRACKS) + 2)
         self.reset = ttk.Button(self, text="Reset", command=self._reset)
-        self.reset.grid(row=len(TRACKS) + 2, column=2, sticky="e", pady=(px(18), 0))
+        self.reset.grid(row=len(TRACKS) + 3, column=2, sticky="e", pady=(px(10), 0))
         self.columnconfigure(1, weight=1)
         self._show(client.impairment.conditions)
         self.bind(
             "<<ThemeChanged>>", lambda event: text.configure(wraplength=theme.px(_TEXT_WIDTH))
         )
 
-    def _add_slider(self, row: int, track: Track) -> None:
+    def _add_presets(self) -> None:
         px = self._theme.px
-        ttk.Label(self, text=track.label).grid(row=row, column=0, sticky="w")
-        scale = ttk.Scale(self, from_=0, to=track.largest, command=partial(self._moved, track))
-        scale.grid(row=row, column=1, sticky="ew", padx=px(12), pady=px(9))
-        for key, steps in (("Left", -1), ("Right", 1), ("Prior", 10), ("Next", -10)):
-            scale.bind(f"<{key}>", partial(self._step, scale, steps * track.step))
-        scale.bind("<Button-1>", partial(self._press, scale))
-        value = ttk.Label(self, width=11, anchor="e")
-        value.grid(row=row, column=2, sticky="e")
-        self.scales[track.name], self.values[track.name] = scale, value
+        row = ttk.Frame(self)
+        row.grid(row=1, column=0, columnspan=3, sticky="w", pady=(0, px(8)))
+        self.presets: dict[str, ttk.Button] = {}
+        for preset in PRESETS:
+            button = ttk.Button(row, text=preset.name, style="Small.TButton")
+            button.configure(command=partial(self._use, preset))
+            button.pack(side="left", padx=(0, px(6)))
+            self.presets[preset.name] = button
 
-    def _step(self, scale: ttk.Scale, by: float, event: tk.Event[tk.Misc]) -> str:
-        scale.set(min(max(scale.get() + by, 0.0), float(scale.cget("to"))))
-        return "break"
-
-    def _press(self, scale: ttk.Scale, event: tk.Event[tk.Misc]) -> str | None:
-        """Put the knob where the mouse is: Tk would move it by one step a click."""
-        scale.focus_set()
-        if "slider" not in str(scale.identify(event.x, event.y)):
-            scale.set(scale.get(event.x, event.y))
-        return None
+    def _use(self, preset: Preset) -> None:
+        seed = self._client.impairment.conditions.seed
+        self._client.impairment.conditions = replace(preset.conditions, seed=seed)
+        self._show(self._client.impairment.conditions)
 
     def _add_seed(self, row: int) -> None:
         px = self._theme.px
@@ -75,9 +72,9 @@ class NetworkPage(ttk.Frame):
         for event in ("<KeyRelease>", "<FocusOut>"):
             self.seed.bind(event, self._typed)
 
-    def _moved(self, track: Track, position: str) -> None:
+    def _moved(self, name: str, value: float) -> None:
         """Change what this slider stands for, and leave the rest as exact as it was."""
-        changed: dict[str, Any] = {track.name: track.value_at(float(position))}
+        changed: dict[str, Any] = {name: value}
         self._apply(replace(self._client.impairment.conditions, **changed))
 
     def _typed(self, event: tk.Event[tk.Misc]) -> None:
@@ -88,7 +85,8 @@ class NetworkPage(ttk.Frame):
     def _apply(self, conditions: Conditions) -> None:
         if conditions != self._client.impairment.conditions:
             self._client.impairment.conditions = conditions
-        self._write_values(conditions)
+        for name, slider in self._sliders.items():
+            slider.tell(getattr(conditions, name))
 
     def _reset(self) -> None:
         self._client.impairment.conditions = Conditions()
@@ -97,15 +95,8 @@ class NetworkPage(ttk.Frame):
     def _show(self, conditions: Conditions) -> None:
         self.seed.delete(0, "end")
         self.seed.insert(0, str(conditions.seed))
-        for track in TRACKS:
-            # Not `set`: to show a value is no wish of the user's.
-            position = track.position_of(getattr(conditions, track.name))
-            self.scales[track.name].configure(value=position)
-        self._write_values(conditions)
-
-    def _write_values(self, conditions: Conditions) -> None:
-        for track in TRACKS:
-            self.values[track.name].configure(text=track.text(getattr(conditions, track.name)))
+        for name, slider in self._sliders.items():
+            slider.show(getattr(conditions, name))
 
     def refresh(self) -> None:
         """Nothing changes here but by the user."""

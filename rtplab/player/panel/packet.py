@@ -1,18 +1,23 @@
-"""One packet's headers, bit by bit, as RFC 3550 section 5.1 and RFC 2435 section 3.1 draw them."""
+"""One packet's fields, bit by bit, as RFC 3550 sections 5.1 and 6.4 and RFC 2435 draw them."""
 
 from __future__ import annotations
 
 import time
 import tkinter as tk
+from functools import partial
 from tkinter import ttk
+from typing import Literal
 
 from rtplab.player.look.theme import Theme
 from rtplab.player.model.controller import PlaybackController
-from rtplab.player.model.traffic import Traffic, is_media
+from rtplab.player.model.packetchoice import PacketChoice
+from rtplab.player.model.traffic import Traffic
 from rtplab.protocol.errors import PacketError
 from rtplab.protocol.rtp.packet import parse_packet
 from rtplab.protocol.rtp.serial import timestamp_delta
 from rtplab.protocol.rtsp.explain import Field, jpeg_fields, rtp_fields
+from rtplab.protocol.rtsp.explainrtcp import rtcp_sections
+from rtplab.protocol.rtsp.messages import printable
 from rtplab.receiving.files.capture import CapturedPacket
 from rtplab.receiving.rtp.timeline import CLOCK_RATE
 
@@ -21,6 +26,13 @@ _MARGIN = 14
 _ROW = 46
 _FIRST_BYTES = 32  # of the payload that are shown
 _HEADING = 30
+_SCROLLS: dict[str, tuple[int, Literal["units", "pages"]]] = {
+    "Up": (-1, "units"),
+    "Down": (1, "units"),
+    "Prior": (-1, "pages"),
+    "Next": (1, "pages"),
+}
+_MAX_WORDS = 800  # characters
 
 
 class PacketPage(ttk.Frame):
@@ -32,73 +44,105 @@ class PacketPage(ttk.Frame):
         super().__init__(master)
         self._theme = theme
         self._controller = controller
-        self._traffic = traffic
-        self._held: list[CapturedPacket] | None = None
-        self._index = 0
+        self._choice = PacketChoice(traffic)
         self._drawn: tuple[object, ...] = ()
         px = theme.px
-        tools = ttk.Frame(self, padding=(px(12), px(10)))
+        self._shows_reports = tk.BooleanVar(self, False)
+        tools = ttk.Frame(self, padding=(px(12), px(10), px(12), px(2)))
         tools.pack(side="top", fill="x")
         self.hold = ttk.Button(tools, text="Hold", width=7, command=self._toggle_hold)
         self.back = ttk.Button(tools, text="◀", width=3, command=lambda: self._step(-1))
         self.forward = ttk.Button(tools, text="▶", width=3, command=lambda: self._step(1))
         for button in (self.hold, self.back, self.forward):
             button.pack(side="left", padx=(0, px(6)))
-        self.where = ttk.Label(tools, style="Muted.TLabel", anchor="e")
-        self.where.pack(side="right", fill="x")
-        self.canvas = tk.Canvas(self, highlightthickness=0, borderwidth=0, width=1, height=1)
+        self.kinds = [
+            ttk.Radiobutton(
+                tools, text=text, value=value, variable=self._shows_reports, command=self._follow
+            )
+            for text, value in (("RTP", False), ("RTCP", True))
+        ]
+        for kind in self.kinds:
+            kind.pack(side="left", padx=(px(8), 0))
+        self.where = ttk.Label(self, style="Muted.TLabel", anchor="e", padding=(px(14), 0))
+        self.where.pack(side="top", fill="x")
+        self.canvas = tk.Canvas(
+            self, highlightthickness=px(1), borderwidth=0, width=1, height=1, takefocus=True
+        )
+        bar = ttk.Scrollbar(self, command=self.canvas.yview)
+        self.canvas.configure(yscrollcommand=bar.set, yscrollincrement=px(_ROW) // 2)
+        bar.pack(side="right", fill="y")
         self.canvas.pack(fill="both", expand=True)
         for sequence in ("<MouseWheel>", "<Button-4>", "<Button-5>"):
             self.canvas.bind(sequence, self._scroll)
+        for key, (count, what) in _SCROLLS.items():
+            self.canvas.bind(f"<{key}>", partial(self._scroll_by, count, what))
+        self.canvas.bind("<Button-1>", lambda event: self.canvas.focus_set())
+        self.bind("<Destroy>", self._destroyed)
+
+    def _destroyed(self, event: tk.Event[tk.Misc]) -> None:
+        if event.widget is self:
+            del self._shows_reports  # in this thread, not in one that happens to collect it
+
+    def _follow(self) -> None:
+        """Show the newest packet of the kind that was chosen."""
+        self._choice.follow(self._shows_reports.get())
+        self.canvas.yview_moveto(0)
+        self.refresh()
 
     def _scroll(self, event: tk.Event[tk.Misc]) -> None:
         """Show what is below, where the page is too low for all of it."""
-        box = self.canvas.bbox("all")
-        if box and box[3] > self.canvas.winfo_height():
-            self.canvas.configure(scrollregion=(0, 0, self.canvas.winfo_width(), box[3]))
-            self.canvas.yview_scroll(-1 if event.delta > 0 or event.num == 4 else 1, "units")
-        else:
-            self.canvas.yview_moveto(0)
+        self.canvas.yview_scroll(-1 if event.delta > 0 or event.num == 4 else 1, "units")
+
+    def _scroll_by(self, count: int, what: Literal["units", "pages"], event: object) -> str:
+        self.canvas.yview_scroll(count, what)
+        return "break"  # which would seek
 
     def _toggle_hold(self) -> None:
-        if self._held is None:
-            self._held = [*filter(is_media, self._traffic.packets)]
-        else:
-            self._held = None
-        self._index = len(self._held) - 1 if self._held else 0
-        self.hold.configure(text="Follow" if self._held is not None else "Hold")
+        self._choice.toggle_hold()
         self.refresh()
 
     def _step(self, direction: int) -> None:
-        if self._held is None:
-            self._toggle_hold()
-        if self._held:
-            self._index = min(max(self._index + direction, 0), len(self._held) - 1)
+        self._choice.step(direction)
+        self.refresh()
+
+    def show(self, packet: CapturedPacket) -> None:
+        """Hold this packet."""
+        self._choice.hold(packet)
+        self._shows_reports.set(packet.is_rtcp)
+        self.canvas.yview_moveto(0)
         self.refresh()
 
     def refresh(self) -> None:
         """Draw the packet that is looked at, if it is another than before."""
-        if self._held is None:
-            packet, where = self._traffic.last_rtp(), ""
-        else:
-            packet = self._held[self._index] if self._held else None
-            where = f"{self._index + 1} of {len(self._held)}   "
-        state = (packet, self.canvas.winfo_width(), self._theme.name, where)
+        packet, where = self._choice.packet, self._choice.where
+        size = self.canvas.winfo_width(), self.canvas.winfo_height()
+        state = (packet, size, self._theme.name, where)
         if state == self._drawn:
             return
         self._drawn = state
+        self.hold.configure(text="Follow" if self._choice.is_held else "Hold")
         if packet is not None:
-            where += time.strftime("%H:%M:%S", time.localtime(packet.when))
+            where += "   " * bool(where) + time.strftime("%H:%M:%S", time.localtime(packet.when))
             where += f".{int(packet.when % 1 * 1000):03}"
+            where += "   sent" if packet.sent else "   received"
         self.where.configure(text=where)
         self._draw(packet)
+        height = self.canvas.bbox("all")[3] + self._theme.px(8)
+        self.canvas.configure(scrollregion=(0, 0, 1, max(height, self.canvas.winfo_height())))
 
     def _draw(self, packet: CapturedPacket | None) -> None:
         theme = self._theme
+        p = theme.palette
         self.canvas.delete("all")
-        self.canvas.configure(background=theme.palette.window)
+        self.canvas.configure(
+            background=p.window, highlightbackground=p.window, highlightcolor=p.accent
+        )
         if packet is None:
-            self._write(0, theme.px(10), "No packet has come since the panel was opened.")
+            kind = "RTCP packet" if self._choice.shows_reports else "packet"
+            self._write(0, theme.px(10), f"No {kind} has come since the panel was opened.")
+            return
+        if packet.is_rtcp:
+            self._draw_reports(packet)
             return
         try:
             payload = parse_packet(packet.data).payload
@@ -112,6 +156,20 @@ class PacketPage(ttk.Frame):
         text = " · ".join(meanings + ([f"{place:.3f} s into the movie"] if place else []))
         y = self._write_small(y + theme.px(3), text)
         self._draw_payload(payload, y + theme.px(8))
+
+    def _draw_reports(self, packet: CapturedPacket) -> None:
+        """Draw each of the packets that a compound RTCP packet is made of."""
+        y = float(self._theme.px(4))
+        try:
+            sections = rtcp_sections(packet.data)
+        except PacketError as error:
+            self._write(0, y, f"No RTCP packet: {error}.")
+            return
+        for title, fields, words in sections:
+            y = self._draw_header(title, fields, y)
+            if words:
+                y = self._write_small(y + self._theme.px(3), printable(words, _MAX_WORDS))
+            y += self._theme.px(10)
 
     def _place_in_movie(self, fields: list[Field]) -> float | None:
         """Where the timestamp is in the movie, in seconds, by the frame that is shown."""

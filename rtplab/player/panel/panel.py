@@ -8,20 +8,37 @@ from tkinter import ttk
 from typing import NamedTuple
 
 from rtplab.player.look.theme import Theme
+from rtplab.player.model import history
 from rtplab.player.model.client import PlayerClient
 from rtplab.player.model.commands import PAGES
 from rtplab.player.model.controller import PlaybackController
+from rtplab.player.model.ladder import Entry
+from rtplab.player.model.streamfeed import StreamFeed
 from rtplab.player.model.traffic import Traffic
+from rtplab.player.panel.ladder import LadderPage
+from rtplab.player.panel.loss import LossPage
 from rtplab.player.panel.messages import MessagesPage
 from rtplab.player.panel.network import NetworkPage
 from rtplab.player.panel.packet import PacketPage
+from rtplab.player.panel.sash import Moved, Sash
 from rtplab.player.panel.state import StatePage
 from rtplab.player.panel.statistics import StatisticsPage
+from rtplab.player.panel.timeline import TimelinePage
+from rtplab.receiving.files.capture import CapturedMessage
+from rtplab.receiving.rtp.frames import Frame
 
-WIDTH = 440  # at 1x
+WIDTH = 486  # at 1x, with its edge, until that is dragged: as narrow as the pages can be
 LOWEST = 550  # height at 1x that all pages need
 NARROWEST = 320  # width at 1x that is left to the picture
 REFRESH = 0.2  # seconds
+
+
+class Savers(NamedTuple):
+    """What asks where something is to be saved, and saves it there."""
+
+    capture: Callable[[], None]
+    drawing: Callable[[str, str], None]  # a name, and an SVG document
+    table: Callable[[str, str], None]  # a name, and CSV
 
 
 class Pages(NamedTuple):
@@ -32,6 +49,9 @@ class Pages(NamedTuple):
     packet: PacketPage
     statistics: StatisticsPage
     network: NetworkPage
+    ladder: LadderPage
+    timeline: TimelinePage
+    loss: LossPage
 
 
 class Panel:
@@ -43,14 +63,20 @@ class Panel:
         client: PlayerClient,
         controller: PlaybackController,
         traffic: Traffic,
-        save_capture: Callable[[], None],
+        savers: Savers,
         toggled: Callable[[], None],
+        edge_moved: Moved,
     ) -> None:
-        """`toggled` is called when it has been opened or closed, to make room for it or not."""
+        """`toggled` is called when it has been opened or closed, to make room for it or not.
+
+        `edge_moved` is called as its edge is dragged, to make it so wide.
+        """
         self._master = master
         self._client, self._controller, self._traffic = client, controller, traffic
-        self._save_capture = save_capture
-        self._toggled = toggled
+        self._savers = savers
+        self._toggled, self._edge_moved = toggled, edge_moved
+        self._width = history.load().panel_width or WIDTH  # at 1x
+        self._stream = StreamFeed(client, traffic)
         self._frame: ttk.Frame | None = None
         self._due = 0.0
         self.open = False
@@ -70,6 +96,7 @@ class Panel:
 
     def _open(self) -> None:
         self.open = self._traffic.watching = True
+        self._stream.begin()
         self._due = 0.0
         self._toggled()
 
@@ -81,41 +108,99 @@ class Panel:
 
     @property
     def width(self) -> int:
-        """Pixels that the panel takes, while it is open."""
-        return Theme.of(self._master).px(WIDTH)
+        """Pixels that the panel takes, while it is open beside the picture."""
+        px = Theme.of(self._master).px
+        room = self._master.winfo_screenwidth() - px(NARROWEST)
+        return max(min(px(self._width), room), px(WIDTH))
 
-    def place(self, rows: int) -> None:
-        """Show it beside the picture (1 row), or beside picture and controls (2)."""
+    @width.setter
+    def width(self, pixels: int) -> None:
+        self._width = max(WIDTH, round(pixels / Theme.of(self._master).scale))
+
+    def remember_width(self) -> None:
+        """Have it so wide in the next window, too."""
+        settings = history.load()
+        settings.panel_width = self._width
+        history.save(settings)
+
+    def place(self, rows: int, is_alone: bool = False) -> None:
+        """Show it beside the picture (1 row), or beside picture and controls (2); or in its place.
+
+        `is_alone` says that there is no picture.
+        """
         if self._frame is None:
             self._frame = self._build()
         self._frame.configure(width=self.width)
-        self._frame.grid(row=0, column=1, rowspan=rows, sticky="nsew")
+        column, columns = (0, 2) if is_alone else (1, 1)
+        self._frame.grid(row=0, column=column, rowspan=rows, columnspan=columns, sticky="nsew")
+        if is_alone:
+            self._sash.grid_remove()
+        else:
+            self._sash.grid()
 
     def _build(self) -> ttk.Frame:
         theme, client, traffic = Theme.of(self._master), self._client, self._traffic
+        log, savers = self._stream.log, self._savers
         frame = ttk.Frame(self._master, width=self.width)
         frame.grid_propagate(False)
-        frame.columnconfigure(0, weight=1)
+        frame.columnconfigure(1, weight=1)
         frame.rowconfigure(0, weight=1)
+        self._sash = Sash(frame, lambda: self.width, self._edge_moved)
+        self._sash.grid(row=0, column=0, sticky="ns")
         self.notebook = ttk.Notebook(frame)
-        self.notebook.grid(row=0, column=0, sticky="nsew")
+        self.notebook.grid(row=0, column=1, sticky="nsew")
         self.notebook.enable_traversal()
         self.pages = Pages(
-            MessagesPage(self.notebook, theme, traffic, self._save_capture),
+            MessagesPage(self.notebook, theme, traffic, savers.capture),
             StatePage(self.notebook, theme, self._controller, traffic),
             PacketPage(self.notebook, theme, self._controller, traffic),
-            StatisticsPage(self.notebook, theme, client),
+            StatisticsPage(self.notebook, theme, client, savers.table),
             NetworkPage(self.notebook, theme, client),
+            LadderPage(self.notebook, theme, client, traffic, self._show_entry, savers.drawing),
+            TimelinePage(
+                self.notebook,
+                theme,
+                client,
+                log,
+                savers.drawing,
+                savers.table,
+            ),
+            LossPage(self.notebook, theme, client, log, savers.drawing),
         )
         for page, title in zip(self.pages, PAGES, strict=True):
             self.notebook.add(page, text=title)
         return frame
+
+    def _show_entry(self, entry: Entry) -> None:
+        """Show a message or a packet on its page."""
+        if isinstance(entry, CapturedMessage):
+            self.show("Messages")
+            self.pages.messages.show(entry)
+        else:
+            self.show("Packet")
+            self.pages.packet.show(entry)
+
+    def shown(self, frame: Frame, broken: int) -> None:
+        """A frame is shown now, and so many pictures could not be decoded so far."""
+        if self.open:
+            self._stream.show(frame, broken)
+        self._stream.broken = broken
+
+    @property
+    def page(self) -> ttk.Frame | None:
+        """The page that is seen, while the panel is open."""
+        if not self.open:
+            return None
+        current: int = self.notebook.index("current")  # type: ignore[no-untyped-call]
+        return self.pages[current]
 
     def tick(self, now: float) -> None:
         """Bring the page that is seen up to date."""
         if not self.open or now < self._due:
             return
         self._due = now + REFRESH
+        self._stream.take()
+        self._stream.settle()
         self.pages.statistics.sample(now)
         current: int = self.notebook.index("current")  # type: ignore[no-untyped-call]
         self.pages[current].refresh()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import operator
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass, fields
 from typing import NamedTuple
 
 from rtplab.receiving.rtp.statistics import Statistics
@@ -74,6 +74,13 @@ class PlotData:
         while self.figures and now - self.figures[0].when > SPAN:
             self.figures.popleft()
 
+    def table(self) -> tuple[tuple[str, ...], list[tuple[float, ...]]]:
+        """The names and the values of the figures, with the seconds since the first of them."""
+        names = tuple(field.name for field in fields(Figures))
+        lines = [astuple(figure) for figure in self.figures]
+        begin = lines[0][0] if lines else 0.0
+        return ("seconds", *names[1:]), [(line[0] - begin, *line[1:]) for line in lines]
+
     def runs(self) -> list[list[Figures]]:
         """The figures of the last minute, cut where none were taken for a while."""
         runs: list[list[Figures]] = []
@@ -133,8 +140,8 @@ class Totals(NamedTuple):
         """What has come since then."""
         return Totals(*map(operator.sub, self, before))
 
-    def rows(self, jitter: float) -> list[tuple[str, str]]:
-        """Names and values; `jitter` in seconds."""
+    def rows(self, jitter: float, max_jitter: float) -> list[tuple[str, str]]:
+        """Names and values; the jitter now and the largest so far are in seconds."""
         loss = 100 * self.lost / self.expected if self.expected > 0 else 0.0
         return [
             ("Frames", _count(self.frames)),
@@ -144,6 +151,7 @@ class Totals(NamedTuple):
             ("Expected", _count(self.expected)),
             ("Lost", f"{_count(self.lost)} ({loss:.1f} %)"),
             ("Jitter", f"{jitter * 1000:.2f} ms"),
+            ("Jitter, largest", f"{max_jitter * 1000:.2f} ms"),
             ("Out of order", _count(self.reordered)),
             ("Late", _count(self.late)),
             ("Duplicates", _count(self.duplicates)),

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 import tkinter as tk
+from collections.abc import Callable
 from tkinter import font as tkfont
 from tkinter import ttk
 
 from rtplab.player.look.theme import Theme
 from rtplab.player.model.client import PlayerClient
+from rtplab.player.model.tables import figures_csv
 from rtplab.player.panel.plotdata import SPAN, Figures, PlotData, Totals
 
 # Attribute of Figures, title, unit, and the smallest value at the top of the plot.
@@ -34,8 +36,16 @@ Box = tuple[float, float, float, float]  # left, top, right, bottom
 class StatisticsPage(ttk.Frame):
     """Plots above, totals below."""
 
-    def __init__(self, master: tk.Misc, theme: Theme, client: PlayerClient) -> None:
+    def __init__(
+        self,
+        master: tk.Misc,
+        theme: Theme,
+        client: PlayerClient,
+        save_table: Callable[[str, str], None],
+    ) -> None:
+        """`save_table` asks where a table of this name, CSV, is to be saved."""
         super().__init__(master)
+        self._save_table = save_table
         self._theme = theme
         self._client = client
         self._data = PlotData()
@@ -44,9 +54,12 @@ class StatisticsPage(ttk.Frame):
         self._totals.pack(side="bottom", fill="x")
         self.values: dict[str, ttk.Label] = {}
         self._before: Totals | None = None  # what had come when the totals were reset
+        self.save = ttk.Button(self._totals, text="CSV …", style="Small.TButton")
+        self.save.configure(command=self._save)
+        self.save.grid(row=7, column=0, columnspan=2, sticky="w", pady=(px(4), 0))
         self.reset = ttk.Button(self._totals, text="Reset", style="Small.TButton")
         self.reset.configure(command=self._reset)
-        self.reset.grid(row=6, column=3, sticky="e")
+        self.reset.grid(row=7, column=3, sticky="e", pady=(px(4), 0))
         self.canvas = tk.Canvas(self, highlightthickness=0, borderwidth=0, width=1, height=1)
         self.canvas.pack(fill="both", expand=True, pady=(px(6), 0))
         self.canvas.bind("<Configure>", lambda event: self._draw_plots())
@@ -65,7 +78,7 @@ class StatisticsPage(ttk.Frame):
         if self._before is not None and totals.packets < self._before.packets:
             self._before = None  # another session
         since = totals if self._before is None else totals.since(self._before)
-        rows = since.rows(reception.statistics.jitter)
+        rows = since.rows(reception.statistics.jitter, reception.statistics.max_jitter)
         rows.append(("Latency set", f"{playout.latency * 1000:.0f} ms"))
         for number, (name, value) in enumerate(rows):
             self._show_total(number, name, value)
@@ -78,6 +91,10 @@ class StatisticsPage(ttk.Frame):
             client.reception.statistics, client.reception.malformed, client.playout.skipped
         )
         self.refresh()
+
+    def _save(self) -> None:
+        """Save what is plotted."""
+        self._save_table("statistics", figures_csv(*self._data.table()))
 
     def _show_total(self, number: int, name: str, value: str) -> None:
         if name not in self.values:

@@ -4,22 +4,26 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import NamedTuple
+
+from rtplab.receiving.rtp.impairment import Conditions
 
 _PER_DECADE = 20  # steps of the rate limit from 100 kbit/s to 1 Mbit/s, and so on
 _LOWEST_RATE = 1e5  # bits a second
+_LONGEST_BURST = 21  # packets
 _RATE_STEPS = 3 * _PER_DECADE  # to 100 Mbit/s; one more is no limit
 
 
 @dataclass(frozen=True)
 class Track:
-    """A slider for one of the Conditions, whose positions are in `unit`."""
+    """A slider for one of the Conditions, or for the latency; its positions are in `unit`."""
 
-    name: str  # in Conditions
+    name: str
     label: str
     largest: float  # position
     step: float
     unit: str
-    per: float  # units in 1 of Conditions
+    per: float  # units in 1 of its value
 
     def position_of(self, value: float) -> float:
         """Where the knob is for a value of Conditions."""
@@ -56,8 +60,48 @@ class RateTrack(Track):
         return f"{value / 1e6:.4g} Mbit/s" if value >= 1e6 else f"{value / 1e3:.4g} kbit/s"
 
 
+class BurstTrack(Track):
+    """From single packets to _LONGEST_BURST in a row."""
+
+    def __init__(self) -> None:
+        super().__init__("burst", "Loss in bursts", _LONGEST_BURST - 1, 1, "packets", 1)
+
+    def position_of(self, value: float) -> float:
+        return min(value - 1, self.largest)
+
+    def value_at(self, position: float) -> float:
+        return 1.0 + round(position)
+
+    def text(self, value: float) -> str:
+        return "no bursts" if value <= 1 else super().text(value)
+
+
+class Preset(NamedTuple):
+    """A network as many have it. The seed stays as it was."""
+
+    name: str
+    conditions: Conditions
+
+
+# Typical of what is measured there, not of the best or the worst.
+PRESETS = (
+    Preset(
+        "Wi-Fi",
+        Conditions(loss=0.01, burst=3, delay=0.005, jitter=0.004, rate=30e6),
+    ),
+    Preset("LTE", Conditions(loss=0.005, burst=2, delay=0.04, jitter=0.012, rate=12e6)),
+    Preset(
+        "DSL in the evening",
+        Conditions(loss=0.02, burst=6, delay=0.03, jitter=0.018, rate=6e6),
+    ),
+    Preset("Satellite", Conditions(loss=0.01, burst=5, delay=0.28, jitter=0.008, rate=10e6)),
+)
+
+LATENCY = Track("latency", "Playout delay", 1000, 10, "ms", 1000)
+
 TRACKS = (
-    Track("loss", "Loss", 50, 1, "%", 100),
+    Track("loss", "Loss", 50, 0.5, "%", 100),
+    BurstTrack(),
     Track("delay", "Delay", 500, 5, "ms", 1000),
     Track("jitter", "Jitter", 200, 2, "ms", 1000),
     Track("reorder", "Reordering", 50, 1, "%", 100),

@@ -13,7 +13,6 @@ from rtplab.player.model.status import NOTHING, Headline, Tone
 TOAST_TIME = 2000  # milliseconds, and
 READING_TIME = 50  # milliseconds for each character
 LARGE_ROOM = 700  # height at 1x from which on the words in the corner are large
-_CARD_OPACITY = 205  # of 255: words must be legible on any picture
 
 
 class Captions:
@@ -84,7 +83,7 @@ class Captions:
 
     def _plate(self, width: int, height: int, radius: int) -> ImageTk.PhotoImage:
         plate = Image.new("RGBA", (width, height))
-        fill = (*_rgb(palette.SURROUND), _CARD_OPACITY)
+        fill = (*_rgb(palette.SURROUND), palette.PLATE_OPACITY)
         corners = (0, 0, width - 1, height - 1)
         ImageDraw.Draw(plate).rounded_rectangle(corners, self._theme.px(radius), fill)
         return ImageTk.PhotoImage(plate, master=self._canvas)

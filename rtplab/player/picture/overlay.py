@@ -15,7 +15,6 @@ _LINE = 19
 _KEY_WIDTH = 100
 _COLUMN_WIDTH = 272
 _MOST_KEYS = 2  # of a command that are shown: there is no room for more
-_OPACITY = 225  # of 255
 _MARGIN = 8  # around the card
 
 
@@ -77,7 +76,7 @@ class KeysOverlay:
     def _draw_card(self, width: int, rows: int, scale: float) -> None:
         size = width, round((_LINE * rows + 32) * scale)
         card = Image.new("RGBA", size)
-        fill = (11, 12, 14, _OPACITY)
+        fill = (11, 12, 14, palette.LIST_OPACITY)
         ImageDraw.Draw(card).rounded_rectangle((0, 0, *size), round(12 * scale), fill)
         self._card = ImageTk.PhotoImage(card, master=self._canvas)
         middle = self._canvas.winfo_width() // 2, self._canvas.winfo_height() // 2

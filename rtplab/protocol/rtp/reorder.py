@@ -36,7 +36,7 @@ class ReorderBuffer:
     """
 
     def __init__(self, patience: float) -> None:
-        self._patience = patience
+        self.patience = patience
         self._next: int | None = None  # the sequence number whose turn it is
         self._in_turn: list[tuple[int, ReceivedPacket]] = []  # may be released
         self._last: deque[ReceivedPacket] = deque()  # the newest of the number before _next
@@ -100,7 +100,7 @@ class ReorderBuffer:
     def _give_up_at(self) -> float:
         while self._arrivals[0][1] not in self._held:
             self._arrivals.popleft()
-        return self._arrivals[0][0] + self._patience
+        return self._arrivals[0][0] + self.patience
 
     def _pass_on(self, sequence: int, packets: list[ReceivedPacket]) -> None:
         """Let out the packets of this number, and those that waited for them only."""

@@ -35,7 +35,7 @@ _CNAME = 1  # the SDES item
 _MAX_TEXT = 255  # bytes of an SDES item or a reason: their length has 8 bits
 MAX_BLOCKS = 31  # the count has 5 bits
 
-_NTP_UNIX_OFFSET = 2_208_988_800  # seconds from 1900, where NTP begins, to 1970
+NTP_UNIX_OFFSET = 2_208_988_800  # seconds from 1900, where NTP begins, to 1970
 _UINT32 = 0xFFFFFFFF
 _CUMULATIVE_MIN, _CUMULATIVE_MAX = -(1 << 23), (1 << 23) - 1
 
@@ -286,7 +286,7 @@ def ntp_timestamp(unix_seconds: float) -> int:
     """The 64-bit NTP timestamp (seconds since 1900 in 2**-32 s) of a Unix time (section 4)."""
     whole = math.floor(unix_seconds)
     fraction = int((unix_seconds - whole) * (1 << 32))
-    return (whole + _NTP_UNIX_OFFSET & _UINT32) << 32 | fraction
+    return (whole + NTP_UNIX_OFFSET & _UINT32) << 32 | fraction
 
 
 def middle_32(ntp: int) -> int:

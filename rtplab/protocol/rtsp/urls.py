@@ -10,6 +10,7 @@ from rtplab.protocol.errors import MessageError
 from rtplab.protocol.rtsp.messages import printable
 
 DEFAULT_PORTS = {"rtsp": 554, "rtsps": 322}
+MAX_NEARLY = 150  # characters of what is nearly an address: it is shown in a sentence
 HTTP_PORTS = {"http": 80, "https": 443}
 _ALL_PORTS = DEFAULT_PORTS | HTTP_PORTS
 MAX_URL = 4096  # characters: the longest file name in any encoding, with its folders
@@ -20,6 +21,15 @@ _LEGAL = "%:/?#[]@!$&'()*+,;=-._~"  # beside letters and digits
 _USER_INFO = re.compile(r"(?<=://)[^/\s]*@")  # a password may have an "@" of its own
 # `user:pass/word@host`: what looks like host and port has no number for a port.
 _SECRET_WITH_SLASH = re.compile(r"(?<=://)[^/@\s\[]*:(?!\d*/)[^\s]*@")
+
+
+# What people write for a scheme, with or without all of `://`; for rtsp, if it is not told here.
+_SCHEME_MEANT = re.compile(r"(r[tsp]{2,3}|rtsps|rstps|https?)(?::[/\\]*|[/\\]{2,})", re.IGNORECASE)
+_SCHEMES = {"rtsps": "rtsps", "rstps": "rtsps"}
+_HOST_AND_PORT = re.compile(r"(\[[0-9a-f:]+\]|[^/\\:\s]+):\d+[/\\]", re.IGNORECASE)
+_SURE_HOST = re.compile(r"(localhost|\d+(\.\d+){3})[/\\]", re.IGNORECASE)
+_MOVIE_NAME = re.compile(r"[^/\\:]+\.(mjpe?g|avi)", re.IGNORECASE)
+_USUAL_SERVER = "rtsp://localhost:5678"  # ours, or a lab's, on this machine
 
 
 @dataclass(frozen=True)
@@ -92,6 +102,38 @@ def _no_address(text: str, kind: str) -> MessageError:
     """Show what is no address, unless there may be a password anywhere in it."""
     shown = "" if "@" in text else f": {printable(text, 80)}"
     return MessageError(f"not {kind}{shown}")
+
+
+def meant_address(text: str) -> str | None:
+    """Return the address that a person means by what is nearly one; None if that can't be told.
+
+    Such as `rtsp:/host/movie`, `rstp://host/movie`, `host:5678/movie` or `movie.Mjpeg`. Where there
+    may be a password, nothing is guessed.
+    """
+    nearly = text.strip().strip("<>\"'")
+    if "@" in nearly or len(nearly) > MAX_NEARLY:
+        return None
+    if scheme := _SCHEME_MEANT.match(nearly):
+        written = scheme[1].lower()
+        right = written if written in HTTP_PORTS else _SCHEMES.get(written, "rtsp")
+        rest = nearly[scheme.end() :].lstrip("/\\")
+        meant = f"{right}://" + rest.replace("\\", "/")
+    elif _HOST_AND_PORT.match(nearly) or _SURE_HOST.match(nearly):
+        meant = "rtsp://" + nearly.replace("\\", "/")
+    elif _MOVIE_NAME.fullmatch(nearly):
+        meant = f"{_USUAL_SERVER}/{quote(nearly, errors='surrogateescape')}"
+    else:
+        return None
+    try:
+        parse_stream_url(meant)
+    except MessageError:
+        return None
+    return None if meant == text else printable(meant)
+
+
+def question(meant: str | None) -> str:
+    """Return what is appended to a sentence to ask if this was meant; "" for None."""
+    return f"; did you mean {meant}?" if meant else ""
 
 
 def _unescaped(text: str) -> bytes:

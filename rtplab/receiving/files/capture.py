@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from rtplab.receiving.files.observer import Observer
-from rtplab.receiving.files.pcap import Endpoint, PcapWriter
+from rtplab.receiving.files.pcapng import Endpoint, Interface, PcapngWriter
 from rtplab.receiving.files.wholefile import WholeFile
 
 
@@ -37,7 +37,8 @@ class CapturedMessage:
 class CapturedPacket:
     """One RTP or RTCP packet as it came, or was `sent`; `when` is Unix time in seconds.
 
-    `server_port` is where it came from or went to, or 0 for a packet on the RTSP connection.
+    `server_port` is where it came from or went to, or 0 for a packet on the RTSP connection. One
+    that was `dropped` has come, and the bad network of --impair has let it get no further.
     """
 
     data: bytes
@@ -46,10 +47,18 @@ class CapturedPacket:
     when: float
     ends: Endpoints
     sent: bool = False
+    dropped: bool = False
 
 
-def write_entry(writer: PcapWriter, entry: CapturedMessage | CapturedPacket) -> None:
-    """Write one message or packet. Raises OSError."""
+def write_entry(writer: PcapngWriter, entry: CapturedMessage | CapturedPacket) -> None:
+    """Write one message or packet. Raises OSError.
+
+    A dropped packet of the RTSP connection is written as a datagram between the connection's ports:
+    a TCP stream can't miss any bytes.
+    """
+    if isinstance(entry, CapturedPacket) and entry.dropped:
+        _write_dropped(writer, entry)
+        return
     ends, data = entry.ends, entry.data
     server, client, write = ends.server, ends.client, writer.tcp
     if isinstance(entry, CapturedPacket) and entry.server_port:
@@ -63,9 +72,17 @@ def write_entry(writer: PcapWriter, entry: CapturedMessage | CapturedPacket) -> 
     write(source, target, data, entry.when)
 
 
+def _write_dropped(writer: PcapngWriter, packet: CapturedPacket) -> None:
+    source, target = packet.ends.server, packet.ends.client
+    if packet.server_port:
+        source = Endpoint(source.host, packet.server_port)
+        target = Endpoint(target.host, packet.ends.rtp_port)
+    writer.udp(source, target, packet.data, packet.when, Interface.DROPPED)
+
+
 def write_capture(file: BinaryIO, entries: list[CapturedMessage | CapturedPacket]) -> None:
     """Write a whole capture file, by time. Raises OSError."""
-    writer = PcapWriter(file)
+    writer = PcapngWriter(file)
     for entry in sorted(entries, key=lambda entry: entry.when):
         write_entry(writer, entry)
 
@@ -96,6 +113,12 @@ class Recorder:
             for packet in packets:
                 self.keep(CapturedPacket(packet, source_port, is_rtcp, when, ends))
 
+    def packets_dropped(self, packets: list[bytes], source_port: int, when: float) -> None:
+        ends = self._endpoints()
+        if ends is not None:
+            for packet in packets:
+                self.keep(CapturedPacket(packet, source_port, False, when, ends, dropped=True))
+
     def packet_sent(self, data: bytes, port: int, is_rtcp: bool, when: float) -> None:
         ends = self._endpoints()
         if ends is not None:
@@ -120,7 +143,7 @@ class LiveCapture:
         self.error = ""
         self._file = WholeFile(path)
         try:
-            self._writer = PcapWriter(self._file)
+            self._writer = PcapngWriter(self._file)
         except OSError:
             self._file.close()
             raise
@@ -184,6 +207,11 @@ class _CapturingObserver(Recorder):
         super().packets_received(packets, source_port, is_rtcp, when)
         if self._also is not None:
             self._also.packets_received(packets, source_port, is_rtcp, when)
+
+    def packets_dropped(self, packets: list[bytes], source_port: int, when: float) -> None:
+        super().packets_dropped(packets, source_port, when)
+        if self._also is not None:
+            self._also.packets_dropped(packets, source_port, when)
 
     def packet_sent(self, data: bytes, port: int, is_rtcp: bool, when: float) -> None:
         super().packet_sent(data, port, is_rtcp, when)

@@ -21,6 +21,9 @@ class Observer(Protocol):
         With --impair, these are the packets that its bad network has let through, and when.
         """
 
+    def packets_dropped(self, packets: list[bytes], source_port: int, when: float) -> None:
+        """RTP packets have come, and the bad network of --impair lets them get no further."""
+
     def packet_sent(self, data: bytes, port: int, is_rtcp: bool, when: float) -> None:
         """A packet of ours goes to the server's `port`, or 0: onto the RTSP connection."""
 

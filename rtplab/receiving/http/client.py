@@ -43,6 +43,8 @@ class HttpClient:
     place of one in a window, without one, and in the library.
     """
 
+    scale = 1.0  # a camera has one speed
+
     def __init__(
         self,
         source: MovieSource,
@@ -133,7 +135,11 @@ class HttpClient:
         """A camera has nothing to seek in."""
 
     def set_speed(self, scale: float) -> None:
-        """A camera has one speed."""
+        """Nothing comes of it."""
+
+    def set_latency(self, seconds: float) -> None:
+        """Let frames wait so long before they are shown, from now on."""
+        self.playout.latency = seconds
 
     def log_in(self, user: str, password: str, allow_basic: bool = False) -> None:
         """Set up as this user: the answer to `needs_password`, or with True to `needs_basic`."""

@@ -17,7 +17,7 @@ from rtplab.protocol.rtsp.messages import printable
 from rtplab.protocol.rtsp.urls import Url, escaped
 from rtplab.receiving.files.capture import Endpoints
 from rtplab.receiving.files.observer import Observer
-from rtplab.receiving.files.pcap import Endpoint
+from rtplab.receiving.files.pcapng import Endpoint
 from rtplab.receiving.rtp.rtpsocket import Clock
 from rtplab.receiving.rtsp.connection import explain_connect, explain_tls
 from rtplab.receiving.rtsp.moviesource import MovieSource

@@ -23,6 +23,7 @@ class PictureReception:
     def __init__(self) -> None:
         self.statistics = Statistics()
         self.malformed = 0  # parts that are no JPEG
+        self.trusts_timestamps = False  # RTP's: there are none
         self.longest_gap = 0.0  # seconds between two frames since the last pause
         self.problem = ""  # why the last part made no frame, as the end of a sentence
         self._timeline = MediaTimeline()

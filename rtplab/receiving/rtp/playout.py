@@ -77,7 +77,7 @@ class PlayoutBuffer:
         self._frames = FrameQueue()
         self._lock = threading.Lock()  # guards all
         self._held = False
-        self._offsets = _RecentMinimum(OFFSET_WINDOW)
+        self._offsets = RecentMinimum(OFFSET_WINDOW)
 
     def put(self, frame: Frame) -> None:
         """Take the next frame of the stream."""
@@ -146,8 +146,8 @@ class PlayoutBuffer:
         return float("inf") if offset is None else frame.media_time + offset + self.latency
 
 
-class _RecentMinimum:
-    """The smallest value of the last one to two windows."""
+class RecentMinimum:
+    """The smallest value of the last one to two windows, which are in seconds."""
 
     def __init__(self, window: float) -> None:
         self._window = window

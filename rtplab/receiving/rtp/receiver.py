@@ -32,6 +32,7 @@ LAB_STALL = 1.0
 LAB_REPORT_INTERVAL = 0.4  # seconds: as their own clients report
 
 HIGHEST_PORT = 65535
+CLOCK_WAS_SET = 0.5  # seconds by which the wall clock and ours differ otherwise than before
 
 
 class Gate(Enum):
@@ -55,11 +56,17 @@ class MediaReceiver:
         deliver: Callable[[list[Frame]], None],
         said_goodbye: Callable[[], None],
         clock: Clock = steady,
+        wall_clock: Clock = time.time,
     ) -> None:
-        """`deliver` is called with frames as they come, `said_goodbye` at the server's BYE."""
+        """`deliver` is called with frames as they come, `said_goodbye` at the server's BYE.
+
+        `wall_clock` gives Unix time, for the observer.
+        """
         self.reception = reception
         self.reporter = ReceiverReporter(clock())
         self._clock = clock
+        self._wall_clock = wall_clock
+        self._wall_at_zero = wall_clock() - clock()
         self.observer: Observer | None = None
         self.impairment = Impairment(Conditions())
         self.transport = Transport()  # as the server answered SETUP
@@ -155,7 +162,8 @@ class MediaReceiver:
 
     def _show_sent(self, data: bytes, port: int, is_rtcp: bool) -> None:
         if self.observer is not None:
-            self.observer.packet_sent(data, port, is_rtcp, time.time())
+            when = self._wall_time(self._clock())
+            self.observer.packet_sent(data, port, is_rtcp, when)
 
     def _send_lab_report(self, ports: RtpSocket) -> None:
         due = self._lab_report_due()
@@ -214,7 +222,7 @@ class MediaReceiver:
     def _take(self, batches: list[Batch]) -> None:
         now = self._clock()
         batches = self._impaired([batch for batch in batches if self._is_from_stream(batch)], now)
-        self._show(batches)
+        self._show(batches, now)
         rtp = [packet for batch in batches if not batch.is_rtcp for packet in batch.datagrams]
         frames = self._frames(rtp, now)
         if frames:
@@ -228,10 +236,14 @@ class MediaReceiver:
         """What the bad network lets through by now; RTCP takes another way."""
         if self._gate is Gate.SHUT or self.impairment.idle:
             return batches
+        add = self.impairment.add
         for batch in batches:
-            for packet in () if batch.is_rtcp else batch.datagrams:
-                self.impairment.add(packet, now)
+            if not batch.is_rtcp:
                 self._rtp_source = batch.source_port
+                dropped = [packet for packet in batch.datagrams if not add(packet, now)]
+                if dropped and self.observer is not None:
+                    when = self._wall_time(now)
+                    self.observer.packets_dropped(dropped, batch.source_port, when)
         through = [Batch(self.impairment.due(now), self._rtp_source, False)]
         return through + [batch for batch in batches if batch.is_rtcp]
 
@@ -255,12 +267,22 @@ class MediaReceiver:
         while self._early_size > MAX_EARLY:
             self._early_size -= _size(self._early.popleft()[0])
 
-    def _show(self, batches: list[Batch]) -> None:
+    def _show(self, batches: list[Batch], now: float) -> None:
         if self.observer is not None:
-            when = time.time()
+            when = self._wall_time(now)
             for datagrams, source_port, is_rtcp in batches:
                 if datagrams:
                     self.observer.packets_received(datagrams, source_port, is_rtcp, when)
+
+    def _wall_time(self, now: float) -> float:
+        """Unix time at `now`. Two packets are as far apart as in our statistics.
+
+        Not if somebody sets the clock between them, or the machine sleeps.
+        """
+        at_zero = self._wall_clock() - self._clock()
+        if abs(at_zero - self._wall_at_zero) > CLOCK_WAS_SET:
+            self._wall_at_zero = at_zero
+        return self._wall_at_zero + now
 
     def _is_from_stream(self, batch: Batch) -> bool:
         """Tell if datagrams came from the port that SETUP named, where it named one."""

@@ -136,6 +136,20 @@ class Reception:
             return self._refusal
         return self.assembler.problem or self._refusal
 
+    @property
+    def patience(self) -> float:
+        """Seconds for which a packet that overtook another waits for it."""
+        return self._reorder.patience
+
+    @patience.setter
+    def patience(self, seconds: float) -> None:
+        self._reorder.patience = seconds
+
+    @property
+    def trusts_timestamps(self) -> bool:
+        """Tell if the stream's timestamps look like 90 kHz ticks."""
+        return self._timeline.trusts_timestamps
+
     def begin(self) -> None:
         """PLAY is asked for: what has come so far was not meant by it."""
         self.unshown = self._refused = 0
@@ -209,7 +223,7 @@ class Reception:
             self._wait_for_beginning(number, sequence)
         is_new = self.statistics.arrived(sequence, size, now)
         if self._timeline.trusts_timestamps:
-            self.statistics.stamped(packet.timestamp, now)
+            self.statistics.stamped(packet.timestamp, now, packet.marker)
         if self._mixed_timestamp is not None and self._is_mixed(packet):
             return
         arrival = self._reorder.add(sequence, packet, now)

@@ -24,6 +24,9 @@ class Statistics:
     reordered: int = 0  # came after a packet with a higher number
     frames: int = 0
     jitter: float = 0.0  # interarrival jitter, seconds
+    # The largest so far, as in Wireshark's list of streams: not at packets with the marker, or that
+    # come after one with a later timestamp.
+    max_jitter: float = 0.0
     first_arrival: float | None = None
     last_arrival: float | None = None
     highest_sequence: int = 0  # with its cycles above it (RFC 3550 section 6.4.1)
@@ -91,20 +94,27 @@ class Statistics:
         self._distinct += 1
         return True
 
-    def stamped(self, timestamp: int, now: float) -> None:
+    def stamped(self, timestamp: int, now: float, marker: bool = False) -> None:
         """Take a packet's timestamp, in 90 kHz ticks, and its arrival into the jitter (A.8)."""
+        is_regular = not marker
         if self._timestamp is not None and self._timestamp != timestamp:
             step = timestamp_delta(timestamp, self._timestamp) / CLOCK_RATE
             # A lab server's garbage, before it is known as such, is no jitter of hours.
             self._stamped_time += step if may_be_step(step, now - self._stamped_at) else 0.0
+            is_regular &= step > 0
         self._timestamp, self._stamped_at = timestamp, now
-        self.timed(self._stamped_time, now)
+        self.timed(self._stamped_time, now, is_regular)
 
-    def timed(self, media_time: float, now: float) -> None:
-        """Take something due at `media_time` that arrived at `now` into the jitter (A.8)."""
+    def timed(self, media_time: float, now: float, is_regular: bool = True) -> None:
+        """Take something due at `media_time` that arrived at `now` into the jitter (A.8).
+
+        If it `is_regular`, it counts for the maximum.
+        """
         transit, before = now - media_time, self._transit  # another thread may have it forgotten
         if before is not None:
             self.jitter += (abs(transit - before) - self.jitter) / 16
+            if is_regular:
+                self.max_jitter = max(self.max_jitter, self.jitter)
         self._transit = transit
 
     def restarted(self) -> None:
@@ -132,6 +142,10 @@ class Received(Protocol):
 
     malformed: int  # datagrams or parts that make no picture of this stream
     longest_gap: float  # seconds between two frames since the last pause
+
+    @property
+    def trusts_timestamps(self) -> bool:
+        """Tell if the stream's RTP timestamps look like 90 kHz ticks."""
 
     @property
     def statistics(self) -> Statistics: ...

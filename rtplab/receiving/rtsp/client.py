@@ -22,7 +22,7 @@ from rtplab.protocol.rtsp.messages import Dialect, InterleavedFrame, Request, Re
 from rtplab.protocol.rtsp.states import END, State, transition
 from rtplab.receiving.files.capture import Endpoints, LiveCapture
 from rtplab.receiving.files.observer import Observer
-from rtplab.receiving.files.pcap import Endpoint
+from rtplab.receiving.files.pcapng import Endpoint
 from rtplab.receiving.rtp.frames import Frame, LabAssembler
 from rtplab.receiving.rtp.impairment import Conditions, Impairment
 from rtplab.receiving.rtp.playout import PlayoutBuffer
@@ -167,6 +167,12 @@ class RtspClient:
         if self._dialogue.can_seek:
             self._wish.scale = scale
             self._play_again()
+
+    @property
+    def scale(self) -> float:
+        """How many times the normal speed the server plays at, as it has answered (12.34)."""
+        start = self._epoch.start
+        return start.scale if start is not None else 1.0
 
     def _play_again(self) -> None:
         """Let a stream that plays go on as wished now: PAUSE first, for servers that queue PLAY."""
@@ -745,6 +751,10 @@ class RtspClient:
         A lab server does not say where it is: there it is the time since the first frame.
         """
         return self._epoch.position_of(frame)
+
+    def set_latency(self, seconds: float) -> None:
+        """Let frames wait so long for those that are late, from now on."""
+        self.playout.latency = self.reception.patience = seconds
 
     def is_waiting(self) -> bool:
         """Tell if a request is still unanswered, or the connection is still being made."""

@@ -15,7 +15,7 @@ from rtplab.protocol.forgiveness import Forgiveness
 from rtplab.protocol.rtsp.messages import Dialect, InterleavedFrame, Request, Response, printable
 from rtplab.protocol.rtsp.parser import ResponseParser
 from rtplab.protocol.tls import ALERT
-from rtplab.receiving.files.pcap import Endpoint
+from rtplab.receiving.files.pcapng import Endpoint
 from rtplab.receiving.rtp.rtpsocket import Clock
 from rtplab.receiving.rtsp.trust import TlsSocket, TlsTrust
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from rtplab.protocol.errors import SessionError
 from rtplab.protocol.forgiveness import Forgiveness
 from rtplab.protocol.rtsp.headers import Transport
@@ -21,12 +23,15 @@ from rtplab.receiving.rtsp.playepoch import PlayStart
 # Three lines, each ended by CRLF, no blank line, one space after `client_port=`, one send: of 72
 # lab servers tried, 59 take this form, and no other form is taken by more.
 _FORM = Form("\r\n", False)
+_MEANT = re.compile(r"did you mean (\S[^?]*)\?")  # in a reason: servers like ours know better
 
 
 def refusal(method: str, response: Response, name: str) -> SessionError:
     """Say why the server did not do what it was asked."""
     if response.status == 404:
-        return SessionError(f"The server has no movie named {printable(name)}: check the name.")
+        meant = _MEANT.search(printable(response.reason, MAX_REASON))
+        advice = f". Did you mean {meant[1]}?" if meant else ": check the name."
+        return SessionError(f"The server has no movie named {printable(name)}{advice}")
     if response.status == 401:
         return SessionError(
             "The server asks for a password, which the lab dialect can't give: use its rtsp:// "

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+from itertools import islice
 from pathlib import Path
 
 from rtplab.protocol.errors import MessageError
@@ -16,6 +17,9 @@ from rtplab.serving.admission.descriptors import is_resource_exhaustion
 
 MOVIE_SUFFIXES = (".mjpeg", ".mjpg", ".avi")
 MAX_FOLDERS = 16  # in one name: more is not a path that anyone made
+MAX_COMPARED = 100  # names that are compared with one that no movie has
+MAX_SIMILAR = 80  # characters of such a name: a longer one is no slip of the finger
+SLIP = 2  # neighbouring letters that may be wrong, missing or too many
 MAX_KNOWN = 1000  # names remembered: beyond that, they are looked for anew
 # A name that can't lead anywhere else on any system, nor means a hidden file.
 _PLAIN_NAME = re.compile(r"\w[\w.-]*\Z")
@@ -43,7 +47,9 @@ class MovieLibrary:
         if self.folder is None:
             return []
         return sorted(
-            path for path in self._entries() if _is_named_as_movie(path) and os.path.isdir(path)
+            path
+            for path in self._entries()
+            if _is_named_as_movie(path.name) and os.path.isdir(path)
         )
 
     def _entries(self) -> list[Path]:
@@ -80,6 +86,24 @@ class MovieLibrary:
             except MessageError:
                 continue
         raise _not_found(name)
+
+    def similar(self, name: str) -> str | None:
+        """Return the movie that is meant by `name`, which no movie has, but for one slip.
+
+        Letter case and what the name ends with do not count. None if there is no such movie.
+        """
+        if self.folder is None or len(name) > MAX_SIMILAR:
+            return None
+        try:
+            with os.scandir(self.folder) as entries:
+                names = (entry.name for entry in entries if _may_be_seen(entry.name))
+                movies = [*islice((one for one in names if _is_named_as_movie(one)), MAX_COMPARED)]
+        except OSError:
+            return None
+        wanted = _stem(name.rpartition("/")[2])
+        slips = {one: slip for one in movies if (slip := _slip(wanted, _stem(one))) is not None}
+        near = min(slips, key=lambda one: (slips[one], one), default=None)
+        return printable(near) if near is not None and self.has(near) else None
 
     def _look_for(self, name: str) -> Path:
         path = self.folder
@@ -155,13 +179,31 @@ def _may_be_seen(name: str) -> bool:
     return not name.startswith(".")
 
 
+def _stem(name: str) -> str:
+    return os.path.splitext(name)[0].casefold()
+
+
+def _slip(one: str, other: str) -> int | None:
+    """Return how many letters one slip has changed between two names; None if it is not one.
+
+    Most of the longer name must be the same in both, at its beginning and end.
+    """
+    shorter = min(len(one), len(other))
+    if max(len(one), len(other)) - shorter > SLIP:
+        return None
+    start = len(os.path.commonprefix([one, other]))
+    end = min(len(os.path.commonprefix([one[::-1], other[::-1]])), shorter - start)
+    letters = max(len(one), len(other)) - start - end
+    return letters if letters <= SLIP and letters <= start + end else None
+
+
 def _is_movie(path: Path) -> bool:
     # Not path.is_file, which raises where a link leads into a folder that may not be entered.
-    return _is_named_as_movie(path) and os.path.isfile(path)
+    return _is_named_as_movie(path.name) and os.path.isfile(path)
 
 
-def _is_named_as_movie(path: Path) -> bool:
-    return path.suffix.lower() in MOVIE_SUFFIXES
+def _is_named_as_movie(name: str) -> bool:
+    return os.path.splitext(name)[1].lower() in MOVIE_SUFFIXES
 
 
 def _not_found(name: str) -> MessageError:

@@ -1,9 +1,11 @@
-"""What the server says of its movies when it starts."""
+"""What the server says of its movies when it starts, and by which addresses they are played."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import NamedTuple
+from urllib.parse import quote
 
 from rtplab.movies.mistakes import CONVERT
 from rtplab.movies.movie import Movie, index_cost, open_movie
@@ -17,36 +19,58 @@ from rtplab.serving.media.playback import frame_rate
 # listed by name and size; a folder of a thousand must not delay the start.
 LISTING_BUDGET = 64 << 20
 
+MAX_ADDRESSES = 5  # that are told: the first few say how the others are made
+
 # Bytes of one datagram that lab clients receive: 16 of 17 public ones in Java, and 46 of 49 in
 # Python. What is longer the system cuts off, and they are not told.
 JAVA_BUFFER = 15_000
 PYTHON_BUFFER = 20_480
 
 
+class Listing(NamedTuple):
+    """What there is in a folder."""
+
+    lines: list[str]  # about each movie, and about each file that should be one
+    names: list[str]  # of those that can be played, as far as is known
+
+
 def describe_movies(
     library: MovieLibrary, fps: float | None, budget: int = LISTING_BUDGET
-) -> list[str]:
-    """Return a line about each movie, and about each file that should be one. Raises OSError.
+) -> Listing:
+    """Say what movies there are. Raises OSError.
 
     `fps` is the frame rate of all movies, None: what each of them says.
     What is wrong with a movie, and whom its frames are too large for, has lines of its own.
     """
     lines = []
+    names = []
     for path in library.movies():
         cost = _cost(path)
         if cost <= budget:
             budget -= cost
-            summary, *notes = _details(path, fps)
+            problem, movie = _open(path)
+            summary, *notes = [problem] if movie is None else _details(movie, fps)
             lines.append(f"  {_name(path)}: {summary}")
             lines += [f"    {note}" for note in notes]
+            names += [] if movie is None else [path.name]
         else:
+            names.append(path.name)
             lines.append(f"  {_name(path)}: {_size(path)}, indexed when first asked for")
     for path in library.folders():
         name = _name(path)
         lines.append(f"  {name}: a folder, no movie; if pictures are in it, {CONVERT}")
     if not lines:
         lines.append(f"  no movie in {library.folder}: put one there, or use --media")
-    return lines
+    return Listing(lines, names)
+
+
+def addresses_to_play(names: list[str], scheme: str, server: str) -> list[str]:
+    """Return lines with the addresses of the first movies on a server, as `localhost:5678`."""
+    if not names:
+        return []
+    lines = [f"  {scheme}://{server}/{quote(os.fsencode(name))}" for name in names[:MAX_ADDRESSES]]
+    left_out = len(names) - len(lines)
+    return ["To play, copy an address:", *lines, *([f"  and {left_out} more"] if left_out else [])]
 
 
 def _name(path: Path) -> str:
@@ -61,13 +85,17 @@ def _cost(path: Path) -> int:
         return 0  # to open it says why
 
 
-def _details(path: Path, fps: float | None) -> list[str]:
+def _open(path: Path) -> tuple[str, Movie | None]:
+    """Return the movie, or what is wrong with it."""
     try:
-        movie = open_movie(path)
+        return "", open_movie(path)
     except MovieError as error:
-        return [f"can't be played: {error}"]
+        return f"can't be played: {error}", None
     except OSError as error:
-        return [f"can't be opened: {error.strerror}"]
+        return f"can't be opened: {error.strerror}", None
+
+
+def _details(movie: Movie, fps: float | None) -> list[str]:
     frames = len(movie.frames)
     rate = frame_rate(movie, fps)
     summary = f"{frames} frames, {movie.width}x{movie.height}, {frames / rate:.1f} s"

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from itertools import takewhile
 
 from rtplab.movies.cursor import MovieCursor
 from rtplab.movies.movie import Movie
 from rtplab.protocol.errors import MessageError
 from rtplab.protocol.rtsp.headers import Range
 
-# What Scale and Speed may be; any other value is answered with the one that is used instead.
-RATES = (0.5, 1.0, 2.0, 4.0)
+# What Scale and Speed may be; any other value is answered with the one that is used instead. Speed
+# multiplies the bit rate, too: Scale does not.
+SLOWEST = 0.1
+FASTEST_SCALE = 8.0
+FASTEST_SPEED = 4.0
+THOUSAND = 1000  # rates are kept, and answered, in thousandths: these add up without rounding
 DEFAULT_FPS = 20.0  # frames a second of a movie that doesn't say: as in the lab
 # Players write times with three decimals, and ffmpeg and mpv cut off what comes after: so many
 # seconds before a frame begins, that frame is meant.
@@ -20,9 +26,9 @@ TIME_UNIT = 0.001
 class Playback:
     """A viewer's way through a movie, at `fps` frames a second.
 
-    Scale 2 shows every second frame, scale 0.5 each for twice as long (RFC 2326 section 12.34);
-    speed 2 sends all frames in half the time (section 12.35). With `loop` the movie begins again
-    after its last frame, up to the end that PLAY has named, if it has named one.
+    Scale 2 shows every second frame, scale 1.5 two of three, scale 0.5 each for twice as long (RFC
+    2326 section 12.34); speed 2 sends all frames in half the time (section 12.35). With `loop` the
+    movie begins again after its last frame, up to the end that PLAY has named, if it has named one.
     """
 
     __slots__ = (
@@ -36,6 +42,7 @@ class Playback:
         "_last_frame",
         "_rounds",
         "_step",
+        "_rest",
     )
 
     def __init__(self, cursor: MovieCursor, fps: float, loop: bool = False) -> None:
@@ -78,11 +85,14 @@ class Playback:
         return self._is_endless or self._rounds > 0
 
     def set_pace(self, scale: float, speed: float) -> None:
-        """Go on at this scale and speed, each one of RATES."""
+        """Go on at this scale and speed, as `served_rate` returns them."""
         self.scale = scale
         self.speed = speed
         self.frame_duration = max(1.0, 1 / scale) / self.fps  # how long each is shown, in seconds
-        self._step = max(1, int(scale))  # from one frame that is sent to the next
+        # From one frame that is sent to the next, and how far we are on the way from the last one
+        # to the next beyond whole frames; in thousandths of a frame.
+        self._step = max(THOUSAND, round(scale * THOUSAND))
+        self._rest = 0
 
     def select(self, span: Range) -> None:
         """Go where `span` begins and end where it ends. Raises MessageError 457 if it can't be."""
@@ -118,18 +128,27 @@ class Playback:
             if not self._begins_again:
                 return None
             self._rounds = max(0, self._rounds - 1)
-            number = 1
-        self.cursor.number = min(number + self._step - 1, self._frame_count)
+            number, self._rest = 1, 0
+        step, self._rest = divmod(self._rest + self._step, THOUSAND)
+        self.cursor.number = min(number + step - 1, self._frame_count)
         return number
 
     def upcoming(self, count: int) -> Sequence[int]:
         """Return the numbers of the next frames, at most `count` of them."""
         last = self._frame_count if self._rounds else self._last_frame
-        numbers = range(self.cursor.number + 1, last + 1, self._step)[:count]
+        numbers = self._numbers(self.cursor.number + 1, self._rest, last, count)
         if len(numbers) == count or not self._begins_again:
             return numbers
         last = self._last_frame if self._rounds == 1 else self._frame_count
-        return [*numbers, *range(1, last + 1, self._step)[: count - len(numbers)]]
+        return [*numbers, *self._numbers(1, 0, last, count - len(numbers))]
+
+    def _numbers(self, first: int, rest: int, last: int, count: int) -> Sequence[int]:
+        """Return `count` numbers from `first` to `last`, or as many as there are."""
+        step, fraction = divmod(self._step, THOUSAND)
+        if not fraction:
+            return range(first, last + 1, step)[:count]
+        numbers = (first + (rest + index * self._step) // THOUSAND for index in range(count))
+        return list(takewhile(lambda number: number <= last, numbers))
 
     def _frame_at(self, seconds: float) -> int:
         """Return how many frames have begun and ended before `seconds`, as players write them."""
@@ -142,10 +161,12 @@ def frame_rate(movie: Movie | None, fps: float | None) -> float:
     return fps or float(own or DEFAULT_FPS)
 
 
-def nearest_rate(text: str) -> float:
+def served_rate(text: str, fastest: float) -> float:
     """Return the rate that serves a Scale or Speed header best; the normal one for nonsense."""
     try:
         wanted = float(text.partition("-")[0])
     except ValueError:
         return 1.0
-    return wanted if wanted in RATES else 1.0
+    if not (math.isfinite(wanted) and wanted > 0):
+        return 1.0
+    return round(min(max(wanted, SLOWEST), fastest), 3)

@@ -41,7 +41,9 @@ _T = TypeVar("_T")
 def parse_arguments(argv: list[str] | None, prog: str = "Server.py") -> argparse.Namespace:
     """Return the options; end the program with a sentence and status 2 when one is wrong."""
     parser = argparse.ArgumentParser(
-        prog=prog, description="Serve the MJPEG movies of a folder by RTSP and RTP."
+        prog=prog,
+        description="Serve the MJPEG movies of a folder by RTSP and RTP.",
+        allow_abbrev=False,  # --max-connections, of old, would be --max-connections-per-address
     )
     parser.add_argument(
         "port", nargs="?", type=_port, default=DEFAULT_PORT, help="TCP port (default: %(default)s)"

@@ -12,17 +12,16 @@ import signal
 import socket
 import sys
 import threading
-import webbrowser
 from collections.abc import Callable
 from contextlib import ExitStack, closing
 from itertools import chain
 from typing import TYPE_CHECKING
 
-from rtplab.console import say, write_every_name
+from rtplab.console import is_terminal, log_handler, say, write_every_name
 from rtplab.protocol.rtsp.urls import parse_stream_url
 from rtplab.serving.admission.descriptors import is_resource_exhaustion, raise_descriptor_limit
 from rtplab.serving.media import testpicture
-from rtplab.serving.media.listing import describe_movies
+from rtplab.serving.media.listing import addresses_to_play, describe_movies
 from rtplab.serving.process.options import host_and_port, parse_arguments, service_from
 from rtplab.serving.process.signals import ending_signals, obey, woken_by_signals
 from rtplab.serving.process.status import StatusReporter
@@ -167,14 +166,12 @@ class RtspServer:
         with ExitStack() as stack:
             stack.callback(self.close)
             options = parse_arguments(argv, prog)
-            logging.basicConfig(
-                level=options.log_level.upper(), format="%(asctime)s %(levelname)s %(message)s"
-            )
+            logging.basicConfig(level=options.log_level.upper(), handlers=[log_handler(sys.stderr)])
             raise_descriptor_limit()
             metrics_listeners: list[socket.socket] = []
             try:
                 self.service = service_from(options)
-                movies = describe_movies(self.service.library, options.fps)
+                movies, names = describe_movies(self.service.library, options.fps)
                 if options.metrics:
                     metrics_listeners = open_metrics_listeners(options.metrics, options.workers)
                     for listener in metrics_listeners:
@@ -189,24 +186,31 @@ class RtspServer:
                     live = self.service.live.publish(testpicture.NAME, testpicture.FPS)
                     stack.callback(testpicture.TestPicture(live.show).close)
                     movies.append(f"  {testpicture.NAME}: a test picture, live")
+                    names.append(testpicture.NAME)
                 for name, url in options.pull:
                     assert fetcher is not None
                     fetch = fetcher(url, options.allow_basic)
                     pull(self.service.live, name, fetch, options.wait)
                     movies.append(f"  {name}: from {parse_stream_url(url)}, live")
+                    names.append(name)
             except (ValueError, OSError, KeyboardInterrupt) as error:
                 print(_explain(error, options), file=sys.stderr)
                 return 1
             lines = [*(f"Listening on {_address(listener)}" for listener in listeners[0]), *movies]
-            scheme = "http" if options.tls is None else "https"
-            page = f"{scheme}://{_page_address(http_listeners)}/" if http_listeners else ""
+            secure = "" if options.tls is None else "s"
+            page = f"http{secure}://{_local_address(http_listeners)}/" if http_listeners else ""
             lines += [f"In a browser: {page}"] if page else []
             lines += [f"Metrics on http://{_address(own)}/metrics" for own in metrics_listeners]
+            lines += addresses_to_play(names, f"rtsp{secure}", _local_address(listeners))
+            if is_terminal(sys.stdout):
+                lines.append("Ctrl+C ends the server.")
 
             def announce() -> None:
                 if not say(*lines):
                     logger.warning("nobody reads what is printed: it is printed no more")
                 if options.open:
+                    import webbrowser
+
                     webbrowser.open(page)
 
             def http_servers(number: int) -> list[HttpServer]:
@@ -310,8 +314,8 @@ def _address(listener: socket.socket) -> str:
     return host_and_port(*listener.getsockname()[:2])
 
 
-def _page_address(listeners: list[list[socket.socket]]) -> str:
-    """Return where a browser on this machine finds what listens there."""
+def _local_address(listeners: list[list[socket.socket]]) -> str:
+    """Return where a program on this machine finds what listens there."""
     host, port = listeners[0][0].getsockname()[:2]
     address = ipaddress.ip_address(host.partition("%")[0])
     is_usual = address.is_unspecified or str(address) in ("127.0.0.1", "::1")

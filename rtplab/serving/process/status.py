@@ -27,10 +27,14 @@ def status_line(before: Snapshot, now: Snapshot) -> str:
 def _reception(now: Snapshot) -> str:
     if not now.reporting:
         return "no reports of loss"
-    return (
+    told = (
         f"loss {now.loss:.1%} (worst {now.worst_loss:.1%}), jitter {now.jitter * 1000:.1f} ms "
         f"(worst {now.worst_jitter * 1000:.1f}) by {now.reporting} reports"
     )
+    if now.timed:
+        told += f", round trip {now.round_trip * 1000:.1f} ms"
+        told += f" (worst {now.worst_round_trip * 1000:.1f})"
+    return told
 
 
 class StatusReporter:

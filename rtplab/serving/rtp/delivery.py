@@ -49,6 +49,10 @@ class Delivery(Protocol):
     def last_report(self) -> ReportBlock | None:
         """What the viewer has last reported of its reception."""
 
+    @property
+    def round_trip(self) -> float | None:
+        """Seconds to the viewer and back, by its reports; None as long as they do not tell it."""
+
     def select(self, span: Range, scale: float, speed: float) -> None:
         """Go where `span` says, at this pace; while idle. Raises MessageError 457."""
 

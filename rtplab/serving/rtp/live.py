@@ -126,7 +126,7 @@ class Channel:
         self.fan_out = fan_out
         self.cut = cut
         self._cname = cname
-        self._reports = SenderReports(stream, cname) if cname is not None else None
+        self.reports = SenderReports(stream, cname) if cname is not None else None
         self.picture: LivePicture | None = None  # that was shown last
         self.share = 1.0  # of one burst in the picture under way
 
@@ -143,8 +143,8 @@ class Channel:
         self.fan_out.begin_frame(self.stream.sequence_number, self.stream.timestamp)
         self.stream.begin_frame(payloads, 0.0, steady())
         self.share = self.stream.send_burst()
-        if self._reports is not None:
-            self._reports.send_if_due(steady())
+        if self.reports is not None:
+            self.reports.send_if_due(steady())
 
     def is_behind(self, picture: LivePicture) -> bool:
         """Tell if it has not shown a picture yet that is as new as this one."""
@@ -455,7 +455,7 @@ class LiveSeat:
         self.first: _Frame | None = None  # with which it is to begin
         self.has_ended = False
         self._live = live
-        self._reports = ViewerReports(viewer, channel.stream.ssrc)
+        self._reports = ViewerReports(viewer, channel.stream.ssrc, channel.reports)
         self._lock = threading.Lock()  # guards _ended
         self._ended: Callable[[bool], None] | None = None
 
@@ -473,6 +473,11 @@ class LiveSeat:
     def last_report(self) -> ReportBlock | None:
         """What the viewer has last reported."""
         return self._reports.last
+
+    @property
+    def round_trip(self) -> float | None:
+        """Seconds to the viewer and back, by its reports."""
+        return self._reports.round_trip
 
     def select(self, span: Range, scale: float, speed: float) -> None:
         """Stay with what is shown now: there is nothing else."""

@@ -244,6 +244,10 @@ class Seat:
     def last_report(self) -> None:
         """There is none."""
 
+    @property
+    def round_trip(self) -> None:
+        """Nobody knows it."""
+
     def select(self, span: Range, scale: float, speed: float) -> None:
         """Stay where the channel is: all its viewers see the same."""
         self.channel.select()

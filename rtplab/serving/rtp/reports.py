@@ -13,6 +13,9 @@ from rtplab.serving.rtp.sinks import Sink, ViewerGone
 from rtplab.serving.rtp.stream import CLOCK_RATE, RtpStream
 
 IP_AND_UDP = 28  # bytes of header that count as RTCP, too (RFC 3550 section 6.2)
+REMEMBERED = 8  # sender reports that a viewer's may refer to: half a minute
+# A viewer rounds its delay to 65536ths of a second, and some round it to milliseconds.
+ROUNDING = 0.01  # seconds
 LOG_INTERVAL = 30.0  # seconds between two lines about what one viewer reports
 
 logger = logging.getLogger("rtplab.server")
@@ -21,7 +24,7 @@ logger = logging.getLogger("rtplab.server")
 class SenderReports:
     """The reports and the BYE of one stream (RFC 3550 sections 6.4.1 and 6.6)."""
 
-    __slots__ = ("_stream", "_sink", "_cname", "_epoch", "_next", "_last", "_last_bytes")
+    __slots__ = ("_stream", "_sink", "_cname", "_epoch", "_next", "_last", "_last_bytes", "_sent")
 
     def __init__(self, stream: RtpStream, cname: str, sink: Sink | None = None) -> None:
         """Report on `stream`, by its own sink or `sink`; `cname` is the server's name in RTCP."""
@@ -34,6 +37,8 @@ class SenderReports:
         self._next = 0.0  # with the first frame: players set their clocks by it
         self._last = 0.0  # when the last one was sent
         self._last_bytes = 0  # of payload that had been sent by then
+        # The middle 32 bits of the last reports' times. Replaced, never changed: others read it.
+        self._sent: tuple[int, ...] = ()
 
     def send_if_due(self, now: float) -> None:
         """Send a report if it is time for one; `now` in seconds of `clock.steady`.
@@ -50,6 +55,19 @@ class SenderReports:
         except ViewerGone:
             pass
 
+    def round_trip(self, block: rtcp.ReportBlock, now: float) -> float | None:
+        """Return the seconds from us to a viewer and back, by its report that arrived at `now`.
+
+        RFC 3550 section 6.4.1: A - LSR - DLSR. None for a report that refers to none of our last
+        ones, or claims that it took longer than has passed since.
+        """
+        if block.last_sr not in self._sent:
+            return None
+        arrival = rtcp.middle_32(rtcp.ntp_timestamp(self._epoch + now))
+        since = (arrival - block.last_sr & 0xFFFFFFFF) / 65536
+        seconds = since - block.delay_since_last_sr / 65536
+        return max(0.0, seconds) if seconds > -ROUNDING else None
+
     def _send(self, now: float, goodbye: rtcp.Bye | None) -> None:
         report = self._stream.sender_report(now, self._epoch + now)
         data = rtcp.build_compound(report, self._cname, goodbye)
@@ -60,19 +78,25 @@ class SenderReports:
         needed = (len(data) + IP_AND_UDP) / share if share > 0 else 0.0
         self._next = now + rtcp.report_interval(random.random(), needed)
         self._last, self._last_bytes = now, report.octet_count
+        self._sent = (*self._sent[1 - REMEMBERED :], rtcp.middle_32(report.ntp))
         self._sink.send_report(data)
 
 
 class ViewerReports:
     """What one viewer reports of how it receives a stream."""
 
-    __slots__ = ("viewer", "last", "_ssrc", "_logged_at")
+    __slots__ = ("viewer", "last", "round_trip", "_ssrc", "_reports", "_logged_at")
 
-    def __init__(self, viewer: str, ssrc: int) -> None:
-        """Listen to a viewer, by its name in the log, about the stream of this source."""
+    def __init__(self, viewer: str, ssrc: int, reports: SenderReports | None) -> None:
+        """Listen to a viewer, by its name in the log, about the stream of this source.
+
+        `reports` are those that the viewer gets of it.
+        """
         self.viewer = viewer
         self.last: rtcp.ReportBlock | None = None
+        self.round_trip: float | None = None  # seconds, by the last report that tells it
         self._ssrc = ssrc
+        self._reports = reports
         self._logged_at = -LOG_INTERVAL
 
     @property
@@ -97,6 +121,9 @@ class ViewerReports:
         """Keep the report; log it only now and then, as some players send one every second."""
         self.last = block
         now = steady()
+        round_trip = self._reports.round_trip(block, now) if self._reports is not None else None
+        if round_trip is not None:
+            self.round_trip = round_trip
         if now < self._logged_at + LOG_INTERVAL:
             return
         self._logged_at = now

@@ -63,7 +63,7 @@ class Transmission:
         self._feed = feed
         self._pacer = pacer
         self._reports = SenderReports(stream, cname) if cname is not None else None
-        self._viewer_reports = ViewerReports(viewer, stream.ssrc)
+        self._viewer_reports = ViewerReports(viewer, stream.ssrc, self._reports)
         self._lock = threading.RLock()  # guards what follows, playback and stream
         self._phase = _Phase.IDLE
         self._clock: FrameClock | None = None  # while frames are being sent
@@ -282,6 +282,11 @@ class Transmission:
     def last_report(self) -> ReportBlock | None:
         """What the viewer has last reported."""
         return self._viewer_reports.last
+
+    @property
+    def round_trip(self) -> float | None:
+        """Seconds to the viewer and back, by its reports."""
+        return self._viewer_reports.round_trip
 
     def take_report(self, data: bytes) -> bool:
         """Note and log what the viewer reports; tell if `data` was RTCP at all."""

@@ -9,7 +9,7 @@ from functools import lru_cache
 from rtplab.protocol.rtsp.headers import Range, RtpInfo, Transport
 from rtplab.protocol.rtsp.messages import Dialect, Headers, Request
 from rtplab.protocol.rtsp.urls import parse_url
-from rtplab.serving.media.playback import nearest_rate
+from rtplab.serving.media.playback import FASTEST_SCALE, FASTEST_SPEED, served_rate
 from rtplab.serving.rtp.delivery import Delivery
 
 MIN_SESSION_ID = 10_000_000  # RFC 2326 section 3.4 asks for eight characters at the least
@@ -67,8 +67,8 @@ class Session:
     def go_to(self, span: Range, request: Request) -> None:
         """Stop, and take up what PLAY asks for. Raises MessageError 457."""
         self.delivery.stop()
-        scale = nearest_rate(request.headers.get("Scale", "1"))
-        speed = nearest_rate(request.headers.get("Speed", "1"))
+        scale = served_rate(request.headers.get("Scale", "1"), FASTEST_SCALE)
+        speed = served_rate(request.headers.get("Speed", "1"), FASTEST_SPEED)
         self.delivery.select(span, scale, speed)
 
     def play_headers(self, request: Request) -> Headers:

@@ -14,6 +14,7 @@ from rtplab.protocol.rtp import jpeg
 from rtplab.protocol.rtsp import sdp
 from rtplab.protocol.rtsp.headers import Transport
 from rtplab.protocol.rtsp.messages import Dialect, printable
+from rtplab.protocol.rtsp.urls import question
 from rtplab.serving.admission.descriptors import is_resource_exhaustion
 from rtplab.serving.media.feed import Feed
 from rtplab.serving.media.playback import Playback
@@ -108,7 +109,11 @@ class SessionMaker:
         Raises MessageError 403, 404 or 415, OSError where there is no descriptor left.
         """
         library = self.service.library
-        path = library.find_meant(name) if dialect is Dialect.LAB else library.find(name)
+        try:
+            path = library.find_meant(name) if dialect is Dialect.LAB else library.find(name)
+        except MessageError as error:
+            meant = question(library.similar(name))
+            raise MessageError(f"{error}{meant}", error.status) from error
         if name != path.name:
             right = path.relative_to(library.folder or path).as_posix()
             if name.removeprefix("./") != right:

@@ -42,6 +42,13 @@ _GAUGES = (
     ("rtplab_worst_loss_ratio", "Recent loss as viewers report it, worst", "worst_loss"),
     ("rtplab_jitter_seconds", "Jitter as viewers report it, mean", "jitter"),
     ("rtplab_worst_jitter_seconds", "Jitter as viewers report it, worst", "worst_jitter"),
+    ("rtplab_timed_sessions", "Sessions whose round trip is known", "timed"),
+    ("rtplab_round_trip_seconds", "Round trip by receiver reports, median", "round_trip"),
+    (
+        "rtplab_worst_round_trip_seconds",
+        "Round trip by receiver reports, worst",
+        "worst_round_trip",
+    ),
     ("rtplab_pacer_lateness_seconds", "How late recent frames left, 99th percentile", "lateness"),
     ("rtplab_resident_memory_bytes", "Memory of the process", "memory"),
 )

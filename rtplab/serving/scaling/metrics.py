@@ -11,6 +11,7 @@ import threading
 import time
 from collections import Counter
 from dataclasses import dataclass
+from statistics import median
 
 from rtplab.serving.rtp.pacer import Pacer
 from rtplab.serving.rtp.stream import CLOCK_RATE, RtpStream
@@ -31,8 +32,9 @@ class Snapshot:
 
     `when` is in seconds of time.monotonic, `payload` in bytes of RTP payload, as RTCP counts them.
     Loss (0 to 1) and jitter (seconds) are what the viewers' last receiver reports say, mean and
-    worst of the `reporting` ones. `lateness` is the pacer's 99th percentile in seconds, `memory`
-    in bytes (0: not known).
+    worst of the `reporting` ones; the round trip (seconds) is median and worst of the `timed` ones,
+    whose reports refer to one of the server's. `lateness` is the pacer's 99th percentile in
+    seconds, `memory` in bytes (0: not known).
     """
 
     when: float
@@ -48,6 +50,9 @@ class Snapshot:
     lateness: float = 0.0
     memory: int = 0
     skipped: int = 0
+    timed: int = 0
+    round_trip: float = 0.0
+    worst_round_trip: float = 0.0
 
 
 class Metrics:
@@ -87,6 +92,7 @@ class Metrics:
             sums = _sums([self._ended, *map(_counts, self._streams.values())])
         reports = [report for one in sessions if (report := one.delivery.last_report)]
         losses = [report.fraction_lost / 256 for report in reports]
+        trips = [trip for one in sessions if (trip := one.delivery.round_trip) is not None]
         jitters = [report.jitter / CLOCK_RATE for report in reports]
         return Snapshot(
             time.monotonic(),
@@ -98,6 +104,9 @@ class Metrics:
             self._pacer.lateness(0.99),
             resident_bytes(),
             self._pacer.skipped,
+            len(trips),
+            median(trips) if trips else 0.0,
+            max(trips, default=0.0),
         )
 
 

@@ -3,8 +3,12 @@
 We see messages and datagrams, not packets: IP, UDP and TCP headers are put around them as they must
 have been, with addresses, ports and times as they were. A TCP stream begins with its handshake.
 
-    pcap file header (24 bytes, microseconds, link type 101: raw IP)
-    record header (16): seconds, microseconds, captured length, length; then the IP packet; ...
+    pcapng (draft-ietf-opsawg-pcapng): blocks, each of them
+    type (4 bytes), length of the block (4), body, padding to 4 bytes, length of the block (4)
+
+    section header      0A0D0D0A, the first block: byte order, version 1.0
+    interface           00000001, before its first packet: link type 101 (raw IP), name
+    enhanced packet     00000006: interface, microseconds, captured length, length, the IP packet
 """
 
 from __future__ import annotations
@@ -12,6 +16,7 @@ from __future__ import annotations
 import ipaddress
 import struct
 from dataclasses import dataclass
+from enum import Enum
 from typing import BinaryIO
 
 LINKTYPE_RAW = 101  # the packet begins with its IP header, version 4 or 6
@@ -21,8 +26,13 @@ _UDP, _TCP = 17, 6
 _SYN, _ACK, _PSH = 0x02, 0x10, 0x08
 _HOP_LIMIT = 64
 
-_FILE_HEADER = struct.Struct("<IHHiIII")
-_RECORD_HEADER = struct.Struct("<IIII")
+_SECTION, _INTERFACE, _PACKET = 0x0A0D0D0A, 1, 6  # types of blocks
+_SECTION_BODY = struct.pack("<IHHq", 0x1A2B3C4D, 1, 0, -1)  # of unknown length
+_INTERFACE_BODY = struct.Struct("<HHI")
+_PACKET_BODY = struct.Struct("<IIIII")
+_OPTION = struct.Struct("<HH")  # code and length
+_INTERFACE_NAME = 2
+_END_OF_OPTIONS = _OPTION.pack(0, 0)
 _IPV4 = struct.Struct("!BBHHHBBH4s4s")
 _IPV6 = struct.Struct("!IHBB16s16s")
 _UDP_HEADER = struct.Struct("!HHHH")
@@ -42,23 +52,38 @@ class Endpoint:
         return ipaddress.ip_address(self.host.partition("%")[0]).packed
 
 
-class PcapWriter:
+class Interface(Enum):
+    """Where a packet was seen; the value is the interface's name in the file."""
+
+    RECEIVED = "network"
+    DROPPED = "dropped by the impairment"
+
+
+class PcapngWriter:
     """A capture file that grows. Not for several threads at once."""
 
     def __init__(self, file: BinaryIO) -> None:
-        """Write the file header into `file`, which stays the caller's. Raises OSError."""
+        """Write the first blocks into `file`, which stays the caller's. Raises OSError."""
         self._file = file
         self._identification = 0
         self._next_sequence: dict[tuple[Endpoint, Endpoint], int] = {}
-        file.write(_FILE_HEADER.pack(0xA1B2C3D4, 2, 4, 0, 0, SNAPLEN, LINKTYPE_RAW))
+        self._interfaces: list[Interface] = []  # that are in the file
+        file.write(_block(_SECTION, _SECTION_BODY) + self._begin(Interface.RECEIVED))
 
-    def udp(self, source: Endpoint, target: Endpoint, payload: bytes, when: float) -> None:
+    def udp(
+        self,
+        source: Endpoint,
+        target: Endpoint,
+        payload: bytes,
+        when: float,
+        interface: Interface = Interface.RECEIVED,
+    ) -> None:
         """Write a datagram; `when` is Unix time in seconds. Raises OSError."""
         length = _UDP_HEADER.size + len(payload)
         header = _UDP_HEADER.pack(source.port, target.port, length, 0)
         checksum = _checksum(_pseudo_header(source, target, _UDP, length) + header + payload)
         header = _UDP_HEADER.pack(source.port, target.port, length, checksum or 0xFFFF)
-        self._ip(source, target, _UDP, header + payload, when)
+        self._ip(source, target, _UDP, header + payload, when, interface)
 
     def tcp(self, source: Endpoint, target: Endpoint, payload: bytes, when: float) -> None:
         """Write bytes of a TCP connection; `when` is Unix time in seconds. Raises OSError."""
@@ -89,14 +114,20 @@ class PcapWriter:
         self._next_sequence[source, target] = (sequence + advance) & 0xFFFFFFFF
 
     def _ip(
-        self, source: Endpoint, target: Endpoint, protocol: int, payload: bytes, when: float
+        self,
+        source: Endpoint,
+        target: Endpoint,
+        protocol: int,
+        payload: bytes,
+        when: float,
+        interface: Interface = Interface.RECEIVED,
     ) -> None:
         sender, receiver = source.packed, target.packed
         if len(sender) == 16:
             header = _IPV6.pack(6 << 28, len(payload), protocol, _HOP_LIMIT, sender, receiver)
         else:
             header = self._ipv4_header(sender, receiver, protocol, len(payload))
-        self._record(header + payload, when)
+        self._record(header + payload, when, interface)
 
     def _ipv4_header(self, sender: bytes, receiver: bytes, protocol: int, size: int) -> bytes:
         self._identification = (self._identification + 1) & 0xFFFF
@@ -104,10 +135,30 @@ class PcapWriter:
         checksum = _checksum(_IPV4.pack(*before, 0, sender, receiver))
         return _IPV4.pack(*before, checksum, sender, receiver)
 
-    def _record(self, packet: bytes, when: float) -> None:
-        microseconds = round(when * 1_000_000)
-        seconds, rest = divmod(microseconds, 1_000_000)
-        self._file.write(_RECORD_HEADER.pack(seconds, rest, len(packet), len(packet)) + packet)
+    def _record(self, packet: bytes, when: float, interface: Interface) -> None:
+        new = self._begin(interface) if interface not in self._interfaces else b""
+        high, low = divmod(round(when * 1_000_000), 1 << 32)
+        number, size = self._interfaces.index(interface), len(packet)
+        body = _PACKET_BODY.pack(number, high, low, size, size) + packet
+        self._file.write(new + _block(_PACKET, body))
+
+    def _begin(self, interface: Interface) -> bytes:
+        """Return the block that describes the next interface."""
+        self._interfaces.append(interface)
+        name = interface.value.encode()
+        option = _OPTION.pack(_INTERFACE_NAME, len(name)) + _padded(name)
+        body = _INTERFACE_BODY.pack(LINKTYPE_RAW, 0, SNAPLEN) + option + _END_OF_OPTIONS
+        return _block(_INTERFACE, body)
+
+
+def _block(kind: int, body: bytes) -> bytes:
+    body = _padded(body)
+    length = struct.pack("<I", 12 + len(body))
+    return struct.pack("<I", kind) + length + body + length
+
+
+def _padded(data: bytes) -> bytes:
+    return data + bytes(-len(data) % 4)
 
 
 def _pseudo_header(source: Endpoint, target: Endpoint, protocol: int, length: int) -> bytes:

@@ -1,0 +1,82 @@
+"""Draws a list of shapes on a Canvas."""
+
+from __future__ import annotations
+
+import tkinter as tk
+from collections.abc import Sequence
+
+from rtplab.player.look.theme import Theme
+from rtplab.player.model.shapes import Key, Line, Oval, Polygon, Rectangle, Shape, Text
+
+_HALO = 4  # around a click, at 1x: a tick is thin
+_OPENS = "opens"  # tag of the shapes that have a key
+
+
+class Drawing:
+    """What a canvas shows. Coordinates of events are the canvas's own, in pixels."""
+
+    def __init__(self, canvas: tk.Canvas, theme: Theme) -> None:
+        self._canvas = canvas
+        self._theme = theme
+        self._keys: dict[int, Key] = {}  # by item
+        canvas.tag_bind(_OPENS, "<Enter>", lambda event: canvas.configure(cursor="hand2"))
+        canvas.tag_bind(_OPENS, "<Leave>", lambda event: canvas.configure(cursor=""))
+
+    @property
+    def size(self) -> tuple[float, float]:
+        """Width and height of the canvas, at 1x."""
+        scale = self._theme.scale
+        return self._canvas.winfo_width() / scale, self._canvas.winfo_height() / scale
+
+    def draw(self, shapes: Sequence[Shape]) -> None:
+        """Show these shapes instead of those before, the first at the back."""
+        self._canvas.delete("all")
+        self._canvas.configure(background=self._theme.palette.window)
+        self._keys.clear()
+        for shape in shapes:
+            item = self._create(shape)
+            if shape.key is not None:
+                self._keys[item] = shape.key
+
+    def key_at(self, x: int, y: int) -> Key:
+        """The key of the front one of the shapes at, or very near, a place; None without one."""
+        left, top = self._canvas.canvasx(x), self._canvas.canvasy(y)
+        for halo in (0, self._theme.px(_HALO)):
+            box = left - halo, top - halo, left + halo, top + halo
+            for item in reversed(self._canvas.find_overlapping(*box)):
+                if item in self._keys:
+                    return self._keys[item]
+        return None
+
+    def _create(self, shape: Shape) -> int:
+        theme, canvas = self._theme, self._canvas
+        scale = theme.scale
+        tags = () if shape.key is None else (_OPENS,)
+        if isinstance(shape, Line):
+            return canvas.create_line(
+                [scale * place for place in shape.points], fill=self._colour(shape.colour),
+                width=max(1.0, scale * shape.width), dash=(4, 3) if shape.dashed else "", tags=tags,
+            )  # fmt: skip
+        if isinstance(shape, Polygon):
+            points = [scale * place for place in shape.points]
+            return canvas.create_polygon(points, fill=self._colour(shape.fill), tags=tags)
+        if isinstance(shape, Text):
+            fonts = {
+                "normal": theme.font, "small": theme.small_font, "bold": theme.bold_font,
+                "fixed": theme.fixed_font,
+            }  # fmt: skip
+            return canvas.create_text(
+                scale * shape.x, scale * shape.y, text=shape.text, anchor=shape.anchor, tags=tags,
+                fill=self._colour(shape.colour), font=fonts[shape.font],
+            )  # fmt: skip
+        box = [scale * place for place in shape[:4]]
+        width = max(1.0, scale * shape.width) if shape.outline else 0
+        fill, outline = self._colour(shape.fill), self._colour(shape.outline)
+        if isinstance(shape, Oval):
+            return canvas.create_oval(box, fill=fill, outline=outline, width=width, tags=tags)
+        assert isinstance(shape, Rectangle)
+        return canvas.create_rectangle(box, fill=fill, outline=outline, width=width, tags=tags)
+
+    def _colour(self, role: str | None) -> str:
+        """The palette's colour of a role; "" for none."""
+        return getattr(self._theme.palette, role) if role else ""
