@@ -196,7 +196,7 @@ class Bench:
                 received = self._received(server.url, viewers - 1)
             times = sorted(_latencies(log.read_text(), received))
             for percent in (50, 99):
-                row = f"live: ms from send to the viewer's hands, {viewers} viewers, p{percent}"
+                row = f"live: ms from send to the viewer's hands, of {viewers}, p{percent}"
                 figures[row] = 1e3 * times[(len(times) - 1) * percent // 100]
         return figures
 
