@@ -227,7 +227,7 @@ class _AviIndexer:
     def _skip(self, position: int) -> int:
         """Leave out what is no chunk; return where the next picture's chunk is."""
         following = self._next_picture(position)
-        text = f"byte {position}: expected a chunk of AVI"
+        text = f"byte {position}: expected an AVI chunk"
         self._index.leave_out(position, following, MovieError(text, position))
         return following
 

@@ -68,7 +68,7 @@ class LeftOut:
             return ""
         places = "1 place" if self.places == 1 else f"{self.places:,} places, the first"
         bytes = "1 byte" if self.bytes == 1 else f"{self.bytes:,} bytes"
-        return f"left out {bytes} in {places} at byte {self.first}: {self.problem}"
+        return f"skipped {bytes} in {places} at byte {self.first}: {self.problem}"
 
 
 @dataclass
@@ -129,7 +129,7 @@ class Index:
         """What is wrong with the file, in one line; "" if nothing is."""
         told = [str(self.left_out)]
         if self.endless.pictures:
-            told.append(f"put the missing end (FFD9) behind {self.endless}")
+            told.append(f"added the missing end marker (FFD9) after {self.endless}")
         if self.misjudged.pictures:
             told.append(f"found a wrong length before {self.misjudged}")
         return "; ".join(filter(None, [*told, self.cut_off]))

@@ -6,7 +6,7 @@ import re
 
 LOOKED_AT = 1 << 20  # bytes from the beginning of a file that are enough to know it
 
-CONVERT = "make a movie of it with: python -m rtplab import FILE"
+CONVERT = "convert it with: python -m rtplab import FILE"
 _UNPACK = "unpack it, and put the movie here"
 
 _HTML = re.compile(rb"(?:\xef\xbb\xbf)?\s*<(?:!doctype|html|head|\?xml|!--)", re.IGNORECASE)
@@ -45,11 +45,11 @@ _MANY = 16 * 256
 def recognise(beginning: bytes) -> str:
     """Return what a file is and what to do, by its first LOOKED_AT bytes; "" if it isn't known."""
     if not beginning:
-        return "the file is empty: copy or record the movie once more"
+        return "the file is empty: copy or record the movie again"
     if beginning.startswith(b"version https://git-lfs"):
-        return "this is a Git LFS pointer in the movie's place: run `git lfs pull` to get the movie"
+        return "this is a Git LFS pointer, not the movie: run `git lfs pull` to get the movie"
     if _HTML.match(beginning):
-        return "this is a web page in the movie's place: download the file itself"
+        return "this is a web page, not the movie: download the file itself"
     for pattern, kind, what_to_do in _KINDS:
         if pattern.match(beginning):
             return f"this is {kind}: {what_to_do}"
@@ -66,6 +66,6 @@ def has_changed_line_ends(beginning: bytes) -> bool:
 
 
 CHANGED_LINE_ENDS = (
-    "line ends in it have been changed, as git does with text: write `*.[Mm]jpeg binary` into "
+    "its line endings were converted, as git does with text files: add `*.[Mm]jpeg binary` to "
     ".gitattributes, and get the file again"
 )

@@ -114,9 +114,9 @@ class Movie:
         view, prefix = memoryview(data), len(place.before)
         head, offset = place.before + self._start, place.start + prefix
         if len(view) < place.end - place.start:
-            raise MovieError(f"frame {number} is gone: the file has been cut shorter", offset)
+            raise MovieError(f"frame {number} is gone: the file was truncated", offset)
         if view[: len(head)] != head:
-            raise MovieError(f"frame {number} is gone: the file has been overwritten", offset)
+            raise MovieError(f"frame {number} is gone: the file was overwritten", offset)
         picture = view[prefix:]
         if not self._start or jpeg.is_complete(picture, 0):
             return picture
@@ -142,7 +142,9 @@ class Movie:
                 return 0, 0
             index.leave_out(offset, offset + length, counted_from(offset, damage))
         # The index must not hold what is raised here: that holds the file open with its traceback.
-        offset, problem = (index.error.offset, str(index.error)) if index.error else (0, "no frame")
+        offset, problem = (
+            (index.error.offset, str(index.error)) if index.error else (0, "it contains no frame")
+        )
         if mistakes.has_changed_line_ends(self._read(0, mistakes.LOOKED_AT)):
             problem = mistakes.CHANGED_LINE_ENDS
         raise MovieError(problem, offset)

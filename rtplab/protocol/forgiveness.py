@@ -35,7 +35,7 @@ class Forgiveness:
         """
         if what in self._sentences:
             return
-        sentence = f"{what} is {_shown(found)}; right is {right}."
+        sentence = f"{what} is {_shown(found)}; expected {right}."
         if self._sentences.setdefault(what, sentence) is sentence and self._tell is not None:
             self._tell(sentence)
 

@@ -50,12 +50,12 @@ def missing(data: bytes) -> int:
         return _missing_of_v1(data)
     if data.startswith(_V2_SIGNATURE):
         return _missing_of_v2(data)
-    raise PeerError("it begins with no PROXY header")
+    raise PeerError("it does not begin with a PROXY header")
 
 
 def _check_start(data: bytes) -> None:
     if not (data.startswith(_V1_START[: len(data)]) or data.startswith(_V2_SIGNATURE[: len(data)])):
-        raise PeerError("it begins with no PROXY header")
+        raise PeerError("it does not begin with a PROXY header")
 
 
 def _missing_of_v1(data: bytes) -> int:
@@ -82,7 +82,7 @@ def parse(data: bytes) -> Address | None:
     `data` is a whole header. Raises PeerError.
     """
     if missing(data):
-        raise PeerError("a PROXY header that is cut off")
+        raise PeerError("a truncated PROXY header")
     return _parse_v1(data) if data.startswith(_V1_START) else _parse_v2(data)
 
 
@@ -94,7 +94,7 @@ def _parse_v1(data: bytes) -> Address | None:
     if fields[1] == "UNKNOWN":
         return None  # section 2.1: whatever follows is to be ignored
     if fields[1] not in ("TCP4", "TCP6") or len(fields) != 6:
-        raise PeerError("a PROXY line of an unknown form")
+        raise PeerError("a PROXY line in an unknown format")
     source, destination, source_port, destination_port = fields[2:]
     _host_of_text(destination, fields[1])
     _port(destination_port)
@@ -107,12 +107,12 @@ def _host_of_text(text: str, family: str) -> str:
             return str(ipaddress.IPv4Address(text))
         return _host(ipaddress.IPv6Address(text).packed)
     except ValueError:
-        raise PeerError(f"a PROXY line whose address is none of {family}") from None
+        raise PeerError(f"a PROXY line whose address is not {family}") from None
 
 
 def _port(text: str) -> int:
     if not (text.isdigit() and str(int(text[:6])) == text and int(text) <= 65535):
-        raise PeerError("a PROXY line with a port that is none")
+        raise PeerError("a PROXY line with an invalid port")
     return int(text)
 
 

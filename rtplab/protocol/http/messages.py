@@ -67,11 +67,11 @@ def redirection(reply: Reply, url: Url) -> Url:
     """Return where a reply 3xx to `url` sends us (RFC 9110 section 10.2.2). Raises MessageError."""
     location = reply.headers.get("Location")
     if not location:
-        raise MessageError("a redirection without Location")
+        raise MessageError("a redirect without a Location header")
     try:
         return parse_stream_url(urljoin(str(url), location))
     except ValueError as error:
-        raise MessageError(f"a redirection to {printable(location, 80)}") from error
+        raise MessageError(f"a redirect to {printable(location, 80)}") from error
 
 
 class ReplyReader:
@@ -103,7 +103,7 @@ class ReplyReader:
     def _read_head(self) -> None:
         while self.head is None:
             if not b"HTTP/1."[: len(self._buffer)] == self._buffer[:7]:
-                raise MessageError("no HTTP")
+                raise MessageError("it is not HTTP")
             end = _END_OF_HEAD.search(self._buffer, 0, MAX_HEAD)
             if end is None:
                 if len(self._buffer) >= MAX_HEAD:
@@ -115,7 +115,7 @@ class ReplyReader:
             if 100 <= reply.status < 200:
                 self._interim += 1
                 if self._interim > MAX_INTERIM:
-                    raise MessageError("one reply 1xx after the other")
+                    raise MessageError("too many 1xx replies")
             else:
                 self.head = reply
                 self._left = reply.length

@@ -106,7 +106,7 @@ def unsupported_reason(header: JpegHeader, may_be_large: bool = False) -> str | 
     if is_large and not may_be_large:
         return f"a side of {header.width}x{header.height} is over {MAX_SIDE} pixels"
     if not is_large and (header.width % 8 or header.height % 8):
-        return f"a side of {header.width}x{header.height} is no multiple of 8 pixels"
+        return f"a side of {header.width}x{header.height} is not a multiple of 8 pixels"
     if header.scan_end - header.scan_start > MAX_SCAN:
         return f"it has more than {MAX_SCAN} bytes"
     luma, chroma, other_chroma = (

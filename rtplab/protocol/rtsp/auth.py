@@ -176,7 +176,7 @@ def parse_authorization(value: str) -> Credentials:
         return _parse_basic(value.strip()[len(scheme) :].strip(" \t"))
     if scheme == "digest":
         return _parse_digest(parameters)
-    raise MessageError("neither Basic nor Digest authorization")
+    raise MessageError("authorization that is neither Basic nor Digest")
 
 
 def _parse_basic(text: str) -> BasicCredentials:
@@ -198,7 +198,7 @@ def _parse_digest(fields: dict[str, str]) -> DigestCredentials:
             raise MessageError(f"Digest authorization without {name}")
     algorithm = fields.get("algorithm", MD5).upper()
     if algorithm not in _HASHES:
-        raise MessageError("Digest authorization by an algorithm that is unknown here")
+        raise MessageError("Digest authorization with an unknown algorithm")
     count, cnonce = 0, ""
     if "qop" in fields:
         count, cnonce = _count(fields), fields.get("cnonce", "")
@@ -219,7 +219,7 @@ def _parse_digest(fields: dict[str, str]) -> DigestCredentials:
 def _count(fields: dict[str, str]) -> int:
     """RFC 7616 section 3.4: with qop there must be nc and cnonce."""
     if fields["qop"] != "auth":
-        raise MessageError("Digest authorization with a qop that is unknown here")
+        raise MessageError("Digest authorization with an unknown qop")
     text = fields.get("nc", "")
     if not _COUNT.match(text) or int(text, 16) == 0 or not fields.get("cnonce"):
         raise MessageError("Digest authorization with qop, but without nc or cnonce")
@@ -268,7 +268,7 @@ def _first_scheme(value: str) -> tuple[str, dict[str, str]]:
         return "basic", {}
     entries = _schemes(value)
     if len(entries) != 1:
-        raise MessageError("an authorization of none or several schemes")
+        raise MessageError("an Authorization header with no scheme, or with several")
     return entries[0]
 
 
@@ -291,7 +291,7 @@ def _schemes(value: str) -> list[tuple[str, dict[str, str]]]:
             entries.append((scheme.group(1).lower(), {}))
             position = scheme.end()
         else:
-            raise MessageError("an authentication header that can't be read")
+            raise MessageError("a malformed authentication header")
 
 
 def _add_parameter(
@@ -303,7 +303,7 @@ def _add_parameter(
     if not entries or name.lower() in entries[-1][1]:
         raise MessageError("an authentication header with a parameter out of place or repeated")
     if count > MAX_PARAMETERS or len(text) > MAX_PARAMETER:
-        raise MessageError("an authentication header with too much in it")
+        raise MessageError("an authentication header with too many or too long parameters")
     entries[-1][1][name.lower()] = text
 
 

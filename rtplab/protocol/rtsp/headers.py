@@ -79,7 +79,7 @@ def parse_transports(value: str) -> list[Transport]:
     """
     alternatives = value.split(",")
     if len(alternatives) > MAX_TRANSPORTS:
-        raise MessageError(f"{len(alternatives)} transports are over {MAX_TRANSPORTS}")
+        raise MessageError(f"{len(alternatives)} transports exceed the limit of {MAX_TRANSPORTS}")
     if not value.strip():
         raise MessageError("the Transport header is missing or empty")
     transports, problem = [], None
@@ -94,7 +94,7 @@ def parse_transports(value: str) -> list[Transport]:
     if not transports and problem is not None:
         raise problem
     if not transports:
-        raise MessageError(f"no transport that is known here: {printable(value, 80)}", 461)
+        raise MessageError(f"no supported transport in {printable(value, 80)}", 461)
     return transports
 
 
@@ -123,7 +123,7 @@ def parse_chosen_transport(
         if chosen.lower == "UDP" and chosen.client_port not in (None, asked.client_port):
             forgiveness.add("client_port in Transport", value, asked.serialise())
         return chosen
-    raise MessageError(f"no transport that is known here: {printable(value, 80)}", 461)
+    raise MessageError(f"no supported transport in {printable(value, 80)}", 461)
 
 
 def _parse_transport(text: str, forgiveness: Forgiveness | None = None) -> Transport | None:
@@ -247,7 +247,7 @@ def parse_range(value: str) -> Range:
     """
     units, equals, span = value.partition(";")[0].strip().partition("=")
     if equals and units.strip().lower() != "npt":
-        raise MessageError(f"a range in units that are not known here: {printable(value, 60)}", 501)
+        raise MessageError(f"a range in unknown units: {printable(value, 60)}", 501)
     first, dash, last = span.partition("-")
     if not dash or not (first.strip() or last.strip()):
         raise _invalid_range(value)
@@ -258,7 +258,7 @@ def parse_range(value: str) -> Range:
 
 
 def _invalid_range(value: str) -> MessageError:
-    return MessageError(f"a range that is not served here: {printable(value, 60)}", 457)
+    return MessageError(f"an unsupported range: {printable(value, 60)}", 457)
 
 
 def _npt(text: str, value: str) -> float | None:

@@ -142,9 +142,11 @@ def content_length(headers: Headers, most: int = MAX_BODY) -> int:
     """Return the length of the body in bytes. Raises MessageError; framing is then lost."""
     text = headers.get("Content-Length", "0")
     if not (text.isascii() and text.isdigit() and len(text) <= 9):
-        raise MessageError(f"Content-Length is no number: {printable(text, 20)}", 400, fatal=True)
+        raise MessageError(
+            f"Content-Length is not a number: {printable(text, 20)}", 400, fatal=True
+        )
     if int(text) > most:
-        raise MessageError(f"a body of {text} bytes is over {most}", 413, fatal=True)
+        raise MessageError(f"a body of {text} bytes exceeds the limit of {most}", 413, fatal=True)
     return int(text)
 
 
@@ -378,7 +380,9 @@ class RequestParser(_MessageParser):
             if eol == "\n" and not self._speaks_standard and not lab.is_request_line(lines[0]):
                 request.dialect = Dialect.LAB  # its clients end lines so, and read three of them
         if len(lines) > MAX_HEADERS:
-            request.problem = MessageError(f"{len(lines)} header lines are over {MAX_HEADERS}")
+            request.problem = MessageError(
+                f"{len(lines)} header lines exceed the limit of {MAX_HEADERS}"
+            )
         elif len(lines[0]) > MAX_REQUEST_LINE:
             request.problem = MessageError("the request line is too long", 414)
         return request
@@ -391,7 +395,7 @@ class RequestParser(_MessageParser):
             and request.problem is None
             and not lab.is_executable(lab.as_meant(lines))
         ):
-            request.problem = MessageError("SETUP says no client_port")
+            request.problem = MessageError("SETUP names no client_port")
         if self._ends_lines_by_cr:
             self._forgiveness.add("The end of a line", "\r", "\n")
         return request
@@ -400,7 +404,7 @@ class RequestParser(_MessageParser):
         if len(self._buffer) <= self._max_head:
             return None
         return self._give_up(
-            MessageError(f"no end of the head in {self._max_head} bytes", fatal=True)
+            MessageError(f"the head is longer than {self._max_head} bytes", fatal=True)
         )
 
     def _overdue_at(self) -> float:
@@ -502,7 +506,7 @@ class ResponseParser(_MessageParser):
     def _check_head(self) -> None:
         """A head whose end has not come yet may not be longer than any real one."""
         if len(self._buffer) > MAX_HEAD:
-            raise MessageError(f"no end of the reply in {MAX_HEAD} bytes", fatal=True)
+            raise MessageError(f"the reply's head is longer than {MAX_HEAD} bytes", fatal=True)
 
     def rest(self) -> Response | None:
         """Return what a lab server has meant by the bytes so far, or None.
@@ -545,7 +549,7 @@ class ResponseParser(_MessageParser):
     def _check_line(self) -> None:
         """A line whose end has not come yet may not be longer than any real one."""
         if len(self._buffer) > MAX_REQUEST_LINE:
-            raise MessageError("what the server sent is no RTSP", fatal=True)
+            raise MessageError("the server sent something other than RTSP", fatal=True)
 
     def _begins_response(self) -> bool:
         return b"RTSP/".startswith(bytes(self._buffer[:5]))

@@ -83,7 +83,7 @@ class UserDatabase:
             if all(algorithm in known for known in self._secrets.values())
         ]
         if not self._secrets or not self.algorithms:
-            raise UsersError("There is no user, or no algorithm that all users have.")
+            raise UsersError("There are no users, or they have no algorithm in common.")
         # Compared with when the user is unknown, so that the answer takes as long.
         self._nobody = secrets.token_hex(16)
 
@@ -109,7 +109,7 @@ class UserDatabase:
             raise UsersError(f"{place} is not user:realm:HA1 as htdigest writes it.")
         known = self._secrets.setdefault(user, {})
         if algorithm in known:
-            raise UsersError(f"{place} gives a user a second time.")
+            raise UsersError(f"{place} repeats a user.")
         known[algorithm] = secret.lower()
         return realm
 
@@ -232,7 +232,7 @@ class Authenticator:
             return AuthResult(self._challenge(now))
         if not self._is_known and not self._users.failed_tries.may_try(self._host, now):
             refusal = Response(503)
-            refusal.explain("too many have failed to log in from this address: try again later")
+            refusal.explain("too many failed logins from this address: try again later")
             return AuthResult(refusal)
         result = self._check_digest(credentials, request, now)
         self._is_known |= result.refusal is None

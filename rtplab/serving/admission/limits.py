@@ -69,10 +69,10 @@ class Bound(NamedTuple):
 
 BOUNDS = {
     "connections": Bound("connections at once"),
-    "connections_per_address": Bound("connections of one address at once"),
+    "connections_per_address": Bound("connections from one address at once"),
     "sessions": Bound("sessions at once"),
-    "requests_per_second": Bound("requests of one connection a second; more are slowed down"),
-    "requests_per_address": Bound("requests of one address a second; more are slowed down"),
+    "requests_per_second": Bound("requests per second from one connection; more are slowed down"),
+    "requests_per_address": Bound("requests per second from one address; more are slowed down"),
     "request_timeout": Bound("that one request may take to arrive", "seconds"),
     "idle_timeout": Bound("without a request before SETUP", "seconds"),
     # Less, and a request of the lab with a long path would not fit.

@@ -121,7 +121,7 @@ class HttpServer:
                 self.service.admission.leave(address[0])
                 raise
         except Exception as error:  # one client must not end the server
-            logger.warning("a browser is refused: %s", error)
+            logger.warning("browser refused: %s", error)
             self._forget(connection)
 
     def _serve(self, connection: socket.socket, host: str) -> None:
@@ -299,7 +299,7 @@ class _Handler(BaseHTTPRequestHandler):
             except TooManyTries as error:
                 raise _Problem(
                     HTTPStatus.SERVICE_UNAVAILABLE,
-                    "Too many logins from this address have failed: try again later.",
+                    "Too many failed logins from this address: try again later.",
                 ) from error
 
     def _target(self) -> tuple[str, str]:
@@ -385,7 +385,8 @@ class _Handler(BaseHTTPRequestHandler):
             found.live.prepare()  # while it can still be said why not
         if not service.session_slots.acquire(blocking=False):
             raise _Problem(
-                HTTPStatus.SERVICE_UNAVAILABLE, "As many watch as may: try again in a while."
+                HTTPStatus.SERVICE_UNAVAILABLE,
+                "The session limit has been reached: try again later.",
             )
         with ExitStack() as stack:
             stack.callback(service.session_slots.release)
@@ -424,7 +425,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _send_problem(self, status: HTTPStatus, sentence: str) -> None:
         if self._has_begun:  # a page among the pictures would say nothing to anybody
-            logger.info("%s is sent no more by HTTP: %s", self._host, sentence)
+            logger.info("%s: sending by HTTP stopped: %s", self._host, sentence)
             return
         page = pages.problem(f"{status.value} {status.phrase}", sentence)
         body = page.encode("utf-8", "replace")
@@ -432,7 +433,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _refuse(self, refused: Refused) -> None:
         if refused.delay:
-            logger.warning("%s has tried a wrong user name or password by HTTP", self._host)
+            logger.warning("%s tried a wrong user name or password by HTTP", self._host)
             threading.Event().wait(refused.delay)
         page = pages.problem("401 Unauthorized", "This server asks for a user name and a password.")
         body, status = page.encode(), HTTPStatus.UNAUTHORIZED

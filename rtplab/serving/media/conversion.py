@@ -229,7 +229,7 @@ class ConvertedMovie:
         except RuntimeError as error:
             if not self._denial_reported:
                 self._denial_reported = True
-                logger.warning("%s: no picture is converted for now: %s", self._name, str(error))
+                logger.warning("%s: can't convert pictures for now: %s", self._name, str(error))
         else:
             self._thread, self._running = thread, True
 
@@ -240,7 +240,7 @@ class ConvertedMovie:
                 self._convert(number)
         except Exception as error:
             logger.debug("%s: the converter has failed", self._name, exc_info=True)
-            self._give_up(f"pictures are converted no more: {_words(error)}")
+            self._give_up(f"no more pictures are converted: {_words(error)}")
             with self._changed:
                 self._running = False
         if self._closed:
@@ -284,7 +284,7 @@ class ConvertedMovie:
         if not self._damage_reported:
             self._damage_reported = True
             logger.warning(
-                "%s: frame %d, and maybe more, is left out: %s", self._name, number, _words(error)
+                "%s: frame %d is skipped, and perhaps others: %s", self._name, number, _words(error)
             )
 
     def _give_up(self, why: str) -> None:

@@ -55,10 +55,10 @@ def describe_movies(
             names += [] if movie is None else [path.name]
         else:
             names.append(path.name)
-            lines.append(f"  {_name(path)}: {_size(path)}, indexed when first asked for")
+            lines.append(f"  {_name(path)}: {_size(path)}, indexed on the first request")
     for path in library.folders():
         name = _name(path)
-        lines.append(f"  {name}: a folder, no movie; if pictures are in it, {CONVERT}")
+        lines.append(f"  {name}: a folder, not a movie; if it contains pictures, {CONVERT}")
     if not lines:
         lines.append(f"  no movie in {library.folder}: put one there, or use --media")
     return Listing(lines, names)

@@ -83,7 +83,7 @@ def _log_damaged(movie: Movie, number: int, error: MovieError) -> None:
     if movie not in _logged_as_damaged:
         _logged_as_damaged.add(movie)
         name = printable(os.path.basename(movie.path), 80)
-        logger.warning("%s: frame %d, and maybe more, is left out: %s", name, number, str(error))
+        logger.warning("%s: frame %d is skipped, and perhaps others: %s", name, number, str(error))
 
 
 class WholeFrames:
@@ -201,7 +201,7 @@ class RtpJpeg:
         if converted is not None:
             return rtpjpeg.packetize(converted, size, jpeg.parse(converted))
         if is_lost or is_settled and conversion.has_lost(number):
-            raise MovieError(f"frame {number} can't be converted any more")
+            raise MovieError(f"frame {number} can no longer be converted")
         return [] if is_settled else None
 
     def stop(self) -> None:
@@ -233,7 +233,7 @@ class RtpJpeg:
         except ImportError as error:
             raise MessageError(
                 f"{printable(os.path.basename(self.movie.path), 80)} has pictures that RTP/JPEG "
-                "can't carry, and to convert them takes Pillow: pip install Pillow",
+                "can't carry, and converting them needs Pillow: pip install Pillow",
                 415,
             ) from error
 

@@ -168,7 +168,7 @@ class FrameReader:
         except RuntimeError as error:
             if not self._denial_reported:
                 self._denial_reported = True
-                logger.warning("%s: no frame is read for now: %s", self.movie_name, str(error))
+                logger.warning("%s: can't read frames for now: %s", self.movie_name, str(error))
         else:
             self._thread = thread
 

@@ -208,7 +208,7 @@ class MediaStore:
         try:
             sweeper.start()
         except RuntimeError as error:  # the next movie that becomes idle tries again
-            logger.debug("movies that nobody watches stay open for now: %s", str(error))
+            logger.debug("can't close unwatched movies for now: %s", str(error))
         else:
             self._sweeper = sweeper
 
@@ -252,4 +252,4 @@ class MediaStore:
         for opened in movies:
             if not opened.join(deadline):
                 name = printable(os.path.basename(opened.movie.path), 80)
-                logger.warning("%s: a read does not return, and is left behind", name)
+                logger.warning("%s: gave up on a read that does not return", name)

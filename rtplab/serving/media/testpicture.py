@@ -29,7 +29,7 @@ class TestPicture:
         try:
             import PIL.ImageDraw  # noqa: F401 - now, not at the first viewer
         except ImportError as error:
-            raise ValueError("--test-picture takes Pillow: pip install Pillow") from error
+            raise ValueError("--test-picture needs Pillow: pip install Pillow") from error
         self._show = show
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="test picture")

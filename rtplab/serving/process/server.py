@@ -203,11 +203,11 @@ class RtspServer:
             lines += [f"Metrics on http://{_address(own)}/metrics" for own in metrics_listeners]
             lines += addresses_to_play(names, f"rtsp{secure}", _local_address(listeners))
             if is_terminal(sys.stdout):
-                lines.append("Ctrl+C ends the server.")
+                lines.append("Press Ctrl+C to stop the server.")
 
             def announce() -> None:
                 if not say(*lines):
-                    logger.warning("nobody reads what is printed: it is printed no more")
+                    logger.warning("standard output was closed: nothing more is printed")
                 if options.open:
                     import webbrowser
 
@@ -330,9 +330,9 @@ def _explain(error: BaseException, options: argparse.Namespace) -> str:
         return str(error)
     port = getattr(error, "port", options.port)
     if error.errno == errno.EADDRINUSE:
-        return f"Port {port} is in use: stop the program that has it, or name another port."
+        return f"Port {port} is in use: stop the program that uses it, or choose another port."
     if error.errno == errno.EACCES and error.filename is None and sys.platform == "win32":
-        return f"Windows keeps port {port} for itself or another program: name another."
+        return f"Windows reserves port {port}, or another program uses it: choose another port."
     if error.errno == errno.EACCES and error.filename is None:
         return f"Port {port} needs more rights than you have: use one above 1023."
     if error.filename is not None:

@@ -63,6 +63,8 @@ class StatusReporter:
             self._asked = False
             now = self._metrics.snapshot()
             if not say(f"{self._label}: {status_line(self._before, now)}"):
-                logger.warning("nobody reads the status line: it is printed only when asked for")
+                logger.warning(
+                    "standard output was closed: the status line is printed only on request"
+                )
                 self._interval = None
             self._before = now

@@ -73,7 +73,7 @@ class Workers:
         """Log that a client finds no room, but not for each of a crowd."""
         if time.monotonic() >= self._logged_full + FULL_INTERVAL:
             self._logged_full = time.monotonic()
-            logger.warning("a client %s (told at most once a minute)", what)
+            logger.warning("a client %s (logged at most once a minute)", what)
 
     def close(self) -> bool:
         """End every session; tell if all have ended in time. May be called twice."""

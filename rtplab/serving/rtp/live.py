@@ -88,10 +88,10 @@ class FanOut:
             try:
                 send(sink)
             except ViewerGone as error:
-                logger.info("%s is sent no more: %s", seat.viewer, error)
+                logger.info("%s: sending stopped: %s", seat.viewer, error)
                 gone.append(seat)
             except Exception:  # one viewer must not cost the others their stream
-                logger.exception("%s is sent no more: the server has failed", seat.viewer)
+                logger.exception("%s: sending stopped: the server has failed", seat.viewer)
                 gone.append(seat)
         for seat in gone:
             del self.seats[seat.sink]
@@ -395,7 +395,7 @@ class LiveStream:
                     self._logged_at = steady()
             if is_due:
                 name = printable(self.name, 80)
-                logger.warning("%s: a picture, and maybe more, is skipped: %s", name, error)
+                logger.warning("%s: a picture is skipped, and perhaps others: %s", name, error)
             return False
         return True
 
@@ -503,7 +503,7 @@ class LiveSeat:
             self.tell(is_gone=True)
             return
         except Exception:
-            logger.exception("%s is sent no more: the server has failed", self.viewer)
+            logger.exception("%s: sending stopped: the server has failed", self.viewer)
             is_over = True
         if is_over:
             self.say_goodbye()
@@ -514,7 +514,7 @@ class LiveSeat:
         try:
             self.channel.say_goodbye_to(self.sink)
         except Exception:
-            logger.exception("%s is not told of the end", self.viewer)
+            logger.exception("%s could not be told that the stream ended", self.viewer)
 
     def tell(self, is_gone: bool) -> None:
         """Tell the session of the end. By then it may have stopped, and started again."""
@@ -525,7 +525,7 @@ class LiveSeat:
             if ended is not None:
                 ended(is_gone)
         except Exception:
-            logger.exception("%s is not told of the end", self.viewer)
+            logger.exception("%s could not be told that the stream ended", self.viewer)
 
     def send_next(self) -> float | None:
         """Nothing: the stream sends by itself."""
@@ -572,7 +572,7 @@ class LiveStreams:
         """Have a stream that `make` returns. Raises ValueError if there is one already."""
         with self._lock:
             if name in self._streams and not self._streams[name].is_closed:
-                raise ValueError(f"{printable(name, 80)!r} is being published already")
+                raise ValueError(f"{printable(name, 80)!r} is already being published")
             stream = make()
             self._streams[name] = stream
             return stream

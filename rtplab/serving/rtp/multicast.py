@@ -272,7 +272,7 @@ class Seat:
             if ended is not None:
                 ended(False)
         except Exception:
-            logger.exception("a viewer of a multicast is not told of its end")
+            logger.exception("a multicast viewer could not be told that the stream ended")
 
     def send_next(self) -> float | None:
         """Nothing: the channel sends by itself."""

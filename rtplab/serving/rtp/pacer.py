@@ -28,7 +28,7 @@ TOGETHER = 0.010
 LATENESS_KEPT = 10_000
 PAUSE = 0.1  # seconds after a failure of the pacer itself: one that lasts must not fill the log
 
-TOO_MUCH = "more is asked for than can be sent"  # why frames are skipped, most often
+TOO_MUCH = "the server can't send as much as clients ask for"  # why frames are skipped, most often
 
 logger = logging.getLogger("rtplab.pacer")
 
@@ -133,7 +133,7 @@ class Pacer:
                         break
                     self._send_due(steady() + TOGETHER)
                 except Exception:  # without this thread no stream would go on
-                    logger.exception("the pacer has failed, and goes on")
+                    logger.exception("the pacer failed and continues")
                     time.sleep(PAUSE)
         finally:
             self._waiting.use(False)

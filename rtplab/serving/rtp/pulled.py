@@ -111,7 +111,7 @@ class PulledStream(LiveStream):
     def _pull(self) -> None:
         name = printable(self.name, 80)
         while self._waits_until_wanted():
-            logger.info("%s is fetched", name)
+            logger.info("%s: fetching started", name)
             try:
                 why = self._fetch(self._show_pulled, self._is_wanted)
             except Exception:
@@ -121,7 +121,7 @@ class PulledStream(LiveStream):
                 logger.warning("%s is lost: %s", name, why)
                 self._lose(why)
             else:
-                logger.info("%s is fetched no more", name)
+                logger.info("%s: fetching stopped", name)
                 self._forget()
 
     def _waits_until_wanted(self) -> bool:

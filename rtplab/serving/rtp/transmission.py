@@ -131,7 +131,7 @@ class Transmission:
         except Exception:
             with self._lock:
                 viewer = self._viewer_reports.viewer
-                logger.exception("%s is sent no more: the server has failed", viewer)
+                logger.exception("%s: sending stopped: the server has failed", viewer)
                 tell = self._end()
             tell(False)
 
@@ -183,14 +183,14 @@ class Transmission:
                 due = self.send_due(steady())
                 if due is not None:
                     return due
-                logger.info("%s has come to the end of the movie", viewer)
+                logger.info("%s reached the end of the movie", viewer)
             except ViewerGone as error:
-                logger.info("%s is sent no more: %s", viewer, error)
+                logger.info("%s: sending stopped: %s", viewer, error)
                 is_gone = True
             except (RtpLabError, OSError) as error:
-                logger.warning("%s is sent no more: %s", viewer, error)
+                logger.warning("%s: sending stopped: %s", viewer, error)
             except Exception:
-                logger.exception("%s is sent no more: the server has failed", viewer)
+                logger.exception("%s: sending stopped: the server has failed", viewer)
             tell = self._end()
         tell(is_gone)  # without the lock: whoever is told has one too
         return None

@@ -50,7 +50,7 @@ class Service:
     pacer: Pacer = field(default_factory=Pacer)
     threads: ThreadPool = field(default_factory=ThreadPool)
     fps: float | None = None  # of all movies; None: what each says, else 20
-    loop: bool = False  # begin a movie again at its end
+    loop: bool = False  # restart each movie when it ends
     marker: bool = False  # set the marker on every frame's last packet in the lab dialect
     shrink: bool = False  # make pictures smaller for viewers for whom they are too large
     publishing: bool = False  # clients may publish streams: ANNOUNCE and RECORD

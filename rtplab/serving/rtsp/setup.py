@@ -65,7 +65,7 @@ def choose_transport(
             possible = multicast if transport.multicast else transport.client_port is not None
         if possible:
             return transport
-    raise MessageError("no transport that can be served", 461)
+    raise MessageError("no supported transport", 461)
 
 
 def open_sink(
@@ -126,7 +126,7 @@ class SessionMaker:
         except OSError as error:
             if is_resource_exhaustion(error):
                 raise
-            reason = error.strerror or "it is no file"
+            reason = error.strerror or "it is not a file"
             # It is there, but another program has locked it, or the server may not read it.
             problem = f"{printable(path.name)} can't be opened: {reason}"
             if isinstance(error, FileNotFoundError):

@@ -107,15 +107,15 @@ class Wire:
     def _check_first_byte(self, byte: int) -> None:
         """Tell a client in plain words that this is the wrong port. Raises ConnectionError."""
         if self._tls is None and byte == HANDSHAKE:
-            answer = Response(400, reason="This Port Speaks No TLS: Use rtsp")
+            answer = Response(400, reason="This Port Does Not Use TLS: Use rtsp")
             self.send(answer.serialise(Request("", "")))
-            raise ConnectionError("it speaks TLS, which is served with --tls only")
+            raise ConnectionError("it uses TLS, but the server was started without --tls")
         if self._tls is not None and byte != HANDSHAKE:
             self._tls = None
             self.misunderstanding = MessageError(
                 "it speaks plain RTSP on a TLS port",
                 fatal=True,
-                reason="This Port Speaks TLS: Use rtsps",
+                reason="This Port Requires TLS: Use rtsps",
             )
 
     # ------------------------------------------------------------------ sending

@@ -130,7 +130,7 @@ class RtspWorker:
 
     def stop(self) -> None:
         """Have it say BYE, hang up and free all. May be called twice, from other threads."""
-        self._connection.stop_listening("the server ends")
+        self._connection.stop_listening("the server is shutting down")
         if self._task is None:
             self._free()
 
@@ -141,7 +141,7 @@ class RtspWorker:
         """
         if self._task is None or self._task.join(timeout):
             return True
-        logger.warning("%s is left behind: what it has asked for can't be read", self._client.name)
+        logger.warning("gave up on %s: a read of its movie does not return", self._client.name)
         return False
 
     def idle_since(self) -> float | None:
@@ -152,7 +152,7 @@ class RtspWorker:
 
     def make_room(self) -> None:
         """Hang up on a client that does nothing, so that another can come."""
-        self._connection.hang_up("the server is full, and it did nothing")
+        self._connection.hang_up("the server is full and the client was idle")
 
     def receive_requests(self) -> None:
         """Serve the client until it hangs up or falls silent."""
@@ -169,11 +169,11 @@ class RtspWorker:
             self._free()
             if dropped := self._connection.dropped_frames:
                 name = self._client.name
-                logger.info("%s: %d frames dropped, as it read too slowly", name, dropped)
+                logger.info("%s: %d frames dropped because it read too slowly", name, dropped)
             logger.info("%s gone: %s", self._client.name, self._connection.why_hung_up or why)
 
     def _log_forgiven(self, sentence: str) -> None:
-        logger.warning("%s is understood, but not right: %s", self._client.name, sentence)
+        logger.warning("%s was accepted, but is not valid: %s", self._client.name, sentence)
 
     def _ask_proxy(self) -> None:
         """Learn from a proxy who the client is that it passes on. Raises OSError, PeerError."""
@@ -220,9 +220,9 @@ class RtspWorker:
             self._taken = self._connection.taken
             bad_requests = bad_requests + 1 if status == 400 else 0
             if message.problem and message.problem.fatal:
-                return f"nothing more can be understood: {message.problem}"
+                return f"nothing more can be parsed: {message.problem}"
             if bad_requests > MAX_BAD_REQUESTS:
-                return "it says nothing but what can't be understood"
+                return "it sends only malformed requests"
         return "it has hung up"
 
     def _is_silent(self) -> bool:
@@ -317,7 +317,9 @@ class RtspWorker:
             logger.warning("%s failed: %s", self._client.name, error)
             if not is_resource_exhaustion(error):
                 return Response(500)
-            return self._problem(request, MessageError("the server has no more room for now", 503))
+            return self._problem(
+                request, MessageError("the server is out of resources for now", 503)
+            )
         except Exception:  # a fault of ours must not cost the client its connection
             logger.exception("%s: %s failed", self._client.name, printable(request.method))
             return Response(500)
@@ -344,7 +346,7 @@ class RtspWorker:
             return Response(401)
         result = self._authenticator.check(request, time.monotonic())
         if result.delay:
-            logger.warning("%s has tried a wrong user name or password", self._client.name)
+            logger.warning("%s tried a wrong user name or password", self._client.name)
             self._connection.wait(result.delay)
         return result.refusal
 
@@ -378,7 +380,7 @@ class RtspWorker:
         if self._session is not None and request.dialect is Dialect.STANDARD:
             # One session a connection: another SETUP must name it, as it changes its transport.
             if "Session" not in request.headers:
-                raise MessageError("this connection has a session already", 455)
+                raise MessageError("this connection already has a session", 455)
             self._checked_session(request)
         offered = parse_transports(request.headers.get("Transport"))
         session_id = self._session.session_id if self._session else new_session_id()
@@ -494,7 +496,7 @@ class RtspWorker:
 
     def _without_parameters(self, request: Request) -> Response:
         if request.body.strip():
-            raise MessageError("there is no such parameter here", 451)
+            raise MessageError("unknown parameter", 451)
         return self._ok()
 
     # ------------------------------------------------------------------ publishing
@@ -505,9 +507,9 @@ class RtspWorker:
         if users is not None and self._user not in users.publishers:
             raise MessageError(f"{printable(self._user, 60)} may watch, but not publish", 403)
         if self._session is not None or self.state is not State.INIT:
-            raise MessageError("this connection has a session already", 455)
+            raise MessageError("this connection already has a session", 455)
         if request.headers.get("Content-Type").partition(";")[0].strip().lower() not in _SDP:
-            raise MessageError("a stream is announced by a description in SDP", 415)
+            raise MessageError("ANNOUNCE needs a description in SDP", 415)
         payload_type, fps = announced_media(request.body)
         resource = resource_of(request)
         checked_name(resource.name)
@@ -665,7 +667,7 @@ class RtspWorker:
     def _delivery_ended(self, is_gone: bool) -> None:
         """The pacer tells us. A client that asks for more at once may be faster."""
         if is_gone:
-            self._connection.hang_up("it can't be sent to")
+            self._connection.hang_up("sending to it failed")
         with self._lock:
             self._check_end()
 

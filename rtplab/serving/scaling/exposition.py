@@ -33,15 +33,15 @@ _COUNTERS = (
     ("rtplab_frames", "Frames sent", "frames"),
     ("rtplab_packets", "RTP packets sent", "packets"),
     ("rtplab_payload_bytes", "Bytes of RTP payload sent", "payload"),
-    ("rtplab_skipped_frames", "Frames not sent, as they came too late", "skipped"),
+    ("rtplab_skipped_frames", "Frames not sent because they were too late", "skipped"),
 )
 _GAUGES = (
-    ("rtplab_sessions", "Sessions that are set up", "sessions"),
+    ("rtplab_sessions", "Sessions set up", "sessions"),
     ("rtplab_reporting_sessions", "Sessions whose viewers have reported", "reporting"),
-    ("rtplab_loss_ratio", "Recent loss as viewers report it, mean", "loss"),
-    ("rtplab_worst_loss_ratio", "Recent loss as viewers report it, worst", "worst_loss"),
-    ("rtplab_jitter_seconds", "Jitter as viewers report it, mean", "jitter"),
-    ("rtplab_worst_jitter_seconds", "Jitter as viewers report it, worst", "worst_jitter"),
+    ("rtplab_loss_ratio", "Mean recent loss reported by viewers", "loss"),
+    ("rtplab_worst_loss_ratio", "Worst recent loss reported by viewers", "worst_loss"),
+    ("rtplab_jitter_seconds", "Mean jitter reported by viewers", "jitter"),
+    ("rtplab_worst_jitter_seconds", "Worst jitter reported by viewers", "worst_jitter"),
     ("rtplab_timed_sessions", "Sessions whose round trip is known", "timed"),
     ("rtplab_round_trip_seconds", "Round trip by receiver reports, median", "round_trip"),
     (
