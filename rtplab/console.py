@@ -1,6 +1,6 @@
 """What a program prints: on consoles that can't show all of it, on terminals that can do more.
 
-What is for a terminal (colours, a line that is written anew) never gets into a file or a pipe.
+What is for a terminal (colours, a line that is rewritten) never gets into a file or a pipe.
 """
 
 from __future__ import annotations
@@ -33,14 +33,14 @@ def write_every_name() -> None:
     Windows, where a pipe or a file is written in the encoding of the region.
     """
     for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):  # None where there is no console
+        if isinstance(stream, io.TextIOWrapper):  # None without a console
             stream.reconfigure(errors="backslashreplace")
 
 
 def say(*lines: str) -> bool:
     """Print lines, if anybody reads them; tell if so.
 
-    Whoever has read standard output may be gone, as after `| head -1`: that ends no program.
+    The reader of standard output may be gone, as after `| head -1`: that does not end a program.
     """
     try:
         print(*lines, sep="\n", flush=True)
@@ -105,7 +105,7 @@ def _obeys_escapes(stream: TextIO) -> bool:
 
 
 class StatusLine:
-    """The last line of a terminal, written anew by each `show`.
+    """The last line of a terminal, rewritten by each `show`.
 
     It is a stream for a log's handler, too: what is written to it goes above that line. It may be
     used by several threads.
@@ -118,7 +118,7 @@ class StatusLine:
 
     @staticmethod
     def on_stderr() -> StatusLine | None:
-        """Return the one of stderr, or None when that is no terminal."""
+        """Return one for stderr, or None if stderr is not a terminal."""
         return StatusLine(sys.stderr) if is_terminal(sys.stderr) else None
 
     def show(self, text: str) -> None:

@@ -48,7 +48,7 @@ class Source(Protocol):
 
 
 def open_source(path: Path, wanted: Wanted) -> Source:
-    """Return what makes pictures of the file or folder. Raises ImportingError, OSError."""
+    """Return the pictures of the file or folder. Raises ImportingError, OSError."""
     if path.is_dir():
         return FolderSource(path, wanted)
     known_to_pillow = is_known_to_pillow(path)

@@ -1,4 +1,4 @@
-"""What the user wants of an import, and what can go wrong with it."""
+"""The options of an import, and its errors."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from rtplab.protocol.errors import RtpLabError
 
 
 class ImportingError(RtpLabError):
-    """One plain sentence: why no movie can be made of a file, and what to do."""
+    """One plain sentence: why a file can't be converted to a movie, and what to do."""
 
 
 @dataclass(frozen=True)

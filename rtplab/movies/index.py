@@ -1,4 +1,4 @@
-"""What all formats of movie files share: an index of the frames, and how they are looked for.
+"""Shared by all movie formats: an index of the frames, and the search for them.
 
 A file is read through a function, so that nothing here opens, waits or knows where it lies.
 """
@@ -33,7 +33,7 @@ SLOWEST, FASTEST = Fraction(1, 10), Fraction(1000)
 
 
 def possible_rate(frames: int | Fraction, seconds: int | Fraction) -> Fraction | None:
-    """Return so many frames in so many seconds as a rate; None if no movie has such a one."""
+    """Return frames / seconds as a rate; None if it is out of range for a movie."""
     if seconds <= 0:
         return None
     rate = Fraction(frames) / seconds
@@ -42,7 +42,7 @@ def possible_rate(frames: int | Fraction, seconds: int | Fraction) -> Fraction |
 
 @dataclass
 class LeftOut:
-    """What of a file is not played: how many bytes, in how many places.
+    """The parts of a file that are not played: how many bytes, in how many places.
 
     `first` is the offset in bytes of the first place, `problem` is what was wrong there.
     """
@@ -54,7 +54,7 @@ class LeftOut:
     _end: int = -1  # of the last place
 
     def add(self, start: int, end: int, problem: str) -> None:
-        """Leave out what is from `start` to `end`; what adjoins the place before is one with it."""
+        """Skip `start` to `end`; a place that adjoins the previous one is merged into it."""
         if end <= start:
             return
         if not self.places or start < self.first:
@@ -114,7 +114,7 @@ class Index:
     damaged: int = 0
 
     def leave_out(self, start: int, end: int, error: MovieError) -> None:
-        """Note that what is from `start` to `end` is no frame."""
+        """Note that the bytes from `start` to `end` are not a frame."""
         self.error = self.error or error
         self.damaged += 1
         self.left_out.add(start, end, _problem(error))
@@ -135,7 +135,7 @@ class Index:
         return "; ".join(filter(None, [*told, self.cut_off]))
 
     def has_too_much_damage(self, position: int, size: int) -> bool:
-        """Tell if there is so much damage that the file is left out from `position` on."""
+        """Tell if there is so much damage that the file is skipped from `position` on."""
         if self.damaged < MAX_DAMAGED:
             return False
         problem = f"more than {MAX_DAMAGED:,} damaged pictures"
@@ -144,7 +144,7 @@ class Index:
 
 
 class Format(NamedTuple):
-    """What Movie needs to know of a format.
+    """What Movie needs to know about a format.
 
     `name` is how users know it. `recognises` tells by the beginning of a file whether it has the
     format. `find_frames` finds the good pictures by a Read and the file's size in bytes, or with a

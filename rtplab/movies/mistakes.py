@@ -1,4 +1,4 @@
-"""Files that are taken for movies by mistake: what they are, and what to do."""
+"""Files mistaken for movies: what they are, and what to do."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def recognise(beginning: bytes) -> str:
 
 
 def has_changed_line_ends(beginning: bytes) -> bool:
-    """Tell if a program has converted line ends in what should be compressed pictures."""
+    """Tell if a program has converted line endings inside compressed pictures."""
     line_feeds = beginning.count(b"\n")
     pairs = beginning.count(b"\r\n")
     if line_feeds >= _ENOUGH and pairs == line_feeds:

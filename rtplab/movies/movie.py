@@ -29,7 +29,7 @@ class _Place(NamedTuple):
 
 
 class Movie:
-    """One movie file, open and indexed: what all its viewers share.
+    """One movie file, open and indexed; all its viewers share it.
 
     `frames` holds (offset, length) in bytes of each frame; `width` and `height` are the first
     frame's, in pixels (0 if it is no JPEG); `format` is the format's name; `frame_rate` is how many
@@ -41,7 +41,7 @@ class Movie:
     def __init__(self, path: str | os.PathLike[str], any_frame: bool = False) -> None:
         """Open and index the file: its good pictures, or with `any_frame` all that is announced.
 
-        Raises OSError; MovieError (an OSError) when it is no movie.
+        Raises OSError; MovieError (an OSError) when it is not a movie.
         """
         self.path = os.fspath(path)
         file = MovieFile(self.path)
@@ -110,7 +110,7 @@ class Movie:
         return _Place(offset - len(before), offset + length, before)
 
     def _checked(self, number: int, place: _Place, data: bytes | memoryview) -> memoryview:
-        """Return the JPEG in what has been read there. Raises MovieError if it is gone."""
+        """Return the JPEG in the bytes read there. Raises MovieError if it is gone."""
         view, prefix = memoryview(data), len(place.before)
         head, offset = place.before + self._start, place.start + prefix
         if len(view) < place.end - place.start:
@@ -125,7 +125,7 @@ class Movie:
     def _size_of_first(self, index: Index) -> tuple[int, int]:
         """Return the first picture's sides in pixels; pictures before it without any are left out.
 
-        Raises MovieError when there is no frame.
+        Raises MovieError if the movie has no frames.
         """
         for number, (offset, length) in enumerate(index.frames):
             if number and index.frames[number - 1] == (offset, length):  # shown once more
@@ -166,10 +166,10 @@ _movies_lock = threading.Lock()  # guards _movies and _turns; no file is touched
 
 
 def open_movie(path: str | os.PathLike[str], any_frame: bool = False) -> Movie:
-    """Return the shared Movie of a file; one that has changed since is indexed anew.
+    """Return the shared Movie of a file; a file that has changed since is indexed again.
 
     With `any_frame` it has the frames that are announced, else the good pictures. Nobody waits for
-    the index of another movie. Raises OSError; MovieError (an OSError) when it is no movie.
+    the index of another movie. Raises OSError; MovieError (an OSError) when it is not a movie.
     """
     key = identity_of(os.stat(path)), any_frame
     with _movies_lock:

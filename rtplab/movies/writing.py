@@ -40,7 +40,7 @@ class MovieWriter:
         self.largest = max(self.largest, len(picture))
 
     def finish(self) -> None:
-        """Give the movie its name, instead of what has it now. Raises OSError."""
+        """Give the movie its final name, replacing any file of that name. Raises OSError."""
         assert self._file is not None
         self._file.close()
         os.replace(self._part, self.path)

@@ -20,7 +20,7 @@ def host_of(address: tuple[Any, ...]) -> str:
 
 
 def without_interface(host: str) -> str:
-    """Return what others call this host."""
+    """Return the host's name as other programs expect it."""
     return host.partition("%")[0]
 
 

@@ -41,7 +41,7 @@ _SHORTEST = len(_V2_SIGNATURE)  # bytes that any header has
 def missing(data: bytes) -> int:
     """Return how many more bytes surely belong to the header that `data` begins; 0: it is whole.
 
-    Raises PeerError when it is no header, or longer than it may be.
+    Raises PeerError if it is not a header, or is too long.
     """
     if len(data) < _SHORTEST:
         _check_start(data)

@@ -1,7 +1,7 @@
 """TLS as bytes in and bytes out, so that any thread and any loop can carry them.
 
 An ssl.SSLSocket must not be read by one thread while another writes to it, and both can want both
-directions. Here whoever holds the connection's lock turns one kind of bytes into the other and
+directions. Here the holder of the connection's lock turns one kind of bytes into the other and
 never waits.
 """
 
@@ -41,7 +41,7 @@ class TlsChannel:
         return self._read() if self.is_established else b""
 
     def encrypt(self, data: bytes) -> bytes:
-        """Return the bytes for the wire that say `data`, after what else is to go there."""
+        """Encrypt `data`; return all pending outgoing bytes, including earlier ones."""
         rest = memoryview(data)
         while rest:
             rest = rest[self._tls.write(rest) :]  # it may take less than all

@@ -97,7 +97,7 @@ class ReplyReader:
 
     @property
     def first_line(self) -> bytes:
-        """The beginning of what has come, for people: of something that is no HTTP."""
+        """The beginning of the received bytes, for people, if the peer does not speak HTTP."""
         return bytes(self._buffer[:80]).partition(b"\n")[0].rstrip()
 
     def _read_head(self) -> None:

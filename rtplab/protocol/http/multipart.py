@@ -71,7 +71,7 @@ class MultipartReader:
         self._is_cut = False  # the picture under way has been given, and only its end is awaited
 
     def feed(self, data: bytes) -> list[Part]:
-        """Take what comes; return the parts that are whole now. Raises MessageError."""
+        """Feed received bytes; return the parts that are now complete. Raises MessageError."""
         self._buffer += data
         parts = []
         while not self.has_ended:
@@ -132,7 +132,7 @@ class MultipartReader:
             self._forgiveness.add("The blank line before a picture", None, "a blank line")
             head_end, body = start, start
         else:
-            # Where there are no headers, the blank line is the end of the boundary's own.
+            # Without headers, the end of the boundary's own line counts as the blank line.
             end = _END_OF_PART_HEAD.search(buffer, start - 2, start + MAX_PART_HEAD)
             if end is None:
                 if len(buffer) - start > MAX_PART_HEAD:
@@ -202,7 +202,7 @@ class MultipartReader:
             found = buffer.find(delimiter, found + 1)
         if found < 0:
             self._searched = len(buffer)
-            if self._is_cut:  # what follows a picture is nothing to keep
+            if self._is_cut:  # nothing after a picture is kept
                 keep = len(delimiter) + 2
                 del buffer[: max(0, len(buffer) - keep)]
                 self._searched = 0

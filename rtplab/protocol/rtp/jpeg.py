@@ -1,4 +1,4 @@
-"""JPEG files seen from outside (ITU-T T.81): where a picture ends, and what its headers say.
+"""JPEG files seen from outside (ITU-T T.81): where a picture ends, and its headers.
 
 Nothing is decoded. A picture is walked marker by marker, so that what looks like a marker inside
 a segment (an embedded thumbnail) is never taken for one.
@@ -129,7 +129,7 @@ class Measurer:
     def measure(self, buffer: Buffer, start: int = 0) -> Extent:
         """How far the JPEG at `start` goes, which must have a size in pixels and a scan.
 
-        Whoever goes on at the `end` of a damaged picture walks none of its segments and scans
+        A caller that goes on at the `end` of a damaged picture walks none of its segments and scans
         again, but for the last one: its length may be what is wrong, and a good picture may begin
         inside it. So even a file of nothing but junk is walked through once.
         """
@@ -231,7 +231,7 @@ def completed(picture: bytes) -> bytes:
 
 
 def comments(picture: Buffer) -> Iterator[bytes]:
-    """What stands in the comments before the first scan. Raises MovieError."""
+    """The text of the comments before the first scan. Raises MovieError."""
     for segment in _segments(picture, 0):
         if segment.marker == COM:
             yield _body(picture, segment)

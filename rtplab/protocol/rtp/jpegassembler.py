@@ -43,7 +43,7 @@ MAX_FRAME_BYTES = 16 << 20
 MAX_FRAGMENTS = 1 << 16
 _SIZE = struct.Struct(">BHH")  # precision, height, width: how a frame header begins
 # A packet that is older than the current picture by less (90 kHz ticks) was overtaken on its way.
-# By more: the sender has begun anew somewhere else.
+# By more: the sender has restarted elsewhere.
 LATE_TICKS = 90_000
 
 
@@ -231,7 +231,7 @@ class JpegAssembler:
     def _tables_for(self, first: JpegFragment) -> bytes | None:
         """RFC 2435 section 4.2: computed, in this packet, or in an earlier one of the same Q.
 
-        A reserved Q counts as the next that is none, as with live555 and GStreamer.
+        A reserved Q counts as the next one that is not reserved, as in live555 and GStreamer.
         """
         if first.q < FIRST_IN_BAND_Q:
             return quant_tables(min(max(first.q, 1), 99))
@@ -279,6 +279,6 @@ class _Frame:
         return data
 
     def close(self) -> None:
-        """Take no more fragments, and let go of those there are."""
+        """Take no more fragments, and release those received."""
         self.closed = True
         self.fragments.clear()

@@ -1,4 +1,4 @@
-"""Puts packets back into the order of their sequence numbers, and gives up what does not come."""
+"""Puts packets back in sequence number order, and gives up on those that do not arrive."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from rtplab.protocol.rtp.packet import ReceivedPacket
 MAX_HELD = 32 * 1024 * 1024
 # Bytes of one number's packets that are remembered when they have gone out: a duplicate comes soon.
 MAX_REMEMBERED = 1024 * 1024
-PACKET_OVERHEAD = 400  # bytes of memory that a packet takes beside its payload
+PACKET_OVERHEAD = 400  # bytes of memory that a packet takes besides its payload
 # Packets of one number that another one is compared with, the newest ones.
 _COMPARED = 512
 
@@ -48,7 +48,7 @@ class ReorderBuffer:
         self._arrivals: deque[tuple[float, int]] = deque()
 
     def restart(self) -> None:
-        """The sender numbers anew: only what is in turn still goes out."""
+        """The sender has restarted its numbering: only packets already in order still go out."""
         self._next = None
         self._last, self._last_bytes = deque(), 0
         self._held.clear()

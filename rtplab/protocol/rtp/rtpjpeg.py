@@ -60,7 +60,7 @@ DYNAMIC_Q = 255  # the tables are good for one picture only
 
 
 class Large(Enum):
-    """What becomes of pictures that are too large for RFC 2435."""
+    """How to treat pictures that are too large for RFC 2435."""
 
     REFUSED = auto()
     AS_THEY_ARE = auto()  # for viewers who look elsewhere for their size
@@ -169,7 +169,7 @@ def _constant_headers(header: JpegHeader) -> bytes:
 
 
 def _size_extension(header: JpegHeader) -> bytes:
-    """What says the size of a picture that is too large: a frame header (T.81 section B.2.2)."""
+    """Carries the size of a picture that is too large: a frame header (T.81 section B.2.2)."""
     luma = header.components[0]
     sampling = luma.horizontal << 4 | luma.vertical
     frame = _FRAME.pack(0xFF, SOF0, 17, 8, header.height, header.width, 3)

@@ -116,12 +116,12 @@ Credentials = BasicCredentials | DigestCredentials
 
 
 def secret_of(user: str, realm: str, password: str, algorithm: str) -> str:
-    """Return what stands for the password in Digest: HA1, as htdigest files hold it."""
+    """Return HA1, which stands for the password in Digest and in htdigest files."""
     return _hash(algorithm, f"{user}:{realm}:{password}")
 
 
 def digest_response(credentials: DigestCredentials, secret: str, method: str) -> str:
-    """Return what `response` must be (RFC 7616 section 3.4.1; RFC 2069 where there is no qop)."""
+    """Return what `response` must be (RFC 7616 section 3.4.1; RFC 2069 without qop)."""
     about = _hash(credentials.algorithm, f"{method}:{credentials.uri}")
     middle = credentials.nonce
     if credentials.count:
@@ -161,7 +161,7 @@ def answer(
 def hide_password(message: bytes) -> bytes:
     """Return an RTSP message as it may be shown: a Basic password starred out, as long as it was.
 
-    A Digest answer stays: it is no password, and worth seeing.
+    A Digest response stays: it is not a password, and is worth seeing.
     """
     return _BASIC_HEADER.sub(lambda found: found.group(1) + b"*" * len(found.group(2)), message)
 

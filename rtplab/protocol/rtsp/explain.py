@@ -1,4 +1,4 @@
-"""Words for what goes over the wire: RTSP headers, and the fields of RTP and RTP/JPEG packets."""
+"""Explains what goes over the wire: RTSP headers, and fields of RTP and RTP/JPEG packets."""
 
 from __future__ import annotations
 

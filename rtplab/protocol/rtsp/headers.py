@@ -103,7 +103,7 @@ def parse_chosen_transport(
 ) -> Transport:
     """Return what a server has chosen, by its reply to SETUP, where we `asked` for one transport.
 
-    Servers write these as they like: what makes no sense counts as absent. Without the header,
+    Servers write these as they like, so an invalid value counts as absent. Without the header,
     we get what we asked for. Raises MessageError 461 when it names no transport that we know.
     """
     forgiveness = forgiveness or Forgiveness()
@@ -127,7 +127,7 @@ def parse_chosen_transport(
 
 
 def _parse_transport(text: str, forgiveness: Forgiveness | None = None) -> Transport | None:
-    """Read one alternative; what makes no sense in it counts as absent if it may be forgiven."""
+    """Read one alternative; invalid values count as absent if they may be forgiven."""
 
     def pair(
         pattern: re.Pattern[str], name: str, lowest: int, highest: int
@@ -289,7 +289,7 @@ class RtpInfo:
 
 
 def parse_rtp_info(value: str) -> list[RtpInfo]:
-    """Read RTP-Info as leniently as servers write it: a field that is no number is absent."""
+    """Read RTP-Info as leniently as servers write it: a field that isn't a number is absent."""
     infos = []
     for entry in value.split(",")[:MAX_TRANSPORTS]:
         parameters = _parameters(entry.split(";"))
@@ -318,7 +318,7 @@ class SessionHeader:
 
 
 def parse_session(value: str, forgiveness: Forgiveness | None = None) -> SessionHeader:
-    """Read a Session header; a timeout that is no number counts as the default of 60 s."""
+    """Read a Session header; a timeout that is not a number counts as the default of 60 s."""
     session_id, semicolon, parameters = value.partition(";")
     session_id = session_id.strip()
     match = _TIMEOUT.search(parameters)

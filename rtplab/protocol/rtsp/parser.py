@@ -58,7 +58,7 @@ _LINE_START = 80  # bytes: enough of a line to see what it is
 _STATUS_LINE = re.compile(rf"{re.escape(VERSION)} [1-9]\d\d \S", re.ASCII)
 _HEADER_LINE = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+:")  # a token (RFC 2326 section 15.1)
 _HTTP = re.compile(rb"HTTP/\d|<(?:!doctype )?html\b", re.IGNORECASE)
-# What a server of the standard may begin beside a reply: an interleaved frame, or a request.
+# What a server of the standard may begin besides a reply: an interleaved frame, or a request.
 _OTHER_MESSAGE = re.compile(rb"\$|[A-Z_]{1,32} [^\x00-\x1f]* RTSP/\d\.\d *\r?\n")
 _HALF_REQUEST_LINE = re.compile(rb"[A-Z_]{1,32}(?: [^\x00-\x1f]{0,4096}\r?)?\Z")
 # The head of either ends at its blank line, or where the next frame begins. What is neither ends
@@ -74,7 +74,7 @@ _Message = TypeVar("_Message", Request, Response)
 
 
 class _MessageParser:
-    """What both parsers share: the buffer, interleaved frames, heads and bodies."""
+    """Shared by both parsers: the buffer, interleaved frames, heads and bodies."""
 
     def __init__(self) -> None:
         self._buffer = bytearray()
@@ -158,7 +158,7 @@ class _Head:
     line_start: int = 0  # where the line begins that is not ended yet
     lines: int = 0  # that are ended
     ends_lines_by_cr: bool | None = None  # in the standard; None: not known yet
-    is_nonsense: bool = False  # its first line is no request line
+    is_nonsense: bool = False  # its first line is not a request line
     may_be_lab: bool = False  # by its first line
     # Where it ends, where what follows begins, and if a blank line is between.
     end: tuple[int, int, bool] | None = None
@@ -179,7 +179,7 @@ class RequestParser(_MessageParser):
         max_body: int = MAX_BODY,
         forgiveness: Forgiveness | None = None,
     ) -> None:
-        """A request may take so many seconds to come, and its parts have so many bytes."""
+        """Limit the seconds a request may take to arrive, and the bytes of its parts."""
         super().__init__()
         self._forgiveness = forgiveness or Forgiveness()
         self._speaks_lab = False
@@ -237,7 +237,7 @@ class RequestParser(_MessageParser):
     def _head_end(self) -> tuple[int, int, bool] | None:
         """Look on for the end of the head, where that has been left off."""
         head = self._head
-        self._look_for_lone_cr()
+        self._detect_lone_cr()
         while head.end is None:
             line_end = self._buffer.find(b"\n", head.looked, self._max_head)
             if line_end < 0:
@@ -265,7 +265,7 @@ class RequestParser(_MessageParser):
     def _line(self, start: int, end: int) -> str:
         return self._buffer[start:end].decode("utf-8", "replace")
 
-    def _look_for_lone_cr(self) -> None:
+    def _detect_lone_cr(self) -> None:
         """Notice who ends lines by CR alone, which RFC 2326 section 4 has us understand.
 
         A lab client does so with all of them, and sends nothing but lines. Of the standard only the
@@ -335,7 +335,7 @@ class RequestParser(_MessageParser):
         return REPEAT_PERIOD if self._head.lines and lab.is_executable(lines) else patience
 
     def _has_late_field(self) -> bool:
-        """Tell if the buffer begins with what belongs to a request that is answered already."""
+        """Tell if the buffer begins with the rest of a request that was already answered."""
         start = self._buffer[:_LINE_START].partition(b"\n")[0]
         return self._drops_fields and lab.is_field_line(start.decode("utf-8", "replace"))
 
@@ -456,7 +456,7 @@ class ResponseParser(_MessageParser):
 
     @property
     def foreign_line(self) -> bytes:
-        """The first line of what has come from a server that speaks no RTSP; empty: nothing."""
+        """The first line from a server that does not speak RTSP; empty if nothing came."""
         if self._has_message:
             return b""
         pending = b"" if self._begins_message() else _first_line(self._buffer)
@@ -476,7 +476,7 @@ class ResponseParser(_MessageParser):
     def next(self, now: float) -> Response | Request | InterleavedFrame | None:
         """Return the next message or interleaved frame that is complete at `now`, or None.
 
-        What is none is skipped. Raises MessageError when framing is lost.
+        Anything else is skipped. Raises MessageError when framing is lost.
         """
         if self._dialect is Dialect.LAB:
             return self._next_lab(now)
@@ -521,7 +521,7 @@ class ResponseParser(_MessageParser):
         return self._complete_response(len(self._buffer), len(self._buffer), False)
 
     def _skip_to_status_line(self) -> None:
-        """Drop whole lines until one begins with RTSP/: what an earlier reply had too much."""
+        """Drop whole lines until one begins with RTSP/: the surplus of an earlier reply."""
         while self._buffer and not self._begins_response():
             line_end = self._buffer.find(b"\n")
             if line_end < 0:
@@ -530,7 +530,7 @@ class ResponseParser(_MessageParser):
             self._skip(line_end + 1)
 
     def _skip_to_message(self) -> None:
-        """Drop what begins no message, line by line, but nothing from a "$" on."""
+        """Drop lines that do not begin a message, but nothing from a "$" on."""
         self._skip_empty_lines()
         while self._buffer and not self._begins_message():
             end = _LINE_OR_FRAME.search(self._buffer)

@@ -32,7 +32,7 @@ PUBLISH = ":publish"  # after the password of a user who may publish
 # answers by itself.
 NONCE_LIFETIME = 300.0
 # Seconds that the first failed try of an address waits for its answer; each further one waits
-# twice as long, up to the longest. Somebody who has mistyped hardly notices.
+# twice as long, up to the longest. A user who mistypes once hardly notices.
 FIRST_DELAY = 0.25
 LONGEST_DELAY = 4.0
 FORGET_AFTER = 600.0  # seconds without another failed try
@@ -140,7 +140,7 @@ def parse_user(text: str) -> User:
 
 @lru_cache(maxsize=1024)  # asked for at every connection and every try
 def address_key(host: str) -> str:
-    """Return what counts as one address: of IPv6 the network, as one customer has all of it."""
+    """Return the key under which an address counts: in IPv6 the network, as one customer has it."""
     try:
         address = ipaddress.ip_address(host.partition("%")[0])
     except ValueError:
@@ -212,7 +212,7 @@ class Authenticator:
         self._nonce = ""
         self._expires = 0.0
         self._count = 0  # the highest nc that came with the nonce
-        self.user = ""  # who has logged in last
+        self.user = ""  # the last one to log in
         self._is_known = False  # has logged in once: guessers at its address do not disturb it
 
     def check(self, request: Request, now: float) -> AuthResult:

@@ -1,4 +1,4 @@
-"""What one client may use, and all of them together, so that the others are served as if alone."""
+"""Limits for one client and for all together, so that no client disturbs the others."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Limits:
     connections: int = 4096
     # A whole school, or a load test, may come from one address; half is left for all others.
     connections_per_address: int = 2048
-    # As many as connections: for whoever knows how many viewers the line carries.
+    # As many as connections: for operators who know how many viewers the line carries.
     sessions: int = 4096
     # A player sends less than one, a viewer who drags the slider about ten.
     requests_per_second: int = 100
@@ -41,22 +41,22 @@ class Limits:
 
     @property
     def queue_bytes(self) -> int:
-        """What may wait in all: a client that never reads its replies is cut off."""
+        """Bytes that may wait in all: a client that never reads its replies is disconnected."""
         return self.queue * 1024
 
     @property
     def frame_bytes(self) -> int:
-        """What may wait before frames are dropped."""
+        """Bytes that may wait before frames are dropped."""
         return self.queue_bytes // 4
 
 
 class Bound(NamedTuple):
-    """What a limit's option says of itself, and from where to where its values make sense."""
+    """The help text of a limit's option, and the range of its values."""
 
     meaning: str
     unit: str = ""
     lowest: int = 1
-    highest: int = 1_000_000  # more is no limit
+    highest: int = 1_000_000  # more is not a limit
 
     def parse(self, text: str) -> int:
         """Read a value. Raises ValueError with a sentence."""
@@ -105,7 +105,7 @@ class Pace:
 
 @dataclass
 class _Address:
-    """What one address has at the moment."""
+    """What one address uses at the moment."""
 
     pace: Pace
     connections: int = 0

@@ -1,7 +1,7 @@
 """Logging in by HTTP Digest (RFC 7616), for browsers: these speak on several connections at once.
 
 So a nonce is good on all of them: it carries the moment it was made, and a code that proves that
-we have made it. Replays are not looked for: whoever reads along can see the pictures anyway.
+we have made it. Replays are not detected: anyone who reads the traffic sees the pictures anyway.
 """
 
 from __future__ import annotations

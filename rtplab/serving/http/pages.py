@@ -1,6 +1,6 @@
-"""The pages that a browser gets: a list of what there is, a page for each, and what they need.
+"""The pages for browsers: a list of movies and streams, a page for each, and their files.
 
-Everything is in this file: nothing is loaded from elsewhere, and there is no inline script, which
+Everything is in this file: nothing is loaded from elsewhere, and no script is inline, which
 the Content-Security-Policy forbids.
 """
 
@@ -60,7 +60,7 @@ button { font: inherit; padding: .35rem .9rem; border: 1px solid var(--line); cu
 SCRIPT = """
 "use strict";
 // Stills are renewed one after the other: a browser opens six connections to a server, and more
-// than one at a time would take them from whoever watches a moving picture.
+// than one at a time would take them from a moving picture.
 const stills = Array.from(document.querySelectorAll("img[data-still]"));
 function renew(index) {
   const image = stills[index];

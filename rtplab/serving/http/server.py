@@ -78,7 +78,7 @@ class HttpServer:
         self.names = frozenset(name.lower() for name in ("localhost", *names))
         self._listeners = listeners
         self._wake_reader, self._wake_writer = socket.socketpair()
-        self._lock = threading.Lock()  # guards what follows
+        self._lock = threading.Lock()  # guards the attributes below
         self._deadlines: dict[socket.socket, float | None] = {}  # of all connections
         self._viewers: Counter[str] = Counter()  # by what they watch
         self._streams: dict[str, RtpStream] = {}  # by the ids of pages
@@ -182,7 +182,7 @@ class HttpServer:
                 self._streams.pop(id, None)
 
     def figures(self, name: str, id: str, live: LiveStream | None) -> dict[str, float]:
-        """Return what has been sent to a page, and how many watch."""
+        """Return the figures of what was sent to a page, and the number of viewers."""
         with self._lock:
             stream, viewers = self._streams.get(id), self._viewers[name]
         return {
@@ -270,7 +270,7 @@ class _Handler(BaseHTTPRequestHandler):
     do_HEAD = do_GET
 
     def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
-        """Answer what http.server can't read or does not know: other methods get 405."""
+        """Answer requests that http.server can't read or does not know: other methods get 405."""
         status = HTTPStatus(code)
         if status is HTTPStatus.NOT_IMPLEMENTED:
             status = HTTPStatus.METHOD_NOT_ALLOWED
@@ -410,7 +410,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _delivery(self, found: _Found, sink: HttpSink) -> Delivery:
         service, viewer = self._http.service, f"{self._host} (HTTP)"
         if found.live is not None:
-            return found.live.seat(sink, WHOLE, viewer)
+            return found.live.delivery(sink, WHOLE, viewer)
         assert found.movie is not None
         rate = service.frame_rate(found.movie)
         # A page has no button to begin again, so the movie does so by itself.

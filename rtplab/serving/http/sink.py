@@ -57,10 +57,10 @@ class HttpSink:
             raise ViewerGone(f"its connection is lost: {error.strerror or error}") from error
 
     def send_report(self, report: bytes) -> None:
-        """There is no RTCP here."""
+        """Do nothing: HTTP has no RTCP."""
 
     def receive_report(self) -> bytes:
-        """There is no RTCP here."""
+        """Do nothing: HTTP has no RTCP."""
         return b""
 
     def close(self) -> None:
@@ -68,7 +68,7 @@ class HttpSink:
 
 
 class HttpOutlet:
-    """An HTTP connection whose request has been read: what other threads send goes out by it."""
+    """An HTTP connection whose request has been read; other threads send through it."""
 
     def __init__(
         self, connection: socket.socket, limits: Limits, channel: TlsChannel | None = None
@@ -83,7 +83,7 @@ class HttpOutlet:
         self._has_ended = False
 
     def send_until_hang_up(self) -> None:
-        """Send what waits whenever there is room, until either side hangs up or `end` is called."""
+        """Send queued bytes when there is room, until either side hangs up or `end` is called."""
         connection = self.wire.socket
         with selectors.DefaultSelector() as selector:
             selector.register(self._reader, selectors.EVENT_READ)

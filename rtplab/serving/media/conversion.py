@@ -123,7 +123,7 @@ class ConvertedMovie:
     ) -> None:
         """`converted` is called for each frame that is settled, by the thread that converts.
 
-        `large` is what becomes of large pictures.
+        `large` says how to treat large pictures.
         """
         self._movie = movie
         self._tell = converted
@@ -142,7 +142,7 @@ class ConvertedMovie:
         self._thread: threading.Thread | None = None
         self._running = False
         self._stopped = False  # nothing more is converted
-        self._closed = False  # and what there is goes
+        self._closed = False  # and converted pictures are discarded
 
     def prepare(self, number: int, count: int, timeout: float) -> bool:
         """Wait until `count` frames from `number` on are ready, for `timeout` seconds at most.
@@ -221,7 +221,7 @@ class ConvertedMovie:
                 self._start()
 
     def _start(self) -> None:
-        """Start the thread; where the system grants none, whoever asks next tries again."""
+        """Start the thread; if the system grants none, the next caller tries again."""
         # A daemon: a read that never returns must not keep the program alive.
         thread = threading.Thread(target=self._run, name="converter", daemon=True)
         try:
@@ -256,7 +256,7 @@ class ConvertedMovie:
             idle = time.monotonic() - self._last_asked > IDLE_SECONDS
             if missing >= 0 and not idle and not self._stopped:
                 return missing
-            self._running = False  # under the lock, so that whoever asks next starts another
+            self._running = False  # under the lock, so that the next caller starts another
             return 0
 
     def _convert(self, number: int) -> None:
@@ -288,7 +288,7 @@ class ConvertedMovie:
             )
 
     def _give_up(self, why: str) -> None:
-        """Convert no more; what there is stays."""
+        """Stop converting; keep what is converted."""
         with self._changed:
             if self._stopped:
                 return

@@ -73,7 +73,7 @@ class FrameReader:
         self._failures: dict[int, str] = {}  # what is wrong with frames that can't be had
         self._read_time = 0.0  # seconds that the last read has taken
         self._denial_reported = False
-        # Guards what follows. The pacer takes it if something is missing: nothing blocks under it.
+        # Guards the attributes below. The pacer may take it: nothing blocks in it.
         self._changed = threading.Condition()
         self._wishes: OrderedDict[Hashable, Wish] = OrderedDict()  # by viewer, the next one first
         self._unconverted: dict[Hashable, Wish] = {}  # these wait for the converter
@@ -88,7 +88,7 @@ class FrameReader:
     def want(self, viewer: Hashable, wish: Wish) -> None:
         """Have these frames read, and no longer those that this viewer has wanted before.
 
-        Where the system grants no thread, whoever asks next tries again.
+        If the system grants no thread, the next caller tries again.
         """
         with self._changed:
             if self._stopped:
@@ -194,7 +194,7 @@ class FrameReader:
                     return wish
                 if not self._changed.wait(IDLE_SECONDS) and not self._wishes:
                     break
-            self._thread = None  # under the lock, so that whoever wants something starts another
+            self._thread = None  # under the lock, so that the next request starts another
             self._changed.notify_all()
             return None
 
@@ -236,7 +236,7 @@ class FrameReader:
     def _settle(self, wish: Wish, number: int, frame: memoryview | OSError | None) -> bool:
         """Put a frame into the cache, or note why it can't be had; False if it isn't converted.
 
-        `frame` is None for one of which it is known that it must be.
+        `frame` is None if it is known to be needed.
         """
         try:
             if isinstance(frame, OSError):

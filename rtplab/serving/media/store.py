@@ -22,7 +22,7 @@ from rtplab.serving.media.payloads import Media, RtpJpeg, WholeFrames
 from rtplab.serving.media.playback import Playback
 from rtplab.serving.media.reader import FrameReader
 
-# Movies that nobody watches stay open for so many seconds, and so many of them at the most:
+# Unwatched movies stay open for this many seconds, and at most this many of them:
 # players ask for a movie by DESCRIBE before they set it up, and who has seen one's end may want it
 # again. Each costs a descriptor, its index, and what has been converted of it.
 IDLE_SECONDS = 20.0
@@ -38,14 +38,14 @@ _Key = tuple[Identity, Large]
 
 
 class OpenMovie:
-    """One movie that is open: what reads it, and its frames in the forms that are asked for."""
+    """One open movie: its reader, and its frames in the forms requested."""
 
     def __init__(
         self, movie: Movie, large: Large, serial: int, cache: FrameCache, max_payload: int
     ) -> None:
         """`serial` is the movie's in the cache, `max_payload` in bytes for RTP/JPEG.
 
-        `large` is what becomes of large pictures there.
+        `large` says how to treat large pictures there.
         """
         self.movie = movie
         self.large = large
@@ -69,7 +69,7 @@ class OpenMovie:
             return self._rtp_jpeg
 
     def expect(self, frames: float) -> int:
-        """Expect so many frames more to be read ahead; return how much more bytes that makes."""
+        """Expect this many more frames to be read ahead; return how many more bytes that makes."""
         self._frames_ahead += frames
         count = min(self._frames_ahead, len(self.movie.frames))
         before, self.expected = self.expected, round(count * self._frame_size())
@@ -109,7 +109,7 @@ class MediaStore:
         self._large = Large.MADE_SMALLER if shrink else Large.REFUSED
         self._cache = FrameCache()
         self._serials = count(1)
-        # Guards what follows; nothing blocks under it.
+        # Guards the attributes below; nothing blocks under it.
         self._changed = threading.Condition()
         self._open: dict[_Key, OpenMovie] = {}
         self._idle: OrderedDict[_Key, float] = OrderedDict()  # since when; longest first
@@ -189,7 +189,7 @@ class MediaStore:
         self._close(dropped)
 
     def _drop_longest(self) -> OpenMovie:
-        """Know no longer what has been idle longest. Under the lock."""
+        """Forget the entries idle longest. Call with the lock held."""
         key, _ = self._idle.popitem(last=False)
         return self._open.pop(key)
 
@@ -213,7 +213,7 @@ class MediaStore:
             self._sweeper = sweeper
 
     def _sweep(self) -> None:
-        """Close what has been idle for long enough, until nothing is idle."""
+        """Close movies that have been idle long enough, until none is idle."""
         while (dropped := self._wait_for_old()) is not None:
             self._close(dropped)
             dropped.clear()  # else the last one would stay open until there is another

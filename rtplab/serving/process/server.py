@@ -37,7 +37,7 @@ from rtplab.serving.scaling.supervisor import Supervisor, open_listeners
 if TYPE_CHECKING:
     from rtplab.serving.http.server import HttpServer
 
-# Makes what fetches the stream at an address, which may be sent a password by Basic.
+# Makes a fetcher for the stream at an address; the flag allows a password by Basic.
 MakeFetch = Callable[[str, bool], Fetch]
 
 # Seconds to wait before accepting again when the process has no descriptor left for a connection.
@@ -48,7 +48,7 @@ logger = logging.getLogger("rtplab.server")
 
 
 class RtspServer:
-    """What listens, and the workers of the clients that came in by it."""
+    """The listeners, and the workers of the clients they accepted."""
 
     def __init__(
         self, service: Service | None = None, make_worker: MakeWorker = RtspWorker
@@ -292,7 +292,7 @@ def _end_at_once(status: int) -> None:
 
 
 def _open_listeners(options: argparse.Namespace, port: int) -> list[list[socket.socket]]:
-    """Return what each process is to listen on. Raises OSError, whose `port` can't be had."""
+    """Return the sockets each process listens on. Raises OSError, whose `port` can't be had."""
     try:
         return open_listeners(options.host, port, options.workers)
     except OSError as error:
@@ -315,7 +315,7 @@ def _address(listener: socket.socket) -> str:
 
 
 def _local_address(listeners: list[list[socket.socket]]) -> str:
-    """Return where a program on this machine finds what listens there."""
+    """Return the address at which programs on this machine reach a listener."""
     host, port = listeners[0][0].getsockname()[:2]
     address = ipaddress.ip_address(host.partition("%")[0])
     is_usual = address.is_unspecified or str(address) in ("127.0.0.1", "::1")
@@ -323,7 +323,7 @@ def _local_address(listeners: list[list[socket.socket]]) -> str:
 
 
 def _explain(error: BaseException, options: argparse.Namespace) -> str:
-    """Say what went wrong at the start, and what to do next."""
+    """Describe what went wrong at startup, and what to do next."""
     if isinstance(error, KeyboardInterrupt):
         return "Interrupted while starting."
     if not isinstance(error, OSError):

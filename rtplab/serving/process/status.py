@@ -12,7 +12,7 @@ logger = logging.getLogger("rtplab.server")
 
 
 def status_line(before: Snapshot, now: Snapshot) -> str:
-    """Say in one line what has been done since `before`, and how it is now."""
+    """Return one line about the work since `before`, and the present state."""
     seconds = max(now.when - before.when, 1e-3)
     parts = [
         f"{now.sessions} sessions",

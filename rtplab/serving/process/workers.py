@@ -55,7 +55,7 @@ class Workers:
         worker.run()
 
     def _reap_workers(self) -> None:
-        """Let go of the workers that have ended; seldom, as to look at all of them takes time."""
+        """Drop workers that have ended; rarely, because checking all of them takes time."""
         self._workers = [worker for worker in self._workers if worker.is_alive()]
         self._reap_at = 2 * len(self._workers) + FEW
 

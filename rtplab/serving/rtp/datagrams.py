@@ -21,7 +21,7 @@ _SOL_UDP = 17
 _UDP_SEGMENT = 103  # from linux/udp.h: Python's socket module has no name for it
 _SEGMENT_SIZE = struct.Struct("=H")
 _IP_MTU, _IPV6_MTU = 14, 24  # from linux/in.h and linux/in6.h
-# The kernel takes at most so many segments, and bytes, in one message.
+# The kernel's limits of segments, and of bytes, in one message.
 _MAX_SEGMENTS = 64
 _MAX_BYTES = 65_507
 _LARGEST_PACKET = 65_535  # bytes: the length field of IP has 16 bits
@@ -48,7 +48,7 @@ def path_mtu(connected: socket.socket) -> int:
             return connected.getsockopt(socket.IPPROTO_IPV6, _IPV6_MTU)
         return connected.getsockopt(socket.IPPROTO_IP, _IP_MTU)
     except OSError:
-        return _LARGEST_PACKET  # there is no path at the moment
+        return _LARGEST_PACKET  # no path at the moment
 
 
 def packet_size(packet: PacketParts) -> int:
@@ -142,7 +142,7 @@ class _NoSegmentation(Exception):
         self.is_for_now = is_for_now
 
 
-# The packets are larger than the path takes; the second is what older kernels say.
+# The packets are larger than the path takes; older kernels report the second.
 TOO_LARGE = (errno.EMSGSIZE, errno.EINVAL)
 # The device has no checksums, or the kernel knows no such thing.
 _WITHOUT_SEGMENTATION = (errno.EIO, errno.ENOPROTOOPT)

@@ -23,7 +23,7 @@ class PlayInfo(NamedTuple):
 
 
 class Delivery(Protocol):
-    """One viewer's stream: a Transmission of its own, or a seat in a multicast channel.
+    """One viewer's stream: a Transmission of its own, or a place in a multicast channel.
 
     It is idle, or started; once it has come to its end by itself it must be stopped before it can
     start again. The control thread calls all of it but `send_next`; nothing blocks but `prepare`.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-# Streams of one frame rate share their beats, at most so many seconds apart: to wake up for each
+# Streams of one frame rate share their beats, at most this many seconds apart: to wake up for each
 # of them alone would cost more than to send their frames.
 LONGEST_BEAT = 0.05
 # Seconds after which a stream is late: players wait for about as long.

@@ -2,11 +2,11 @@
 
     producer's thread         thread "live", one for each stream
     LiveStream.show -> the newest picture -> a Channel for each way of cutting it
-                                               RtpStream -> FanOut -> a sink for each seat
+                                               RtpStream -> FanOut -> a sink for each delivery
 
 All standard viewers with packets of one size share one numbering: a picture is cut, numbered and
 stamped once for all of them. A lab client has a Channel of its own, as its frames count from 1.
-Whoever comes in the middle gets the newest picture at once, by the numbers under which the others
+A viewer who joins later gets the newest picture at once, by the numbers under which the others
 have had it, and then goes on with them.
 """
 
@@ -61,13 +61,13 @@ class FanOut:
     max_burst = MAX_BURST
     is_lossy = True
     report_socket: socket.socket | None = None
-    not_sent = NotSent()  # as a whole: what one of the viewers lacks, others have
+    not_sent = NotSent()  # not counted: a packet one viewer lacks may have reached others
 
     def __init__(self, max_payload: int) -> None:
         self.max_payload = max_payload
         self.frames: deque[_Frame] = deque(maxlen=2)
-        self.seats: dict[Sink, LiveSeat] = {}
-        self.gone: list[LiveSeat] = []  # to be told
+        self.deliveries: dict[Sink, LiveDelivery] = {}
+        self.gone: list[LiveDelivery] = []  # to be told
 
     def begin_frame(self, sequence_number: int, timestamp: int) -> None:
         """What is sent from now on belongs to another frame."""
@@ -84,21 +84,21 @@ class FanOut:
 
     def _for_all(self, send: Callable[[Sink], None]) -> None:
         gone = []
-        for sink, seat in self.seats.items():
+        for sink, delivery in self.deliveries.items():
             try:
                 send(sink)
             except ViewerGone as error:
-                logger.info("%s: sending stopped: %s", seat.viewer, error)
-                gone.append(seat)
+                logger.info("%s: sending stopped: %s", delivery.viewer, error)
+                gone.append(delivery)
             except Exception:  # one viewer must not cost the others their stream
-                logger.exception("%s: sending stopped: the server has failed", seat.viewer)
-                gone.append(seat)
-        for seat in gone:
-            del self.seats[seat.sink]
+                logger.exception("%s: sending stopped: the server has failed", delivery.viewer)
+                gone.append(delivery)
+        for delivery in gone:
+            del self.deliveries[delivery.sink]
         self.gone += gone
 
     def receive_report(self) -> bytes:
-        """There is none: each viewer has a socket of its own for that."""
+        """Return None: each viewer has its own socket for reports."""
         return b""
 
     def close(self) -> None:
@@ -106,7 +106,7 @@ class FanOut:
 
 
 class _Frame:
-    """What has been sent of a frame, and the numbers with which it began."""
+    """How much of a frame has been sent, and its first sequence number and timestamp."""
 
     __slots__ = ("sequence_number", "timestamp", "packets")
 
@@ -120,7 +120,7 @@ class Channel:
     """All viewers of a stream who can share packets. Not thread-safe: LiveStream has the lock."""
 
     def __init__(self, stream: RtpStream, fan_out: FanOut, cut: int, cname: str | None) -> None:
-        """Cut pictures into payloads of `cut` bytes; without a `cname` there is no RTCP."""
+        """Cut pictures into payloads of `cut` bytes; without a `cname`, RTCP is not sent."""
         self.stream = stream
         self.fan_out = fan_out
         self.cut = cut
@@ -164,20 +164,20 @@ class Channel:
         """The frame that was begun last."""
         return self.fan_out.frames[-1] if self.fan_out.frames else None
 
-    def join(self, seat: LiveSeat) -> None:
-        """Send to this seat too: at once all since the frame it was told of, or the newest.
+    def join(self, delivery: LiveDelivery) -> None:
+        """Send to this delivery too: at once all since the frame it was told of, or the newest.
 
         Raises ViewerGone.
         """
         frames = list(self.fan_out.frames)
-        if seat.first in frames:
-            frames = frames[frames.index(seat.first) :]
+        if delivery.first in frames:
+            frames = frames[frames.index(delivery.first) :]
         else:
             frames = frames[-1:]
         for frame in frames:
             for start in range(0, len(frame.packets), MAX_BURST):
-                seat.sink.send(frame.packets[start : start + MAX_BURST])
-        self.fan_out.seats[seat.sink] = seat
+                delivery.sink.send(frame.packets[start : start + MAX_BURST])
+        self.fan_out.deliveries[delivery.sink] = delivery
 
     def report_to(self, sink: Sink) -> None:
         """Send one viewer alone a report, by which players set their clocks."""
@@ -198,16 +198,16 @@ class Channel:
 
 
 class LiveStream:
-    """A stream under its name: what its producer shows, and who watches it."""
+    """A named stream: its producer's pictures, and its viewers."""
 
     def __init__(self, name: str, fps: float, max_payload: int, cname: str) -> None:
-        """`fps` is what viewers are told, and over which time large pictures are spread."""
+        """`fps` is announced to viewers, and sets the time over which large pictures are spread."""
         self.name = name
         self.fps = fps
         self.began = time.time()
         self._cname = cname
         self._max_payload = max_payload
-        # Guards what follows. A viewer who joins waits for the burst under way to all the others.
+        # Guards the attributes below. A viewer who joins waits for the burst to all the others.
         self._changed = threading.Condition()
         self.owner: str | None = None  # the user who publishes it over the network
         self._taken_over: Callable[[], None] | None = None  # tells who publishes it now
@@ -278,12 +278,12 @@ class LiveStream:
     def viewers(self) -> int:
         """How many watch."""
         with self._changed:
-            return sum(len(channel.fan_out.seats) for channel in self._all_channels())
+            return sum(len(channel.fan_out.deliveries) for channel in self._all_channels())
 
     # ------------------------------------------------------------------ for viewers
 
     def prepare(self) -> None:
-        """Have something to show, for one who has asked for it. Raises MessageError 503 or 504."""
+        """Make sure there is a picture for a new viewer. Raises MessageError 503 or 504."""
 
     def picture(self, timeout: float = FIRST_PICTURE) -> LivePicture | None:
         """Return the newest picture; wait for the first one, as many seconds at most."""
@@ -291,43 +291,43 @@ class LiveStream:
             self._changed.wait_for(lambda: self._newest is not None or self._is_closed, timeout)
             return self._newest
 
-    def lab_seat(self, sink: Sink, marker: bool, viewer: str) -> LiveSeat:
-        """Return a seat for a lab client; `viewer` is whom the log names."""
+    def lab_delivery(self, sink: Sink, marker: bool, viewer: str) -> LiveDelivery:
+        """Return a delivery for a lab client; the log names `viewer`."""
         fan_out = FanOut(sink.max_payload)
         channel = Channel(lab_stream(fan_out, marker), fan_out, WHOLE, cname=None)
-        return LiveSeat(self, channel, sink, viewer)
+        return LiveDelivery(self, channel, sink, viewer)
 
-    def standard_seat(self, sink: Sink, viewer: str) -> LiveSeat:
-        """Return a seat for a viewer of the standard; `viewer` is whom the log names."""
-        return self.seat(sink, min(self._max_payload, sink.max_payload), viewer)
+    def standard_delivery(self, sink: Sink, viewer: str) -> LiveDelivery:
+        """Return a delivery for a viewer of the standard; the log names `viewer`."""
+        return self.delivery(sink, min(self._max_payload, sink.max_payload), viewer)
 
-    def seat(self, sink: Sink, cut: int, viewer: str) -> LiveSeat:
-        """Return a seat among those whose payloads have `cut` bytes, or for whom they are WHOLE."""
+    def delivery(self, sink: Sink, cut: int, viewer: str) -> LiveDelivery:
+        """Return a delivery in payloads of `cut` bytes, or in WHOLE pictures."""
         with self._changed:
             channel = self._channels.get(cut)
             if channel is None:
                 fan_out = FanOut(cut or MAX_LAB_FRAME)
                 channel = Channel(standard_stream(fan_out), fan_out, cut, self._cname)
                 self._channels[cut] = channel
-        return LiveSeat(self, channel, sink, viewer)
+        return LiveDelivery(self, channel, sink, viewer)
 
     def newest_of(self, channel: Channel) -> _Frame | None:
-        """Return the frame from which a viewer who comes now goes on."""
+        """Return the frame at which a viewer who joins now starts."""
         self._catch_up(channel)
         with self._changed:
             return channel.newest
 
-    def join(self, seat: LiveSeat) -> bool:
-        """Send to this seat, too; False when the stream is over. Raises ViewerGone."""
-        channel = seat.channel
+    def join(self, delivery: LiveDelivery) -> bool:
+        """Send to this delivery, too; False when the stream is over. Raises ViewerGone."""
+        channel = delivery.channel
         self._catch_up(channel)
         with self._changed:
             if self._is_closed:
                 return False
             if channel not in self._channels.values():
                 self._lab_channels.add(channel)
-            channel.join(seat)
-            channel.report_to(seat.sink)
+            channel.join(delivery)
+            channel.report_to(delivery.sink)
             return True
 
     def _catch_up(self, channel: Channel) -> None:
@@ -339,11 +339,11 @@ class LiveStream:
             if channel.is_behind(picture):
                 channel.show(picture)
 
-    def leave(self, seat: LiveSeat) -> None:
-        """Send to this seat no more. May be called twice."""
+    def leave(self, delivery: LiveDelivery) -> None:
+        """Stop sending to this delivery. May be called twice."""
         with self._changed:
-            seat.channel.fan_out.seats.pop(seat.sink, None)
-            self._lab_channels.discard(seat.channel)
+            delivery.channel.fan_out.deliveries.pop(delivery.sink, None)
+            self._lab_channels.discard(delivery.channel)
 
     # ------------------------------------------------------------------ the thread
 
@@ -354,7 +354,7 @@ class LiveStream:
                 picture = self._wait()
                 if picture is not None:
                     self._show_to_all(picture)
-                self._tell_the_gone()
+                self._report_gone()
         except Exception:
             logger.exception("%s ends: the server has failed", printable(self.name, 80))
         finally:
@@ -375,12 +375,12 @@ class LiveStream:
 
     def _show_to_all(self, picture: LivePicture) -> None:
         with self._changed:
-            watched = [channel for channel in self._all_channels() if channel.fan_out.seats]
+            watched = [channel for channel in self._all_channels() if channel.fan_out.deliveries]
         # Without the lock, which `show` needs: to encode a picture takes long.
         ready = [channel for channel in watched if self._is_ready(channel, picture)]
         with self._changed:
             for channel in ready:
-                if channel.is_behind(picture):  # whoever joins has the newest one shown
+                if channel.is_behind(picture):  # a new viewer gets the newest one
                     channel.show(picture)
 
     def _is_ready(self, channel: Channel, picture: LivePicture) -> bool:
@@ -409,13 +409,15 @@ class LiveStream:
     def _all_channels(self) -> list[Channel]:
         return [*self._channels.values(), *self._lab_channels]
 
-    def _tell_the_gone(self) -> None:
+    def _report_gone(self) -> None:
         with self._changed:
-            gone = [seat for channel in self._all_channels() for seat in channel.fan_out.gone]
+            gone = [
+                delivery for channel in self._all_channels() for delivery in channel.fan_out.gone
+            ]
             for channel in self._all_channels():
                 channel.fan_out.gone.clear()
-        for seat in gone:  # without the lock: their sessions have locks of their own
-            seat.tell(is_gone=True)
+        for delivery in gone:  # without the lock: their sessions have locks of their own
+            delivery.tell(is_gone=True)
 
     def _end(self) -> None:
         """It is over, for good."""
@@ -427,27 +429,27 @@ class LiveStream:
     def _dismiss(self) -> None:
         """Say BYE to all, and tell their sessions."""
         with self._changed:
-            seats: list[LiveSeat] = []
+            deliveries: list[LiveDelivery] = []
             for channel in self._all_channels():
                 try:
                     channel.finish()
                 except Exception:  # the others, and the end itself, are still to be told
                     logger.exception("%s: the rest of a picture can't be sent", self.name)
-                seats += channel.fan_out.seats.values()
-                for seat in channel.fan_out.seats.values():
-                    seat.say_goodbye()
-                channel.fan_out.seats.clear()
-        for seat in seats:  # without the lock: their sessions have locks of their own
-            seat.tell(is_gone=False)
+                deliveries += channel.fan_out.deliveries.values()
+                for delivery in channel.fan_out.deliveries.values():
+                    delivery.say_goodbye()
+                channel.fan_out.deliveries.clear()
+        for delivery in deliveries:  # without the lock: their sessions have locks of their own
+            delivery.tell(is_gone=False)
 
 
-class LiveSeat:
+class LiveDelivery:
     """One viewer's place at a live stream. It is a Delivery."""
 
-    cursor: MovieCursor | None = None  # there is no movie
+    cursor: MovieCursor | None = None  # no movie
 
     def __init__(self, live: LiveStream, channel: Channel, sink: Sink, viewer: str) -> None:
-        """`viewer` is whom the log names."""
+        """the log names `viewer`."""
         self.channel = channel
         self.sink = sink
         self.viewer = viewer
@@ -561,7 +563,7 @@ class LiveStreams:
         """`max_payload` bounds a packet's payload in bytes; `cname` is our name in RTCP."""
         self.max_payload = max_payload
         self.cname = cname
-        self._lock = threading.Lock()  # guards what follows
+        self._lock = threading.Lock()  # guards the attributes below
         self._streams: dict[str, LiveStream] = {}
 
     def publish(self, name: str, fps: float) -> LiveStream:

@@ -18,9 +18,9 @@ from rtplab.clock import FineWaiting, steady
 from rtplab.protocol.errors import MessageError
 
 MOMENTS = 1000  # a second: to these it is rounded when something is due
-ROUNDING = 0.5 / MOMENTS  # seconds: so much too early or too late a moment may be
+ROUNDING = 0.5 / MOMENTS  # seconds: the maximum rounding error
 
-# Frames due so much later, in seconds, go with those due now: a viewer can't tell, and the thread
+# Frames due within this many seconds go with those due now: a viewer can't tell, and the thread
 # wakes up less often.
 TOGETHER = 0.010
 
@@ -53,7 +53,7 @@ class Pacer:
     """
 
     def __init__(self) -> None:
-        self._changed = threading.Condition()  # guards what follows, up to _closing
+        self._changed = threading.Condition()  # guards the attributes below, up to _closing
         self._added: list[
             tuple[ScheduledStream, int]
         ] = []  # not yet in the queue, with their moments
@@ -61,7 +61,7 @@ class Pacer:
         self._closing = False
         self._thread: threading.Thread | None = None
         self._latenesses: deque[float] = deque(maxlen=LATENESS_KEPT)  # below 0: went with others
-        # What follows is used by the thread alone.
+        # Only the thread uses the attributes below.
         self._moments: list[int] = []  # at which something is due: a heap
         self._queue: defaultdict[int, list[ScheduledStream]] = defaultdict(list)  # by moment
         self._waiting = FineWaiting()
@@ -172,7 +172,7 @@ class Pacer:
 
 
 def _send(ticket: ScheduledStream) -> int | None:
-    """Have a stream send what is due; return the moment of what follows, if anything does."""
+    """Send a stream's due packets; return when its next ones are due, None if never."""
     send = ticket.send
     if send is None:
         return None

@@ -21,7 +21,7 @@ from rtplab.serving.rtp.live import MAX_PICTURE, LiveStream, LiveStreams
 
 DEFAULT_FPS = 25.0  # until the other server has said it
 # Seconds for which a viewer waits for the first picture: players, ours too, give up after five. The
-# fetch goes on, so that one who asks again may find it.
+# fetch goes on, so that a client that asks again may find it.
 FIRST_PICTURE = 4.5
 # Seconds without a viewer after which nothing more is fetched: one who begins again finds it still.
 IDLE = 5.0
@@ -31,7 +31,7 @@ PAUSES = (1.0, 2.0, 4.0, 8.0, 15.0)
 SOON = 2.0
 # Bytes a second that one source may have sent on, and how many at once: as much as a publisher.
 MAX_RATE = 25_000_000
-FAREWELL = 2.0  # seconds that a fetch gets to end when the server does
+END_TIMEOUT = 2.0  # seconds that a fetch gets to end when the server does
 
 # Takes each picture, a JPEG, and how many come a second, if that is known.
 Show = Callable[[bytes, "float | None"], None]
@@ -64,7 +64,7 @@ class PulledStream(LiveStream):
         self._wait_for_source = wait
         # Guarded as all of a LiveStream.
         self._wanted_until = 0.0
-        self._problem = ""  # why there is no picture
+        self._problem = ""  # why no picture has come
         self._failures = 0  # in a row
         self._next_attempt = 0.0
         self._lost_at: float | None = None  # when it had shown something
@@ -81,7 +81,7 @@ class PulledStream(LiveStream):
     def picture(self, timeout: float = FIRST_PICTURE) -> LivePicture | None:
         """Return the newest picture; have it fetched, and wait for the first one.
 
-        Raises MessageError 503 when there is none, 504 when it has not come in time.
+        Raises MessageError 503 if there is none, 504 if none arrives in time.
         """
         with self._changed:
             now = steady()
@@ -104,7 +104,7 @@ class PulledStream(LiveStream):
         """Tell all viewers of the end, and fetch no more. May be called twice."""
         super().close()
         if self._puller is not threading.current_thread():
-            self._puller.join(FAREWELL)
+            self._puller.join(END_TIMEOUT)
 
     # ------------------------------------------------------------------ the thread
 
@@ -175,7 +175,7 @@ class PulledStream(LiveStream):
             self._failures += 1
             self._problem = why.rstrip(".")
             if self._lost_at is None and not self.viewers:
-                self._wanted_until = 0.0  # whoever has asked is told, and may ask again
+                self._wanted_until = 0.0  # clients that asked are told, and may ask again
             self._changed.notify_all()
 
     def _give_up(self) -> None:

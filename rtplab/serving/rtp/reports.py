@@ -83,7 +83,7 @@ class SenderReports:
 
 
 class ViewerReports:
-    """What one viewer reports of how it receives a stream."""
+    """One viewer's reports of how it receives a stream."""
 
     __slots__ = ("viewer", "last", "round_trip", "_ssrc", "_reports", "_logged_at")
 

@@ -29,7 +29,7 @@ REFUSAL_PATIENCE = 5.0
 REFUSAL_MEMORY = 2.5
 # Bytes. macOS sends no datagram larger than its send buffer, which is 9,216 by default.
 SEND_BUFFER = 256 * 1024
-# Bytes. Nobody reads what comes to an RTP port of ours, such as the datagrams by which players open
+# Bytes. Nothing reads what comes to our RTP port, e.g. the datagrams by which players open
 # their way: the system would keep 208 KiB of it for each viewer.
 RECEIVE_BUFFER = 4096
 PAIR_TRIES = 64  # even and odd port side by side: even if half of all fail, all fail never
@@ -66,11 +66,11 @@ class Connection(Protocol):
         """Send a frame, or drop it whole and return False if too much is queued."""
 
     def send(self, data: bytes) -> None:
-        """Send what must not be dropped."""
+        """Send bytes that must not be dropped."""
 
 
 class Sink(Protocol):
-    """What takes the packets of a stream. Nothing of it ever blocks."""
+    """Takes the packets of a stream. No method ever blocks."""
 
     max_burst: int  # packets that may be sent at once
     max_payload: int  # bytes of RTP payload that the way takes in one piece
@@ -78,7 +78,7 @@ class Sink(Protocol):
 
     @property
     def not_sent(self) -> NotSent:
-        """What has been dropped here, from the beginning on."""
+        """Everything dropped here since the beginning."""
 
     @property
     def report_socket(self) -> socket.socket | None:
@@ -91,7 +91,7 @@ class Sink(Protocol):
         """Send an RTCP compound packet, as far as the sink has a way for it."""
 
     def receive_report(self) -> bytes:
-        """Return a datagram that waits at `report_socket`; b"" if there is none after all."""
+        """Return a datagram that waits at `report_socket`; b"" if nothing waits."""
 
     def close(self) -> None:
         """Free what the sink holds. May be called twice."""
@@ -155,7 +155,7 @@ class UdpSink:
     def _receive_refusal(self) -> None:
         """Count a refusal that waits to be received. Raises ViewerGone."""
         try:
-            self._socket.recv(LARGEST_DATAGRAM)  # what players open their way with
+            self._socket.recv(LARGEST_DATAGRAM)  # players open their path with these
         except BlockingIOError:
             pass
         except ConnectionError as error:
@@ -198,7 +198,7 @@ class UdpSink:
                 pass  # the port may be closed: many players open it late or never
 
     def receive_report(self) -> bytes:
-        """Return a datagram that waits at the RTCP port; b"" when there is none after all."""
+        """Return a datagram that waits at the RTCP port; b"" if nothing waits."""
         try:
             return self.report_socket.recv(LARGEST_DATAGRAM) if self.report_socket else b""
         except OSError:
@@ -253,7 +253,7 @@ class InterleavedSink:
             raise _gone(error) from error
 
     def receive_report(self) -> bytes:
-        """There is none: reports arrive with the requests."""
+        """Return None: reports arrive with the requests."""
         return b""
 
     def close(self) -> None:

@@ -58,7 +58,7 @@ class RtpStream:
         self._last_timestamp = first_timestamp  # of the frame sent last
         self._last_began: float | None = None  # when that was, in seconds of `clock.steady`
         self._mark_single_packets = mark_single_packets
-        # What has been handed to the sink, which may not have taken all of it.
+        # Counts of what was handed to the sink, which may not have taken all of it.
         self._frames = 0
         self._packets_numbered = 0
         self._bytes = 0

@@ -56,7 +56,7 @@ class Transmission:
     ) -> None:
         """Send what `feed` gives in the order of `playback`, and close it in the end.
 
-        Without a `cname` there is no RTCP, as in the lab dialect; `viewer` is whom the log names.
+        Without a `cname`, RTCP is not sent, as in the lab dialect; the log names `viewer`.
         """
         self.playback = playback
         self.stream = stream
@@ -64,7 +64,7 @@ class Transmission:
         self._pacer = pacer
         self._reports = SenderReports(stream, cname) if cname is not None else None
         self._viewer_reports = ViewerReports(viewer, stream.ssrc, self._reports)
-        self._lock = threading.RLock()  # guards what follows, playback and stream
+        self._lock = threading.RLock()  # guards the attributes below, playback and stream
         self._phase = _Phase.IDLE
         self._clock: FrameClock | None = None  # while frames are being sent
         self._scheduled: ScheduledStream | None = None  # the next frame, or the next BYE
@@ -170,7 +170,7 @@ class Transmission:
     # ------------------------------------------------------------------ for the pacer
 
     def send_next(self) -> float | None:
-        """Send the next frame, or burst of one; return when what follows is due.
+        """Send the next frame, or a burst of one; return when the next is due.
 
         Return None when nothing follows: it has been stopped, or this was the end.
         """
@@ -192,13 +192,13 @@ class Transmission:
             except Exception:
                 logger.exception("%s: sending stopped: the server has failed", viewer)
             tell = self._end()
-        tell(is_gone)  # without the lock: whoever is told has one too
+        tell(is_gone)  # without our lock: the callee takes one too
         return None
 
     def send_due(self, now: float) -> float | None:
         """Send a frame, or a burst of one, and a sender report if one is due; under the lock.
 
-        Return when what follows is due; None at the end. Raises MovieError, ViewerGone.
+        Return when the next frame is due; None at the end. Raises MovieError, ViewerGone.
         """
         assert self._clock is not None
         stream = self.stream
@@ -210,7 +210,7 @@ class Transmission:
         return self._clock.next_due(now, share)
 
     def _begin_frame(self, clock: FrameClock, now: float) -> bool:
-        """Take the next frame whose time is not over yet; False when there is none."""
+        """Take the next frame whose time is not over yet; False if there is none."""
         missed = clock.missed(now)
         if missed:  # skip as many frames, or as many as are left
             skipped = sum(self.playback.advance() is not None for _ in range(missed))

@@ -129,7 +129,7 @@ class RtspConnection:
         self._selector.unregister(other)
 
     def _wait(self, deadline: float | None) -> bool:
-        """Do what there is to do until then; False when the client has hung up."""
+        """Handle events until then; False once the client has hung up."""
         moments = (deadline, self._parser.deadline(), self._wire.handshake_deadline())
         deadlines = [moment for moment in moments if moment is not None]
         timeout = max(0.0, min(deadlines) - time.monotonic()) if deadlines else None
@@ -169,7 +169,7 @@ class RtspConnection:
     def expect_frames(self) -> None:
         """Get ready for other threads to send. In the control thread. Raises OSError.
 
-        It sleeps while nothing waits. What another thread then leaves in the queue must wake it, or
+        It sleeps while nothing waits. Bytes that another thread then queues must wake it, or
         half a frame would wait for the next one.
         """
         if self._wake_reader is None:
@@ -187,7 +187,7 @@ class RtspConnection:
         self._selector.register(self._wake_reader, selectors.EVENT_READ)
 
     def send(self, data: bytes) -> None:
-        """Send a reply, after what already waits. Raises OSError when the client is gone."""
+        """Send a reply, after bytes already queued. Raises OSError if the client is gone."""
         self._wire.send(data)
 
     def offer(self, frame: bytes) -> bool:
@@ -200,7 +200,7 @@ class RtspConnection:
     # ------------------------------------------------------------------ ending
 
     def refuse(self, why: str) -> None:
-        """Say that there is no room, and why, as far as it can be said without waiting."""
+        """Tell the client why it is refused, if that is possible without waiting."""
         refuse(self._wire.socket, self.is_encrypted, why)
 
     @property
@@ -243,7 +243,7 @@ class RtspConnection:
 
 
 def _tune(client: socket.socket) -> None:
-    """Set what makes a connection better. It works without, and some sandboxes grant none of it.
+    """Set socket options that improve a connection. Some sandboxes refuse them, which is harmless.
 
     Have packets sent at once. Have frames wait with us, where there is a bound to them, and not in
     the system. Have the system find out when a client has vanished without a word: lab sessions
@@ -262,7 +262,7 @@ def _set(client: socket.socket, level: int, name: str, value: int) -> None:
 
 
 def refuse(client: socket.socket, speaks_tls: bool, why: str) -> None:
-    """Tell a client why there is no room for it, and hang up; inside TLS just hang up."""
+    """Tell a client why it is refused, and hang up; inside TLS just hang up."""
     response = Response(503)
     response.explain(why)
     try:

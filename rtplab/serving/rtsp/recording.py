@@ -52,7 +52,7 @@ logger = logging.getLogger("rtplab.server")
 def announced_media(body: bytes) -> tuple[int, float]:
     """Return the payload type and the frame rate of what a session description announces.
 
-    Raises MessageError 415 when it can't be published, 400 when it is no description.
+    Raises MessageError 415 if it can't be published, 400 if it is not a description.
     """
     media = sdp.parse(body).media
     videos = [one for one in media if one.media == "video"]
@@ -80,7 +80,7 @@ class Recorder:
     """One client's publication. In its control thread."""
 
     def __init__(self, resource: Resource, payload_type: int, fps: float, cname: str) -> None:
-        """Take what ANNOUNCE has said; nothing is opened yet. `cname` is our name in RTCP."""
+        """Take the description of ANNOUNCE; nothing is opened yet. `cname` is our name in RTCP."""
         self.resource = resource
         self._cname = cname
         self._reports: SourceReports | None = None  # about the source
@@ -111,9 +111,9 @@ class Recorder:
     # ------------------------------------------------------------------ the way
 
     def set_up(self, offered: list[Transport], client: ClientEndpoint) -> Transport:
-        """Open the first of the offered ways that can be had; return what SETUP answers.
+        """Open the first offered transport that is possible; return SETUP's Transport.
 
-        Raises MessageError 461 when there is none, OSError when no port is free.
+        Raises MessageError 461 if there is none, OSError if no port is free.
         """
         connection = self._connection = client.connection
         encrypted = connection.is_encrypted
@@ -152,7 +152,7 @@ class Recorder:
     def record(
         self, streams: LiveStreams, user: str | None, taken_over: Callable[[], None]
     ) -> None:
-        """Begin to show what comes. `taken_over` is called when the same user does so elsewhere.
+        """Begin to show pictures. `taken_over` is called if the same user publishes elsewhere.
 
         Raises MessageError 403 when somebody else publishes under this name.
         """
@@ -186,7 +186,7 @@ class Recorder:
         return self._last_arrival
 
     def take_interleaved(self, frame: InterleavedFrame) -> None:
-        """Take what has come in the RTSP connection."""
+        """Take the media that arrived on the RTSP connection."""
         channels = self.transport.interleaved if self.transport is not None else None
         if channels is not None and frame.channel == channels[0]:
             self._take(frame.payload)
@@ -206,7 +206,7 @@ class Recorder:
         try:
             packet = parse_packet(data)
         except PacketError:
-            return  # as what opens the way
+            return  # such as a datagram that opens the path
         if packet.version != 2 or packet.payload_type != self._payload_type:
             return
         if packet.ssrc != self._source:
@@ -268,7 +268,7 @@ class Recorder:
 
 
 def _datagrams(end: socket.socket) -> list[bytes]:
-    """Return what waits, up to what may be read at one look."""
+    """Return the waiting datagrams, up to the limit of one read."""
     found: list[bytes] = []
     with suppress(OSError):  # nothing more waits, or an earlier answer of ours was refused
         while len(found) < DATAGRAMS_PER_LOOK:

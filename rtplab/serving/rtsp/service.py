@@ -1,4 +1,4 @@
-"""What all workers of one server share."""
+"""The state that all workers of one server share."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class Service:
     library: MovieLibrary = field(default_factory=lambda: MovieLibrary("."))
     pacer: Pacer = field(default_factory=Pacer)
     threads: ThreadPool = field(default_factory=ThreadPool)
-    fps: float | None = None  # of all movies; None: what each says, else 20
+    fps: float | None = None  # of all movies; None means each movie's own, else 20
     loop: bool = False  # restart each movie when it ends
     marker: bool = False  # set the marker on every frame's last packet in the lab dialect
     shrink: bool = False  # make pictures smaller for viewers for whom they are too large
@@ -81,7 +81,7 @@ class Service:
         return frame_rate(movie, self.fps)
 
     def names(self) -> list[tuple[str, bool]]:
-        """Return what can be watched, live streams first, and of each if it is one.
+        """Return all that can be watched, live streams first; each with a flag for live.
 
         Raises OSError if the folder can't be read.
         """

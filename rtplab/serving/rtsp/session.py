@@ -1,4 +1,4 @@
-"""What one SETUP makes: a movie, by the name that the client gave it, on its way to one viewer."""
+"""The result of one SETUP: a movie, under the client's name for it, sent to one viewer."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Resource:
 def resource_of(request: Request) -> Resource:
     """Return what a request's URI names: `movie`, `rtsp://host/movie/` or `.../trackID=0`.
 
-    Raises MessageError 400 for an absolute URI that is no RTSP address.
+    Raises MessageError 400 for an absolute URI that is not an RTSP address.
     """
     return _resource(request.uri)
 
@@ -65,7 +65,7 @@ class Session:
     delivery: Delivery
 
     def go_to(self, span: Range, request: Request) -> None:
-        """Stop, and take up what PLAY asks for. Raises MessageError 457."""
+        """Stop, and apply a PLAY request. Raises MessageError 457."""
         self.delivery.stop()
         scale = served_rate(request.headers.get("Scale", "1"), FASTEST_SCALE)
         speed = served_rate(request.headers.get("Speed", "1"), FASTEST_SPEED)

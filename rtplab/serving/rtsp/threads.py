@@ -39,7 +39,7 @@ class Task:
         try:
             self._call()
         finally:
-            del self._call  # with it whoever was served: this thread may live for long
+            del self._call  # and with it the client: this thread may live long
             self._ended.set()
 
 
@@ -47,7 +47,7 @@ class ThreadPool:
     """Runs each task in a thread of its own, as many as there are tasks."""
 
     def __init__(self) -> None:
-        self._idle: list[_Mailbox] = []  # whoever takes one out of it must put something in
+        self._idle: list[_Mailbox] = []  # each one taken out must be given a task
         self._closing = False
 
     def start(self, call: Callable[[], None]) -> Task:

@@ -17,7 +17,7 @@ HANDSHAKE_TIMEOUT = 10.0  # seconds: two round trips and some arithmetic, over t
 
 
 class Wire:
-    """What goes over a client's socket. One thread receives; any thread may send.
+    """A client's socket. One thread receives; any thread may send.
 
     Nothing here ever blocks. What the socket does not take at once waits in a queue, in order, so
     that framing is never broken.
@@ -44,7 +44,7 @@ class Wire:
         self._is_first = channel is None  # nothing has come yet
         # Gets a byte when something has to wait, after `wake_for_room` has found nothing.
         self.waker: socket.socket | None = None
-        self._lock = threading.Lock()  # guards what follows, and the order on the socket
+        self._lock = threading.Lock()  # guards the attributes below, and the order on the socket
         self._tls = TlsChannel(tls) if tls is not None else channel
         self._waiting = bytearray()
         self._behind_frames = 0  # bytes queued since the last frame; some may have been sent since
@@ -58,7 +58,7 @@ class Wire:
     # ------------------------------------------------------------------ receiving
 
     def receive(self) -> bytes | None:
-        """Return the plain text of what has come, maybe none of it; None at the end.
+        """Return the plain text received, possibly empty; None at the end.
 
         Raises OSError when TLS fails, or is spoken where it is not expected.
         """
@@ -121,7 +121,7 @@ class Wire:
     # ------------------------------------------------------------------ sending
 
     def send(self, data: bytes) -> None:
-        """Send a reply, after what already waits. Raises OSError when the client is gone."""
+        """Send a reply, after bytes already queued. Raises OSError if the client is gone."""
         with self._lock:
             if self._unread() + len(data) > self._limits.queue_bytes:
                 raise TimeoutError("the client does not read its replies")
@@ -143,7 +143,7 @@ class Wire:
             return True
 
     def flush(self) -> bool:
-        """Send what waits, as far as the client takes it; tell if nothing waits any more."""
+        """Send queued bytes as far as the client takes them; tell if the queue is empty."""
         with self._lock:
             try:
                 self._write(b"")
@@ -178,7 +178,7 @@ class Wire:
         return min(self._behind_frames, len(self._waiting))
 
     def _append(self, data: bytes) -> None:
-        """Send what is no frame."""
+        """Send bytes other than a frame's."""
         self._behind_frames = self._unread() + len(data)
         self._write(data)
 

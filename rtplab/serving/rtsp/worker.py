@@ -87,7 +87,7 @@ class RtspWorker:
         self._looked_at = self._last_sign_of_life
         self._has_slot = False
 
-        # Guards what follows, as the pacer tells of the end. Nothing blocks under it.
+        # Guards the attributes below, as the pacer tells of the end. Nothing blocks under it.
         self._lock = threading.RLock()
         self.state = State.INIT
         self._session: Session | None = None
@@ -535,7 +535,7 @@ class RtspWorker:
         return self._ok(Headers([("Transport", value)]))
 
     def do_RECORD(self, request: Request) -> Response:
-        """RFC 2326 section 10.11: show what comes to whoever watches."""
+        """RFC 2326 section 10.11: show the published pictures to viewers."""
         if self._recorder is None:
             raise MessageError("nothing has been announced on this connection", 455)
         # RFC 2326 appendix A has a state of its own for it, from which the same ways lead.
@@ -651,13 +651,13 @@ class RtspWorker:
     # ------------------------------------------------------------------ media
 
     def _start_if_playing(self) -> None:
-        """Begin what PLAY asked for, once its reply is out: packets must not overtake it."""
+        """Start playing once PLAY's reply is out: packets must not overtake it."""
         with self._lock:
             if self.state is State.PLAYING and self._session is not None:
                 self._session.delivery.start(self.send_next, self._delivery_ended)
 
     def send_next(self) -> float | None:
-        """Send the next frame; return when the one after it is due, None when there is none.
+        """Send the next frame; return when the one after it is due, None at the end.
 
         Times are seconds of `clock.steady`. The pacer calls this; for the first frame PLAY does.
         """
@@ -696,7 +696,7 @@ class RtspWorker:
 
 
 def _tell_nobody(sentence: str) -> None:
-    """There is no client any more."""
+    """Note that the client is gone."""
 
 
 def _host_of(rtsp_socket: socket.socket) -> str:

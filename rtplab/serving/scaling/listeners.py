@@ -1,4 +1,4 @@
-"""Sockets that listen on a port: for both families of addresses, and with nobody beside us."""
+"""Sockets that listen on a port: for both address families, and shared with no other program."""
 
 from __future__ import annotations
 

@@ -33,7 +33,7 @@ _ENDING = {signal.SIGINT, signal.SIGTERM}
 
 
 def can_share_a_port() -> bool:
-    """Tell if the system has what several workers need: Linux, macOS and the BSDs do."""
+    """Tell if the system supports several workers: Linux, macOS and the BSDs do."""
     return hasattr(socket, "SO_REUSEPORT") and hasattr(os, "fork")
 
 
@@ -195,7 +195,7 @@ class Supervisor:
 
     def _reap_children(self) -> None:
         for process, number in list(self._numbers.items()):
-            with _signals_wait():  # else it could be sent to a process that is no more
+            with _signals_wait():  # else it could be sent to a process that has ended
                 ended, status = os.waitpid(process, os.WNOHANG)
                 if ended:
                     del self._numbers[process]
