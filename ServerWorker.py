@@ -77,7 +77,7 @@ class ServerWorker(RtspWorker):
         super().receive_requests()
 
     def processRtspRequest(self, data: Request | str | bytes) -> int:
-        """Obey one request and answer it; return the status of the answer.
+        """Handle one request and answer it; return the status of the answer.
 
         Raises OSError when the answer can't be sent.
         """

@@ -1,4 +1,4 @@
-"""What a program prints: on consoles that can't show all of it, on terminals that can do more.
+"""Printing: to consoles that lack characters, and to terminals that can do more.
 
 What is for a terminal (colours, a line that is rewritten) never gets into a file or a pipe.
 """
@@ -22,12 +22,12 @@ _LEVEL_COLOURS = {
     logging.ERROR: "1;31",
     logging.CRITICAL: "1;31",
 }
-_USUAL_WIDTH = 80  # columns of a terminal that doesn't say
+_USUAL_WIDTH = 80  # columns of a terminal that does not report its width
 _ENABLE_VIRTUAL_TERMINAL_PROCESSING = 4
 
 
 def write_every_name() -> None:
-    """Print what the console's encoding has no characters for as escapes, as in "\\u0444".
+    """Print characters that the console's encoding lacks as escapes, as in "\\u0444".
 
     By itself Python raises UnicodeEncodeError, which would end a program for a movie's name: as on
     Windows, where a pipe or a file is written in the encoding of the region.
@@ -38,7 +38,7 @@ def write_every_name() -> None:
 
 
 def say(*lines: str) -> bool:
-    """Print lines, if anybody reads them; tell if so.
+    """Print lines; tell if that was possible.
 
     The reader of standard output may be gone, as after `| head -1`: that does not end a program.
     """
@@ -54,7 +54,7 @@ def say(*lines: str) -> bool:
 
 
 def is_terminal(stream: TextIO | None) -> bool:
-    """Tell if a person reads a stream as it is written. It is None where there is no console."""
+    """Tell if a person reads a stream as it is written. It is None without a console."""
     try:
         return stream is not None and stream.isatty()
     except ValueError:  # it has been closed
@@ -90,7 +90,7 @@ def _shows_colours(stream: TextIO | None) -> bool:
 
 
 def _obeys_escapes(stream: TextIO) -> bool:
-    """Tell if a terminal does; the console of Windows must be told to (Windows 10 and later)."""
+    """Tell if a terminal supports it; Windows (10 and later) must be told to."""
     if sys.platform != "win32":
         return True
     import ctypes
@@ -140,7 +140,7 @@ class StatusLine:
             self._put(text)
 
     def flush(self) -> None:
-        """Everything has been written already."""
+        """Do nothing: everything is written at once."""
 
     def _clear(self) -> None:
         if self._length:

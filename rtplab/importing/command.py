@@ -32,12 +32,12 @@ _MAX_SIDE = 65_500  # pixels, of a JPEG
 _TIME = re.compile(r"(?:(?:(\d{1,4}):)?(\d{1,4}):)?(\d{1,7}(?:\.\d{1,9})?)\Z")
 
 _EXAMPLES = """examples:
-  {prog} film.mp4
-      convert a video to film.Mjpeg in the current folder
-  {prog} film.mp4 --size 640x360 --start 1:30 --duration 20
-      convert 20 seconds of it to smaller pictures
-  {prog} pictures -o movies --fps 5
-      convert a folder of pictures to a movie in the folder movies
+    {prog} film.mp4
+        convert a video to film.Mjpeg in the current folder
+    {prog} film.mp4 --size 640x360 --start 1:30 --duration 20
+        convert 20 seconds of it to smaller pictures
+    {prog} pictures -o movies --fps 5
+        convert a folder of pictures to a movie in the folder movies
 """
 
 

@@ -18,17 +18,17 @@ Read = Callable[[int, int], bytes]
 
 START_OF_PICTURE = jpeg.START_OF_IMAGE + b"\xff"  # and the first byte of the marker that follows
 
-PAGE = 4096  # bytes: the least that is read of a disk
+PAGE = 4096  # bytes: the smallest disk read
 
-# Bytes that are read at once to walk through a file: a picture that goes beyond is walked again.
+# Bytes read at once when walking a file: a picture that goes beyond is walked again.
 CHUNK = 1 << 20
-# Bytes of one picture, which must be in memory as a whole: many times what a camera makes of one.
+# Bytes of one picture, which must fit in memory: many times a camera's largest.
 MAX_PICTURE = 32 << 20
-# Damaged pictures in one file, after which the rest of it is left out. A movie with so many is
-# none, and junk may pretend to have one every few bytes; so many take about half a second.
+# Damaged pictures in one file after which the rest is skipped. A file with so many is
+# not a movie, and junk may seem to have one every few bytes; this many take half a second.
 MAX_DAMAGED = 50_000
 
-# Frames a second that a file may ask for, as `--fps` takes them: others stand there by mistake.
+# Frames per second that a file may ask for, as with `--fps`: other values are mistakes.
 SLOWEST, FASTEST = Fraction(1, 10), Fraction(1000)
 
 
@@ -73,7 +73,7 @@ class LeftOut:
 
 @dataclass
 class Places:
-    """How many pictures something holds for, and where the first of them is."""
+    """A number of pictures, and the place of the first."""
 
     pictures: int = 0
     first: int = 0
@@ -91,7 +91,7 @@ class Places:
 
 @dataclass
 class Index:
-    """The frames of a file as (offset, length) in bytes, and what is wrong with the rest.
+    """The frames of a file as (offset, length) in bytes, and the damage elsewhere.
 
     A frame begins with `start`; where that is b"", a frame is given as it is stored. If its length
     stands before it, `head_of` writes that as usual, and `heads` has what stands there otherwise,
@@ -120,7 +120,7 @@ class Index:
         self.left_out.add(start, end, _problem(error))
 
     def cut(self, error: MovieError) -> None:
-        """Note that the file ends within a frame."""
+        """Note that the file ends inside a frame."""
         self.error = self.error or error
         self.cut_off = f"cut off in frame {len(self.frames) + 1}: {error}"
 
@@ -159,7 +159,7 @@ class Format(NamedTuple):
 
 
 class Pictures:
-    """Looks for JPEGs in a file, of which it keeps one piece of at most MAX_PICTURE in memory."""
+    """Finds JPEGs in a file, keeping at most MAX_PICTURE bytes of it in memory."""
 
     def __init__(self, read: Read, size: int) -> None:
         self._read = read
@@ -207,7 +207,7 @@ class Pictures:
         return self._start + len(self._data)
 
     def _load(self, start: int, length: int) -> None:
-        self._data = b""  # so that there are never two in memory
+        self._data = b""  # so that two are never in memory
         self._data = self._read(start, length)
         self._start = start
         if len(self._data) < length:

@@ -1,4 +1,4 @@
-"""A movie file, opened and indexed once for all its viewers.
+"""A movie file, opened and indexed once for all viewers.
 
 Which formats there are, and which of them a file has, is in `formats`. What is damaged, or lies
 between the pictures, is left out and told (`Movie.damage`).
@@ -21,7 +21,7 @@ from rtplab.protocol.rtp import jpeg
 
 
 class _Place(NamedTuple):
-    """Where a frame is read, in bytes, and what must stand before its picture."""
+    """The place of a frame in bytes, and the bytes to put before its picture."""
 
     start: int
     end: int
@@ -60,7 +60,7 @@ class Movie:
 
     @property
     def largest(self) -> int:
-        """The bytes of the largest frame, as it is given."""
+        """The largest frame's length in bytes, as returned by `frame`."""
         return self._added + max(length for _, length in self.frames)
 
     def frame(self, number: int) -> memoryview:
@@ -123,7 +123,7 @@ class Movie:
         return memoryview(jpeg.completed(bytes(picture)))
 
     def _size_of_first(self, index: Index) -> tuple[int, int]:
-        """Return the first picture's sides in pixels; pictures before it without any are left out.
+        """Return the first picture's sides in pixels; those without any are skipped.
 
         Raises MovieError if the movie has no frames.
         """
@@ -154,7 +154,7 @@ _Key = tuple[Identity, bool]  # of the file, and if any frame will do
 
 
 class _Turn:
-    """Whose turn it is to open one file: its first viewer indexes it, the others wait for that."""
+    """The turn to open one file: its first viewer indexes it, the others wait."""
 
     def __init__(self) -> None:
         self.lock = threading.Lock()

@@ -1,4 +1,4 @@
-"""What is understood although it is not right: said once, so that nobody takes it for right.
+"""Invalid input that is accepted anyway: reported once, so that nobody takes it for valid.
 
 A parser that forgives is handed the Forgiveness of its session, and goes on:
 
@@ -15,7 +15,7 @@ MAX_FOUND = 80  # characters or bytes of what a peer sent that are shown: a shor
 
 
 class Forgiveness:
-    """The mistakes that were forgiven in one session, each kind once. Any thread may add some."""
+    """The mistakes accepted in one session, each kind once. Any thread may add some."""
 
     def __init__(self, tell: Callable[[str], None] | None = None) -> None:
         """`tell` is called with a sentence about each kind, when it is met first."""
@@ -24,11 +24,11 @@ class Forgiveness:
 
     @property
     def sentences(self) -> list[str]:
-        """A sentence about each kind of mistake, in the order in which they were met."""
+        """A sentence about each kind of mistake, in order of appearance."""
         return list(self._sentences.values())
 
     def add(self, what: str, found: str | bytes | None, right: str) -> None:
-        """Note that `what` was `found`, None if it is missing, where `right` would have been right.
+        """Note that `what` was `found` (None if it is missing) instead of `right`.
 
         `what` is one of a fixed set of phrases: it tells one kind from another. Whatever a peer has
         sent belongs into `found`, which is escaped and cut.

@@ -1,4 +1,4 @@
-"""The PROXY protocol, versions 1 and 2: who the client is that a proxy passes on.
+"""The PROXY protocol, versions 1 and 2: the client's address behind a proxy.
 
 The proxy sends one header before the client's first byte. `missing` says how many bytes of it are
 still to come, so that nothing behind it is touched; `parse` reads it when it is whole. After
@@ -27,7 +27,7 @@ MAX_V1 = 107  # bytes, by section 2.1: two IPv6 addresses in full
 #     |  addresses and more, as long as that says                                       |
 _V2_SIGNATURE = b"\r\n\r\n\0\r\nQUIT\n"
 _V2_HEADER = struct.Struct(">12sBBH")
-# Bytes. Section 2.2: what fits the smallest segment of TCP can always be sent whole.
+# Bytes. Section 2.2: a header that fits the smallest TCP segment can always be sent whole.
 MAX_V2 = 536
 _VERSION_2 = 0x20
 _LOCAL, _PROXY = 0, 1  # the commands: the proxy speaks for itself, or for a client
@@ -35,7 +35,7 @@ _TCP4, _TCP6 = 0x11, 0x21
 _UNKNOWN = (0x00, 0x31)  # not said, or by a Unix socket
 _ADDRESSES = {_TCP4: struct.Struct(">4s4sHH"), _TCP6: struct.Struct(">16s16sHH")}
 
-_SHORTEST = len(_V2_SIGNATURE)  # bytes that any header has
+_SHORTEST = len(_V2_SIGNATURE)  # bytes of the shortest header
 
 
 def missing(data: bytes) -> int:
@@ -77,7 +77,7 @@ def _missing_of_v2(data: bytes) -> int:
 
 
 def parse(data: bytes) -> Address | None:
-    """Return the address of the client; None when the proxy does not say, or speaks for itself.
+    """Return the client's address; None if the proxy does not name it, or speaks for itself.
 
     `data` is a whole header. Raises PeerError.
     """
@@ -132,7 +132,7 @@ def _parse_v2(data: bytes) -> Address | None:
 
 
 def _host(packed: bytes) -> str:
-    """Return an address as text; one of IPv4 inside IPv6 as what it is."""
+    """Return an address as text; IPv4 inside IPv6 as IPv4."""
     address = ipaddress.ip_address(packed)
     if address.version == 6 and address.ipv4_mapped is not None:
         return str(address.ipv4_mapped)

@@ -1,4 +1,4 @@
-"""RTP/JPEG fragments put together again (RFC 2435): the headers that were not sent, and the scan.
+"""Assembles RTP/JPEG fragments (RFC 2435): the headers that were not sent, and the scan.
 
 A picture comes out whole or not at all. Fragments may arrive in any order within a picture. What
 they are headers for, the one with offset 0 says alone.
@@ -138,7 +138,7 @@ class JpegAssembler:
         self._tables: dict[int, bytes] = {}
 
     def add(self, fragment: JpegFragment, timestamp: int, marker: bool) -> bytes | None:
-        """The whole JPEG, once this fragment completes it.
+        """The complete JPEG, if this fragment completes it.
 
         `timestamp` and `marker` are those of the fragment's RTP packet. The first fragment of
         another timestamp gives up the picture so far.
@@ -174,7 +174,7 @@ class JpegAssembler:
         self.problem = why
 
     def _frame_at(self, timestamp: int) -> _Frame | None:
-        """The picture of this timestamp; None if the stream is already beyond it."""
+        """The picture of this timestamp; None if the stream has passed it."""
         frame = self._frame
         if frame is not None:
             if timestamp == frame.timestamp:
@@ -210,7 +210,7 @@ class JpegAssembler:
                 except MovieError as error:
                     self._drop(f"the JPEG segments in an RTP header extension are damaged: {error}")
                     return None
-        # Whether the end-of-image marker is sent is up to the sender.
+        # Senders may omit the end-of-image marker.
         tail = b"".join(data[-2:] for data in scan[-2:])
         end = b"" if tail.endswith(END_OF_IMAGE) else END_OF_IMAGE
         return b"".join((headers, *scan, end))
@@ -249,7 +249,7 @@ class _Frame:
         self._size = 0
 
     def add(self, fragment: JpegFragment, marker: bool) -> bool:
-        """Take in a fragment, unless it is a duplicate. False if it can't belong to the others."""
+        """Add a fragment, unless it is a duplicate. False if it can't belong to the others."""
         known = self.fragments.get(fragment.offset)
         if known is not None:
             return len(known.data) == len(fragment.data)

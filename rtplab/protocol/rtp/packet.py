@@ -1,4 +1,4 @@
-"""RTP packets as they go over the wire (RFC 3550 sections 5.1 and 5.3.1).
+"""RTP packets on the wire (RFC 3550 sections 5.1 and 5.3.1).
 
     12 bytes of header | CC sources | with X: an extension | payload | with P: padding
 

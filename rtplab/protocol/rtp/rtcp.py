@@ -61,7 +61,7 @@ class ReportBlock(NamedTuple):
 
 @dataclass(frozen=True)
 class SenderReport:
-    """What a sender has sent, and when `rtp_timestamp` is by its wall clock (section 6.4.1)."""
+    """A sender's totals, and the wall clock time of `rtp_timestamp` (section 6.4.1)."""
 
     ssrc: int
     ntp: int
@@ -73,7 +73,7 @@ class SenderReport:
 
 @dataclass(frozen=True)
 class ReceiverReport:
-    """What a participant who sends nothing has received (section 6.4.2)."""
+    """The reception of a participant that sends nothing (section 6.4.2)."""
 
     ssrc: int
     blocks: tuple[ReportBlock, ...] = ()
@@ -88,7 +88,7 @@ class SourceDescription:
 
 @dataclass(frozen=True)
 class Bye:
-    """These sources send no more (section 6.6)."""
+    """These sources have stopped sending (section 6.6)."""
 
     ssrcs: tuple[int, ...]
     reason: str = ""
@@ -155,7 +155,7 @@ def _text(text: str) -> bytes:
 
 
 def parse_compound(data: bytes | bytearray | memoryview) -> list[RtcpPacket]:
-    """The packets of a compound packet, without those of types not known here.
+    """The packets of a compound packet, without unknown types.
 
     Checks what RFC 3550 appendix A.2 asks for and raises PacketError. A CNAME is not insisted on:
     ffmpeg opens ports with an empty receiver report alone.

@@ -220,7 +220,7 @@ class JpegFragment(NamedTuple):
 def parse_payload(
     payload: bytes | bytearray | memoryview, size: tuple[int, int] | None = None
 ) -> JpegFragment:
-    """Take an RTP/JPEG payload apart. Raises PacketError when nothing can be made of it.
+    """Take an RTP/JPEG payload apart. Raises PacketError if it is malformed.
 
     `size` in pixels is that of pictures whose width or height is 0: those of over 2,040 pixels, of
     which something else has said it.

@@ -44,7 +44,7 @@ _COUNT = re.compile(r"[0-9a-fA-F]{8}\Z")
 
 @dataclass(frozen=True)
 class Challenge:
-    """One way in that a server offers: `scheme` is Digest or Basic."""
+    """One challenge of a server: `scheme` is Digest or Basic."""
 
     scheme: str
     realm: str
@@ -107,7 +107,7 @@ class DigestCredentials:
         return "Digest " + ", ".join(parts)
 
     def is_proof(self, secret: str, method: str) -> bool:
-        """Tell if who made this knows the `secret` (see `secret_of`); in constant time."""
+        """Tell if its maker knew the `secret` (see `secret_of`); in constant time."""
         expected = digest_response(self, secret, method)
         return hmac.compare_digest(_bytes(expected), _bytes(self.response.lower()))
 
@@ -138,7 +138,7 @@ def answer(
     count: int,
     cnonce: str,
 ) -> Credentials:
-    """Answer a challenge; `count` is how often its nonce has been used, this time included."""
+    """Answer a challenge; `count` is the number of uses of its nonce, this one included."""
     if challenge.scheme == "Basic":
         return BasicCredentials(user, password)
     uses_qop = challenge.has_qop
@@ -263,7 +263,7 @@ def _weakness(challenge: Challenge) -> int:
 
 
 def _first_scheme(value: str) -> tuple[str, dict[str, str]]:
-    """Return the scheme and the parameters of a value that may hold only one."""
+    """Return the scheme and the parameters of a value with a single scheme."""
     if value.lstrip()[:6].lower() == "basic " and len(value) <= MAX_VALUE:
         return "basic", {}
     entries = _schemes(value)
@@ -273,7 +273,7 @@ def _first_scheme(value: str) -> tuple[str, dict[str, str]]:
 
 
 def _schemes(value: str) -> list[tuple[str, dict[str, str]]]:
-    """Take a header value apart: each scheme, in small letters, with its parameters."""
+    """Take a header value apart: each scheme, in lower case, with its parameters."""
     if len(value) > MAX_VALUE:
         raise MessageError(f"an authentication header of {len(value)} characters")
     entries: list[tuple[str, dict[str, str]]] = []
@@ -312,7 +312,7 @@ def _quoted(text: str) -> str:
 
 
 def _bytes(text: str) -> bytes:
-    """UTF-8 (RFC 7616 section 4); bytes that were none came as surrogates."""
+    """UTF-8 (RFC 7616 section 4); bytes that were not UTF-8 came as surrogates."""
     return text.encode("utf-8", "surrogateescape")
 
 

@@ -119,7 +119,7 @@ def _explain_header(text: str) -> str:
 
 
 def _of_http(text: str, meaning: str, is_first: bool) -> str:
-    """What a line of a camera's HTTP means, by what it would in RTSP."""
+    """The meaning of a line of a camera's HTTP, taken from RTSP."""
     if is_first:
         words = text.split()
         if words[:1] == ["GET"]:
@@ -137,16 +137,16 @@ class Field:
     bits: int
     value: int
     meaning: str = ""
-    is_hex: bool = False  # so it is mostly written
+    is_hex: bool = False  # usually written in hexadecimal
 
     @property
     def text(self) -> str:
-        """The value as it is mostly written."""
+        """The value as it is usually written."""
         return f"0x{self.value:0{self.bits // 4}X}" if self.is_hex else f"{self.value:,}"
 
 
 def rtp_fields(packet: bytes) -> list[Field]:
-    """The RTP header in the order of RFC 3550 section 5.1. Raises PacketError when it is short."""
+    """The RTP header in the order of RFC 3550 section 5.1. Raises PacketError if it is short."""
     if len(packet) < 12:
         raise PacketError(f"{len(packet)} bytes are too few for an RTP packet: its header has 12")
     first, second = packet[0], packet[1]

@@ -1,4 +1,4 @@
-"""Words for the fields of RTCP packets (RFC 3550 section 6.4)."""
+"""Explains the fields of RTCP packets (RFC 3550 section 6.4)."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _TYPES = {
 
 
 class Section(NamedTuple):
-    """One packet of a compound one: its fields, and what they say in words."""
+    """One packet of a compound one: its fields, and an explanation."""
 
     title: str
     fields: list[Field]

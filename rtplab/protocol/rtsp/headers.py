@@ -11,9 +11,9 @@ from rtplab.protocol.forgiveness import Forgiveness
 from rtplab.protocol.rtsp.messages import printable
 
 MAX_TRANSPORTS = 16  # alternatives in one Transport header: real clients offer at most three
-# Microseconds that a sum of floats may be above what is meant: not to be rounded up.
+# Microseconds by which a sum of floats may exceed the intended value: not to be rounded up.
 _FLOAT_DUST = 0.0001
-_LOWEST_PORT = 1024  # below are services of the system: no media goes there
+_LOWEST_PORT = 1024  # lower ports belong to system services: no media goes there
 
 _CHANNELS = re.compile(r"(\d{1,3})(?:-(\d{1,3}))?\Z", re.ASCII)
 _SSRC = re.compile(r"[0-9A-Fa-f]{8}", re.ASCII)
@@ -45,7 +45,7 @@ class Transport:
 
     @property
     def way(self) -> str:
-        """The way of the media, for people."""
+        """The transport of the media, for people."""
         ports = f" to port {self.client_port[0]}" if self.client_port else ""
         if self.multicast:
             return f"multicast to {printable(self.destination, 60)}{ports}"

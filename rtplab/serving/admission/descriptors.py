@@ -1,4 +1,4 @@
-"""How many files and sockets the process may have open at once."""
+"""The number of files and sockets the process may have open."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ def raise_descriptor_limit() -> None:
                 resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
             return
         except (ValueError, OSError):
-            continue  # then we live with what we have
+            continue  # keep the present limit
 
 
 def most_descriptors() -> float:
-    """Return how many the process may have open; infinity where nobody says."""
+    """Return how many the process may have open; infinity if unknown."""
     if resource is None:
         return math.inf
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)

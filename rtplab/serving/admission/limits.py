@@ -91,7 +91,7 @@ def name_of(field: str) -> str:
 
 
 class Pace:
-    """How fast somebody's messages are taken: a second's worth at once, then evenly."""
+    """Limits a rate of messages: a second's worth at once, then evenly."""
 
     def __init__(self, per_second: int) -> None:
         self._interval = 1 / per_second

@@ -23,7 +23,7 @@ HEADERS = {
     "Referrer-Policy": "no-referrer",
     "Cache-Control": "no-store",
 }
-"""With every answer: nobody else's page may show ours, or what it shows."""
+"""With every answer: no other site's page may embed ours, or its pictures."""
 
 STYLE = """
 :root { color-scheme: light dark; --back: #f6f7f9; --card: #fff; --text: #1b1f24; --soft: #57606a;
@@ -137,7 +137,7 @@ def watching(name: str, address: str) -> str:
 
 
 def problem(title: str, sentence: str) -> str:
-    """Return the page that says what is wrong."""
+    """Return a page that shows an error."""
     return _page(
         title, f'<h1>{escape(title)}</h1><p>{escape(sentence)}</p><p><a href="/">All movies</a></p>'
     )

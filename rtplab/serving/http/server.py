@@ -49,9 +49,9 @@ from rtplab.serving.rtsp.service import Service
 
 # Seconds for a request to come whole, and for a connection to be silent between two.
 PATIENCE = 10.0
-LOOK_INTERVAL = 1.0  # seconds between two looks for connections whose time is over
+LOOK_INTERVAL = 1.0  # seconds between checks for connections past their deadline
 ACCEPT_PAUSE = 0.2  # seconds before the next try when there is no descriptor left
-MAX_ID = 40  # characters by which a page names its own stream
+MAX_ID = 40  # characters of the id by which a page names its stream
 
 logger = logging.getLogger("rtplab.http")
 
@@ -156,7 +156,7 @@ class HttpServer:
                 _hang_up(connection)
 
     def close(self) -> None:
-        """Hang up on everybody and free the port. May be called twice."""
+        """Hang up on all clients and free the port. May be called twice."""
         with suppress(OSError):
             self._wake_writer.send(b"x")
         self._thread.join()
@@ -208,7 +208,7 @@ class _Found:
 
 
 class _Problem(Exception):
-    """A request that is answered with a page that says why."""
+    """A request answered with a page that shows the error."""
 
     def __init__(self, status: HTTPStatus, sentence: str) -> None:
         super().__init__(sentence)
@@ -233,13 +233,13 @@ class _Handler(BaseHTTPRequestHandler):
         else:
             self._socket, self._channel = connection, None
         self._host = host
-        self._has_begun = False  # a moving picture is on its way
+        self._has_begun = False  # a moving picture is being sent
         super().__init__(connection, (host, 0), server)  # type: ignore[arg-type]
 
     # ------------------------------------------------------------------ one request
 
     def handle_one_request(self) -> None:
-        """Read one request in its time, and answer it."""
+        """Read one request before its deadline, and answer it."""
         self._http.expect_request(self._socket, True)
         super().handle_one_request()
 
@@ -303,7 +303,7 @@ class _Handler(BaseHTTPRequestHandler):
                 ) from error
 
     def _target(self) -> tuple[str, str]:
-        """Return the path that is asked for, decoded, and the id in its query."""
+        """Return the requested path, decoded, and the id in its query."""
         path, _, query = self.path.partition("?")
         ids = parse_qs(query[:1024]).get("id", [""])
         return unquote(path), ids[0][:MAX_ID]
@@ -382,7 +382,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._send_head(HTTPStatus.OK, CONTENT_TYPE, None)
             return
         if found.live is not None:
-            found.live.prepare()  # while it can still be said why not
+            found.live.prepare()  # while an error can still be reported
         if not service.session_slots.acquire(blocking=False):
             raise _Problem(
                 HTTPStatus.SERVICE_UNAVAILABLE,
@@ -424,7 +424,7 @@ class _Handler(BaseHTTPRequestHandler):
         self._send(page.encode("utf-8", "replace"), "text/html; charset=utf-8")
 
     def _send_problem(self, status: HTTPStatus, sentence: str) -> None:
-        if self._has_begun:  # a page among the pictures would say nothing to anybody
+        if self._has_begun:  # an error page among the pictures would not be shown
             logger.info("%s: sending by HTTP stopped: %s", self._host, sentence)
             return
         page = pages.problem(f"{status.value} {status.phrase}", sentence)
@@ -471,7 +471,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
 
     def version_string(self) -> str:
-        """What we are, without the version of Python."""
+        """The server's name, without the version of Python."""
         return f"rtplab/{version.__version__}"
 
     def log_message(self, format: str, *arguments: Any) -> None:

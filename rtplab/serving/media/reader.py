@@ -1,4 +1,4 @@
-"""Reads the frames of one movie ahead of its viewers, so that nobody else waits for its disk.
+"""Reads the frames of one movie ahead of its viewers, so that no other thread waits for the disk.
 
 The pacer sends for all sessions. A disk that has to start up, or a server of files that does not
 answer, takes seconds for a read. So a thread for each movie that is played reads what its viewers
@@ -52,7 +52,7 @@ class Wish(NamedTuple):
 
 
 class _Left(Enum):
-    """What is left of a wish."""
+    """The rest of a wish."""
 
     NOTHING = auto()
     MORE_TO_READ = auto()
@@ -70,7 +70,7 @@ class FrameReader:
         self.movie_name = printable(os.path.basename(movie.path), 80)  # in the log
         self._movie = movie
         self._cache = cache
-        self._failures: dict[int, str] = {}  # what is wrong with frames that can't be had
+        self._failures: dict[int, str] = {}  # errors of frames that can't be read
         self._read_time = 0.0  # seconds that the last read has taken
         self._denial_reported = False
         # Guards the attributes below. The pacer may take it: nothing blocks in it.
@@ -86,7 +86,7 @@ class FrameReader:
     # ------------------------------------------------------------------ for the viewers
 
     def want(self, viewer: Hashable, wish: Wish) -> None:
-        """Have these frames read, and no longer those that this viewer has wanted before.
+        """Request these frames, in place of the viewer's earlier ones.
 
         If the system grants no thread, the next caller tries again.
         """
@@ -101,7 +101,7 @@ class FrameReader:
                 self._changed.notify_all()
 
     def forget(self, viewer: Hashable) -> None:
-        """Read nothing more for a viewer."""
+        """Stop reading for a viewer."""
         with self._changed:
             self._wishes.pop(viewer, None)
             self._unconverted.pop(viewer, None)
@@ -144,7 +144,7 @@ class FrameReader:
     # ------------------------------------------------------------------ the end
 
     def stop(self) -> None:
-        """Have the thread end after the read under way. May be called twice."""
+        """Make the thread end after the current read. May be called twice."""
         with self._changed:
             self._stopped = True
             self._wishes.clear()
@@ -220,7 +220,7 @@ class FrameReader:
         return _Left.MORE_TO_READ if wanted else left
 
     def _read(self, numbers: Sequence[int]) -> Iterator[memoryview | OSError]:
-        """Yield these frames by one read, or what is wrong with them; fewer if that fails."""
+        """Yield these frames by one read, or their errors; fewer if the read fails."""
         began = steady()
         try:
             frames = self._movie.frames_together(numbers)

@@ -1,4 +1,4 @@
-"""The movies that are open: each as long as somebody watches it, and a little longer."""
+"""The open movies: each stays open while it is watched, and a little longer."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ from rtplab.serving.media.playback import Playback
 from rtplab.serving.media.reader import FrameReader
 
 # Unwatched movies stay open for this many seconds, and at most this many of them:
-# players ask for a movie by DESCRIBE before they set it up, and who has seen one's end may want it
+# players ask for a movie by DESCRIBE before they set it up, and a viewer may want it
 # again. Each costs a descriptor, its index, and what has been converted of it.
 IDLE_SECONDS = 20.0
 MAX_IDLE = 16
 
-# Seconds that reads under way get to return when the server ends.
+# Seconds that pending reads get to return when the server shuts down.
 CLOSE_PATIENCE = 1.0
 
 logger = logging.getLogger("rtplab.media")
@@ -76,13 +76,13 @@ class OpenMovie:
         return self.expected - before
 
     def _frame_size(self) -> float:
-        """Return how many bytes a frame has, about."""
+        """Return the approximate size of a frame in bytes."""
         frames = self.movie.frames
         (first, _), (last, length) = frames[0], frames[-1]
         return (last + length - first) / len(frames)
 
     def stop(self) -> None:
-        """Have the threads end soon, and with them the file be closed. May be called twice."""
+        """Make the threads end soon, which also closes the file. May be called twice."""
         self.reader.stop()
         if self._rtp_jpeg is not None:
             self._rtp_jpeg.stop()
@@ -126,12 +126,12 @@ class MediaStore:
             self._give_back(opened)
 
     def whole_frames(self, movie: Movie, playback: Playback) -> Feed:
-        """Return a viewer's way to whole frames, for lab clients; to be closed."""
+        """Return a feed of whole frames, for lab clients; the caller closes it."""
         opened = self._take(movie, self._large)
         return self._feed(opened, opened.whole_frames, playback)
 
     def rtp_jpeg(self, movie: Movie, playback: Playback, knows_large: bool = False) -> Feed:
-        """Return a viewer's way to RTP/JPEG payloads, to be closed. Raises MessageError 415.
+        """Return a feed of RTP/JPEG payloads; the caller closes it. Raises MessageError 415.
 
         `knows_large` tells if the viewer finds the size of pictures that are too large to say it.
         """
@@ -216,7 +216,7 @@ class MediaStore:
         """Close movies that have been idle long enough, until none is idle."""
         while (dropped := self._wait_for_old()) is not None:
             self._close(dropped)
-            dropped.clear()  # else the last one would stay open until there is another
+            dropped.clear()  # else the last one would stay open until the next
 
     def _wait_for_old(self) -> list[OpenMovie] | None:
         with self._changed:
@@ -231,7 +231,7 @@ class MediaStore:
     # ------------------------------------------------------------------ the end
 
     def stop(self) -> None:
-        """Have nothing more read or converted; nobody waits for it any more."""
+        """Stop reading and converting; release all threads that wait."""
         with self._changed:
             self._closing = True
             self._changed.notify_all()
@@ -240,7 +240,7 @@ class MediaStore:
             opened.stop()
 
     def close(self) -> None:
-        """Close all movies; reads that do not return are left behind. May be called twice."""
+        """Close all movies; give up on reads that do not return. May be called twice."""
         self.stop()
         with self._changed:
             sweeper, movies = self._sweeper, list(self._open.values())

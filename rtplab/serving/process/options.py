@@ -28,14 +28,14 @@ DEFAULT_PORT = 5678
 DEFAULT_HTTP_PORT = 8080
 MAX_STATUS_INTERVAL = 86_400.0  # seconds: a day
 _EXAMPLES = """examples:
-  {prog} --media movies
-      serve the movies in the folder movies
-  {prog} 8554 --http
-      serve the movies in the current folder on port 8554, and in browsers
-  {prog} --pull cam=rtsp://host/stream
-      relay a camera as the live stream cam
-  {prog} --user ann:secret --tls cert.pem key.pem
-      require a login, and encrypt
+    {prog} --media movies
+        serve the movies in the folder movies
+    {prog} 8554 --http
+        serve the movies in the current folder on port 8554, and in browsers
+    {prog} --pull cam=rtsp://host/stream
+        relay a camera as the live stream cam
+    {prog} --user ann:secret --tls cert.pem key.pem
+        require a login, and encrypt
 """
 
 # These limits have options of their own; the others are given by --limit.
@@ -43,7 +43,7 @@ OPTION_LIMITS = {
     "--max-sessions": "sessions",
     "--max-connections-per-address": "connections_per_address",
 }
-# A player gives a sign of life at half the time, and may be late by a lost packet.
+# A player sends a keep-alive at half this time, which may be late by a lost packet.
 _SESSION_TIMEOUT = Bound("of silence after which a standard session ends", "seconds", lowest=5)
 
 _T = TypeVar("_T")
@@ -134,7 +134,7 @@ def parse_arguments(argv: list[str] | None, prog: str = "Server.py") -> argparse
 
 
 def service_from(options: argparse.Namespace) -> Service:
-    """Return what the options ask for. Raises ValueError with a sentence, OSError for --media."""
+    """Return the Service for the options. Raises ValueError (a sentence), OSError for --media."""
     multicast: MulticastGroup | None = options.multicast
     proxies = TrustedProxies(tuple(options.trusted_proxy)) if options.proxy_protocol else None
     try:
@@ -160,7 +160,7 @@ def service_from(options: argparse.Namespace) -> Service:
 
 
 def _problem(options: argparse.Namespace) -> str:
-    """Say which options do not go together, or not on this system."""
+    """Return a sentence if options conflict, or do not work on this system; "" if all is fine."""
     if options.workers > 1 and not can_share_a_port():
         return "--workers needs a system where processes can share a port, such as Linux or macOS"
     if options.workers > 1 and options.multicast:
@@ -242,7 +242,7 @@ def _publishing_problem(options: argparse.Namespace) -> str:
 
 
 def _parse_pull(text: str) -> tuple[str, str]:
-    """Return the name of a stream and where it is to be fetched. Raises ValueError."""
+    """Return a stream's name and the address to fetch it from. Raises ValueError."""
     name, equals, url = text.partition("=")
     if not equals:
         raise ValueError("name the stream and its address, as in cam=rtsp://host/stream")
@@ -314,9 +314,9 @@ def _tls_context(certificate: Path, key: Path) -> ssl.SSLContext:
         path.open("rb").close()  # ssl would not say which of them it can't read
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2  # RFC 8996: the older ones are broken
-    context.options |= ssl.OP_NO_RENEGOTIATION  # a client could have us compute without end
+    context.options |= ssl.OP_NO_RENEGOTIATION  # a client could keep us computing forever
     try:
-        # An encrypted key is refused, not asked for: nobody may be there to answer.
+        # An encrypted key is refused, without a prompt: nobody may be there to answer.
         context.load_cert_chain(certificate, key, password="")
     except (ssl.SSLError, ValueError) as error:
         raise ValueError(
@@ -407,7 +407,7 @@ def _limits_help() -> str:
 
 
 def _sentence(parse: Callable[[str], _T]) -> Callable[[str], _T]:
-    """Have argparse show the sentence of a ValueError: its own would name our function."""
+    """Make argparse show a ValueError's sentence; its own would name our function."""
 
     def parsed(text: str) -> _T:
         try:

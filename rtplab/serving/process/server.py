@@ -115,7 +115,7 @@ class RtspServer:
         try:
             rtsp_socket, address = listener.accept()
         except OSError as error:
-            if is_resource_exhaustion(error):  # let some client go before the next is accepted
+            if is_resource_exhaustion(error):  # let a client leave before the next is accepted
                 self._workers.log_full(f"can't be accepted for now: {error.strerror}")
                 threading.Event().wait(ACCEPT_PAUSE)
             return  # or the client has gone again
@@ -128,7 +128,7 @@ class RtspServer:
         except OSError as error:  # as on macOS when it has hung up already
             rtsp_socket.close()
             logger.info("a client is lost: %s", error)
-        except Exception:  # it must not take the server along
+        except Exception:  # it must not end the server
             rtsp_socket.close()
             logger.exception("a client is dropped: the server has failed")
 
@@ -144,7 +144,7 @@ class RtspServer:
         """Free the port and end every session. May be called twice."""
         for listener in self._listeners:
             listener.close()
-        self.service.media.stop()  # nobody waits for a frame any more
+        self.service.media.stop()  # release threads that wait for a frame
         self._leaves_threads |= not self._workers.close()
         self.service.close()
         self._wake_reader.close()
@@ -158,7 +158,7 @@ class RtspServer:
         prog: str = "Server.py",
         fetcher: MakeFetch | None = None,
     ) -> int:
-        """Serve as the command line says until a signal comes; return the exit status.
+        """Serve according to the command line until a signal comes; return the exit status.
 
         `fetcher` makes what --pull takes.
         """
@@ -284,7 +284,7 @@ class RtspServer:
 
 
 def _end_at_once(status: int) -> None:
-    """End the program although threads of it can't be ended: Python would wait for them."""
+    """End the program although some threads can't be ended: Python would wait for them."""
     logging.shutdown()
     sys.stdout.flush()
     sys.stderr.flush()

@@ -1,4 +1,4 @@
-"""Sends the packets of a frame as datagrams: with few system calls where the kernel can help.
+"""Sends the packets of a frame as datagrams: with few system calls if the kernel can help.
 
 Linux cuts one large message into datagrams by itself (UDP_SEGMENT, generic segmentation
 offload), all of one size but the last, which may be shorter. That is how frames are packetised
@@ -52,7 +52,7 @@ def path_mtu(connected: socket.socket) -> int:
 
 
 def packet_size(packet: PacketParts) -> int:
-    """Return how many bytes a packet has."""
+    """Return a packet's size in bytes."""
     header, payload = packet
     return len(header) + len(payload)
 
@@ -80,7 +80,7 @@ class DatagramSender:
         self._socket = connected
         self._segmenting = segmenting
         self._refused = refused
-        self.dropped = 0  # packets that were not taken, most often by a full send buffer
+        self.dropped = 0  # packets not taken, usually because the send buffer was full
         self.dropped_bytes = 0  # of these packets
 
     def send(self, packets: list[PacketParts]) -> None:
@@ -125,7 +125,7 @@ class DatagramSender:
                 if ancillary and error.errno in _WITHOUT_SEGMENTATION:
                     raise _NoSegmentation(is_for_now=False) from error
                 if error.errno == errno.ENOBUFS:
-                    break  # macOS says so, and BSD, of a full queue: nothing is closed
+                    break  # macOS and BSD report a full queue this way: nothing is closed
                 if not is_last_try:
                     self._refused(error)
                 elif ancillary and error.errno in TOO_LARGE:

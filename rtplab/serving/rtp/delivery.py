@@ -43,7 +43,7 @@ class Delivery(Protocol):
 
     @property
     def has_ended(self) -> bool:
-        """Tell if it has come to its end since it was started."""
+        """Tell if it has reached its end since it was started."""
 
     @property
     def last_report(self) -> ReportBlock | None:
@@ -57,7 +57,7 @@ class Delivery(Protocol):
         """Go where `span` says, at this pace; while idle. Raises MessageError 457."""
 
     def info(self) -> PlayInfo:
-        """Return what a reply to PLAY says."""
+        """Return the values for the reply to PLAY."""
 
     def prepare(self) -> None:
         """Get the next frames ready; may take a moment. Raises MessageError 415."""

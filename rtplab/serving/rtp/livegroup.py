@@ -28,7 +28,7 @@ class LiveGroup:
 
     @property
     def stream(self) -> RtpStream:
-        """The packets as they are numbered."""
+        """The packet numbering."""
         return self._delivery.stream
 
     def reach(self, local_host: str) -> None:
@@ -37,7 +37,7 @@ class LiveGroup:
             self._sink.reach(local_host)
 
     def select(self) -> None:
-        """Stay with what is shown now: there is nothing else."""
+        """Do nothing: a live stream has only the present."""
 
     def info(self) -> PlayInfo:
         """Return the numbers with which a viewer begins: only the first gets the newest picture."""

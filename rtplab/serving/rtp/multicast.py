@@ -1,4 +1,4 @@
-"""One sender for many viewers: what is sent to a multicast group while anybody watches it."""
+"""One sender for many viewers: it sends to a multicast group while anyone watches."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ logger = logging.getLogger("rtplab.server")
 
 @dataclass(frozen=True)
 class MulticastGroup:
-    """The group, and the port of the first movie; each further one has the next pair."""
+    """The group, and the port of the first movie; each further movie gets the next pair."""
 
     group: str
     port: int
@@ -85,7 +85,7 @@ class MulticastSink:
         self.max_payload = min(sink.max_payload for sink in self._sinks.values())
 
     def send(self, packets: list[PacketParts]) -> None:
-        """Send packets of one frame. Raises ViewerGone when no network takes them any more."""
+        """Send packets of one frame. Raises ViewerGone if no network takes them any more."""
         sinks, refusals = self._sinks.values(), []
         for sink in sinks:
             try:
@@ -153,16 +153,16 @@ class MulticastChannel:
 
     @property
     def stream(self) -> RtpStream:
-        """The packets as they are numbered."""
+        """The packet numbering."""
         return self.transmission.stream
 
     @property
     def cursor(self) -> MovieCursor:
-        """Where it stands in its movie."""
+        """Its position in its movie."""
         return self.transmission.cursor
 
     def info(self) -> PlayInfo:
-        """Return what a reply to PLAY says."""
+        """Return the values for the reply to PLAY."""
         return self.transmission.info()
 
     def prepare(self) -> None:
@@ -170,7 +170,7 @@ class MulticastChannel:
         self.transmission.prepare()
 
     def close(self) -> None:
-        """Say BYE and free what it holds."""
+        """Send BYE and free its resources."""
         self.transmission.close()
 
     def reach(self, local_host: str) -> None:
@@ -191,7 +191,7 @@ class MulticastChannel:
                 return
             self._watching[delivery] = None
             if not self.transmission.is_sending:
-                self.transmission.stop()  # BYE need not be repeated any more
+                self.transmission.stop()  # no more BYE needs to be repeated
                 self.transmission.playback.rewind_at_end()
                 self.transmission.start_soon(self._send, lambda is_gone: None)
 
@@ -219,7 +219,7 @@ class MulticastChannel:
 
 
 class GroupDelivery:
-    """One viewer's place in a channel. It is a Delivery."""
+    """A channel for one viewer. It is a Delivery."""
 
     report_socket = None  # reports go to the group
 
@@ -237,23 +237,23 @@ class GroupDelivery:
 
     @property
     def cursor(self) -> MovieCursor | None:
-        """Where the channel stands in its movie; None if there is no movie."""
+        """The channel's position in its movie; None without a movie."""
         return self.channel.cursor
 
     @property
     def last_report(self) -> None:
-        """There is none."""
+        """Always None: viewers report to the group."""
 
     @property
     def round_trip(self) -> None:
-        """Nobody knows it."""
+        """Always None: the reports do not tell it."""
 
     def select(self, span: Range, scale: float, speed: float) -> None:
         """Stay where the channel is: all its viewers see the same."""
         self.channel.select()
 
     def info(self) -> PlayInfo:
-        """Return what a reply to PLAY says."""
+        """Return the values for the reply to PLAY."""
         return self.channel.info()
 
     def prepare(self) -> None:
@@ -261,12 +261,12 @@ class GroupDelivery:
         self.channel.prepare()
 
     def start(self, send: Callable[[], float | None], ended: Callable[[bool], None]) -> None:
-        """Watch; the channel has its own `send`."""
+        """Start watching; the channel has its own `send`."""
         self._ended = ended
         self.channel.join(self)
 
     def tell(self) -> None:
-        """Tell the session of the end. By then it may have stopped, and started again."""
+        """Tell the session of the end. It may have stopped meanwhile, and started again."""
         ended = self._ended
         try:
             if ended is not None:
@@ -275,24 +275,24 @@ class GroupDelivery:
             logger.exception("a multicast viewer could not be told that the stream ended")
 
     def send_next(self) -> float | None:
-        """Nothing: the channel sends by itself."""
+        """Do nothing: the channel sends by itself."""
         return None
 
     def stop(self) -> None:
-        """Watch no longer. May be called twice."""
+        """Stop watching. May be called twice."""
         self._ended = None
         self.channel.leave(self)
 
     def take_report(self, data: bytes) -> bool:
-        """Nothing of it is used."""
+        """Do nothing."""
         return False
 
     def receive_report(self) -> bool:
-        """There is none."""
+        """Always None: viewers report to the group."""
         return False
 
     def close(self) -> None:
-        """Give the delivery up; the others go on. May be called twice."""
+        """Release the delivery; the others go on. May be called twice."""
         self.stop()
         free, self._free = self._free, None
         if free is not None:

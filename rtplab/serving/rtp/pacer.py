@@ -66,7 +66,7 @@ class Pacer:
         self._queue: defaultdict[int, list[ScheduledStream]] = defaultdict(list)  # by moment
         self._waiting = FineWaiting()
         self.skipped = 0  # frames of all streams so far
-        self._unsaid: Counter[str] = Counter()  # of these, why, and not yet in the log
+        self._unsaid: Counter[str] = Counter()  # by reason, those not yet logged
         self._silent_until = 0.0
 
     def lateness(self, share: float) -> float:
@@ -78,14 +78,14 @@ class Pacer:
 
     @property
     def thread(self) -> threading.Thread | None:
-        """The thread that sends; None before the first stream."""
+        """The sending thread; None before the first stream."""
         return self._thread
 
     def start(self) -> None:
-        """Start the thread, unless it runs. Raises MessageError 503 when the system grants none."""
+        """Start the thread unless it runs. Raises MessageError 503 if the system grants none."""
         with self._changed:
             if self._thread is None and not self._closing:
-                # A daemon, so that a script that never closes its ServerWorker comes to its end.
+                # A daemon, so that a script that never closes its ServerWorker can exit.
                 thread = threading.Thread(target=self._run, name="pacer", daemon=True)
                 try:
                     thread.start()
@@ -107,7 +107,7 @@ class Pacer:
         return ticket
 
     def log_skipped(self, frames: int, why: str = TOO_MUCH) -> None:
-        """Count frames that a stream leaves out, and say so once a second. For a `send` to call."""
+        """Count frames that a stream skips, and log them once a second. Called by a `send`."""
         self.skipped += frames
         self._unsaid[why] += frames
         now = steady()
@@ -139,7 +139,7 @@ class Pacer:
             self._waiting.use(False)
 
     def _wait(self) -> bool:
-        """Wait until something is due; False when the pacer is closed."""
+        """Wait until something is due; False once the pacer is closed."""
         with self._changed:
             while not self._closing:
                 for ticket, moment in self._added:
@@ -154,7 +154,7 @@ class Pacer:
         return False
 
     def _enqueue(self, ticket: ScheduledStream, moment: int) -> None:
-        """Let a stream wait with all that are due at the same moment, in the order they came."""
+        """Queue a stream with others due at the same moment, in order of arrival."""
         tickets = self._queue[moment]
         if not tickets:
             heapq.heappush(self._moments, moment)
@@ -180,6 +180,6 @@ def _send(ticket: ScheduledStream) -> int | None:
         deadline = send()
         return None if deadline is None else round(deadline * MOMENTS)
     except Exception:
-        # A fault in one stream must not stop all the others.
+        # A failure in one stream must not stop the others.
         logger.exception("a stream failed and is dropped")
         return None

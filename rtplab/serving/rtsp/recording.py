@@ -1,4 +1,4 @@
-"""What a client publishes: ANNOUNCE says what it is, SETUP which way it comes, RECORD that it does.
+"""A client's publication: ANNOUNCE describes it, SETUP sets its transport, RECORD starts it.
 
     ANNOUNCE rtsp://host/live     the session description: JPEG over RTP, or it is refused
     SETUP    .../streamid=0       Transport: RTP/AVP;unicast;client_port=6000-6001;mode=record
@@ -43,14 +43,14 @@ LARGEST_DATAGRAM = 65_535
 PATIENCE = 0.1
 # Seconds of silence after which another source may go on with the stream (as after a restart).
 SOURCE_SILENCE = 1.0
-DEFAULT_FPS = 25.0  # of a description that does not say
+DEFAULT_FPS = 25.0  # if the description does not say
 MAX_NAME = 100  # characters
 
 logger = logging.getLogger("rtplab.server")
 
 
 def announced_media(body: bytes) -> tuple[int, float]:
-    """Return the payload type and the frame rate of what a session description announces.
+    """Return the payload type and the frame rate that a session description announces.
 
     Raises MessageError 415 if it can't be published, 400 if it is not a description.
     """
@@ -105,7 +105,7 @@ class Recorder:
 
     @property
     def name(self) -> str:
-        """What the stream is called."""
+        """The stream's name."""
         return self.resource.name
 
     # ------------------------------------------------------------------ the way
@@ -138,7 +138,7 @@ class Recorder:
         try:
             with suppress(OSError):  # it works with less
                 rtp.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
-            rtp.connect(socket_address(host, ports[0]))  # nobody else may send
+            rtp.connect(socket_address(host, ports[0]))  # accept no other sender
             rtcp_end.connect(socket_address(host, ports[1]))
         except OSError:
             rtp.close()
@@ -162,7 +162,7 @@ class Recorder:
             self._taken_over = taken_over
 
     def pause(self, wait: float) -> None:
-        """Show nothing more; the stream ends unless it is taken up within `wait` seconds."""
+        """Stop showing; the stream ends unless it is taken over within `wait` seconds."""
         live, self.live = self.live, None
         if live is not None:
             live.leave_to_others(self._taken_over, wait)
@@ -182,7 +182,7 @@ class Recorder:
 
     @property
     def last_arrival(self) -> float:
-        """When something has last come, in seconds of `clock.steady`: a sign of life."""
+        """Time of the last arrival, in seconds of `clock.steady`: a keep-alive."""
         return self._last_arrival
 
     def take_interleaved(self, frame: InterleavedFrame) -> None:

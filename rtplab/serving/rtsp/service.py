@@ -63,7 +63,7 @@ class Service:
     cname: str = field(default_factory=lambda: secrets.token_urlsafe(12))
     limits: Limits = field(default_factory=Limits)
     observer: Observer | None = None
-    client_address: ClientAddress | None = None  # None: clients come themselves
+    client_address: ClientAddress | None = None  # None: clients connect directly
     media: MediaStore = field(init=False)
     live: LiveStreams = field(init=False)
     admission: Admission = field(init=False)
@@ -77,7 +77,7 @@ class Service:
         self.session_slots = threading.Semaphore(self.limits.sessions)
 
     def frame_rate(self, movie: Movie | None) -> float:
-        """Return how many frames of a movie are sent in a second; of None, what is usual."""
+        """Return the frame rate for a movie; for None, the default."""
         return frame_rate(movie, self.fps)
 
     def names(self) -> list[tuple[str, bool]]:

@@ -14,7 +14,7 @@ from rtplab.serving.rtp.delivery import Delivery
 
 MIN_SESSION_ID = 10_000_000  # RFC 2326 section 3.4 asks for eight characters at the least
 MAX_SESSION_ID = 2_147_483_647  # the Java clients of the lab read it with Integer.parseInt
-TRACK = "trackID=0"  # what the one track of every movie is called below the movie's URL
+TRACK = "trackID=0"  # the only track of each movie, below the movie's URL
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ class Session:
         self.delivery.select(span, scale, speed)
 
     def play_headers(self, request: Request) -> Headers:
-        """Return what a reply to PLAY says of the stream: nothing in the lab dialect."""
+        """Return the headers of a reply to PLAY: none in the lab dialect."""
         headers = Headers()
         if self.dialect is Dialect.LAB:
             return headers

@@ -1,4 +1,4 @@
-"""From what a client names in DESCRIBE and SETUP to the movie and the session it means."""
+"""Resolves the names in DESCRIBE and SETUP to movies and sessions."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ logger = logging.getLogger("rtplab.setup")
 
 @dataclass(frozen=True)
 class ClientEndpoint:
-    """Where a client can be reached: by its connection, or from our address at its own."""
+    """Where a client can be reached: over its connection, or at its address from ours."""
 
     connection: RtspConnection
     local_host: str  # "" if we are not known by one address
@@ -51,7 +51,7 @@ class ClientEndpoint:
 def choose_transport(
     offered: list[Transport], dialect: Dialect, *, multicast: bool, encrypted: bool
 ) -> Transport:
-    """Return the first of the offered ways that can be served (RFC 2326 section 12.39).
+    """Return the first of the offered transports that can be served (RFC 2326 section 12.39).
 
     By `multicast` if the server does; on an `encrypted` connection inside it alone, as everybody
     could read its packets. Raises MessageError 461 if there is none.
@@ -175,7 +175,7 @@ class SessionMaker:
     def make(
         self, session_id: str, dialect: Dialect, resource: Resource, offered: list[Transport]
     ) -> Session:
-        """Open the movie and a way to the client.
+        """Open the movie and a path to the client.
 
         Raises MessageError 404, 415 or 461, OSError when no port is free.
         """
@@ -245,7 +245,7 @@ class SessionMaker:
     def _watch_group(
         self, session_id: str, dialect: Dialect, resource: Resource, delivery: GroupDelivery
     ) -> Session:
-        """Have a group's sender reach this client, too."""
+        """Make a group's sender reach this client too."""
         try:
             delivery.channel.reach(self.client.local_host)
         except OSError:

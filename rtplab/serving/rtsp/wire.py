@@ -36,7 +36,7 @@ class Wire:
         """
         self.socket = rtsp_socket
         self.receive_size = RECEIVE_SIZE
-        self.misunderstanding: MessageError | None = None  # one of us speaks TLS
+        self.misunderstanding: MessageError | None = None  # one side uses TLS, the other does not
         self.dropped_frames = 0
         self.taken = 0  # bytes that the socket has taken so far
         self._limits = limits
@@ -52,7 +52,7 @@ class Wire:
 
     @property
     def is_encrypted(self) -> bool:
-        """Tell if nobody on the way can read along."""
+        """Tell if the connection is encrypted."""
         return self._tls is not None
 
     # ------------------------------------------------------------------ receiving
@@ -98,7 +98,7 @@ class Wire:
             except ssl.SSLError as error:
                 raise ConnectionError(f"TLS has failed: {error.reason or error}") from error
             finally:
-                # A peer may ask for new keys without end, and not read our answers.
+                # A peer may request new keys forever without reading our answers.
                 answer = self._tls.outgoing()
                 if answer and self._unread() > self._limits.queue_bytes:
                     raise TimeoutError("the client does not read what TLS answers")
@@ -152,7 +152,7 @@ class Wire:
             return not self._waiting
 
     def wake_for_room(self) -> bool:
-        """Tell if something waits for room. If not, `waker` gets a byte as soon as it does."""
+        """Tell if bytes are queued. If not, `waker` gets a byte as soon as some are."""
         with self._lock:
             self._must_wake = not self._waiting
             return not self._must_wake
@@ -170,7 +170,7 @@ class Wire:
         return data if self._tls is None else self._tls.encrypt(data)
 
     def _unread(self) -> int:
-        """How many bytes wait behind the last frame.
+        """Number of bytes queued behind the last frame.
 
         Frames are bounded when they come, and one may be larger than all that may wait: only what
         has gathered since shows that the client does not read.
@@ -202,7 +202,7 @@ class Wire:
                 self._wake()
 
     def _wake(self) -> None:
-        """Have the reading thread watch for room, unless it does."""
+        """Make the reading thread watch for room, unless it does already."""
         if self._must_wake and self.waker is not None:
             self._must_wake = False
             self.waker.send(b"x")

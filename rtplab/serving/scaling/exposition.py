@@ -94,7 +94,7 @@ class MetricsServer:
         """Serve on a listening socket; `worker` 0 is the only process. Raises ValueError."""
         self._server = _HttpServer(listener, _handler(metrics, worker))
         self._wake_reader, self._wake_writer = socket.socketpair()
-        self._logged = -math.inf  # when the log has last told of a client that can't be taken
+        self._logged = -math.inf  # when a client that can't be accepted was last logged
         self._thread = threading.Thread(target=self._run, name="metrics")
         self._thread.start()
 
@@ -119,7 +119,7 @@ class MetricsServer:
                         break
 
     def _log(self, error: Exception) -> None:
-        """Log it, but not at each try."""
+        """Log it, but not at each attempt."""
         if time.monotonic() >= self._logged + LOG_INTERVAL:
             self._logged = time.monotonic()
             is_ours = not isinstance(error, _NotTaken)
@@ -141,7 +141,7 @@ class _HttpServer(TCPServer):
         self.socket = listener
 
     def get_request(self) -> tuple[socket.socket, Any]:
-        """Take the next client. Raises _NotTaken when the system has no descriptor for it."""
+        """Accept the next client. Raises _NotTaken if the system has no descriptor for it."""
         try:
             return super().get_request()
         except OSError as error:
@@ -184,7 +184,7 @@ def _handler(metrics: Metrics, worker: int) -> Any:
 
 
 class _Collector:
-    """What the library asks for figures; they are made for each request."""
+    """The collector that the library calls for each request."""
 
     def __init__(self, metrics: Metrics, worker: int, library: ModuleType) -> None:
         self._metrics = metrics

@@ -56,7 +56,7 @@ class Snapshot:
 
 
 class Metrics:
-    """Knows the sessions of a server, and so its streams. For all threads. It is an Observer."""
+    """Tracks the sessions of a server, and thus its streams. For all threads. It is an Observer."""
 
     def __init__(self, pacer: Pacer) -> None:
         self._pacer = pacer
@@ -75,7 +75,7 @@ class Metrics:
             self._shares[id(stream)] += 1
 
     def session_ended(self, session: Session) -> None:
-        """Count a viewer no longer; keep the counts of a stream that has no other."""
+        """Stop counting a viewer; keep the counts of a stream that has no other."""
         stream = session.delivery.stream
         with self._lock:
             if self._sessions.pop(id(session), None) is None:
