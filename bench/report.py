@@ -1,4 +1,4 @@
-"""The benchmark's figures as README's table and as a plot."""
+"""The benchmark's figures as the table of docs/QUALITY.md and as a plot."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
-README = ROOT / "README.md"
+QUALITY = ROOT / "docs" / "QUALITY.md"
 PLOT = ROOT / "docs" / "pictures" / "viewers.svg"
 BEGIN, END = "<!-- bench: begin -->", "<!-- bench: end -->"
 
@@ -18,16 +18,16 @@ _LEFT, _RIGHT, _TOP, _BOTTOM = 60, 60, 30, 50
 
 
 def write(results: dict[str, dict[str, Any]], curve: Curve, rounds: int) -> None:
-    """Put the table into README.md, between its marks, and write the plot."""
+    """Put the table into docs/QUALITY.md, between its marks, and write the plot."""
     text = table(results, rounds)
     print(text)
     PLOT.parent.mkdir(parents=True, exist_ok=True)
     PLOT.write_text(plot(curve))
-    readme = README.read_text()
-    if BEGIN in readme and END in readme:
-        before, rest = readme.split(BEGIN, 1)
+    page = QUALITY.read_text()
+    if BEGIN in page and END in page:
+        before, rest = page.split(BEGIN, 1)
         after = rest.split(END, 1)[1]
-        README.write_text(f"{before}{BEGIN}\n{text}\n{END}{after}")
+        QUALITY.write_text(f"{before}{BEGIN}\n{text}\n{END}{after}")
 
 
 def table(results: dict[str, dict[str, Any]], rounds: int) -> str:

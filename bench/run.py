@@ -3,8 +3,9 @@
     python bench/run.py [--rounds N] [--seconds S]
 
 Each server runs on the first core, the load generator (rtspload.c) on the second; servers
-alternate, and the median of the rounds counts. Prints the table (and writes it into README.md where
-that has its marks), and draws docs/pictures/viewers.svg. Only ratios within one run mean anything.
+alternate, and the median of the rounds counts. Prints the table (and writes it into docs/QUALITY.md
+where that has its marks), and draws docs/pictures/viewers.svg. Only ratios within one run mean
+anything.
 """
 
 from __future__ import annotations

@@ -57,7 +57,7 @@ def _import(arguments: list[str]) -> int:
     except ImportError as error:
         if error.name != "PIL":
             raise
-        print("rtplab import takes Pillow: pip install Pillow", file=sys.stderr)
+        print("rtplab import needs Pillow: pip install Pillow", file=sys.stderr)
         return 1
     return main(arguments)
 

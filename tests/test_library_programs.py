@@ -55,10 +55,6 @@ def first_picture(port: int, name: str) -> Image.Image:
         return next(frames).image()
 
 
-def test_there_are_three_programs() -> None:
-    assert sorted(PROGRAMS) == ["drawing", "saving", "slides"]
-
-
 def test_the_drawing_shows_something_that_changes(tmp_path) -> None:
     with publishing("drawing", tmp_path) as port:
         with rtplab.play(f"rtsp://{HOST}:{port}/clock", timeout=LIMIT) as frames:

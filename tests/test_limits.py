@@ -361,8 +361,8 @@ def test_whoever_never_reads_its_replies_is_cut_off() -> None:
             connection.close()
 
 
-def test_readme_tells_the_defaults() -> None:
-    text = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
+def test_the_reference_tells_the_defaults() -> None:
+    text = (Path(__file__).parent.parent / "docs" / "REFERENCE.md").read_text(encoding="utf-8")
     options = {name: f"{option} N" for option, name in OPTION_LIMITS.items()}
     for name in BOUNDS:
         shown = options.get(name, name_of(name))

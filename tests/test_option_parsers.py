@@ -203,3 +203,10 @@ def test_any_uri_names_a_file_or_is_refused(start: str, rest: str | bytes) -> No
         assert error.status == 400
     else:
         assert resource.url.endswith("/") and resource.track_url.startswith(resource.url)
+
+
+@pytest.mark.parametrize("old", ["--max-connections", "--max-queue", "--idle-timeout", "--mtu"])
+def test_an_option_of_old_is_refused_and_means_no_other(old: str) -> None:
+    with pytest.raises(SystemExit) as ended:
+        options.parse_arguments([old, "5"])
+    assert ended.value.code == 2

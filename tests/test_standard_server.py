@@ -621,7 +621,8 @@ def test_a_session_of_another_connection_is_none(port) -> None:
 def test_a_session_must_be_named_rightly(client, named) -> None:
     client.set_up("udp")
     assert client.ask("PLAY", None, f"Session: {named}").status == 454
-    assert client.ask("PLAY").status == 454
+    refusal = client.ask("PLAY")
+    assert refusal.status == 454 and "no session  " not in refusal.raw.decode()
     assert client.play().status == 200
 
 

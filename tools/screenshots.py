@@ -1,4 +1,4 @@
-"""Makes the pictures of the player that README.md shows, from the player itself.
+"""Makes the pictures of the player that the documents show, from the player itself.
 
 `python tools/screenshots.py [DIR]` (default docs/pictures) needs Xvfb and ImageMagick's `import`.
 """
@@ -105,6 +105,14 @@ class Photographer:
         subprocess.run(command, check=True)
         print(path)
 
+    def take_paused(self, name: str) -> None:
+        """Write a picture of the window while the movie stands still, so that its numbers agree."""
+        actions = self.window.actions
+        actions["pause"]()
+        self.wait(lambda: self.client.state == Client.READY)
+        self.take(name)
+        actions["toggle"]()
+
     def close(self) -> None:
         self.client.close()
         self.root.destroy()
@@ -116,7 +124,7 @@ def watching(folder: Path, port: int) -> None:
     player.window.play()
     player.window.actions["loop_movie"]()  # the pages below take longer than the movie
     player.wait_for_frame(80)
-    player.take("watching")
+    player.take_paused("watching")
     actions = player.window.actions
     actions["messages"]()
     player.take("panel-messages")
@@ -151,10 +159,10 @@ def watching(folder: Path, port: int) -> None:
     actions["help"]()
     actions["fullscreen"]()
     player.wait_for_frame(400)
-    player.take("full-screen")
+    player.take_paused("full-screen")
     actions["leave_fullscreen"]()
     actions["colours"]()
-    player.take("light")
+    player.take_paused("light")
     actions["colours"]()
     player.close()
 

@@ -4,7 +4,7 @@ A parser that forgives is handed the Forgiveness of its session, and goes on:
 
     forgiveness.add("The version in a request", "RTPS/1.0", "RTSP/1.0")
 
-    The version in a request is 'RTPS/1.0'; right is RTSP/1.0.
+    The version in a request is 'RTPS/1.0'; expected RTSP/1.0.
 """
 
 from __future__ import annotations

@@ -183,7 +183,7 @@ class HeadlessRun:
             self._error = f"{path.parent} can't be written ({error.strerror})."
 
     def _report(self) -> dict[str, Any]:
-        """Return what was received, under the names that README documents."""
+        """Return what was received, under the names of docs/REFERENCE.md."""
         statistics = self._client.reception.statistics
         delay, seconds = self._client.first_frame_delay, statistics.seconds
         return {

@@ -1,4 +1,4 @@
-"""Two servers behind one address, by the HAProxy configuration of docs/SCALING.md."""
+"""Two servers behind one address, by the HAProxy configuration of docs/SERVING.md."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ SERVER = re.compile(r"^( +server \w+ )\S+", re.MULTILINE)
 
 def configuration(port, servers, header):
     """The one of the document, with this machine's addresses and a version of the header."""
-    document = (ROOT / "docs/SCALING.md").read_text(encoding="utf-8")
+    document = (ROOT / "docs/SERVING.md").read_text(encoding="utf-8")
     text = re.search(r"```haproxy\n(.*?)```", document, re.DOTALL)[1]
     assert len(SERVER.findall(text)) == len(servers) == 2
     addresses = iter(f"{HOST}:{server.port}" for server in servers)

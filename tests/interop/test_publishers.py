@@ -78,7 +78,7 @@ def test_what_a_program_publishes_is_played(server, program, transport) -> None:
 COMMANDS = [
     ("docs/PLAYERS.md", "ffmpeg"),
     ("docs/PLAYERS.md", "gst-launch-1.0"),
-    ("README.md", "ffmpeg"),
+    ("docs/REFERENCE.md", "ffmpeg"),
 ]
 
 

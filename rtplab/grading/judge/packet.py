@@ -26,7 +26,7 @@ SCENARIO = "packet"
 CLOCK_TOLERANCE = 2.0
 """Seconds that the timestamp may be off: the machine may be busy between two lines."""
 VIDEO_CLOCK = 90_000
-"""Ticks a second of the RTP clock for JPEG (RFC 2435 section 3.1)."""
+"""Ticks a second of the RTP clock for JPEG (RFC 2435 section 3)."""
 
 OWNERS = {
     "version": "packet.version",

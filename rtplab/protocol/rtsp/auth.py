@@ -297,7 +297,7 @@ def _schemes(value: str) -> list[tuple[str, dict[str, str]]]:
 def _add_parameter(
     entries: list[tuple[str, dict[str, str]]], parameter: re.Match[str], count: int
 ) -> None:
-    """RFC 7616 section 3.3: a parameter must not be repeated."""
+    """RFC 9110 section 11.2: a parameter must not be repeated."""
     name, quoted, plain = parameter.groups()
     text = plain if quoted is None else _ESCAPED.sub(r"\1", quoted)
     if not entries or name.lower() in entries[-1][1]:

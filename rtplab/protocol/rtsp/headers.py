@@ -18,7 +18,7 @@ _LOWEST_PORT = 1024  # lower ports belong to system services: no media goes ther
 _CHANNELS = re.compile(r"(\d{1,3})(?:-(\d{1,3}))?\Z", re.ASCII)
 _SSRC = re.compile(r"[0-9A-Fa-f]{8}", re.ASCII)
 _PORTS = re.compile(r"(\d{1,5})(?:-(\d{1,5}))?\Z", re.ASCII)
-_SESSION_ID = re.compile(r"[A-Za-z0-9$_.+-]+")  # RFC 2326 section 15.1
+_SESSION_ID = re.compile(r"[A-Za-z0-9$_.+-]+")  # RFC 2326 sections 3.4 and 15.1
 SHORTEST_SESSION_ID = 8  # characters, as they are to be hard to guess (RFC 2326 section 3.4)
 _SESSION_PARAMETERS = re.compile(r"\s*timeout\s*=\s*[1-9]\d{0,5}\s*", re.ASCII | re.IGNORECASE)
 _TIMEOUT = re.compile(r"timeout\s*=\s*(\d{1,6})", re.ASCII | re.IGNORECASE)

@@ -90,7 +90,7 @@ def _converted(picture: bytes) -> bytes:
         from rtplab.serving.media.transcoding import convert
     except ImportError as error:
         raise MessageError(
-            "RTP/JPEG can't carry these pictures, and to convert them takes Pillow: "
+            "RTP/JPEG can't carry these pictures, and converting them needs Pillow: "
             "pip install Pillow",
             415,
         ) from error

@@ -56,6 +56,7 @@ def parse_arguments(argv: list[str] | None, prog: str = "Server.py") -> argparse
         description="Serve the MJPEG movies in a folder over RTSP and RTP.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
         epilog=_EXAMPLES.format(prog=prog),
+        allow_abbrev=False,  # --max-connections, of old, would be --max-connections-per-address
     )
     parser.add_argument(
         "port", nargs="?", type=_port, default=DEFAULT_PORT, help="TCP port (default: %(default)s)"

@@ -51,6 +51,12 @@ MAX_BAD_REQUESTS = 10  # in a row: by then the peer speaks something else
 logger = logging.getLogger("rtplab.server")
 
 
+def _unknown_session(named: str) -> MessageError:
+    if not named:
+        return MessageError("the request names no session", 454)
+    return MessageError(f"no session {printable(named, 40)} on this connection", 454)
+
+
 class RtspWorker:
     """One client. `do_SETUP` and its like answer the requests; `state` is that of the session.
 
@@ -556,7 +562,7 @@ class RtspWorker:
         """Raises MessageError 454 if a request names another session."""
         named = request.headers.get("Session").partition(";")[0].strip()
         if named != recorder.session_id:
-            raise MessageError(f"no session {printable(named, 40)} on this connection", 454)
+            raise _unknown_session(named)
 
     def _close_recording(self, new_state: State) -> None:
         if self._recorder is not None:
@@ -608,7 +614,7 @@ class RtspWorker:
             or (named or request.dialect is Dialect.STANDARD)
             and (named != self._session.session_id)
         ):
-            raise MessageError(f"no session {printable(named, 40)} on this connection", 454)
+            raise _unknown_session(named)
         return self._session
 
     def _take_slot(self) -> None:
