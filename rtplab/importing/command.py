@@ -1,4 +1,4 @@
-"""The command `rtplab import`: what it takes, and one movie after the other."""
+"""The command `rtplab import`: its options, and the conversion of each file."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ _EXAMPLES = """examples:
 
 
 def main(argv: Sequence[str] | None = None, prog: str = "rtplab import") -> int:
-    """Make a movie of each file; return the exit status: 0 fine, 1 failed, 2 usage."""
+    """Convert each file to a movie; return the exit status: 0 fine, 1 failed, 2 usage."""
     write_every_name()
     options = _parse(argv, prog)
     before = signal.signal(signal.SIGTERM, _interrupt)
@@ -63,7 +63,7 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
 
 
 def _make(options: argparse.Namespace, file: Path) -> bool:
-    """Make a movie of one file or folder; tell if it is made, and otherwise say why."""
+    """Convert one file or folder to a movie; tell if that worked, else print why."""
     output = _output(options, file)
     try:
         if problem := _problem(output, file, options.force):

@@ -1,4 +1,4 @@
-"""How far an import is, in one line of a terminal that is written again and again."""
+"""The progress of an import, on one line of a terminal that is rewritten."""
 
 from __future__ import annotations
 

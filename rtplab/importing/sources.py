@@ -1,4 +1,4 @@
-"""Where the pictures of an import come from, and which of the ways fits a file.
+"""The sources of an import's pictures, and the choice of one for a file.
 
 MovieSource      a movie that the server could play itself
 AnimationSource  GIF, WebP, APNG and single pictures, by Pillow

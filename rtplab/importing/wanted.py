@@ -14,7 +14,7 @@ class ImportingError(RtpLabError):
 
 @dataclass(frozen=True)
 class Wanted:
-    """What the command line asks for.
+    """The options of the command line.
 
     `size` is in pixels, `max_frame` in bytes (0: no bound), `start` and `duration` in seconds;
     None leaves each as the source has it, and `quality` (1 to 95) as it seems best.

@@ -36,7 +36,7 @@ _KINDS = [
     )
 ]
 
-# Line ends in so many bytes of compressed pictures: one byte of 256 is LF, and one of 256 of those
+# Line ends in this many bytes of compressed pictures: 1 byte of 256 is LF, and 1 of 256 of those
 # stands behind CR by chance.
 _ENOUGH = 16
 _MANY = 16 * 256

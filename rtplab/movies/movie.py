@@ -32,7 +32,7 @@ class Movie:
     """One movie file, open and indexed; all its viewers share it.
 
     `frames` holds (offset, length) in bytes of each frame; `width` and `height` are the first
-    frame's, in pixels (0 if it is no JPEG); `format` is the format's name; `frame_rate` is how many
+    frame's, in pixels (0 if not a JPEG); `format` is the format's name; `frame_rate` is how many
     frames a second there are, if the file says so; `modified` is the file's time in Unix seconds;
     `identity` stays the same as long as the file does. `left_out` counts what is not played;
     `damage` says it in one line, and that the last frame is cut off. It is empty for a whole file.

@@ -1,6 +1,6 @@
 """An open file that many read from at once, each at the place that it names.
 
-It is read, not mapped into memory: whoever cuts a mapped file shorter ends the process that touches
+It is read, not mapped into memory: truncating a mapped file kills the process that touches
 what is gone.
 """
 

@@ -37,7 +37,7 @@ REPEAT_PERIOD = 1.0
 # then, and the client's user still waits for an answer. A request whose lines have come over more
 # than REPEAT_PERIOD is typed by a person, who has until SILENCE_TIMEOUT for the next line.
 USELESS_PERIOD = 3.0
-# An incomplete head is given up after so much silence, and so long after its first byte, in
+# An incomplete head is given up after this much silence, and this long after its first byte, in
 # seconds: a person who types it by hand keeps within both; a peer that dribbles must not hold a
 # thread for ever.
 SILENCE_TIMEOUT = 10.0

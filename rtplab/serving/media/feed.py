@@ -18,7 +18,7 @@ AHEAD_SECONDS = 2.0
 LEAST_AHEAD = 2  # frames, however far apart they are and however many viewers there are
 # Maximum seconds that PLAY waits for its first frame. Players give up after five.
 HEAD_START_TIMEOUT = 3.0
-# Seconds of frames that should be there when it begins, and for which it waits so long at the most
+# Seconds of frames that should be there when it begins, and the longest wait for them
 # after the first: on a busy machine the reader's thread may come too late for the next ones.
 HEAD_START = 0.25
 HEAD_START_PATIENCE = 0.2

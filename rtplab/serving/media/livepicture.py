@@ -36,7 +36,7 @@ class LivePicture:
             return self._made()
 
     def carried(self) -> bytes:
-        """Return the JPEG as RFC 2435 can carry it. Raises as `payloads`."""
+        """Return the JPEG in a form that RFC 2435 can carry. Raises as `payloads`."""
         with self._lock:
             return self._as_carried()
 

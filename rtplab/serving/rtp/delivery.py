@@ -39,7 +39,7 @@ class Delivery(Protocol):
 
     @property
     def cursor(self) -> MovieCursor | None:
-        """Where it stands in its movie; None if there is no movie."""
+        """Its position in the movie; None without a movie."""
 
     @property
     def has_ended(self) -> bool:
