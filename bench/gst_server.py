@@ -1,10 +1,12 @@
 """The server to compare with: gst-rtsp-server, each viewer with a pipeline of its own.
 
-    /usr/bin/python3 gst_server.py FRAMES FPS WIDTH HEIGHT
+    /usr/bin/python3 gst_server.py FRAMES FPS WIDTH HEIGHT [shared]
 
 Serves the JPEGs of the folder FRAMES (00001.jpg and so on) as rtsp://127.0.0.1:PORT/movie, and once
 more as /slow, from a file of that name; prints PORT. They are packed into an AVI file first and
-then sent as they are: nothing is decoded. Needs the system's Python.
+then sent as they are: nothing is decoded. With `shared`, /movie is one
+pipeline for all viewers, which shows the JPEGs over and over as a live source does. Needs the
+system's Python.
 """
 
 from __future__ import annotations
@@ -42,6 +44,25 @@ def serve(folder: str) -> None:
         factory = GstRtspServer.RTSPMediaFactory.new()
         factory.set_launch(f"( {source} ! avidemux ! rtpjpegpay name=pay0 pt=26 )")
         server.get_mount_points().add_factory(f"/{name}", factory)
+    _attach(server)
+
+
+def serve_shared(frames: str, fps: str, width: str, height: str) -> None:
+    server = GstRtspServer.RTSPServer.new()
+    server.set_address("127.0.0.1")
+    server.set_service("0")
+    factory = GstRtspServer.RTSPMediaFactory.new()
+    factory.set_launch(
+        f'( multifilesrc location="{frames}/%05d.jpg" start-index=1 loop=true'
+        f' caps="image/jpeg,framerate={fps}/1,width={width},height={height}"'
+        " ! rtpjpegpay name=pay0 pt=26 )"
+    )
+    factory.set_shared(True)
+    server.get_mount_points().add_factory("/movie", factory)
+    _attach(server)
+
+
+def _attach(server: GstRtspServer.RTSPServer) -> None:
     server.attach(None)
     print(server.get_bound_port(), flush=True)
     GLib.MainLoop().run()
@@ -49,6 +70,8 @@ def serve(folder: str) -> None:
 
 if __name__ == "__main__":
     Gst.init(None)
+    if sys.argv[5:] == ["shared"]:
+        serve_shared(*sys.argv[1:5])
     with tempfile.TemporaryDirectory() as folder:
         pack(*sys.argv[1:5], f"{folder}/movie.avi")
         os.link(f"{folder}/movie.avi", f"{folder}/slow.avi")

@@ -1,11 +1,11 @@
 """Measures our server beside others under the same load, on this machine, in one go.
 
-    python bench/run.py [--rounds N] [--seconds S]
+    python bench/run.py [--rounds N] [--seconds S] [--minutes M] [--only GROUP,GROUP...]
 
 Each server runs on the first core, the load generator (rtspload.c) on the second; servers
-alternate, and the median of the rounds counts. Prints the table (and writes it into docs/QUALITY.md
-where that has its marks), and draws docs/pictures/viewers.svg. Only ratios within one run mean
-anything.
+alternate, and the median of the rounds counts. Prints the table and, unless --only asks for a part
+of it, writes it into docs/QUALITY.md where that has its marks, and draws docs/pictures/viewers.svg.
+Only ratios within one run mean anything.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 import report
-from servers import HERE, Movie, available, running
+from servers import HERE, Movie, available, running, running_http, running_live
 
 sys.path.insert(0, str(HERE.parent))
 from VideoStream import VideoStream  # noqa: E402
@@ -38,30 +38,67 @@ WAYS = {"over UDP": (), "over TCP": ("--transport", "tcp"), LAB: ("--lab",)}
 COST = "CPU ms per session-second"
 SLOW = 700  # milliseconds that a read from the slow disk takes
 BESIDE_SLOW = "frames/s of the slowest of 50 viewers, while a read takes 0.7 s for another"
+LIVE_VIEWERS = 2000
+LIVE_FPS = 20
+LATENCY_FPS = 30
+HTTP_VIEWERS = 1000
+FLOOR = "sendmsg loop"  # no server: what a live stream's system calls cost alone
 SETTLING = 2.0  # seconds until a viewer plays
 JOINS = 9  # times that viewers join one server
 LADDER = (50, 75, 100, 125, 150, 200, 300, 400, 500, 750, 1000, 1250, 1500, 1750, 2000, 2500)
 
+ALL = ("all",)
+# Each is a method of Bench, beside the servers that have its rows.
+GROUPS: dict[str, tuple[str, ...]] = {
+    "viewers": ALL,
+    "joins": ALL,
+    "memory": ALL,
+    "hd": ALL,
+    "slow": ("ours", "gst-rtsp-server"),  # live555 serves one movie here
+    "live": ("ours", "gst-rtsp-server", FLOOR),
+    "latency": ("ours",),
+    "http": ("ours",),
+}
+
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--rounds", type=int, default=3, help="at most")
     parser.add_argument("--seconds", type=float, default=8.0, help="of each measurement")
+    parser.add_argument(
+        "--minutes", type=float, default=20.0, help="no further round begins that would not fit"
+    )
+    parser.add_argument("--only", help=f"groups of rows, with commas between: {', '.join(GROUPS)}")
     options = parser.parse_args()
+    groups = options.only.split(",") if options.only else list(GROUPS)
+    if unknown := set(groups) - set(GROUPS):
+        parser.error(f"--only knows no {', '.join(unknown)}: it takes {', '.join(GROUPS)}")
     if len(os.sched_getaffinity(0)) < 2:
         sys.exit("The benchmark needs two processor cores: one for the server, one for the load.")
     with tempfile.TemporaryDirectory() as folder:
         bench = Bench(Path(folder), options.seconds)
-        names = available()
-        print("measuring", ", ".join(names), flush=True)
-        rounds = [bench.round(name) for _ in range(options.rounds) for name in names]
-        results = {
-            name: _median_figures([figures for owner, figures in rounds if owner == name])
-            for name in names
-        }
-        curve = bench.curve("ours")
-        report.write(results, curve, options.rounds)
+        results, rounds = _rounds(bench, groups, options.rounds, options.minutes * 60)
+        if options.only:
+            print(report.table(results, rounds))
+        else:
+            report.write(results, bench.curve("ours"), rounds)
     return 0
+
+
+def _rounds(
+    bench: Bench, groups: list[str], most: int, seconds: float
+) -> tuple[dict[str, Figures], int]:
+    """Measure all servers again and again; return the medians, and how many rounds there were."""
+    names = [*available(), FLOOR] if "live" in groups else available()
+    print("measuring", ", ".join(names), flush=True)
+    found: dict[str, list[Figures]] = {name: [] for name in names}
+    began, done = time.monotonic(), 0
+    while done < most and (time.monotonic() - began) * (done + 1) <= seconds * max(done, 1):
+        for name in names:
+            found[name].append(bench.round(name, groups))
+        done += 1
+    results = {name: _median_figures(figures) for name, figures in found.items()}
+    return {name: figures for name, figures in results.items() if figures}, done
 
 
 class Bench:
@@ -79,19 +116,22 @@ class Bench:
         self._small = _bare_movie(folder / "small")
         self._large = _large_movie(folder / "large")
 
-    def round(self, name: str) -> tuple[str, Figures]:
-        """Measure one server once: all rows of the table that it has."""
+    def round(self, name: str, groups: list[str]) -> Figures:
+        """Measure one server once: the rows of these groups that it has."""
+        figures: Figures = {}
+        for group in groups:
+            if name in GROUPS[group] or GROUPS[group] == ALL and name != FLOOR:
+                measure = getattr(self, f"_{group}")
+                figures |= measure(name)
+        print(name, json.dumps(figures), flush=True)
+        return figures
+
+    def _viewers(self, name: str) -> Figures:
+        """How many are served well, and what each costs if they are many."""
         figures: Figures = {}
         for label, options in WAYS.items():
             if name == "ours" or label != LAB:  # only we speak it
                 figures[f"viewers {label}"] = self._capacity(name, *options)
-        few, more = (self._loaded(name, viewers) for viewers in (50, 125))
-        joining = "connect to first frame, ms, p50, 50 viewers joining"
-        figures[joining] = self._joining(name, 50)
-        figures[f"{joining} over TCP"] = self._joining(name, 50, "--transport", "tcp")
-        grown = more["server_rss_kb"] - few["server_rss_kb"]
-        figures["memory per viewer, KB, from 50 to 125"] = grown / 75
-        figures[f"{COST}, over UDP, 50 viewers"] = few["server_cpu_ms_per_session_s"]
         for viewers in (500, 1500):
             if figures["viewers over UDP"] >= viewers:
                 result = self._loaded(name, viewers)
@@ -102,16 +142,103 @@ class Bench:
                 result = self._loaded(name, viewers, "--transport", "tcp")
                 row = f"{COST}, over TCP, {viewers:,} viewers"
                 figures[row] = result["server_cpu_ms_per_session_s"]
+        return figures
+
+    def _joins(self, name: str) -> Figures:
+        joining = "connect to first frame, ms, p50, 50 viewers joining"
+        return {
+            joining: self._joining(name, 50),
+            f"{joining} over TCP": self._joining(name, 50, "--transport", "tcp"),
+        }
+
+    def _memory(self, name: str) -> Figures:
+        few, more = (self._loaded(name, viewers) for viewers in (50, 125))
+        grown = more["server_rss_kb"] - few["server_rss_kb"]
+        return {
+            "memory per viewer, KB, from 50 to 125": grown / 75,
+            f"{COST}, over UDP, 50 viewers": few["server_cpu_ms_per_session_s"],
+        }
+
+    def _hd(self, name: str) -> Figures:
+        figures: Figures = {}
         for label, options in (("", ["--own-ports"]), (", over TCP", ["--transport", "tcp"])):
             for viewers in (4, 16):
                 with running(name, self._large) as server:
                     result = self.load(server, viewers, *options)
                 row = f"CPU seconds per GB delivered, 1080p{label}, {viewers} viewers"
                 figures[row] = result["server_cpu_s_per_gb"]
-        if name != "live555":  # which serves one movie here
-            figures[BESIDE_SLOW] = self._beside_slow_disk(name)
-        print(name, json.dumps(figures), flush=True)
-        return name, figures
+        return figures
+
+    def _slow(self, name: str) -> Figures:
+        return {BESIDE_SLOW: self._beside_slow_disk(name)}
+
+    def _live(self, name: str) -> Figures:
+        """One stream for all, over UDP."""
+        # A pipeline that all viewers share sends from one port: only theirs tell them apart.
+        options = ["--own-ports"] if name == "gst-rtsp-server" else []
+        with running_live(name, self._small, LIVE_FPS) as server:
+            result = self.load(server, LIVE_VIEWERS, *options)
+        row = f"live, over UDP, {LIVE_VIEWERS:,} viewers"
+        return {
+            f"{row}: {COST}": result["server_cpu_ms_per_session_s"],
+            f"{row}: CPU seconds per GB delivered": result["server_cpu_s_per_gb"],
+            f"{row}: packets lost, %": result["loss_pct"],
+            f"{row}: jitter, ms, p99": result["jitter_p99_ms"],
+            f"{row}: frames/s of the slowest": result["fps_min"],
+        }
+
+    def _latency(self, name: str) -> Figures:
+        """From `send` to the picture in the hands of the viewer who has come last."""
+        figures: Figures = {}
+        for viewers in (1, 100):
+            log = self._load.with_name("sent.log")
+            with running_live(name, self._small, LATENCY_FPS, log) as server:
+                received = self._received(server.url, viewers - 1)
+            times = sorted(_latencies(log.read_text(), received))
+            for percent in (50, 99):
+                row = f"live: ms from send to the viewer's hands, of {viewers}, p{percent}"
+                figures[row] = 1e3 * times[(len(times) - 1) * percent // 100]
+        return figures
+
+    def _received(self, url: str, others: int) -> str:
+        """Have one watch, after so many others have come; return what it prints."""
+        viewer = [sys.executable, str(HERE / "live_viewer.py"), url, f"{self._seconds:g}"]
+        environment = {**os.environ, "PYTHONPATH": str(HERE.parent)}
+        load: Any = None
+        if others:
+            seconds = f"{self._seconds + 10:g}"
+            command: list[Any] = [
+                "taskset",
+                "-c",
+                "1",
+                self._load,
+                "-n",
+                str(others),
+                "-d",
+                seconds,
+            ]
+            load = subprocess.Popen([*command, url], stdout=subprocess.DEVNULL)
+            time.sleep(SETTLING)
+        try:
+            return subprocess.run(
+                ["taskset", "-c", "1", *viewer],
+                stdout=subprocess.PIPE, text=True, timeout=120, env=environment,
+            ).stdout  # fmt: skip
+        finally:
+            if load is not None:
+                load.kill()
+                load.wait()
+
+    def _http(self, name: str) -> Figures:
+        """The demonstration movie in browsers."""
+        with running_http(self._small) as server:
+            result = self.load(server, HTTP_VIEWERS, "--http", "--fps", str(self._small.fps))
+        row = f"by HTTP, {HTTP_VIEWERS:,} viewers"
+        return {
+            f"{row}: {COST}": result["server_cpu_ms_per_session_s"],
+            f"{row}: frames/s of the slowest": result["fps_min"],
+            f"{row}: frames skipped, %": result["skipped_pct"],
+        }
 
     def _loaded(self, name: str, viewers: int, *options: str) -> Figures:
         """Start a server, and measure it with so many viewers of the small movie."""
@@ -178,6 +305,19 @@ class Bench:
             else:
                 high = middle
         return LADDER[low] if low >= 0 else 0
+
+
+def _latencies(sent: str, received: str) -> list[float]:
+    """Return the seconds between each frame that was received and when it was last sent before."""
+    moments: dict[str, list[float]] = {}
+    for line in sent.splitlines():
+        key, moment = line.split()
+        moments.setdefault(key, []).append(float(moment))
+    lines = received.splitlines()[LATENCY_FPS:]  # the first second is that of joining
+    return [
+        float(now) - max(moment for moment in moments[key] if moment <= float(now))
+        for key, now in map(str.split, lines)
+    ]
 
 
 def _is_served(result: Figures, fps: int) -> bool:

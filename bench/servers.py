@@ -51,21 +51,59 @@ def available() -> list[str]:
 @contextmanager
 def running(name: str, movie: Movie, **environment: str) -> Iterator[Running]:
     """Start a server on the first core and stop it at the end."""
+    commands = {
+        "ours": _our_server(movie),
+        "gst-rtsp-server": _gst_server(movie),
+        "live555": ["live555MediaServer"],
+    }
+    with _on_first_core(commands[name], environment) as process:
+        url = _address(process, movie)
+        yield Running(process.pid, url, url.replace("/movie", "/slow"))
+
+
+@contextmanager
+def running_live(name: str, movie: Movie, fps: int, log: Path | None = None) -> Iterator[Running]:
+    """Start a live stream of a movie's frames; ours writes a log of when it sent which."""
+    arguments = [str(movie.path), str(fps)]
+    ours = [sys.executable, str(HERE / "live_server.py"), *arguments]
+    commands = {
+        "ours": [*ours, str(log)] if log is not None else ours,
+        "sendmsg loop": [sys.executable, str(HERE / "sendmsg_loop.py"), *arguments],
+        "gst-rtsp-server": [*_gst_server(movie), "shared"],
+    }  # fmt: skip
+    with _on_first_core(commands[name], {}) as process:
+        url = _address(process, movie)
+        yield Running(process.pid, url, url)
+
+
+@contextmanager
+def running_http(movie: Movie) -> Iterator[Running]:
+    """Start ours with a port for browsers; its address is that of the moving picture."""
+    with _on_first_core([*_our_server(movie), "--http", "0"], {}) as process:
+        port = _find(process, r"In a browser: http://[^:]+:(\d+)/")[1]
+        url = f"http://127.0.0.1:{port}/{movie.path.name}.mjpeg"
+        yield Running(process.pid, url, url)
+
+
+def _our_server(movie: Movie) -> list[str]:
+    return [
+        sys.executable, str(HERE.parent / "Server.py"), "0", "--host", "127.0.0.1",
+        "--media", str(movie.path.parent), "--fps", str(movie.fps), "--log-level", "warning",
+    ]  # fmt: skip
+
+
+def _gst_server(movie: Movie) -> list[str]:
+    numbers = (movie.fps, movie.width, movie.height)
+    return [SYSTEM_PYTHON, str(HERE / "gst_server.py"), str(movie.frames), *map(str, numbers)]
+
+
+@contextmanager
+def _on_first_core(
+    command: list[str], environment: dict[str, str]
+) -> Iterator[subprocess.Popen[str]]:
     with tempfile.TemporaryDirectory() as folder:
-        commands = {
-            "ours": [
-                sys.executable, str(HERE.parent / "Server.py"), "0", "--host", "127.0.0.1",
-                "--media", str(movie.path.parent), "--fps", str(movie.fps),
-                "--log-level", "warning",
-            ],
-            "gst-rtsp-server": [
-                SYSTEM_PYTHON, str(HERE / "gst_server.py"), str(movie.frames),
-                str(movie.fps), str(movie.width), str(movie.height),
-            ],
-            "live555": ["live555MediaServer"],
-        }  # fmt: skip
         process = subprocess.Popen(
-            commands[name],
+            command,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             text=True,
@@ -74,8 +112,7 @@ def running(name: str, movie: Movie, **environment: str) -> Iterator[Running]:
             preexec_fn=lambda: os.sched_setaffinity(0, {0}),
         )
         try:
-            url = _address(process, movie)
-            yield Running(process.pid, url, url.replace("/movie", "/slow"))
+            yield process
         finally:
             process.terminate()
             process.wait(20)
@@ -84,11 +121,18 @@ def running(name: str, movie: Movie, **environment: str) -> Iterator[Running]:
 
 
 def _address(process: subprocess.Popen[str], movie: Movie) -> str:
-    """Read the port that the server prints; ours names the movie by its file."""
+    """Return the address that the server prints, or make it of the port; ours names the file."""
+    match = _find(process, r"(rtsp://\S+)|.*?(?::|^)(\d{4,5})(?:/|\s*$)")
+    if match[1]:
+        return str(match[1])
+    name = movie.path.name if "Listening" in match[0] else "movie"
+    return f"rtsp://127.0.0.1:{match[2]}/{name}"
+
+
+def _find(process: subprocess.Popen[str], pattern: str) -> re.Match[str]:
+    """Return the first match at the beginning of a line that the server prints."""
     assert process.stdout is not None
     for line in process.stdout:
-        match = re.search(r"(?::|^)(\d{4,5})(?:/|\s*$)", line)
-        if match:
-            name = movie.path.name if "Listening" in line else "movie"
-            return f"rtsp://127.0.0.1:{match.group(1)}/{name}"
+        if match := re.match(pattern, line):
+            return match
     raise SystemExit(f"a server ended with status {process.wait()} before it listened")

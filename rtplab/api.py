@@ -395,9 +395,13 @@ class Serving(_Closed):
         self.http_port = browsers.port if browsers is not None else None
         self._server = server
         self._browsers = browsers
-        self._thread = threading.Thread(target=server.serve, name="server", daemon=True)
+        self._thread = threading.Thread(target=self._serve, name="server", daemon=True)
         self._thread.start()
         _closer.begin(self)
+
+    def _serve(self) -> None:
+        """Run in a thread that holds this object: a program need not keep it until its end."""
+        self._server.serve()
 
     def publish(self, name: str, fps: float = 25.0) -> Publication:
         """Begin a stream at rtsp://HOST:PORT/NAME; send about `fps` pictures a second to it.

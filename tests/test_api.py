@@ -377,6 +377,19 @@ def test_a_program_that_just_ends_ends(tmp_path, frames) -> None:
     assert (done.returncode, done.stdout, done.stderr) == (0, "1\n", "")
 
 
+def test_a_program_that_keeps_no_server_ends_too() -> None:
+    program = (
+        "import gc, rtplab\n"
+        "cam = rtplab.serve(port=0, host='127.0.0.1', http=0).publish('cam')\n"
+        "gc.collect()\n"
+        "print('at its end')\n"
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, timeout=LIMIT
+    )
+    assert (run.returncode, run.stdout, run.stderr) == (0, "at its end\n", "")
+
+
 # --- Movies, and what goes wrong -----------------------------------------------------------------
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from processes import HOST
 
 from rtplab.serving.rtp import datagrams
-from rtplab.serving.rtp.datagrams import DatagramSender, evenly, kernel_can_segment
+from rtplab.serving.rtp.datagrams import Burst, DatagramSender, evenly, kernel_can_segment
 from rtplab.serving.rtp.sinks import MAX_BURST, SEND_BUFFER
 
 needs_kernel = pytest.mark.skipif(
@@ -61,6 +61,8 @@ def test_the_bytes_on_the_wire_are_the_same(size, count, data):
     expected = [b"".join(packet) for packet in packets]
     assert sent(packets, segmenting=True) == expected
     assert sent(packets, segmenting=False) == expected
+    burst = Burst(packets)
+    assert sent(burst, segmenting=True) == sent(burst, segmenting=True) == expected
 
 
 @pytest.mark.parametrize("segmenting", [pytest.param(True, marks=needs_kernel), False])

@@ -241,6 +241,15 @@ def test_a_hundred_viewers_and_one_who_does_not_read(server, frames) -> None:
             assert [viewer.picture() for _ in range(5)] == frames[:5]
 
 
+def test_the_log_tells_of_frames_that_a_browser_did_not_read(media, caplog) -> None:
+    caplog.set_level("INFO", "rtplab.http")
+    with rtplab.serve(port=0, media=str(media), host=HOST, fps=1000, http=0) as server:
+        with socket.create_connection((HOST, server.http_port), LIMIT) as slow:
+            slow.sendall(b"GET /movie.Mjpeg.mjpeg HTTP/1.0\r\n\r\n")
+            time.sleep(2.0)
+        wait_until(lambda: re.search(r"\(HTTP\): [1-9]\d* frames dropped", caplog.text))
+
+
 def wait_until(condition: Callable[[], object]) -> None:
     end = time.monotonic() + LIMIT
     while not condition():

@@ -10,8 +10,10 @@ from needs import need
 
 pytest.importorskip("resource", reason="the soak counts what POSIX lends a process")
 
+from soak.browsers import HTTP
 from soak.good import WAYS
 from soak.hostile import ACTS
+from soak.live import LIVE
 from soak.report import Limits
 from soak.run import soak
 from soak.slow import SLOW
@@ -36,5 +38,5 @@ def test_viewers_of_all_kinds_come_and_go_and_leave_nothing_behind():
     need(shutil.which("openssl"), "openssl")
     outcome = soak(MINUTES, 1, PATIENT, ("-c", HASTY, ROOT))
     assert outcome.failures() == [], outcome.table()
-    assert set(outcome.tally.frames) == {*WAYS, SLOW}
+    assert set(outcome.tally.frames) == {*WAYS, SLOW, LIVE, HTTP}
     assert len(outcome.tally.hostile) >= len(ACTS) / 2, outcome.table()

@@ -8,11 +8,17 @@ from rtplab.grading.model.recording import Recording
 from rtplab.receiving.files.pcapng import Endpoint, PcapngWriter
 
 HOST = "127.0.0.1"
+RTP_PORT = 5004
+"""From and to which the packets go that were only made, not sent."""
 
 
 def write_capture(recording: Recording, path: Path) -> bool:
-    """Write what went over the wire; False, and no file, if nothing did. Raises OSError."""
-    on_wire = recording.of("tcp.in", "tcp.out", "udp.in", "udp.out")
+    """Write what went over the wire, and packets that `encode` made as if they had been sent.
+
+    False, and no file, if there is neither. Raises OSError.
+    """
+    made = [event for event in recording.of("packet.encode") if event.get("packet")]
+    on_wire = made or recording.of("tcp.in", "tcp.out", "udp.in", "udp.out")
     if not on_wire:
         return False
     started = float(recording.facts.get("wall", 0.0))
@@ -21,6 +27,10 @@ def write_capture(recording: Recording, path: Path) -> bool:
         writer = PcapngWriter(file)
         for event in on_wire:
             when = started + event.time
+            if event.kind == "packet.encode":
+                place = Endpoint(HOST, RTP_PORT)
+                writer.udp(place, place, bytes(event["packet"]), when)
+                continue
             data = bytes(event["data"])
             if event.kind in ("udp.in", "udp.out"):
                 source = Endpoint(HOST, int(event["source"]))

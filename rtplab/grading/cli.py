@@ -19,7 +19,7 @@ from rtplab.grading import doctor
 from rtplab.grading import submission as submissions
 from rtplab.grading.bundle import PLATFORMS, write_bundle
 from rtplab.grading.classroom import grade_all
-from rtplab.grading.engine import Engine, Kept, Source, points_of, with_needed
+from rtplab.grading.engine import STAND_IN, Engine, Kept, Source, points_of, with_needed
 from rtplab.grading.judge.registry import CHECKS
 from rtplab.grading.model.checks import Check, Grades, Outcome, Result, not_checked
 from rtplab.grading.model.editions import EDITIONS, Edition, read_edition
@@ -128,7 +128,8 @@ def _listed(edition: Edition) -> str:
 def _explained(name: str, edition: Edition) -> str:
     check = _check(name)
     points = points_of(check, edition)
-    lines = [f"{check.id}: {check.title}.", check.explain, f"It is worth {points:g} points."]
+    worth = f"It is worth {points:g} points." if points else "It is worth no points by itself."
+    lines = [f"{check.id}: {check.title}.", check.explain, worth]
     if check.needs:
         lines.append(f"It is judged if these have passed: {', '.join(check.needs)}.")
     return "\n".join(line for line in lines if line)
@@ -259,6 +260,7 @@ def _grade(
             checks, shown = _wanted(options, edition)
             grades = _first_grades(options, edition, shields, submission)
             source = _source(options, edition, shields, submission, work)
+            grades = replace(grades, notes=(*grades.notes, *source.notes))
         except Unusable as error:
             grades = Grades(
                 path.resolve().name, (), edition, 0, __version__, (), refused=str(error)
@@ -319,7 +321,8 @@ def _status(grades: Grades) -> int:
     judged = (Outcome.PASSED, Outcome.FAILED)
     if not any(result.verdict.outcome in judged for result in grades.results):
         return NOTHING_RAN
-    return ALL_POINTS if grades.points >= grades.maximum else SOME_MISSING
+    is_right = grades.points >= grades.maximum and not words.failed(grades)
+    return ALL_POINTS if is_right else SOME_MISSING
 
 
 def _first_grades(
@@ -362,6 +365,11 @@ class Recorded(Source):
         self._seed = seed
         self._forms: doctor.Facts = {}
         """In which the submission understands us, where they are not the edition's."""
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        shows = self._stage.client and not self._stage.no_client and not self._stage.has_screen
+        return (STAND_IN,) if shows else ()
 
     def record(self, scenario: str) -> Recording:
         if scenario not in RUNNERS:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from rtplab.grading.capture import write_capture
+from rtplab.grading.judge.seen import transcript
 from rtplab.grading.model.checks import Check, Diagnosis, Outcome, Result, Verdict, not_checked
 from rtplab.grading.model.editions import Edition
 from rtplab.grading.model.recording import Recording, read, write
@@ -24,6 +25,17 @@ class Source:
 
     can_record_again = True
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Sentences for the report on how a submission is run."""
+        return ()
+
+
+STAND_IN = (
+    "The client's window was not on a screen: a stand-in for tkinter took its place. So its"
+    " pictures are those that its own process tells of, and how it looks was not seen."
+)
+
 
 class Kept(Source):
     """Recordings that were kept in a folder: nothing is run."""
@@ -32,6 +44,14 @@ class Kept(Source):
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        displays = {
+            self.record(path.stem).facts.get("display")
+            for path in sorted(self._folder.glob(f"client.*{SUFFIX}"))
+        }
+        return (STAND_IN,) if "stub" in displays else ()
 
     def record(self, scenario: str) -> Recording:
         path = self._folder / f"{scenario}{SUFFIX}"
@@ -150,11 +170,18 @@ class Engine:
         share = min(1.0, max(0.0, verdict.share))
         if verdict.outcome is Outcome.FAILED and check.id in self.edition.advice:
             verdict = replace(verdict, advice=self.edition.advice[check.id])
+        if verdict.outcome is Outcome.FAILED and not verdict.transcript:
+            verdict = replace(verdict, transcript=self._transcript(check))
         points = round(maximum * share, 2)
         result = Result(check, verdict, points, maximum)
         if self.kept and verdict.outcome is Outcome.FAILED:
             result = replace(result, kept=self._evidence(check, self.kept))
         return result
+
+    def _transcript(self, check: Check) -> tuple[str, ...]:
+        """All that happened, of a check that has not said up to where it matters."""
+        recordings = [self.recordings[name] for name in check.scenarios]
+        return next(filter(None, map(transcript, recordings)), ())
 
     def _evidence(self, check: Check, folder: Path) -> tuple[str, ...]:
         """Files that show why a check failed."""

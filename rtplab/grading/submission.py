@@ -23,6 +23,7 @@ SIX = (
     "Client.py",
     "ClientLauncher.py",
 )
+LAUNCHER = "ClientLauncher.py"
 DEEPEST = 3  # folders below the one that was given
 MOST_FILES = 2_000
 MOST_BYTES = 200 << 20  # of a submission with its movies
@@ -167,6 +168,13 @@ def _assign(folder: Path) -> tuple[dict[str, str], list[str]]:
                 files[name] = entry.name
                 notes.append(f"There is no {name}; {entry.name} has its class {wanted}.")
                 break
+    if LAUNCHER not in files and "Client.py" in files:
+        client = folder / files["Client.py"]
+        for entry in (*(other for other in others if other.name not in files.values()), client):
+            if not entry.is_symlink() and _starts_client(entry):
+                files[LAUNCHER] = entry.name
+                notes.append(f"There is no {LAUNCHER}; {entry.name} starts the client.")
+                break
     return files, notes
 
 
@@ -189,6 +197,22 @@ def _classes(path: Path) -> set[str]:
     if isinstance(tree, SyntaxError):
         return set()
     return {node.name for node in tree.body if isinstance(node, ast.ClassDef)}
+
+
+def _starts_client(path: Path) -> bool:
+    """Whether it is a program, by `if __name__ == "__main__"`, in which a Client is made."""
+    tree = _tree(path)
+    if isinstance(tree, SyntaxError):
+        return False
+    is_program = any(
+        isinstance(name, ast.Name) and name.id == "__name__"
+        for node in tree.body
+        if isinstance(node, ast.If)
+        for name in ast.walk(node.test)
+    )
+    calls = (node.func for node in ast.walk(tree) if isinstance(node, ast.Call))
+    made = {getattr(called, "id", getattr(called, "attr", "")) for called in calls}
+    return is_program and "Client" in made
 
 
 def _fault(path: Path) -> str:

@@ -37,6 +37,7 @@ from rtplab.receiving.rtsp.playepoch import PlayEpoch
 from rtplab.receiving.rtsp.standarddialogue import Redirected, StandardDialogue
 from rtplab.serving.admission.limits import Limits
 from rtplab.serving.rtsp.connection import RtspConnection
+from rtplab.serving.rtsp.recording import MAX_NAME, announced_media, checked_name
 from rtplab.serving.rtsp.session import resource_of
 
 MAX_PIECES = 50  # of one input: more would take time and show nothing new
@@ -242,6 +243,20 @@ def description(data: bytes) -> None:
         assert media.formats
         assert media.framerate is None or 0 < media.framerate < 1e7
     assert sdp.parse(data.decode("utf-8", "replace")) == session
+
+
+def announcement(data: bytes) -> None:
+    """What a publisher announces: the stream's name in the first line, then its description."""
+    name, _, body = data.partition(b"\n")
+    with suppress(MessageError):
+        checked = checked_name(text_of(name))
+        assert checked.isprintable() and 0 < len(checked) <= MAX_NAME and "/" not in checked
+    try:
+        payload_type, fps = announced_media(body)
+    except MessageError as error:
+        assert error.status in (400, 415) and str(error).isprintable() and len(str(error)) < 300
+        return
+    assert 0 <= payload_type <= 127 and 0 < fps <= 1000
 
 
 def url(data: bytes) -> None:

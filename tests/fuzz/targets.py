@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import http_targets
 import media_targets
 import rtsp_targets
 
@@ -22,6 +23,7 @@ _ALL: tuple[Callable[[bytes], None], ...] = (
     rtsp_targets.headers,
     rtsp_targets.authentication,
     rtsp_targets.description,
+    rtsp_targets.announcement,
     rtsp_targets.url,
     rtsp_targets.proxy_header,
     rtsp_targets.connection,
@@ -34,5 +36,6 @@ _ALL: tuple[Callable[[bytes], None], ...] = (
     media_targets.multipart,
     media_targets.stream,
     media_targets.camera,
+    http_targets.browser,
 )
 TARGETS = {target.__name__: target for target in _ALL}

@@ -4,9 +4,17 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Iterator
 
+import http_targets
 import pytest
 from targets import CORPORA, TARGETS
+
+
+@pytest.fixture(autouse=True)
+def closed_server() -> Iterator[None]:
+    yield
+    http_targets.close_server()
 
 
 @pytest.mark.parametrize("name", TARGETS)

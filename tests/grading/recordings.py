@@ -240,6 +240,7 @@ def client_session(
     show: Callable[[int], int | None] = lambda number: number,
     shown_after_pause: int = 0,
     wakes_early: int = 0,
+    listens_from_setup: bool = False,
     lingers: bool = False,
     lingering_wakes: int = 0,
     resumed_threads: int = 3,
@@ -247,8 +248,9 @@ def client_session(
     pauses: bool = True,
     tears_down: bool = True,
     exits: bool = True,
+    exits_after: float = 0.6,
     window_goes: bool = True,
-    stays_for_more: bool = False,
+    stays_for_more: bool | None = None,
     starts: bool = True,
     stderr: str = "",
     hooks: tuple[dict[str, Any], ...] = (),
@@ -287,7 +289,7 @@ def client_session(
     story.wait(0.1).step("ready").add("click", button="Pause", found=True).wait(0.1).says(
         ready
     ).wait(0.1)
-    sample(2)
+    sample(3, 0) if listens_from_setup else sample(2)
     story.step("play")
     asks("PLAY", "Play", plays)
     story.wait(0.05)
@@ -316,11 +318,12 @@ def client_session(
     sample(resumed_threads, 90)
     story.step("teardown")
     asks("TEARDOWN", "Teardown", tears_down)
-    if stays_for_more:
+    if stays_for_more is not None:
         story.wait(0.1).add("tcp.closed", connection=1, by="them")
         story.add("port", port=RTP_PORT, bound=False).add("responsive", seconds=0.02)
+        story.add("again", connected=stays_for_more)
     elif exits:
-        story.wait(0.6).add("tcp.closed", connection=1, by="them").add(
+        story.wait(exits_after).add("tcp.closed", connection=1, by="them").add(
             "window", shown=False, title=""
         )
         story.add("port", port=RTP_PORT, bound=False).add("process.exit", role="client", status=0)

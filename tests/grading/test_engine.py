@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import shutil
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
-from rtplab.grading.engine import Engine, Kept, Source, with_needed
+import recordings as by_hand
+
+from rtplab.grading.engine import SUFFIX, Engine, Kept, Source, with_needed
+from rtplab.grading.judge.registry import CHECKS
 from rtplab.grading.model.checks import Check, Outcome, Verdict, failed, passed
 from rtplab.grading.model.editions import Edition
-from rtplab.grading.model.recording import Event, Recording, Recordings
+from rtplab.grading.model.recording import Event, Recording, Recordings, write
 
 EDITION = Edition("test")
 
@@ -146,3 +151,54 @@ def test_a_kept_file_that_is_broken_is_said(tmp_path: Path) -> None:
 def test_needed_checks_come_along() -> None:
     checks = [check("a", says(passed())), check("b", says(passed()), "a"), check("c", dies)]
     assert with_needed(["b"], checks) == {"a", "b"}
+
+
+def test_a_stand_in_for_the_screen_is_said_of_kept_recordings_too(tmp_path: Path) -> None:
+    for display, said in (("xvfb", False), ("stub", True)):
+        recording = Recording("client.session", "python", {"display": display})
+        write(recording, tmp_path / f"client.session{SUFFIX}")
+        assert any("tkinter" in note for note in Kept(tmp_path).notes) == said
+
+
+def test_a_failed_packet_check_has_its_calls_as_a_transcript_and_a_capture(tmp_path: Path) -> None:
+    swapped = by_hand.packet(
+        lambda inputs, payload: (
+            by_hand.header_of(
+                **{**inputs, "seqnum": inputs["seqnum"] >> 8 | (inputs["seqnum"] & 0xFF) << 8}
+            )
+            + payload
+        )
+    )
+
+    class Packet(Source):
+        def record(self, scenario: str) -> Recording:
+            return swapped
+
+    checks = [one for one in CHECKS if one.group == "packet"]
+    results = Engine(Packet(), EDITION, checks, kept=tmp_path).run()
+    (wrong,) = [one for one in results if one.verdict.outcome is Outcome.FAILED]
+    assert wrong.check.id == "packet.sequence"
+    assert any("encode" in line and "80 1a" in line for line in wrong.verdict.transcript)
+    made = [event for event in swapped.of("packet.encode")]
+    capture = (tmp_path / "packet.sequence.pcapng").read_bytes()
+    assert all(event["packet"] in capture for event in made)
+    if tshark := shutil.which("tshark"):
+        command = [
+            tshark,
+            "-r",
+            str(tmp_path / "packet.sequence.pcapng"),
+            "-d",
+            "udp.port==5004,rtp",
+        ]
+        read = subprocess.run([*command, "-Y", "rtp"], capture_output=True, text=True, timeout=60)
+        assert len(read.stdout.splitlines()) == len(made)
+
+
+def test_a_failure_without_a_transcript_of_its_own_has_all_that_happened() -> None:
+    class Silent(Source):
+        def record(self, scenario: str) -> Recording:
+            started = {"role": "server", "argv": ["/usr/bin/python3", "Server.py", "5000"]}
+            return Recording(scenario, "", {}, (Event(0.1, "process.start", started),))
+
+    verdict = run(check("a", says(failed("No."))), source=Silent())["a"]
+    assert any("python3 Server.py 5000" in line for line in verdict.transcript)

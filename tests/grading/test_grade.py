@@ -52,6 +52,7 @@ def test_without_a_screen_a_client_is_seen_by_a_stand_in(tmp_path: Path) -> None
         report=tmp_path / "r.json",
     )
     assert status == 0 and grades["score"] == grades["max_score"] > 0
+    assert any("tkinter" in note for note in grades["notes"])
 
 
 def test_a_failed_check_has_a_transcript_and_a_capture(tmp_path: Path) -> None:
@@ -121,6 +122,14 @@ def test_usage_is_said_in_a_sentence(
     assert main(arguments) == status
     said = capsys.readouterr()
     assert words in said.err and "Traceback" not in said.err and not said.out
+
+
+def test_a_gate_that_is_worth_nothing_is_not_right_either(tmp_path: Path) -> None:
+    (tmp_path / "RtpPacket.py").write_text("import nowhere\n")
+    report = tmp_path / "r.json"
+    status, grades, _ = grade(tmp_path, "--only", "packet.loads", report=report)
+    assert outcomes(grades) == {"packet.loads": "failed"} and grades["max_score"] == 0
+    assert status == 1
 
 
 def test_what_is_no_submission_is_said_with_status_3(tmp_path: Path) -> None:

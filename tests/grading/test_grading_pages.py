@@ -9,6 +9,7 @@ from movies import ROOT
 
 from rtplab.grading.bundle import PLATFORMS
 from rtplab.grading.judge import robust
+from rtplab.grading.judge.explanations import EXPLANATIONS
 from rtplab.grading.judge.registry import CHECKS
 from rtplab.grading.model.editions import EDITIONS, Edition, parse_edition
 from rtplab.grading.options import parser
@@ -58,3 +59,12 @@ def test_options_formats_and_platforms_are_those_there_are() -> None:
     assert set(re.findall(r"--bundle (\w+)", TEACHERS)) == set(PLATFORMS)
     assert set(re.findall(r"--report\s+(\w+):", TEACHERS)) <= set(WRITERS)
     assert {check.id for check in CHECKS} >= set(re.findall(r"--only (\S+)", STUDENTS))
+
+
+def test_each_check_of_servers_and_clients_has_an_explanation_of_its_own() -> None:
+    explained = {check.id: check.explain for check in CHECKS if check.group in GROUPS}
+    assert len(set(explained.values())) == len(explained) > 20
+    assert set(EXPLANATIONS) == set(explained)
+
+
+GROUPS = ("server", "client", "both")

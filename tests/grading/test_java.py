@@ -11,11 +11,9 @@ import runs
 from grading import grade, outcomes
 
 TEXTBOOK = Path(__file__).parent / "textbook_java"
-JAVA = "java -XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
-"""It compiles little, as a run of seconds is too short to profit by more."""
 COMMANDS = (
-    *("--server-cmd", f"{JAVA} Server {{port}}"),
-    *("--client-cmd", f"{JAVA} Client {{host}} {{port}} {{movie}}"),
+    *("--server-cmd", "java Server {port}"),
+    *("--client-cmd", "java Client {host} {port} {movie}"),
 )
 CHECKS = (
     *("server.reply", "server.session", "server.header", "server.pause", "server.teardown"),

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -12,7 +14,7 @@ import pytest
 from rtplab.grading.model.recording import Recording, from_lines, to_lines
 from rtplab.grading.record.process import KEPT_OUTPUT, Program
 from rtplab.grading.record.recorder import Recorder
-from rtplab.grading.record.shields import Shields, raise_shields
+from rtplab.grading.record.shields import LAUNCHER, PROCESSES, Shields, raise_shields
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 LIMIT = 10.0
@@ -91,6 +93,30 @@ def is_of(pid: str, marked: str) -> bool:
         return False
 
 
+@pytest.mark.parametrize("shields", ["all shields"], indirect=True)
+def test_no_zombies_are_left(folder: Path, shields: Shields) -> None:
+    """This process takes orphans, so it must also take their exit status."""
+    before = zombies()
+    raise_shields(sys.executable, own_network=False)
+    assert zombies() == before
+    for code, limit in (("pass", LIMIT), ("import time; time.sleep(600)", 0.2)):
+        with Program(Recorder(), "server", [sys.executable, "-c", code], folder, shields) as one:
+            one.wait(limit)
+        assert zombies() == before
+
+
+def zombies() -> set[int]:
+    found = set()
+    for entry in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            state, parent = entry.read_text(errors="replace").rpartition(")")[2].split()[:2]
+        except OSError:
+            continue
+        if state == "Z" and int(parent) == os.getpid():
+            found.add(int(entry.parent.name))
+    return found
+
+
 def test_output_is_capped(folder: Path, shields: Shields) -> None:
     recording = ran("import sys; sys.stdout.write('x' * 1_000_000)", folder, shields)
     assert len(recording.said("stdout")) == KEPT_OUTPUT
@@ -121,6 +147,39 @@ except MemoryError:
 """
     said = ran(code, folder, Shields(limits=True)).said("stdout")
     assert "512" in said and "no more memory" in said
+
+
+FORKS = """
+import os, time
+try:
+    for number in range(1000):
+        if os.fork() == 0:
+            time.sleep(600)
+except OSError:
+    print(number)
+"""
+ORDINARY = 61_000  # a user without rights
+PYTHON = "/usr/bin/python3"  # which any user may run
+
+
+@pytest.mark.skipif(not os.access(PYTHON, os.X_OK), reason="needs a Python that any user may run")
+def test_an_ordinary_user_s_processes_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are counted in a user namespace, so what else that user runs is left alone."""
+    user = os.geteuid() or ORDINARY
+    monkeypatch.setattr(os, "geteuid", lambda: user)
+    limits = json.dumps(Shields(limits=True, processes=True).limited() | {"AS": 1 << 40})
+    done = subprocess.run(
+        [PYTHON, "-I", "-c", LAUNCHER.read_text(), limits, PYTHON, "-I", "-c", FORKS],
+        user=user if os.getuid() == 0 else None,
+        extra_groups=[] if os.getuid() == 0 else None,
+        cwd="/",
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    if "namespaces can't be had" in done.stderr:
+        pytest.skip("needs user namespaces")
+    assert 0 < int(done.stdout) < PROCESSES
 
 
 def test_shields_that_are_said_to_be_up_are(tmp_path: Path, all_shields: Shields) -> None:

@@ -14,7 +14,15 @@ from junitparser import JUnitXml
 from recordings import core, header_of, packet, server_session, verdicts
 
 from rtplab.grading.judge.registry import BY_ID
-from rtplab.grading.model.checks import Diagnosis, Evidence, Grades, Outcome, Result, failed
+from rtplab.grading.model.checks import (
+    Diagnosis,
+    Evidence,
+    Grades,
+    Outcome,
+    Result,
+    Verdict,
+    failed,
+)
 from rtplab.grading.model.editions import PYTHON
 from rtplab.grading.report import WRITERS, csv, text, words
 from rtplab.grading.report.terminal import Live, has_marks
@@ -83,6 +91,16 @@ def test_the_text_says_the_mistake_the_bytes_and_the_next_step() -> None:
     assert "Next: packet.sequence (5 points). Again with: python -m rtplab grade . --only" in told
     assert "Not graded here: the written report" in told
     assert max(map(len, lines)) <= text.WIDTH
+
+
+def test_it_is_not_right_if_nothing_could_be_judged() -> None:
+    """As of a submission in Python 2."""
+    grades = graded()
+    unknown = tuple(
+        replace(one, verdict=Verdict(Outcome.NOT_CHECKED, 0, "It is Python 2."), points=0.0)
+        for one in grades.results
+    )
+    assert "Nothing could be judged" in words.next_step(replace(grades, results=unknown))
 
 
 @pytest.mark.parametrize("form", WRITERS)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import recordings as by_hand
@@ -31,6 +32,7 @@ from recordings import (
 
 from rtplab.grading.judge.registry import CHECKS
 from rtplab.grading.model.checks import Outcome, Verdict
+from rtplab.grading.model.editions import EDITIONS
 from rtplab.grading.model.recording import Recording
 
 
@@ -42,11 +44,29 @@ def test_a_faithful_program_fails_nothing() -> None:
 
 
 def test_one_listener_for_the_whole_session_is_right_too() -> None:
-    assert failures(verdicts(core(client_session=client_session(lingers=True)))) == []
+    session = client_session(listens_from_setup=True, lingers=True)
+    assert failures(verdicts(core(client_session=session))) == []
 
 
 def test_a_window_may_stay_for_another_session() -> None:
     assert failures(verdicts(core(client_session=client_session(stays_for_more=True)))) == []
+
+
+@pytest.mark.parametrize(
+    "ending", [{"stays_for_more": False}, {"exits_after": 3.5}, {"exits": False}]
+)
+def test_a_client_that_stays_for_nothing_has_not_ended(ending: dict[str, Any]) -> None:
+    """Such as one that is idle after TEARDOWN, or takes longer than three seconds."""
+    session = client_session(**ending)
+    assert failures(verdicts(core(client_session=session))) == ["client.teardown"]
+
+
+def test_a_listener_that_play_begins_ends_after_pause() -> None:
+    """Also if the second PLAY begins no other: it can't have slept through with a time-out."""
+    session = client_session(lingers=True)
+    assert failures(verdicts(core(client_session=session))) == ["client.timeout"]
+    java = verdicts(core(client_session=session), EDITIONS["java"])
+    assert java["client.timeout"].outcome is Outcome.PASSED  # it is a timer's
 
 
 def changed_header(place: int, value: int) -> Callable[[dict[str, int], bytes], bytes]:
@@ -496,3 +516,54 @@ def test_the_wrong_bytes_are_marked() -> None:
 def test_pre_buffering(recording: Recording, words: str) -> None:
     verdict = verdicts({"extend.cache": recording})["extend.cache"]
     assert words in verdict.sentence and bool(words) is (verdict.outcome is Outcome.FAILED)
+
+
+@pytest.mark.parametrize("role", ["server", "client"])
+@pytest.mark.parametrize(
+    ("events", "facts"),
+    [
+        ([("sample", {"threads": 1, "cpu": 9.4, "fds": 3})], ("running", "9.4 s", "loop")),
+        ([("sample", {"threads": 1, "cpu": 0.1, "fds": 3})], ("running", "waited")),
+        (
+            [
+                ("process.stdout", {"data": b"Usage: PORT\n\n"}),
+                ("process.exit", {"status": 0}),
+            ],
+            ("status 0", "Usage: PORT"),
+        ),
+        (
+            [("process.stderr", {"data": b"EOFError: EOF when reading a line\n"})],
+            ("EOFError", "stdin", "arguments"),
+        ),
+        (
+            [("process.stderr", {"data": b"ModuleNotFoundError: No module named 'cv2'\n"})],
+            ("cv2", "Install"),
+        ),
+    ],
+    ids=["endless loop", "waits", "usage", "question", "missing package"],
+)
+def test_what_a_program_did_instead_of_starting(
+    role: str, events: list[tuple[str, dict[str, Any]]], facts: tuple[str, ...]
+) -> None:
+    story = by_hand.Story(f"{role}.session").step("start").add("process.start", role=role, pid=9)
+    story.wait(10)
+    for kind, fields in events:
+        story.add(kind, role=role, **fields)
+    word = f"{role}_session"
+    verdict = verdicts(core(**{word: story.step("end").recording()}))[f"{role}.starts"]
+    assert verdict.outcome is Outcome.FAILED
+    for fact in facts:
+        assert fact in f"{verdict.sentence} {verdict.advice}"
+
+
+@pytest.mark.parametrize(
+    ("error", "advice"),
+    [
+        ("the import gave no answer in 10 s", "loop"),
+        ("ModuleNotFoundError: No module named 'numpy'", "Install"),
+        ("AttributeError: module has no attribute 'RtpPacket'", "class"),
+    ],
+)
+def test_why_a_packet_can_t_be_loaded(error: str, advice: str) -> None:
+    verdict = verdicts(core(packet=by_hand.packet(loaded=error)))["packet.loads"]
+    assert error in verdict.sentence and advice in verdict.advice

@@ -103,6 +103,20 @@ def test_other_names_are_found_by_their_class(folder: Path, tmp_path: Path) -> N
     assert any("packet_final2.py" in note for note in found.notes)
 
 
+@pytest.mark.parametrize("name", ["run_me.py", "Client.py"])
+def test_a_launcher_of_another_name_is_found(folder: Path, tmp_path: Path, name: str) -> None:
+    launcher = (folder / "ClientLauncher.py").read_text()
+    (folder / "ClientLauncher.py").unlink()
+    (folder / "helpers.py").write_text('if __name__ == "__main__":\n    print("Client")\n')
+    with (folder / name).open("a") as file:
+        file.write(launcher)
+
+    found = submission.find(folder, tmp_path)
+
+    assert found.files["ClientLauncher.py"] == name
+    assert any(name in note and "starts the client" in note for note in found.notes)
+
+
 def test_packages_that_are_not_here_are_named(folder: Path, tmp_path: Path) -> None:
     with (folder / "Client.py").open("a") as file:
         file.write("\nimport no_such_package.part\nimport json, tkinter\nfrom PIL import Image\n")

@@ -14,6 +14,7 @@ import struct
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
+from soak import hostile_live
 from soak.link import HOST
 from soak.peer import REPLY_LIMIT, connected
 from soak.stage import Stage
@@ -232,6 +233,7 @@ ACTS: tuple[Act, ...] = (
     media_for_others,
     wrong_passwords,
     half_a_handshake,
+    *hostile_live.ACTS,
 )
 
 

@@ -31,7 +31,7 @@ sys.path[:0] = [str(HERE.parent), str(HERE.parent.parent)]
 from certificates import make_certificate  # noqa: E402
 from processes import ServerProcess  # noqa: E402
 
-from soak import good, hostile, slow  # noqa: E402
+from soak import browsers, good, hostile, live, slow  # noqa: E402
 from soak.films import make_films, make_slow_film  # noqa: E402
 from soak.login import PASSWORD, USER  # noqa: E402
 from soak.report import Limits, Outcome  # noqa: E402
@@ -43,6 +43,9 @@ SERVER = (HERE.parent.parent / "Server.py",)
 VIEWERS = 50
 HOSTILE_SHARE = 0.05
 SLOW_VIEWERS = 2
+PUBLISHERS = 2
+LIVE_VIEWERS = 3
+BROWSERS = 3
 GROUP = "239.255.66.6"
 LONGEST_PATIENCE = 20.0  # seconds that hostile ones wait
 ARRIVAL = 0.05  # seconds between two viewers at the start
@@ -87,9 +90,10 @@ def soak(
         slow_film = make_slow_film(folder / "films")
         certificate, key = map(str, make_certificate(folder))
         group = f"{GROUP}:{free_group_port(len(films))}"
+        http = free_tcp_port()
         login = f"{USER}:{PASSWORD}"
         options = {
-            "plain": ("--multicast", group),
+            "plain": ("--multicast", group, "--publish", "--http", str(http)),
             "TLS, login": ("--tls", certificate, key, "--user", login),
         }
         servers = [
@@ -101,11 +105,16 @@ def soak(
         plain, secure = (server.port for server in servers)
         tls = ssl.create_default_context(cafile=certificate)
         patience = min(LONGEST_PATIENCE, minutes * 60 / 10)
-        stage = Stage(films, slow_film, tally, plain, secure, tls, patience)
+        stage = Stage(films, slow_film, tally, plain, http, secure, tls, patience)
         cpu = asyncio.run(Run(stage, servers, seed).everything(minutes * 60))
         for server in servers:
             server.end()
         return Outcome(seed, minutes, VIEWERS, tally, servers, cpu, limits)
+
+
+def free_tcp_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        return int(probe.getsockname()[1])
 
 
 def free_group_port(films: int) -> int:
@@ -126,7 +135,7 @@ class Run:
         self._servers = servers
         self._seed = seed
         self._hostile = math.ceil(VIEWERS * HOSTILE_SHARE)
-        self._good = VIEWERS - self._hostile - SLOW_VIEWERS
+        self._good = VIEWERS - self._hostile - SLOW_VIEWERS - LIVE_VIEWERS - BROWSERS
 
     async def everything(self, seconds: float) -> float:
         """Warm up, play, see what is left; return the load's seconds of processor time."""
@@ -161,6 +170,12 @@ class Run:
     def _seats(self) -> list[Coroutine[Any, Any, None]]:
         seats = [self._good_seat(number) for number in range(self._good)]
         seats += [self._slow_seat(number) for number in range(SLOW_VIEWERS)]
+        seats += [self._publisher_seat(number) for number in range(PUBLISHERS)]
+        for what, visit, count in (
+            ("live", live.watch, LIVE_VIEWERS),
+            ("HTTP", browsers.visit, BROWSERS),
+        ):
+            seats += [self._seat(f"{what} {number}", visit) for number in range(count)]
         return seats + [self._hostile_seat(number) for number in range(self._hostile)]
 
     async def _good_seat(self, number: int) -> None:
@@ -184,6 +199,26 @@ class Run:
             name = f"slow {number} {visits}"
             rng = random.Random(f"{self._seed} {name}")
             await self._guarded(slow.visit(self._stage, rng), name)
+
+    async def _publisher_seat(self, number: int) -> None:
+        """One stream after the other, each under a name of its own."""
+        visits = 0
+        while self._stage.remaining:
+            visits += 1
+            name = f"live-{number}-{visits}"
+            rng = random.Random(f"{self._seed} {name}")
+            await self._guarded(live.publish(self._stage, rng, name), name)
+            await self._stage.rest(rng.uniform(0, 0.5))
+
+    async def _seat(self, seat: str, visit: hostile.Act) -> None:
+        """One visit after the other."""
+        visits = 0
+        while self._stage.remaining:
+            visits += 1
+            name = f"{seat} {visits}"
+            rng = random.Random(f"{self._seed} {name}")
+            await self._guarded(visit(self._stage, rng), name)
+            await self._stage.rest(rng.uniform(0, 0.5))
 
     async def _hostile_seat(self, number: int) -> None:
         visits = 0

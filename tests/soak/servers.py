@@ -24,11 +24,17 @@ _EXPECTED = re.compile(
     rf"{_TIME} (INFO|WARNING) {_CLIENT}:? "
     r"(connected|gone: .*|set up \S+ by .*|plays from .*|pauses at .*|tears down"
     r"|refused with 4\d\d: .*|refused with (501|505|551): .*"
+    r"|publishes \S+|set up \S+ by .*, to publish it"
     r"|reached the end of the movie|was accepted, but is not valid: .*"
     r"|sending stopped: its (RTP port can't be reached|connection is lost): .*"
     r"|tried a wrong user name or password"
     r"|reports [0-9.]+ % of its last packets lost, .*)"
     rf"|{_TIME} INFO {_CLIENT}: \d+ frames dropped because it read too slowly"
+    rf"|{_TIME} INFO \d+\.\d+\.\d+\.\d+ "
+    r"(watches \S+ by HTTP|\(HTTP\): (?P<dropped>\d+) frames dropped because it read too slowly"
+    r"|\(HTTP\): sending stopped: its connection is lost: .*)"
+    rf"|{_TIME} WARNING \S+: some of what is published can't be shown: .*"
+    rf"|{_TIME} WARNING \S+: a picture is skipped, and perhaps others: .*"
     rf"|{_TIME} INFO the multicast of \S+ reached the end of the movie"
     rf"|{_TIME} WARNING (?P<skipped>\d+) frames skipped: "
     r"(?:the server can't send as much as clients ask for"
@@ -119,7 +125,7 @@ class Watched:
             if match is None:
                 self.unexpected_lines.append(line)
             else:
-                self.left_out += int(match["skipped"] or 0)
+                self.left_out += int(match["skipped"] or match["dropped"] or 0)
 
     def _cpu(self) -> float:
         fields = Path(f"/proc/{self._server.pid}/stat").read_text().rpartition(")")[2].split()

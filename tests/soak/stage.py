@@ -22,11 +22,13 @@ class Stage:
     slow_film: Film  # which has more bytes a second than those who watch it take
     tally: Tally
     plain: int  # the port of the server without TLS and login
+    http: int  # and its port for browsers
     secure: int  # and of the one with both
     tls: ssl.SSLContext  # that trusts it
     patience: float  # seconds that hostile ones wait at the most
     deadline: float = 0.0  # by time.monotonic
     sessions: deque[str] = field(default_factory=lambda: deque(maxlen=50))  # ids of viewers
+    published: set[str] = field(default_factory=set)  # live streams that behave, now
     server_ports: set[int] = field(default_factory=set)  # for RTP and RTCP, of viewers now
 
     @property

@@ -17,7 +17,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from rtplab.grading.judge.seen import HEADER_SIZE, blocked, hexed, quoted, several
+from rtplab.grading.judge.seen import (
+    ENDLESS,
+    HEADER_SIZE,
+    NOT_INSTALLED,
+    blocked,
+    hexed,
+    quoted,
+    several,
+)
 from rtplab.grading.model.checks import Evidence, Outcome, Verdict, failed, not_checked, passed
 from rtplab.grading.model.editions import Edition
 from rtplab.grading.model.recording import Event, Recording, Recordings
@@ -143,10 +151,13 @@ def loads(recordings: Recordings, edition: Edition) -> Verdict:
         return not_checked("RtpPacket.py was not loaded")
     if event["ok"]:
         return passed()
-    return failed(
-        f"RtpPacket.py could not be loaded: {event.get('error') or 'it gave no reason'}.",
-        "It must define a class RtpPacket that can be made without arguments.",
-    )
+    error = str(event.get("error") or "it gave no reason")
+    advice = "It must define a class RtpPacket that can be made without arguments."
+    if "no answer" in error:
+        advice = ENDLESS
+    elif error.startswith(("ModuleNotFoundError", "ImportError")):
+        advice = NOT_INSTALLED
+    return failed(f"RtpPacket.py could not be loaded: {error}.", advice)
 
 
 def filled(recordings: Recordings, edition: Edition) -> Verdict:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from rtplab.grading.judge import client, extend, packet, robust, server, together
+from rtplab.grading.judge.explanations import EXPLANATIONS
 from rtplab.grading.judge.seen import reaching
 from rtplab.grading.model.checks import Check, Judge
 
@@ -37,7 +38,8 @@ def _server(
     timing: bool = False,
 ) -> Check:
     needed = needs if name == "starts" else ("server.starts", *needs)
-    return Check(f"server.{name}", title, needed, points, judge, scenarios, timing, PLAYED)
+    explain = f"{EXPLANATIONS[f'server.{name}']} {PLAYED}"
+    return Check(f"server.{name}", title, needed, points, judge, scenarios, timing, explain)
 
 
 def _client(
@@ -52,7 +54,8 @@ def _client(
     needed = needs if name == "starts" else ("client.starts", *needs)
     if name != "starts":
         judge = reaching("setup", scenarios[0], judge)
-    return Check(f"client.{name}", title, needed, points, judge, scenarios, timing, WATCHED)
+    explain = f"{EXPLANATIONS[f'client.{name}']} {WATCHED}"
+    return Check(f"client.{name}", title, needed, points, judge, scenarios, timing, explain)
 
 
 def _extend(
@@ -62,7 +65,10 @@ def _extend(
     return Check(f"extend.{name}", title, needs, 0.0, judge, (scenario,), timing, explain)
 
 
-def _robust(name: str, title: str, judge: Judge, *needs: str, scenario: str = "") -> Check:
+def _robust(
+    name: str, title: str, judge: Judge, *needs: str, scenario: str = "", timing: bool = True
+) -> Check:
+    """Without `timing` a busy machine is no excuse: something came, or no reply did in 3 s."""
     check = f"robust.{name}"
     explain = "Advice without points: public programs of the lab go wrong here."
     if not scenario:
@@ -70,7 +76,7 @@ def _robust(name: str, title: str, judge: Judge, *needs: str, scenario: str = ""
     if check in robust.GIVEN:
         explain += " So does the code that students are given."
     return Check(
-        check, title, needs, ADVICE, judge, (scenario or check,), timing=True, explain=explain
+        check, title, needs, ADVICE, judge, (scenario or check,), timing=timing, explain=explain
     )
 
 
@@ -187,7 +193,7 @@ CHECKS: tuple[Check, ...] = (
         together.movie,
         (together.SCENARIO,),
         timing=True,
-        explain="Both programs run as in class, with a recording relay between them.",
+        explain=EXPLANATIONS["both.movie"],
     ),
     _extend(
         "statistics",
@@ -227,19 +233,53 @@ CHECKS: tuple[Check, ...] = (
         "client.shows",
         timing=True,
     ),
-    _robust("split", "a request in two segments is answered", robust.split, "server.starts"),
-    _robust("missing", "a missing file is answered with 404", robust.missing, "server.starts"),
-    _robust("path", "no file outside the folder is played", robust.path, "server.starts"),
-    _robust("early", "TEARDOWN before PLAY is answered", robust.early, "server.starts"),
+    _robust(
+        "split",
+        "a request in two segments is answered",
+        robust.split,
+        "server.starts",
+        timing=False,
+    ),
+    _robust(
+        "missing",
+        "a missing file is answered with 404",
+        robust.missing,
+        "server.starts",
+        timing=False,
+    ),
+    _robust(
+        "path", "no file outside the folder is played", robust.path, "server.starts", timing=False
+    ),
+    _robust(
+        "early", "TEARDOWN before PLAY is answered", robust.early, "server.starts", timing=False
+    ),
     _robust("hangup", "the server stops when its client hangs up", robust.hangup, "server.frames"),
-    _robust("idle", "a silent client keeps nobody waiting", robust.idle, "server.frames"),
-    _robust("two-clients", "two clients are served at once", robust.two_clients, "server.frames"),
+    _robust(
+        "idle", "a silent client keeps nobody waiting", robust.idle, "server.frames", timing=False
+    ),
+    _robust(
+        "two-clients",
+        "two clients are served at once",
+        robust.two_clients,
+        "server.frames",
+        timing=False,
+    ),
     _robust("twice", "a second PLAY doubles nothing", robust.twice, "server.frames"),
     _robust(
-        "replay", "the server serves another client afterwards", robust.replay, "server.frames"
+        "replay",
+        "the server serves another client afterwards",
+        robust.replay,
+        "server.frames",
+        timing=False,
     ),
     _robust("end", "the end of the movie is no trouble", robust.end, "server.frames"),
-    _robust("garbage", "bytes that are no request do no harm", robust.garbage, "server.starts"),
+    _robust(
+        "garbage",
+        "bytes that are no request do no harm",
+        robust.garbage,
+        "server.starts",
+        timing=False,
+    ),
     _robust(
         "unplayed",
         "a client that never played ends well",
@@ -248,11 +288,23 @@ CHECKS: tuple[Check, ...] = (
         "client.teardown",
     ),
     _robust("order", "the movie goes on with datagrams out of order", robust.order, "extend.late"),
-    _robust("pieces", "a reply in two segments is understood", robust.pieces, "client.states"),
+    _robust(
+        "pieces",
+        "a reply in two segments is understood",
+        robust.pieces,
+        "client.states",
+        timing=False,
+    ),
     _robust(
         "vanish", "the client waits quietly when its server is gone", robust.vanish, "client.shows"
     ),
-    _robust("busy-port", "a port in use is told to the user", robust.busy_port, "client.starts"),
+    _robust(
+        "busy-port",
+        "a port in use is told to the user",
+        robust.busy_port,
+        "client.starts",
+        timing=False,
+    ),
     _robust(
         "responsive",
         "the window reacts while a reply is late",
@@ -260,7 +312,13 @@ CHECKS: tuple[Check, ...] = (
         "client.starts",
         scenario=client.SLOW,
     ),
-    _robust("double-click", "two clicks send one request", robust.double_click, "client.starts"),
+    _robust(
+        "double-click",
+        "two clicks send one request",
+        robust.double_click,
+        "client.starts",
+        timing=False,
+    ),
     _robust(
         "quick-resume",
         "PLAY right after PAUSE leaves one listener",
@@ -275,6 +333,7 @@ CHECKS: tuple[Check, ...] = (
         "client.shows",
         "client.teardown",
         scenario=client.SESSION,
+        timing=False,
     ),
 )
 

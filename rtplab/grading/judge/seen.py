@@ -330,6 +330,60 @@ def crash(recording: Recording, role: str, end: float = 1e9) -> str:
     return f"{error} in {place}" if place else error
 
 
+BUSY = 0.5
+"""Of the time since a program's start: one that has used as much of a CPU is in a loop."""
+
+
+def not_started(recording: Recording, role: str) -> tuple[str, str]:
+    """What a program did that neither listened nor connected: a sentence, and where to look.
+
+    Either may be "".
+    """
+    sentence, advice = _instead_of_starting(recording, role)
+    asked = [event for event in recording.of("hook") if event["name"] == "stdin"]
+    if asked or "EOFError" in sentence:
+        advice = "It asked a question on stdin, where nobody answers: take arguments instead."
+    return sentence, advice
+
+
+def _instead_of_starting(recording: Recording, role: str) -> tuple[str, str]:
+    if error := crash(recording, role):
+        missing = error.startswith(("ModuleNotFoundError", "ImportError"))
+        return f"The {role} wrote: {error}", NOT_INSTALLED if missing else ""
+    wrote = _last_line(recording, role)
+    last = f" Its last line was {quoted(wrote)}" if wrote else ""
+    ended = [event for event in recording.of("process.exit") if event["role"] == role]
+    if ended:
+        sentence = f"The {role} had ended with status {ended[0]['status']}"
+        return f"{sentence}.{last}" if last else sentence, ""
+    started = [event.time for event in recording.of("process.start") if event["role"] == role]
+    samples = [event for event in recording.of("sample") if event["role"] == role]
+    if not started or not samples:
+        return last.strip(), ""
+    used, waited = float(samples[-1]["cpu"]), samples[-1].time - started[0]
+    if used + float(samples[-1].get("waited", 0.0)) < BUSY * waited:
+        sentence = "It was still running, and waited for something"
+        return f"{sentence}.{last}" if last else sentence, ""
+    sentence = f"It was still running, and had used {used:.1f} s of CPU"
+    return f"{sentence}.{last}" if last else sentence, ENDLESS
+
+
+ENDLESS = "It looks like a loop that does not end, perhaps already when the file is imported."
+NOT_INSTALLED = (
+    "Install what it imports for the Python that grades it, or do without: the lab needs Pillow"
+    " alone."
+)
+
+
+def _last_line(recording: Recording, role: str) -> str:
+    """The last that a program wrote, to stdout or stderr."""
+    written = [
+        e["data"] for e in recording.of("process.stdout", "process.stderr") if e["role"] == role
+    ]
+    lines = b"".join(written).decode(errors="backslashreplace").split("\n")
+    return next((line.strip() for line in reversed(lines) if line.strip()), "")
+
+
 LAB_FILES = (
     "Server.py",
     "ServerWorker.py",
@@ -340,14 +394,21 @@ LAB_FILES = (
 )
 
 
+_TOLD = (
+    *("tcp.in", "tcp.out", "click", "udp.in", "udp.out", "tcp.closed"),
+    *("process.start", "process.exit", "packet.loaded", "packet.encode", "packet.decode"),
+)
+
+
 def transcript(recording: Recording, end: float = 1e9, limit: int = 14) -> tuple[str, ...]:
     """What happened, in words: requests, replies, clicks, packets (those in a row as one line)."""
     lines: list[str] = []
     run: list[Packet] = []
-    kinds = ("tcp.in", "tcp.out", "click", "udp.in", "udp.out", "tcp.closed", "process.exit")
-    for event in recording.of(*kinds):
+    for event in recording.of(*_TOLD):
         if event.time > end:
             break
+        if event.kind == "process.start" and event["role"] == "packet":
+            continue  # a program of ours that loads RtpPacket
         if event.kind.startswith("udp"):
             run.append(Packet(event.time, event["data"], 0 if event.kind == "udp.in" else 1))
             continue
@@ -378,8 +439,20 @@ def _in_words(event: Event) -> str:
         if not event.get("reacted", True):
             there = ", and the window did not react"
         return f"we clicked {event['button']}{there}"
+    if event.kind == "process.start":
+        program, *arguments = [*map(str, event.get("argv", ())), ""]
+        command = " ".join([re.split(r"[\\/]", program)[-1], *arguments]).strip()
+        return f"we started the {event['role']}: {command}"
     if event.kind == "process.exit":
         return f"the {event['role']} ended with status {event['status']}"
+    if event.kind == "packet.loaded":
+        return "RtpPacket was loaded" if event["ok"] else "RtpPacket was not loaded"
+    if event.kind == "packet.encode":
+        made = event.get("packet")
+        gave = event.get("error") or (hexed(made, HEADER_SIZE) if made else "nothing")
+        return f"we called encode ({event['case']}): {gave}"
+    if event.kind == "packet.decode":
+        return f"we called decode ({hexed(event['packet'], HEADER_SIZE)})"
     return f"the connection was closed by {event['by']}"
 
 

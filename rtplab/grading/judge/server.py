@@ -17,6 +17,7 @@ from rtplab.grading.judge.seen import (
     exchanges,
     frame_numbers,
     hexed,
+    not_started,
     packets,
     quoted,
     several,
@@ -44,15 +45,13 @@ def starts(recordings: Recordings, edition: Edition) -> Verdict:
     port = recording.facts.get("rtsp_port")
     if recording.of("tcp.listening", "tcp.connected"):
         return passed()
-    ended = next((e for e in recording.of("process.exit") if e["role"] == "server"), None)
     sentence = f"Nothing listened on port {port}; expected a server there, as in Server.py {port}"
-    if error := crash(recording, "server"):
-        sentence += f". It wrote: {error}"
-    elif ended is not None:
-        sentence += f". The server had ended with status {ended['status']}"
+    what, where = not_started(recording, "server")
+    if what:
+        sentence += f". {what}"
     return failed(
         f"{sentence}.",
-        "The port is the first argument: take it from sys.argv[1], bind, listen and accept.",
+        where or "The port is the first argument: take it from sys.argv[1], bind, listen, accept.",
         transcript(recording),
     )
 
@@ -108,6 +107,16 @@ def _reply(recording: Recording, one: Exchange) -> Verdict | None:
             " the request's number.",
             transcript(recording, told.time),
             evidence,
+        )
+    if len(told.lines) > len(wanted):
+        return failed(
+            f"The reply to {method} went on after its third line with {quoted(told.line(4))};"
+            " expected three lines (the server's replies in the assignment).",
+            "The given client does not look there; one that takes what follows for the next reply"
+            " goes wrong.",
+            transcript(recording, told.time),
+            evidence,
+            share=0.5,
         )
     return None
 

@@ -61,6 +61,8 @@ Kinds of events. `role` is "server", "client" or "packet": which of the submissi
     window          shown title             the client's window is there (True) or is gone (False)
     picture         frame                   the frame whose strip the window shows has changed: its
                                             number, or None if no frame is to be seen any more
+    again           connected               the window stayed after TEARDOWN, and Setup was clicked:
+                                            whether the client connected once more
     responsive      seconds                 the window's main loop took so long to answer
     hook            name ...                said inside the submission's process, so untrusted: for
                                             sentences only. Names: "buttons" (texts), "traceback"

@@ -64,7 +64,7 @@ def slow_reply(run: Run) -> None:
     request = client.click("Setup")
     recorder.step("play")
     due = time.monotonic() + REPLY_WITHHELD
-    client.hook.click("Play")
+    client.hook.click("Play", REPLY_WITHHELD)
     client.hook.is_responsive(REPLY_WITHHELD)
     client.request(REPLY_WITHHELD / 2)
     client.hook.is_responsive(REPLY_WITHHELD / 4)
@@ -98,6 +98,7 @@ def started(run: Run) -> Stranger | None:
     client = started_client(run)
     connected = client.accept(START_LIMIT)
     if not connected or not client.wait_for_window(START_LIMIT):
+        client.program.sample()
         client.hook.ask_stack()
         run.recorder.step("end")
         return None
@@ -141,7 +142,9 @@ def tear_down(client: Stranger) -> None:
     while time.monotonic() < deadline and not client.program.wait(0.1):
         is_free = not client.is_port_bound()
         if is_free and client.connection and client.connection.is_over:
-            if client.hook.is_responsive(0.5):  # the window stays, for another session
+            if client.hook.is_responsive(0.5):  # the window stays: for another session?
+                if client.sets_up_again():
+                    return
                 break
     client.is_port_bound()
     if client.program.is_running:

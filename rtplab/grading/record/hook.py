@@ -15,6 +15,7 @@ from rtplab.grading.record.recorder import Recorder
 from rtplab.grading.record.screen import Screen
 
 ANSWER_LIMIT = 3.0  # seconds in which a window's main loop obeys
+STUCK_LIMIT = 1.5  # seconds for one that has not obeyed the order before
 MOST_LINES = 5_000  # that a hook may say: ours says some dozens, but anybody can connect
 LONGEST_LINE = 1 << 20  # bytes; a picture of the stand-in for tkinter takes half of them
 
@@ -30,7 +31,7 @@ class HookLink:
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._listener.settimeout(0.1)
         self._connection: socket.socket | None = None
-        self._is_closed = self._is_over = False
+        self._is_closed = self._is_over = self._is_stuck = False
         self._answers: dict[str, list[dict[str, Any]]] = {}
         self._changed = threading.Condition()  # guards the answers and the connection
         self._thread = threading.Thread(target=self._listen, name="grader hook link")
@@ -53,9 +54,9 @@ class HookLink:
         stub = {} if self._has_screen else {"RTPLAB_STUB": str(inside / "stub")}
         return {"PYTHONPATH": str(inside / "site"), "RTPLAB_HOOK": str(port), **stub}
 
-    def click(self, button: str) -> bool:
+    def click(self, button: str, limit: float = ANSWER_LIMIT) -> bool:
         """Press a button; False if there is none, or the window doesn't react."""
-        answer = self._order("clicked", do="click", button=button)
+        answer = self._order("clicked", limit, do="click", button=button)
         found = bool(answer and answer.get("found"))
         if answer is None:
             self._recorder.add("click", button=button, found=False, reacted=False)
@@ -81,6 +82,8 @@ class HookLink:
     def _order(
         self, answered_by: str, limit: float = ANSWER_LIMIT, **order: str
     ) -> dict[str, Any] | None:
+        if self._is_stuck:
+            limit = min(limit, STUCK_LIMIT)
         with self._changed:
             self._answers[answered_by] = []
             if not self._changed.wait_for(lambda: self._connection is not None, limit):
@@ -90,6 +93,7 @@ class HookLink:
                 self._connection.sendall(json.dumps(order).encode() + b"\n")
             self._changed.wait_for(lambda: self._answers[answered_by] or self._is_over, limit)
             answers = self._answers[answered_by]
+        self._is_stuck = not answers
         return answers[0] if answers else None
 
     def _listen(self) -> None:

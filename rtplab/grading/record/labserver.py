@@ -166,6 +166,21 @@ class Stranger:
                 return True
         return False
 
+    def sets_up_again(self) -> bool:
+        """Press Setup when the session is over: whether the client connects once more.
+
+        Nothing of that connection is recorded but that it came.
+        """
+        self.hook.click("Setup")
+        self.listener.settimeout(REQUEST_LIMIT)
+        connected = False
+        with suppress(OSError):
+            accepted, _ = self.listener.accept()
+            accepted.close()
+            connected = True
+        self.run.recorder.add("again", connected=connected)
+        return connected
+
     def wait_for_window(self, limit: float) -> bool:
         recorder = self.run.recorder
         shown = recorder.wait_until(lambda e: e.kind == "window" and e["shown"], limit)

@@ -87,10 +87,13 @@ def _become_second(libc: ctypes.CDLL) -> None:
     with it; it tells us, who are outside, how the second one has ended.
     """
     reader, writer = os.pipe()
-    if os.fork():
+    first = os.fork()
+    if first:
         os.close(writer)
         with os.fdopen(reader) as answer:
-            _end_as(int(answer.read() or signal.SIGKILL))
+            status = int(answer.read() or signal.SIGKILL)
+        os.waitpid(first, 0)  # else it is left to whoever takes orphans, as a zombie
+        _end_as(status)
     libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     second = os.fork()
     if second:

@@ -17,7 +17,7 @@ from rtplab.grading.record.shields import Shields
 
 KEPT_OUTPUT = 64 << 10
 """Bytes of stdout, and as many of stderr, that a recording keeps of a process."""
-READ = 8192  # bytes at a time
+READ = 65_536  # bytes at a time
 END_LIMIT = 5.0  # seconds for killed processes to be gone
 _TICKS = os.sysconf("SC_CLK_TCK") if hasattr(os, "sysconf") else 100
 _PASSED_ON = ("PATH", "LANG", "LC_ALL", "SYSTEMROOT", "WINDIR", "COMSPEC", "PATHEXT")

@@ -20,6 +20,7 @@ LOOK = 1.0  # seconds in which is seen what a server sends or costs that nobody 
 SOME = 10  # packets
 SHORT = 20  # frames of a movie that ends soon
 PATIENCE = 3.0  # seconds
+AFTERWARDS = 1.5  # seconds for a reply, of a server that has been answering
 
 
 # --- Servers -------------------------------------------------------------------------------------
@@ -42,7 +43,7 @@ def _with_server(
         if another:
             with suppress(OSError):
                 other = LabClient(run, int(run.recorder.facts["rtsp_port"]), 9)
-                other.ask("SETUP")
+                other.ask("SETUP", limit=AFTERWARDS)
         run.recorder.step("end")
 
     return scenario
@@ -87,8 +88,8 @@ def _idle(run: Run, client: LabClient) -> None:
 def _two_clients(run: Run, client: LabClient) -> None:
     other = LabClient(run, int(run.recorder.facts["rtsp_port"]), 2)
     run.recorder.facts["rtp_ports"] = [client.rtp.port, other.rtp.port]
-    for each in (client, other):
-        each.ask("SETUP")
+    if not all([each.ask("SETUP") for each in (client, other)]):
+        return
     for each in (client, other):
         each.ask("PLAY")
     run.recorder.wait_for("udp.in", PATIENCE, 2 * SOME)
@@ -127,9 +128,8 @@ def _garbage(run: Run, client: LabClient) -> None:
 
 
 def _play(run: Run, client: LabClient, packets: int = SOME) -> None:
-    client.ask("SETUP")
-    client.ask("PLAY")
-    run.recorder.wait_for("udp.in", PATIENCE, packets)
+    if client.ask("SETUP") and client.ask("PLAY"):
+        run.recorder.wait_for("udp.in", PATIENCE, packets)
 
 
 # --- Clients -------------------------------------------------------------------------------------
@@ -203,7 +203,7 @@ def _set_up_only(client: Stranger) -> None:
 def _double_click(run: Run, client: Stranger) -> None:
     for button in ("Setup", "Play"):
         client.hook.click(button)
-        client.hook.click(button)
+        client.hook.click(button, LOOK)  # a window that waits for the reply takes it later
         first = client.request()
         client.reply(first)
         client.reply(client.request(clients.NOTHING_SENT))

@@ -54,8 +54,9 @@ def connected(run: Run) -> LabClient | None:
     """Our client, connected to their server; None if that can't be, which is recorded."""
     recorder = run.recorder
     recorder.step("start")
-    _, port = started_server(run)
+    program, port = started_server(run)
     if not port:
+        program.sample()
         recorder.step("end")
         return None
     try:

@@ -26,7 +26,8 @@ LIMITS = {
     "CORE": 0,
     "AS": 4 << 30,  # bytes; Tk and Pillow map a few hundred megabytes
 }
-PROCESSES = 256  # of a user of its own
+PROCESSES = 256
+"""Of a user of its own, or in a user namespace, in which an ordinary user's are counted apart."""
 TRIAL = 10.0  # seconds for a Python to start
 
 _CLONE_NEWUSER, _CLONE_NEWNET = 0x10000000, 0x40000000
@@ -69,7 +70,8 @@ class Shields:
 
     def limited(self) -> dict[str, Any]:
         """What the launcher is to do."""
-        processes = {} if self.uid is None else {"NPROC": PROCESSES}
+        counted = self.uid is not None or self.processes and os.geteuid() != 0
+        processes = {"NPROC": PROCESSES} if counted else {}
         asked = {"processes": self.processes, "files": self.files}
         own = [name for name, is_own in asked.items() if is_own]
         return {**LIMITS, **processes, "uid": self.uid, "own": own}

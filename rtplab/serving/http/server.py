@@ -406,6 +406,9 @@ class _Handler(BaseHTTPRequestHandler):
             delivery.start(delivery.send_next, lambda is_gone: outlet.end())
             outlet.send_until_hang_up()
             delivery.stop()
+            if dropped := outlet.wire.dropped_frames:
+                words = "%s (HTTP): %d frames dropped, as it read too slowly"
+                logger.info(words, self._host, dropped)
 
     def _delivery(self, found: _Found, sink: HttpSink) -> Delivery:
         service, viewer = self._http.service, f"{self._host} (HTTP)"

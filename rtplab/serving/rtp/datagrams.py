@@ -12,7 +12,9 @@ import socket
 import struct
 import sys
 from collections.abc import Callable
+from functools import cached_property
 from itertools import chain
+from typing import NamedTuple
 
 # One RTP packet in two pieces, to be gathered: its header, and the payload that viewers share.
 PacketParts = tuple[bytes, bytes]
@@ -65,6 +67,33 @@ def evenly(packets: list[PacketParts], most: int) -> list[list[PacketParts]]:
     return [packets[start : start + size] for start in range(0, len(packets), size)]
 
 
+class Message(NamedTuple):
+    """Packets that the system is given at once, to be cut by it."""
+
+    pieces: list[bytes]
+    segments: list[tuple[int, int, bytes]]  # how they are to be cut
+    packets: list[PacketParts]
+
+
+class Burst(list[PacketParts]):
+    """Packets that many viewers are sent: what the system is given is built once for all."""
+
+    @cached_property
+    def messages(self) -> list[Message]:
+        """The packets as messages, in order. There must be two packets at least."""
+        return [Message([b"".join(one.pieces)], *one[1:]) for one in _messages(self)]
+
+
+def _messages(packets: list[PacketParts]) -> list[Message]:
+    header, payload = packets[0]
+    size = len(header) + len(payload)
+    segments = [(_SOL_UDP, _UDP_SEGMENT, _SEGMENT_SIZE.pack(size))]
+    return [
+        Message(list(chain.from_iterable(batch)), segments, batch)
+        for batch in evenly(packets, min(_MAX_SEGMENTS, max(1, _MAX_BYTES // size)))
+    ]
+
+
 class DatagramSender:
     """Sends packets on one connected, non-blocking UDP socket."""
 
@@ -88,22 +117,13 @@ class DatagramSender:
         if not self._segmenting or len(packets) == 1:
             self._send_singly(packets)
             return
-        header, payload = packets[0]
-        size = len(header) + len(payload)
-        if len(packets) <= _MAX_SEGMENTS and len(packets) * size <= _MAX_BYTES:
-            self._send_together(packets, size)
-            return
-        for batch in evenly(packets, min(_MAX_SEGMENTS, _MAX_BYTES // size)):
-            self._send_together(batch, size)
-
-    def _send_together(self, packets: list[PacketParts], size: int) -> None:
-        pieces = list(chain.from_iterable(packets))
-        segments = [(_SOL_UDP, _UDP_SEGMENT, _SEGMENT_SIZE.pack(size))]
-        try:
-            self._send_or_drop(pieces, segments, len(packets))
-        except _NoSegmentation as error:
-            self._segmenting = error.is_for_now
-            self._send_singly(packets)
+        messages = packets.messages if isinstance(packets, Burst) else _messages(packets)
+        for pieces, segments, batch in messages:
+            try:
+                self._send_or_drop(pieces, segments, len(batch))
+            except _NoSegmentation as error:
+                self._segmenting = error.is_for_now
+                self._send_singly(batch)
 
     def _send_singly(self, packets: list[PacketParts]) -> None:
         for packet in packets:

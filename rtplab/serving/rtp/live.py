@@ -28,7 +28,7 @@ from rtplab.protocol.rtsp.headers import Range
 from rtplab.protocol.rtsp.messages import printable
 from rtplab.serving.media.livepicture import LivePicture
 from rtplab.serving.media.payloads import MAX_LAB_FRAME, WHOLE
-from rtplab.serving.rtp.datagrams import PacketParts
+from rtplab.serving.rtp.datagrams import Burst, PacketParts
 from rtplab.serving.rtp.delivery import PlayInfo
 from rtplab.serving.rtp.reports import SenderReports, ViewerReports
 from rtplab.serving.rtp.sinks import MAX_BURST, NotSent, Sink, ViewerGone
@@ -76,7 +76,8 @@ class FanOut:
     def send(self, packets: _Packets) -> None:
         """Send to all; drop those who are gone, to be told later."""
         self.frames[-1].packets += packets
-        self._for_all(lambda sink: sink.send(packets))
+        burst = Burst(packets)
+        self._for_all(lambda sink: sink.send(burst))
 
     def send_report(self, report: bytes) -> None:
         """Send an RTCP compound packet to all."""

@@ -11,6 +11,7 @@ LiveStream. All of it is done by the client's control thread.
 from __future__ import annotations
 
 import logging
+import re
 import socket
 from collections.abc import Callable
 from contextlib import suppress
@@ -45,6 +46,7 @@ PATIENCE = 0.1
 SOURCE_SILENCE = 1.0
 DEFAULT_FPS = 25.0  # if the description does not say
 MAX_NAME = 100  # characters
+MAX_PAYLOAD_TYPE = 127  # it has 7 bits
 
 logger = logging.getLogger("rtplab.server")
 
@@ -59,7 +61,7 @@ def announced_media(body: bytes) -> tuple[int, float]:
     if len(media) != 1 or not videos:
         raise MessageError("only one video can be published, without sound (ffmpeg: -an)", 415)
     (video,) = videos
-    payload_type = int(video.formats[0]) if video.formats[0].isdigit() else -1
+    payload_type = _payload_type(video.formats[0])
     encoding = video.rtpmap.get(payload_type, "JPEG/90000" if payload_type == 26 else "")
     if encoding.partition("/")[0].upper() != "JPEG":
         codec = printable(encoding.partition("/")[0] or video.formats[0], 40)
@@ -67,6 +69,13 @@ def announced_media(body: bytes) -> tuple[int, float]:
             f"only JPEG can be published, not {codec} (ffmpeg: -c:v mjpeg -huffman default)", 415
         )
     return payload_type, min(video.framerate or DEFAULT_FPS, 1000.0)
+
+
+def _payload_type(text: str) -> int:
+    """Return the payload type. Raises MessageError 400 if it is none (RFC 3550 section 5.1)."""
+    if not re.fullmatch(r"[0-9]{1,3}", text) or int(text) > MAX_PAYLOAD_TYPE:
+        raise MessageError(f"{printable(text, 40)!r} is not an RTP payload type", 400)
+    return int(text)
 
 
 def checked_name(name: str) -> str:
