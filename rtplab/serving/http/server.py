@@ -407,7 +407,7 @@ class _Handler(BaseHTTPRequestHandler):
             outlet.send_until_hang_up()
             delivery.stop()
             if dropped := outlet.wire.dropped_frames:
-                words = "%s (HTTP): %d frames dropped, as it read too slowly"
+                words = "%s (HTTP): %d frames dropped because it read too slowly"
                 logger.info(words, self._host, dropped)
 
     def _delivery(self, found: _Found, sink: HttpSink) -> Delivery:
