@@ -80,7 +80,9 @@ class RtpPacket:
         is shorter than 12 bytes.
         """
         if len(byteStream) < HEADER_SIZE:
-            raise PacketError(f"{len(byteStream)} bytes are no RTP packet: its header has 12")
+            raise PacketError(
+                f"{len(byteStream)} bytes are too few for an RTP packet: its header has 12"
+            )
         self.header = bytearray(byteStream[:HEADER_SIZE])
         self.payload = bytes(byteStream[HEADER_SIZE:])
 

@@ -77,7 +77,7 @@ class ServerWorker(RtspWorker):
         super().receive_requests()
 
     def processRtspRequest(self, data: Request | str | bytes) -> int:
-        """Obey one request and answer it; return the status of the answer.
+        """Handle one request and answer it; return the status of the answer.
 
         Raises OSError when the answer can't be sent.
         """
@@ -111,7 +111,7 @@ class ServerWorker(RtspWorker):
             event.set()
 
     def sendRtp(self) -> float | None:
-        """Send the next frame; return when the one after it is due, None when there is none.
+        """Send the next frame; return when the one after it is due, None at the end.
 
         Times are seconds of `clock.steady`. The pacer calls this; for the first frame PLAY does.
         Without a session, what a script has put into clientInfo is used, as in the lab.

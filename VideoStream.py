@@ -26,7 +26,7 @@ class VideoStream:
     def __init__(self, filename: str | os.PathLike[str], cursor: MovieCursor | None = None) -> None:
         """Open the movie, unless a server has done so and goes through it by `cursor`.
 
-        Raises OSError when it can't be opened or is no movie.
+        Raises OSError when it can't be opened or is not a movie.
         """
         self.filename = filename
         self._cursor = cursor or MovieCursor(open_movie(filename, any_frame=True))

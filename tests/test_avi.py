@@ -159,7 +159,7 @@ def test_a_chunk_of_a_wrong_size_costs_one_picture_at_the_most(opened, size):
 def test_what_is_no_chunk_is_left_out(opened, junk):
     movie, found = opened(avi_of(CHUNKS[0] + junk + CHUNKS[2]))
     assert found == [SMALL[0], SMALL[2]]
-    assert f"left out {len(junk):,} bytes" in movie.damage
+    assert f"skipped {len(junk):,} bytes" in movie.damage
 
 
 @pytest.mark.parametrize("damaged", [SMALL[1][:30], b"x" * 900, SMALL[1][:4] + b"\xff\xf0\xff"])
@@ -174,7 +174,7 @@ def test_a_damaged_first_picture_is_left_out_once_though_it_is_shown_twice(opene
     damaged = SMALL[1][:30] + b"\xff\xd9"
     movie, found = opened(avi_of(chunk(b"00dc", damaged) + chunk(b"00dc", b"") + CHUNKS[2]))
     assert found == [SMALL[2]]
-    assert f"left out {len(damaged)} bytes" in movie.damage
+    assert f"skipped {len(damaged)} bytes" in movie.damage
 
 
 def test_a_picture_without_its_end_gets_one(opened):

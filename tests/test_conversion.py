@@ -230,7 +230,7 @@ def test_damaged_frames_are_left_out_and_reported_once(opened, caplog):
     ]
     converted.close()
     (message,) = caplog.messages
-    assert message.startswith(r"bad\n.mjpeg: frame 2, and maybe more, is left out: byte ")
+    assert message.startswith(r"bad\n.mjpeg: frame 2 is skipped, and perhaps others: byte ")
     assert message.endswith("the picture is cut short")
 
 
@@ -250,7 +250,7 @@ def test_without_a_thread_it_is_one_sentence_until_there_is_one(converted, caplo
         assert time.monotonic() - start < LIMIT / 2, "there is nothing to wait for"
         assert converted.frame(1) is None
     assert caplog.messages == [
-        "progressive.mjpeg: no picture is converted for now: can't start new thread"
+        "progressive.mjpeg: can't convert pictures for now: can't start new thread"
     ]
     assert converted.prepare(1, 1, LIMIT)
     assert converted.frame(1) is not None

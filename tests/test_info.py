@@ -39,7 +39,7 @@ def test_info_of_kinds_damage_and_who_can_not_receive_it(capsys):
     Path("a.avi").write_bytes(avi_of(b"".join(chunks), avi_header(25, 2)))
     status, said, _ = told(capsys, "a.avi")
     assert status == 0
-    for fact in ("AVI", "2", "12.5 frames/s", "progressive, 4:4:4", "1 of 2", "101x77", "left out"):
+    for fact in ("AVI", "2", "12.5 frames/s", "progressive, 4:4:4", "1 of 2", "101x77", "skipped"):
         assert fact in said
     assert "Java" in said and "converted" in said
 

@@ -480,7 +480,7 @@ def test_rtsp_to_the_tls_port_and_tls_to_the_rtsp_port(
     with ServerProcess(small_movie.parent, "--tls", *map(str, certificate)) as private:
         with Peer(private.port) as plain:
             response = plain.ask("DESCRIBE", uri(plain))
-            assert (response.status, response.reason) == (400, "This Port Speaks TLS: Use rtsps")
+            assert (response.status, response.reason) == (400, "This Port Requires TLS: Use rtsps")
             assert plain.is_hung_up()
         trusting = ssl.create_default_context(cafile=str(certificate.certificate))
         with Peer(private.port, trusting) as peer:
@@ -490,7 +490,7 @@ def test_rtsp_to_the_tls_port_and_tls_to_the_rtsp_port(
     with Peer(server.port) as hello:
         hello.socket.sendall(b"\x16\x03\x01\x02\x00\x01" + bytes(512))
         told = hello.socket.recv(100)
-        assert told.startswith(b"RTSP/1.0 400 This Port Speaks No TLS: Use rtsp\r\n")
+        assert told.startswith(b"RTSP/1.0 400 This Port Does Not Use TLS: Use rtsp\r\n")
 
 
 # --- interleaved frames --------------------------------------------------------------------------

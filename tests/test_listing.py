@@ -165,7 +165,7 @@ def test_beyond_the_budget_only_name_and_size_but_smaller_ones_still_fit(tmp_pat
         (tmp_path / f"{name}.mjpeg").write_bytes(picture * count)
     lines = describe_movies(MovieLibrary(tmp_path), 20, budget=30_000).lines
     assert lines[0].startswith("  a.mjpeg: 2 frames")
-    assert lines[1] == "  b.mjpeg: 0.1 MB, indexed when first asked for"
+    assert lines[1] == "  b.mjpeg: 0.1 MB, indexed on the first request"
     assert lines[2].startswith("  c.mjpeg: 1 frames")
 
 
@@ -184,9 +184,9 @@ def test_of_a_thousand_movies_only_the_budget_is_read(many, monkeypatch):
     lines = describe_movies(MovieLibrary(many), 20).lines
     assert len(lines) == COUNT
     assert sum(indexed) <= listing.LISTING_BUDGET
-    assert lines[4] == "  m0004.mjpeg: 1073.7 MB, indexed when first asked for"
+    assert lines[4] == "  m0004.mjpeg: 1073.7 MB, indexed on the first request"
     assert "40 frames" in lines[0] and "3 frames" in lines[3]
-    assert sum("indexed when" in line for line in lines) + len(indexed) == COUNT
+    assert sum("indexed on" in line for line in lines) + len(indexed) == COUNT
 
 
 @pytest.mark.skipif(not hasattr(os, "link"), reason="hard links")

@@ -272,7 +272,7 @@ def test_requests_at_the_very_end_of_the_movie(tmp_path, small_movie, methods, p
             for method in (*methods, "OPTIONS"):  # by its answer, all is done that was asked for
                 assert viewer.ask_in_session(method).status == 200
 
-        another = channels.seat(open_movie(path).identity, None)
+        another = channels.delivery(open_movie(path).identity, None)
         another.start(another.send_next, lambda is_gone: ask(*methods))
         ask("PLAY")
         show = pacer.ticket

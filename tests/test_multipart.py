@@ -86,7 +86,7 @@ def test_parts_that_are_no_pictures_are_passed_over(opened):
 def test_bytes_behind_a_picture_within_its_length_are_left_out(opened):
     movie, found = opened(multipart_of([frame + bytes(7) for frame in SMALL]))
     assert found == SMALL
-    assert "left out 21 bytes in 3 places" in movie.damage
+    assert "skipped 21 bytes in 3 places" in movie.damage
 
 
 # --- The frame rate ------------------------------------------------------------------------------

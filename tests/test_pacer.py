@@ -234,7 +234,7 @@ def test_what_is_skipped_is_logged_once_a_second(pacer, caplog):
         pacer.log_skipped(6)
     said = [record.getMessage() for record in caplog.records]
     assert said == [
-        "3 frames skipped: more is asked for than can be sent",
-        "15 frames skipped: more is asked for than can be sent",
+        "3 frames skipped: the server can't send as much as clients ask for",
+        "15 frames skipped: the server can't send as much as clients ask for",
     ]
     assert pacer.skipped == 18

@@ -64,8 +64,8 @@ def test_of_another_version_all_that_follows_12_bytes_is_payload(version):
 @pytest.mark.parametrize(
     ("data", "message"),
     [
-        (b"", "0 bytes are no RTP packet: its header has 12"),
-        (bytes(11), "11 bytes are no RTP packet"),
+        (b"", "0 bytes are too few for an RTP packet"),
+        (bytes(11), "11 bytes are too few"),
         ("81", "packet 4660: its sources and extension end beyond it"),
         ("8f", "packet 4660: its sources and extension end beyond it"),
         ("90", "packet 4660: its sources and extension end beyond it"),

@@ -108,8 +108,8 @@ WIDE_TABLES = {0: LUMA + LUMA, 1: CHROMA}
         ({"width": 2040, "height": 2040}, None),
         ({"width": 2048}, "a side of 2048x16 is over 2040 pixels"),
         ({"height": 2048}, "a side of 24x2048 is over 2040 pixels"),
-        ({"width": 30}, "a side of 30x16 is no multiple of 8 pixels"),
-        ({"height": 9}, "a side of 24x9 is no multiple of 8 pixels"),
+        ({"width": 30}, "a side of 30x16 is not a multiple of 8 pixels"),
+        ({"height": 9}, "a side of 24x9 is not a multiple of 8 pixels"),
         ({"scan_end": HEADER.scan_start + 0xFFFFFF}, None),
         ({"scan_end": HEADER.scan_start + 0x1000000}, "it has more than 16777215 bytes"),
         (

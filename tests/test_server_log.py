@@ -91,7 +91,7 @@ def test_the_end_of_the_movie_is_told(small_movie: Path, told: Told) -> None:
         viewer.watch()
         assert viewer.wait(lambda: goodbyes(viewer))
         viewer.control.close()
-        assert told()[-2:] == ["has come to the end of the movie", "gone: it has hung up"]
+        assert told()[-2:] == ["reached the end of the movie", "gone: it has hung up"]
 
 
 @pytest.mark.parametrize(
@@ -118,7 +118,7 @@ def test_a_client_that_speaks_nonsense_is_gone_for_that(small_movie: Path, told:
         for _ in range(MAX_BAD_REQUESTS + 1):
             peer.socket.sendall(b"?\n")
             assert b" 400 " in peer.socket.recv(4096)
-        assert "can't be understood" in told()[-1]
+        assert "malformed requests" in told()[-1]
 
 
 def test_a_server_that_ends_says_so(small_movie: Path, told: Told) -> None:
@@ -126,7 +126,7 @@ def test_a_server_that_ends_says_so(small_movie: Path, told: Told) -> None:
         viewer = StandardClient(port)
         viewer.set_up("tcp")
     with viewer:
-        assert told()[-1] == "gone: the server ends"
+        assert told()[-1] == "gone: the server is shutting down"
 
 
 # --- What is forgiven ----------------------------------------------------------------------------

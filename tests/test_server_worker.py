@@ -489,7 +489,7 @@ def test_the_movie_is_cut_while_it_plays(tmp_path, frames, caplog):
     assert hand.worker.state == hand.worker.PLAYING
     assert hand.worker.sendRtp() is None
     assert hand.worker.state != hand.worker.PLAYING
-    assert "frame 2 is gone: the file has been cut shorter" in caplog.text
+    assert "frame 2 is gone: the file was truncated" in caplog.text
     caplog.clear()  # its records hold the error, that holds the movie
     hand.close()
 

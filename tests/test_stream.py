@@ -294,7 +294,7 @@ def test_a_damaged_frame_is_left_out_for_all_when_it_is_due_and_said_once(partly
             standard.prepare(number, 0)
     assert [bool(payloads) for payloads in found] == [True, False, False, True]
     (message,) = caplog.messages
-    assert message.startswith(r"movie\n.Mjpeg: frame 2") and "left out" in message
+    assert message.startswith(r"movie\n.Mjpeg: frame 2") and "skipped" in message
 
 
 @contextmanager

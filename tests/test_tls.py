@@ -213,15 +213,15 @@ def test_plain_rtsp_on_the_tls_port_is_told_so(
     caplog.set_level("INFO")
     with Peer(port) as peer:
         response = peer.ask("DESCRIBE", f"{peer.base}/{PATH}")
-        assert (response.status, response.reason) == (400, "This Port Speaks TLS: Use rtsps")
+        assert (response.status, response.reason) == (400, "This Port Requires TLS: Use rtsps")
         assert peer.is_hung_up()
     with Peer(port) as lab:
         transport = b"Transport: RTP/UDP; client_port= 25000"
         lab.socket.sendall(b"SETUP movie.Mjpeg RTSP/1.0\nCSeq: 1\n" + transport)
-        assert lab.socket.recv(1024).startswith(b"RTSP/1.0 400 This Port Speaks TLS")
+        assert lab.socket.recv(1024).startswith(b"RTSP/1.0 400 This Port Requires TLS")
     assert play(f"rtsp://{HOST}:{port}/{PATH}") == (
         1,
-        "The server refused OPTIONS: 400 This Port Speaks TLS: Use rtsps.\n",
+        "The server refused OPTIONS: 400 This Port Requires TLS: Use rtsps.\n",
     )
     assert "it speaks plain RTSP on a TLS port" in caplog.text
     caplog.clear()  # it keeps the errors alive, and all that they came from
@@ -240,7 +240,7 @@ def test_tls_on_the_plain_port_is_told_so(
             f"{HOST} port {port} does not speak TLS: use an rtsp:// address, or check the port.\n",
         )
         assert play(f"rtsp://{HOST}:{port}/{PATH}", "--transport", "tcp")[0] == 0
-    assert "it speaks TLS, which is served with --tls only" in caplog.text
+    assert "it uses TLS, but the server was started without --tls" in caplog.text
     caplog.clear()  # it keeps the errors alive, and all that they came from
 
 
@@ -308,8 +308,8 @@ def test_a_handshake_that_never_ends_is_ended_and_delays_nobody(
     ("files", "sentence"),
     [
         (("none.pem", "key.pem"), r"none.pem can't be read \(No such file or directory\)."),
-        (("key.pem", "certificate.pem"), "are no certificate in PEM and its unencrypted key"),
-        (("certificate.pem", "other.pem"), "are no certificate in PEM and its unencrypted key"),
+        (("key.pem", "certificate.pem"), "not a PEM certificate"),
+        (("certificate.pem", "other.pem"), "not a PEM certificate"),
     ],
 )
 def test_wrong_files_are_one_sentence(

@@ -176,7 +176,7 @@ def test_a_frame_that_fails_ends_the_stream_with_bye_and_one_line(
     with StandardClient(port) as viewer:
         viewer.watch()
         assert viewer.wait(lambda: goodbyes(viewer))
-        assert ["is sent no more" in line for line in told(log)] == [True]
+        assert ["sending stopped" in line for line in told(log)] == [True]
         viewer.forget_media()
         assert viewer.play("Range: npt=0-").status == 200
         viewer.next_packet()
@@ -190,7 +190,7 @@ def test_a_frame_that_can_not_be_cut_ends_the_stream_with_bye(
     with StandardClient(port) as viewer:
         viewer.watch()
         assert viewer.wait(lambda: goodbyes(viewer))
-        assert ["is sent no more" in line for line in told(log)] == [False, True]
+        assert ["sending stopped" in line for line in told(log)] == [False, True]
         viewer.forget_media()
         assert viewer.play("Range: npt=0-").status == 200
         viewer.next_packet()
@@ -213,7 +213,7 @@ def test_whatever_kind_it_is_the_stream_ends_with_bye_and_the_session_is_ready(
         assert SECRET.encode() not in b"".join(packet for _, packet in viewer.frames)
         assert viewer.ask_in_session("PAUSE").status == 200
         assert viewer.play().status == 200
-    assert ["is sent no more" in line for line in told(log)] == [False, True]
+    assert ["sending stopped" in line for line in told(log)] == [False, True]
 
 
 def test_the_rest_of_a_frame_that_fails_does_not_keep_pause_from_its_work(
@@ -244,7 +244,7 @@ def test_a_multicast_that_fails_ends_for_all_its_viewers_and_can_begin_again(
         assert first.play("Range: npt=0-").status == 200
         assert second.play("Range: npt=0-").status == 200
         wait_until_told(log)
-        assert ["is sent no more" in line for line in told(log)] == [True]
+        assert ["sending stopped" in line for line in told(log)] == [True]
         member.setblocking(False)
         with pytest.raises(BlockingIOError):
             while True:

@@ -492,15 +492,15 @@ NOISE = random.Random(7).randbytes(2 << 20)
         (b"PK\3\4" + BARE, "ZIP", "unpack"),
         (b"\x1f\x8b\x08" + BARE, "gzip", "unpack"),
         (b"RIFF\0\0\0\0WAVEfmt " + BARE, "sound", "name"),
-        (PREFIXED.replace(b"\n", b"\r\n"), "line ends", ".gitattributes"),
-        (BARE.replace(b"\n", b"\r\n"), "line ends", ".gitattributes"),
+        (PREFIXED.replace(b"\n", b"\r\n"), "line endings", ".gitattributes"),
+        (BARE.replace(b"\n", b"\r\n"), "line endings", ".gitattributes"),
     ],
 )
 @pytest.mark.parametrize("any_frame", [False, True])
 def test_a_mistake_is_named_with_what_to_do(tmp_path, data, what, to_do, any_frame):
     path = tmp_path / "movie.Mjpeg"
     path.write_bytes(data)
-    if what == "line ends" and any_frame:
+    if what == "line endings" and any_frame:
         return  # some frames are announced
     with pytest.raises(MovieError) as caught:
         Movie(path, any_frame)
@@ -723,8 +723,7 @@ def test_a_file_cut_while_it_is_shown_is_an_error_and_no_crash(movie, length):
     assert run.stderr == ""
     assert run.returncode == 0
     assert run.stdout == (
-        f"{frames}{offset} frame {shown + 1} is gone: the file has been cut shorter\n"
-        f"number {shown}\n"
+        f"{frames}{offset} frame {shown + 1} is gone: the file was truncated\nnumber {shown}\n"
     )
 
 
@@ -751,7 +750,7 @@ def test_a_file_overwritten_while_it_is_shown_is_an_error(tmp_path, original):
     stream.nextFrame()
     with open(path, "r+b") as file:
         file.write(bytes(len(original)))
-    with pytest.raises(MovieError, match="frame 2 is gone: the file has been overwritten"):
+    with pytest.raises(MovieError, match="frame 2 is gone: the file was overwritten"):
         stream.nextFrame()
     assert stream.frameNbr() == 1
 

@@ -151,7 +151,7 @@ def test_a_port_that_other_workers_have_is_in_use(server, small_movie):
         _, errors = process.communicate(timeout=LIMIT)
     assert process.returncode == 1
     assert errors == (
-        f"Port {server.port} is in use: stop the program that has it, or name another port.\n"
+        f"Port {server.port} is in use: stop the program that uses it, or choose another port.\n"
     )
 
 
@@ -255,5 +255,5 @@ def test_multicast_wants_one_process(capsys):
 
 def test_a_system_that_cannot_share_a_port(capsys, monkeypatch):
     monkeypatch.setattr(options, "can_share_a_port", lambda: False)
-    assert "--workers needs a system on which processes" in refusal(capsys, "--workers", "2")
+    assert "--workers needs a system" in refusal(capsys, "--workers", "2")
     assert options.parse_arguments(["--workers", "1"]).workers == 1

@@ -1,1 +1,1 @@
-"""Movies are made of anything: videos, animations, pictures."""
+"""Converts videos, animations and pictures to movies."""

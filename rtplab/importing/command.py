@@ -1,4 +1,4 @@
-"""The command `rtplab import`: what it takes, and one movie after the other."""
+"""The command `rtplab import`: its options, and the conversion of each file."""
 
 from __future__ import annotations
 
@@ -31,9 +31,18 @@ _SMALLEST_FRAME = 1000  # bytes: the headers of a JPEG alone are 623
 _MAX_SIDE = 65_500  # pixels, of a JPEG
 _TIME = re.compile(r"(?:(?:(\d{1,4}):)?(\d{1,4}):)?(\d{1,7}(?:\.\d{1,9})?)\Z")
 
+_EXAMPLES = """examples:
+    {prog} film.mp4
+        convert a video to film.Mjpeg in the current folder
+    {prog} film.mp4 --size 640x360 --start 1:30 --duration 20
+        convert 20 seconds of it to smaller pictures
+    {prog} pictures -o movies --fps 5
+        convert a folder of pictures to a movie in the folder movies
+"""
+
 
 def main(argv: Sequence[str] | None = None, prog: str = "rtplab import") -> int:
-    """Make a movie of each file; return the exit status: 0 fine, 1 failed, 2 usage."""
+    """Convert each file to a movie; return the exit status: 0 fine, 1 failed, 2 usage."""
     write_every_name()
     options = _parse(argv, prog)
     before = signal.signal(signal.SIGTERM, _interrupt)
@@ -43,7 +52,7 @@ def main(argv: Sequence[str] | None = None, prog: str = "rtplab import") -> int:
             # One after the other also when one fails: of a hundred files one may be broken.
             return 0 if all([_make(options, file) for file in options.files]) else 1
     except KeyboardInterrupt:
-        print("Stopped: what was not finished is gone.", file=sys.stderr)
+        print("Stopped. Unfinished movies were removed.", file=sys.stderr)
         return 1
     finally:
         signal.signal(signal.SIGTERM, before)
@@ -54,7 +63,7 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
 
 
 def _make(options: argparse.Namespace, file: Path) -> bool:
-    """Make a movie of one file or folder; tell if it is made, and otherwise say why."""
+    """Convert one file or folder to a movie; tell if that worked, else print why."""
     output = _output(options, file)
     try:
         if problem := _problem(output, file, options.force):
@@ -82,14 +91,17 @@ def _output(options: argparse.Namespace, file: Path) -> Path:
 
 def _problem(output: Path, file: Path, force: bool) -> str:
     if not output.parent.is_dir():
-        return f"there is no folder {printable(str(output.parent))} for the movie"
+        return (
+            f"the folder {printable(str(output.parent))} does not exist: "
+            "create it, or choose another with -o"
+        )
     if not output.exists():
         return ""
     if file.exists() and os.path.samefile(output, file):
-        return "the movie would take its place: name another with -o"
+        return "the movie would overwrite it: choose another name with -o"
     if output.is_dir():
-        return f"{printable(str(output))} is a folder: name another with -o"
-    return "" if force else f"{printable(str(output))} is there already: --force replaces it"
+        return f"{printable(str(output))} is a folder: choose another name with -o"
+    return "" if force else f"{printable(str(output))} already exists: use --force to replace it"
 
 
 def _convert(source: Source, output: Path, options: argparse.Namespace) -> None:
@@ -107,9 +119,10 @@ def _convert(source: Source, output: Path, options: argparse.Namespace) -> None:
             _write(source, encoder, writer)
         except TooLarge as error:
             print(
-                f"{printable(output.name)}: at quality {LOWEST_QUALITY} frame {writer.frames + 1} "
-                f"has more than {wanted.max_frame:,} bytes, so the picture shrinks from "
-                f"{encoder.size[0]}x{encoder.size[1]} to fit into {error.size[0]}x{error.size[1]}",
+                f"{printable(output.name)}: frame {writer.frames + 1} exceeds "
+                f"{wanted.max_frame:,} bytes even at quality {LOWEST_QUALITY}, "
+                "so the picture is scaled down from "
+                f"{encoder.size[0]}x{encoder.size[1]} to fit {error.size[0]}x{error.size[1]}",
                 file=sys.stderr,
             )
             box = error.size
@@ -125,7 +138,7 @@ def _convert(source: Source, output: Path, options: argparse.Namespace) -> None:
         f"{float(source.rate):.4g} frames/s, frames of up to {writer.largest:,} bytes"
     )
     if options.format == "lab" and writer.largest > MOST_BYTES:
-        print(f"  frames above {MOST_BYTES:,} bytes can't be read by other servers of the lab")
+        print(f"  other lab servers can't read frames above {MOST_BYTES:,} bytes")
 
 
 def _write(source: Source, encoder: Encoder, writer: MovieWriter) -> None:
@@ -140,39 +153,68 @@ def _write(source: Source, encoder: Encoder, writer: MovieWriter) -> None:
     finally:
         progress.clear()
     if not writer.frames:
-        raise ImportingError("there are no pictures in it, or none from --start on")
+        raise ImportingError("it contains no pictures, or none after --start")
 
 
 def _parse(argv: Sequence[str] | None, prog: str) -> argparse.Namespace:
     """Return the options; end the program with a sentence and status 2 when one is wrong."""
     parser = argparse.ArgumentParser(
         prog=prog,
-        description="Make a movie of each video, animation or folder of pictures. "
-        "Sides become multiples of 8: up to 7 pixels are cut off.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog=_EXAMPLES.format(prog=prog),
+        description="Convert each video, animation or folder of pictures to a movie.\n"
+        "Width and height are cropped to multiples of 8, by up to 7 pixels.",
     )
     add = parser.add_argument
     add("files", nargs="+", type=Path, metavar="FILE", help="video, animation, picture or folder")
-    add("-o", dest="output", type=Path, metavar="OUT", help="the movie's name, or a folder for it")
-    add("--fps", type=_fps, help=f"frames a second (default: the file's, else {DEFAULT_RATE})")
-    add("--size", type=_size, metavar="WxH", help="fit into so many pixels; the shape is kept")
-    add("--quality", type=_quality, help=f"of the JPEGs, 1 to 95 (default: {DEFAULT_QUALITY})")
+    add(
+        "-o",
+        dest="output",
+        type=Path,
+        metavar="OUT",
+        help="output file, or an existing folder to put it in",
+    )
+    add(
+        "--fps",
+        type=_fps,
+        help=f"frames per second (default: the file's own rate, else {DEFAULT_RATE})",
+    )
+    add(
+        "--size",
+        type=_size,
+        metavar="WxH",
+        help="fit into this size in pixels; the aspect ratio is kept",
+    )
+    add("--quality", type=_quality, help=f"JPEG quality, 1 to 95 (default: {DEFAULT_QUALITY})")
     add(
         "--max-frame",
         type=_max_frame,
         default=Wanted.max_frame,
         metavar="BYTES",
-        help="no frame is larger: its quality is lowered, below "
-        f"{LOWEST_QUALITY} the picture shrinks; 0: no bound (default: %(default)s)",
+        help="size limit of a frame: its quality is lowered to meet it, and if "
+        f"{LOWEST_QUALITY} is still too large, the picture is scaled down; 0 means no limit "
+        "(default: %(default)s)",
     )
-    add("--start", type=_time, default=Fraction(0), metavar="T", help="begin there: 90, or 1:30")
-    add("--duration", type=_time, metavar="T", help="end so long after the beginning")
-    add("--format", choices=SUFFIXES, default="lab", help="(default: %(default)s)")
-    add("--force", action="store_true", help="replace a movie that is there already")
+    add(
+        "--start",
+        type=_time,
+        default=Fraction(0),
+        metavar="T",
+        help="start at this time in the video, e.g. 90 or 1:30",
+    )
+    add("--duration", type=_time, metavar="T", help="length to convert, e.g. 90 or 1:30")
+    add(
+        "--format",
+        choices=SUFFIXES,
+        default="lab",
+        help="format of the movie (default: %(default)s)",
+    )
+    add("--force", action="store_true", help="replace an existing movie")
     options = parser.parse_args(argv)
     if options.output is not None and len(options.files) > 1 and not options.output.is_dir():
-        parser.error("-o must be a folder that is there, for more than one movie")
+        parser.error("-o must be an existing folder if there are several files")
     if options.duration == 0:
-        parser.error("--duration 0 leaves nothing")
+        parser.error("--duration must be greater than 0")
     options.wanted = Wanted(
         options.fps,
         options.size,
@@ -211,7 +253,7 @@ def _quality(text: str) -> int:
 def _max_frame(text: str) -> int:
     if not text.isdecimal() or (0 < int(text) < _SMALLEST_FRAME):
         raise argparse.ArgumentTypeError(
-            f"{text!r} is not a number of bytes from {_SMALLEST_FRAME}, or 0 for no bound"
+            f"{text!r} is not a number of bytes of {_SMALLEST_FRAME} or more, or 0 for no limit"
         )
     return int(text)
 

@@ -123,7 +123,9 @@ class Encoder:
         scale = min(_LEAST_STEP, (max(0.0, most) / length) ** _EXPONENT * _MARGIN)
         width, height = (int(side * scale) for side in self.size)
         if min(width, height) < min(_SMALLEST, *self.size):
-            raise ImportingError(f"{self._wanted.max_frame:,} bytes are too few for a frame of it")
+            raise ImportingError(
+                f"{self._wanted.max_frame:,} bytes are too few for one frame: raise --max-frame"
+            )
         return width, height
 
 

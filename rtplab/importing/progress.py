@@ -1,4 +1,4 @@
-"""How far an import is, in one line of a terminal that is written again and again."""
+"""The progress of an import, on one line of a terminal that is rewritten."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ class Progress:
         self._length = 0  # characters on the line
 
     def tell(self, frames: int) -> None:
-        """Say that so many frames are done, if it is time to."""
+        """Show that this many frames are done, if an update is due."""
         now = time.monotonic()
         if self._is_shown and now >= self._due:
             self._due = now + _INTERVAL
             self._write(self.line(frames, now - self._started))
 
     def line(self, frames: int, seconds: float) -> str:
-        """Return what is said after so many seconds."""
+        """Return the text to show after `seconds` seconds."""
         rate = frames / seconds if seconds > 0 else 0.0
         if not self._expected or frames > self._expected or not rate:
             return f"{self._name}: {frames} frames, {rate:.0f} a second"

@@ -64,7 +64,7 @@ class VideoSource:
                     yield time, _pixels(held, stream)
                 held = frame
         except Exception as error:
-            text = f"it is damaged at second {float(time):.1f}: {_words(error)}"
+            text = f"it is damaged at {float(time):.1f} s: {_words(error)}"
             raise ImportingError(text) from error
         if held is not None:
             yield max(time, self._wanted.start) + 1 / self._own_rate, _pixels(held, stream)
@@ -72,7 +72,7 @@ class VideoSource:
 
 def _first_stream(container: Any) -> Any:
     if not container.streams.video:
-        raise ImportingError("there are no pictures in it")
+        raise ImportingError("it contains no pictures")
     return container.streams.video[0]
 
 
@@ -80,7 +80,7 @@ def _rate(stream: Any) -> Fraction:
     for rate in (stream.average_rate, stream.guessed_rate):
         if rate and SLOWEST <= rate <= FASTEST:
             return Fraction(rate).limit_denominator(1001)
-    raise ImportingError("it does not say how many pictures a second it has: give --fps")
+    raise ImportingError("its frame rate is unknown: set it with --fps")
 
 
 def _pixels(frame: Any, stream: Any) -> Image.Image:

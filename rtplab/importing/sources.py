@@ -1,4 +1,4 @@
-"""Where the pictures of an import come from, and which of the ways fits a file.
+"""The sources of an import's pictures, and the choice of one for a file.
 
 MovieSource      a movie that the server could play itself
 AnimationSource  GIF, WebP, APNG and single pictures, by Pillow
@@ -48,7 +48,7 @@ class Source(Protocol):
 
 
 def open_source(path: Path, wanted: Wanted) -> Source:
-    """Return what makes pictures of the file or folder. Raises ImportingError, OSError."""
+    """Return the pictures of the file or folder. Raises ImportingError, OSError."""
     if path.is_dir():
         return FolderSource(path, wanted)
     known_to_pillow = is_known_to_pillow(path)
@@ -68,8 +68,8 @@ def open_source(path: Path, wanted: Wanted) -> Source:
     if pyav.is_available():
         return pyav.VideoSource(path, wanted)
     raise ImportingError(
-        "it takes ffmpeg to read this, or PyAV: install ffmpeg, or type "
-        f"`pip install rtplab[import]` (as a movie: {problem})"
+        "reading this needs ffmpeg or PyAV: install ffmpeg, or run "
+        f"`pip install rtplab[import]` (it is not a movie: {problem})"
     )
 
 
@@ -151,7 +151,7 @@ class FolderSource:
             key=lambda file: _natural(file.name),
         )
         if not self._files:
-            raise ImportingError("there is no picture in this folder (JPEG, PNG, GIF, WebP, ...)")
+            raise ImportingError("this folder contains no pictures (JPEG, PNG, GIF, WebP, ...)")
         self.rate = wanted.fps or DEFAULT_RATE
         self.count = expected(len(self._files) / self.rate, self.rate, wanted)
 
@@ -183,7 +183,7 @@ def opened_picture(path: Path) -> Image.Image:
     except FileNotFoundError:
         raise
     except Exception as error:
-        raise ImportingError(f"{name} is no picture that can be read") from error
+        raise ImportingError(f"{name} can't be read as a picture") from error
 
 
 def pixels(image: Image.Image) -> Image.Image:

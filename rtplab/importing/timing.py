@@ -1,4 +1,4 @@
-"""From pictures that are shown for so long each to pictures at an even rate."""
+"""Turns pictures with individual durations into pictures at a constant rate."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def sampled(
 
 
 def expected(seconds: Fraction, rate: Fraction, wanted: Wanted) -> int:
-    """Return how many pictures at `rate` there are in so many seconds of the source."""
+    """Return the number of pictures at `rate` in this many seconds of the source."""
     seconds = max(Fraction(0), seconds - wanted.start)
     if wanted.duration is not None:
         seconds = min(seconds, wanted.duration)

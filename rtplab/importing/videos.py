@@ -63,7 +63,7 @@ class VideoSource:
         said = json.loads(run.stdout)
         streams, container = said.get("streams") or [], said.get("format") or {}
         if not streams or container.get("format_name") == "tty":  # it draws any text
-            raise ImportingError("there are no pictures in it")
+            raise ImportingError("it contains no pictures")
         text = container.get("duration") or "0"
         return streams[0], Fraction(text) if re.fullmatch(r"\d+(\.\d+)?", text) else Fraction(0)
 
@@ -92,7 +92,7 @@ class VideoSource:
             errors.seek(0)
             if status:
                 text = _last_line(errors.read(), self._input)
-                raise ImportingError(f"ffmpeg has failed: {text or status}")
+                raise ImportingError(f"ffmpeg failed: {text or status}")
 
 
 def _rate(stream: dict[str, Any]) -> Fraction:
@@ -103,7 +103,7 @@ def _rate(stream: dict[str, Any]) -> Fraction:
             rate = Fraction(int(numerator), int(denominator)).limit_denominator(1001)
             if SLOWEST <= rate <= FASTEST:
                 return rate
-    raise ImportingError("it does not say how many pictures a second it has: give --fps")
+    raise ImportingError("its frame rate is unknown: set it with --fps")
 
 
 def _ppm_pictures(stream: IO[bytes]) -> Iterator[Image.Image]:
@@ -112,7 +112,7 @@ def _ppm_pictures(stream: IO[bytes]) -> Iterator[Image.Image]:
         head += data
         found = _PPM.match(head)
         if found is None:
-            raise ImportingError("ffmpeg has written something else than pictures")
+            raise ImportingError("the output of ffmpeg is not pictures")
         size = int(found[1]), int(found[2])
         length = size[0] * size[1] * 3
         rest = head[found.end() :]

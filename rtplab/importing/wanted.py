@@ -1,4 +1,4 @@
-"""What the user wants of an import, and what can go wrong with it."""
+"""The options of an import, and its errors."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from rtplab.protocol.errors import RtpLabError
 
 
 class ImportingError(RtpLabError):
-    """One plain sentence: why no movie can be made of a file, and what to do."""
+    """One plain sentence: why a file can't be converted to a movie, and what to do."""
 
 
 @dataclass(frozen=True)
 class Wanted:
-    """What the command line asks for.
+    """The options of the command line.
 
     `size` is in pixels, `max_frame` in bytes (0: no bound), `start` and `duration` in seconds;
     None leaves each as the source has it, and `quality` (1 to 95) as it seems best.

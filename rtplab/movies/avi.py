@@ -192,7 +192,7 @@ class _AviIndexer:
             self._index.heads[start] = head
 
     def _look_into(self, position: int, start: int, end: int) -> None:
-        """Judge what does not begin or end as a JPEG does, in a chunk of the right size."""
+        """Judge a chunk of the right size whose contents do not begin or end like a JPEG."""
         index = self._index
         if end - start > MAX_PICTURE:
             text = f"byte {start}: a picture of more than {MAX_PICTURE:,} bytes"
@@ -225,9 +225,9 @@ class _AviIndexer:
         return following
 
     def _skip(self, position: int) -> int:
-        """Leave out what is no chunk; return where the next picture's chunk is."""
+        """Skip bytes that are not a chunk; return where the next picture's chunk is."""
         following = self._next_picture(position)
-        text = f"byte {position}: expected a chunk of AVI"
+        text = f"byte {position}: expected an AVI chunk"
         self._index.leave_out(position, following, MovieError(text, position))
         return following
 

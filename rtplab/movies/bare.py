@@ -20,7 +20,7 @@ def _recognises(beginning: bytes) -> bool:
 
 
 def _find_frames(read: Read, size: int, any_frame: bool) -> Index:
-    """Find the good pictures; none is announced, so that there are no others."""
+    """Find the good pictures. None is announced, so there are no others."""
     index, pictures, position = Index(), Pictures(read, size), 0
     while position < pictures.size and not index.has_too_much_damage(position, size):
         start = pictures.find(position)

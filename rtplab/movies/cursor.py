@@ -1,4 +1,4 @@
-"""A position in a movie: what each viewer has alone."""
+"""A position in a movie; each viewer has its own."""
 
 from __future__ import annotations
 

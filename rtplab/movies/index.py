@@ -1,4 +1,4 @@
-"""What all formats of movie files share: an index of the frames, and how they are looked for.
+"""Shared by all movie formats: an index of the frames, and the search for them.
 
 A file is read through a function, so that nothing here opens, waits or knows where it lies.
 """
@@ -18,22 +18,22 @@ Read = Callable[[int, int], bytes]
 
 START_OF_PICTURE = jpeg.START_OF_IMAGE + b"\xff"  # and the first byte of the marker that follows
 
-PAGE = 4096  # bytes: the least that is read of a disk
+PAGE = 4096  # bytes: the smallest disk read
 
-# Bytes that are read at once to walk through a file: a picture that goes beyond is walked again.
+# Bytes read at once when walking a file: a picture that goes beyond is walked again.
 CHUNK = 1 << 20
-# Bytes of one picture, which must be in memory as a whole: many times what a camera makes of one.
+# Bytes of one picture, which must fit in memory: many times a camera's largest.
 MAX_PICTURE = 32 << 20
-# Damaged pictures in one file, after which the rest of it is left out. A movie with so many is
-# none, and junk may pretend to have one every few bytes; so many take about half a second.
+# Damaged pictures in one file after which the rest is skipped. A file with so many is
+# not a movie, and junk may seem to have one every few bytes; this many take half a second.
 MAX_DAMAGED = 50_000
 
-# Frames a second that a file may ask for, as `--fps` takes them: others stand there by mistake.
+# Frames per second that a file may ask for, as with `--fps`: other values are mistakes.
 SLOWEST, FASTEST = Fraction(1, 10), Fraction(1000)
 
 
 def possible_rate(frames: int | Fraction, seconds: int | Fraction) -> Fraction | None:
-    """Return so many frames in so many seconds as a rate; None if no movie has such a one."""
+    """Return frames / seconds as a rate; None if it is out of range for a movie."""
     if seconds <= 0:
         return None
     rate = Fraction(frames) / seconds
@@ -42,7 +42,7 @@ def possible_rate(frames: int | Fraction, seconds: int | Fraction) -> Fraction |
 
 @dataclass
 class LeftOut:
-    """What of a file is not played: how many bytes, in how many places.
+    """The parts of a file that are not played: how many bytes, in how many places.
 
     `first` is the offset in bytes of the first place, `problem` is what was wrong there.
     """
@@ -54,7 +54,7 @@ class LeftOut:
     _end: int = -1  # of the last place
 
     def add(self, start: int, end: int, problem: str) -> None:
-        """Leave out what is from `start` to `end`; what adjoins the place before is one with it."""
+        """Skip `start` to `end`; a place that adjoins the previous one is merged into it."""
         if end <= start:
             return
         if not self.places or start < self.first:
@@ -68,12 +68,12 @@ class LeftOut:
             return ""
         places = "1 place" if self.places == 1 else f"{self.places:,} places, the first"
         bytes = "1 byte" if self.bytes == 1 else f"{self.bytes:,} bytes"
-        return f"left out {bytes} in {places} at byte {self.first}: {self.problem}"
+        return f"skipped {bytes} in {places} at byte {self.first}: {self.problem}"
 
 
 @dataclass
 class Places:
-    """How many pictures something holds for, and where the first of them is."""
+    """A number of pictures, and the place of the first."""
 
     pictures: int = 0
     first: int = 0
@@ -91,7 +91,7 @@ class Places:
 
 @dataclass
 class Index:
-    """The frames of a file as (offset, length) in bytes, and what is wrong with the rest.
+    """The frames of a file as (offset, length) in bytes, and the damage elsewhere.
 
     A frame begins with `start`; where that is b"", a frame is given as it is stored. If its length
     stands before it, `head_of` writes that as usual, and `heads` has what stands there otherwise,
@@ -114,13 +114,13 @@ class Index:
     damaged: int = 0
 
     def leave_out(self, start: int, end: int, error: MovieError) -> None:
-        """Note that what is from `start` to `end` is no frame."""
+        """Note that the bytes from `start` to `end` are not a frame."""
         self.error = self.error or error
         self.damaged += 1
         self.left_out.add(start, end, _problem(error))
 
     def cut(self, error: MovieError) -> None:
-        """Note that the file ends within a frame."""
+        """Note that the file ends inside a frame."""
         self.error = self.error or error
         self.cut_off = f"cut off in frame {len(self.frames) + 1}: {error}"
 
@@ -129,13 +129,13 @@ class Index:
         """What is wrong with the file, in one line; "" if nothing is."""
         told = [str(self.left_out)]
         if self.endless.pictures:
-            told.append(f"put the missing end (FFD9) behind {self.endless}")
+            told.append(f"added the missing end marker (FFD9) after {self.endless}")
         if self.misjudged.pictures:
             told.append(f"found a wrong length before {self.misjudged}")
         return "; ".join(filter(None, [*told, self.cut_off]))
 
     def has_too_much_damage(self, position: int, size: int) -> bool:
-        """Tell if there is so much damage that the file is left out from `position` on."""
+        """Tell if there is so much damage that the file is skipped from `position` on."""
         if self.damaged < MAX_DAMAGED:
             return False
         problem = f"more than {MAX_DAMAGED:,} damaged pictures"
@@ -144,7 +144,7 @@ class Index:
 
 
 class Format(NamedTuple):
-    """What Movie needs to know of a format.
+    """What Movie needs to know about a format.
 
     `name` is how users know it. `recognises` tells by the beginning of a file whether it has the
     format. `find_frames` finds the good pictures by a Read and the file's size in bytes, or with a
@@ -159,7 +159,7 @@ class Format(NamedTuple):
 
 
 class Pictures:
-    """Looks for JPEGs in a file, of which it keeps one piece of at most MAX_PICTURE in memory."""
+    """Finds JPEGs in a file, keeping at most MAX_PICTURE bytes of it in memory."""
 
     def __init__(self, read: Read, size: int) -> None:
         self._read = read
@@ -207,7 +207,7 @@ class Pictures:
         return self._start + len(self._data)
 
     def _load(self, start: int, length: int) -> None:
-        self._data = b""  # so that there are never two in memory
+        self._data = b""  # so that two are never in memory
         self._data = self._read(start, length)
         self._start = start
         if len(self._data) < length:

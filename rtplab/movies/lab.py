@@ -97,7 +97,7 @@ class _LabIndexer:
                 self._take(position, start, end, end)
                 position = end
             else:
-                position = self._look_at(position, start, end, is_chained)
+                position = self._check(position, start, end, is_chained)
         return index
 
     def _follow(self, position: int) -> int:
@@ -120,14 +120,14 @@ class _LabIndexer:
         return position
 
     def _take(self, position: int, start: int, end: int, announced_end: int) -> None:
-        if end == start:  # to whoever reads it, an empty frame would be the end of the movie
+        if end == start:  # a reader would take an empty frame for the end of the movie
             self._leave_out(position, end, start, "a frame of 0 bytes")
             return
         self._index.frames.append((start, end - start))
         if announced_end != end or start - position != len(_five_digits(end - start)):
             self._index.heads[start] = self._read(position, start - position)
 
-    def _look_at(self, position: int, start: int, end: int, is_chained: bool) -> int:
+    def _check(self, position: int, start: int, end: int, is_chained: bool) -> int:
         """Judge a frame that isn't as it should be; return where to go on."""
         if self._any_frame:
             if end > self._size:

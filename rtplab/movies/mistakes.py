@@ -1,4 +1,4 @@
-"""Files that are taken for movies by mistake: what they are, and what to do."""
+"""Files mistaken for movies: what they are, and what to do."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 
 LOOKED_AT = 1 << 20  # bytes from the beginning of a file that are enough to know it
 
-CONVERT = "make a movie of it with: python -m rtplab import FILE"
+CONVERT = "convert it with: python -m rtplab import FILE"
 _UNPACK = "unpack it, and put the movie here"
 
 _HTML = re.compile(rb"(?:\xef\xbb\xbf)?\s*<(?:!doctype|html|head|\?xml|!--)", re.IGNORECASE)
@@ -36,7 +36,7 @@ _KINDS = [
     )
 ]
 
-# Line ends in so many bytes of compressed pictures: one byte of 256 is LF, and one of 256 of those
+# Line ends in this many bytes of compressed pictures: 1 byte of 256 is LF, and 1 of 256 of those
 # stands behind CR by chance.
 _ENOUGH = 16
 _MANY = 16 * 256
@@ -45,11 +45,11 @@ _MANY = 16 * 256
 def recognise(beginning: bytes) -> str:
     """Return what a file is and what to do, by its first LOOKED_AT bytes; "" if it isn't known."""
     if not beginning:
-        return "the file is empty: copy or record the movie once more"
+        return "the file is empty: copy or record the movie again"
     if beginning.startswith(b"version https://git-lfs"):
-        return "this is a Git LFS pointer in the movie's place: run `git lfs pull` to get the movie"
+        return "this is a Git LFS pointer, not the movie: run `git lfs pull` to get the movie"
     if _HTML.match(beginning):
-        return "this is a web page in the movie's place: download the file itself"
+        return "this is a web page, not the movie: download the file itself"
     for pattern, kind, what_to_do in _KINDS:
         if pattern.match(beginning):
             return f"this is {kind}: {what_to_do}"
@@ -57,7 +57,7 @@ def recognise(beginning: bytes) -> str:
 
 
 def has_changed_line_ends(beginning: bytes) -> bool:
-    """Tell if a program has converted line ends in what should be compressed pictures."""
+    """Tell if a program has converted line endings inside compressed pictures."""
     line_feeds = beginning.count(b"\n")
     pairs = beginning.count(b"\r\n")
     if line_feeds >= _ENOUGH and pairs == line_feeds:
@@ -66,6 +66,6 @@ def has_changed_line_ends(beginning: bytes) -> bool:
 
 
 CHANGED_LINE_ENDS = (
-    "line ends in it have been changed, as git does with text: write `*.[Mm]jpeg binary` into "
+    "its line endings were converted, as git does with text files: add `*.[Mm]jpeg binary` to "
     ".gitattributes, and get the file again"
 )

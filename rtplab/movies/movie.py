@@ -1,4 +1,4 @@
-"""A movie file, opened and indexed once for all its viewers.
+"""A movie file, opened and indexed once for all viewers.
 
 Which formats there are, and which of them a file has, is in `formats`. What is damaged, or lies
 between the pictures, is left out and told (`Movie.damage`).
@@ -21,7 +21,7 @@ from rtplab.protocol.rtp import jpeg
 
 
 class _Place(NamedTuple):
-    """Where a frame is read, in bytes, and what must stand before its picture."""
+    """The place of a frame in bytes, and the bytes to put before its picture."""
 
     start: int
     end: int
@@ -29,10 +29,10 @@ class _Place(NamedTuple):
 
 
 class Movie:
-    """One movie file, open and indexed: what all its viewers share.
+    """One movie file, open and indexed; all its viewers share it.
 
     `frames` holds (offset, length) in bytes of each frame; `width` and `height` are the first
-    frame's, in pixels (0 if it is no JPEG); `format` is the format's name; `frame_rate` is how many
+    frame's, in pixels (0 if not a JPEG); `format` is the format's name; `frame_rate` is how many
     frames a second there are, if the file says so; `modified` is the file's time in Unix seconds;
     `identity` stays the same as long as the file does. `left_out` counts what is not played;
     `damage` says it in one line, and that the last frame is cut off. It is empty for a whole file.
@@ -41,7 +41,7 @@ class Movie:
     def __init__(self, path: str | os.PathLike[str], any_frame: bool = False) -> None:
         """Open and index the file: its good pictures, or with `any_frame` all that is announced.
 
-        Raises OSError; MovieError (an OSError) when it is no movie.
+        Raises OSError; MovieError (an OSError) when it is not a movie.
         """
         self.path = os.fspath(path)
         file = MovieFile(self.path)
@@ -60,7 +60,7 @@ class Movie:
 
     @property
     def largest(self) -> int:
-        """The bytes of the largest frame, as it is given."""
+        """The largest frame's length in bytes, as returned by `frame`."""
         return self._added + max(length for _, length in self.frames)
 
     def frame(self, number: int) -> memoryview:
@@ -110,22 +110,22 @@ class Movie:
         return _Place(offset - len(before), offset + length, before)
 
     def _checked(self, number: int, place: _Place, data: bytes | memoryview) -> memoryview:
-        """Return the JPEG in what has been read there. Raises MovieError if it is gone."""
+        """Return the JPEG in the bytes read there. Raises MovieError if it is gone."""
         view, prefix = memoryview(data), len(place.before)
         head, offset = place.before + self._start, place.start + prefix
         if len(view) < place.end - place.start:
-            raise MovieError(f"frame {number} is gone: the file has been cut shorter", offset)
+            raise MovieError(f"frame {number} is gone: the file was truncated", offset)
         if view[: len(head)] != head:
-            raise MovieError(f"frame {number} is gone: the file has been overwritten", offset)
+            raise MovieError(f"frame {number} is gone: the file was overwritten", offset)
         picture = view[prefix:]
         if not self._start or jpeg.is_complete(picture, 0):
             return picture
         return memoryview(jpeg.completed(bytes(picture)))
 
     def _size_of_first(self, index: Index) -> tuple[int, int]:
-        """Return the first picture's sides in pixels; pictures before it without any are left out.
+        """Return the first picture's sides in pixels; those without any are skipped.
 
-        Raises MovieError when there is no frame.
+        Raises MovieError if the movie has no frames.
         """
         for number, (offset, length) in enumerate(index.frames):
             if number and index.frames[number - 1] == (offset, length):  # shown once more
@@ -142,7 +142,9 @@ class Movie:
                 return 0, 0
             index.leave_out(offset, offset + length, counted_from(offset, damage))
         # The index must not hold what is raised here: that holds the file open with its traceback.
-        offset, problem = (index.error.offset, str(index.error)) if index.error else (0, "no frame")
+        offset, problem = (
+            (index.error.offset, str(index.error)) if index.error else (0, "it contains no frame")
+        )
         if mistakes.has_changed_line_ends(self._read(0, mistakes.LOOKED_AT)):
             problem = mistakes.CHANGED_LINE_ENDS
         raise MovieError(problem, offset)
@@ -152,7 +154,7 @@ _Key = tuple[Identity, bool]  # of the file, and if any frame will do
 
 
 class _Turn:
-    """Whose turn it is to open one file: its first viewer indexes it, the others wait for that."""
+    """The turn to open one file: its first viewer indexes it, the others wait."""
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
@@ -164,10 +166,10 @@ _movies_lock = threading.Lock()  # guards _movies and _turns; no file is touched
 
 
 def open_movie(path: str | os.PathLike[str], any_frame: bool = False) -> Movie:
-    """Return the shared Movie of a file; one that has changed since is indexed anew.
+    """Return the shared Movie of a file; a file that has changed since is indexed again.
 
     With `any_frame` it has the frames that are announced, else the good pictures. Nobody waits for
-    the index of another movie. Raises OSError; MovieError (an OSError) when it is no movie.
+    the index of another movie. Raises OSError; MovieError (an OSError) when it is not a movie.
     """
     key = identity_of(os.stat(path)), any_frame
     with _movies_lock:

@@ -1,6 +1,6 @@
 """An open file that many read from at once, each at the place that it names.
 
-It is read, not mapped into memory: whoever cuts a mapped file shorter ends the process that touches
+It is read, not mapped into memory: truncating a mapped file kills the process that touches
 what is gone.
 """
 
@@ -40,5 +40,5 @@ class MovieFile:
 
 
 def identity_of(status: os.stat_result) -> Identity:
-    """Return what tells a file from another, and from itself before it was changed."""
+    """Return an identity that differs between files, and after a file was changed."""
     return status.st_dev, status.st_ino, status.st_mtime_ns, status.st_size

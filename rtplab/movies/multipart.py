@@ -25,7 +25,7 @@ _MAX_HEADER = 1024  # bytes of one part's header; those of cameras have some hun
 _MAX_RESPONSE = 4096  # bytes of HTTP's own header
 _FIELDS = rb"((?:[^\r\n]{1,1000}\r?\n){0,50})\r?\n"
 _PART = re.compile(rb"(?:\r?\n){0,4}(--[^\r\n]{1,100})\r?\n" + _FIELDS)
-_LAST = re.compile(rb"(?:\r?\n){0,4}(?:--[^\r\n]{1,100}(?:\r?\n){0,4})?\Z")  # there is no part more
+_LAST = re.compile(rb"(?:\r?\n){0,4}(?:--[^\r\n]{1,100}(?:\r?\n){0,4})?\Z")  # no further part
 _RESPONSE = re.compile(rb"HTTP/1\.[01] [^\r\n]{0,200}\r?\n" + _FIELDS)
 _NEXT = re.compile(rb"(?:\r?\n){0,4}(?:--|\Z)")
 
@@ -64,7 +64,7 @@ FORMAT = Format("multipart", _recognises, _find_frames, _cost)
 
 
 class _MultipartIndexer:
-    """Goes from part to part, and looks for the next picture where there is none."""
+    """Goes from part to part; if one is damaged, searches for the next picture."""
 
     def __init__(self, read: Read, size: int) -> None:
         self._read = read
@@ -157,7 +157,7 @@ class _MultipartIndexer:
         return start + found if self._boundary and found > 0 else end
 
     def _skip(self, position: int) -> int:
-        """Leave out what is no part; return where to go on."""
+        """Skip bytes that are not a part; return where to go on."""
         if self._read(position, len(_SOI)) == _SOI:
             return self._take(position, None)
         following = self._pictures.find(position)

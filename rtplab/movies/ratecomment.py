@@ -18,7 +18,7 @@ _RATE = re.compile(rb"rtplab fps=(\d{1,9})(?:/(\d{1,9}))?\Z")
 
 
 def with_rate(picture: bytes, rate: Fraction) -> bytes:
-    """Return the picture with the frame rate in it. Raises MovieError if it is no JPEG."""
+    """Return the picture with the frame rate in it. Raises MovieError if it is not a JPEG."""
     return jpeg.with_comment(picture, b"rtplab fps=%b" % str(rate).encode())
 
 

@@ -1,4 +1,4 @@
-"""Movies are written: in the lab's format, or as bare JPEGs."""
+"""Writes movies: in the lab's format, or as bare JPEGs."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ MOST_BYTES = 99_999  # of a frame, which the lab's 5 digits can tell
 
 
 class MovieWriter:
-    """A movie that is written under another name, and gets its own when it is whole."""
+    """Writes a movie under a temporary name, and renames it when it is complete."""
 
     def __init__(self, path: Path, has_lengths: bool) -> None:
         """With `has_lengths` it is in the lab's format. Nothing is written before `begin`."""
@@ -40,13 +40,13 @@ class MovieWriter:
         self.largest = max(self.largest, len(picture))
 
     def finish(self) -> None:
-        """Give the movie its name, instead of what has it now. Raises OSError."""
+        """Give the movie its final name, replacing any file of that name. Raises OSError."""
         assert self._file is not None
         self._file.close()
         os.replace(self._part, self.path)
 
     def discard(self) -> None:
-        """Leave no trace of what is not finished. May be called at any time, and twice."""
+        """Remove an unfinished file. May be called at any time, and twice."""
         if self._file is not None:
             with suppress(OSError):  # as of a full disk
                 self._file.close()

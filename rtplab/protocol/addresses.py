@@ -1,7 +1,7 @@
-"""Addresses of sockets as hosts and back, with the interface of those that are good on one link.
+"""Addresses of sockets as hosts and back, with the interface of link-local ones.
 
 An address such as fe80::1 says nothing of where it is (RFC 4007): sockets have the number of the
-interface beside it, and in a host it stands behind a "%":
+interface next to it, and in a host it follows a "%":
 
     ("fe80::1", 5678, 0, 3)  <->  "fe80::1%3", 5678
 """
@@ -20,11 +20,11 @@ def host_of(address: tuple[Any, ...]) -> str:
 
 
 def without_interface(host: str) -> str:
-    """Return what others call this host."""
+    """Return the host's name as other programs expect it."""
     return host.partition("%")[0]
 
 
 def socket_address(host: str, port: int) -> SocketAddress:
-    """Return what a socket takes for a host that `host_of` has given, or for a name."""
+    """Return a socket's form of a host from `host_of`, or of a name."""
     name, _, interface = host.partition("%")
     return (name, port, 0, int(interface)) if interface.isdecimal() else (host, port)

@@ -1,4 +1,4 @@
-"""The errors of this project, and who is to blame for each.
+"""The errors of this project, and who is at fault in each.
 
     RtpLabError
     |-- MovieError (also an OSError)   a movie file that can't be served
@@ -19,7 +19,7 @@ class RtpLabError(Exception):
 
 
 class MovieError(RtpLabError, OSError):
-    """A movie file that is damaged or of no known format.
+    """A movie file that is damaged or in an unknown format.
 
     `offset` is the byte in the file where reading failed.
     """
@@ -34,7 +34,7 @@ class SessionError(RtpLabError):
 
 
 class PeerError(RtpLabError):
-    """The peer sent something that the protocol does not allow."""
+    """The peer violated the protocol."""
 
 
 class MessageError(PeerError):

@@ -1,10 +1,10 @@
-"""What is understood although it is not right: said once, so that nobody takes it for right.
+"""Invalid input that is accepted anyway: reported once, so that nobody takes it for valid.
 
 A parser that forgives is handed the Forgiveness of its session, and goes on:
 
     forgiveness.add("The version in a request", "RTPS/1.0", "RTSP/1.0")
 
-    The version in a request is 'RTPS/1.0'; right is RTSP/1.0.
+    The version in a request is 'RTPS/1.0'; expected RTSP/1.0.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ MAX_FOUND = 80  # characters or bytes of what a peer sent that are shown: a shor
 
 
 class Forgiveness:
-    """The mistakes that were forgiven in one session, each kind once. Any thread may add some."""
+    """The mistakes accepted in one session, each kind once. Any thread may add some."""
 
     def __init__(self, tell: Callable[[str], None] | None = None) -> None:
         """`tell` is called with a sentence about each kind, when it is met first."""
@@ -24,18 +24,18 @@ class Forgiveness:
 
     @property
     def sentences(self) -> list[str]:
-        """A sentence about each kind of mistake, in the order in which they were met."""
+        """A sentence about each kind of mistake, in order of appearance."""
         return list(self._sentences.values())
 
     def add(self, what: str, found: str | bytes | None, right: str) -> None:
-        """Note that `what` was `found`, None if it is missing, where `right` would have been right.
+        """Note that `what` was `found` (None if it is missing) instead of `right`.
 
         `what` is one of a fixed set of phrases: it tells one kind from another. Whatever a peer has
         sent belongs into `found`, which is escaped and cut.
         """
         if what in self._sentences:
             return
-        sentence = f"{what} is {_shown(found)}; right is {right}."
+        sentence = f"{what} is {_shown(found)}; expected {right}."
         if self._sentences.setdefault(what, sentence) is sentence and self._tell is not None:
             self._tell(sentence)
 

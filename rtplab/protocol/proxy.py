@@ -1,4 +1,4 @@
-"""The PROXY protocol, versions 1 and 2: who the client is that a proxy passes on.
+"""The PROXY protocol, versions 1 and 2: the client's address behind a proxy.
 
 The proxy sends one header before the client's first byte. `missing` says how many bytes of it are
 still to come, so that nothing behind it is touched; `parse` reads it when it is whole. After
@@ -27,7 +27,7 @@ MAX_V1 = 107  # bytes, by section 2.1: two IPv6 addresses in full
 #     |  addresses and more, as long as that says                                       |
 _V2_SIGNATURE = b"\r\n\r\n\0\r\nQUIT\n"
 _V2_HEADER = struct.Struct(">12sBBH")
-# Bytes. Section 2.2: what fits the smallest segment of TCP can always be sent whole.
+# Bytes. Section 2.2: a header that fits the smallest TCP segment can always be sent whole.
 MAX_V2 = 536
 _VERSION_2 = 0x20
 _LOCAL, _PROXY = 0, 1  # the commands: the proxy speaks for itself, or for a client
@@ -35,13 +35,13 @@ _TCP4, _TCP6 = 0x11, 0x21
 _UNKNOWN = (0x00, 0x31)  # not said, or by a Unix socket
 _ADDRESSES = {_TCP4: struct.Struct(">4s4sHH"), _TCP6: struct.Struct(">16s16sHH")}
 
-_SHORTEST = len(_V2_SIGNATURE)  # bytes that any header has
+_SHORTEST = len(_V2_SIGNATURE)  # bytes of the shortest header
 
 
 def missing(data: bytes) -> int:
     """Return how many more bytes surely belong to the header that `data` begins; 0: it is whole.
 
-    Raises PeerError when it is no header, or longer than it may be.
+    Raises PeerError if it is not a header, or is too long.
     """
     if len(data) < _SHORTEST:
         _check_start(data)
@@ -50,12 +50,12 @@ def missing(data: bytes) -> int:
         return _missing_of_v1(data)
     if data.startswith(_V2_SIGNATURE):
         return _missing_of_v2(data)
-    raise PeerError("it begins with no PROXY header")
+    raise PeerError("it does not begin with a PROXY header")
 
 
 def _check_start(data: bytes) -> None:
     if not (data.startswith(_V1_START[: len(data)]) or data.startswith(_V2_SIGNATURE[: len(data)])):
-        raise PeerError("it begins with no PROXY header")
+        raise PeerError("it does not begin with a PROXY header")
 
 
 def _missing_of_v1(data: bytes) -> int:
@@ -77,12 +77,12 @@ def _missing_of_v2(data: bytes) -> int:
 
 
 def parse(data: bytes) -> Address | None:
-    """Return the address of the client; None when the proxy does not say, or speaks for itself.
+    """Return the client's address; None if the proxy does not name it, or speaks for itself.
 
     `data` is a whole header. Raises PeerError.
     """
     if missing(data):
-        raise PeerError("a PROXY header that is cut off")
+        raise PeerError("a truncated PROXY header")
     return _parse_v1(data) if data.startswith(_V1_START) else _parse_v2(data)
 
 
@@ -94,7 +94,7 @@ def _parse_v1(data: bytes) -> Address | None:
     if fields[1] == "UNKNOWN":
         return None  # section 2.1: whatever follows is to be ignored
     if fields[1] not in ("TCP4", "TCP6") or len(fields) != 6:
-        raise PeerError("a PROXY line of an unknown form")
+        raise PeerError("a PROXY line in an unknown format")
     source, destination, source_port, destination_port = fields[2:]
     _host_of_text(destination, fields[1])
     _port(destination_port)
@@ -107,12 +107,12 @@ def _host_of_text(text: str, family: str) -> str:
             return str(ipaddress.IPv4Address(text))
         return _host(ipaddress.IPv6Address(text).packed)
     except ValueError:
-        raise PeerError(f"a PROXY line whose address is none of {family}") from None
+        raise PeerError(f"a PROXY line whose address is not {family}") from None
 
 
 def _port(text: str) -> int:
     if not (text.isdigit() and str(int(text[:6])) == text and int(text) <= 65535):
-        raise PeerError("a PROXY line with a port that is none")
+        raise PeerError("a PROXY line with an invalid port")
     return int(text)
 
 
@@ -132,7 +132,7 @@ def _parse_v2(data: bytes) -> Address | None:
 
 
 def _host(packed: bytes) -> str:
-    """Return an address as text; one of IPv4 inside IPv6 as what it is."""
+    """Return an address as text; IPv4 inside IPv6 as IPv4."""
     address = ipaddress.ip_address(packed)
     if address.version == 6 and address.ipv4_mapped is not None:
         return str(address.ipv4_mapped)

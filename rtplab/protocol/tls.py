@@ -1,7 +1,7 @@
-"""TLS as bytes in and bytes out, so that any thread and any loop can carry them.
+"""TLS as bytes in and bytes out, without a socket, for any thread or loop.
 
 An ssl.SSLSocket must not be read by one thread while another writes to it, and both can want both
-directions. Here whoever holds the connection's lock turns one kind of bytes into the other and
+directions. Here the holder of the connection's lock turns one kind of bytes into the other and
 never waits.
 """
 
@@ -19,7 +19,7 @@ class TlsChannel:
     """One end of a TLS connection. Not thread-safe."""
 
     def __init__(self, context: ssl.SSLContext, server_name: str | None = None) -> None:
-        """Be the client of the server that is called `server_name`, or without one the server."""
+        """Be the client of the server `server_name`; without a name, be the server."""
         self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
         self._tls = context.wrap_bio(
             self._incoming,
@@ -28,10 +28,10 @@ class TlsChannel:
             server_hostname=server_name,
         )
         self.is_established = False
-        self.is_closed = False  # the peer has said that nothing more comes
+        self.is_closed = False  # the peer has closed TLS
 
     def take(self, data: bytes) -> bytes:
-        """Take bytes off the wire; return what they say. Raises ssl.SSLError, an OSError.
+        """Feed received bytes; return the decrypted ones. Raises ssl.SSLError, an OSError.
 
         Without bytes, a client begins. Whatever comes of it, `outgoing` is to be sent then.
         """
@@ -41,22 +41,22 @@ class TlsChannel:
         return self._read() if self.is_established else b""
 
     def encrypt(self, data: bytes) -> bytes:
-        """Return the bytes for the wire that say `data`, after what else is to go there."""
+        """Encrypt `data`; return all pending outgoing bytes, including earlier ones."""
         rest = memoryview(data)
         while rest:
             rest = rest[self._tls.write(rest) :]  # it may take less than all
         return self.outgoing()
 
     def outgoing(self) -> bytes:
-        """Return what is to go onto the wire."""
+        """Return the bytes to send."""
         return self._outgoing.read()
 
     def close(self) -> bytes:
-        """Return the bytes that say that nothing more comes (RFC 8446 section 6.1)."""
+        """Return the bytes that close TLS (RFC 8446 section 6.1)."""
         try:
             self._tls.unwrap()
         except (ssl.SSLError, ValueError):
-            pass  # the peer has not said it yet, or there is nothing to end
+            pass  # the peer has not closed yet, or nothing is open
         return self.outgoing()
 
     def _shake_hands(self) -> None:

@@ -38,7 +38,7 @@ def share_to_come(log: str) -> float:
 
     It is nearly all. On a machine that is far too busy the server leaves some out, and says so.
     """
-    return 0.3 if "left out" in log else NEARLY_ALL
+    return 0.3 if "skipped" in log else NEARLY_ALL
 
 
 def complete(shown: list[int], count: int, log: str) -> bool:

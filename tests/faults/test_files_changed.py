@@ -112,7 +112,7 @@ def test_a_movie_overwritten_while_it_is_played(media, frames):
             if viewer.kind == "lab":
                 known = set(frames[:FRAMES])
                 assert all(packet.payload in known for packet in viewer.packets)
-        one_line(server, "is sent no more")
+        one_line(server, "sending stopped")
         assert described(server.port, "overwritten.Mjpeg") == (200, "3.000")
         with Audience(server.port, KINDS, "overwritten.Mjpeg") as newcomers:
             newcomers.play_on(3)
@@ -163,8 +163,8 @@ def test_a_movie_with_damaged_pictures(tmp_path, frames):
                             [True] * (len(sent) - len(good))
                         )
         (line,) = server.log_lines("hidden.Mjpeg: frame 6")
-        assert "is left out" in line
-        assert len(server.log_lines("watches lab.Mjpeg: left out")) == len(VIEWERS)
+        assert "is skipped" in line
+        assert len(server.log_lines("watches lab.Mjpeg: skipped")) == len(VIEWERS)
 
 
 @pytest.mark.parametrize("size", [0, 100_000])

@@ -122,7 +122,7 @@ def test_what_is_no_video_is_a_sentence(tmp_path, imported, content):
 def test_sound_alone_is_a_sentence(tmp_path, imported):
     video(tmp_path / "song.mka", source="sine=duration=1")
     run = imported("song.mka")
-    assert (run.returncode, run.stderr) == (1, "song.mka: there are no pictures in it\n")
+    assert (run.returncode, run.stderr) == (1, "song.mka: it contains no pictures\n")
 
 
 def test_a_video_that_breaks_off_is_taken_as_far_as_it_goes(tmp_path, imported):

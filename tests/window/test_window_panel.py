@@ -122,7 +122,7 @@ def test_the_messages_page_shows_what_was_forgiven_where_it_happened(player, roo
     panel.show("Messages")
     root.update()
     traffic.message_received(b"RTSP/1.0 200 OK\r\nX-Number: 1\r\n\r\n", 1.0)
-    traffic.forgave("The version is 'RTPS/1.0'; right is RTSP/1.0.", 2.0)
+    traffic.forgave("The version is 'RTPS/1.0'; expected RTSP/1.0.", 2.0)
     traffic.message_received(b"RTSP/1.0 200 OK\r\nX-Number: 2\r\n\r\n", 3.0)
     panel.tick(time.monotonic() + 1)
     shown = panel.pages.messages.text.get("1.0", "end")

@@ -45,18 +45,18 @@ class Reply:
 
     @property
     def length(self) -> int | None:
-        """Bytes of the body, where the reply says it."""
+        """Bytes of the body, if the reply states them."""
         text = self.headers.get("Content-Length").strip()
         return int(text) if _LENGTH.match(text) and not self.is_chunked else None
 
     @property
     def content_type(self) -> str:
-        """The kind of body without its parameters, in lower case; "" where it is not said."""
+        """The kind of body without its parameters, in lower case; "" if it is not stated."""
         return self.headers.get("Content-Type").partition(";")[0].strip().lower()
 
 
 def get_request(url: Url, headers: list[tuple[str, str]]) -> bytes:
-    """Return the bytes that ask for `url`, with more headers."""
+    """Return the request for `url`, with more headers."""
     common = [("Host", url.authority), ("User-Agent", "rtplab"), ("Accept", "*/*")]
     lines = [f"GET {escaped(url.path)} HTTP/1.1"]
     lines += [f"{name}: {value}" for name, value in [*common, *headers, ("Connection", "close")]]
@@ -64,28 +64,28 @@ def get_request(url: Url, headers: list[tuple[str, str]]) -> bytes:
 
 
 def redirection(reply: Reply, url: Url) -> Url:
-    """Return where a reply 3xx to `url` sends us (RFC 9110 section 10.2.2). Raises MessageError."""
+    """Return the target of a 3xx reply to `url` (RFC 9110 section 10.2.2). Raises MessageError."""
     location = reply.headers.get("Location")
     if not location:
-        raise MessageError("a redirection without Location")
+        raise MessageError("a redirect without a Location header")
     try:
         return parse_stream_url(urljoin(str(url), location))
     except ValueError as error:
-        raise MessageError(f"a redirection to {printable(location, 80)}") from error
+        raise MessageError(f"a redirect to {printable(location, 80)}") from error
 
 
 class ReplyReader:
-    """Reads one reply: its head, then its body by pieces. Feed it all that comes."""
+    """Reads one reply: its head, then its body in pieces."""
 
     def __init__(self) -> None:
         self.head: Reply | None = None
-        self.has_ended = False  # the body is complete, by what the head or the chunks say
+        self.has_ended = False  # the body is complete, by its headers or chunks
         self._buffer = bytearray()
         self._interim = 0
         self._left: int | None = None  # bytes of the body, or of the chunk under way
 
     def feed(self, data: bytes) -> bytes:
-        """Take bytes off the wire; return what they add to the body. Raises MessageError."""
+        """Feed received bytes; return those that belong to the body. Raises MessageError."""
         self._buffer += data
         if self.head is None:
             self._read_head()
@@ -97,13 +97,13 @@ class ReplyReader:
 
     @property
     def first_line(self) -> bytes:
-        """The beginning of what has come, for people: of something that is no HTTP."""
+        """The beginning of the received bytes, for people, if the peer does not speak HTTP."""
         return bytes(self._buffer[:80]).partition(b"\n")[0].rstrip()
 
     def _read_head(self) -> None:
         while self.head is None:
             if not b"HTTP/1."[: len(self._buffer)] == self._buffer[:7]:
-                raise MessageError("no HTTP")
+                raise MessageError("it is not HTTP")
             end = _END_OF_HEAD.search(self._buffer, 0, MAX_HEAD)
             if end is None:
                 if len(self._buffer) >= MAX_HEAD:
@@ -115,7 +115,7 @@ class ReplyReader:
             if 100 <= reply.status < 200:
                 self._interim += 1
                 if self._interim > MAX_INTERIM:
-                    raise MessageError("one reply 1xx after the other")
+                    raise MessageError("too many 1xx replies")
             else:
                 self.head = reply
                 self._left = reply.length

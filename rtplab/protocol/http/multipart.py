@@ -1,4 +1,4 @@
-"""The parts of multipart/x-mixed-replace: each is a picture that takes the place of the last.
+"""The parts of multipart/x-mixed-replace: each is a picture that replaces the last.
 
     --boundary
     Content-Type: image/jpeg
@@ -29,7 +29,7 @@ MAX_PICTURE = 8 << 20
 MAX_PART_HEAD = 8 * 1024  # bytes; those of cameras have some hundreds
 MAX_LINE = 64 * 1024  # bytes of a line between two parts
 MAX_BOUNDARY = 200  # characters; RFC 2046 section 5.1.1 allows 70
-# How often one picture without a length is walked through for its end.
+# How many times one picture without a length is searched for its end.
 MAX_LOOKS = 4
 
 _BOUNDARY = re.compile(r""";\s*boundary\s*=\s*(?:"([^"]*)"|([^;\s]*))""", re.IGNORECASE)
@@ -40,20 +40,20 @@ _SOI, _EOI = jpeg.START_OF_IMAGE, jpeg.END_OF_IMAGE
 
 
 class Part(NamedTuple):
-    """One part: what stands before it, and what it holds."""
+    """One part: its headers and its body."""
 
     headers: Headers
     data: bytes
 
 
 def boundary_of(content_type: str) -> str:
-    """Return the boundary that a Content-Type names; "" where it names none."""
+    """Return the boundary that a Content-Type names; "" if it names none."""
     found = _BOUNDARY.search(content_type)
     return (found[1] or found[2] or "").strip() if found else ""
 
 
 class MultipartReader:
-    """Gives the parts of a body, which is fed to it as it comes."""
+    """Splits a body into parts as it arrives."""
 
     def __init__(self, content_type: str, forgiveness: Forgiveness | None = None) -> None:
         """`content_type` is the value of that header, with the boundary."""
@@ -64,14 +64,14 @@ class MultipartReader:
         self._named = named[:MAX_BOUNDARY].encode("latin-1", "replace")
         self.has_ended = False  # the last boundary has come
         self._buffer = bytearray()
-        self._delimiter = b""  # as it really stands before each part; b"" before the first
+        self._delimiter = b""  # as actually found before each part; b"" before the first
         self._headers: Headers | None = None  # of the part under way, once they are known
         self._searched = 0  # bytes of the part under way in which no boundary begins
         self._looks = 0
         self._is_cut = False  # the picture under way has been given, and only its end is awaited
 
     def feed(self, data: bytes) -> list[Part]:
-        """Take what comes; return the parts that are whole now. Raises MessageError."""
+        """Feed received bytes; return the parts that are now complete. Raises MessageError."""
         self._buffer += data
         parts = []
         while not self.has_ended:
@@ -87,7 +87,7 @@ class MultipartReader:
     # ------------------------------------------------------------------ between two parts
 
     def _begin_part(self) -> bool:
-        """Read the boundary and the head of a part; False if more must come."""
+        """Read the boundary and the head of a part; False if bytes are missing."""
         buffer, position = self._buffer, 0
         while True:
             line = _LINE.match(buffer, position)
@@ -132,7 +132,7 @@ class MultipartReader:
             self._forgiveness.add("The blank line before a picture", None, "a blank line")
             head_end, body = start, start
         else:
-            # Where there are no headers, the blank line is the end of the boundary's own.
+            # Without headers, the end of the boundary's own line counts as the blank line.
             end = _END_OF_PART_HEAD.search(buffer, start - 2, start + MAX_PART_HEAD)
             if end is None:
                 if len(buffer) - start > MAX_PART_HEAD:
@@ -154,7 +154,7 @@ class MultipartReader:
     # ------------------------------------------------------------------ in a part
 
     def _next(self) -> tuple[Part | None, bool]:
-        """Return the part under way if it is whole now, and if there may be more to read."""
+        """Return the current part if it is complete, and whether more may be read."""
         headers = self._headers
         assert headers is not None
         if not self._is_cut:
@@ -167,7 +167,7 @@ class MultipartReader:
         return self._up_to_boundary(headers)
 
     def _picture_end(self, headers: Headers) -> int:
-        """Return where the picture surely ends, although no boundary has come yet; 0: unknown."""
+        """Return where the picture must end, before its boundary has come; 0: unknown."""
         buffer, text = self._buffer, headers.get("Content-Length").strip()
         if _LENGTH.match(text):
             length = int(text)
@@ -195,14 +195,14 @@ class MultipartReader:
             self._forgiveness.add("Content-Length of a part", text, f"{length}, as it is long")
 
     def _up_to_boundary(self, headers: Headers) -> tuple[Part | None, bool]:
-        """Look for the boundary that ends the part."""
+        """Search for the boundary that ends the part."""
         buffer, delimiter = self._buffer, self._delimiter
         found = buffer.find(delimiter, max(0, self._searched - len(delimiter)))
         while found > 0 and buffer[found - 1] not in b"\n":  # only a line can be one
             found = buffer.find(delimiter, found + 1)
         if found < 0:
             self._searched = len(buffer)
-            if self._is_cut:  # what follows a picture is nothing to keep
+            if self._is_cut:  # nothing after a picture is kept
                 keep = len(delimiter) + 2
                 del buffer[: max(0, len(buffer) - keep)]
                 self._searched = 0

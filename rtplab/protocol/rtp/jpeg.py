@@ -1,4 +1,4 @@
-"""JPEG files seen from outside (ITU-T T.81): where a picture ends, and what its headers say.
+"""JPEG files seen from outside (ITU-T T.81): where a picture ends, and its headers.
 
 Nothing is decoded. A picture is walked marker by marker, so that what looks like a marker inside
 a segment (an embedded thumbnail) is never taken for one.
@@ -76,7 +76,7 @@ class Component:
 
 @dataclass(frozen=True)
 class JpegHeader:
-    """What the headers of one picture say.
+    """The headers of one picture.
 
     `sof` is the frame header's marker (SOF0 for baseline), `width` and `height` are in pixels,
     `quantization_tables` map an id to 64 bytes (128 if of 16 bits) in zigzag order as in the file,
@@ -121,15 +121,15 @@ class Extent(NamedTuple):
 
 
 class Measurer:
-    """Tells how far pictures go; the headers of one that begins as the last did aren't walked."""
+    """Finds where pictures end; headers equal to those of the last picture aren't walked."""
 
     def __init__(self) -> None:
         self._headers = b""  # of a good picture, up to its first scan; b"" before the first
 
     def measure(self, buffer: Buffer, start: int = 0) -> Extent:
-        """How far the JPEG at `start` goes, which must have a size in pixels and a scan.
+        """Where the JPEG at `start` ends; it must have a size in pixels and a scan.
 
-        Whoever goes on at the `end` of a damaged picture walks none of its segments and scans
+        A caller that goes on at the `end` of a damaged picture walks none of its segments and scans
         again, but for the last one: its length may be what is wrong, and a good picture may begin
         inside it. So even a file of nothing but junk is walked through once.
         """
@@ -199,7 +199,7 @@ _USUAL_HEADERS = 1024
 
 
 def is_complete(buffer: bytes | memoryview, start: int = 0) -> bool:
-    """Tell if the JPEG from `start` to the end has its end and Huffman tables, at a glance.
+    """Tell quickly if the JPEG from `start` on has its end and Huffman tables.
 
     That takes a tenth of what the walk of `completed` takes, which finds tables farther on, too.
     """
@@ -231,7 +231,7 @@ def completed(picture: bytes) -> bytes:
 
 
 def comments(picture: Buffer) -> Iterator[bytes]:
-    """What stands in the comments before the first scan. Raises MovieError."""
+    """The text of the comments before the first scan. Raises MovieError."""
     for segment in _segments(picture, 0):
         if segment.marker == COM:
             yield _body(picture, segment)
@@ -381,7 +381,7 @@ def _frame_parameters(body: bytes, offset: int) -> tuple[int, int, int, int]:
 
 @dataclass
 class _HeaderReader:
-    """Collects what the segments of one picture say, in the order of the file."""
+    """Collects the segments of one picture, in the order of the file."""
 
     sof: int = 0
     precision: int = 0
@@ -398,7 +398,7 @@ class _HeaderReader:
     scans: int = 0
 
     def read(self, segment: Segment, buffer: Buffer) -> None:
-        """Take in the next segment."""
+        """Add the next segment."""
         if self.scans == 1 and self.scan_end == 0:
             self.scan_end = segment.start
         marker, offset = segment.marker, segment.body
@@ -486,7 +486,7 @@ class _HeaderReader:
             self.adobe_transform = head[11]
 
     def header(self) -> JpegHeader:
-        """The whole, once all segments are read."""
+        """The header, once all segments are read."""
         if not self.sof or self.scan_end <= self.scan_start:
             raise _fault(self.scan_start, "the picture is empty")
         for component in self.components.values():

@@ -1,4 +1,4 @@
-"""RTP/JPEG fragments put together again (RFC 2435): the headers that were not sent, and the scan.
+"""Assembles RTP/JPEG fragments (RFC 2435): the headers that were not sent, and the scan.
 
 A picture comes out whole or not at all. Fragments may arrive in any order within a picture. What
 they are headers for, the one with offset 0 says alone.
@@ -43,7 +43,7 @@ MAX_FRAME_BYTES = 16 << 20
 MAX_FRAGMENTS = 1 << 16
 _SIZE = struct.Struct(">BHH")  # precision, height, width: how a frame header begins
 # A packet that is older than the current picture by less (90 kHz ticks) was overtaken on its way.
-# By more: the sender has begun anew somewhere else.
+# By more: the sender has restarted elsewhere.
 LATE_TICKS = 90_000
 
 
@@ -138,7 +138,7 @@ class JpegAssembler:
         self._tables: dict[int, bytes] = {}
 
     def add(self, fragment: JpegFragment, timestamp: int, marker: bool) -> bytes | None:
-        """The whole JPEG, once this fragment completes it.
+        """The complete JPEG, if this fragment completes it.
 
         `timestamp` and `marker` are those of the fragment's RTP packet. The first fragment of
         another timestamp gives up the picture so far.
@@ -174,7 +174,7 @@ class JpegAssembler:
         self.problem = why
 
     def _frame_at(self, timestamp: int) -> _Frame | None:
-        """The picture of this timestamp; None if the stream is already beyond it."""
+        """The picture of this timestamp; None if the stream has passed it."""
         frame = self._frame
         if frame is not None:
             if timestamp == frame.timestamp:
@@ -210,7 +210,7 @@ class JpegAssembler:
                 except MovieError as error:
                     self._drop(f"the JPEG segments in an RTP header extension are damaged: {error}")
                     return None
-        # Whether the end-of-image marker is sent is up to the sender.
+        # Senders may omit the end-of-image marker.
         tail = b"".join(data[-2:] for data in scan[-2:])
         end = b"" if tail.endswith(END_OF_IMAGE) else END_OF_IMAGE
         return b"".join((headers, *scan, end))
@@ -231,7 +231,7 @@ class JpegAssembler:
     def _tables_for(self, first: JpegFragment) -> bytes | None:
         """RFC 2435 section 4.2: computed, in this packet, or in an earlier one of the same Q.
 
-        A reserved Q counts as the next that is none, as with live555 and GStreamer.
+        A reserved Q counts as the next one that is not reserved, as in live555 and GStreamer.
         """
         if first.q < FIRST_IN_BAND_Q:
             return quant_tables(min(max(first.q, 1), 99))
@@ -249,7 +249,7 @@ class _Frame:
         self._size = 0
 
     def add(self, fragment: JpegFragment, marker: bool) -> bool:
-        """Take in a fragment, unless it is a duplicate. False if it can't belong to the others."""
+        """Add a fragment, unless it is a duplicate. False if it can't belong to the others."""
         known = self.fragments.get(fragment.offset)
         if known is not None:
             return len(known.data) == len(fragment.data)
@@ -279,6 +279,6 @@ class _Frame:
         return data
 
     def close(self) -> None:
-        """Take no more fragments, and let go of those there are."""
+        """Take no more fragments, and release those received."""
         self.closed = True
         self.fragments.clear()

@@ -1,4 +1,4 @@
-"""The example tables of JPEG (ITU-T T.81 Annex K), which RFC 2435 makes the rule.
+"""The example tables of JPEG (ITU-T T.81 Annex K), which RFC 2435 prescribes.
 
 Nearly every encoder uses these Huffman tables unless it is told to optimise, and an RTP/JPEG
 receiver uses them always, since they are not sent. Quantization tables stand in zigzag order.

@@ -1,4 +1,4 @@
-"""RTP packets as they go over the wire (RFC 3550 sections 5.1 and 5.3.1).
+"""RTP packets on the wire (RFC 3550 sections 5.1 and 5.3.1).
 
     12 bytes of header | CC sources | with X: an extension | payload | with P: padding
 
@@ -80,7 +80,9 @@ def parse_packet(datagram: bytes) -> ReceivedPacket:
     Raises PacketError when the packet is shorter than its own fields say.
     """
     if len(datagram) < HEADER_SIZE:
-        raise PacketError(f"{len(datagram)} bytes are no RTP packet: its header has {HEADER_SIZE}")
+        raise PacketError(
+            f"{len(datagram)} bytes are too few for an RTP packet: its header has {HEADER_SIZE}"
+        )
     first, second, number, timestamp, ssrc = _HEADER.unpack_from(datagram)
     version = first >> 6
     has_more = first & _MORE_MASK and version == 2

@@ -1,4 +1,4 @@
-"""Puts packets back into the order of their sequence numbers, and gives up what does not come."""
+"""Puts packets back in sequence number order, and gives up on those that do not arrive."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from itertools import islice
 
 from rtplab.protocol.rtp.packet import ReceivedPacket
 
-# Bytes held back at the most while a packet before them is missing: more than two seconds of
+# Maximum bytes held back while a packet before them is missing: more than two seconds of
 # 100 Mbit/s, so that elsewhere the patience alone decides. A count would be a few frames of a large
 # picture, or minutes of a small one.
 MAX_HELD = 32 * 1024 * 1024
 # Bytes of one number's packets that are remembered when they have gone out: a duplicate comes soon.
 MAX_REMEMBERED = 1024 * 1024
-PACKET_OVERHEAD = 400  # bytes of memory that a packet takes beside its payload
+PACKET_OVERHEAD = 400  # bytes of memory that a packet takes besides its payload
 # Packets of one number that another one is compared with, the newest ones.
 _COMPARED = 512
 
 
 class Arrival(Enum):
-    """What became of a packet."""
+    """The fate of a packet on arrival."""
 
     ACCEPTED = auto()
     DUPLICATE = auto()
@@ -29,7 +29,7 @@ class Arrival(Enum):
 
 
 class ReorderBuffer:
-    """Holds packets back until those before them have come, for `patience` seconds at the most.
+    """Holds packets back until those before them have come, for at most `patience` seconds.
 
     Some lab servers send all fragments of a frame under one sequence number. So a packet is a
     duplicate only if its payload is one that came under that number before.
@@ -48,7 +48,7 @@ class ReorderBuffer:
         self._arrivals: deque[tuple[float, int]] = deque()
 
     def restart(self) -> None:
-        """The sender numbers anew: only what is in turn still goes out."""
+        """The sender has restarted its numbering: only packets already in order still go out."""
         self._next = None
         self._last, self._last_bytes = deque(), 0
         self._held.clear()
@@ -57,7 +57,7 @@ class ReorderBuffer:
         self._arrivals.clear()
 
     def begin(self, sequence: int) -> None:
-        """Say which number is the first, before any packet has been added."""
+        """Set the first sequence number, before any packet has been added."""
         self._next = sequence
 
     def add(self, sequence: int, packet: ReceivedPacket, now: float) -> Arrival:
@@ -86,7 +86,7 @@ class ReorderBuffer:
         return Arrival.ACCEPTED
 
     def release(self, now: float) -> list[tuple[int, ReceivedPacket]]:
-        """Return, in order, the packets for which nothing is waited any more."""
+        """Return, in order, the packets that need not wait any longer."""
         while self._held and (self._held_bytes > MAX_HELD or now >= self._give_up_at()):
             first = self._numbers[0]
             self._pass_on(first, self._take(first))
@@ -94,7 +94,7 @@ class ReorderBuffer:
         return released
 
     def deadline(self) -> float | None:
-        """When `release` has to be called although nothing arrived; None: never."""
+        """When to call `release` even if nothing arrives; None: never."""
         return self._give_up_at() if self._held else None
 
     def _give_up_at(self) -> float:
@@ -103,7 +103,7 @@ class ReorderBuffer:
         return self._arrivals[0][0] + self.patience
 
     def _pass_on(self, sequence: int, packets: list[ReceivedPacket]) -> None:
-        """Let out the packets of this number, and those that waited for them only."""
+        """Release the packets of this number, and those that only waited for them."""
         last = packets
         while packets:
             self._in_turn += [(sequence, packet) for packet in packets]

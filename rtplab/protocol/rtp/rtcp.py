@@ -61,7 +61,7 @@ class ReportBlock(NamedTuple):
 
 @dataclass(frozen=True)
 class SenderReport:
-    """What a sender has sent, and when `rtp_timestamp` is by its wall clock (section 6.4.1)."""
+    """A sender's totals, and the wall clock time of `rtp_timestamp` (section 6.4.1)."""
 
     ssrc: int
     ntp: int
@@ -73,7 +73,7 @@ class SenderReport:
 
 @dataclass(frozen=True)
 class ReceiverReport:
-    """What a participant who sends nothing has received (section 6.4.2)."""
+    """The reception of a participant that sends nothing (section 6.4.2)."""
 
     ssrc: int
     blocks: tuple[ReportBlock, ...] = ()
@@ -88,7 +88,7 @@ class SourceDescription:
 
 @dataclass(frozen=True)
 class Bye:
-    """These sources send no more (section 6.6)."""
+    """These sources have stopped sending (section 6.6)."""
 
     ssrcs: tuple[int, ...]
     reason: str = ""
@@ -150,12 +150,12 @@ def _build_bye(bye: Bye) -> bytes:
 def _text(text: str) -> bytes:
     encoded = text.encode()
     if len(encoded) > _MAX_TEXT:
-        raise ValueError(f"{len(encoded)} bytes are over RTCP's {_MAX_TEXT} for a text")
+        raise ValueError(f"an RTCP text of {len(encoded)} bytes exceeds the limit of {_MAX_TEXT}")
     return bytes([len(encoded)]) + encoded
 
 
 def parse_compound(data: bytes | bytearray | memoryview) -> list[RtcpPacket]:
-    """The packets of a compound packet, without those of types not known here.
+    """The packets of a compound packet, without unknown types.
 
     Checks what RFC 3550 appendix A.2 asks for and raises PacketError. A CNAME is not insisted on:
     ffmpeg opens ports with an empty receiver report alone.
@@ -178,13 +178,15 @@ def parse_compound(data: bytes | bytearray | memoryview) -> list[RtcpPacket]:
 def _split(data: bytes, offset: int) -> tuple[int, int, bytes, int]:
     """Type, count and body of the packet at `offset`, and where the next one begins."""
     if len(data) - offset < _HEADER.size:
-        raise PacketError(f"{len(data) - offset} bytes are no RTCP packet")
+        raise PacketError(f"too short for an RTCP packet: {len(data) - offset} bytes")
     first, packet_type, words = _HEADER.unpack_from(data, offset)
     end = offset + _HEADER.size + 4 * words
     if first & _VERSION_MASK != _VERSION:
         raise PacketError(f"RTCP version {first >> 6}, not 2")
     if end > len(data):
-        raise PacketError(f"an RTCP packet of {end - offset} bytes in {len(data) - offset}")
+        raise PacketError(
+            f"an RTCP packet of {end - offset} bytes, but only {len(data) - offset} are left"
+        )
     body = data[offset + _HEADER.size : end]
     if first & _PADDING:
         if offset == 0 or end != len(data):  # section 6.4.1: only the last one, to fill up

@@ -60,7 +60,7 @@ DYNAMIC_Q = 255  # the tables are good for one picture only
 
 
 class Large(Enum):
-    """What becomes of pictures that are too large for RFC 2435."""
+    """How to treat pictures that are too large for RFC 2435."""
 
     REFUSED = auto()
     AS_THEY_ARE = auto()  # for viewers who look elsewhere for their size
@@ -106,7 +106,7 @@ def unsupported_reason(header: JpegHeader, may_be_large: bool = False) -> str | 
     if is_large and not may_be_large:
         return f"a side of {header.width}x{header.height} is over {MAX_SIDE} pixels"
     if not is_large and (header.width % 8 or header.height % 8):
-        return f"a side of {header.width}x{header.height} is no multiple of 8 pixels"
+        return f"a side of {header.width}x{header.height} is not a multiple of 8 pixels"
     if header.scan_end - header.scan_start > MAX_SCAN:
         return f"it has more than {MAX_SCAN} bytes"
     luma, chroma, other_chroma = (
@@ -169,7 +169,7 @@ def _constant_headers(header: JpegHeader) -> bytes:
 
 
 def _size_extension(header: JpegHeader) -> bytes:
-    """What says the size of a picture that is too large: a frame header (T.81 section B.2.2)."""
+    """Carries the size of a picture that is too large: a frame header (T.81 section B.2.2)."""
     luma = header.components[0]
     sampling = luma.horizontal << 4 | luma.vertical
     frame = _FRAME.pack(0xFF, SOF0, 17, 8, header.height, header.width, 3)
@@ -220,7 +220,7 @@ class JpegFragment(NamedTuple):
 def parse_payload(
     payload: bytes | bytearray | memoryview, size: tuple[int, int] | None = None
 ) -> JpegFragment:
-    """Take an RTP/JPEG payload apart. Raises PacketError when nothing can be made of it.
+    """Take an RTP/JPEG payload apart. Raises PacketError if it is malformed.
 
     `size` in pixels is that of pictures whose width or height is 0: those of over 2,040 pixels, of
     which something else has said it.

@@ -13,12 +13,12 @@ _HALF_TIMESTAMP = _TIMESTAMP_MODULUS // 2
 
 
 def seq_delta(a: int, b: int) -> int:
-    """How far `a` is ahead of `b` in packets, -32768..32767; negative when it is behind."""
+    """How far `a` is ahead of `b` in packets, -32768..32767; negative if it is behind."""
     return (a - b + _HALF_SEQ) % _SEQ_MODULUS - _HALF_SEQ
 
 
 def timestamp_delta(a: int, b: int) -> int:
-    """How far `a` is ahead of `b` in clock ticks, -2**31..2**31-1; negative when it is behind."""
+    """How far `a` is ahead of `b` in clock ticks, -2**31..2**31-1; negative if it is behind."""
     return (a - b + _HALF_TIMESTAMP) % _TIMESTAMP_MODULUS - _HALF_TIMESTAMP
 
 
@@ -34,7 +34,7 @@ class SequenceUnwrapper:
         self.highest: int | None = None
 
     def unwrap(self, seq: int) -> int:
-        """The ever growing integer for the 16-bit number `seq`."""
+        """The growing integer for the 16-bit number `seq`."""
         if self.highest is None:
             self.highest = seq
             return seq

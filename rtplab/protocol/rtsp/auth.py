@@ -44,7 +44,7 @@ _COUNT = re.compile(r"[0-9a-fA-F]{8}\Z")
 
 @dataclass(frozen=True)
 class Challenge:
-    """One way in that a server offers: `scheme` is Digest or Basic."""
+    """One challenge of a server: `scheme` is Digest or Basic."""
 
     scheme: str
     realm: str
@@ -107,7 +107,7 @@ class DigestCredentials:
         return "Digest " + ", ".join(parts)
 
     def is_proof(self, secret: str, method: str) -> bool:
-        """Tell if who made this knows the `secret` (see `secret_of`); in constant time."""
+        """Tell if its maker knew the `secret` (see `secret_of`); in constant time."""
         expected = digest_response(self, secret, method)
         return hmac.compare_digest(_bytes(expected), _bytes(self.response.lower()))
 
@@ -116,12 +116,12 @@ Credentials = BasicCredentials | DigestCredentials
 
 
 def secret_of(user: str, realm: str, password: str, algorithm: str) -> str:
-    """Return what stands for the password in Digest: HA1, as htdigest files hold it."""
+    """Return HA1, which stands for the password in Digest and in htdigest files."""
     return _hash(algorithm, f"{user}:{realm}:{password}")
 
 
 def digest_response(credentials: DigestCredentials, secret: str, method: str) -> str:
-    """Return what `response` must be (RFC 7616 section 3.4.1; RFC 2069 where there is no qop)."""
+    """Return what `response` must be (RFC 7616 section 3.4.1; RFC 2069 without qop)."""
     about = _hash(credentials.algorithm, f"{method}:{credentials.uri}")
     middle = credentials.nonce
     if credentials.count:
@@ -138,7 +138,7 @@ def answer(
     count: int,
     cnonce: str,
 ) -> Credentials:
-    """Answer a challenge; `count` is how often its nonce has been used, this time included."""
+    """Answer a challenge; `count` is the number of uses of its nonce, this one included."""
     if challenge.scheme == "Basic":
         return BasicCredentials(user, password)
     uses_qop = challenge.has_qop
@@ -161,7 +161,7 @@ def answer(
 def hide_password(message: bytes) -> bytes:
     """Return an RTSP message as it may be shown: a Basic password starred out, as long as it was.
 
-    A Digest answer stays: it is no password, and worth seeing.
+    A Digest response stays: it is not a password, and is worth seeing.
     """
     return _BASIC_HEADER.sub(lambda found: found.group(1) + b"*" * len(found.group(2)), message)
 
@@ -176,7 +176,7 @@ def parse_authorization(value: str) -> Credentials:
         return _parse_basic(value.strip()[len(scheme) :].strip(" \t"))
     if scheme == "digest":
         return _parse_digest(parameters)
-    raise MessageError("neither Basic nor Digest authorization")
+    raise MessageError("authorization that is neither Basic nor Digest")
 
 
 def _parse_basic(text: str) -> BasicCredentials:
@@ -198,7 +198,7 @@ def _parse_digest(fields: dict[str, str]) -> DigestCredentials:
             raise MessageError(f"Digest authorization without {name}")
     algorithm = fields.get("algorithm", MD5).upper()
     if algorithm not in _HASHES:
-        raise MessageError("Digest authorization by an algorithm that is unknown here")
+        raise MessageError("Digest authorization with an unknown algorithm")
     count, cnonce = 0, ""
     if "qop" in fields:
         count, cnonce = _count(fields), fields.get("cnonce", "")
@@ -219,7 +219,7 @@ def _parse_digest(fields: dict[str, str]) -> DigestCredentials:
 def _count(fields: dict[str, str]) -> int:
     """RFC 7616 section 3.4: with qop there must be nc and cnonce."""
     if fields["qop"] != "auth":
-        raise MessageError("Digest authorization with a qop that is unknown here")
+        raise MessageError("Digest authorization with an unknown qop")
     text = fields.get("nc", "")
     if not _COUNT.match(text) or int(text, 16) == 0 or not fields.get("cnonce"):
         raise MessageError("Digest authorization with qop, but without nc or cnonce")
@@ -263,17 +263,17 @@ def _weakness(challenge: Challenge) -> int:
 
 
 def _first_scheme(value: str) -> tuple[str, dict[str, str]]:
-    """Return the scheme and the parameters of a value that may hold only one."""
+    """Return the scheme and the parameters of a value with a single scheme."""
     if value.lstrip()[:6].lower() == "basic " and len(value) <= MAX_VALUE:
         return "basic", {}
     entries = _schemes(value)
     if len(entries) != 1:
-        raise MessageError("an authorization of none or several schemes")
+        raise MessageError("an Authorization header with no scheme, or with several")
     return entries[0]
 
 
 def _schemes(value: str) -> list[tuple[str, dict[str, str]]]:
-    """Take a header value apart: each scheme, in small letters, with its parameters."""
+    """Take a header value apart: each scheme, in lower case, with its parameters."""
     if len(value) > MAX_VALUE:
         raise MessageError(f"an authentication header of {len(value)} characters")
     entries: list[tuple[str, dict[str, str]]] = []
@@ -291,7 +291,7 @@ def _schemes(value: str) -> list[tuple[str, dict[str, str]]]:
             entries.append((scheme.group(1).lower(), {}))
             position = scheme.end()
         else:
-            raise MessageError("an authentication header that can't be read")
+            raise MessageError("a malformed authentication header")
 
 
 def _add_parameter(
@@ -303,7 +303,7 @@ def _add_parameter(
     if not entries or name.lower() in entries[-1][1]:
         raise MessageError("an authentication header with a parameter out of place or repeated")
     if count > MAX_PARAMETERS or len(text) > MAX_PARAMETER:
-        raise MessageError("an authentication header with too much in it")
+        raise MessageError("an authentication header with too many or too long parameters")
     entries[-1][1][name.lower()] = text
 
 
@@ -312,7 +312,7 @@ def _quoted(text: str) -> str:
 
 
 def _bytes(text: str) -> bytes:
-    """UTF-8 (RFC 7616 section 4); bytes that were none came as surrogates."""
+    """UTF-8 (RFC 7616 section 4); bytes that were not UTF-8 came as surrogates."""
     return text.encode("utf-8", "surrogateescape")
 
 

@@ -1,4 +1,4 @@
-"""Words for what goes over the wire: RTSP headers, and the fields of RTP and RTP/JPEG packets."""
+"""Explains what goes over the wire: RTSP headers, and fields of RTP and RTP/JPEG packets."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ _HEADERS = {
     "accept-language": ("languages that the client's user reads", "12.3"),
     "allow": ("the methods that are allowed here", "12.4"),
     "authorization": ("proves who the client is", "12.5"),
-    "bandwidth": ("bits a second that the client can take", "12.6"),
-    "blocksize": ("bytes of media in a packet that the client wants at the most", "12.7"),
+    "bandwidth": ("the client's bandwidth in bits per second", "12.6"),
+    "blocksize": ("largest packet the client wants, in bytes of media", "12.7"),
     "cache-control": ("how long the answer may be kept", "12.8"),
     "conference": ("the conference that this belongs to", "12.9"),
-    "connection": ("what becomes of the TCP connection", "12.10"),
+    "connection": ("what happens to the TCP connection", "12.10"),
     "content-base": ("where relative addresses start from", "12.11"),
     "content-encoding": ("how the body is compressed", "12.12"),
     "content-language": ("what language the body is in", "12.13"),
@@ -30,10 +30,10 @@ _HEADERS = {
     "content-type": ("what kind of body follows", "12.16"),
     "cseq": ("numbers the request and its answer", "12.17"),
     "date": ("when the message was written", "12.18"),
-    "expires": ("until when the description holds", "12.19"),
+    "expires": ("until when the description is valid", "12.19"),
     "last-modified": ("when the movie or its description was changed", "12.24"),
-    "location": ("where the movie has gone", "12.25"),
-    "proxy-authenticate": ("how the client may prove to a proxy who it is", "12.26"),
+    "location": ("where the movie has moved", "12.25"),
+    "proxy-authenticate": ("how the client can log in to a proxy", "12.26"),
     "proxy-require": ("options that proxies must know", "12.27"),
     "public": ("the methods that the server knows", "12.28"),
     "range": ("the part of the movie, in seconds (npt)", "12.29"),
@@ -45,18 +45,18 @@ _HEADERS = {
     "server": ("the server's software", "12.36"),
     "speed": ("how much faster than in real time data is to be sent", "12.35"),
     "timestamp": ("when the request was sent, for measuring the round trip", "12.38"),
-    "transport": ("how RTP is to travel: protocol, ports or channels", "12.39"),
+    "transport": ("how to send RTP: protocol, ports or channels", "12.39"),
     "unsupported": ("options that the server does not know", "12.40"),
     "user-agent": ("the client's software", "12.41"),
-    "via": ("the proxies that this has gone through", "12.43"),
-    "www-authenticate": ("how the client may prove who it is", "12.44"),
+    "via": ("the proxies this message passed through", "12.43"),
+    "www-authenticate": ("how the client can log in", "12.44"),
 }
 _METHODS = {
     "OPTIONS": ("asks what the server can do", "10.1"),
     "DESCRIBE": ("asks what the movie is made of", "10.2"),
-    "SETUP": ("asks for a session and says how RTP is to travel", "10.4"),
-    "PLAY": ("has the sending begin", "10.5"),
-    "PAUSE": ("has the sending stop for now; the session stays", "10.6"),
+    "SETUP": ("asks for a session and says how to send RTP", "10.4"),
+    "PLAY": ("starts the media", "10.5"),
+    "PAUSE": ("stops the media for now; the session stays open", "10.6"),
     "TEARDOWN": ("ends the session", "10.7"),
     "GET_PARAMETER": ("asks for values; empty, it keeps the session alive", "10.8"),
     "SET_PARAMETER": ("sets values; empty, it keeps the session alive", "10.9"),
@@ -119,7 +119,7 @@ def _explain_header(text: str) -> str:
 
 
 def _of_http(text: str, meaning: str, is_first: bool) -> str:
-    """What a line of a camera's HTTP means, by what it would in RTSP."""
+    """The meaning of a line of a camera's HTTP, taken from RTSP."""
     if is_first:
         words = text.split()
         if words[:1] == ["GET"]:
@@ -137,18 +137,18 @@ class Field:
     bits: int
     value: int
     meaning: str = ""
-    is_hex: bool = False  # so it is mostly written
+    is_hex: bool = False  # usually written in hexadecimal
 
     @property
     def text(self) -> str:
-        """The value as it is mostly written."""
+        """The value as it is usually written."""
         return f"0x{self.value:0{self.bits // 4}X}" if self.is_hex else f"{self.value:,}"
 
 
 def rtp_fields(packet: bytes) -> list[Field]:
-    """The RTP header in the order of RFC 3550 section 5.1. Raises PacketError when it is short."""
+    """The RTP header in the order of RFC 3550 section 5.1. Raises PacketError if it is short."""
     if len(packet) < 12:
-        raise PacketError(f"{len(packet)} bytes are no RTP packet: its header has 12")
+        raise PacketError(f"{len(packet)} bytes are too few for an RTP packet: its header has 12")
     first, second = packet[0], packet[1]
     timestamp = int.from_bytes(packet[4:8], "big")
     padding, extension, marker = first >> 5 & 1, first >> 4 & 1, second >> 7

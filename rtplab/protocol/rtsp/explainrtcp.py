@@ -1,4 +1,4 @@
-"""Words for the fields of RTCP packets (RFC 3550 section 6.4)."""
+"""Explains the fields of RTCP packets (RFC 3550 section 6.4)."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _TYPES = {
 
 
 class Section(NamedTuple):
-    """One packet of a compound one: its fields, and what they say in words."""
+    """One packet of a compound one: its fields, and an explanation."""
 
     title: str
     fields: list[Field]
@@ -70,7 +70,7 @@ def _section(packet: bytes) -> Section:
             words = _explain_delay(rest[start : start + 6 * _WORD])
     elif short == "BYE":
         fields += [
-            _word("SSRC", packet, _WORD * (1 + number), "sends no more", True)
+            _word("SSRC", packet, _WORD * (1 + number), "has stopped sending", True)
             for number in range(count)
         ]
     elif short == "SDES" and count:
@@ -102,7 +102,7 @@ def _block_fields(block: bytes) -> list[Field]:
     jitter = int.from_bytes(block[12:16], "big")
     delay = int.from_bytes(block[20:24], "big")
     return [
-        _word("SSRC that is reported on", block, 0, is_hex=True),
+        _word("SSRC that this block is about", block, 0, is_hex=True),
         Field("fraction lost", 8, block[4], f"{block[4] / 2.56:.1f} %"),
         Field("lost in all", 24, lost & 0xFFFFFF, f"{lost:,} packets" if lost < 0 else "packets"),
         Field("cycles", 16, int.from_bytes(block[8:10], "big"), "of the numbers"),
@@ -116,16 +116,13 @@ def _block_fields(block: bytes) -> list[Field]:
 def _explain_delay(block: bytes) -> str:
     last, delay = (int.from_bytes(block[n : n + _WORD], "big") for n in (16, 20))
     if not last:
-        return (
-            "LSR and DLSR are 0: no sender report had come by then. So nobody can compute a round "
-            "trip from this one."
-        )
+        return "LSR and DLSR are 0: no sender report had come, so this report gives no round trip."
     return (
         f"LSR: the last sender report was stamped {last / 65536:,.3f} s, of which LSR "
         "has the lower 16 bits of the seconds and the upper 16 of the fraction. "
-        f"DLSR: {delay / 65536:.3f} s after it had come, this report went out. If it arrives at A, "
-        "the round trip is A − LSR − DLSR: only the other side, whose clock wrote LSR, can compute "
-        "it (RFC 3550 section 6.4.1)."
+        f"DLSR: this report was sent {delay / 65536:.3f} s after that one arrived. "
+        "If it arrives at A, the round trip is A − LSR − DLSR: only the other "
+        "side, whose clock wrote LSR, can compute it (RFC 3550 section 6.4.1)."
     )
 
 

@@ -11,9 +11,10 @@ from rtplab.protocol.forgiveness import Forgiveness
 from rtplab.protocol.rtsp.messages import printable
 
 MAX_TRANSPORTS = 16  # alternatives in one Transport header: real clients offer at most three
-# Microseconds that a sum of floats may be above what is meant: not to be rounded up.
+# Microseconds by which a sum of floats may exceed the intended value: not to be rounded up.
 _FLOAT_DUST = 0.0001
-_LOWEST_PORT = 1024  # below are services of the system: no media goes there
+_FLOAT_ERROR = 2.0**-51  # the same of a value beyond a month, as a share of it
+_LOWEST_PORT = 1024  # lower ports belong to system services: no media goes there
 
 _CHANNELS = re.compile(r"(\d{1,3})(?:-(\d{1,3}))?\Z", re.ASCII)
 _SSRC = re.compile(r"[0-9A-Fa-f]{8}", re.ASCII)
@@ -45,7 +46,7 @@ class Transport:
 
     @property
     def way(self) -> str:
-        """The way of the media, for people."""
+        """The transport of the media, for people."""
         ports = f" to port {self.client_port[0]}" if self.client_port else ""
         if self.multicast:
             return f"multicast to {printable(self.destination, 60)}{ports}"
@@ -79,7 +80,7 @@ def parse_transports(value: str) -> list[Transport]:
     """
     alternatives = value.split(",")
     if len(alternatives) > MAX_TRANSPORTS:
-        raise MessageError(f"{len(alternatives)} transports are over {MAX_TRANSPORTS}")
+        raise MessageError(f"{len(alternatives)} transports exceed the limit of {MAX_TRANSPORTS}")
     if not value.strip():
         raise MessageError("the Transport header is missing or empty")
     transports, problem = [], None
@@ -94,7 +95,7 @@ def parse_transports(value: str) -> list[Transport]:
     if not transports and problem is not None:
         raise problem
     if not transports:
-        raise MessageError(f"no transport that is known here: {printable(value, 80)}", 461)
+        raise MessageError(f"no supported transport in {printable(value, 80)}", 461)
     return transports
 
 
@@ -103,7 +104,7 @@ def parse_chosen_transport(
 ) -> Transport:
     """Return what a server has chosen, by its reply to SETUP, where we `asked` for one transport.
 
-    Servers write these as they like: what makes no sense counts as absent. Without the header,
+    Servers write these as they like, so an invalid value counts as absent. Without the header,
     we get what we asked for. Raises MessageError 461 when it names no transport that we know.
     """
     forgiveness = forgiveness or Forgiveness()
@@ -123,11 +124,11 @@ def parse_chosen_transport(
         if chosen.lower == "UDP" and chosen.client_port not in (None, asked.client_port):
             forgiveness.add("client_port in Transport", value, asked.serialise())
         return chosen
-    raise MessageError(f"no transport that is known here: {printable(value, 80)}", 461)
+    raise MessageError(f"no supported transport in {printable(value, 80)}", 461)
 
 
 def _parse_transport(text: str, forgiveness: Forgiveness | None = None) -> Transport | None:
-    """Read one alternative; what makes no sense in it counts as absent if it may be forgiven."""
+    """Read one alternative; invalid values count as absent if they may be forgiven."""
 
     def pair(
         pattern: re.Pattern[str], name: str, lowest: int, highest: int
@@ -235,7 +236,9 @@ def _seconds(value: float) -> str:
     It is rounded up: a server that looks which frame is shown at the start of a frame as we wrote
     it must not find the one before.
     """
-    whole, fraction = divmod(math.ceil(value * 1_000_000 - _FLOAT_DUST), 1_000_000)
+    microseconds = value * 1_000_000
+    dust = max(_FLOAT_DUST, microseconds * _FLOAT_ERROR)
+    whole, fraction = divmod(math.ceil(microseconds - dust), 1_000_000)
     digits = f"{fraction:06}"
     return f"{whole}.{digits[:3]}{digits[3:].rstrip('0')}"
 
@@ -247,7 +250,7 @@ def parse_range(value: str) -> Range:
     """
     units, equals, span = value.partition(";")[0].strip().partition("=")
     if equals and units.strip().lower() != "npt":
-        raise MessageError(f"a range in units that are not known here: {printable(value, 60)}", 501)
+        raise MessageError(f"a range in unknown units: {printable(value, 60)}", 501)
     first, dash, last = span.partition("-")
     if not dash or not (first.strip() or last.strip()):
         raise _invalid_range(value)
@@ -258,7 +261,7 @@ def parse_range(value: str) -> Range:
 
 
 def _invalid_range(value: str) -> MessageError:
-    return MessageError(f"a range that is not served here: {printable(value, 60)}", 457)
+    return MessageError(f"an unsupported range: {printable(value, 60)}", 457)
 
 
 def _npt(text: str, value: str) -> float | None:
@@ -289,7 +292,7 @@ class RtpInfo:
 
 
 def parse_rtp_info(value: str) -> list[RtpInfo]:
-    """Read RTP-Info as leniently as servers write it: a field that is no number is absent."""
+    """Read RTP-Info as leniently as servers write it: a field that isn't a number is absent."""
     infos = []
     for entry in value.split(",")[:MAX_TRANSPORTS]:
         parameters = _parameters(entry.split(";"))
@@ -318,7 +321,7 @@ class SessionHeader:
 
 
 def parse_session(value: str, forgiveness: Forgiveness | None = None) -> SessionHeader:
-    """Read a Session header; a timeout that is no number counts as the default of 60 s."""
+    """Read a Session header; a timeout that is not a number counts as the default of 60 s."""
     session_id, semicolon, parameters = value.partition(";")
     session_id = session_id.strip()
     match = _TIMEOUT.search(parameters)

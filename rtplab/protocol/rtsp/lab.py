@@ -28,7 +28,7 @@ _METHOD = re.compile(METHOD + r"\Z")
 # A version as people write it: RTSP/1.0, RTPS/1.0, RTP/1.0, rtsp/1.0, RTSP/1.
 _VERSION_WORD = r"[RTSPrtsp]{3,5}/\d(?:\.\d)?"
 # The same at the end of the request line: RTSP 1.0, RTSP1,0, RTSP, HTTP/1.1, or without a blank
-# before it. There is no longer one than 9 characters.
+# before it. The longest has 9 characters.
 _LAST_VERSION = re.compile(
     r"(?:\A|(?<=\s))(?:[RTSPrtsp]{3,5}[/ ]?\d(?:[.,]\d)?|RTSP|RTPS|rtsp|HTTP/\d\.\d)\Z"
     r"|(?<=\S)RTSP/\d\.\d\Z",
@@ -91,7 +91,7 @@ _RIGHT_TRANSPORT = re.compile(
 
 
 class _RequestLine(NamedTuple):
-    """The parts of a request line; `surplus` is what stands after the version."""
+    """The parts of a request line; `surplus` is the text after the version."""
 
     method: str
     uri: str
@@ -106,7 +106,7 @@ def is_request_line(line: str) -> bool:
 
 @lru_cache(maxsize=256)  # asked for several times, and all viewers of a movie write it alike
 def _request_line(line: str) -> _RequestLine | None:
-    """Take a request line apart; None when it is none."""
+    """Take a request line apart; None if it is not one."""
     words = line.split(None, 1)
     method = words[0].removesuffix(":") if words else ""
     if not _METHOD.match(method) or (method != words[0] and not _IS_KNOWN_METHOD.match(method)):
@@ -200,7 +200,7 @@ def understand(lines: list[str], form: Form, forgiveness: Forgiveness) -> Reques
 
 
 def parse_request(lines: list[str], form: Form) -> Request:
-    """Read a lab request. `problem` is set when its first line is none."""
+    """Read a lab request. `problem` is set if its first line is not a request line."""
     request_line = _request_line(lines[0])
     if request_line is None:
         problem = MessageError(f"not a request line: {printable(lines[0], 80)}")

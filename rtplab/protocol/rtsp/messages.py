@@ -126,7 +126,7 @@ class Request:
 
 @dataclass
 class Response:
-    """One RTSP response. `session` is empty where there is none to name.
+    """One RTSP response. `session` is empty if there is none to name.
 
     `raw` holds the bytes of one that was received, as they came.
     """

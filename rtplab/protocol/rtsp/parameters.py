@@ -28,7 +28,7 @@ def asks_for_movies(body: bytes) -> bool:
 
 
 def written(names: Iterable[str]) -> bytes:
-    """Return the body that lists these names; those that there is no room for are left out."""
+    """Return the body that lists these names; those that do not fit are omitted."""
     body = b""
     for name in names:
         line = f"{_NAME}: {quote(name, safe='', errors='surrogateescape')}\r\n".encode()

@@ -37,7 +37,7 @@ REPEAT_PERIOD = 1.0
 # then, and the client's user still waits for an answer. A request whose lines have come over more
 # than REPEAT_PERIOD is typed by a person, who has until SILENCE_TIMEOUT for the next line.
 USELESS_PERIOD = 3.0
-# An incomplete head is given up after so much silence, and so long after its first byte, in
+# An incomplete head is given up after this much silence, and this long after its first byte, in
 # seconds: a person who types it by hand keeps within both; a peer that dribbles must not hold a
 # thread for ever.
 SILENCE_TIMEOUT = 10.0
@@ -58,7 +58,7 @@ _LINE_START = 80  # bytes: enough of a line to see what it is
 _STATUS_LINE = re.compile(rf"{re.escape(VERSION)} [1-9]\d\d \S", re.ASCII)
 _HEADER_LINE = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+:")  # a token (RFC 2326 section 15.1)
 _HTTP = re.compile(rb"HTTP/\d|<(?:!doctype )?html\b", re.IGNORECASE)
-# What a server of the standard may begin beside a reply: an interleaved frame, or a request.
+# What a server of the standard may begin besides a reply: an interleaved frame, or a request.
 _OTHER_MESSAGE = re.compile(rb"\$|[A-Z_]{1,32} [^\x00-\x1f]* RTSP/\d\.\d *\r?\n")
 _HALF_REQUEST_LINE = re.compile(rb"[A-Z_]{1,32}(?: [^\x00-\x1f]{0,4096}\r?)?\Z")
 # The head of either ends at its blank line, or where the next frame begins. What is neither ends
@@ -74,7 +74,7 @@ _Message = TypeVar("_Message", Request, Response)
 
 
 class _MessageParser:
-    """What both parsers share: the buffer, interleaved frames, heads and bodies."""
+    """Shared by both parsers: the buffer, interleaved frames, heads and bodies."""
 
     def __init__(self) -> None:
         self._buffer = bytearray()
@@ -142,9 +142,11 @@ def content_length(headers: Headers, most: int = MAX_BODY) -> int:
     """Return the length of the body in bytes. Raises MessageError; framing is then lost."""
     text = headers.get("Content-Length", "0")
     if not (text.isascii() and text.isdigit() and len(text) <= 9):
-        raise MessageError(f"Content-Length is no number: {printable(text, 20)}", 400, fatal=True)
+        raise MessageError(
+            f"Content-Length is not a number: {printable(text, 20)}", 400, fatal=True
+        )
     if int(text) > most:
-        raise MessageError(f"a body of {text} bytes is over {most}", 413, fatal=True)
+        raise MessageError(f"a body of {text} bytes exceeds the limit of {most}", 413, fatal=True)
     return int(text)
 
 
@@ -156,7 +158,7 @@ class _Head:
     line_start: int = 0  # where the line begins that is not ended yet
     lines: int = 0  # that are ended
     ends_lines_by_cr: bool | None = None  # in the standard; None: not known yet
-    is_nonsense: bool = False  # its first line is no request line
+    is_nonsense: bool = False  # its first line is not a request line
     may_be_lab: bool = False  # by its first line
     # Where it ends, where what follows begins, and if a blank line is between.
     end: tuple[int, int, bool] | None = None
@@ -177,7 +179,7 @@ class RequestParser(_MessageParser):
         max_body: int = MAX_BODY,
         forgiveness: Forgiveness | None = None,
     ) -> None:
-        """A request may take so many seconds to come, and its parts have so many bytes."""
+        """Limit the seconds a request may take to arrive, and the bytes of its parts."""
         super().__init__()
         self._forgiveness = forgiveness or Forgiveness()
         self._speaks_lab = False
@@ -235,7 +237,7 @@ class RequestParser(_MessageParser):
     def _head_end(self) -> tuple[int, int, bool] | None:
         """Look on for the end of the head, where that has been left off."""
         head = self._head
-        self._look_for_lone_cr()
+        self._detect_lone_cr()
         while head.end is None:
             line_end = self._buffer.find(b"\n", head.looked, self._max_head)
             if line_end < 0:
@@ -263,7 +265,7 @@ class RequestParser(_MessageParser):
     def _line(self, start: int, end: int) -> str:
         return self._buffer[start:end].decode("utf-8", "replace")
 
-    def _look_for_lone_cr(self) -> None:
+    def _detect_lone_cr(self) -> None:
         """Notice who ends lines by CR alone, which RFC 2326 section 4 has us understand.
 
         A lab client does so with all of them, and sends nothing but lines. Of the standard only the
@@ -333,7 +335,7 @@ class RequestParser(_MessageParser):
         return REPEAT_PERIOD if self._head.lines and lab.is_executable(lines) else patience
 
     def _has_late_field(self) -> bool:
-        """Tell if the buffer begins with what belongs to a request that is answered already."""
+        """Tell if the buffer begins with the rest of a request that was already answered."""
         start = self._buffer[:_LINE_START].partition(b"\n")[0]
         return self._drops_fields and lab.is_field_line(start.decode("utf-8", "replace"))
 
@@ -378,7 +380,9 @@ class RequestParser(_MessageParser):
             if eol == "\n" and not self._speaks_standard and not lab.is_request_line(lines[0]):
                 request.dialect = Dialect.LAB  # its clients end lines so, and read three of them
         if len(lines) > MAX_HEADERS:
-            request.problem = MessageError(f"{len(lines)} header lines are over {MAX_HEADERS}")
+            request.problem = MessageError(
+                f"{len(lines)} header lines exceed the limit of {MAX_HEADERS}"
+            )
         elif len(lines[0]) > MAX_REQUEST_LINE:
             request.problem = MessageError("the request line is too long", 414)
         return request
@@ -391,7 +395,7 @@ class RequestParser(_MessageParser):
             and request.problem is None
             and not lab.is_executable(lab.as_meant(lines))
         ):
-            request.problem = MessageError("SETUP says no client_port")
+            request.problem = MessageError("SETUP names no client_port")
         if self._ends_lines_by_cr:
             self._forgiveness.add("The end of a line", "\r", "\n")
         return request
@@ -400,7 +404,7 @@ class RequestParser(_MessageParser):
         if len(self._buffer) <= self._max_head:
             return None
         return self._give_up(
-            MessageError(f"no end of the head in {self._max_head} bytes", fatal=True)
+            MessageError(f"the head is longer than {self._max_head} bytes", fatal=True)
         )
 
     def _overdue_at(self) -> float:
@@ -452,7 +456,7 @@ class ResponseParser(_MessageParser):
 
     @property
     def foreign_line(self) -> bytes:
-        """The first line of what has come from a server that speaks no RTSP; empty: nothing."""
+        """The first line from a server that does not speak RTSP; empty if nothing came."""
         if self._has_message:
             return b""
         pending = b"" if self._begins_message() else _first_line(self._buffer)
@@ -472,7 +476,7 @@ class ResponseParser(_MessageParser):
     def next(self, now: float) -> Response | Request | InterleavedFrame | None:
         """Return the next message or interleaved frame that is complete at `now`, or None.
 
-        What is none is skipped. Raises MessageError when framing is lost.
+        Anything else is skipped. Raises MessageError when framing is lost.
         """
         if self._dialect is Dialect.LAB:
             return self._next_lab(now)
@@ -502,7 +506,7 @@ class ResponseParser(_MessageParser):
     def _check_head(self) -> None:
         """A head whose end has not come yet may not be longer than any real one."""
         if len(self._buffer) > MAX_HEAD:
-            raise MessageError(f"no end of the reply in {MAX_HEAD} bytes", fatal=True)
+            raise MessageError(f"the reply's head is longer than {MAX_HEAD} bytes", fatal=True)
 
     def rest(self) -> Response | None:
         """Return what a lab server has meant by the bytes so far, or None.
@@ -517,7 +521,7 @@ class ResponseParser(_MessageParser):
         return self._complete_response(len(self._buffer), len(self._buffer), False)
 
     def _skip_to_status_line(self) -> None:
-        """Drop whole lines until one begins with RTSP/: what an earlier reply had too much."""
+        """Drop whole lines until one begins with RTSP/: the surplus of an earlier reply."""
         while self._buffer and not self._begins_response():
             line_end = self._buffer.find(b"\n")
             if line_end < 0:
@@ -526,7 +530,7 @@ class ResponseParser(_MessageParser):
             self._skip(line_end + 1)
 
     def _skip_to_message(self) -> None:
-        """Drop what begins no message, line by line, but nothing from a "$" on."""
+        """Drop lines that do not begin a message, but nothing from a "$" on."""
         self._skip_empty_lines()
         while self._buffer and not self._begins_message():
             end = _LINE_OR_FRAME.search(self._buffer)
@@ -545,7 +549,7 @@ class ResponseParser(_MessageParser):
     def _check_line(self) -> None:
         """A line whose end has not come yet may not be longer than any real one."""
         if len(self._buffer) > MAX_REQUEST_LINE:
-            raise MessageError("what the server sent is no RTSP", fatal=True)
+            raise MessageError("the server sent something other than RTSP", fatal=True)
 
     def _begins_response(self) -> bool:
         return b"RTSP/".startswith(bytes(self._buffer[:5]))

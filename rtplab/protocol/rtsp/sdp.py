@@ -71,7 +71,7 @@ def describe(
 
 
 def _clean(name: str) -> str:
-    """A name that stays on its line: a file name may hold a line end, or bytes that are no text."""
+    """A name that stays on its line: a file name may hold line ends, or bytes that aren't text."""
     cleaned = "".join(character if character.isprintable() else " " for character in name)
     return cleaned[:MAX_NAME].strip() or "-"
 
@@ -150,8 +150,8 @@ def parse(text: str | bytes, forgiveness: Forgiveness | None = None) -> SessionD
 def _media(value: str, session: SessionDescription) -> MediaDescription | None:
     """RFC 8866 section 5.14: media, port[/number of ports], protocol, formats.
 
-    None for what makes no sense: cameras have such lines beside the one of their video. SETUP will
-    name the ports; one that is out of range still shows that this is no media line.
+    None for an invalid one: cameras have such lines besides the one of their video. SETUP will
+    name the ports; one that is out of range still shows that this is not a media line.
     """
     parts = value.split()
     port = parts[1].partition("/")[0] if len(parts) > 3 else ""

@@ -17,7 +17,7 @@ MAX_URL = 4096  # characters: the longest file name in any encoding, with its fo
 
 # RFC 3986 section 2 knows none of these. Python leaves some out, others would get into replies.
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
-_LEGAL = "%:/?#[]@!$&'()*+,;=-._~"  # beside letters and digits
+_LEGAL = "%:/?#[]@!$&'()*+,;=-._~"  # besides letters and digits
 _USER_INFO = re.compile(r"(?<=://)[^/\s]*@")  # a password may have an "@" of its own
 # `user:pass/word@host`: what looks like host and port has no number for a port.
 _SECRET_WITH_SLASH = re.compile(r"(?<=://)[^/@\s\[]*:(?!\d*/)[^\s]*@")
@@ -99,7 +99,7 @@ def _parse(text: str, ports: dict[str, int], kind: str) -> Url:
 
 
 def _no_address(text: str, kind: str) -> MessageError:
-    """Show what is no address, unless there may be a password anywhere in it."""
+    """Show an invalid address, unless it may contain a password."""
     shown = "" if "@" in text else f": {printable(text, 80)}"
     return MessageError(f"not {kind}{shown}")
 
@@ -137,7 +137,7 @@ def question(meant: str | None) -> str:
 
 
 def _unescaped(text: str) -> bytes:
-    """Resolve escapes; bytes that are no UTF-8 came as surrogates and become themselves again."""
+    """Resolve escapes; bytes that are not UTF-8 came as surrogates and become bytes again."""
     return unquote_to_bytes(text.encode("utf-8", "surrogateescape"))
 
 
@@ -156,9 +156,9 @@ def resolve(base: str, control: str) -> str:
     try:
         root = urlsplit(base)
         if control.startswith("//"):
-            urlsplit(control)  # only to find what is none
+            urlsplit(control)  # only to find invalid ones
             return f"{root.scheme}:{control}"
-    except ValueError as error:  # such as brackets around what is no IPv6 address
+    except ValueError as error:  # such as brackets around something other than an IPv6 address
         raise MessageError(f"not a control address: {printable(control, 80)}") from error
     if control.startswith("/"):
         return f"{root.scheme}://{root.netloc}{control}"

@@ -1,1 +1,1 @@
-"""Who may come in, and how much each may use."""
+"""Access control, and the limits of each client."""

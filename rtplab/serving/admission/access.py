@@ -31,13 +31,13 @@ PUBLISH = ":publish"  # after the password of a user who may publish
 # Seconds that a nonce is good for: a viewer who watches longer is asked again, and its player
 # answers by itself.
 NONCE_LIFETIME = 300.0
-# Seconds that the first failed try of an address waits for its answer; each further one waits
-# twice as long, up to the longest. Somebody who has mistyped hardly notices.
+# Seconds that an address's first failed login waits for its answer; each further one waits
+# twice as long, up to the longest. A user who mistypes once hardly notices.
 FIRST_DELAY = 0.25
 LONGEST_DELAY = 4.0
 FORGET_AFTER = 600.0  # seconds without another failed try
-# Wrong tries of one address that may wait for their answers at once. Further ones are not looked
-# at: who guesses on many connections would have as many guesses as connections every few seconds.
+# Failed logins of one address that may wait for answers at once. Further ones are not
+# checked: else guessing on many connections would give one guess per connection every few seconds.
 MAX_WAITING = 32
 MAX_REMEMBERED = 4096  # addresses with failed tries; the one that failed longest ago is forgotten
 MAX_USERS_FILE = 1024 * 1024  # bytes: some 10,000 users
@@ -47,11 +47,11 @@ _HEX_DIGITS = {MD5: 32, SHA_256: 64}
 
 
 class UsersError(ValueError):
-    """UserDatabase that make no sense, in one sentence."""
+    """An invalid user database, in one sentence."""
 
 
 class UserDatabase:
-    """The users, the hash of each one's password in each algorithm, and who fails to log in."""
+    """The users, the hash of each password in each algorithm, and failed logins."""
 
     def __init__(
         self,
@@ -83,7 +83,7 @@ class UserDatabase:
             if all(algorithm in known for known in self._secrets.values())
         ]
         if not self._secrets or not self.algorithms:
-            raise UsersError("There is no user, or no algorithm that all users have.")
+            raise UsersError("There are no users, or they have no algorithm in common.")
         # Compared with when the user is unknown, so that the answer takes as long.
         self._nobody = secrets.token_hex(16)
 
@@ -109,7 +109,7 @@ class UserDatabase:
             raise UsersError(f"{place} is not user:realm:HA1 as htdigest writes it.")
         known = self._secrets.setdefault(user, {})
         if algorithm in known:
-            raise UsersError(f"{place} gives a user a second time.")
+            raise UsersError(f"{place} repeats a user.")
         known[algorithm] = secret.lower()
         return realm
 
@@ -138,9 +138,9 @@ def parse_user(text: str) -> User:
     return User(name, password, may_publish=rest != password)
 
 
-@lru_cache(maxsize=1024)  # asked for at every connection and every try
+@lru_cache(maxsize=1024)  # used at every connection and every attempt
 def address_key(host: str) -> str:
-    """Return what counts as one address: of IPv6 the network, as one customer has all of it."""
+    """Return the key under which an address counts: in IPv6 the network, as one customer has it."""
     try:
         address = ipaddress.ip_address(host.partition("%")[0])
     except ValueError:
@@ -162,14 +162,14 @@ class _Tries:
 
 
 class FailedTries:
-    """How often each address has failed to log in recently. For all control threads."""
+    """The recent failed logins of each address. For all control threads."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()  # guards the table
         self._tries: dict[str, _Tries] = {}  # by address, the latest last
 
     def add(self, host: str, now: float) -> float:
-        """Count a failed try; return how many seconds its answer is to wait."""
+        """Count a failed attempt; return the seconds its answer must wait."""
         key = address_key(host)
         with self._lock:
             tries = self._tries.pop(key, _Tries())
@@ -183,7 +183,7 @@ class FailedTries:
         return delay
 
     def may_try(self, host: str, now: float) -> bool:
-        """Tell if another try of this address is to be looked at."""
+        """Tell if another attempt from this address may be checked."""
         with self._lock:
             tries = self._tries.get(address_key(host))
             if tries is None:
@@ -212,11 +212,11 @@ class Authenticator:
         self._nonce = ""
         self._expires = 0.0
         self._count = 0  # the highest nc that came with the nonce
-        self.user = ""  # who has logged in last
+        self.user = ""  # the last one to log in
         self._is_known = False  # has logged in once: guessers at its address do not disturb it
 
     def check(self, request: Request, now: float) -> AuthResult:
-        """Let a request in or not; `now` in seconds. Raises MessageError 400.
+        """Admit or refuse a request; `now` in seconds. Raises MessageError 400.
 
         An Authorization that can't be used is answered as none would be: openRTSP sends one with an
         empty name, and players ask their user for a password only at 401.
@@ -232,7 +232,7 @@ class Authenticator:
             return AuthResult(self._challenge(now))
         if not self._is_known and not self._users.failed_tries.may_try(self._host, now):
             refusal = Response(503)
-            refusal.explain("too many have failed to log in from this address: try again later")
+            refusal.explain("too many failed logins from this address: try again later")
             return AuthResult(refusal)
         result = self._check_digest(credentials, request, now)
         self._is_known |= result.refusal is None

@@ -1,4 +1,4 @@
-"""How many files and sockets the process may have open at once."""
+"""The number of files and sockets the process may have open."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ except ImportError:  # Windows has no such limit
     resource = None  # type: ignore[assignment]
 
 MACOS_MAX = 10_240  # macOS says "unlimited" and then refuses more than this (its OPEN_MAX)
-# Kept back from newcomers, for what those inside still need: two sockets each for UDP, a movie.
+# Reserved for clients already connected, not for new ones: two sockets each for UDP, a movie.
 RESERVE = 16
 
 _EXHAUSTED = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
@@ -20,7 +20,7 @@ _EXHAUSTED = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 def raise_descriptor_limit() -> None:
     """Use what the system grants: a viewer takes up to three descriptors, a movie one.
 
-    The usual soft limit, 1,024 or on macOS 256, is what programs get that do not ask.
+    Programs that do not ask get the usual soft limit: 1,024, or 256 on macOS.
     """
     if resource is None:
         return
@@ -31,11 +31,11 @@ def raise_descriptor_limit() -> None:
                 resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
             return
         except (ValueError, OSError):
-            continue  # then we live with what we have
+            continue  # keep the present limit
 
 
 def most_descriptors() -> float:
-    """Return how many the process may have open; infinity where nobody says."""
+    """Return how many the process may have open; infinity if unknown."""
     if resource is None:
         return math.inf
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -43,5 +43,5 @@ def most_descriptors() -> float:
 
 
 def is_resource_exhaustion(error: OSError) -> bool:
-    """Tell if something failed because there is no descriptor, or no memory, for it now."""
+    """Tell if something failed because descriptors or memory have run out."""
     return error.errno in _EXHAUSTED

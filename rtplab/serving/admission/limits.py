@@ -1,4 +1,4 @@
-"""What one client may use, and all of them together, so that the others are served as if alone."""
+"""Limits for one client and for all together, so that no client disturbs the others."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Limits:
     connections: int = 4096
     # A whole school, or a load test, may come from one address; half is left for all others.
     connections_per_address: int = 2048
-    # As many as connections: for whoever knows how many viewers the line carries.
+    # As many as connections: for operators who know how many viewers the line carries.
     sessions: int = 4096
     # A player sends less than one, a viewer who drags the slider about ten.
     requests_per_second: int = 100
@@ -41,22 +41,22 @@ class Limits:
 
     @property
     def queue_bytes(self) -> int:
-        """What may wait in all: a client that never reads its replies is cut off."""
+        """Bytes that may wait in all: a client that never reads its replies is disconnected."""
         return self.queue * 1024
 
     @property
     def frame_bytes(self) -> int:
-        """What may wait before frames are dropped."""
+        """Bytes that may wait before frames are dropped."""
         return self.queue_bytes // 4
 
 
 class Bound(NamedTuple):
-    """What a limit's option says of itself, and from where to where its values make sense."""
+    """The help text of a limit's option, and the range of its values."""
 
     meaning: str
     unit: str = ""
     lowest: int = 1
-    highest: int = 1_000_000  # more is no limit
+    highest: int = 1_000_000  # more is not a limit
 
     def parse(self, text: str) -> int:
         """Read a value. Raises ValueError with a sentence."""
@@ -69,10 +69,10 @@ class Bound(NamedTuple):
 
 BOUNDS = {
     "connections": Bound("connections at once"),
-    "connections_per_address": Bound("connections of one address at once"),
+    "connections_per_address": Bound("connections from one address at once"),
     "sessions": Bound("sessions at once"),
-    "requests_per_second": Bound("requests of one connection a second; more are slowed down"),
-    "requests_per_address": Bound("requests of one address a second; more are slowed down"),
+    "requests_per_second": Bound("requests per second from one connection; more are slowed down"),
+    "requests_per_address": Bound("requests per second from one address; more are slowed down"),
     "request_timeout": Bound("that one request may take to arrive", "seconds"),
     "idle_timeout": Bound("without a request before SETUP", "seconds"),
     # Less, and a request of the lab with a long path would not fit.
@@ -91,7 +91,7 @@ def name_of(field: str) -> str:
 
 
 class Pace:
-    """How fast somebody's messages are taken: a second's worth at once, then evenly."""
+    """Limits a rate of messages: a second's worth at once, then evenly."""
 
     def __init__(self, per_second: int) -> None:
         self._interval = 1 / per_second
@@ -105,7 +105,7 @@ class Pace:
 
 @dataclass
 class _Address:
-    """What one address has at the moment."""
+    """What one address uses at the moment."""
 
     pace: Pace
     connections: int = 0

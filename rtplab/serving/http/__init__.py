@@ -1,1 +1,1 @@
-"""The server's movies and live streams for browsers, on a port of its own."""
+"""The server's movies and live streams for browsers, on a separate port."""

@@ -1,7 +1,7 @@
-"""Logging in by HTTP Digest (RFC 7616), for browsers: these speak on several connections at once.
+"""Login by HTTP Digest (RFC 7616), for browsers: they use several connections at once.
 
 So a nonce is good on all of them: it carries the moment it was made, and a code that proves that
-we have made it. Replays are not looked for: whoever reads along can see the pictures anyway.
+we have made it. Replays are not detected: anyone who reads the traffic sees the pictures anyway.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from rtplab.serving.admission.access import NONCE_LIFETIME, UserDatabase
 
 
 class Refused(Exception):
-    """Nobody has logged in: wait `delay` seconds, then send these WWW-Authenticate headers."""
+    """Login is missing or wrong: wait `delay` seconds, then send these WWW-Authenticate headers."""
 
     def __init__(self, challenges: list[str], delay: float = 0.0) -> None:
         super().__init__()
@@ -25,18 +25,18 @@ class Refused(Exception):
 
 
 class TooManyTries(Exception):
-    """So many of this address wait for their answers that no further try is looked at."""
+    """Too many logins from this address are waiting: no further one is checked."""
 
 
 class HttpLogin:
-    """Tells who may come in. For all threads."""
+    """Checks logins. For all threads."""
 
     def __init__(self, users: UserDatabase) -> None:
         self._users = users
         self._key = secrets.token_bytes(32)
 
     def check(self, authorization: str, method: str, target: str, host: str, now: float) -> None:
-        """Return if a request may pass; `now` in seconds. Raises Refused, TooManyTries."""
+        """Return if a request is allowed; `now` in seconds. Raises Refused, TooManyTries."""
         try:
             credentials = parse_authorization(authorization) if authorization else None
         except MessageError:

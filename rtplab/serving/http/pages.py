@@ -1,6 +1,6 @@
-"""The pages that a browser gets: a list of what there is, a page for each, and what they need.
+"""The pages for browsers: a list of movies and streams, a page for each, and their files.
 
-Everything is in this file: nothing is loaded from elsewhere, and there is no inline script, which
+Everything is in this file: nothing is loaded from elsewhere, and no script is inline, which
 the Content-Security-Policy forbids.
 """
 
@@ -23,7 +23,7 @@ HEADERS = {
     "Referrer-Policy": "no-referrer",
     "Cache-Control": "no-store",
 }
-"""With every answer: nobody else's page may show ours, or what it shows."""
+"""With every answer: no other site's page may embed ours, or its pictures."""
 
 STYLE = """
 :root { color-scheme: light dark; --back: #f6f7f9; --card: #fff; --text: #1b1f24; --soft: #57606a;
@@ -60,7 +60,7 @@ button { font: inherit; padding: .35rem .9rem; border: 1px solid var(--line); cu
 SCRIPT = """
 "use strict";
 // Stills are renewed one after the other: a browser opens six connections to a server, and more
-// than one at a time would take them from whoever watches a moving picture.
+// than one at a time would take them from a moving picture.
 const stills = Array.from(document.querySelectorAll("img[data-still]"));
 function renew(index) {
   const image = stills[index];
@@ -137,7 +137,7 @@ def watching(name: str, address: str) -> str:
 
 
 def problem(title: str, sentence: str) -> str:
-    """Return the page that says what is wrong."""
+    """Return a page that shows an error."""
     return _page(
         title, f'<h1>{escape(title)}</h1><p>{escape(sentence)}</p><p><a href="/">All movies</a></p>'
     )

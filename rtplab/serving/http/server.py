@@ -49,9 +49,9 @@ from rtplab.serving.rtsp.service import Service
 
 # Seconds for a request to come whole, and for a connection to be silent between two.
 PATIENCE = 10.0
-LOOK_INTERVAL = 1.0  # seconds between two looks for connections whose time is over
+LOOK_INTERVAL = 1.0  # seconds between checks for connections past their deadline
 ACCEPT_PAUSE = 0.2  # seconds before the next try when there is no descriptor left
-MAX_ID = 40  # characters by which a page names its own stream
+MAX_ID = 40  # characters of the id by which a page names its stream
 
 logger = logging.getLogger("rtplab.http")
 
@@ -78,7 +78,7 @@ class HttpServer:
         self.names = frozenset(name.lower() for name in ("localhost", *names))
         self._listeners = listeners
         self._wake_reader, self._wake_writer = socket.socketpair()
-        self._lock = threading.Lock()  # guards what follows
+        self._lock = threading.Lock()  # guards the attributes below
         self._deadlines: dict[socket.socket, float | None] = {}  # of all connections
         self._viewers: Counter[str] = Counter()  # by what they watch
         self._streams: dict[str, RtpStream] = {}  # by the ids of pages
@@ -121,7 +121,7 @@ class HttpServer:
                 self.service.admission.leave(address[0])
                 raise
         except Exception as error:  # one client must not end the server
-            logger.warning("a browser is refused: %s", error)
+            logger.warning("browser refused: %s", error)
             self._forget(connection)
 
     def _serve(self, connection: socket.socket, host: str) -> None:
@@ -156,7 +156,7 @@ class HttpServer:
                 _hang_up(connection)
 
     def close(self) -> None:
-        """Hang up on everybody and free the port. May be called twice."""
+        """Hang up on all clients and free the port. May be called twice."""
         with suppress(OSError):
             self._wake_writer.send(b"x")
         self._thread.join()
@@ -182,7 +182,7 @@ class HttpServer:
                 self._streams.pop(id, None)
 
     def figures(self, name: str, id: str, live: LiveStream | None) -> dict[str, float]:
-        """Return what has been sent to a page, and how many watch."""
+        """Return the figures of what was sent to a page, and the number of viewers."""
         with self._lock:
             stream, viewers = self._streams.get(id), self._viewers[name]
         return {
@@ -208,7 +208,7 @@ class _Found:
 
 
 class _Problem(Exception):
-    """A request that is answered with a page that says why."""
+    """A request answered with a page that shows the error."""
 
     def __init__(self, status: HTTPStatus, sentence: str) -> None:
         super().__init__(sentence)
@@ -233,13 +233,13 @@ class _Handler(BaseHTTPRequestHandler):
         else:
             self._socket, self._channel = connection, None
         self._host = host
-        self._has_begun = False  # a moving picture is on its way
+        self._has_begun = False  # a moving picture is being sent
         super().__init__(connection, (host, 0), server)  # type: ignore[arg-type]
 
     # ------------------------------------------------------------------ one request
 
     def handle_one_request(self) -> None:
-        """Read one request in its time, and answer it."""
+        """Read one request before its deadline, and answer it."""
         self._http.expect_request(self._socket, True)
         super().handle_one_request()
 
@@ -270,7 +270,7 @@ class _Handler(BaseHTTPRequestHandler):
     do_HEAD = do_GET
 
     def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
-        """Answer what http.server can't read or does not know: other methods get 405."""
+        """Answer requests that http.server can't read or does not know: other methods get 405."""
         status = HTTPStatus(code)
         if status is HTTPStatus.NOT_IMPLEMENTED:
             status = HTTPStatus.METHOD_NOT_ALLOWED
@@ -299,11 +299,11 @@ class _Handler(BaseHTTPRequestHandler):
             except TooManyTries as error:
                 raise _Problem(
                     HTTPStatus.SERVICE_UNAVAILABLE,
-                    "Too many logins from this address have failed: try again later.",
+                    "Too many failed logins from this address: try again later.",
                 ) from error
 
     def _target(self) -> tuple[str, str]:
-        """Return the path that is asked for, decoded, and the id in its query."""
+        """Return the requested path, decoded, and the id in its query."""
         path, _, query = self.path.partition("?")
         ids = parse_qs(query[:1024]).get("id", [""])
         return unquote(path), ids[0][:MAX_ID]
@@ -382,10 +382,11 @@ class _Handler(BaseHTTPRequestHandler):
             self._send_head(HTTPStatus.OK, CONTENT_TYPE, None)
             return
         if found.live is not None:
-            found.live.prepare()  # while it can still be said why not
+            found.live.prepare()  # while an error can still be reported
         if not service.session_slots.acquire(blocking=False):
             raise _Problem(
-                HTTPStatus.SERVICE_UNAVAILABLE, "As many watch as may: try again in a while."
+                HTTPStatus.SERVICE_UNAVAILABLE,
+                "The session limit has been reached: try again later.",
             )
         with ExitStack() as stack:
             stack.callback(service.session_slots.release)
@@ -406,13 +407,13 @@ class _Handler(BaseHTTPRequestHandler):
             outlet.send_until_hang_up()
             delivery.stop()
             if dropped := outlet.wire.dropped_frames:
-                words = "%s (HTTP): %d frames dropped, as it read too slowly"
+                words = "%s (HTTP): %d frames dropped because it read too slowly"
                 logger.info(words, self._host, dropped)
 
     def _delivery(self, found: _Found, sink: HttpSink) -> Delivery:
         service, viewer = self._http.service, f"{self._host} (HTTP)"
         if found.live is not None:
-            return found.live.seat(sink, WHOLE, viewer)
+            return found.live.delivery(sink, WHOLE, viewer)
         assert found.movie is not None
         rate = service.frame_rate(found.movie)
         # A page has no button to begin again, so the movie does so by itself.
@@ -426,8 +427,8 @@ class _Handler(BaseHTTPRequestHandler):
         self._send(page.encode("utf-8", "replace"), "text/html; charset=utf-8")
 
     def _send_problem(self, status: HTTPStatus, sentence: str) -> None:
-        if self._has_begun:  # a page among the pictures would say nothing to anybody
-            logger.info("%s is sent no more by HTTP: %s", self._host, sentence)
+        if self._has_begun:  # an error page among the pictures would not be shown
+            logger.info("%s: sending by HTTP stopped: %s", self._host, sentence)
             return
         page = pages.problem(f"{status.value} {status.phrase}", sentence)
         body = page.encode("utf-8", "replace")
@@ -435,7 +436,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _refuse(self, refused: Refused) -> None:
         if refused.delay:
-            logger.warning("%s has tried a wrong user name or password by HTTP", self._host)
+            logger.warning("%s tried a wrong user name or password by HTTP", self._host)
             threading.Event().wait(refused.delay)
         page = pages.problem("401 Unauthorized", "This server asks for a user name and a password.")
         body, status = page.encode(), HTTPStatus.UNAUTHORIZED
@@ -473,7 +474,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
 
     def version_string(self) -> str:
-        """What we are, without the version of Python."""
+        """The server's name, without the version of Python."""
         return f"rtplab/{version.__version__}"
 
     def log_message(self, format: str, *arguments: Any) -> None:

@@ -1,4 +1,4 @@
-"""Pictures into an HTTP connection: one after the other, each in the place of the last.
+"""Pictures over an HTTP connection, each replacing the last.
 
 --BOUNDARY
 Content-Type: image/jpeg
@@ -22,7 +22,7 @@ from rtplab.serving.rtsp.wire import Wire
 
 BOUNDARY = "frame"
 CONTENT_TYPE = f"multipart/x-mixed-replace; boundary={BOUNDARY}"
-WAKE_SIZE = 16  # bytes: more than there are calls to wake up before they are heard
+WAKE_SIZE = 16  # bytes: more wake-up calls than are ever pending
 _MARKER = 0x80  # in the second byte of an RTP header: the last packet of its frame
 
 
@@ -57,18 +57,18 @@ class HttpSink:
             raise ViewerGone(f"its connection is lost: {error.strerror or error}") from error
 
     def send_report(self, report: bytes) -> None:
-        """There is no RTCP here."""
+        """Do nothing: HTTP has no RTCP."""
 
     def receive_report(self) -> bytes:
-        """There is no RTCP here."""
+        """Do nothing: HTTP has no RTCP."""
         return b""
 
     def close(self) -> None:
-        """Nothing to free: the connection has an owner of its own."""
+        """Do nothing: the sink does not own the connection."""
 
 
 class HttpOutlet:
-    """An HTTP connection whose request has been read: what other threads send goes out by it."""
+    """An HTTP connection whose request has been read; other threads send through it."""
 
     def __init__(
         self, connection: socket.socket, limits: Limits, channel: TlsChannel | None = None
@@ -83,7 +83,7 @@ class HttpOutlet:
         self._has_ended = False
 
     def send_until_hang_up(self) -> None:
-        """Send what waits whenever there is room, until either side hangs up or `end` is called."""
+        """Send queued bytes when there is room, until either side hangs up or `end` is called."""
         connection = self.wire.socket
         with selectors.DefaultSelector() as selector:
             selector.register(self._reader, selectors.EVENT_READ)
@@ -105,14 +105,14 @@ class HttpOutlet:
                     return
 
     def end(self) -> None:
-        """Have `send_until_hang_up` return once all is sent. From any thread."""
+        """Make `send_until_hang_up` return once all is sent. From any thread."""
         self._has_ended = True
         if self.wire.waker is not None:
             with suppress(OSError):
                 self.wire.waker.send(b"x")
 
     def close(self) -> None:
-        """Free what is not the connection itself."""
+        """Free everything but the connection itself."""
         self._reader.close()
         if self.wire.waker is not None:
             self.wire.waker.close()

@@ -31,7 +31,7 @@ class TlsConnection(io.RawIOBase):
         self._plain = b""  # that has come and is still to be read
 
     def settimeout(self, seconds: float | None) -> None:
-        """Have reading and writing raise TimeoutError after so many seconds."""
+        """Make reading and writing raise TimeoutError after this many seconds."""
         self.socket.settimeout(seconds)
 
     def makefile(self, mode: str, buffering: int = -1) -> io.BufferedReader | io.BufferedWriter:
@@ -46,7 +46,7 @@ class TlsConnection(io.RawIOBase):
         return True
 
     def readinto(self, buffer: Any) -> int:
-        """Read what there is; wait for it. Raises OSError."""
+        """Wait for bytes and return them. Raises OSError."""
         while not self._plain and not self.channel.is_closed:
             data = self.socket.recv(RECEIVE_SIZE)
             if not data:

@@ -123,7 +123,7 @@ class ConvertedMovie:
     ) -> None:
         """`converted` is called for each frame that is settled, by the thread that converts.
 
-        `large` is what becomes of large pictures.
+        `large` says how to treat large pictures.
         """
         self._movie = movie
         self._tell = converted
@@ -142,7 +142,7 @@ class ConvertedMovie:
         self._thread: threading.Thread | None = None
         self._running = False
         self._stopped = False  # nothing more is converted
-        self._closed = False  # and what there is goes
+        self._closed = False  # and converted pictures are discarded
 
     def prepare(self, number: int, count: int, timeout: float) -> bool:
         """Wait until `count` frames from `number` on are ready, for `timeout` seconds at most.
@@ -221,7 +221,7 @@ class ConvertedMovie:
                 self._start()
 
     def _start(self) -> None:
-        """Start the thread; where the system grants none, whoever asks next tries again."""
+        """Start the thread; if the system grants none, the next caller tries again."""
         # A daemon: a read that never returns must not keep the program alive.
         thread = threading.Thread(target=self._run, name="converter", daemon=True)
         try:
@@ -229,7 +229,7 @@ class ConvertedMovie:
         except RuntimeError as error:
             if not self._denial_reported:
                 self._denial_reported = True
-                logger.warning("%s: no picture is converted for now: %s", self._name, str(error))
+                logger.warning("%s: can't convert pictures for now: %s", self._name, str(error))
         else:
             self._thread, self._running = thread, True
 
@@ -240,7 +240,7 @@ class ConvertedMovie:
                 self._convert(number)
         except Exception as error:
             logger.debug("%s: the converter has failed", self._name, exc_info=True)
-            self._give_up(f"pictures are converted no more: {_words(error)}")
+            self._give_up(f"no more pictures are converted: {_words(error)}")
             with self._changed:
                 self._running = False
         if self._closed:
@@ -256,7 +256,7 @@ class ConvertedMovie:
             idle = time.monotonic() - self._last_asked > IDLE_SECONDS
             if missing >= 0 and not idle and not self._stopped:
                 return missing
-            self._running = False  # under the lock, so that whoever asks next starts another
+            self._running = False  # under the lock, so that the next caller starts another
             return 0
 
     def _convert(self, number: int) -> None:
@@ -284,11 +284,11 @@ class ConvertedMovie:
         if not self._damage_reported:
             self._damage_reported = True
             logger.warning(
-                "%s: frame %d, and maybe more, is left out: %s", self._name, number, _words(error)
+                "%s: frame %d is skipped, and perhaps others: %s", self._name, number, _words(error)
             )
 
     def _give_up(self, why: str) -> None:
-        """Convert no more; what there is stays."""
+        """Stop converting; keep what is converted."""
         with self._changed:
             if self._stopped:
                 return

@@ -1,4 +1,4 @@
-"""The frames of a movie on their way to one viewer, or to one group of them."""
+"""The frames of a movie for one viewer, or for one group."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from rtplab.serving.media.payloads import Media, Payloads
 from rtplab.serving.media.playback import Playback
 from rtplab.serving.media.reader import FrameReader, Wish
 
-# Seconds for which frames are read ahead. So long a disk may take for one read, and its viewer
+# Seconds for which frames are read ahead. One disk read may take this long, and the viewer
 # notices nothing; most are that fast even if they must start up first, or lie behind a network.
 AHEAD_SECONDS = 2.0
 LEAST_AHEAD = 2  # frames, however far apart they are and however many viewers there are
-# Seconds that PLAY waits for its first frame at the most. Players give up after five.
+# Maximum seconds that PLAY waits for its first frame. Players give up after five.
 HEAD_START_TIMEOUT = 3.0
-# Seconds of frames that should be there when it begins, and for which it waits so long at the most
+# Seconds of frames that should be there when it begins, and the longest wait for them
 # after the first: on a busy machine the reader's thread may come too late for the next ones.
 HEAD_START = 0.25
 HEAD_START_PATIENCE = 0.2
@@ -26,9 +26,9 @@ UNKNOWN = -1  # a size of payloads, in bytes, that no frame is kept in
 
 
 class Feed:
-    """Gives a viewer's frames, if they have been read by then, and has the next ones read.
+    """Returns a viewer's frames, if they have been read by then, and requests the next ones.
 
-    Not thread-safe: it is used under the lock of the transmission, `prepare` aside.
+    Not thread-safe: except `prepare`, it is used under the transmission's lock.
     """
 
     __slots__ = (
@@ -108,7 +108,7 @@ class Feed:
             self._want(following, deadline)
             self._reader.wait_for(lambda: self._is_there(number), max(0.0, deadline - steady()))
         if not self._reader.can_read:
-            raise MessageError("no thread is granted to read the movie", 503)
+            raise MessageError("the system grants no thread to read the movie", 503)
 
     @property
     def why_missing(self) -> str:
@@ -116,7 +116,7 @@ class Feed:
         return f"{self._reader.movie_name} can't be read, or converted, as fast as it is played"
 
     def _wait_for(self, numbers: Sequence[int], timeout: float) -> None:
-        """Wait until frames have been read, those aside that are converted."""
+        """Wait until frames have been read, except those being converted."""
 
         def are_there() -> bool:
             return all(self._is_there(one) or self._media.is_converted(one) for one in numbers)
@@ -125,20 +125,20 @@ class Feed:
             self._reader.wait_for(are_there, timeout)
 
     def close(self) -> None:
-        """Have nothing more read. May be called twice."""
+        """Stop reading. May be called twice."""
         free, self._free = self._free, None
         if free is not None:
             self._reader.forget(self)
             free()
 
     def _take_limit(self, limit: int) -> None:
-        """Ask for payloads of another size; until they come, those of the last one must do."""
+        """Ask for payloads of another size; until they come, those of the last size are used."""
         self._limit, self._last_size = limit, self._size
         self._size = self._media.size_for(limit)
         self._until_asked = 0
 
     def _ask(self, due: float) -> None:
-        """Have the next frames read, of which the first is due then."""
+        """Request the next frames, the first of which is due then."""
         interval = self._playback.interval
         count = max(LEAST_AHEAD, math.ceil(AHEAD_SECONDS * self._cache.share / interval))
         self._until_asked = count // 2

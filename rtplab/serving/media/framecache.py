@@ -14,7 +14,7 @@ from rtplab.serving.media.payloads import Payloads
 CACHED_BYTES = 64 << 20
 # Bytes of frames up to which nothing will be pushed out for some seconds.
 ROOMY_BYTES = CACHED_BYTES // 2
-# Bytes that Python needs for a frame and for a packet, beside its own: empty ones would have no
+# Bytes that Python needs for a frame and for a packet, besides its own: empty ones would have no
 # bound.
 FRAME_OVERHEAD = 300
 PACKET_OVERHEAD = 50
@@ -26,7 +26,7 @@ class FrameCache:
     """The frames of all movies that were wanted last, up to CACHED_BYTES. For all threads."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()  # guards what follows; a mere look needs none
+        self._lock = threading.Lock()  # guards the attributes below; a mere look needs none
         self._frames: OrderedDict[FrameKey, Payloads] = OrderedDict()  # wanted last at the end
         self._bytes = 0
         self._counts: Counter[tuple[int, int]] = Counter()  # frames, by movie and size
@@ -37,13 +37,13 @@ class FrameCache:
         self.get = self._frames.get  # without a step between: the pacer looks for every frame
 
     def expect(self, more: int) -> None:
-        """Expect so many bytes more, or less, to be read ahead. One thread at a time may do it."""
+        """Expect this many more (or fewer) bytes to be read ahead. One thread at a time."""
         self._expected += more
         # Twice: what a viewer has asked for last, and what it asks for next.
         self.share = min(1.0, CACHED_BYTES / max(1, 2 * self._expected))
 
     def keep(self, key: FrameKey, payloads: Payloads) -> None:
-        """Keep a frame's payloads, and let go of those that were wanted longest ago."""
+        """Keep a frame's payloads, and discard those used least recently."""
         with self._lock:
             if key in self._frames:
                 return
@@ -69,7 +69,7 @@ class FrameCache:
         return missing
 
     def drop(self, movie: int) -> None:
-        """Let go of all frames of a movie that is closed."""
+        """Discard all frames of a movie that is closed."""
         with self._lock:
             for key in [key for key in self._frames if key[0] == movie]:
                 self._let_go(key)

@@ -18,9 +18,9 @@ from rtplab.serving.admission.descriptors import is_resource_exhaustion
 MOVIE_SUFFIXES = (".mjpeg", ".mjpg", ".avi")
 MAX_FOLDERS = 16  # in one name: more is not a path that anyone made
 MAX_COMPARED = 100  # names that are compared with one that no movie has
-MAX_SIMILAR = 80  # characters of such a name: a longer one is no slip of the finger
+MAX_SIMILAR = 80  # characters of such a name: a longer one is not a typing error
 SLIP = 2  # neighbouring letters that may be wrong, missing or too many
-MAX_KNOWN = 1000  # names remembered: beyond that, they are looked for anew
+MAX_KNOWN = 1000  # names remembered: beyond that, they are looked up again
 # A name that can't lead anywhere else on any system, nor means a hidden file.
 _PLAIN_NAME = re.compile(r"\w[\w.-]*\Z")
 
@@ -57,17 +57,17 @@ class MovieLibrary:
         return [path for path in entries if _may_be_seen(path.name)]
 
     def find(self, name: str) -> Path:
-        """Return the file that `name` means. Raises MessageError 404 when there is none.
+        """Return the file that `name` means. Raises MessageError 404 if there is none.
 
-        Raises OSError when there is no descriptor to look for it.
+        Raises OSError if no descriptor is free for the search.
         """
         known = self._known.get(name)
         if known is not None and _status(known[0]) == known[1]:
             return known[0]
-        return self._look_for(name)
+        return self._find(name)
 
     def has(self, name: str) -> bool:
-        """Tell if `name` means a movie. Raises OSError when there is no descriptor to look."""
+        """Tell if `name` means a movie. Raises OSError if no descriptor is free."""
         try:
             self.find(name)
         except MessageError:
@@ -77,7 +77,7 @@ class MovieLibrary:
     def find_meant(self, name: str) -> Path:
         """Return the file that a lab client means by `name`, which a person has written.
 
-        Beside its own name this may be `/movie.Mjpeg`, `"movie.Mjpeg"`, `.\\movie.Mjpeg`, or
+        Besides its own name this may be `/movie.Mjpeg`, `"movie.Mjpeg"`, `.\\movie.Mjpeg`, or
         `videos/movie.Mjpeg` where only `movie.Mjpeg` is there. Raises as `find` does.
         """
         for candidate in (name, *_other_spellings(name)):
@@ -90,7 +90,7 @@ class MovieLibrary:
     def similar(self, name: str) -> str | None:
         """Return the movie that is meant by `name`, which no movie has, but for one slip.
 
-        Letter case and what the name ends with do not count. None if there is no such movie.
+        Letter case and the name's suffix do not count. None if there is no such movie.
         """
         if self.folder is None or len(name) > MAX_SIMILAR:
             return None
@@ -105,7 +105,7 @@ class MovieLibrary:
         near = min(slips, key=lambda one: (slips[one], one), default=None)
         return printable(near) if near is not None and self.has(near) else None
 
-    def _look_for(self, name: str) -> Path:
+    def _find(self, name: str) -> Path:
         path = self.folder
         if path is None:
             raise _not_found(name)
@@ -123,7 +123,7 @@ class MovieLibrary:
         return path
 
     def _remember(self, path: Path, real: str) -> None:
-        status = _status(real, follow_symlinks=False)  # of what was looked at, and nothing else
+        status = _status(real, follow_symlinks=False)  # of the file just checked, and nothing else
         if len(self._known) >= MAX_KNOWN:
             self._known.clear()
         if status is not None:
@@ -164,7 +164,7 @@ def _entry(folder: Path, name: str) -> str | None:
 
 
 def _other_spellings(name: str) -> list[str]:
-    """Return what else could be meant by a name that no file has; always paths in the folder."""
+    """Return other readings of a name that no file has; always paths in the folder."""
     path = name.strip("\"'").replace("\\", "/")
     *folders, file = path.split("/")
     spellings = [path.lstrip("/")]

@@ -28,7 +28,7 @@ PYTHON_BUFFER = 20_480
 
 
 class Listing(NamedTuple):
-    """What there is in a folder."""
+    """The contents of a folder."""
 
     lines: list[str]  # about each movie, and about each file that should be one
     names: list[str]  # of those that can be played, as far as is known
@@ -37,9 +37,9 @@ class Listing(NamedTuple):
 def describe_movies(
     library: MovieLibrary, fps: float | None, budget: int = LISTING_BUDGET
 ) -> Listing:
-    """Say what movies there are. Raises OSError.
+    """Describe the movies. Raises OSError.
 
-    `fps` is the frame rate of all movies, None: what each of them says.
+    `fps` is the frame rate of all movies; None means each movie's own.
     What is wrong with a movie, and whom its frames are too large for, has lines of its own.
     """
     lines = []
@@ -55,10 +55,10 @@ def describe_movies(
             names += [] if movie is None else [path.name]
         else:
             names.append(path.name)
-            lines.append(f"  {_name(path)}: {_size(path)}, indexed when first asked for")
+            lines.append(f"  {_name(path)}: {_size(path)}, indexed on the first request")
     for path in library.folders():
         name = _name(path)
-        lines.append(f"  {name}: a folder, no movie; if pictures are in it, {CONVERT}")
+        lines.append(f"  {name}: a folder, not a movie; if it contains pictures, {CONVERT}")
     if not lines:
         lines.append(f"  no movie in {library.folder}: put one there, or use --media")
     return Listing(lines, names)

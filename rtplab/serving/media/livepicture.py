@@ -21,9 +21,9 @@ class LivePicture:
         """`make` returns the JPEG; it is called once at most, and not before anybody wants it."""
         self.moment = moment
         self._make = make
-        self._lock = threading.Lock()  # guards what follows
+        self._lock = threading.Lock()  # guards the attributes below
         self._jpeg = b""
-        self._damage = ""  # why there is none
+        self._damage = ""  # why there is no picture
         self._carried = b""  # as RFC 2435 can carry it
         self._cut: dict[int, Payloads] = {}  # by the largest payload in bytes
 
@@ -36,7 +36,7 @@ class LivePicture:
             return self._made()
 
     def carried(self) -> bytes:
-        """Return the JPEG as RFC 2435 can carry it. Raises as `payloads`."""
+        """Return the JPEG in a form that RFC 2435 can carry. Raises as `payloads`."""
         with self._lock:
             return self._as_carried()
 
@@ -86,11 +86,11 @@ class LivePicture:
 
 def _converted(picture: bytes) -> bytes:
     """Return the picture as RFC 2435 can carry it. Raises MovieError, MessageError 415."""
-    try:  # here, so that what needs no conversion is served without Pillow
+    try:  # here, so that pictures without conversion are served without Pillow
         from rtplab.serving.media.transcoding import convert
     except ImportError as error:
         raise MessageError(
-            "RTP/JPEG can't carry these pictures, and to convert them takes Pillow: "
+            "RTP/JPEG can't carry these pictures, and converting them needs Pillow: "
             "pip install Pillow",
             415,
         ) from error

@@ -27,7 +27,7 @@ HEAD_START = 10
 
 # Bytes of RTP payload for paths that are narrower than the one the server was set up for: where
 # IPv6 promises 1,280 bytes, and the least to which Linux lets a path shrink, which is 552. Few
-# sizes, since each frame is cut and kept anew for every size.
+# sizes, since each frame is cut and kept once per size.
 NARROW_PAYLOADS = (1220, 492)
 
 WHOLE = 0  # instead of a size of payload: not cut for any packet
@@ -40,7 +40,7 @@ Payloads = list[bytes]  # of one frame's packets, with their payload headers
 class Media(Protocol):
     """A movie as one kind of RTP payload; all viewers of that kind share it.
 
-    What reads or converts is called by the reader's thread, and by control threads.
+    The methods that read or convert are called by the reader's thread and by control threads.
     """
 
     has_extensions: bool  # a frame's first payload may begin with one of the RTP header
@@ -79,17 +79,17 @@ _logged_as_damaged: WeakSet[Movie] = WeakSet()
 
 
 def _log_damaged(movie: Movie, number: int, error: MovieError) -> None:
-    """Log, once for each movie, that a frame is left out: the index doesn't look into all."""
+    """Log, once per movie, that a frame is skipped: the index doesn't look into all."""
     if movie not in _logged_as_damaged:
         _logged_as_damaged.add(movie)
         name = printable(os.path.basename(movie.path), 80)
-        logger.warning("%s: frame %d, and maybe more, is left out: %s", name, number, str(error))
+        logger.warning("%s: frame %d is skipped, and perhaps others: %s", name, number, str(error))
 
 
 class WholeFrames:
     """The lab's payload: a whole JPEG; only one that no datagram can hold is cut.
 
-    A damaged one is left out, and what stands after its end isn't sent.
+    A damaged one is skipped, and bytes after its end aren't sent.
     """
 
     has_extensions = False
@@ -135,7 +135,7 @@ class RtpJpeg:
     ) -> None:
         """Cut frames into payloads of at most `max_payload` bytes, less for narrow paths.
 
-        `large` is what becomes of large pictures.
+        `large` says how to treat large pictures.
 
         `converted` is called for each frame that has been. Raises MessageError 415 when the movie
         can't be carried at all.
@@ -164,7 +164,7 @@ class RtpJpeg:
         Raises MovieError, and MessageError 415 when the first frame can't be converted.
         """
         if 1 not in self._problems:
-            self._look_at(1, self.movie.frame(1))
+            self._carriable_header(1, self.movie.frame(1))
         if self._problems[1] is None:
             return self.movie.width, self.movie.height
         self._convert()  # if it is impossible, better told now than at PLAY
@@ -185,7 +185,7 @@ class RtpJpeg:
 
     def cut(self, number: int, frame: memoryview, size: int) -> Payloads | None:
         """Return the frame's payloads, whose size must be one that `size_for` returns."""
-        header = self._look_at(number, frame)
+        header = self._carriable_header(number, frame)
         if header is not None:
             return rtpjpeg.packetize(frame, size, header)
         return [] if number in self._damaged else None
@@ -201,7 +201,7 @@ class RtpJpeg:
         if converted is not None:
             return rtpjpeg.packetize(converted, size, jpeg.parse(converted))
         if is_lost or is_settled and conversion.has_lost(number):
-            raise MovieError(f"frame {number} can't be converted any more")
+            raise MovieError(f"frame {number} can no longer be converted")
         return [] if is_settled else None
 
     def stop(self) -> None:
@@ -215,7 +215,7 @@ class RtpJpeg:
         """Wait until the conversion has ended; tell if it has."""
         return self._conversion is None or self._conversion.join(timeout)
 
-    def _look_at(self, number: int, frame: memoryview) -> jpeg.JpegHeader | None:
+    def _carriable_header(self, number: int, frame: memoryview) -> jpeg.JpegHeader | None:
         """Return the frame's header if RFC 2435 can carry it; note why when it can't."""
         try:
             header = jpeg.parse(frame)
@@ -227,13 +227,13 @@ class RtpJpeg:
         return header if self._problems[number] is None else None
 
     def _convert(self) -> ConvertedMovie:
-        """Return what converts the pictures. Raises MessageError 415 without Pillow."""
+        """Return the converter of the pictures. Raises MessageError 415 without Pillow."""
         try:  # here, so that a server of ordinary movies runs without
             from rtplab.serving.media.conversion import ConvertedMovie
         except ImportError as error:
             raise MessageError(
                 f"{printable(os.path.basename(self.movie.path), 80)} has pictures that RTP/JPEG "
-                "can't carry, and to convert them takes Pillow: pip install Pillow",
+                "can't carry, and converting them needs Pillow: pip install Pillow",
                 415,
             ) from error
 

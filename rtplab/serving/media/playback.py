@@ -1,4 +1,4 @@
-"""Where a session stands in its movie, and how fast it goes through it."""
+"""A session's position in its movie, and its speed."""
 
 from __future__ import annotations
 
@@ -65,19 +65,19 @@ class Playback:
 
     @property
     def range(self) -> Range:
-        """What is still to be played."""
+        """The rest to be played."""
         last = self._rounds * self._frame_count + self._last_frame
         end = None if self._is_endless else last / self.fps
         return Range(self.cursor.number / self.fps, end)
 
     @property
     def interval(self) -> float:
-        """Seconds from one frame that is sent to the next."""
+        """Seconds between frames sent."""
         return self.frame_duration / self.speed
 
     @property
     def at_end(self) -> bool:
-        """Tell if the last frame that was asked for has been given."""
+        """Tell if the last requested frame has been returned."""
         return not self._begins_again and self.cursor.number >= self._last_frame
 
     @property

@@ -1,4 +1,4 @@
-"""Reads the frames of one movie ahead of its viewers, so that nobody else waits for its disk.
+"""Reads the frames of one movie ahead of its viewers, so that no other thread waits for the disk.
 
 The pacer sends for all sessions. A disk that has to start up, or a server of files that does not
 answer, takes seconds for a read. So a thread for each movie that is played reads what its viewers
@@ -52,7 +52,7 @@ class Wish(NamedTuple):
 
 
 class _Left(Enum):
-    """What is left of a wish."""
+    """The rest of a wish."""
 
     NOTHING = auto()
     MORE_TO_READ = auto()
@@ -70,10 +70,10 @@ class FrameReader:
         self.movie_name = printable(os.path.basename(movie.path), 80)  # in the log
         self._movie = movie
         self._cache = cache
-        self._failures: dict[int, str] = {}  # what is wrong with frames that can't be had
+        self._failures: dict[int, str] = {}  # errors of frames that can't be read
         self._read_time = 0.0  # seconds that the last read has taken
         self._denial_reported = False
-        # Guards what follows. The pacer takes it if something is missing: nothing blocks under it.
+        # Guards the attributes below. The pacer may take it: nothing blocks in it.
         self._changed = threading.Condition()
         self._wishes: OrderedDict[Hashable, Wish] = OrderedDict()  # by viewer, the next one first
         self._unconverted: dict[Hashable, Wish] = {}  # these wait for the converter
@@ -86,9 +86,9 @@ class FrameReader:
     # ------------------------------------------------------------------ for the viewers
 
     def want(self, viewer: Hashable, wish: Wish) -> None:
-        """Have these frames read, and no longer those that this viewer has wanted before.
+        """Request these frames, in place of the viewer's earlier ones.
 
-        Where the system grants no thread, whoever asks next tries again.
+        If the system grants no thread, the next caller tries again.
         """
         with self._changed:
             if self._stopped:
@@ -101,7 +101,7 @@ class FrameReader:
                 self._changed.notify_all()
 
     def forget(self, viewer: Hashable) -> None:
-        """Read nothing more for a viewer."""
+        """Stop reading for a viewer."""
         with self._changed:
             self._wishes.pop(viewer, None)
             self._unconverted.pop(viewer, None)
@@ -144,7 +144,7 @@ class FrameReader:
     # ------------------------------------------------------------------ the end
 
     def stop(self) -> None:
-        """Have the thread end after the read under way. May be called twice."""
+        """Make the thread end after the current read. May be called twice."""
         with self._changed:
             self._stopped = True
             self._wishes.clear()
@@ -168,7 +168,7 @@ class FrameReader:
         except RuntimeError as error:
             if not self._denial_reported:
                 self._denial_reported = True
-                logger.warning("%s: no frame is read for now: %s", self.movie_name, str(error))
+                logger.warning("%s: can't read frames for now: %s", self.movie_name, str(error))
         else:
             self._thread = thread
 
@@ -194,7 +194,7 @@ class FrameReader:
                     return wish
                 if not self._changed.wait(IDLE_SECONDS) and not self._wishes:
                     break
-            self._thread = None  # under the lock, so that whoever wants something starts another
+            self._thread = None  # under the lock, so that the next request starts another
             self._changed.notify_all()
             return None
 
@@ -220,7 +220,7 @@ class FrameReader:
         return _Left.MORE_TO_READ if wanted else left
 
     def _read(self, numbers: Sequence[int]) -> Iterator[memoryview | OSError]:
-        """Yield these frames by one read, or what is wrong with them; fewer if that fails."""
+        """Yield these frames by one read, or their errors; fewer if the read fails."""
         began = steady()
         try:
             frames = self._movie.frames_together(numbers)
@@ -236,7 +236,7 @@ class FrameReader:
     def _settle(self, wish: Wish, number: int, frame: memoryview | OSError | None) -> bool:
         """Put a frame into the cache, or note why it can't be had; False if it isn't converted.
 
-        `frame` is None for one of which it is known that it must be.
+        `frame` is None if it is known to be needed.
         """
         try:
             if isinstance(frame, OSError):

@@ -1,4 +1,4 @@
-"""The movies that are open: each as long as somebody watches it, and a little longer."""
+"""The open movies: each stays open while it is watched, and a little longer."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from rtplab.serving.media.payloads import Media, RtpJpeg, WholeFrames
 from rtplab.serving.media.playback import Playback
 from rtplab.serving.media.reader import FrameReader
 
-# Movies that nobody watches stay open for so many seconds, and so many of them at the most:
-# players ask for a movie by DESCRIBE before they set it up, and who has seen one's end may want it
+# Unwatched movies stay open for this many seconds, and at most this many of them:
+# players ask for a movie by DESCRIBE before they set it up, and a viewer may want it
 # again. Each costs a descriptor, its index, and what has been converted of it.
 IDLE_SECONDS = 20.0
 MAX_IDLE = 16
 
-# Seconds that reads under way get to return when the server ends.
+# Seconds that pending reads get to return when the server shuts down.
 CLOSE_PATIENCE = 1.0
 
 logger = logging.getLogger("rtplab.media")
@@ -38,14 +38,14 @@ _Key = tuple[Identity, Large]
 
 
 class OpenMovie:
-    """One movie that is open: what reads it, and its frames in the forms that are asked for."""
+    """One open movie: its reader, and its frames in the forms requested."""
 
     def __init__(
         self, movie: Movie, large: Large, serial: int, cache: FrameCache, max_payload: int
     ) -> None:
         """`serial` is the movie's in the cache, `max_payload` in bytes for RTP/JPEG.
 
-        `large` is what becomes of large pictures there.
+        `large` says how to treat large pictures there.
         """
         self.movie = movie
         self.large = large
@@ -69,20 +69,20 @@ class OpenMovie:
             return self._rtp_jpeg
 
     def expect(self, frames: float) -> int:
-        """Expect so many frames more to be read ahead; return how much more bytes that makes."""
+        """Expect this many more frames to be read ahead; return how many more bytes that makes."""
         self._frames_ahead += frames
         count = min(self._frames_ahead, len(self.movie.frames))
         before, self.expected = self.expected, round(count * self._frame_size())
         return self.expected - before
 
     def _frame_size(self) -> float:
-        """Return how many bytes a frame has, about."""
+        """Return the approximate size of a frame in bytes."""
         frames = self.movie.frames
         (first, _), (last, length) = frames[0], frames[-1]
         return (last + length - first) / len(frames)
 
     def stop(self) -> None:
-        """Have the threads end soon, and with them the file be closed. May be called twice."""
+        """Make the threads end soon, which also closes the file. May be called twice."""
         self.reader.stop()
         if self._rtp_jpeg is not None:
             self._rtp_jpeg.stop()
@@ -109,7 +109,7 @@ class MediaStore:
         self._large = Large.MADE_SMALLER if shrink else Large.REFUSED
         self._cache = FrameCache()
         self._serials = count(1)
-        # Guards what follows; nothing blocks under it.
+        # Guards the attributes below; nothing blocks under it.
         self._changed = threading.Condition()
         self._open: dict[_Key, OpenMovie] = {}
         self._idle: OrderedDict[_Key, float] = OrderedDict()  # since when; longest first
@@ -126,12 +126,12 @@ class MediaStore:
             self._give_back(opened)
 
     def whole_frames(self, movie: Movie, playback: Playback) -> Feed:
-        """Return a viewer's way to whole frames, for lab clients; to be closed."""
+        """Return a feed of whole frames, for lab clients; the caller closes it."""
         opened = self._take(movie, self._large)
         return self._feed(opened, opened.whole_frames, playback)
 
     def rtp_jpeg(self, movie: Movie, playback: Playback, knows_large: bool = False) -> Feed:
-        """Return a viewer's way to RTP/JPEG payloads, to be closed. Raises MessageError 415.
+        """Return a feed of RTP/JPEG payloads; the caller closes it. Raises MessageError 415.
 
         `knows_large` tells if the viewer finds the size of pictures that are too large to say it.
         """
@@ -189,7 +189,7 @@ class MediaStore:
         self._close(dropped)
 
     def _drop_longest(self) -> OpenMovie:
-        """Know no longer what has been idle longest. Under the lock."""
+        """Forget the entries idle longest. Call with the lock held."""
         key, _ = self._idle.popitem(last=False)
         return self._open.pop(key)
 
@@ -208,15 +208,15 @@ class MediaStore:
         try:
             sweeper.start()
         except RuntimeError as error:  # the next movie that becomes idle tries again
-            logger.debug("movies that nobody watches stay open for now: %s", str(error))
+            logger.debug("can't close unwatched movies for now: %s", str(error))
         else:
             self._sweeper = sweeper
 
     def _sweep(self) -> None:
-        """Close what has been idle for long enough, until nothing is idle."""
+        """Close movies that have been idle long enough, until none is idle."""
         while (dropped := self._wait_for_old()) is not None:
             self._close(dropped)
-            dropped.clear()  # else the last one would stay open until there is another
+            dropped.clear()  # else the last one would stay open until the next
 
     def _wait_for_old(self) -> list[OpenMovie] | None:
         with self._changed:
@@ -231,7 +231,7 @@ class MediaStore:
     # ------------------------------------------------------------------ the end
 
     def stop(self) -> None:
-        """Have nothing more read or converted; nobody waits for it any more."""
+        """Stop reading and converting; release all threads that wait."""
         with self._changed:
             self._closing = True
             self._changed.notify_all()
@@ -240,7 +240,7 @@ class MediaStore:
             opened.stop()
 
     def close(self) -> None:
-        """Close all movies; reads that do not return are left behind. May be called twice."""
+        """Close all movies; give up on reads that do not return. May be called twice."""
         self.stop()
         with self._changed:
             sweeper, movies = self._sweeper, list(self._open.values())
@@ -252,4 +252,4 @@ class MediaStore:
         for opened in movies:
             if not opened.join(deadline):
                 name = printable(os.path.basename(opened.movie.path), 80)
-                logger.warning("%s: a read does not return, and is left behind", name)
+                logger.warning("%s: gave up on a read that does not return", name)

@@ -22,14 +22,14 @@ class TestPicture:
     __test__ = False  # its name looks like a test's
 
     def __init__(self, show: Callable[[Callable[[], bytes]], None]) -> None:
-        """`show` takes what makes the next picture, and returns at once.
+        """`show` takes a function that makes the next picture, and returns at once.
 
-        Raises ValueError with a sentence when there is no Pillow to draw with.
+        Raises ValueError with a sentence if Pillow is missing.
         """
         try:
             import PIL.ImageDraw  # noqa: F401 - now, not at the first viewer
         except ImportError as error:
-            raise ValueError("--test-picture takes Pillow: pip install Pillow") from error
+            raise ValueError("--test-picture needs Pillow: pip install Pillow") from error
         self._show = show
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="test picture")

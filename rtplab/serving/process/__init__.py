@@ -1,1 +1,1 @@
-"""The server as a process: its command line, its listening sockets, its end."""
+"""The server as a process: its command line, its listening sockets, its shutdown."""

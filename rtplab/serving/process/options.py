@@ -27,13 +27,24 @@ from rtplab.version import __version__
 DEFAULT_PORT = 5678
 DEFAULT_HTTP_PORT = 8080
 MAX_STATUS_INTERVAL = 86_400.0  # seconds: a day
+_EXAMPLES = """examples:
+    {prog} --media movies
+        serve the movies in the folder movies
+    {prog} 8554 --http
+        serve the movies in the current folder on port 8554, and in browsers
+    {prog} --pull cam=rtsp://host/stream
+        relay a camera as the live stream cam
+    {prog} --user ann:secret --tls cert.pem key.pem
+        require a login, and encrypt
+"""
+
 # These limits have options of their own; the others are given by --limit.
 OPTION_LIMITS = {
     "--max-sessions": "sessions",
     "--max-connections-per-address": "connections_per_address",
 }
-# A player gives a sign of life at half the time, and may be late by a lost packet.
-_SESSION_TIMEOUT = Bound("of silence that end a session of the standard", "seconds", lowest=5)
+# A player sends a keep-alive at half this time, which may be late by a lost packet.
+_SESSION_TIMEOUT = Bound("of silence after which a standard session ends", "seconds", lowest=5)
 
 _T = TypeVar("_T")
 
@@ -42,27 +53,31 @@ def parse_arguments(argv: list[str] | None, prog: str = "Server.py") -> argparse
     """Return the options; end the program with a sentence and status 2 when one is wrong."""
     parser = argparse.ArgumentParser(
         prog=prog,
-        description="Serve the MJPEG movies of a folder by RTSP and RTP.",
+        description="Serve the MJPEG movies in a folder over RTSP and RTP.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog=_EXAMPLES.format(prog=prog),
         allow_abbrev=False,  # --max-connections, of old, would be --max-connections-per-address
     )
     parser.add_argument(
         "port", nargs="?", type=_port, default=DEFAULT_PORT, help="TCP port (default: %(default)s)"
     )
-    parser.add_argument("--media", default=".", help="folder of the movies (default: this one)")
+    parser.add_argument(
+        "--media", default=".", help="folder with the movies (default: the current folder)"
+    )
     parser.add_argument("--host", help="address to listen on (default: all)")
     parser.add_argument(
         "--fps",
         type=_fps,
-        help=f"frames per second (default: what each movie says, else {DEFAULT_FPS:g})",
+        help=f"frames per second (default: the movie's own rate, else {DEFAULT_FPS:g})",
     )
-    parser.add_argument("--loop", action="store_true", help="begin a movie again at its end")
+    parser.add_argument("--loop", action="store_true", help="restart each movie when it ends")
     parser.add_argument(
         "--marker", action="store_true", help="set the RTP marker on every frame for lab clients"
     )
     parser.add_argument(
         "--shrink",
         action="store_true",
-        help="send pictures of over 2,040 pixels smaller to players that can't show them",
+        help="scale pictures over 2,040 pixels down for players that can't show them",
     )
     parser.add_argument(
         "--multicast",
@@ -75,7 +90,7 @@ def parse_arguments(argv: list[str] | None, prog: str = "Server.py") -> argparse
         type=_workers,
         default=1,
         metavar="N",
-        help="processes that share the port, best one per core (default: %(default)s)",
+        help="processes that share the port; one per core is best (default: %(default)s)",
     )
     parser.add_argument(
         "--status",
@@ -87,10 +102,13 @@ def parse_arguments(argv: list[str] | None, prog: str = "Server.py") -> argparse
         "--metrics",
         type=_address,
         metavar="[HOST:]PORT",
-        help="serve figures for Prometheus by HTTP on this port (default host: loopback)",
+        help="serve Prometheus metrics over HTTP on this port (default host: loopback)",
     )
     parser.add_argument(
-        "--log-level", choices=["debug", "info", "warning", "error"], default="info"
+        "--log-level",
+        choices=["debug", "info", "warning", "error"],
+        default="info",
+        help="least important messages to log (default: %(default)s)",
     )
     parser.add_argument(
         "--proxy-protocol",
@@ -117,7 +135,7 @@ def parse_arguments(argv: list[str] | None, prog: str = "Server.py") -> argparse
 
 
 def service_from(options: argparse.Namespace) -> Service:
-    """Return what the options ask for. Raises ValueError with a sentence, OSError for --media."""
+    """Return the Service for the options. Raises ValueError (a sentence), OSError for --media."""
     multicast: MulticastGroup | None = options.multicast
     proxies = TrustedProxies(tuple(options.trusted_proxy)) if options.proxy_protocol else None
     try:
@@ -143,9 +161,9 @@ def service_from(options: argparse.Namespace) -> Service:
 
 
 def _problem(options: argparse.Namespace) -> str:
-    """Say which options do not go together, or not on this system."""
+    """Return a sentence if options conflict, or do not work on this system; "" if all is fine."""
     if options.workers > 1 and not can_share_a_port():
-        return "--workers needs a system on which processes can share a port, as Linux and macOS do"
+        return "--workers needs a system where processes can share a port, such as Linux or macOS"
     if options.workers > 1 and options.multicast:
         return "--multicast needs one sender for all its viewers, so it can't go with --workers"
     if problem := _publishing_problem(options):
@@ -153,7 +171,7 @@ def _problem(options: argparse.Namespace) -> str:
     if options.http is None and (options.open or options.http_name):
         return f"{'--open' if options.open else '--http-name'} needs --http"
     if options.proxy_protocol and not options.trusted_proxy:
-        return "--proxy-protocol needs a --trusted-proxy: a header from anybody else proves nothing"
+        return "--proxy-protocol needs a --trusted-proxy: a header from anyone else proves nothing"
     if options.trusted_proxy and not options.proxy_protocol:
         return "--trusted-proxy needs --proxy-protocol"
     return ""
@@ -168,7 +186,7 @@ def _add_publishing_options(parser: argparse.ArgumentParser) -> None:
         "--publish",
         action="store_true",
         help="let clients publish live streams (ANNOUNCE, RECORD): users with :publish, "
-        "or everybody on this machine with --host 127.0.0.1",
+        "or anyone on this machine with --host 127.0.0.1",
     )
     group.add_argument(
         "--test-picture",
@@ -187,15 +205,15 @@ def _add_publishing_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--allow-basic",
         action="store_true",
-        help="--pull: send a password even if everybody on the way can read it (Basic)",
+        help="for --pull: allow Basic login, which lets anyone on the path read the password",
     )
     group.add_argument(
         "--wait",
         type=_seconds,
         default=0.0,
         metavar="SECONDS",
-        help="keep a stream's viewers for so long when its publisher or camera has gone "
-        "(default: 0)",
+        help="keep a stream's viewers for this long after its publisher or camera "
+        "disconnects (default: 0)",
     )
 
 
@@ -218,14 +236,14 @@ def _publishing_problem(options: argparse.Namespace) -> str:
     is_local = options.host in ("localhost", "127.0.0.1", "::1")
     if not is_local and not any(user.may_publish for user in options.user):
         return (
-            "--publish would let anybody on the network publish: name who may, "
-            "as in --user ann:secret:publish, or listen here alone with --host 127.0.0.1"
+            "--publish would let anyone on the network publish: require a login, as in "
+            "--user ann:secret:publish, or listen on this machine only with --host 127.0.0.1"
         )
     return ""
 
 
 def _parse_pull(text: str) -> tuple[str, str]:
-    """Return the name of a stream and where it is to be fetched. Raises ValueError."""
+    """Return a stream's name and the address to fetch it from. Raises ValueError."""
     name, equals, url = text.partition("=")
     if not equals:
         raise ValueError("name the stream and its address, as in cam=rtsp://host/stream")
@@ -247,40 +265,40 @@ def _add_browser_options(parser: argparse.ArgumentParser) -> None:
         type=_port,
         const=DEFAULT_HTTP_PORT,
         metavar="PORT",
-        help="show movies and live streams in browsers, on this port (%(const)s; off unless given)",
+        help="show movies and live streams in browsers, on this port (%(const)s; off by default)",
     )
     group.add_argument(
         "--http-name",
         action="append",
         default=[],
         metavar="NAME",
-        help="a name by which browsers find this machine; may be given several times",
+        help="another host name that browsers use for this machine; may be given several times",
     )
     group.add_argument("--open", action="store_true", help="open the page in your browser")
 
 
-# --- who gets in ---------------------------------------------------------------------------------
+# --- access control ------------------------------------------------------------------------------
 
 
 def _add_login_options(parser: argparse.ArgumentParser) -> None:
-    group = parser.add_argument_group("who gets in")
+    group = parser.add_argument_group("access control")
     group.add_argument(
         "--user",
         action="append",
         default=[],
         type=_sentence(parse_user),
         metavar="NAME:PASSWORD[:publish]",
-        help="let in only this user, with :publish also to publish; may be given several times",
+        help="allow only this user; with :publish also to publish; may be given several times",
     )
     group.add_argument(
-        "--users", type=Path, metavar="FILE", help="let in the users of a file made by htdigest"
+        "--users", type=Path, metavar="FILE", help="allow the users in a file made by htdigest"
     )
     group.add_argument(
         "--tls",
         nargs=2,
         type=Path,
         metavar=("CERT", "KEY"),
-        help="speak RTSP and HTTP inside TLS only, with this certificate and key (PEM files)",
+        help="use RTSP and HTTP only inside TLS, with this certificate and key (PEM files)",
     )
 
 
@@ -297,13 +315,13 @@ def _tls_context(certificate: Path, key: Path) -> ssl.SSLContext:
         path.open("rb").close()  # ssl would not say which of them it can't read
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2  # RFC 8996: the older ones are broken
-    context.options |= ssl.OP_NO_RENEGOTIATION  # a client could have us compute without end
+    context.options |= ssl.OP_NO_RENEGOTIATION  # a client could keep us computing forever
     try:
-        # An encrypted key is refused, not asked for: nobody may be there to answer.
+        # An encrypted key is refused, without a prompt: nobody may be there to answer.
         context.load_cert_chain(certificate, key, password="")
     except (ssl.SSLError, ValueError) as error:
         raise ValueError(
-            f"{certificate} and {key} are no certificate in PEM and its unencrypted key "
+            f"{certificate} and {key} are not a PEM certificate and its unencrypted key "
             f"({getattr(error, 'reason', None) or error})."
         ) from error
     return context
@@ -390,7 +408,7 @@ def _limits_help() -> str:
 
 
 def _sentence(parse: Callable[[str], _T]) -> Callable[[str], _T]:
-    """Have argparse show the sentence of a ValueError: its own would name our function."""
+    """Make argparse show a ValueError's sentence; its own would name our function."""
 
     def parsed(text: str) -> _T:
         try:

@@ -37,7 +37,7 @@ from rtplab.serving.scaling.supervisor import Supervisor, open_listeners
 if TYPE_CHECKING:
     from rtplab.serving.http.server import HttpServer
 
-# Makes what fetches the stream at an address, which may be sent a password by Basic.
+# Makes a fetcher for the stream at an address; the flag allows a password by Basic.
 MakeFetch = Callable[[str, bool], Fetch]
 
 # Seconds to wait before accepting again when the process has no descriptor left for a connection.
@@ -48,7 +48,7 @@ logger = logging.getLogger("rtplab.server")
 
 
 class RtspServer:
-    """What listens, and the workers of the clients that came in by it."""
+    """The listeners, and the workers of the clients they accepted."""
 
     def __init__(
         self, service: Service | None = None, make_worker: MakeWorker = RtspWorker
@@ -115,7 +115,7 @@ class RtspServer:
         try:
             rtsp_socket, address = listener.accept()
         except OSError as error:
-            if is_resource_exhaustion(error):  # let some client go before the next is accepted
+            if is_resource_exhaustion(error):  # let a client leave before the next is accepted
                 self._workers.log_full(f"can't be accepted for now: {error.strerror}")
                 threading.Event().wait(ACCEPT_PAUSE)
             return  # or the client has gone again
@@ -128,7 +128,7 @@ class RtspServer:
         except OSError as error:  # as on macOS when it has hung up already
             rtsp_socket.close()
             logger.info("a client is lost: %s", error)
-        except Exception:  # it must not take the server along
+        except Exception:  # it must not end the server
             rtsp_socket.close()
             logger.exception("a client is dropped: the server has failed")
 
@@ -144,7 +144,7 @@ class RtspServer:
         """Free the port and end every session. May be called twice."""
         for listener in self._listeners:
             listener.close()
-        self.service.media.stop()  # nobody waits for a frame any more
+        self.service.media.stop()  # release threads that wait for a frame
         self._leaves_threads |= not self._workers.close()
         self.service.close()
         self._wake_reader.close()
@@ -158,7 +158,7 @@ class RtspServer:
         prog: str = "Server.py",
         fetcher: MakeFetch | None = None,
     ) -> int:
-        """Serve as the command line says until a signal comes; return the exit status.
+        """Serve according to the command line until a signal comes; return the exit status.
 
         `fetcher` makes what --pull takes.
         """
@@ -203,11 +203,11 @@ class RtspServer:
             lines += [f"Metrics on http://{_address(own)}/metrics" for own in metrics_listeners]
             lines += addresses_to_play(names, f"rtsp{secure}", _local_address(listeners))
             if is_terminal(sys.stdout):
-                lines.append("Ctrl+C ends the server.")
+                lines.append("Press Ctrl+C to stop the server.")
 
             def announce() -> None:
                 if not say(*lines):
-                    logger.warning("nobody reads what is printed: it is printed no more")
+                    logger.warning("standard output was closed: nothing more is printed")
                 if options.open:
                     import webbrowser
 
@@ -284,7 +284,7 @@ class RtspServer:
 
 
 def _end_at_once(status: int) -> None:
-    """End the program although threads of it can't be ended: Python would wait for them."""
+    """End the program although some threads can't be ended: Python would wait for them."""
     logging.shutdown()
     sys.stdout.flush()
     sys.stderr.flush()
@@ -292,7 +292,7 @@ def _end_at_once(status: int) -> None:
 
 
 def _open_listeners(options: argparse.Namespace, port: int) -> list[list[socket.socket]]:
-    """Return what each process is to listen on. Raises OSError, whose `port` can't be had."""
+    """Return the sockets each process listens on. Raises OSError, whose `port` can't be had."""
     try:
         return open_listeners(options.host, port, options.workers)
     except OSError as error:
@@ -315,7 +315,7 @@ def _address(listener: socket.socket) -> str:
 
 
 def _local_address(listeners: list[list[socket.socket]]) -> str:
-    """Return where a program on this machine finds what listens there."""
+    """Return the address at which programs on this machine reach a listener."""
     host, port = listeners[0][0].getsockname()[:2]
     address = ipaddress.ip_address(host.partition("%")[0])
     is_usual = address.is_unspecified or str(address) in ("127.0.0.1", "::1")
@@ -323,16 +323,16 @@ def _local_address(listeners: list[list[socket.socket]]) -> str:
 
 
 def _explain(error: BaseException, options: argparse.Namespace) -> str:
-    """Say what went wrong at the start, and what to do next."""
+    """Describe what went wrong at startup, and what to do next."""
     if isinstance(error, KeyboardInterrupt):
         return "Interrupted while starting."
     if not isinstance(error, OSError):
         return str(error)
     port = getattr(error, "port", options.port)
     if error.errno == errno.EADDRINUSE:
-        return f"Port {port} is in use: stop the program that has it, or name another port."
+        return f"Port {port} is in use: stop the program that uses it, or choose another port."
     if error.errno == errno.EACCES and error.filename is None and sys.platform == "win32":
-        return f"Windows keeps port {port} for itself or another program: name another."
+        return f"Windows reserves port {port}, or another program uses it: choose another port."
     if error.errno == errno.EACCES and error.filename is None:
         return f"Port {port} needs more rights than you have: use one above 1023."
     if error.filename is not None:

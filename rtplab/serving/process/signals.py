@@ -1,4 +1,4 @@
-"""The signals that end the server, or ask it for a status line."""
+"""The signals that end the server, or request a status line."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def ending_signals() -> tuple[signal.Signals, ...]:
 def obey(
     signals: tuple[signal.Signals, ...], end: Callable[[], None], ask: Callable[[], None]
 ) -> None:
-    """Have the first of these signals call `end`, and the second end the process at once.
+    """Make the first of these signals call `end`, and the second end the process at once.
 
     SIGUSR1, where there is such a thing, calls `ask`.
     """
@@ -40,7 +40,7 @@ def obey(
 
 @contextmanager
 def woken_by_signals(writer: socket.socket) -> Iterator[None]:
-    """Have signals end a `select` on the other end: Windows would let it sleep on.
+    """Make signals wake a `select` on the other end: on Windows it would sleep on.
 
     Only the main thread gets signals; in any other, nothing is done.
     """

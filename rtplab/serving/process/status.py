@@ -1,4 +1,4 @@
-"""The status line: what the server does, on its standard output."""
+"""The status line on the server's standard output."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ logger = logging.getLogger("rtplab.server")
 
 
 def status_line(before: Snapshot, now: Snapshot) -> str:
-    """Say in one line what has been done since `before`, and how it is now."""
+    """Return one line about the work since `before`, and the present state."""
     seconds = max(now.when - before.when, 1e-3)
     parts = [
         f"{now.sessions} sessions",
@@ -38,7 +38,7 @@ def _reception(now: Snapshot) -> str:
 
 
 class StatusReporter:
-    """Prints the status line every `interval` seconds (None: never), and when it is asked to."""
+    """Prints the status line every `interval` seconds (None: never), and on request."""
 
     def __init__(self, metrics: Metrics, interval: float | None, label: str) -> None:
         self._metrics = metrics
@@ -48,21 +48,23 @@ class StatusReporter:
         self._asked = False
 
     def ask(self) -> None:
-        """Have the line printed soon. May be called from a signal handler."""
+        """Request the line soon. May be called from a signal handler."""
         self._asked = True
 
     def seconds_left(self) -> float | None:
-        """Return how long it is until the next line; None if that is not known."""
+        """Return the seconds until the next line; None if none is scheduled."""
         if self._interval is None:
             return None
         return max(0.0, self._before.when + self._interval - time.monotonic())
 
     def print_if_due(self) -> None:
-        """Print the line, if it is time or somebody has asked."""
+        """Print the line if it is due or was requested."""
         if self._asked or self.seconds_left() == 0.0:
             self._asked = False
             now = self._metrics.snapshot()
             if not say(f"{self._label}: {status_line(self._before, now)}"):
-                logger.warning("nobody reads the status line: it is printed only when asked for")
+                logger.warning(
+                    "standard output was closed: the status line is printed only on request"
+                )
                 self._interval = None
             self._before = now

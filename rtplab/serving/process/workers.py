@@ -1,4 +1,4 @@
-"""The workers of the clients that are connected, as many as may be."""
+"""The workers of the connected clients, up to the limit."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from rtplab.serving.rtsp.worker import RtspWorker
 # Makes the worker of a client, by its socket and address. Raises OSError if it has gone.
 MakeWorker = Callable[[socket.socket, tuple[Any, ...], Service], RtspWorker]
 
-# Seconds without a request after which a client that has no session may have to make room.
+# Seconds without a request after which a client without a session may be disconnected.
 MIN_IDLE = 1.0
 FEW = 16  # workers that may have ended before they are looked for
-CLOSE_PATIENCE = 2.0  # seconds that sessions get to end in when the server does: they need few ms
-FULL_INTERVAL = 60.0  # seconds between two log lines about clients that find no room
+CLOSE_PATIENCE = 2.0  # seconds that sessions get to end at shutdown: they need a few ms
+FULL_INTERVAL = 60.0  # seconds between two log lines about refused clients
 
 logger = logging.getLogger("rtplab.server")
 
@@ -33,12 +33,12 @@ class Workers:
         self._make_worker = make_worker
         self._workers: list[RtspWorker] = []
         self._reap_at = FEW  # with as many workers, some may have ended
-        self._logged_full = -math.inf  # when the log has last told of a client without room
+        self._logged_full = -math.inf  # when a refused client was last logged
 
     def take_in(
         self, rtsp_socket: socket.socket, address: tuple[Any, ...], service: Service
     ) -> None:
-        """Give a client a worker of its own, or refuse it. Raises OSError when it has gone."""
+        """Give a client its own worker, or refuse it. Raises OSError if it is gone."""
         limit = service.limits.connections
         if len(self._workers) >= min(self._reap_at, limit):
             self._reap_workers()
@@ -55,7 +55,7 @@ class Workers:
         worker.run()
 
     def _reap_workers(self) -> None:
-        """Let go of the workers that have ended; seldom, as to look at all of them takes time."""
+        """Drop workers that have ended; rarely, because checking all of them takes time."""
         self._workers = [worker for worker in self._workers if worker.is_alive()]
         self._reap_at = 2 * len(self._workers) + FEW
 
@@ -70,10 +70,10 @@ class Workers:
         return True
 
     def log_full(self, what: str) -> None:
-        """Log that a client finds no room, but not for each of a crowd."""
+        """Log a refused client, but not each one of a crowd."""
         if time.monotonic() >= self._logged_full + FULL_INTERVAL:
             self._logged_full = time.monotonic()
-            logger.warning("a client %s (told at most once a minute)", what)
+            logger.warning("a client %s (logged at most once a minute)", what)
 
     def close(self) -> bool:
         """End every session; tell if all have ended in time. May be called twice."""

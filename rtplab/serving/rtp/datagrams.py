@@ -1,4 +1,4 @@
-"""Sends the packets of a frame as datagrams: with few system calls where the kernel can help.
+"""Sends the packets of a frame as datagrams: with few system calls if the kernel can help.
 
 Linux cuts one large message into datagrams by itself (UDP_SEGMENT, generic segmentation
 offload), all of one size but the last, which may be shorter. That is how frames are packetised
@@ -23,7 +23,7 @@ _SOL_UDP = 17
 _UDP_SEGMENT = 103  # from linux/udp.h: Python's socket module has no name for it
 _SEGMENT_SIZE = struct.Struct("=H")
 _IP_MTU, _IPV6_MTU = 14, 24  # from linux/in.h and linux/in6.h
-# The kernel takes at most so many segments, and bytes, in one message.
+# The kernel's limits of segments, and of bytes, in one message.
 _MAX_SEGMENTS = 64
 _MAX_BYTES = 65_507
 _LARGEST_PACKET = 65_535  # bytes: the length field of IP has 16 bits
@@ -50,11 +50,11 @@ def path_mtu(connected: socket.socket) -> int:
             return connected.getsockopt(socket.IPPROTO_IPV6, _IPV6_MTU)
         return connected.getsockopt(socket.IPPROTO_IP, _IP_MTU)
     except OSError:
-        return _LARGEST_PACKET  # there is no path at the moment
+        return _LARGEST_PACKET  # no path at the moment
 
 
 def packet_size(packet: PacketParts) -> int:
-    """Return how many bytes a packet has."""
+    """Return a packet's size in bytes."""
     header, payload = packet
     return len(header) + len(payload)
 
@@ -109,7 +109,7 @@ class DatagramSender:
         self._socket = connected
         self._segmenting = segmenting
         self._refused = refused
-        self.dropped = 0  # packets that were not taken, most often by a full send buffer
+        self.dropped = 0  # packets not taken, usually because the send buffer was full
         self.dropped_bytes = 0  # of these packets
 
     def send(self, packets: list[PacketParts]) -> None:
@@ -145,7 +145,7 @@ class DatagramSender:
                 if ancillary and error.errno in _WITHOUT_SEGMENTATION:
                     raise _NoSegmentation(is_for_now=False) from error
                 if error.errno == errno.ENOBUFS:
-                    break  # macOS says so, and BSD, of a full queue: nothing is closed
+                    break  # macOS and BSD report a full queue this way: nothing is closed
                 if not is_last_try:
                     self._refused(error)
                 elif ancillary and error.errno in TOO_LARGE:
@@ -162,7 +162,7 @@ class _NoSegmentation(Exception):
         self.is_for_now = is_for_now
 
 
-# The packets are larger than the path takes; the second is what older kernels say.
+# The packets are larger than the path takes; older kernels report the second.
 TOO_LARGE = (errno.EMSGSIZE, errno.EINVAL)
 # The device has no checksums, or the kernel knows no such thing.
 _WITHOUT_SEGMENTATION = (errno.EIO, errno.ENOPROTOOPT)

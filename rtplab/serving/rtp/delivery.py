@@ -23,7 +23,7 @@ class PlayInfo(NamedTuple):
 
 
 class Delivery(Protocol):
-    """One viewer's stream: a Transmission of its own, or a seat in a multicast channel.
+    """One viewer's stream: a Transmission of its own, or a place in a multicast channel.
 
     It is idle, or started; once it has come to its end by itself it must be stopped before it can
     start again. The control thread calls all of it but `send_next`; nothing blocks but `prepare`.
@@ -39,11 +39,11 @@ class Delivery(Protocol):
 
     @property
     def cursor(self) -> MovieCursor | None:
-        """Where it stands in its movie; None if there is no movie."""
+        """Its position in the movie; None without a movie."""
 
     @property
     def has_ended(self) -> bool:
-        """Tell if it has come to its end since it was started."""
+        """Tell if it has reached its end since it was started."""
 
     @property
     def last_report(self) -> ReportBlock | None:
@@ -57,7 +57,7 @@ class Delivery(Protocol):
         """Go where `span` says, at this pace; while idle. Raises MessageError 457."""
 
     def info(self) -> PlayInfo:
-        """Return what a reply to PLAY says."""
+        """Return the values for the reply to PLAY."""
 
     def prepare(self) -> None:
         """Get the next frames ready; may take a moment. Raises MessageError 415."""

@@ -1,10 +1,10 @@
-"""When each frame of a stream is due, and which are skipped when it is too late for them."""
+"""When each frame of a stream is due, and which are skipped if they are too late."""
 
 from __future__ import annotations
 
 import math
 
-# Streams of one frame rate share their beats, at most so many seconds apart: to wake up for each
+# Streams of one frame rate share their beats, at most this many seconds apart: to wake up for each
 # of them alone would cost more than to send their frames.
 LONGEST_BEAT = 0.05
 # Seconds after which a stream is late: players wait for about as long.
@@ -33,7 +33,7 @@ class FrameClock:
         self._start = round(now / beat) * beat
         self._frames = 0.0  # whole, but for a frame that is sent in several bursts
         self._is_behind = False
-        self._doubtful_since: float | None = None  # since when _is_behind does not fit any more
+        self._doubtful_since: float | None = None  # since when the evidence contradicts _is_behind
 
     def missed(self, now: float) -> int:
         """Return how many frames to skip before the next one; they are counted as gone."""

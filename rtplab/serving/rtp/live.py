@@ -1,12 +1,12 @@
-"""Live streams: one producer, any number of viewers, each of whom sees the newest picture.
+"""Live streams: one producer and any number of viewers, who see the newest picture.
 
     producer's thread         thread "live", one for each stream
     LiveStream.show -> the newest picture -> a Channel for each way of cutting it
-                                               RtpStream -> FanOut -> a sink for each seat
+                                               RtpStream -> FanOut -> a sink for each delivery
 
 All standard viewers with packets of one size share one numbering: a picture is cut, numbered and
 stamped once for all of them. A lab client has a Channel of its own, as its frames count from 1.
-Whoever comes in the middle gets the newest picture at once, by the numbers under which the others
+A viewer who joins later gets the newest picture at once, by the numbers under which the others
 have had it, and then goes on with them.
 """
 
@@ -34,13 +34,13 @@ from rtplab.serving.rtp.reports import SenderReports, ViewerReports
 from rtplab.serving.rtp.sinks import MAX_BURST, NotSent, Sink, ViewerGone
 from rtplab.serving.rtp.stream import RtpStream, lab_stream, standard_stream
 
-# Seconds for which DESCRIBE waits for the first picture, whose size it is to tell.
+# Seconds that DESCRIBE waits for the first picture, whose size it must state.
 FIRST_PICTURE = 3.0
 # Seconds between two log lines about pictures that can't be sent.
 LOG_INTERVAL = 30.0
-# Bytes of one picture that comes from elsewhere: a 4K JPEG of high quality is 4 MB.
+# Bytes of one picture from a publisher or camera: a 4K JPEG of high quality is 4 MB.
 MAX_PICTURE = 8 << 20
-# Pictures that may wait to be sent: those of one read from a publisher's connection. Of more, the
+# Pictures that may wait to be sent: those of one read from a publisher's connection. Beyond, the
 # oldest are skipped.
 MAX_WAITING = 3
 # The longest time in seconds over which one picture's bursts are spread.
@@ -61,20 +61,20 @@ class FanOut:
     max_burst = MAX_BURST
     is_lossy = True
     report_socket: socket.socket | None = None
-    not_sent = NotSent()  # as a whole: what one of the viewers lacks, others have
+    not_sent = NotSent()  # not counted: a packet one viewer lacks may have reached others
 
     def __init__(self, max_payload: int) -> None:
         self.max_payload = max_payload
         self.frames: deque[_Frame] = deque(maxlen=2)
-        self.seats: dict[Sink, LiveSeat] = {}
-        self.gone: list[LiveSeat] = []  # to be told
+        self.deliveries: dict[Sink, LiveDelivery] = {}
+        self.gone: list[LiveDelivery] = []  # to be told
 
     def begin_frame(self, sequence_number: int, timestamp: int) -> None:
-        """What is sent from now on belongs to another frame."""
+        """Start another frame: packets sent from now on belong to it."""
         self.frames.append(_Frame(sequence_number, timestamp))
 
     def send(self, packets: _Packets) -> None:
-        """Send to all; those who are gone are told, and get no more."""
+        """Send to all; drop those who are gone, to be told later."""
         self.frames[-1].packets += packets
         burst = Burst(packets)
         self._for_all(lambda sink: sink.send(burst))
@@ -85,29 +85,29 @@ class FanOut:
 
     def _for_all(self, send: Callable[[Sink], None]) -> None:
         gone = []
-        for sink, seat in self.seats.items():
+        for sink, delivery in self.deliveries.items():
             try:
                 send(sink)
             except ViewerGone as error:
-                logger.info("%s is sent no more: %s", seat.viewer, error)
-                gone.append(seat)
+                logger.info("%s: sending stopped: %s", delivery.viewer, error)
+                gone.append(delivery)
             except Exception:  # one viewer must not cost the others their stream
-                logger.exception("%s is sent no more: the server has failed", seat.viewer)
-                gone.append(seat)
-        for seat in gone:
-            del self.seats[seat.sink]
+                logger.exception("%s: sending stopped: the server has failed", delivery.viewer)
+                gone.append(delivery)
+        for delivery in gone:
+            del self.deliveries[delivery.sink]
         self.gone += gone
 
     def receive_report(self) -> bytes:
-        """There is none: each viewer has a socket of its own for that."""
+        """Return None: each viewer has its own socket for reports."""
         return b""
 
     def close(self) -> None:
-        """Nothing to free: each sink has an owner of its own."""
+        """Do nothing: each sink has its own owner."""
 
 
 class _Frame:
-    """What has been sent of a frame, and the numbers with which it began."""
+    """How much of a frame has been sent, and its first sequence number and timestamp."""
 
     __slots__ = ("sequence_number", "timestamp", "packets")
 
@@ -121,13 +121,13 @@ class Channel:
     """All viewers of a stream who can share packets. Not thread-safe: LiveStream has the lock."""
 
     def __init__(self, stream: RtpStream, fan_out: FanOut, cut: int, cname: str | None) -> None:
-        """Cut pictures into payloads of `cut` bytes; without a `cname` there is no RTCP."""
+        """Cut pictures into payloads of `cut` bytes; without a `cname`, RTCP is not sent."""
         self.stream = stream
         self.fan_out = fan_out
         self.cut = cut
         self._cname = cname
         self.reports = SenderReports(stream, cname) if cname is not None else None
-        self.picture: LivePicture | None = None  # that was shown last
+        self.picture: LivePicture | None = None  # the last one shown
         self.share = 1.0  # of one burst in the picture under way
 
     def show(self, picture: LivePicture) -> None:
@@ -147,38 +147,38 @@ class Channel:
             self.reports.send_if_due(steady())
 
     def is_behind(self, picture: LivePicture) -> bool:
-        """Tell if it has not shown a picture yet that is as new as this one."""
+        """Tell if this picture is newer than the last one shown."""
         return self.picture is None or self.picture.moment < picture.moment
 
     def send_burst(self) -> None:
-        """Send some more of the picture, if there is more of it."""
+        """Send the next burst of the picture, if any is left."""
         if self.stream.is_within_frame:
             self.stream.send_burst()
 
     def finish(self) -> None:
-        """Send all that is left of the picture."""
+        """Send the rest of the picture."""
         while self.stream.is_within_frame:
             self.stream.send_burst()
 
     @property
     def newest(self) -> _Frame | None:
-        """The frame that was begun last."""
+        """The frame begun last."""
         return self.fan_out.frames[-1] if self.fan_out.frames else None
 
-    def join(self, seat: LiveSeat) -> None:
-        """Send to this seat too: at once all since the frame it was told of, or the newest.
+    def join(self, delivery: LiveDelivery) -> None:
+        """Send to this delivery too: at once all since the frame it was told of, or the newest.
 
         Raises ViewerGone.
         """
         frames = list(self.fan_out.frames)
-        if seat.first in frames:
-            frames = frames[frames.index(seat.first) :]
+        if delivery.first in frames:
+            frames = frames[frames.index(delivery.first) :]
         else:
             frames = frames[-1:]
         for frame in frames:
             for start in range(0, len(frame.packets), MAX_BURST):
-                seat.sink.send(frame.packets[start : start + MAX_BURST])
-        self.fan_out.seats[seat.sink] = seat
+                delivery.sink.send(frame.packets[start : start + MAX_BURST])
+        self.fan_out.deliveries[delivery.sink] = delivery
 
     def report_to(self, sink: Sink) -> None:
         """Send one viewer alone a report, by which players set their clocks."""
@@ -199,34 +199,34 @@ class Channel:
 
 
 class LiveStream:
-    """A stream under its name: what its producer shows, and who watches it."""
+    """A named stream: its producer's pictures, and its viewers."""
 
     def __init__(self, name: str, fps: float, max_payload: int, cname: str) -> None:
-        """`fps` is what viewers are told, and over which time large pictures are spread."""
+        """`fps` is announced to viewers, and sets the time over which large pictures are spread."""
         self.name = name
         self.fps = fps
         self.began = time.time()
         self._cname = cname
         self._max_payload = max_payload
-        # Guards what follows. A viewer who joins waits for the burst under way to all the others.
+        # Guards the attributes below. A viewer who joins waits for the burst to all the others.
         self._changed = threading.Condition()
         self.owner: str | None = None  # the user who publishes it over the network
         self._taken_over: Callable[[], None] | None = None  # tells who publishes it now
-        self._ends_at: float | None = None  # unless somebody takes it up by then
+        self._ends_at: float | None = None  # unless a producer takes it over by then
         self._newest: LivePicture | None = None
         self._waiting: deque[LivePicture] = deque()  # to be sent
         self._is_closed = False
         self._channels: dict[int, Channel] = {}  # of all but lab viewers, by the size of payload
         self._lab_channels: set[Channel] = set()
         self._logged_at = -LOG_INTERVAL
-        self.skipped = 0  # pictures for which there was no time, or that could not be sent
+        self.skipped = 0  # pictures that were late, or could not be sent
         self._thread = threading.Thread(target=self._run, name="live", daemon=True)
         self._thread.start()
 
     # ------------------------------------------------------------------ for the producer
 
     def show(self, make: Callable[[], bytes]) -> None:
-        """Have everybody see a picture as soon as may be; if too many wait, old ones are skipped.
+        """Show a picture to all viewers as soon as possible; if too many wait, skip old ones.
 
         `make` returns the JPEG, and is called if anybody wants it. Returns at once.
         """
@@ -239,7 +239,7 @@ class LiveStream:
             self._changed.notify_all()
 
     def take_over(self, taken_over: Callable[[], None]) -> None:
-        """Have another producer go on with it; the one before is told."""
+        """Let another producer take over; tell the previous one."""
         with self._changed:
             before, self._taken_over = self._taken_over, taken_over
             self._ends_at = None
@@ -247,15 +247,15 @@ class LiveStream:
             before()
 
     def may_be_taken_over(self, owner: str | None) -> bool:
-        """Tell if a producer may go on with it: the same user, or any if it has been left."""
+        """Tell if a producer may take over: the same user, or any if it was abandoned."""
         with self._changed:
             is_left = self._ends_at is not None
             return owner == self.owner and (owner is not None or is_left)
 
     def leave_to_others(self, taken_over: Callable[[], None], wait: float) -> None:
-        """This producer has gone: the stream ends in `wait` seconds unless it is taken up."""
+        """Note that this producer is gone: the stream ends in `wait` seconds unless taken over."""
         with self._changed:
-            if self._taken_over is taken_over:  # else somebody has taken it up
+            if self._taken_over is taken_over:  # else another producer has taken over
                 self._taken_over = None
                 self._ends_at = steady() + wait
                 self._changed.notify_all()
@@ -277,62 +277,62 @@ class LiveStream:
 
     @property
     def viewers(self) -> int:
-        """How many watch."""
+        """The number of viewers."""
         with self._changed:
-            return sum(len(channel.fan_out.seats) for channel in self._all_channels())
+            return sum(len(channel.fan_out.deliveries) for channel in self._all_channels())
 
     # ------------------------------------------------------------------ for viewers
 
     def prepare(self) -> None:
-        """Have something to show, for one who has asked for it. Raises MessageError 503 or 504."""
+        """Make sure there is a picture for a new viewer. Raises MessageError 503 or 504."""
 
     def picture(self, timeout: float = FIRST_PICTURE) -> LivePicture | None:
-        """Return the newest picture; wait for the first one, as many seconds at most."""
+        """Return the newest picture; wait at most `timeout` seconds for the first."""
         with self._changed:
             self._changed.wait_for(lambda: self._newest is not None or self._is_closed, timeout)
             return self._newest
 
-    def lab_seat(self, sink: Sink, marker: bool, viewer: str) -> LiveSeat:
-        """Return a seat for a lab client; `viewer` is whom the log names."""
+    def lab_delivery(self, sink: Sink, marker: bool, viewer: str) -> LiveDelivery:
+        """Return a delivery for a lab client; the log names `viewer`."""
         fan_out = FanOut(sink.max_payload)
         channel = Channel(lab_stream(fan_out, marker), fan_out, WHOLE, cname=None)
-        return LiveSeat(self, channel, sink, viewer)
+        return LiveDelivery(self, channel, sink, viewer)
 
-    def standard_seat(self, sink: Sink, viewer: str) -> LiveSeat:
-        """Return a seat for a viewer of the standard; `viewer` is whom the log names."""
-        return self.seat(sink, min(self._max_payload, sink.max_payload), viewer)
+    def standard_delivery(self, sink: Sink, viewer: str) -> LiveDelivery:
+        """Return a delivery for a standard viewer; the log names `viewer`."""
+        return self.delivery(sink, min(self._max_payload, sink.max_payload), viewer)
 
-    def seat(self, sink: Sink, cut: int, viewer: str) -> LiveSeat:
-        """Return a seat among those whose payloads have `cut` bytes, or for whom they are WHOLE."""
+    def delivery(self, sink: Sink, cut: int, viewer: str) -> LiveDelivery:
+        """Return a delivery in payloads of `cut` bytes, or in WHOLE pictures."""
         with self._changed:
             channel = self._channels.get(cut)
             if channel is None:
                 fan_out = FanOut(cut or MAX_LAB_FRAME)
                 channel = Channel(standard_stream(fan_out), fan_out, cut, self._cname)
                 self._channels[cut] = channel
-        return LiveSeat(self, channel, sink, viewer)
+        return LiveDelivery(self, channel, sink, viewer)
 
     def newest_of(self, channel: Channel) -> _Frame | None:
-        """Return the frame from which a viewer who comes now goes on."""
+        """Return the frame at which a viewer who joins now starts."""
         self._catch_up(channel)
         with self._changed:
             return channel.newest
 
-    def join(self, seat: LiveSeat) -> bool:
-        """Send to this seat, too; False when the stream is over. Raises ViewerGone."""
-        channel = seat.channel
+    def join(self, delivery: LiveDelivery) -> bool:
+        """Send to this delivery too; False if the stream is over. Raises ViewerGone."""
+        channel = delivery.channel
         self._catch_up(channel)
         with self._changed:
             if self._is_closed:
                 return False
             if channel not in self._channels.values():
                 self._lab_channels.add(channel)
-            channel.join(seat)
-            channel.report_to(seat.sink)
+            channel.join(delivery)
+            channel.report_to(delivery.sink)
             return True
 
     def _catch_up(self, channel: Channel) -> None:
-        """Have a channel that nobody has watched know the newest picture."""
+        """Give the newest picture to a channel that had no viewers."""
         picture = self._newest
         if picture is None or channel.picture is picture or not self._is_ready(channel, picture):
             return
@@ -340,22 +340,22 @@ class LiveStream:
             if channel.is_behind(picture):
                 channel.show(picture)
 
-    def leave(self, seat: LiveSeat) -> None:
-        """Send to this seat no more. May be called twice."""
+    def leave(self, delivery: LiveDelivery) -> None:
+        """Stop sending to this delivery. May be called twice."""
         with self._changed:
-            seat.channel.fan_out.seats.pop(seat.sink, None)
-            self._lab_channels.discard(seat.channel)
+            delivery.channel.fan_out.deliveries.pop(delivery.sink, None)
+            self._lab_channels.discard(delivery.channel)
 
     # ------------------------------------------------------------------ the thread
 
     def _run(self) -> None:
-        """Send what is new, and the bursts of large pictures, until the stream is closed."""
+        """Send new pictures, and the bursts of large ones, until the stream is closed."""
         try:
             while not self._is_closed:
                 picture = self._wait()
                 if picture is not None:
                     self._show_to_all(picture)
-                self._tell_the_gone()
+                self._report_gone()
         except Exception:
             logger.exception("%s ends: the server has failed", printable(self.name, 80))
         finally:
@@ -376,16 +376,16 @@ class LiveStream:
 
     def _show_to_all(self, picture: LivePicture) -> None:
         with self._changed:
-            watched = [channel for channel in self._all_channels() if channel.fan_out.seats]
-        # Without the lock, which `show` needs: to encode a picture takes long.
+            watched = [channel for channel in self._all_channels() if channel.fan_out.deliveries]
+        # Without the lock, which `show` needs: encoding a picture takes long.
         ready = [channel for channel in watched if self._is_ready(channel, picture)]
         with self._changed:
             for channel in ready:
-                if channel.is_behind(picture):  # whoever joins has the newest one shown
+                if channel.is_behind(picture):  # a new viewer gets the newest one
                     channel.show(picture)
 
     def _is_ready(self, channel: Channel, picture: LivePicture) -> bool:
-        """Have a picture cut for a channel; False if it can't be, which is logged now and then."""
+        """Cut a picture for a channel; False if that fails, which is logged now and then."""
         try:
             picture.payloads(channel.cut)
         except (RtpLabError, OSError) as error:
@@ -396,12 +396,12 @@ class LiveStream:
                     self._logged_at = steady()
             if is_due:
                 name = printable(self.name, 80)
-                logger.warning("%s: a picture, and maybe more, is skipped: %s", name, error)
+                logger.warning("%s: a picture is skipped, and perhaps others: %s", name, error)
             return False
         return True
 
     def _gap(self) -> float | None:
-        """Seconds until the next burst, or the end; None when there is neither."""
+        """Seconds until the next burst or the end; None if there is neither."""
         shares = [one.share for one in self._all_channels() if one.stream.is_within_frame]
         if shares:
             return min(1 / self.fps, LONGEST_SPREAD) * min(shares)
@@ -410,49 +410,51 @@ class LiveStream:
     def _all_channels(self) -> list[Channel]:
         return [*self._channels.values(), *self._lab_channels]
 
-    def _tell_the_gone(self) -> None:
+    def _report_gone(self) -> None:
         with self._changed:
-            gone = [seat for channel in self._all_channels() for seat in channel.fan_out.gone]
+            gone = [
+                delivery for channel in self._all_channels() for delivery in channel.fan_out.gone
+            ]
             for channel in self._all_channels():
                 channel.fan_out.gone.clear()
-        for seat in gone:  # without the lock: their sessions have locks of their own
-            seat.tell(is_gone=True)
+        for delivery in gone:  # without the lock: their sessions have locks of their own
+            delivery.tell(is_gone=True)
 
     def _end(self) -> None:
-        """It is over, for good."""
+        """End the stream for good."""
         with self._changed:
             self._is_closed = True
             self._changed.notify_all()
         self._dismiss()
 
     def _dismiss(self) -> None:
-        """Say BYE to all, and tell their sessions."""
+        """Send BYE to all, and tell their sessions."""
         with self._changed:
-            seats: list[LiveSeat] = []
+            deliveries: list[LiveDelivery] = []
             for channel in self._all_channels():
                 try:
                     channel.finish()
-                except Exception:  # the others, and the end itself, are still to be told
+                except Exception:  # the others must still be told
                     logger.exception("%s: the rest of a picture can't be sent", self.name)
-                seats += channel.fan_out.seats.values()
-                for seat in channel.fan_out.seats.values():
-                    seat.say_goodbye()
-                channel.fan_out.seats.clear()
-        for seat in seats:  # without the lock: their sessions have locks of their own
-            seat.tell(is_gone=False)
+                deliveries += channel.fan_out.deliveries.values()
+                for delivery in channel.fan_out.deliveries.values():
+                    delivery.say_goodbye()
+                channel.fan_out.deliveries.clear()
+        for delivery in deliveries:  # without the lock: their sessions have locks of their own
+            delivery.tell(is_gone=False)
 
 
-class LiveSeat:
-    """One viewer's place at a live stream. It is a Delivery."""
+class LiveDelivery:
+    """A live stream for one viewer. It is a Delivery."""
 
-    cursor: MovieCursor | None = None  # there is no movie
+    cursor: MovieCursor | None = None  # no movie
 
     def __init__(self, live: LiveStream, channel: Channel, sink: Sink, viewer: str) -> None:
-        """`viewer` is whom the log names."""
+        """the log names `viewer`."""
         self.channel = channel
         self.sink = sink
         self.viewer = viewer
-        self.first: _Frame | None = None  # with which it is to begin
+        self.first: _Frame | None = None  # the first to send
         self.has_ended = False
         self._live = live
         self._reports = ViewerReports(viewer, channel.stream.ssrc, channel.reports)
@@ -461,17 +463,17 @@ class LiveSeat:
 
     @property
     def stream(self) -> RtpStream:
-        """The packets as they are numbered for all who share them."""
+        """The packet numbering that all viewers of the channel share."""
         return self.channel.stream
 
     @property
     def report_socket(self) -> socket.socket | None:
-        """Where the viewer's reports arrive, if not in the RTSP connection."""
+        """The socket for the viewer's reports, if they do not use the RTSP connection."""
         return self.sink.report_socket
 
     @property
     def last_report(self) -> ReportBlock | None:
-        """What the viewer has last reported."""
+        """The viewer's last report."""
         return self._reports.last
 
     @property
@@ -480,10 +482,10 @@ class LiveSeat:
         return self._reports.round_trip
 
     def select(self, span: Range, scale: float, speed: float) -> None:
-        """Stay with what is shown now: there is nothing else."""
+        """Do nothing: a live stream has only the present."""
 
     def info(self) -> PlayInfo:
-        """Return the numbers of the newest frame, with which this viewer begins."""
+        """Return the numbers of the newest frame, where this viewer begins."""
         self.first = self._live.newest_of(self.channel)
         begin = self.first or self.stream
         return PlayInfo(Range(), 1.0, 1.0, begin.sequence_number, begin.timestamp)
@@ -493,7 +495,7 @@ class LiveSeat:
         self._live.prepare()
 
     def start(self, send: Callable[[], float | None], ended: Callable[[bool], None]) -> None:
-        """Watch; the stream sends by itself."""
+        """Start watching; the stream sends by itself."""
         with self._lock:
             if self._ended is not None or self.has_ended:
                 return
@@ -504,7 +506,7 @@ class LiveSeat:
             self.tell(is_gone=True)
             return
         except Exception:
-            logger.exception("%s is sent no more: the server has failed", self.viewer)
+            logger.exception("%s: sending stopped: the server has failed", self.viewer)
             is_over = True
         if is_over:
             self.say_goodbye()
@@ -515,10 +517,10 @@ class LiveSeat:
         try:
             self.channel.say_goodbye_to(self.sink)
         except Exception:
-            logger.exception("%s is not told of the end", self.viewer)
+            logger.exception("%s could not be told that the stream ended", self.viewer)
 
     def tell(self, is_gone: bool) -> None:
-        """Tell the session of the end. By then it may have stopped, and started again."""
+        """Tell the session of the end. It may have stopped meanwhile, and started again."""
         with self._lock:
             ended, self._ended = self._ended, None
             self.has_ended = ended is not None
@@ -526,20 +528,20 @@ class LiveSeat:
             if ended is not None:
                 ended(is_gone)
         except Exception:
-            logger.exception("%s is not told of the end", self.viewer)
+            logger.exception("%s could not be told that the stream ended", self.viewer)
 
     def send_next(self) -> float | None:
-        """Nothing: the stream sends by itself."""
+        """Do nothing: the stream sends by itself."""
         return None
 
     def stop(self) -> None:
-        """Watch no longer. May be called twice."""
+        """Stop watching. May be called twice."""
         with self._lock:
             self._ended, self.has_ended = None, False
         self._live.leave(self)
 
     def take_report(self, data: bytes) -> bool:
-        """Note and log what the viewer reports; tell if `data` was RTCP at all."""
+        """Note and log the viewer's reports; tell if `data` was RTCP at all."""
         return self._reports.take(data)
 
     def receive_report(self) -> bool:
@@ -547,7 +549,7 @@ class LiveSeat:
         return self.take_report(self.sink.receive_report())
 
     def close(self) -> None:
-        """Watch no longer, say BYE to this viewer alone, and free its sockets."""
+        """Stop watching, send BYE to this viewer alone, and free its sockets."""
         self.stop()
         try:
             self.channel.say_goodbye_to(self.sink)
@@ -562,18 +564,18 @@ class LiveStreams:
         """`max_payload` bounds a packet's payload in bytes; `cname` is our name in RTCP."""
         self.max_payload = max_payload
         self.cname = cname
-        self._lock = threading.Lock()  # guards what follows
+        self._lock = threading.Lock()  # guards the attributes below
         self._streams: dict[str, LiveStream] = {}
 
     def publish(self, name: str, fps: float) -> LiveStream:
-        """Begin a stream of `fps` pictures a second. Raises ValueError if there is one already."""
+        """Begin a stream of `fps` pictures a second. Raises ValueError if the name is taken."""
         return self.add(name, lambda: LiveStream(name, fps, self.max_payload, self.cname))
 
     def add(self, name: str, make: Callable[[], _Stream]) -> _Stream:
-        """Have a stream that `make` returns. Raises ValueError if there is one already."""
+        """Add the stream that `make` returns. Raises ValueError if the name is taken."""
         with self._lock:
             if name in self._streams and not self._streams[name].is_closed:
-                raise ValueError(f"{printable(name, 80)!r} is being published already")
+                raise ValueError(f"{printable(name, 80)!r} is already being published")
             stream = make()
             self._streams[name] = stream
             return stream
@@ -600,7 +602,7 @@ class LiveStreams:
         return stream
 
     def find(self, name: str) -> LiveStream | None:
-        """Return the stream that goes on under this name, if there is one."""
+        """Return the running stream of this name, if any."""
         with self._lock:
             stream = self._streams.get(name)
             if stream is not None and stream.is_closed:
@@ -609,7 +611,7 @@ class LiveStreams:
             return stream
 
     def names(self) -> list[str]:
-        """Return the names of all streams that go on, in the order of the alphabet."""
+        """Return the names of all running streams, in alphabetical order."""
         with self._lock:
             return sorted(name for name, one in self._streams.items() if not one.is_closed)
 

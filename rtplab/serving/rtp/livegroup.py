@@ -1,4 +1,4 @@
-"""A live stream for a multicast group: one seat at the stream, whose packets all viewers share."""
+"""A live stream for a multicast group: one delivery, whose packets all viewers share."""
 
 from __future__ import annotations
 
@@ -7,29 +7,29 @@ import threading
 from rtplab.movies.cursor import MovieCursor
 from rtplab.protocol.rtsp.headers import Range, Transport
 from rtplab.serving.rtp.delivery import PlayInfo
-from rtplab.serving.rtp.live import LiveSeat
-from rtplab.serving.rtp.multicast import MulticastSink, Seat
+from rtplab.serving.rtp.live import LiveDelivery
+from rtplab.serving.rtp.multicast import GroupDelivery, MulticastSink
 from rtplab.serving.rtp.stream import RtpStream
 
 
 class LiveGroup:
     """The one sender of a live stream to a group. It is a Channel of MulticastChannels."""
 
-    cursor: MovieCursor | None = None  # there is no movie
+    cursor: MovieCursor | None = None  # no movie
 
-    def __init__(self, seat: LiveSeat, transport: Transport, sink: MulticastSink) -> None:
-        """`seat` sends to the group by `sink`; SETUP answers each viewer with `transport`."""
+    def __init__(self, delivery: LiveDelivery, transport: Transport, sink: MulticastSink) -> None:
+        """`delivery` sends to the group by `sink`; SETUP answers each viewer with `transport`."""
         self.transport = transport
-        self.seats = 0  # guarded by the lock of MulticastChannels
+        self.sessions = 0  # guarded by the lock of MulticastChannels
         self._sink = sink
-        self._seat = seat
+        self._delivery = delivery
         self._lock = threading.Lock()  # guards who watches
-        self._watching: dict[Seat, None] = {}  # in the order in which they came
+        self._watching: dict[GroupDelivery, None] = {}  # in the order in which they came
 
     @property
     def stream(self) -> RtpStream:
-        """The packets as they are numbered."""
-        return self._seat.stream
+        """The packet numbering."""
+        return self._delivery.stream
 
     def reach(self, local_host: str) -> None:
         """Send to the viewers, too, who come to us by this address. Raises OSError."""
@@ -37,48 +37,48 @@ class LiveGroup:
             self._sink.reach(local_host)
 
     def select(self) -> None:
-        """Stay with what is shown now: there is nothing else."""
+        """Do nothing: a live stream has only the present."""
 
     def info(self) -> PlayInfo:
         """Return the numbers with which a viewer begins: only the first gets the newest picture."""
         with self._lock:
             is_sending = bool(self._watching)
         if not is_sending:
-            return self._seat.info()
+            return self._delivery.info()
         return PlayInfo(Range(), 1.0, 1.0, self.stream.sequence_number, self.stream.timestamp)
 
     def prepare(self) -> None:
         """Wait for the first picture, where the stream is fetched. Raises MessageError."""
-        self._seat.prepare()
+        self._delivery.prepare()
 
-    def join(self, seat: Seat) -> None:
-        """Send for this seat too, unless it has seen the end and not been stopped since."""
+    def join(self, delivery: GroupDelivery) -> None:
+        """Send for this delivery too, unless it has seen the end and not been stopped since."""
         with self._lock:
-            if seat.has_ended:
+            if delivery.has_ended:
                 return
             is_first = not self._watching
-            self._watching[seat] = None
+            self._watching[delivery] = None
         if is_first:  # without the lock: it may have ended by now, of which we are told at once
-            self._seat.stop()
-            self._seat.start(lambda: None, self._ended)
+            self._delivery.stop()
+            self._delivery.start(lambda: None, self._ended)
 
-    def leave(self, seat: Seat) -> None:
-        """Send no longer for this seat. May be called twice."""
+    def leave(self, delivery: GroupDelivery) -> None:
+        """Stop sending for this delivery. May be called twice."""
         with self._lock:
-            seat.has_ended = False
-            was_last = bool(self._watching) and self._watching.keys() == {seat}
-            self._watching.pop(seat, None)
+            delivery.has_ended = False
+            was_last = bool(self._watching) and self._watching.keys() == {delivery}
+            self._watching.pop(delivery, None)
             if was_last:
-                self._seat.stop()
+                self._delivery.stop()
 
     def _ended(self, is_gone: bool) -> None:
         with self._lock:
             watched, self._watching = self._watching, {}
-            for seat in watched:
-                seat.has_ended = True
-        for seat in watched:  # without the lock: their sessions have locks of their own
-            seat.tell()
+            for delivery in watched:
+                delivery.has_ended = True
+        for delivery in watched:  # without the lock: their sessions have locks of their own
+            delivery.tell()
 
     def close(self) -> None:
         """Say BYE and free the sockets."""
-        self._seat.close()
+        self._delivery.close()

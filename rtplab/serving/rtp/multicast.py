@@ -1,4 +1,4 @@
-"""One sender for many viewers: what is sent to a multicast group while anybody watches it."""
+"""One sender for many viewers: it sends to a multicast group while anyone watches."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ logger = logging.getLogger("rtplab.server")
 
 @dataclass(frozen=True)
 class MulticastGroup:
-    """The group, and the port of the first movie; each further one has the next pair."""
+    """The group, and the port of the first movie; each further movie gets the next pair."""
 
     group: str
     port: int
@@ -45,7 +45,7 @@ def parse_group(text: str) -> MulticastGroup:
 
 
 class MulticastSink:
-    """What takes the packets to a group, once for each network that viewers have come by."""
+    """Sends packets to a group, once for each network that viewers use."""
 
     max_burst = UdpSink.max_burst
     is_lossy = True
@@ -55,12 +55,12 @@ class MulticastSink:
         self._group = group
         self._port = port
         self._sinks: dict[str, UdpSink] = {}  # by our address in the network; replaced as a whole
-        self.max_payload = 0  # what all the ways take
+        self.max_payload = 0  # bytes that all the paths take
 
     def reach(self, local_host: str) -> None:
         """Send by the interface that has `local_host`, too; "": by the usual one. Raises OSError.
 
-        One that is no address of the group's family is none to send from.
+        An address outside the group's family can't be used as a source.
         """
         if (":" in local_host) != (":" in self._group):
             local_host = ""
@@ -77,7 +77,7 @@ class MulticastSink:
 
     @property
     def not_sent(self) -> NotSent:
-        """What has been dropped on every way: on some networks there may be more."""
+        """Packets dropped on every path; some networks may have dropped more."""
         dropped = [sink.not_sent for sink in self._sinks.values()]
         return min(dropped, key=lambda one: one.packets, default=NotSent())
 
@@ -85,7 +85,7 @@ class MulticastSink:
         self.max_payload = min(sink.max_payload for sink in self._sinks.values())
 
     def send(self, packets: list[PacketParts]) -> None:
-        """Send packets of one frame. Raises ViewerGone when no network takes them any more."""
+        """Send packets of one frame. Raises ViewerGone if no network takes them any more."""
         sinks, refusals = self._sinks.values(), []
         for sink in sinks:
             try:
@@ -102,7 +102,7 @@ class MulticastSink:
             sink.send_report(report)
 
     def receive_report(self) -> bytes:
-        """There is none: reports go to the group."""
+        """Return None: reports go to the group."""
         return b""
 
     def close(self) -> None:
@@ -112,7 +112,7 @@ class MulticastSink:
 
 
 def multicast_transport(group: str, port: int, ssrc: int) -> Transport:
-    """Return what SETUP answers to a viewer of the group."""
+    """Return the Transport that SETUP answers to a viewer of the group."""
     return Transport(
         multicast=True, destination=group, client_port=(port, port + 1), ttl=TTL, ssrc=ssrc
     )
@@ -122,7 +122,7 @@ class Channel(Protocol):
     """The one sender of a movie or a live stream to its group."""
 
     transport: Transport  # as SETUP answers each of its viewers
-    seats: int  # sessions that are set up; guarded by the lock of MulticastChannels
+    sessions: int  # sessions set up; guarded by the lock of MulticastChannels
 
     @property
     def stream(self) -> RtpStream: ...
@@ -132,8 +132,8 @@ class Channel(Protocol):
     def select(self) -> None: ...
     def info(self) -> PlayInfo: ...
     def prepare(self) -> None: ...
-    def join(self, seat: Seat) -> None: ...
-    def leave(self, seat: Seat) -> None: ...
+    def join(self, delivery: GroupDelivery) -> None: ...
+    def leave(self, delivery: GroupDelivery) -> None: ...
     def close(self) -> None: ...
 
 
@@ -147,22 +147,22 @@ class MulticastChannel:
         self.transmission = transmission
         self.transport = transport
         self._sink = sink
-        self.seats = 0  # sessions that are set up; guarded by the lock of MulticastChannels
+        self.sessions = 0  # sessions set up; guarded by the lock of MulticastChannels
         self._lock = threading.Lock()  # guards who watches, from the start of sending to its end
-        self._watching: dict[Seat, None] = {}  # in the order in which they came
+        self._watching: dict[GroupDelivery, None] = {}  # in the order in which they came
 
     @property
     def stream(self) -> RtpStream:
-        """The packets as they are numbered."""
+        """The packet numbering."""
         return self.transmission.stream
 
     @property
     def cursor(self) -> MovieCursor:
-        """Where it stands in its movie."""
+        """Its position in its movie."""
         return self.transmission.cursor
 
     def info(self) -> PlayInfo:
-        """Return what a reply to PLAY says."""
+        """Return the values for the reply to PLAY."""
         return self.transmission.info()
 
     def prepare(self) -> None:
@@ -170,7 +170,7 @@ class MulticastChannel:
         self.transmission.prepare()
 
     def close(self) -> None:
-        """Say BYE and free what it holds."""
+        """Send BYE and free its resources."""
         self.transmission.close()
 
     def reach(self, local_host: str) -> None:
@@ -184,22 +184,22 @@ class MulticastChannel:
             if not self._watching:
                 self.transmission.playback.rewind_at_end()
 
-    def join(self, seat: Seat) -> None:
-        """Send for this seat too, unless it has seen the end and not been stopped since."""
+    def join(self, delivery: GroupDelivery) -> None:
+        """Send for this delivery too, unless it has seen the end and not been stopped since."""
         with self._lock:
-            if seat.has_ended:
+            if delivery.has_ended:
                 return
-            self._watching[seat] = None
+            self._watching[delivery] = None
             if not self.transmission.is_sending:
-                self.transmission.stop()  # BYE need not be repeated any more
+                self.transmission.stop()  # no more BYE needs to be repeated
                 self.transmission.playback.rewind_at_end()
                 self.transmission.start_soon(self._send, lambda is_gone: None)
 
-    def leave(self, seat: Seat) -> None:
-        """Send no longer for this seat. May be called twice."""
+    def leave(self, delivery: GroupDelivery) -> None:
+        """Stop sending for this delivery. May be called twice."""
         with self._lock:
-            seat.has_ended = False
-            self._watching.pop(seat, None)
+            delivery.has_ended = False
+            self._watching.pop(delivery, None)
             if not self._watching and self.transmission.is_sending:
                 self.transmission.stop()
                 self.transmission.playback.cursor.seek(1)
@@ -211,20 +211,20 @@ class MulticastChannel:
             if not self.transmission.has_ended:
                 return due
             watched, self._watching = self._watching, {}
-            for seat in watched:
-                seat.has_ended = True
-        for seat in watched:  # without the lock: their sessions have locks of their own
-            seat.tell()
+            for delivery in watched:
+                delivery.has_ended = True
+        for delivery in watched:  # without the lock: their sessions have locks of their own
+            delivery.tell()
         return None
 
 
-class Seat:
-    """One viewer's place in a channel. It is a Delivery."""
+class GroupDelivery:
+    """A channel for one viewer. It is a Delivery."""
 
     report_socket = None  # reports go to the group
 
     def __init__(self, channel: Channel, free: Callable[[Channel], None]) -> None:
-        """`free` is called once, when the seat is given up."""
+        """`free` is called once, when the delivery is given up."""
         self.channel = channel
         self.has_ended = False  # while this viewer watched, and it has not been stopped since
         self._free: Callable[[Channel], None] | None = free
@@ -237,23 +237,23 @@ class Seat:
 
     @property
     def cursor(self) -> MovieCursor | None:
-        """Where the channel stands in its movie; None if there is no movie."""
+        """The channel's position in its movie; None without a movie."""
         return self.channel.cursor
 
     @property
     def last_report(self) -> None:
-        """There is none."""
+        """Always None: viewers report to the group."""
 
     @property
     def round_trip(self) -> None:
-        """Nobody knows it."""
+        """Always None: the reports do not tell it."""
 
     def select(self, span: Range, scale: float, speed: float) -> None:
         """Stay where the channel is: all its viewers see the same."""
         self.channel.select()
 
     def info(self) -> PlayInfo:
-        """Return what a reply to PLAY says."""
+        """Return the values for the reply to PLAY."""
         return self.channel.info()
 
     def prepare(self) -> None:
@@ -261,38 +261,38 @@ class Seat:
         self.channel.prepare()
 
     def start(self, send: Callable[[], float | None], ended: Callable[[bool], None]) -> None:
-        """Watch; the channel has its own `send`."""
+        """Start watching; the channel has its own `send`."""
         self._ended = ended
         self.channel.join(self)
 
     def tell(self) -> None:
-        """Tell the session of the end. By then it may have stopped, and started again."""
+        """Tell the session of the end. It may have stopped meanwhile, and started again."""
         ended = self._ended
         try:
             if ended is not None:
                 ended(False)
         except Exception:
-            logger.exception("a viewer of a multicast is not told of its end")
+            logger.exception("a multicast viewer could not be told that the stream ended")
 
     def send_next(self) -> float | None:
-        """Nothing: the channel sends by itself."""
+        """Do nothing: the channel sends by itself."""
         return None
 
     def stop(self) -> None:
-        """Watch no longer. May be called twice."""
+        """Stop watching. May be called twice."""
         self._ended = None
         self.channel.leave(self)
 
     def take_report(self, data: bytes) -> bool:
-        """Nothing of it is used."""
+        """Do nothing."""
         return False
 
     def receive_report(self) -> bool:
-        """There is none."""
+        """Always None: viewers report to the group."""
         return False
 
     def close(self) -> None:
-        """Give the seat up; the others go on. May be called twice."""
+        """Release the delivery; the others go on. May be called twice."""
         self.stop()
         free, self._free = self._free, None
         if free is not None:
@@ -309,22 +309,22 @@ class MulticastChannels:
     def __init__(self, group: MulticastGroup) -> None:
         self._group = group
         self._channels: dict[Hashable, Channel] = {}  # by what they send
-        self._lock = threading.Lock()  # guards _channels and their seats
+        self._lock = threading.Lock()  # guards _channels and their session counts
 
-    def seat(self, sent: Hashable, make: Callable[[str, int], Channel]) -> Seat:
-        """Return a seat where this is `sent`: the identity of a movie, or a live stream.
+    def delivery(self, sent: Hashable, make: Callable[[str, int], Channel]) -> GroupDelivery:
+        """Return a delivery where this is `sent`: the identity of a movie, or a live stream.
 
         `make` is called with group and port for a new channel.
 
-        Raises MessageError 453 when there are no ports left for another, and what `make` raises.
+        Raises MessageError 453 if no ports are left, and whatever `make` raises.
         """
         with self._lock:
             channel = self._channels.get(sent)
             if channel is None:
                 channel = make(self._group.group, self._free_port())
                 self._channels[sent] = channel
-            channel.seats += 1
-        return Seat(channel, self._give_up)
+            channel.sessions += 1
+        return GroupDelivery(channel, self._give_up)
 
     def _free_port(self) -> int:
         taken = {channel.transport.client_port for channel in self._channels.values()}
@@ -336,8 +336,8 @@ class MulticastChannels:
     def _give_up(self, channel: Channel) -> None:
         """Free the channel after its last viewer."""
         with self._lock:
-            channel.seats -= 1
-            if channel.seats:
+            channel.sessions -= 1
+            if channel.sessions:
                 return
             for sent in [key for key, one in self._channels.items() if one is channel]:
                 del self._channels[sent]

@@ -18,9 +18,9 @@ from rtplab.clock import FineWaiting, steady
 from rtplab.protocol.errors import MessageError
 
 MOMENTS = 1000  # a second: to these it is rounded when something is due
-ROUNDING = 0.5 / MOMENTS  # seconds: so much too early or too late a moment may be
+ROUNDING = 0.5 / MOMENTS  # seconds: the maximum rounding error
 
-# Frames due so much later, in seconds, go with those due now: a viewer can't tell, and the thread
+# Frames due within this many seconds go with those due now: a viewer can't tell, and the thread
 # wakes up less often.
 TOGETHER = 0.010
 
@@ -28,7 +28,7 @@ TOGETHER = 0.010
 LATENESS_KEPT = 10_000
 PAUSE = 0.1  # seconds after a failure of the pacer itself: one that lasts must not fill the log
 
-TOO_MUCH = "more is asked for than can be sent"  # why frames are skipped, most often
+TOO_MUCH = "the server can't send as much as clients ask for"  # why frames are skipped, most often
 
 logger = logging.getLogger("rtplab.pacer")
 
@@ -53,7 +53,7 @@ class Pacer:
     """
 
     def __init__(self) -> None:
-        self._changed = threading.Condition()  # guards what follows, up to _closing
+        self._changed = threading.Condition()  # guards the attributes below, up to _closing
         self._added: list[
             tuple[ScheduledStream, int]
         ] = []  # not yet in the queue, with their moments
@@ -61,12 +61,12 @@ class Pacer:
         self._closing = False
         self._thread: threading.Thread | None = None
         self._latenesses: deque[float] = deque(maxlen=LATENESS_KEPT)  # below 0: went with others
-        # What follows is used by the thread alone.
+        # Only the thread uses the attributes below.
         self._moments: list[int] = []  # at which something is due: a heap
         self._queue: defaultdict[int, list[ScheduledStream]] = defaultdict(list)  # by moment
         self._waiting = FineWaiting()
         self.skipped = 0  # frames of all streams so far
-        self._unsaid: Counter[str] = Counter()  # of these, why, and not yet in the log
+        self._unsaid: Counter[str] = Counter()  # by reason, those not yet logged
         self._silent_until = 0.0
 
     def lateness(self, share: float) -> float:
@@ -78,14 +78,14 @@ class Pacer:
 
     @property
     def thread(self) -> threading.Thread | None:
-        """The thread that sends; None before the first stream."""
+        """The sending thread; None before the first stream."""
         return self._thread
 
     def start(self) -> None:
-        """Start the thread, unless it runs. Raises MessageError 503 when the system grants none."""
+        """Start the thread unless it runs. Raises MessageError 503 if the system grants none."""
         with self._changed:
             if self._thread is None and not self._closing:
-                # A daemon, so that a script that never closes its ServerWorker comes to its end.
+                # A daemon, so that a script that never closes its ServerWorker can exit.
                 thread = threading.Thread(target=self._run, name="pacer", daemon=True)
                 try:
                     thread.start()
@@ -107,7 +107,7 @@ class Pacer:
         return ticket
 
     def log_skipped(self, frames: int, why: str = TOO_MUCH) -> None:
-        """Count frames that a stream leaves out, and say so once a second. For a `send` to call."""
+        """Count frames that a stream skips, and log them once a second. Called by a `send`."""
         self.skipped += frames
         self._unsaid[why] += frames
         now = steady()
@@ -133,13 +133,13 @@ class Pacer:
                         break
                     self._send_due(steady() + TOGETHER)
                 except Exception:  # without this thread no stream would go on
-                    logger.exception("the pacer has failed, and goes on")
+                    logger.exception("the pacer failed and continues")
                     time.sleep(PAUSE)
         finally:
             self._waiting.use(False)
 
     def _wait(self) -> bool:
-        """Wait until something is due; False when the pacer is closed."""
+        """Wait until something is due; False once the pacer is closed."""
         with self._changed:
             while not self._closing:
                 for ticket, moment in self._added:
@@ -154,7 +154,7 @@ class Pacer:
         return False
 
     def _enqueue(self, ticket: ScheduledStream, moment: int) -> None:
-        """Let a stream wait with all that are due at the same moment, in the order they came."""
+        """Queue a stream with others due at the same moment, in order of arrival."""
         tickets = self._queue[moment]
         if not tickets:
             heapq.heappush(self._moments, moment)
@@ -172,7 +172,7 @@ class Pacer:
 
 
 def _send(ticket: ScheduledStream) -> int | None:
-    """Have a stream send what is due; return the moment of what follows, if anything does."""
+    """Send a stream's due packets; return when its next ones are due, None if never."""
     send = ticket.send
     if send is None:
         return None
@@ -180,6 +180,6 @@ def _send(ticket: ScheduledStream) -> int | None:
         deadline = send()
         return None if deadline is None else round(deadline * MOMENTS)
     except Exception:
-        # A fault in one stream must not stop all the others.
+        # A failure in one stream must not stop the others.
         logger.exception("a stream failed and is dropped")
         return None

@@ -1,4 +1,4 @@
-"""Live streams that are fetched from another server, while somebody watches here.
+"""Live streams fetched from another server while someone watches here.
 
     a camera -> fetch, in the thread "pull" -> LiveStream.show -> all who watch
 
@@ -19,19 +19,19 @@ from rtplab.protocol.rtsp.messages import printable
 from rtplab.serving.media.livepicture import LivePicture
 from rtplab.serving.rtp.live import MAX_PICTURE, LiveStream, LiveStreams
 
-DEFAULT_FPS = 25.0  # until the other server has said it
+DEFAULT_FPS = 25.0  # until the other server states it
 # Seconds for which a viewer waits for the first picture: players, ours too, give up after five. The
-# fetch goes on, so that one who asks again may find it.
+# fetch goes on, so that a client that asks again may find it.
 FIRST_PICTURE = 4.5
-# Seconds without a viewer after which nothing more is fetched: one who begins again finds it still.
+# Seconds without a viewer until the fetch ends: a viewer who returns by then finds it running.
 IDLE = 5.0
 # Seconds before each further attempt; the last is repeated.
 PAUSES = (1.0, 2.0, 4.0, 8.0, 15.0)
 # Seconds to the next attempt for which a viewer waits; before a longer pause it is told at once.
 SOON = 2.0
-# Bytes a second that one source may have sent on, and how many at once: as much as a publisher.
+# Bytes per second, and at once, that are forwarded from one source: as for a publisher.
 MAX_RATE = 25_000_000
-FAREWELL = 2.0  # seconds that a fetch gets to end when the server does
+END_TIMEOUT = 2.0  # seconds that a fetch gets to end when the server shuts down
 
 # Takes each picture, a JPEG, and how many come a second, if that is known.
 Show = Callable[[bytes, "float | None"], None]
@@ -54,7 +54,7 @@ def pull(streams: LiveStreams, name: str, fetch: Fetch, wait: float) -> PulledSt
 
 
 class PulledStream(LiveStream):
-    """A stream that is always there, and fetched while somebody asks for it."""
+    """A stream that is always listed, and fetched while someone asks for it."""
 
     def __init__(
         self, name: str, max_payload: int, cname: str, fetch: Fetch, wait: float = 0.0
@@ -64,10 +64,10 @@ class PulledStream(LiveStream):
         self._wait_for_source = wait
         # Guarded as all of a LiveStream.
         self._wanted_until = 0.0
-        self._problem = ""  # why there is no picture
+        self._problem = ""  # why no picture has come
         self._failures = 0  # in a row
         self._next_attempt = 0.0
-        self._lost_at: float | None = None  # when it had shown something
+        self._lost_at: float | None = None  # set only if it had shown a picture
         self._budget, self._counted_at = float(MAX_RATE), 0.0
         self._puller = threading.Thread(target=self._pull, name="pull", daemon=True)
         self._puller.start()
@@ -75,13 +75,13 @@ class PulledStream(LiveStream):
     # ------------------------------------------------------------------ for viewers
 
     def prepare(self) -> None:
-        """Have it fetched, and wait for the first picture. Raises MessageError 503 or 504."""
+        """Start the fetch, and wait for the first picture. Raises MessageError 503 or 504."""
         self.picture()
 
     def picture(self, timeout: float = FIRST_PICTURE) -> LivePicture | None:
-        """Return the newest picture; have it fetched, and wait for the first one.
+        """Return the newest picture; start the fetch, and wait for the first one.
 
-        Raises MessageError 503 when there is none, 504 when it has not come in time.
+        Raises MessageError 503 if there is none, 504 if none arrives in time.
         """
         with self._changed:
             now = steady()
@@ -101,17 +101,17 @@ class PulledStream(LiveStream):
             return self._newest
 
     def close(self) -> None:
-        """Tell all viewers of the end, and fetch no more. May be called twice."""
+        """Tell all viewers of the end, and stop fetching. May be called twice."""
         super().close()
         if self._puller is not threading.current_thread():
-            self._puller.join(FAREWELL)
+            self._puller.join(END_TIMEOUT)
 
     # ------------------------------------------------------------------ the thread
 
     def _pull(self) -> None:
         name = printable(self.name, 80)
         while self._waits_until_wanted():
-            logger.info("%s is fetched", name)
+            logger.info("%s: fetching started", name)
             try:
                 why = self._fetch(self._show_pulled, self._is_wanted)
             except Exception:
@@ -121,11 +121,11 @@ class PulledStream(LiveStream):
                 logger.warning("%s is lost: %s", name, why)
                 self._lose(why)
             else:
-                logger.info("%s is fetched no more", name)
+                logger.info("%s: fetching stopped", name)
                 self._forget()
 
     def _waits_until_wanted(self) -> bool:
-        """Wait until there is something to fetch; False when the stream is closed."""
+        """Wait until a fetch is needed; False once the stream is closed."""
         with self._changed:
             while not self._is_closed:
                 now = steady()
@@ -142,7 +142,7 @@ class PulledStream(LiveStream):
             return False
 
     def _is_wanted(self) -> bool:
-        """Tell if somebody watches, or has asked for it just now."""
+        """Tell if someone watches, or has just asked for it."""
         with self._changed:
             now = steady()
             if self.viewers:
@@ -165,7 +165,7 @@ class PulledStream(LiveStream):
             self.show(lambda: picture)
 
     def _lose(self, why: str) -> None:
-        """It was lost, or could not be fetched: try again after a pause."""
+        """Note that it was lost, or could not be fetched: try again after a pause."""
         with self._changed:
             now = steady()
             if self._newest is not None:
@@ -175,17 +175,17 @@ class PulledStream(LiveStream):
             self._failures += 1
             self._problem = why.rstrip(".")
             if self._lost_at is None and not self.viewers:
-                self._wanted_until = 0.0  # whoever has asked is told, and may ask again
+                self._wanted_until = 0.0  # clients that asked are told, and may ask again
             self._changed.notify_all()
 
     def _give_up(self) -> None:
-        """It has not come back in time: its viewers are told that it is over."""
+        """Tell the viewers that it is over: it did not come back in time."""
         self._lost_at = None
         self._wanted_until = 0.0
         self._dismiss()
 
     def _forget(self) -> None:
-        """Nobody watches: the next one is to see no old picture."""
+        """Forget the picture when nobody watches: the next viewer must not see an old one."""
         with self._changed:
             self._lost_at, self._problem, self._failures = None, "", 0
             self._clear()

@@ -16,7 +16,7 @@ IP_AND_UDP = 28  # bytes of header that count as RTCP, too (RFC 3550 section 6.2
 REMEMBERED = 8  # sender reports that a viewer's may refer to: half a minute
 # A viewer rounds its delay to 65536ths of a second, and some round it to milliseconds.
 ROUNDING = 0.01  # seconds
-LOG_INTERVAL = 30.0  # seconds between two lines about what one viewer reports
+LOG_INTERVAL = 30.0  # seconds between two log lines about one viewer's reports
 
 logger = logging.getLogger("rtplab.server")
 
@@ -41,7 +41,7 @@ class SenderReports:
         self._sent: tuple[int, ...] = ()
 
     def send_if_due(self, now: float) -> None:
-        """Send a report if it is time for one; `now` in seconds of `clock.steady`.
+        """Send a report if one is due; `now` in seconds of `clock.steady`.
 
         Raises ViewerGone.
         """
@@ -49,14 +49,14 @@ class SenderReports:
             self._send(now, None)
 
     def say_goodbye(self) -> None:
-        """Send a report with BYE, whether or not anybody is left to hear it."""
+        """Send a report with BYE, even if nobody is left to hear it."""
         try:
             self._send(steady(), rtcp.Bye((self._stream.ssrc,)))
         except ViewerGone:
             pass
 
     def round_trip(self, block: rtcp.ReportBlock, now: float) -> float | None:
-        """Return the seconds from us to a viewer and back, by its report that arrived at `now`.
+        """Return the round trip to a viewer in seconds, by its report that arrived at `now`.
 
         RFC 3550 section 6.4.1: A - LSR - DLSR. None for a report that refers to none of our last
         ones, or claims that it took longer than has passed since.
@@ -83,7 +83,7 @@ class SenderReports:
 
 
 class ViewerReports:
-    """What one viewer reports of how it receives a stream."""
+    """One viewer's reports of how it receives a stream."""
 
     __slots__ = ("viewer", "last", "round_trip", "_ssrc", "_reports", "_logged_at")
 
@@ -101,15 +101,15 @@ class ViewerReports:
 
     @property
     def may_lose_packets(self) -> bool:
-        """Tell if packets may be lost on their way: unless the viewer reports that none was."""
+        """Tell if packets may be lost: true unless the viewer reports that none was."""
         return self.last is None or self.last.cumulative_lost > 0
 
     def take(self, data: bytes) -> bool:
-        """Note and log what the viewer reports; tell if `data` was RTCP at all."""
+        """Note and log the viewer's reports; tell if `data` was RTCP at all."""
         try:
             packets = rtcp.parse_compound(data)
         except PacketError:
-            return False  # players open the way with junk
+            return False  # players open the path with junk
         for packet in packets:
             if isinstance(packet, (rtcp.ReceiverReport, rtcp.SenderReport)):
                 for block in packet.blocks:

@@ -1,4 +1,4 @@
-"""Where the packets of a stream go: to UDP ports, or into the RTSP connection."""
+"""The ways to send a stream's packets: to UDP ports, or inside the RTSP connection."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ REFUSAL_PATIENCE = 5.0
 REFUSAL_MEMORY = 2.5
 # Bytes. macOS sends no datagram larger than its send buffer, which is 9,216 by default.
 SEND_BUFFER = 256 * 1024
-# Bytes. Nobody reads what comes to an RTP port of ours, such as the datagrams by which players open
+# Bytes. Nothing reads what comes to our RTP port, e.g. the datagrams by which players open
 # their way: the system would keep 208 KiB of it for each viewer.
 RECEIVE_BUFFER = 4096
-PAIR_TRIES = 64  # even and odd port side by side: even if half of all fail, all fail never
+PAIR_TRIES = 64  # even and odd port side by side: even if half of them fail, not all will
 LARGEST_DATAGRAM = 65_535
 # Windows tells by `recv` that an earlier datagram found its port closed (WSAECONNRESET), never by
 # `send`.
@@ -48,11 +48,11 @@ MAX_BURST = 64
 
 
 class ViewerGone(RtpLabError):
-    """Nobody listens any more where the packets go."""
+    """The packets' destination no longer listens."""
 
 
 class NotSent(NamedTuple):
-    """What a sink was given and has not sent: frames, packets, bytes of payload."""
+    """What a sink did not send: frames, packets, bytes of payload."""
 
     frames: int = 0
     packets: int = 0
@@ -60,25 +60,25 @@ class NotSent(NamedTuple):
 
 
 class Connection(Protocol):
-    """What a sink knows of the RTSP connection. Both send at once or queue; both raise OSError."""
+    """A sink's view of the RTSP connection. Both send at once or queue; both raise OSError."""
 
     def offer(self, frame: bytes) -> bool:
         """Send a frame, or drop it whole and return False if too much is queued."""
 
     def send(self, data: bytes) -> None:
-        """Send what must not be dropped."""
+        """Send bytes that must not be dropped."""
 
 
 class Sink(Protocol):
-    """What takes the packets of a stream. Nothing of it ever blocks."""
+    """Takes the packets of a stream. No method ever blocks."""
 
     max_burst: int  # packets that may be sent at once
-    max_payload: int  # bytes of RTP payload that the way takes in one piece
-    is_lossy: bool  # the network may lose what is sent
+    max_payload: int  # bytes of RTP payload that the path takes in one piece
+    is_lossy: bool  # the network may lose packets
 
     @property
     def not_sent(self) -> NotSent:
-        """What has been dropped here, from the beginning on."""
+        """Everything dropped here since the beginning."""
 
     @property
     def report_socket(self) -> socket.socket | None:
@@ -88,13 +88,13 @@ class Sink(Protocol):
         """Send packets of one frame. Raises ViewerGone."""
 
     def send_report(self, report: bytes) -> None:
-        """Send an RTCP compound packet, as far as the sink has a way for it."""
+        """Send an RTCP compound packet, if the sink has a path for it."""
 
     def receive_report(self) -> bytes:
-        """Return a datagram that waits at `report_socket`; b"" if there is none after all."""
+        """Return a datagram that waits at `report_socket`; b"" if nothing waits."""
 
     def close(self) -> None:
-        """Free what the sink holds. May be called twice."""
+        """Free the sink's resources. May be called twice."""
 
 
 class UdpSink:
@@ -146,7 +146,7 @@ class UdpSink:
         return [self._socket] + ([self.report_socket] if self.report_socket else [])
 
     def send(self, packets: list[PacketParts]) -> None:
-        """Send packets of one frame. Raises ViewerGone when they have long been refused."""
+        """Send packets of one frame. Raises ViewerGone if they have long been refused."""
         self._sent_since += 1
         self._sender.send(packets)
         if _REFUSALS_ARE_RECEIVED:
@@ -155,7 +155,7 @@ class UdpSink:
     def _receive_refusal(self) -> None:
         """Count a refusal that waits to be received. Raises ViewerGone."""
         try:
-            self._socket.recv(LARGEST_DATAGRAM)  # what players open their way with
+            self._socket.recv(LARGEST_DATAGRAM)  # players open their path with these
         except BlockingIOError:
             pass
         except ConnectionError as error:
@@ -165,7 +165,7 @@ class UdpSink:
 
     @property
     def not_sent(self) -> NotSent:
-        """What the full send buffer did not take; of a frame there may be a part."""
+        """What the full send buffer did not take; parts of frames count too."""
         payload = self._sender.dropped_bytes - HEADER_SIZE * self._sender.dropped
         return NotSent(0, self._sender.dropped, payload)
 
@@ -190,7 +190,7 @@ class UdpSink:
             raise ViewerGone(f"its RTP port can't be reached: {error.strerror}")
 
     def send_report(self, report: bytes) -> None:
-        """Send an RTCP compound packet; one that does not get through is soon followed."""
+        """Send an RTCP compound packet; if it is lost, another follows soon."""
         if self.report_socket is not None:
             try:
                 self.report_socket.send(report)
@@ -198,7 +198,7 @@ class UdpSink:
                 pass  # the port may be closed: many players open it late or never
 
     def receive_report(self) -> bytes:
-        """Return a datagram that waits at the RTCP port; b"" when there is none after all."""
+        """Return a datagram that waits at the RTCP port; b"" if nothing waits."""
         try:
             return self.report_socket.recv(LARGEST_DATAGRAM) if self.report_socket else b""
         except OSError:
@@ -253,11 +253,11 @@ class InterleavedSink:
             raise _gone(error) from error
 
     def receive_report(self) -> bytes:
-        """There is none: reports arrive with the requests."""
+        """Return None: reports arrive with the requests."""
         return b""
 
     def close(self) -> None:
-        """Nothing to free: the connection is not the sink's own."""
+        """Do nothing: the sink does not own the connection."""
 
 
 def _gone(error: OSError) -> ViewerGone:
@@ -291,7 +291,7 @@ def bound_pair(family: socket.AddressFamily, host: str) -> tuple[socket.socket, 
         try:
             second = _bound_socket(family, host, port ^ 1)
         except OSError:
-            first.close()  # somebody else has the other one
+            first.close()  # another program has the other one
         else:
             return (first, second, port) if port % 2 == 0 else (second, first, port - 1)
     raise OSError("no pair of UDP ports is free")

@@ -1,4 +1,4 @@
-"""The RTP stream of one session: how its packets are numbered, stamped and counted."""
+"""The RTP stream of one session: numbers, stamps and counts its packets."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class RtpStream:
         self._last_timestamp = first_timestamp  # of the frame sent last
         self._last_began: float | None = None  # when that was, in seconds of `clock.steady`
         self._mark_single_packets = mark_single_packets
-        # What has been handed to the sink, which may not have taken all of it.
+        # Counts of what was handed to the sink, which may not have taken all of it.
         self._frames = 0
         self._packets_numbered = 0
         self._bytes = 0
@@ -73,17 +73,17 @@ class RtpStream:
 
     @property
     def frames_sent(self) -> int:
-        """How many frames have been sent."""
+        """Number of frames sent."""
         return self._frames - self.sink.not_sent.frames
 
     @property
     def packets_sent(self) -> int:
-        """How many packets have been sent."""
+        """Number of packets sent."""
         return self._packets_numbered - self.sink.not_sent.packets
 
     @property
     def bytes_sent(self) -> int:
-        """How many bytes of payload have been sent."""
+        """Bytes of payload sent."""
         return self._bytes - self.sink.not_sent.payload
 
     def begin_frame(self, payloads: Payloads, duration: float, now: float) -> None:
@@ -98,7 +98,7 @@ class RtpStream:
         self._media_time += duration
 
     def skip(self, duration: float) -> None:
-        """Leave `duration` seconds out: timestamps go on, sequence numbers have no gap."""
+        """Skip `duration` seconds: timestamps go on, sequence numbers have no gap."""
         self._media_time += duration
 
     def send_burst(self) -> float:
@@ -112,7 +112,7 @@ class RtpStream:
 
     @property
     def is_within_frame(self) -> bool:
-        """Tell if a part of the frame is still to be sent."""
+        """Tell if part of the frame is still unsent."""
         return bool(self._bursts)
 
     def _packets(self, payloads: Payloads) -> list[PacketParts]:

@@ -1,4 +1,4 @@
-"""One stream that is being sent: when its frames go, and how it ends."""
+"""One stream being sent: when its frames leave, and how it ends."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ from rtplab.serving.rtp.reports import SenderReports, ViewerReports
 from rtplab.serving.rtp.sinks import ViewerGone
 from rtplab.serving.rtp.stream import RtpStream
 
-# Seconds from the last frame to BYE, and from one BYE to the next: a busy player may see RTCP
+# Seconds from the last frame to BYE, and between BYEs: a busy player may see RTCP
 # before the RTP that came first, and would leave the end unseen.
 BYE_DELAY = 0.5
-# How often BYE is said where it may be lost: without it, ffmpeg and mpv wait until the session
+# Number of BYEs if one may be lost: without it, ffmpeg and mpv wait until the session
 # times out. Not to viewers who lose nothing: a BYE that they have not read by then, they take for
 # the end of what they play next.
 BYE_REPEATS = 3
@@ -40,9 +40,9 @@ class _Phase(Enum):
 
 
 class Transmission:
-    """A movie on its way to one viewer or one multicast group. It is a Delivery.
+    """The sending of a movie to one viewer or one multicast group. It is a Delivery.
 
-    Control threads start and stop it; the pacer has it send. Nothing of it blocks but `prepare`.
+    Control threads start and stop it; the pacer makes it send. Only `prepare` blocks.
     """
 
     def __init__(
@@ -54,9 +54,9 @@ class Transmission:
         viewer: str,
         cname: str | None,
     ) -> None:
-        """Send what `feed` gives in the order of `playback`, and close it in the end.
+        """Send the frames of `feed` in the order of `playback`; close `feed` at the end.
 
-        Without a `cname` there is no RTCP, as in the lab dialect; `viewer` is whom the log names.
+        Without a `cname`, RTCP is not sent, as in the lab dialect; the log names `viewer`.
         """
         self.playback = playback
         self.stream = stream
@@ -64,23 +64,23 @@ class Transmission:
         self._pacer = pacer
         self._reports = SenderReports(stream, cname) if cname is not None else None
         self._viewer_reports = ViewerReports(viewer, stream.ssrc, self._reports)
-        self._lock = threading.RLock()  # guards what follows, playback and stream
+        self._lock = threading.RLock()  # guards the attributes below, playback and stream
         self._phase = _Phase.IDLE
         self._clock: FrameClock | None = None  # while frames are being sent
         self._scheduled: ScheduledStream | None = None  # the next frame, or the next BYE
-        self._ended: Callable[[bool], None] | None = None  # to be told of the end
+        self._ended: Callable[[bool], None] | None = None  # called at the end
         self._byes_left = 0
 
     # ------------------------------------------------------------------ for PLAY and PAUSE
 
     @property
     def cursor(self) -> MovieCursor:
-        """Where it stands in the movie."""
+        """Its position in the movie."""
         return self.playback.cursor
 
     @property
     def has_ended(self) -> bool:
-        """Tell if it has come to its end since it was started."""
+        """Tell if it has reached its end since it was started."""
         return self._phase is _Phase.ENDED
 
     @property
@@ -89,7 +89,7 @@ class Transmission:
         return self._phase is _Phase.SENDING
 
     def select(self, span: Range, scale: float, speed: float) -> None:
-        """Go where `span` says, at this pace. Raises MessageError 457."""
+        """Move to `span`, at this pace. Raises MessageError 457."""
         with self._lock:
             if span.start is None:
                 self.playback.rewind_at_end()
@@ -97,7 +97,7 @@ class Transmission:
             self.playback.set_pace(scale, speed)
 
     def info(self) -> PlayInfo:
-        """Return what is still to be played, and how the next packet is numbered."""
+        """Return the rest to be played, and the next packet's sequence number and timestamp."""
         with self._lock:
             playback, stream = self.playback, self.stream
             return PlayInfo(
@@ -109,14 +109,14 @@ class Transmission:
             )
 
     def prepare(self) -> None:
-        """Have the next frames read, and converted where they need it.
+        """Read the next frames ahead, and convert those that need it.
 
         Raises MessageError 415 if that is impossible, 503 if nothing can be read.
         """
         self._feed.prepare(self.stream.sink.max_payload)
 
     def start(self, send: Callable[[], float | None], ended: Callable[[bool], None]) -> None:
-        """Send the first frame now, and have the pacer call `send` for the others.
+        """Send the first frame now, and let the pacer call `send` for the others.
 
         The pacer's thread would have to wake up for the first one. Nothing happens unless it is
         idle. `ended` is called at the end, with True if the viewer is gone.
@@ -131,12 +131,12 @@ class Transmission:
         except Exception:
             with self._lock:
                 viewer = self._viewer_reports.viewer
-                logger.exception("%s is sent no more: the server has failed", viewer)
+                logger.exception("%s: sending stopped: the server has failed", viewer)
                 tell = self._end()
             tell(False)
 
     def start_soon(self, send: Callable[[], float | None], ended: Callable[[bool], None]) -> None:
-        """As `start`, but have the pacer send the first frame too."""
+        """As `start`, but let the pacer send the first frame too."""
         if self._begin(ended):
             with self._lock:
                 self._scheduled = self._pacer.add(send, steady())
@@ -150,7 +150,7 @@ class Transmission:
             return True
 
     def stop(self) -> None:
-        """Send no more, but for the rest of the frame under way. May be called twice."""
+        """Stop sending after the rest of the current frame. May be called twice."""
         with self._lock:
             was_sending = self.is_sending
             self._phase, self._ended = _Phase.IDLE, None
@@ -170,7 +170,7 @@ class Transmission:
     # ------------------------------------------------------------------ for the pacer
 
     def send_next(self) -> float | None:
-        """Send the next frame, or burst of one; return when what follows is due.
+        """Send the next frame, or a burst of one; return when the next is due.
 
         Return None when nothing follows: it has been stopped, or this was the end.
         """
@@ -183,22 +183,22 @@ class Transmission:
                 due = self.send_due(steady())
                 if due is not None:
                     return due
-                logger.info("%s has come to the end of the movie", viewer)
+                logger.info("%s reached the end of the movie", viewer)
             except ViewerGone as error:
-                logger.info("%s is sent no more: %s", viewer, error)
+                logger.info("%s: sending stopped: %s", viewer, error)
                 is_gone = True
             except (RtpLabError, OSError) as error:
-                logger.warning("%s is sent no more: %s", viewer, error)
+                logger.warning("%s: sending stopped: %s", viewer, error)
             except Exception:
-                logger.exception("%s is sent no more: the server has failed", viewer)
+                logger.exception("%s: sending stopped: the server has failed", viewer)
             tell = self._end()
-        tell(is_gone)  # without the lock: whoever is told has one too
+        tell(is_gone)  # without our lock: the callee takes one too
         return None
 
     def send_due(self, now: float) -> float | None:
         """Send a frame, or a burst of one, and a sender report if one is due; under the lock.
 
-        Return when what follows is due; None at the end. Raises MovieError, ViewerGone.
+        Return when the next frame is due; None at the end. Raises MovieError, ViewerGone.
         """
         assert self._clock is not None
         stream = self.stream
@@ -210,7 +210,7 @@ class Transmission:
         return self._clock.next_due(now, share)
 
     def _begin_frame(self, clock: FrameClock, now: float) -> bool:
-        """Take the next frame whose time is not over yet; False when there is none."""
+        """Take the next frame whose time is not over yet; False if there is none."""
         missed = clock.missed(now)
         if missed:  # skip as many frames, or as many as are left
             skipped = sum(self.playback.advance() is not None for _ in range(missed))
@@ -229,7 +229,7 @@ class Transmission:
     # ------------------------------------------------------------------ the end
 
     def _end(self) -> Callable[[bool], None]:
-        """Have BYE said soon; return whom to tell of the end. Under the lock."""
+        """Schedule BYE; return whom to tell of the end. Call with the lock held."""
         tell, self._ended = self._ended or _tell_nobody, None
         self._phase = _Phase.ENDED
         self._unschedule()
@@ -242,7 +242,7 @@ class Transmission:
         return tell
 
     def _say_goodbye_again(self) -> float | None:
-        """Say BYE, as often as it is to be said; return when to say it again."""
+        """Send BYE, if repeats remain; return when to repeat it."""
         with self._lock:
             if self._phase is not _Phase.ENDED:
                 return None
@@ -261,12 +261,12 @@ class Transmission:
             self._scheduled = None
 
     def _finish_frame(self) -> None:
-        """Send the rest of the frame under way: half of one would be lost."""
+        """Send the rest of the current frame: half a frame would be useless."""
         try:
             while self.stream.is_within_frame:
                 self.stream.send_burst()
         except ViewerGone:
-            pass  # then nobody would miss the rest
+            pass  # nobody is left to miss the rest
         except Exception:
             viewer = self._viewer_reports.viewer
             logger.exception("%s: the rest of a frame can't be sent", viewer)
@@ -275,12 +275,12 @@ class Transmission:
 
     @property
     def report_socket(self) -> socket.socket | None:
-        """Where the viewer's reports arrive, if not in the RTSP connection."""
+        """The socket for the viewer's reports, if they do not use the RTSP connection."""
         return self.stream.sink.report_socket
 
     @property
     def last_report(self) -> ReportBlock | None:
-        """What the viewer has last reported."""
+        """The viewer's last report."""
         return self._viewer_reports.last
 
     @property
@@ -289,7 +289,7 @@ class Transmission:
         return self._viewer_reports.round_trip
 
     def take_report(self, data: bytes) -> bool:
-        """Note and log what the viewer reports; tell if `data` was RTCP at all."""
+        """Note and log the viewer's reports; tell if `data` was RTCP at all."""
         return self._viewer_reports.take(data)
 
     def receive_report(self) -> bool:

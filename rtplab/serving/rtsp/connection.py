@@ -17,9 +17,9 @@ from rtplab.protocol.rtsp.parser import USELESS_PERIOD, RequestParser
 from rtplab.serving.admission.limits import Limits, Pace
 from rtplab.serving.rtsp.wire import Wire
 
-# Bytes that are read at once from a client who publishes: at 100 looks a second, 200 Mbit/s.
+# Bytes read at once from a publishing client: at 100 reads a second, 200 Mbit/s.
 MEDIA_SIZE = 256 * 1024
-WAKE_SIZE = 16  # bytes: more than there are calls to wake up before they are heard
+WAKE_SIZE = 16  # bytes: more wake-up calls than are ever pending
 # Seconds of silence before the system asks if the client is still there, seconds between its
 # questions, and how many may stay unanswered: it is gone after two minutes. And milliseconds that
 # a reply may need to arrive: Linux would repeat it for a quarter of an hour, and ask nothing.
@@ -73,23 +73,23 @@ class RtspConnection:
         self._selector.register(rtsp_socket, self._events)
         self._wake_reader: socket.socket | None = None  # once frames are sent
         self._hung_up = threading.Event()
-        self.why_hung_up = ""  # by somebody here, as the log is to say it
+        self.why_hung_up = ""  # the reason for the log, if this end hung up
         if not _SHUTDOWN_WAKES:
             self._get_woken()
 
     @property
     def rtsp_socket(self) -> socket.socket:
-        """The client's socket, for what is read before the first request."""
+        """The client's socket, for reading before the first request."""
         return self._wire.socket
 
     @property
     def is_encrypted(self) -> bool:
-        """Tell if nobody on the way can read along."""
+        """Tell if the connection is encrypted."""
         return self._wire.is_encrypted
 
     @property
     def dropped_frames(self) -> int:
-        """How many frames the client did not read fast enough for."""
+        """Number of frames dropped because the client read too slowly."""
         return self._wire.dropped_frames
 
     @property
@@ -111,7 +111,7 @@ class RtspConnection:
             moment = deadline()
             open_for_more = self._wait(moment)
             now = time.monotonic()
-            # Of a client that has hung up nothing more is waited for.
+            # After the client has hung up, nothing more can arrive.
             has_left = not open_for_more and not self.is_hung_up
             while message := self._parser.next(now + USELESS_PERIOD if has_left else now):
                 if self._wire.misunderstanding is not None and isinstance(message, Request):
@@ -121,7 +121,7 @@ class RtspConnection:
                 yield None
 
     def watch(self, other: socket.socket, arrived: Callable[[], None]) -> None:
-        """Have the control thread call `arrived` whenever `other` can be read."""
+        """Make the control thread call `arrived` whenever `other` is readable."""
         self._selector.register(other, selectors.EVENT_READ, arrived)
 
     def unwatch(self, other: socket.socket) -> None:
@@ -129,7 +129,7 @@ class RtspConnection:
         self._selector.unregister(other)
 
     def _wait(self, deadline: float | None) -> bool:
-        """Do what there is to do until then; False when the client has hung up."""
+        """Handle events until then; False once the client has hung up."""
         moments = (deadline, self._parser.deadline(), self._wire.handshake_deadline())
         deadlines = [moment for moment in moments if moment is not None]
         timeout = max(0.0, min(deadlines) - time.monotonic()) if deadlines else None
@@ -158,7 +158,7 @@ class RtspConnection:
         return open_for_more
 
     def _receive(self) -> bool:
-        """Feed the parser; False when the client says no more."""
+        """Feed the parser; False once the client sends no more."""
         data = self._wire.receive()
         if data:
             self._parser.feed(data, time.monotonic())
@@ -169,25 +169,25 @@ class RtspConnection:
     def expect_frames(self) -> None:
         """Get ready for other threads to send. In the control thread. Raises OSError.
 
-        It sleeps while nothing waits. What another thread then leaves in the queue must wake it, or
+        It sleeps while nothing waits. Bytes that another thread then queues must wake it, or
         half a frame would wait for the next one.
         """
         if self._wake_reader is None:
             self._get_woken()
 
     def expect_media(self) -> None:
-        """Get ready for a publisher's frames, of which there are more bytes than of requests."""
+        """Get ready for a publisher's frames, which are larger than requests."""
         self._wire.receive_size = MEDIA_SIZE
 
     def _get_woken(self) -> None:
-        """Have a way for other threads to wake the control thread. Raises OSError."""
+        """Let other threads wake the control thread. Raises OSError."""
         self._wake_reader, self._wire.waker = socket.socketpair()
         self._wake_reader.setblocking(False)
         self._wire.waker.setblocking(False)
         self._selector.register(self._wake_reader, selectors.EVENT_READ)
 
     def send(self, data: bytes) -> None:
-        """Send a reply, after what already waits. Raises OSError when the client is gone."""
+        """Send a reply, after bytes already queued. Raises OSError if the client is gone."""
         self._wire.send(data)
 
     def offer(self, frame: bytes) -> bool:
@@ -200,12 +200,12 @@ class RtspConnection:
     # ------------------------------------------------------------------ ending
 
     def refuse(self, why: str) -> None:
-        """Say that there is no room, and why, as far as it can be said without waiting."""
+        """Tell the client why it is refused, if that is possible without waiting."""
         refuse(self._wire.socket, self.is_encrypted, why)
 
     @property
     def is_hung_up(self) -> bool:
-        """Tell if somebody here has hung up."""
+        """Tell if this end has hung up."""
         return self._hung_up.is_set()
 
     def wait(self, seconds: float) -> None:
@@ -218,7 +218,7 @@ class RtspConnection:
         self._end_messages(socket.SHUT_RDWR, why)
 
     def stop_listening(self, why: str = "") -> None:
-        """Make `messages` end, from any thread; what is still to be said gets through."""
+        """Make `messages` end, from any thread; queued bytes are still sent."""
         # Windows breaks a connection off when more comes to an end that is shut for reading.
         self._end_messages(socket.SHUT_RD if _SHUTDOWN_WAKES else None, why)
 
@@ -243,7 +243,7 @@ class RtspConnection:
 
 
 def _tune(client: socket.socket) -> None:
-    """Set what makes a connection better. It works without, and some sandboxes grant none of it.
+    """Set socket options that improve a connection. Some sandboxes refuse them, which is harmless.
 
     Have packets sent at once. Have frames wait with us, where there is a bound to them, and not in
     the system. Have the system find out when a client has vanished without a word: lab sessions
@@ -262,7 +262,7 @@ def _set(client: socket.socket, level: int, name: str, value: int) -> None:
 
 
 def refuse(client: socket.socket, speaks_tls: bool, why: str) -> None:
-    """Tell a client why there is no room for it, and hang up; inside TLS just hang up."""
+    """Tell a client why it is refused, and hang up; inside TLS just hang up."""
     response = Response(503)
     response.explain(why)
     try:

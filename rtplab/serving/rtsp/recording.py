@@ -1,4 +1,4 @@
-"""What a client publishes: ANNOUNCE says what it is, SETUP which way it comes, RECORD that it does.
+"""A client's publication: ANNOUNCE describes it, SETUP sets its transport, RECORD starts it.
 
     ANNOUNCE rtsp://host/live     the session description: JPEG over RTP, or it is refused
     SETUP    .../streamid=0       Transport: RTP/AVP;unicast;client_port=6000-6001;mode=record
@@ -44,7 +44,7 @@ LARGEST_DATAGRAM = 65_535
 PATIENCE = 0.1
 # Seconds of silence after which another source may go on with the stream (as after a restart).
 SOURCE_SILENCE = 1.0
-DEFAULT_FPS = 25.0  # of a description that does not say
+DEFAULT_FPS = 25.0  # if the description does not say
 MAX_NAME = 100  # characters
 MAX_PAYLOAD_TYPE = 127  # it has 7 bits
 
@@ -52,9 +52,9 @@ logger = logging.getLogger("rtplab.server")
 
 
 def announced_media(body: bytes) -> tuple[int, float]:
-    """Return the payload type and the frame rate of what a session description announces.
+    """Return the payload type and the frame rate that a session description announces.
 
-    Raises MessageError 415 when it can't be published, 400 when it is no description.
+    Raises MessageError 415 if it can't be published, 400 if it is not a description.
     """
     media = sdp.parse(body).media
     videos = [one for one in media if one.media == "video"]
@@ -89,7 +89,7 @@ class Recorder:
     """One client's publication. In its control thread."""
 
     def __init__(self, resource: Resource, payload_type: int, fps: float, cname: str) -> None:
-        """Take what ANNOUNCE has said; nothing is opened yet. `cname` is our name in RTCP."""
+        """Take the description of ANNOUNCE; nothing is opened yet. `cname` is our name in RTCP."""
         self.resource = resource
         self._cname = cname
         self._reports: SourceReports | None = None  # about the source
@@ -114,15 +114,15 @@ class Recorder:
 
     @property
     def name(self) -> str:
-        """What the stream is called."""
+        """The stream's name."""
         return self.resource.name
 
     # ------------------------------------------------------------------ the way
 
     def set_up(self, offered: list[Transport], client: ClientEndpoint) -> Transport:
-        """Open the first of the offered ways that can be had; return what SETUP answers.
+        """Open the first offered transport that is possible; return SETUP's Transport.
 
-        Raises MessageError 461 when there is none, OSError when no port is free.
+        Raises MessageError 461 if there is none, OSError if no port is free.
         """
         connection = self._connection = client.connection
         encrypted = connection.is_encrypted
@@ -147,7 +147,7 @@ class Recorder:
         try:
             with suppress(OSError):  # it works with less
                 rtp.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
-            rtp.connect(socket_address(host, ports[0]))  # nobody else may send
+            rtp.connect(socket_address(host, ports[0]))  # accept no other sender
             rtcp_end.connect(socket_address(host, ports[1]))
         except OSError:
             rtp.close()
@@ -161,7 +161,7 @@ class Recorder:
     def record(
         self, streams: LiveStreams, user: str | None, taken_over: Callable[[], None]
     ) -> None:
-        """Begin to show what comes. `taken_over` is called when the same user does so elsewhere.
+        """Begin to show pictures. `taken_over` is called if the same user publishes elsewhere.
 
         Raises MessageError 403 when somebody else publishes under this name.
         """
@@ -171,7 +171,7 @@ class Recorder:
             self._taken_over = taken_over
 
     def pause(self, wait: float) -> None:
-        """Show nothing more; the stream ends unless it is taken up within `wait` seconds."""
+        """Stop showing; the stream ends unless it is taken over within `wait` seconds."""
         live, self.live = self.live, None
         if live is not None:
             live.leave_to_others(self._taken_over, wait)
@@ -191,11 +191,11 @@ class Recorder:
 
     @property
     def last_arrival(self) -> float:
-        """When something has last come, in seconds of `clock.steady`: a sign of life."""
+        """Time of the last arrival, in seconds of `clock.steady`: a keep-alive."""
         return self._last_arrival
 
     def take_interleaved(self, frame: InterleavedFrame) -> None:
-        """Take what has come in the RTSP connection."""
+        """Take the media that arrived on the RTSP connection."""
         channels = self.transport.interleaved if self.transport is not None else None
         if channels is not None and frame.channel == channels[0]:
             self._take(frame.payload)
@@ -215,7 +215,7 @@ class Recorder:
         try:
             packet = parse_packet(data)
         except PacketError:
-            return  # as what opens the way
+            return  # such as a datagram that opens the path
         if packet.version != 2 or packet.payload_type != self._payload_type:
             return
         if packet.ssrc != self._source:
@@ -277,7 +277,7 @@ class Recorder:
 
 
 def _datagrams(end: socket.socket) -> list[bytes]:
-    """Return what waits, up to what may be read at one look."""
+    """Return the waiting datagrams, up to the limit of one read."""
     found: list[bytes] = []
     with suppress(OSError):  # nothing more waits, or an earlier answer of ours was refused
         while len(found) < DATAGRAMS_PER_LOOK:

@@ -1,4 +1,4 @@
-"""What all workers of one server share."""
+"""The state that all workers of one server share."""
 
 from __future__ import annotations
 
@@ -49,8 +49,8 @@ class Service:
     library: MovieLibrary = field(default_factory=lambda: MovieLibrary("."))
     pacer: Pacer = field(default_factory=Pacer)
     threads: ThreadPool = field(default_factory=ThreadPool)
-    fps: float | None = None  # of all movies; None: what each says, else 20
-    loop: bool = False  # begin a movie again at its end
+    fps: float | None = None  # of all movies; None means each movie's own, else 20
+    loop: bool = False  # restart each movie when it ends
     marker: bool = False  # set the marker on every frame's last packet in the lab dialect
     shrink: bool = False  # make pictures smaller for viewers for whom they are too large
     publishing: bool = False  # clients may publish streams: ANNOUNCE and RECORD
@@ -63,7 +63,7 @@ class Service:
     cname: str = field(default_factory=lambda: secrets.token_urlsafe(12))
     limits: Limits = field(default_factory=Limits)
     observer: Observer | None = None
-    client_address: ClientAddress | None = None  # None: clients come themselves
+    client_address: ClientAddress | None = None  # None: clients connect directly
     media: MediaStore = field(init=False)
     live: LiveStreams = field(init=False)
     admission: Admission = field(init=False)
@@ -77,11 +77,11 @@ class Service:
         self.session_slots = threading.Semaphore(self.limits.sessions)
 
     def frame_rate(self, movie: Movie | None) -> float:
-        """Return how many frames of a movie are sent in a second; of None, what is usual."""
+        """Return the frame rate for a movie; for None, the default."""
         return frame_rate(movie, self.fps)
 
     def names(self) -> list[tuple[str, bool]]:
-        """Return what can be watched, live streams first, and of each if it is one.
+        """Return all that can be watched, live streams first; each with a flag for live.
 
         Raises OSError if the folder can't be read.
         """

@@ -1,4 +1,4 @@
-"""What one SETUP makes: a movie, by the name that the client gave it, on its way to one viewer."""
+"""The result of one SETUP: a movie, under the client's name for it, sent to one viewer."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from rtplab.serving.rtp.delivery import Delivery
 
 MIN_SESSION_ID = 10_000_000  # RFC 2326 section 3.4 asks for eight characters at the least
 MAX_SESSION_ID = 2_147_483_647  # the Java clients of the lab read it with Integer.parseInt
-TRACK = "trackID=0"  # what the one track of every movie is called below the movie's URL
+TRACK = "trackID=0"  # the only track of each movie, below the movie's URL
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Resource:
 def resource_of(request: Request) -> Resource:
     """Return what a request's URI names: `movie`, `rtsp://host/movie/` or `.../trackID=0`.
 
-    Raises MessageError 400 for an absolute URI that is no RTSP address.
+    Raises MessageError 400 for an absolute URI that is not an RTSP address.
     """
     return _resource(request.uri)
 
@@ -65,14 +65,14 @@ class Session:
     delivery: Delivery
 
     def go_to(self, span: Range, request: Request) -> None:
-        """Stop, and take up what PLAY asks for. Raises MessageError 457."""
+        """Stop, and apply a PLAY request. Raises MessageError 457."""
         self.delivery.stop()
         scale = served_rate(request.headers.get("Scale", "1"), FASTEST_SCALE)
         speed = served_rate(request.headers.get("Speed", "1"), FASTEST_SPEED)
         self.delivery.select(span, scale, speed)
 
     def play_headers(self, request: Request) -> Headers:
-        """Return what a reply to PLAY says of the stream: nothing in the lab dialect."""
+        """Return the headers of a reply to PLAY: none in the lab dialect."""
         headers = Headers()
         if self.dialect is Dialect.LAB:
             return headers

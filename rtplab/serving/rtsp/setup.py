@@ -1,4 +1,4 @@
-"""From what a client names in DESCRIBE and SETUP to the movie and the session it means."""
+"""Resolves the names in DESCRIBE and SETUP to movies and sessions."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ from rtplab.serving.media.playback import Playback
 from rtplab.serving.rtp.live import LiveStream
 from rtplab.serving.rtp.livegroup import LiveGroup
 from rtplab.serving.rtp.multicast import (
+    GroupDelivery,
     MulticastChannel,
     MulticastSink,
-    Seat,
     multicast_transport,
 )
 from rtplab.serving.rtp.sinks import InterleavedSink, Sink, UdpSink
@@ -40,7 +40,7 @@ logger = logging.getLogger("rtplab.setup")
 
 @dataclass(frozen=True)
 class ClientEndpoint:
-    """Where a client can be reached: by its connection, or from our address at its own."""
+    """Where a client can be reached: over its connection, or at its address from ours."""
 
     connection: RtspConnection
     local_host: str  # "" if we are not known by one address
@@ -51,10 +51,10 @@ class ClientEndpoint:
 def choose_transport(
     offered: list[Transport], dialect: Dialect, *, multicast: bool, encrypted: bool
 ) -> Transport:
-    """Return the first of the offered ways that can be served (RFC 2326 section 12.39).
+    """Return the first of the offered transports that can be served (RFC 2326 section 12.39).
 
     By `multicast` if the server does; on an `encrypted` connection inside it alone, as everybody
-    could read what leaves it. Raises MessageError 461 when there is none.
+    could read its packets. Raises MessageError 461 if there is none.
     """
     for transport in offered:
         if transport.lower == "TCP":
@@ -65,13 +65,13 @@ def choose_transport(
             possible = multicast if transport.multicast else transport.client_port is not None
         if possible:
             return transport
-    raise MessageError("no transport that can be served", 461)
+    raise MessageError("no supported transport", 461)
 
 
 def open_sink(
     client: ClientEndpoint, dialect: Dialect, chosen: Transport
 ) -> tuple[Sink, Transport]:
-    """Open a unicast way to the client; return it, and what SETUP answers. Raises OSError.
+    """Open a unicast path to the client; return it and SETUP's Transport. Raises OSError.
 
     Media goes to the host that asked, wherever else `destination` may point.
     """
@@ -106,7 +106,7 @@ class SessionMaker:
     def open_movie(self, name: str, dialect: Dialect) -> Movie:
         """Open a movie by the name the client gave.
 
-        Raises MessageError 403, 404 or 415, OSError where there is no descriptor left.
+        Raises MessageError 403, 404 or 415, OSError if no descriptor is left.
         """
         library = self.service.library
         try:
@@ -126,7 +126,7 @@ class SessionMaker:
         except OSError as error:
             if is_resource_exhaustion(error):
                 raise
-            reason = error.strerror or "it is no file"
+            reason = error.strerror or "it is not a file"
             # It is there, but another program has locked it, or the server may not read it.
             problem = f"{printable(path.name)} can't be opened: {reason}"
             if isinstance(error, FileNotFoundError):
@@ -175,7 +175,7 @@ class SessionMaker:
     def make(
         self, session_id: str, dialect: Dialect, resource: Resource, offered: list[Transport]
     ) -> Session:
-        """Open the movie and a way to the client.
+        """Open the movie and a path to the client.
 
         Raises MessageError 404, 415 or 461, OSError when no port is free.
         """
@@ -194,10 +194,10 @@ class SessionMaker:
             encrypted=client.connection.is_encrypted,
         )
         if chosen.multicast and service.multicast is not None:
-            seat = service.multicast.seat(
+            delivery = service.multicast.delivery(
                 movie.identity, lambda group, port: self._channel(resource, movie, group, port)
             )
-            return self._watch_group(session_id, dialect, resource, seat)
+            return self._watch_group(session_id, dialect, resource, delivery)
         is_lab = dialect is Dialect.LAB
         playback = self._playback(movie)
         with ExitStack() as undo:
@@ -230,26 +230,28 @@ class SessionMaker:
             offered, dialect, multicast=channels is not None, encrypted=encrypted
         )
         if chosen.multicast and channels is not None:
-            group_seat = channels.seat(live, lambda group, port: self._group(live, group, port))
-            return self._watch_group(session_id, dialect, resource, group_seat)
+            group_delivery = channels.delivery(
+                live, lambda group, port: self._group(live, group, port)
+            )
+            return self._watch_group(session_id, dialect, resource, group_delivery)
         sink, transport = open_sink(client, dialect, chosen)
         if dialect is Dialect.LAB:
-            seat = live.lab_seat(sink, self.service.marker, client.name)
+            delivery = live.lab_delivery(sink, self.service.marker, client.name)
         else:
-            seat = live.standard_seat(sink, client.name)
-        transport = replace(transport, ssrc=seat.stream.ssrc)
-        return Session(session_id, dialect, resource, transport, seat)
+            delivery = live.standard_delivery(sink, client.name)
+        transport = replace(transport, ssrc=delivery.stream.ssrc)
+        return Session(session_id, dialect, resource, transport, delivery)
 
     def _watch_group(
-        self, session_id: str, dialect: Dialect, resource: Resource, seat: Seat
+        self, session_id: str, dialect: Dialect, resource: Resource, delivery: GroupDelivery
     ) -> Session:
-        """Have a group's sender reach this client, too."""
+        """Make a group's sender reach this client too."""
         try:
-            seat.channel.reach(self.client.local_host)
+            delivery.channel.reach(self.client.local_host)
         except OSError:
-            seat.close()
+            delivery.close()
             raise
-        return Session(session_id, dialect, resource, seat.channel.transport, seat)
+        return Session(session_id, dialect, resource, delivery.channel.transport, delivery)
 
     def _group(self, live: LiveStream, group: str, port: int) -> LiveGroup:
         """Return a sender of the live stream to all who join the group."""
@@ -259,8 +261,8 @@ class SessionMaker:
         except OSError:
             sink.close()
             raise
-        seat = live.standard_seat(sink, f"the multicast of {printable(live.name, 80)}")
-        return LiveGroup(seat, multicast_transport(group, port, seat.stream.ssrc), sink)
+        delivery = live.standard_delivery(sink, f"the multicast of {printable(live.name, 80)}")
+        return LiveGroup(delivery, multicast_transport(group, port, delivery.stream.ssrc), sink)
 
     def _channel(self, resource: Resource, movie: Movie, group: str, port: int) -> MulticastChannel:
         """Return a sender of the movie to all who join the group."""

@@ -1,4 +1,4 @@
-"""Threads for the clients: each has one of its own for as long as it stays.
+"""Threads for the clients: each has its own while it is connected.
 
 To start a thread takes longer than to answer a request. So one whose client has left waits for the
 next client before it ends. (The pool of concurrent.futures lets no idle thread end, and keeps for
@@ -12,7 +12,7 @@ import threading
 from collections.abc import Callable
 from queue import Empty, SimpleQueue
 
-IDLE_TIME = 1.0  # seconds: those who come while others leave come more often than that
+IDLE_TIME = 1.0  # seconds: under load, new clients arrive more often than this
 
 logger = logging.getLogger("rtplab.server")
 
@@ -35,11 +35,11 @@ class Task:
         return self._ended.wait(timeout)
 
     def run(self) -> None:
-        """Do it. Raises what the call raises."""
+        """Run it. Raises whatever the call raises."""
         try:
             self._call()
         finally:
-            del self._call  # with it whoever was served: this thread may live for long
+            del self._call  # and with it the client: this thread may live long
             self._ended.set()
 
 
@@ -47,11 +47,11 @@ class ThreadPool:
     """Runs each task in a thread of its own, as many as there are tasks."""
 
     def __init__(self) -> None:
-        self._idle: list[_Mailbox] = []  # whoever takes one out of it must put something in
+        self._idle: list[_Mailbox] = []  # each one taken out must be given a task
         self._closing = False
 
     def start(self, call: Callable[[], None]) -> Task:
-        """Begin a task. Raises RuntimeError when the system grants no thread."""
+        """Start a task. Raises RuntimeError if the system grants no thread."""
         task = Task(call)
         try:
             self._idle.pop().put(task)
@@ -60,7 +60,7 @@ class ThreadPool:
         return task
 
     def close(self) -> None:
-        """Let idle threads end, and others when their task has ended. May be called twice.
+        """End idle threads now, and others after their task. May be called twice.
 
         They are not joined: they have nothing left to do but to end.
         """
@@ -76,12 +76,12 @@ class ThreadPool:
         while task is not None:
             try:
                 task.run()
-            except Exception:  # nobody waits for it: this is the last place where it can be told
+            except Exception:  # no one joins it: this is the last place to report it
                 logger.exception("a client's thread failed")
             task = self._next(mailbox)
 
     def _next(self, mailbox: _Mailbox) -> Task | None:
-        """Wait for the next task; None when none comes in time."""
+        """Wait for the next task; None if none comes in time."""
         self._idle.append(mailbox)
         try:
             return mailbox.get(timeout=0 if self._closing else IDLE_TIME)

@@ -17,7 +17,7 @@ HANDSHAKE_TIMEOUT = 10.0  # seconds: two round trips and some arithmetic, over t
 
 
 class Wire:
-    """What goes over a client's socket. One thread receives; any thread may send.
+    """A client's socket. One thread receives; any thread may send.
 
     Nothing here ever blocks. What the socket does not take at once waits in a queue, in order, so
     that framing is never broken.
@@ -36,7 +36,7 @@ class Wire:
         """
         self.socket = rtsp_socket
         self.receive_size = RECEIVE_SIZE
-        self.misunderstanding: MessageError | None = None  # one of us speaks TLS
+        self.misunderstanding: MessageError | None = None  # one side uses TLS, the other does not
         self.dropped_frames = 0
         self.taken = 0  # bytes that the socket has taken so far
         self._limits = limits
@@ -44,7 +44,7 @@ class Wire:
         self._is_first = channel is None  # nothing has come yet
         # Gets a byte when something has to wait, after `wake_for_room` has found nothing.
         self.waker: socket.socket | None = None
-        self._lock = threading.Lock()  # guards what follows, and the order on the socket
+        self._lock = threading.Lock()  # guards the attributes below, and the order on the socket
         self._tls = TlsChannel(tls) if tls is not None else channel
         self._waiting = bytearray()
         self._behind_frames = 0  # bytes queued since the last frame; some may have been sent since
@@ -52,13 +52,13 @@ class Wire:
 
     @property
     def is_encrypted(self) -> bool:
-        """Tell if nobody on the way can read along."""
+        """Tell if the connection is encrypted."""
         return self._tls is not None
 
     # ------------------------------------------------------------------ receiving
 
     def receive(self) -> bytes | None:
-        """Return the plain text of what has come, maybe none of it; None at the end.
+        """Return the plain text received, possibly empty; None at the end.
 
         Raises OSError when TLS fails, or is spoken where it is not expected.
         """
@@ -98,7 +98,7 @@ class Wire:
             except ssl.SSLError as error:
                 raise ConnectionError(f"TLS has failed: {error.reason or error}") from error
             finally:
-                # A peer may ask for new keys without end, and not read our answers.
+                # A peer may request new keys forever without reading our answers.
                 answer = self._tls.outgoing()
                 if answer and self._unread() > self._limits.queue_bytes:
                     raise TimeoutError("the client does not read what TLS answers")
@@ -107,21 +107,21 @@ class Wire:
     def _check_first_byte(self, byte: int) -> None:
         """Tell a client in plain words that this is the wrong port. Raises ConnectionError."""
         if self._tls is None and byte == HANDSHAKE:
-            answer = Response(400, reason="This Port Speaks No TLS: Use rtsp")
+            answer = Response(400, reason="This Port Does Not Use TLS: Use rtsp")
             self.send(answer.serialise(Request("", "")))
-            raise ConnectionError("it speaks TLS, which is served with --tls only")
+            raise ConnectionError("it uses TLS, but the server was started without --tls")
         if self._tls is not None and byte != HANDSHAKE:
             self._tls = None
             self.misunderstanding = MessageError(
                 "it speaks plain RTSP on a TLS port",
                 fatal=True,
-                reason="This Port Speaks TLS: Use rtsps",
+                reason="This Port Requires TLS: Use rtsps",
             )
 
     # ------------------------------------------------------------------ sending
 
     def send(self, data: bytes) -> None:
-        """Send a reply, after what already waits. Raises OSError when the client is gone."""
+        """Send a reply, after bytes already queued. Raises OSError if the client is gone."""
         with self._lock:
             if self._unread() + len(data) > self._limits.queue_bytes:
                 raise TimeoutError("the client does not read its replies")
@@ -143,7 +143,7 @@ class Wire:
             return True
 
     def flush(self) -> bool:
-        """Send what waits, as far as the client takes it; tell if nothing waits any more."""
+        """Send queued bytes as far as the client takes them; tell if the queue is empty."""
         with self._lock:
             try:
                 self._write(b"")
@@ -152,7 +152,7 @@ class Wire:
             return not self._waiting
 
     def wake_for_room(self) -> bool:
-        """Tell if something waits for room. If not, `waker` gets a byte as soon as it does."""
+        """Tell if bytes are queued. If not, `waker` gets a byte as soon as some are."""
         with self._lock:
             self._must_wake = not self._waiting
             return not self._must_wake
@@ -170,7 +170,7 @@ class Wire:
         return data if self._tls is None else self._tls.encrypt(data)
 
     def _unread(self) -> int:
-        """How many bytes wait behind the last frame.
+        """Number of bytes queued behind the last frame.
 
         Frames are bounded when they come, and one may be larger than all that may wait: only what
         has gathered since shows that the client does not read.
@@ -178,7 +178,7 @@ class Wire:
         return min(self._behind_frames, len(self._waiting))
 
     def _append(self, data: bytes) -> None:
-        """Send what is no frame."""
+        """Send bytes other than a frame's."""
         self._behind_frames = self._unread() + len(data)
         self._write(data)
 
@@ -202,7 +202,7 @@ class Wire:
                 self._wake()
 
     def _wake(self) -> None:
-        """Have the reading thread watch for room, unless it does."""
+        """Make the reading thread watch for room, unless it does already."""
         if self._must_wake and self.waker is not None:
             self._must_wake = False
             self.waker.send(b"x")

@@ -1,4 +1,4 @@
-"""One client of the server: its RTSP connection and the session that it has set up.
+"""One client of the server: its RTSP connection and its session.
 
 Control runs in a thread of its own, which reads requests and answers each by the method that
 bears its name. Media runs in the server's pacer, which calls `send_next` whenever a frame is due;
@@ -93,7 +93,7 @@ class RtspWorker:
         self._looked_at = self._last_sign_of_life
         self._has_slot = False
 
-        # Guards what follows, as the pacer tells of the end. Nothing blocks under it.
+        # Guards the attributes below, as the pacer tells of the end. Nothing blocks under it.
         self._lock = threading.RLock()
         self.state = State.INIT
         self._session: Session | None = None
@@ -109,15 +109,15 @@ class RtspWorker:
     # ------------------------------------------------------------------ for a subclass
 
     def client_known(self, address: tuple[str, int]) -> None:
-        """A proxy has said that the client is at this address."""
+        """Note the client's address as a proxy reports it."""
 
     def session_changed(self, session: Session | None) -> None:
-        """A session has been set up, or is over (None)."""
+        """Note the session that was set up; None once it is over."""
 
     # ------------------------------------------------------------------ the control thread
 
     def run(self) -> None:
-        """Serve this client in a thread of its own, or refuse it when the system grants none."""
+        """Serve this client in its own thread, or refuse it if the system grants none."""
         try:
             self._task = self._service.threads.start(self.receive_requests)
         except RuntimeError as error:
@@ -135,30 +135,30 @@ class RtspWorker:
         self.join()
 
     def stop(self) -> None:
-        """Have it say BYE, hang up and free all. May be called twice, from other threads."""
-        self._connection.stop_listening("the server ends")
+        """Make it say BYE, hang up and free everything. May be called twice, from other threads."""
+        self._connection.stop_listening("the server is shutting down")
         if self._task is None:
             self._free()
 
     def join(self, timeout: float | None = None) -> bool:
-        """Wait until all is freed, for `timeout` seconds at most; tell if it is.
+        """Wait at most `timeout` seconds until everything is freed; tell if it is.
 
         It can't be while a movie is opened whose disk does not answer.
         """
         if self._task is None or self._task.join(timeout):
             return True
-        logger.warning("%s is left behind: what it has asked for can't be read", self._client.name)
+        logger.warning("gave up on %s: a read of its movie does not return", self._client.name)
         return False
 
     def idle_since(self) -> float | None:
-        """When a client without a session has last said something; None when it has one."""
+        """Time of the last request of a client without a session; None if it has one."""
         if self._session or self._recorder or self._connection.is_hung_up:
             return None
         return self._last_sign_of_life
 
     def make_room(self) -> None:
-        """Hang up on a client that does nothing, so that another can come."""
-        self._connection.hang_up("the server is full, and it did nothing")
+        """Hang up on an idle client to make room for another."""
+        self._connection.hang_up("the server is full and the client was idle")
 
     def receive_requests(self) -> None:
         """Serve the client until it hangs up or falls silent."""
@@ -175,14 +175,14 @@ class RtspWorker:
             self._free()
             if dropped := self._connection.dropped_frames:
                 name = self._client.name
-                logger.info("%s: %d frames dropped, as it read too slowly", name, dropped)
+                logger.info("%s: %d frames dropped because it read too slowly", name, dropped)
             logger.info("%s gone: %s", self._client.name, self._connection.why_hung_up or why)
 
     def _log_forgiven(self, sentence: str) -> None:
-        logger.warning("%s is understood, but not right: %s", self._client.name, sentence)
+        logger.warning("%s was accepted, but is not valid: %s", self._client.name, sentence)
 
     def _ask_proxy(self) -> None:
-        """Learn from a proxy who the client is that it passes on. Raises OSError, PeerError."""
+        """Learn the client's address from a proxy. Raises OSError, PeerError."""
         if self._service.client_address is None:
             return
         address = self._service.client_address(self._connection.rtsp_socket, self._client.host)
@@ -192,7 +192,7 @@ class RtspWorker:
             self.client_known(address)
 
     def _serve_if_admitted(self) -> str:
-        """Serve the client if it may come in; return why no more. Raises OSError, PeerError."""
+        """Serve the client if it is admitted; return why that ended. Raises OSError, PeerError."""
         admission, host = self._service.admission, self._client.host
         if not admission.enter(host):
             why = "its address has too many connections"
@@ -204,7 +204,7 @@ class RtspWorker:
             admission.leave(host)
 
     def _serve(self) -> str:
-        """Serve the client; return why no more. Raises OSError, PeerError."""
+        """Serve the client; return why that ended. Raises OSError, PeerError."""
         bad_requests = 0
         for message in self._connection.messages(self._session_deadline):
             if message is None:
@@ -226,9 +226,9 @@ class RtspWorker:
             self._taken = self._connection.taken
             bad_requests = bad_requests + 1 if status == 400 else 0
             if message.problem and message.problem.fatal:
-                return f"nothing more can be understood: {message.problem}"
+                return f"nothing more can be parsed: {message.problem}"
             if bad_requests > MAX_BAD_REQUESTS:
-                return "it says nothing but what can't be understood"
+                return "it sends only malformed requests"
         return "it has hung up"
 
     def _is_silent(self) -> bool:
@@ -267,7 +267,7 @@ class RtspWorker:
         return self._session is not None and self._session.transport.interleaved is not None
 
     def _free(self) -> None:
-        with ExitStack() as stack:  # each is done, whatever becomes of the others; the last first
+        with ExitStack() as stack:  # each runs even if others fail; the last first
             if self._owns_service:
                 stack.callback(self._service.close)
             stack.callback(self._connection.close)
@@ -278,7 +278,7 @@ class RtspWorker:
     # ------------------------------------------------------------------ a request and its answer
 
     def process_request(self, request: Request) -> int:
-        """Obey one request and answer it; return the status of the answer.
+        """Handle one request and answer it; return the status of the answer.
 
         Raises OSError when the answer can't be sent.
         """
@@ -300,7 +300,7 @@ class RtspWorker:
         self._connection.send(response.serialise(request))
 
     def _answer(self, request: Request) -> Response:
-        """Find the method that bears the request's name, and turn what it raises into a status."""
+        """Call the method named after the request, and turn its exceptions into a status."""
         try:
             if request.problem:  # not raised: with its traceback, it and the request would stay
                 return self._problem(request, request.problem)
@@ -323,13 +323,15 @@ class RtspWorker:
             logger.warning("%s failed: %s", self._client.name, error)
             if not is_resource_exhaustion(error):
                 return Response(500)
-            return self._problem(request, MessageError("the server has no more room for now", 503))
-        except Exception:  # a fault of ours must not cost the client its connection
+            return self._problem(
+                request, MessageError("the server is out of resources for now", 503)
+            )
+        except Exception:  # a bug here must not cost the client its connection
             logger.exception("%s: %s failed", self._client.name, printable(request.method))
             return Response(500)
 
     def _problem(self, request: Request, error: MessageError) -> Response:
-        """Say what is wrong: in the log, and to clients of the standard, as their players show it.
+        """Report what is wrong in the log, and to standard clients, whose players show it.
 
         Those of the lab have never seen another phrase than the status's own.
         """
@@ -340,7 +342,7 @@ class RtspWorker:
         return response
 
     def _refusal(self, request: Request) -> Response | None:
-        """Return a 401 where a user name and a password are missing or wrong.
+        """Return a 401 where the user name and password are missing or wrong.
 
         A wrong one waits in this thread, where it holds up nobody else.
         """
@@ -350,14 +352,14 @@ class RtspWorker:
             return Response(401)
         result = self._authenticator.check(request, time.monotonic())
         if result.delay:
-            logger.warning("%s has tried a wrong user name or password", self._client.name)
+            logger.warning("%s tried a wrong user name or password", self._client.name)
             self._connection.wait(result.delay)
         return result.refusal
 
     # ------------------------------------------------------------------ the methods of RTSP
 
     def do_OPTIONS(self, request: Request) -> Response:
-        """RFC 2326 section 10.1: say what we understand."""
+        """RFC 2326 section 10.1: list the supported methods."""
         methods = (*self.METHODS, *(PUBLISHING if self._service.publishing else ()))
         return self._ok(Headers([("Public", ", ".join(methods))]))
 
@@ -377,14 +379,14 @@ class RtspWorker:
         return response
 
     def do_SETUP(self, request: Request) -> Response:
-        """RFC 2326 section 10.4: open the movie and the way to the client."""
+        """RFC 2326 section 10.4: open the movie and the path to the client."""
         new_state = transition(self.state, request.method)
         if self._recorder is not None:
             return self._set_up_recorder(request, self._recorder, new_state)
         if self._session is not None and request.dialect is Dialect.STANDARD:
             # One session a connection: another SETUP must name it, as it changes its transport.
             if "Session" not in request.headers:
-                raise MessageError("this connection has a session already", 455)
+                raise MessageError("this connection already has a session", 455)
             self._checked_session(request)
         offered = parse_transports(request.headers.get("Transport"))
         session_id = self._session.session_id if self._session else new_session_id()
@@ -409,14 +411,14 @@ class RtspWorker:
         return self._ok(Headers([("Transport", session.transport.serialise())]))
 
     def do_PLAY(self, request: Request) -> Response:
-        """RFC 2326 section 10.5: send from where the session stands, or from where Range says."""
+        """RFC 2326 section 10.5: send from the session's position, or from that in Range."""
         session, new_state = self._session_and_next_state(request)
         span = parse_range(request.headers.get("Range", "npt=now-"))
         moved = False
-        self._service.pacer.start()  # once we have said yes, it is too late to find that it can't
+        self._service.pacer.start()  # after a 200 it would be too late to find that it can't
         with self._lock:
             self._check_end()
-            # Without another place or pace, PLAY while playing is a sign of life.
+            # PLAY while playing, with the same position and pace, is a keep-alive.
             wants_change = any(name in request.headers for name in ("Range", "Scale", "Speed"))
             if self.state is not State.PLAYING or wants_change:
                 session.go_to(span, request)
@@ -476,7 +478,7 @@ class RtspWorker:
         return response
 
     def do_GET_PARAMETER(self, request: Request) -> Response:
-        """RFC 2326 section 10.8: without parameters, a sign of life; there is one parameter."""
+        """RFC 2326 section 10.8: without parameters, a keep-alive; one parameter is known."""
         self._check_named_session(request)
         is_for_server = request.uri == "*" or not resource_of(request).name
         if is_for_server and parameters.asks_for_movies(request.body):
@@ -486,7 +488,7 @@ class RtspWorker:
         return self._without_parameters(request)
 
     def do_SET_PARAMETER(self, request: Request) -> Response:
-        """RFC 2326 section 10.9: without parameters, a sign of life; none can be set."""
+        """RFC 2326 section 10.9: without parameters, a keep-alive; none can be set."""
         self._check_named_session(request)
         return self._without_parameters(request)
 
@@ -500,20 +502,20 @@ class RtspWorker:
 
     def _without_parameters(self, request: Request) -> Response:
         if request.body.strip():
-            raise MessageError("there is no such parameter here", 451)
+            raise MessageError("unknown parameter", 451)
         return self._ok()
 
     # ------------------------------------------------------------------ publishing
 
     def do_ANNOUNCE(self, request: Request) -> Response:
-        """RFC 2326 section 10.3: take note of what the client is going to publish."""
+        """RFC 2326 section 10.3: note what the client is going to publish."""
         users = self._service.users
         if users is not None and self._user not in users.publishers:
             raise MessageError(f"{printable(self._user, 60)} may watch, but not publish", 403)
         if self._session is not None or self.state is not State.INIT:
-            raise MessageError("this connection has a session already", 455)
+            raise MessageError("this connection already has a session", 455)
         if request.headers.get("Content-Type").partition(";")[0].strip().lower() not in _SDP:
-            raise MessageError("a stream is announced by a description in SDP", 415)
+            raise MessageError("ANNOUNCE needs a description in SDP", 415)
         payload_type, fps = announced_media(request.body)
         resource = resource_of(request)
         checked_name(resource.name)
@@ -525,7 +527,7 @@ class RtspWorker:
         return self._ok()
 
     def _set_up_recorder(self, request: Request, recorder: Recorder, state: State) -> Response:
-        """Open the way from the client."""
+        """Open the path from the client."""
         if recorder.session_id:
             self._check_recorder(request, recorder)
         self._take_slot()
@@ -539,7 +541,7 @@ class RtspWorker:
         return self._ok(Headers([("Transport", value)]))
 
     def do_RECORD(self, request: Request) -> Response:
-        """RFC 2326 section 10.11: show what comes to whoever watches."""
+        """RFC 2326 section 10.11: show the published pictures to viewers."""
         if self._recorder is None:
             raise MessageError("nothing has been announced on this connection", 455)
         # RFC 2326 appendix A has a state of its own for it, from which the same ways lead.
@@ -616,13 +618,13 @@ class RtspWorker:
         return self._session
 
     def _take_slot(self) -> None:
-        """Claim room for a session, unless there is one. Raises MessageError 503."""
+        """Claim a slot for a session, unless it has one. Raises MessageError 503."""
         if not self._has_slot and not self._service.session_slots.acquire(blocking=False):
             raise MessageError("the session limit has been reached", 503)
         self._has_slot = True
 
     def _leave_slot(self) -> None:
-        """Leave the room to others, unless there is a session in it."""
+        """Free the slot, unless a session uses it."""
         if self._has_slot and self._session is None and self._recorder is None:
             self._has_slot = False
             self._service.session_slots.release()
@@ -655,13 +657,13 @@ class RtspWorker:
     # ------------------------------------------------------------------ media
 
     def _start_if_playing(self) -> None:
-        """Begin what PLAY asked for, once its reply is out: packets must not overtake it."""
+        """Start playing once PLAY's reply is out: packets must not overtake it."""
         with self._lock:
             if self.state is State.PLAYING and self._session is not None:
                 self._session.delivery.start(self.send_next, self._delivery_ended)
 
     def send_next(self) -> float | None:
-        """Send the next frame; return when the one after it is due, None when there is none.
+        """Send the next frame; return when the one after it is due, None at the end.
 
         Times are seconds of `clock.steady`. The pacer calls this; for the first frame PLAY does.
         """
@@ -669,9 +671,9 @@ class RtspWorker:
         return session.delivery.send_next() if session is not None else None
 
     def _delivery_ended(self, is_gone: bool) -> None:
-        """The pacer tells us. A client that asks for more at once may be faster."""
+        """Note the end; called by the pacer. A client that asks for more at once may be faster."""
         if is_gone:
-            self._connection.hang_up("it can't be sent to")
+            self._connection.hang_up("sending to it failed")
         with self._lock:
             self._check_end()
 
@@ -694,13 +696,13 @@ class RtspWorker:
             self._note_sign_of_life(self._session.delivery.receive_report())
 
     def _note_sign_of_life(self, was_report: bool) -> None:
-        """A receiver report is one, too: some players send nothing else."""
+        """Count a receiver report as a keep-alive: some players send nothing else."""
         if was_report:
             self._last_sign_of_life = time.monotonic()
 
 
 def _tell_nobody(sentence: str) -> None:
-    """There is no client any more."""
+    """Note that the client is gone."""
 
 
 def _host_of(rtsp_socket: socket.socket) -> str:

@@ -1,1 +1,1 @@
-"""More than one process, proxies in front of them, and figures about them."""
+"""Several processes, proxies in front of them, and metrics."""

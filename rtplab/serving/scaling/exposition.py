@@ -33,15 +33,15 @@ _COUNTERS = (
     ("rtplab_frames", "Frames sent", "frames"),
     ("rtplab_packets", "RTP packets sent", "packets"),
     ("rtplab_payload_bytes", "Bytes of RTP payload sent", "payload"),
-    ("rtplab_skipped_frames", "Frames not sent, as they came too late", "skipped"),
+    ("rtplab_skipped_frames", "Frames not sent because they were too late", "skipped"),
 )
 _GAUGES = (
-    ("rtplab_sessions", "Sessions that are set up", "sessions"),
+    ("rtplab_sessions", "Sessions set up", "sessions"),
     ("rtplab_reporting_sessions", "Sessions whose viewers have reported", "reporting"),
-    ("rtplab_loss_ratio", "Recent loss as viewers report it, mean", "loss"),
-    ("rtplab_worst_loss_ratio", "Recent loss as viewers report it, worst", "worst_loss"),
-    ("rtplab_jitter_seconds", "Jitter as viewers report it, mean", "jitter"),
-    ("rtplab_worst_jitter_seconds", "Jitter as viewers report it, worst", "worst_jitter"),
+    ("rtplab_loss_ratio", "Mean recent loss reported by viewers", "loss"),
+    ("rtplab_worst_loss_ratio", "Worst recent loss reported by viewers", "worst_loss"),
+    ("rtplab_jitter_seconds", "Mean jitter reported by viewers", "jitter"),
+    ("rtplab_worst_jitter_seconds", "Worst jitter reported by viewers", "worst_jitter"),
     ("rtplab_timed_sessions", "Sessions whose round trip is known", "timed"),
     ("rtplab_round_trip_seconds", "Round trip by receiver reports, median", "round_trip"),
     (
@@ -94,7 +94,7 @@ class MetricsServer:
         """Serve on a listening socket; `worker` 0 is the only process. Raises ValueError."""
         self._server = _HttpServer(listener, _handler(metrics, worker))
         self._wake_reader, self._wake_writer = socket.socketpair()
-        self._logged = -math.inf  # when the log has last told of a client that can't be taken
+        self._logged = -math.inf  # when a client that can't be accepted was last logged
         self._thread = threading.Thread(target=self._run, name="metrics")
         self._thread.start()
 
@@ -119,7 +119,7 @@ class MetricsServer:
                         break
 
     def _log(self, error: Exception) -> None:
-        """Log it, but not at each try."""
+        """Log it, but not at each attempt."""
         if time.monotonic() >= self._logged + LOG_INTERVAL:
             self._logged = time.monotonic()
             is_ours = not isinstance(error, _NotTaken)
@@ -141,7 +141,7 @@ class _HttpServer(TCPServer):
         self.socket = listener
 
     def get_request(self) -> tuple[socket.socket, Any]:
-        """Take the next client. Raises _NotTaken when the system has no descriptor for it."""
+        """Accept the next client. Raises _NotTaken if the system has no descriptor for it."""
         try:
             return super().get_request()
         except OSError as error:
@@ -184,7 +184,7 @@ def _handler(metrics: Metrics, worker: int) -> Any:
 
 
 class _Collector:
-    """What the library asks for figures; they are made for each request."""
+    """The collector that the library calls for each request."""
 
     def __init__(self, metrics: Metrics, worker: int, library: ModuleType) -> None:
         self._metrics = metrics

@@ -1,4 +1,4 @@
-"""Sockets that listen on a port: for both families of addresses, and with nobody beside us."""
+"""Sockets that listen on a port: for both address families, and shared with no other program."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import sys
 ALL_IPV4 = "0.0.0.0"
 BACKLOG = 512  # connections that may wait to be accepted: a class that starts all at once
 PORT_TRIES = 16  # a free port of IPv4 that somebody has by IPv6 is rare
-# What a system says that has no IPv6, or none that may be used.
+# Errors of a system without IPv6, or whose IPv6 can't be used.
 _NO_IPV6 = (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL, errno.EPROTONOSUPPORT)
 
 

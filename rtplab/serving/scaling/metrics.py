@@ -56,18 +56,18 @@ class Snapshot:
 
 
 class Metrics:
-    """Knows the sessions of a server, and so its streams. For all threads. It is an Observer."""
+    """Tracks the sessions of a server, and thus its streams. For all threads. It is an Observer."""
 
     def __init__(self, pacer: Pacer) -> None:
         self._pacer = pacer
-        self._lock = threading.Lock()  # guards what follows
+        self._lock = threading.Lock()  # guards the attributes below
         self._sessions: dict[int, Session] = {}
         self._streams: dict[int, RtpStream] = {}
         self._shares: Counter[int] = Counter()  # sessions of each stream: several by multicast
-        self._ended = (0, 0, 0)  # frames, packets and payload of the streams that are no more
+        self._ended = (0, 0, 0)  # frames, packets and payload of streams that have ended
 
     def session_began(self, session: Session) -> None:
-        """Count a viewer, and what its stream sends; a stream that several share counts once."""
+        """Count a viewer, and its stream's traffic; a stream that several share counts once."""
         stream = session.delivery.stream
         with self._lock:
             self._sessions[id(session)] = session
@@ -75,7 +75,7 @@ class Metrics:
             self._shares[id(stream)] += 1
 
     def session_ended(self, session: Session) -> None:
-        """Count a viewer no longer; keep the counts of a stream that has no other."""
+        """Stop counting a viewer; keep the counts of a stream that has no other."""
         stream = session.delivery.stream
         with self._lock:
             if self._sessions.pop(id(session), None) is None:

@@ -1,4 +1,4 @@
-"""Behind a proxy: which proxies are believed, and who the client is that one passes on."""
+"""Behind a proxy: the trusted proxies, and the client addresses they report."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 @dataclass(frozen=True)
 class TrustedProxies:
-    """The networks whose PROXY headers are believed, and from which they must come."""
+    """The networks whose PROXY headers are trusted, and from which one is required."""
 
     networks: tuple[Network, ...]
 
@@ -59,5 +59,5 @@ def _received(rtsp_socket: socket.socket, count: int) -> bytes:
     except BlockingIOError:
         return b""
     if not data:
-        raise ConnectionError("the proxy has hung up within its PROXY header")
+        raise ConnectionError("the proxy disconnected within its PROXY header")
     return data

@@ -1,4 +1,4 @@
-"""Several processes on one port, so that all cores serve: who starts, replaces and ends them.
+"""Several processes on one port, so that all cores serve: starts, replaces and ends them.
 
 The supervisor opens a listening socket per worker and address (SO_REUSEPORT: the kernel spreads
 the clients over them) and keeps them open. So the clients that come while a worker is being
@@ -33,7 +33,7 @@ _ENDING = {signal.SIGINT, signal.SIGTERM}
 
 
 def can_share_a_port() -> bool:
-    """Tell if the system has what several workers need: Linux, macOS and the BSDs do."""
+    """Tell if the system supports several workers: Linux, macOS and the BSDs do."""
     return hasattr(socket, "SO_REUSEPORT") and hasattr(os, "fork")
 
 
@@ -191,11 +191,11 @@ class Supervisor:
 
     def _send(self, signal_number: int) -> None:
         for process in list(self._numbers):
-            os.kill(process, signal_number)  # one that is dead stays ours until it is buried
+            os.kill(process, signal_number)  # a dead one keeps its id until it is reaped
 
     def _reap_children(self) -> None:
         for process, number in list(self._numbers.items()):
-            with _signals_wait():  # else it could be sent to a process that is no more
+            with _signals_wait():  # else it could be sent to a process that has ended
                 ended, status = os.waitpid(process, os.WNOHANG)
                 if ended:
                     del self._numbers[process]
@@ -205,7 +205,7 @@ class Supervisor:
 
 @contextmanager
 def _signals_wait() -> Iterator[None]:
-    """Have no signal come between what is done to a process and the note of it."""
+    """Block signals between acting on a process and noting it."""
     signals = _ENDING | _RELAYED
     signal.pthread_sigmask(signal.SIG_BLOCK, signals)
     try:
