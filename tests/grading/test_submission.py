@@ -161,7 +161,7 @@ def test_our_own_programs_are_of_the_python_edition(tmp_path: Path) -> None:
 
 def test_only_what_a_program_may_need_is_copied(folder: Path, tmp_path: Path) -> None:
     for name in ("videos", "tests", ".git", "__pycache__"):
-        (folder / name).mkdir()
+        (folder / name).mkdir(exist_ok=True)
         (folder / name / "file").touch()
 
     submission.copy(submission.find(folder, tmp_path), tmp_path / "copy")
