@@ -29,7 +29,7 @@ UNIT_TESTS = (
     *("--ignore=tests/interop", "--ignore=tests/faults"),
 )
 ALL_TESTS = (
-    ("pytest", "--cache-clear", *SIDE_BY_SIDE, "-m", "not alone"),
+    ("pytest", "--cache-clear", *SIDE_BY_SIDE, "-m", "not alone", "--durations=50"),
     ("pytest", "-q", "-m", "alone"),
 )
 """First what may meet; then, one by one, what would judge the others, or disturb them."""
