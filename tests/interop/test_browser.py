@@ -89,7 +89,7 @@ def test_the_picture_moves_on_its_page(media, screen, tmp_path) -> None:
             seen: list[tuple[float, int]] = []
 
             def moves_at_its_rate() -> bool:
-                """Compare with earlier readings, of which those of a half-built page may be wrong."""
+                """Compare with earlier readings: those of a half-built page may be wrong."""
                 number, now = number_shown(screen), time.monotonic()
                 if number is not None:
                     seen.append((now, number))
