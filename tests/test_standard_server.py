@@ -975,6 +975,7 @@ def test_a_body_too_large_ends_the_connection(client) -> None:
 # --- Clients that behave badly -------------------------------------------------------------------
 
 
+@pytest.mark.alone
 def test_a_reader_that_stops_disturbs_nobody_and_finds_its_way_again(tmp_path) -> None:
     kinds = [jpeg_of_size(60_000, seed) for seed in range(5)]
     large = [kinds[number % len(kinds)] for number in range(250)]  # 15 MB: no buffer takes it
@@ -990,10 +991,8 @@ def test_a_reader_that_stops_disturbs_nobody_and_finds_its_way_again(tmp_path) -
             client.start = rtp_info(client.play("Speed: 4"))["rtptime"]
         begun = time.monotonic()
         assert fast.wait(lambda: goodbyes(fast))
-        assert time.monotonic() - begun < len(large) / FPS / 4 + 10
-        arrived = pictures_by_time(fast)
-        assert len(arrived) > 0.8 * len(large), "a busy machine may leave some out"
-        assert all(picture == taken_apart(large[number]) for number, picture in arrived)
+        assert time.monotonic() - begun < len(large) / FPS / 4 + 3
+        assert pictures_by_time(fast) == list(enumerate(map(taken_apart, large)))
         slow.control.sendall(slow.request("GET_PARAMETER"))
         assert slow.next_reply().status == 200
         assert slow.wait(lambda: goodbyes(slow))
