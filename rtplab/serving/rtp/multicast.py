@@ -191,8 +191,7 @@ class MulticastChannel:
                 return
             self._watching[delivery] = None
             if not self.transmission.is_sending:
-                self.transmission.finish_goodbye()  # those who saw the end wait for it
-                self.transmission.stop()
+                self.transmission.stop()  # no more BYE needs to be repeated
                 self.transmission.playback.rewind_at_end()
                 self.transmission.start_soon(self._send, lambda is_gone: None)
 

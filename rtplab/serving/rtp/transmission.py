@@ -250,12 +250,6 @@ class Transmission:
             self._byes_left -= 1
             return steady() + BYE_DELAY if self._byes_left else None
 
-    def finish_goodbye(self) -> None:
-        """Send a BYE that is still due now: for others than the viewer who plays again."""
-        with self._lock:
-            if self._phase is _Phase.ENDED and self._byes_left:
-                self.say_goodbye()
-
     def say_goodbye(self) -> None:
         """RFC 3550 section 6.6: BYE at the end of the movie and of the session."""
         if self._reports is not None:
