@@ -21,7 +21,9 @@ from __future__ import annotations
 import heapq
 import random
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, fields, replace
+from typing import NamedTuple
 
 # At most this many bytes in transit; more is lost, as in a router's queue. It is the longest delay,
 # ten seconds, at 50 Mbit/s, which is 1080p; the limit on packets alone would be one second of it.
@@ -75,10 +77,10 @@ def parse_conditions(text: str) -> Conditions:
     values: dict[str, float] = {}
     for part in filter(None, (part.strip() for part in text.split(","))):
         name, _, value = part.partition("=")
-        if name not in _READERS:
-            raise ValueError(f"{name!r} is not one of {', '.join(_READERS)}")
+        if name not in _VALUES:
+            raise ValueError(f"{name!r} is not one of {', '.join(_VALUES)}")
         try:
-            values[name] = _READERS[name](value.strip())
+            values[name] = _VALUES[name].parse(value.strip())
         except ValueError as error:
             raise ValueError(f"{name}={value}: {error}") from error
     return Conditions(**values)  # type: ignore[arg-type]
@@ -170,53 +172,45 @@ class Impairment:
         return self._link_free_at
 
 
-def _probability(text: str) -> float:
-    value = float(text[:-1]) / 100 if text.endswith("%") else float(text)
-    if not 0 <= value <= 1:
-        raise ValueError("give a share such as 5% or 0.05")
-    return value
+def _share(text: str) -> float:
+    return float(text[:-1]) / 100 if text.endswith("%") else float(text)
 
 
-def _burst(text: str) -> float:
-    value = float(text)
-    if not 1 <= value <= MAX_BURST:
-        raise ValueError(f"give how many packets are lost in a row on average, 1 to {MAX_BURST}")
-    return value
+def _seconds(text: str) -> float:
+    return float(text[:-2]) / 1000 if text.endswith("ms") else float(text.removesuffix("s"))
 
 
-def _time(text: str) -> float:
-    if text.endswith("ms"):
-        value = float(text[:-2]) / 1000
-    else:
-        value = float(text.removesuffix("s"))
-    if not 0 <= value <= 10:
-        raise ValueError("give a time such as 30ms, at most 10 s")
-    return value
-
-
-def _rate(text: str) -> float:
+def _bits_per_second(text: str) -> float:
     factors = {"k": 1e3, "M": 1e6}
-    value = float(text[:-1]) * factors[text[-1]] if text[-1:] in factors else float(text)
-    if not 0 <= value <= 1e10:
-        raise ValueError("give bits per second, such as 500k or 2M")
-    return value
+    return float(text[:-1]) * factors[text[-1]] if text[-1:] in factors else float(text)
 
 
-def _seed(text: str) -> int:
-    value = int(text)
-    if not 0 <= value < 1 << 31:
-        raise ValueError("give a number from 0 to 2147483647")
-    return value
+class _Value(NamedTuple):
+    """How a value is read, and within which bounds it makes sense."""
+
+    read: Callable[[str], float]
+    least: float
+    most: float
+    right: str  # what to give, for the user
+
+    def parse(self, text: str) -> float:
+        """Read a value. Raises ValueError with a sentence."""
+        with suppress(ValueError):
+            value = self.read(text)
+            if self.least <= value <= self.most:
+                return value
+        raise ValueError(f"give {self.right}")
 
 
-_READERS: dict[str, Callable[[str], float]] = {
-    "loss": _probability,
-    "burst": _burst,
-    "delay": _time,
-    "jitter": _time,
-    "reorder": _probability,
-    "duplicate": _probability,
-    "rate": _rate,
-    "seed": _seed,
+_SHARE = _Value(_share, 0, 1, "a share such as 5% or 0.05")
+_TIME = _Value(_seconds, 0, 10, "a time such as 30ms, at most 10 s")
+_BURST = _Value(
+    float, 1, MAX_BURST, f"how many packets are lost in a row on average, 1 to {MAX_BURST}"
+)
+_RATE = _Value(_bits_per_second, 0, 1e10, "bits per second, such as 500k or 2M")
+_SEED = _Value(int, 0, (1 << 31) - 1, "a number from 0 to 2147483647")
+_VALUES = {
+    **{"loss": _SHARE, "burst": _BURST, "delay": _TIME, "jitter": _TIME},
+    **{"reorder": _SHARE, "duplicate": _SHARE, "rate": _RATE, "seed": _SEED},
 }
-assert list(_READERS) == [field.name for field in fields(Conditions)]
+assert list(_VALUES) == [field.name for field in fields(Conditions)]
