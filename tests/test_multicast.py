@@ -6,6 +6,7 @@ import re
 import socket
 import struct
 import threading
+import time
 from contextlib import contextmanager
 
 import pytest
@@ -18,8 +19,9 @@ from rtplab.movies.movie import open_movie
 from rtplab.protocol.rtp.jpegassembler import JpegAssembler
 from rtplab.protocol.rtp.rtcp import Bye, parse_compound
 from rtplab.protocol.rtp.rtpjpeg import parse_payload
+from rtplab.protocol.rtsp.headers import Range
 from rtplab.serving.media.library import MovieLibrary
-from rtplab.serving.rtp.multicast import MulticastChannels, parse_group
+from rtplab.serving.rtp.multicast import ROUND_PAUSE, MulticastChannels, parse_group
 from rtplab.serving.rtp.pacer import Pacer, ScheduledStream
 from rtplab.serving.rtp.transmission import BYE_REPEATS
 from rtplab.serving.rtsp.service import Service
@@ -150,6 +152,74 @@ def test_bye_is_said_again_as_it_may_be_lost(tmp_path, small_movie):
             wait_for_bye(reports)
 
 
+def test_who_comes_right_after_the_end_takes_nobody_the_bye(tmp_path, small_movie):
+    """And sees no BYE for what is played next; who saw the end sees nothing of that before BYE."""
+    frames = frames_of(small_movie)[:20]
+    write_movie(tmp_path / "movie.Mjpeg", frames)
+    rtp_port = free_even_port()
+    channels = MulticastChannels(parse_group(f"{GROUP}:{rtp_port}"))
+    with (
+        server_for(tmp_path, channels) as port,
+        group_member(rtp_port) as member,
+        group_member(rtp_port + 1) as reports,
+        StandardClient(port) as first,
+        StandardClient(port) as second,
+    ):
+        set_up(first)
+        set_up(second)
+        first.play()
+        assembler = JpegAssembler()
+        for _ in frames:
+            next_picture(member, assembler)
+        time.sleep(0.1)  # the server knows of the end when the next frame would be due
+        assert second.play()["Range"] == "npt=0.000-1.000"
+        reports.settimeout(0)
+        wait_for_bye(reports)  # it came before the reply
+        said = time.monotonic()
+        member.recv(2048)
+        assert time.monotonic() - said < ROUND_PAUSE + 0.5
+        for _ in frames[1:]:
+            next_picture(member, assembler)
+        reports.settimeout(0.2)
+        with pytest.raises(TimeoutError):
+            wait_for_bye(reports)
+
+
+def test_who_was_promised_a_position_gets_it_though_the_last_viewer_leaves(small_movie):
+    channels = MulticastChannels(parse_group(f"{GROUP}:{free_even_port()}"))
+    pacer = StillPacer()
+    with (
+        server_for(small_movie.parent, channels, pacer) as port,
+        StandardClient(port) as viewer,
+    ):
+        set_up(viewer)
+        newcomer = channels.delivery(open_movie(small_movie).identity, None)
+        viewer.play()
+        for _ in range(10):
+            pacer.ticket.send()
+        newcomer.select(Range(), 1.0, 1.0)
+        assert newcomer.info().range.start == 0.5
+        assert viewer.ask_in_session("TEARDOWN").status == 200
+        newcomer.start(newcomer.send_next, lambda is_gone: None)
+        assert newcomer.info().range.start >= 0.5
+
+
+def test_who_is_late_for_the_end_is_told_of_it(tmp_path, small_movie):
+    path = write_movie(tmp_path / "movie.Mjpeg", frames_of(small_movie)[:2])
+    channels = MulticastChannels(parse_group(f"{GROUP}:{free_even_port()}"))
+    pacer = StillPacer()
+    with server_for(tmp_path, channels, pacer) as port, StandardClient(port) as viewer:
+        set_up(viewer)
+        newcomer = channels.delivery(open_movie(path).identity, None)
+        viewer.play()
+        newcomer.select(Range(), 1.0, 1.0)
+        while pacer.ticket.send() is not None:
+            pass
+        told = []
+        newcomer.start(newcomer.send_next, told.append)
+        assert told == [False]
+
+
 def rtp_port_of(reply):
     return int(re.search(r";port=(\d+)-", reply["Transport"]).group(1))
 
@@ -273,6 +343,7 @@ def test_requests_at_the_very_end_of_the_movie(tmp_path, small_movie, methods, p
                 assert viewer.ask_in_session(method).status == 200
 
         another = channels.delivery(open_movie(path).identity, None)
+        another.select(Range(), 1.0, 1.0)
         another.start(another.send_next, lambda is_gone: ask(*methods))
         ask("PLAY")
         show = pacer.ticket

@@ -118,8 +118,12 @@ class Playback:
     def rewind_at_end(self) -> None:
         """Begin again if all has been played."""
         if self.at_end:
-            self.cursor.seek(1)
-            self._last_frame = self._frame_count  # no rounds are left at the end
+            self.rewind()
+
+    def rewind(self) -> None:
+        """Begin again, and play to the last frame."""
+        self.cursor.seek(1)
+        self._last_frame, self._rounds, self._rest = self._frame_count, 0, 0
 
     def advance(self) -> int | None:
         """Return the number of the frame to be sent now, and go on; None at the end."""

@@ -36,7 +36,7 @@ class LiveGroup:
         with self._lock:
             self._sink.reach(local_host)
 
-    def select(self) -> None:
+    def select(self, delivery: GroupDelivery) -> None:
         """Do nothing: a live stream has only the present."""
 
     def info(self) -> PlayInfo:

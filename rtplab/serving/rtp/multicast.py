@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import ipaddress
 import logging
+import math
 import socket
 import threading
+import time
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from typing import Protocol
 
+from rtplab.clock import steady
 from rtplab.movies.cursor import MovieCursor
 from rtplab.protocol.errors import MessageError
 from rtplab.protocol.rtsp.headers import Range, Transport
@@ -17,10 +20,14 @@ from rtplab.serving.rtp.datagrams import PacketParts
 from rtplab.serving.rtp.delivery import PlayInfo
 from rtplab.serving.rtp.sinks import NotSent, UdpSink, ViewerGone
 from rtplab.serving.rtp.stream import RtpStream
-from rtplab.serving.rtp.transmission import Transmission
+from rtplab.serving.rtp.transmission import BYE_DELAY, Transmission
 
 TTL = 1  # the local network, and no further
 LAST_PORT = 65_534  # the last even one
+
+# Seconds from BYE to the next round: a busy viewer of the last one must not see its frames before.
+ROUND_PAUSE = 0.2
+GOODBYE_POLL = 0.05  # seconds between looks whether BYE has been said
 
 logger = logging.getLogger("rtplab.server")
 
@@ -129,7 +136,7 @@ class Channel(Protocol):
     @property
     def cursor(self) -> MovieCursor | None: ...
     def reach(self, local_host: str) -> None: ...
-    def select(self) -> None: ...
+    def select(self, delivery: GroupDelivery) -> None: ...
     def info(self) -> PlayInfo: ...
     def prepare(self) -> None: ...
     def join(self, delivery: GroupDelivery) -> None: ...
@@ -149,7 +156,8 @@ class MulticastChannel:
         self._sink = sink
         self.sessions = 0  # sessions set up; guarded by the lock of MulticastChannels
         self._lock = threading.Lock()  # guards who watches, from the start of sending to its end
-        self._watching: dict[GroupDelivery, None] = {}  # in the order in which they came
+        # From `select`, before PLAY's reply, to the end; in the order in which they came.
+        self._watching: dict[GroupDelivery, None] = {}
 
     @property
     def stream(self) -> RtpStream:
@@ -166,8 +174,15 @@ class MulticastChannel:
         return self.transmission.info()
 
     def prepare(self) -> None:
-        """Get the next frames ready. Raises MessageError 415."""
+        """Get the next frames ready, and wait until the last round's BYE is over.
+
+        Those who saw its end wait for that BYE; whoever plays next would take it for the next
+        round's. Raises MessageError 415.
+        """
         self.transmission.prepare()
+        patience = steady() + BYE_DELAY
+        while steady() < min(self.transmission.goodbye_at, patience) + ROUND_PAUSE:
+            time.sleep(GOODBYE_POLL)
 
     def close(self) -> None:
         """Send BYE and free its resources."""
@@ -178,21 +193,20 @@ class MulticastChannel:
         with self._lock:
             self._sink.reach(local_host)
 
-    def select(self) -> None:
-        """Begin the movie again if it has ended, and nobody watches. All see the same."""
+    def select(self, delivery: GroupDelivery) -> None:
+        """Expect this viewer: at the first frame if nobody else watches. All see the same."""
         with self._lock:
             if not self._watching:
-                self.transmission.playback.rewind_at_end()
+                self.transmission.playback.rewind()
+            self._watching[delivery] = None
 
     def join(self, delivery: GroupDelivery) -> None:
-        """Send for this delivery too, unless it has seen the end and not been stopped since."""
+        """Send for this delivery, too, unless all has ended since it was selected."""
         with self._lock:
-            if delivery.has_ended:
-                return
-            self._watching[delivery] = None
-            if not self.transmission.is_sending:
+            if delivery in self._watching and not self.transmission.is_sending:
+                if self.transmission.goodbye_at == math.inf:  # they must not wait in vain
+                    self.transmission.say_goodbye()
                 self.transmission.stop()  # no more BYE needs to be repeated
-                self.transmission.playback.rewind_at_end()
                 self.transmission.start_soon(self._send, lambda is_gone: None)
 
     def leave(self, delivery: GroupDelivery) -> None:
@@ -202,7 +216,6 @@ class MulticastChannel:
             self._watching.pop(delivery, None)
             if not self._watching and self.transmission.is_sending:
                 self.transmission.stop()
-                self.transmission.playback.cursor.seek(1)
 
     def _send(self) -> float | None:
         """Send the next frame; return when the one after it is due. The pacer calls this."""
@@ -250,7 +263,7 @@ class GroupDelivery:
 
     def select(self, span: Range, scale: float, speed: float) -> None:
         """Stay where the channel is: all its viewers see the same."""
-        self.channel.select()
+        self.channel.select(self)
 
     def info(self) -> PlayInfo:
         """Return the values for the reply to PLAY."""
@@ -264,6 +277,8 @@ class GroupDelivery:
         """Start watching; the channel has its own `send`."""
         self._ended = ended
         self.channel.join(self)
+        if self.has_ended:  # before we could be told
+            self.tell()
 
     def tell(self) -> None:
         """Tell the session of the end. It may have stopped meanwhile, and started again."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import socket
 import threading
 from collections.abc import Callable
@@ -70,6 +71,7 @@ class Transmission:
         self._scheduled: ScheduledStream | None = None  # the next frame, or the next BYE
         self._ended: Callable[[bool], None] | None = None  # called at the end
         self._byes_left = 0
+        self.goodbye_at = -math.inf  # when BYE was last said since the end; inf while it is due
 
     # ------------------------------------------------------------------ for PLAY and PAUSE
 
@@ -154,6 +156,7 @@ class Transmission:
         with self._lock:
             was_sending = self.is_sending
             self._phase, self._ended = _Phase.IDLE, None
+            self.goodbye_at = -math.inf
             self._unschedule()
             if was_sending:
                 self._finish_frame()
@@ -238,6 +241,7 @@ class Transmission:
             may_be_lost = self.stream.sink.is_lossy and self._viewer_reports.may_lose_packets
             self._byes_left = BYE_REPEATS if may_be_lost else 1
             farewell = steady() + BYE_DELAY
+            self.goodbye_at = math.inf
             self._scheduled = self._pacer.add(self._say_goodbye_again, farewell)
         return tell
 
@@ -247,6 +251,7 @@ class Transmission:
             if self._phase is not _Phase.ENDED:
                 return None
             self.say_goodbye()
+            self.goodbye_at = steady()
             self._byes_left -= 1
             return steady() + BYE_DELAY if self._byes_left else None
 
