@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable
 
 from rtplab.clock import steady
-from rtplab.protocol.errors import SessionError
+from rtplab.protocol.errors import ConnectionLost, SessionError
 from rtplab.protocol.forgiveness import Forgiveness
 from rtplab.protocol.rtsp.messages import printable
 from rtplab.protocol.rtsp.states import END, State, transition
@@ -56,6 +56,7 @@ class HttpClient:
         self.state = State.INIT
         self.for_window = for_window
         self.error = ""
+        self.is_lost = False  # `error` says that the connection was lost
         self.notice = ""
         self.needs_password = False
         self.needs_basic = False
@@ -245,7 +246,7 @@ class HttpClient:
             why = problem or "the camera may be busy with another viewer, or may have stopped"
             raise SessionError(f"No picture arrived within {limit:.3g} s: {why}.")
         if self.notice:
-            raise SessionError("The connection is lost: the camera has stopped sending.")
+            raise ConnectionLost("The connection is lost: the camera has stopped sending.")
         with self._changed:
             if self._fetch is fetch:
                 self.notice = f"No picture for {limit:.3g} s: the camera has stopped sending."
@@ -288,10 +289,10 @@ class HttpClient:
                 self.state = State.INIT
                 self.needs_basic = isinstance(error, PasswordInTheOpen)
                 self.needs_password = isinstance(error, LoginNeeded)
-                self._fail(str(error))
+                self._fail(str(error), isinstance(error, ConnectionLost))
 
-    def _fail(self, sentence: str) -> None:
-        self.error = sentence
+    def _fail(self, sentence: str, is_lost: bool = False) -> None:
+        self.error, self.is_lost = sentence, is_lost
         self._changed.notify_all()
 
     def _forgave(self, sentence: str) -> None:
