@@ -283,6 +283,23 @@ def test_a_row_tells_what_changes_in_it_later():
     assert not any("lost" in text for text in texts(view) if "seq" in text)
 
 
+def test_a_row_that_is_too_full_leaves_its_frames_uncounted_before_a_word_is_cut():
+    packets = [packet for frame in standard()[:4] for packet in frame]
+    swapped = [packet for pair in zip(packets[1::2], packets[::2], strict=False) for packet in pair]
+    came = [*swapped[:6], *swapped[9:], *swapped[-3:-1]]
+    (full,) = {
+        text
+        for text in texts(view_of([captured(packet, 1.0) for packet in came]))
+        if " lost" in text
+    }
+    assert full.endswith(" again") and "out of order" in full and "frames" not in full
+
+
+def test_an_empty_ladder_says_so():
+    assert any("press Setup" in text for text in texts(view_of([])))
+    assert not any("press Setup" in text for text in texts(view_of(SESSION)))
+
+
 def test_arrows_leave_the_client_rightwards_and_the_server_leftwards_at_their_times():
     view = view_of(SESSION[:4])
     heads = [shape for shape in drawn(view) if isinstance(shape, Polygon)]

@@ -110,6 +110,10 @@ def test_full_screen_says_what_a_key_has_done(paused, root, display):
     assert pump(root, lambda: "Play   0:0" in words(paused))
     display.key("bracketright")
     assert pump(root, lambda: "Speed 1.1×" in words(paused))
+    area = paused.window.picture
+    (toast,) = (one for one in area.find_withtag("toast") if area.type(one) == "text")
+    left, top, right, bottom = area.bbox(toast)
+    assert bottom - top > 0.035 * root.winfo_screenheight()  # one line, legible in a hall
 
 
 def test_an_address_that_was_copied_is_opened_by_control_v(watch, root, display, server):

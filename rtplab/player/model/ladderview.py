@@ -179,6 +179,9 @@ class LadderView:
             Line((CLIENT, _HEADER, CLIENT, height - _LEGEND), "border", 1.4),
             Line((right, _HEADER, right, height - _LEGEND), "border", 1.4),
         ]
+        if not self.rows:
+            text = "Nothing has been sent so far: press Setup."
+            shapes.append(Text((CLIENT + right) / 2, _HEADER + _FIRST, text, "text", anchor="n"))
         offset = _HEADER + _FIRST - self._top
         for row in islice(self.rows, max(0, self._first_seen() - 1), None):
             if row.y - self._top - _LONGEST_PAUSE > self._room:

@@ -80,6 +80,13 @@ class MessagesPage(ttk.Frame):
         self.bind("<<ThemeChanged>>", lambda event: self._colour())
         self.bind("<Destroy>", self._destroyed)
         self._colour()
+        self._write_nothing()
+
+    def _write_nothing(self) -> None:
+        """Say why the page is empty, until there is a message."""
+        self.text.configure(state="normal")
+        self.text.insert("1.0", "No message has been sent so far: press Setup.", "meaning")
+        self.text.configure(state="disabled")
 
     def _mapped(self) -> None:
         self.text.see(self._wanted or "end")
@@ -117,6 +124,8 @@ class MessagesPage(ttk.Frame):
         self._shown = count
         at_end = self.text.yview()[1] > 0.999
         self.text.configure(state="normal")
+        if not self._sizes:
+            self.text.delete("1.0", "end")
         told = [
             (one, None if isinstance(one, Remark) else self._round_trips.take(one))
             for one in messages[-new:]
@@ -179,6 +188,8 @@ class MessagesPage(ttk.Frame):
         self._shown = self._lines = self._characters = 0
         self._round_trips = RoundTrips()
         self.refresh()
+        if not self._sizes:
+            self._write_nothing()
 
     def _copy(self) -> None:
         """Copy the selection to the clipboard, or every message if nothing is selected."""

@@ -15,6 +15,7 @@ from rtplab.player.model.controller import PlaybackController
 from rtplab.player.model.ladder import Entry
 from rtplab.player.model.streamfeed import StreamFeed
 from rtplab.player.model.traffic import Traffic
+from rtplab.player.panel.drawing import SaveDrawing
 from rtplab.player.panel.ladder import LadderPage
 from rtplab.player.panel.loss import LossPage
 from rtplab.player.panel.messages import MessagesPage
@@ -37,7 +38,7 @@ class Savers(NamedTuple):
     """What asks where something is to be saved, and saves it there."""
 
     capture: Callable[[], None]
-    drawing: Callable[[str, str], None]  # a name, and an SVG document
+    drawing: SaveDrawing
     table: Callable[[str, str], None]  # a name, and CSV
 
 
@@ -153,8 +154,8 @@ class Panel:
         self.pages = Pages(
             MessagesPage(self.notebook, theme, traffic, savers.capture),
             StatePage(self.notebook, theme, self._controller, traffic),
-            PacketPage(self.notebook, theme, self._controller, traffic),
-            StatisticsPage(self.notebook, theme, client, savers.table),
+            PacketPage(self.notebook, theme, self._controller, traffic, savers.drawing),
+            StatisticsPage(self.notebook, theme, client, savers.drawing, savers.table),
             NetworkPage(self.notebook, theme, client),
             LadderPage(self.notebook, theme, client, traffic, self._show_entry, savers.drawing),
             TimelinePage(

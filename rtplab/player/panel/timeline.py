@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 import tkinter as tk
 from collections.abc import Callable
-from dataclasses import asdict
 from tkinter import ttk
 from typing import NamedTuple
 
@@ -14,7 +13,6 @@ from rtplab.player.model.client import PlayerClient
 from rtplab.player.model.commands import next_of
 from rtplab.player.model.packettable import PacketRow
 from rtplab.player.model.streamlog import StreamLog
-from rtplab.player.model.svg import svg
 from rtplab.player.model.tables import packets_csv
 from rtplab.player.model.timelineview import (
     HEIGHT,
@@ -23,7 +21,7 @@ from rtplab.player.model.timelineview import (
     TimelineWindow,
     timeline_shapes,
 )
-from rtplab.player.panel.drawing import Drawing
+from rtplab.player.panel.drawing import Drawing, SaveDrawing
 from rtplab.player.panel.packetlist import PacketList
 from rtplab.player.panel.tracks import LATENCY
 from rtplab.player.panel.trackslider import TrackSlider
@@ -31,7 +29,7 @@ from rtplab.player.panel.trackslider import TrackSlider
 _SCROLL = 0.5  # of the span, a press
 _BUTTONS = {
     "hold": "Hold", "back": "◀", "forward": "▶", "farther": "−", "closer": "+", "csv": "CSV …",
-    "svg": "SVG …",
+    "picture": "Picture …",
 }  # fmt: skip
 _MOST_ROWS = 1000  # of packets in the list, while the timeline stands still
 
@@ -80,10 +78,10 @@ class TimelinePage(ttk.Frame):
         theme: Theme,
         client: PlayerClient,
         log: StreamLog,
-        save_drawing: Callable[[str, str], None],
+        save_drawing: SaveDrawing,
         save_table: Callable[[str, str], None],
     ) -> None:
-        """`save_drawing` asks where an SVG document is to be saved, `save_table` where CSV is."""
+        """`save_drawing` and `save_table` (a name, and CSV) ask for a file and save."""
         super().__init__(master)
         self._theme, self._client, self._log = theme, client, log
         self._save_drawing, self._save_table = save_drawing, save_table
@@ -108,7 +106,7 @@ class TimelinePage(ttk.Frame):
                 "farther": lambda: self._zoom(1),
                 "closer": lambda: self._zoom(-1),
                 "csv": self._save_packets,
-                "svg": self._save,
+                "picture": self._save,
             },
         )
         self.tools.pack(side="top", fill="x")
@@ -214,11 +212,8 @@ class TimelinePage(ttk.Frame):
 
     def _save(self) -> None:
         """Save the drawing as it is seen."""
-        width = self._drawing.size[0]
-        shapes = timeline_shapes(self._timeline, self._window, width)
-        colours = asdict(self._theme.palette)
         title = "Packets as they were sent, arrived and were shown"
-        self._save_drawing("timeline", svg(shapes, (width, HEIGHT), colours, title))
+        self._save_drawing("timeline", self._drawing.svg(title, HEIGHT), self.canvas)
 
     def _save_packets(self) -> None:
         """Save all packets that are kept."""

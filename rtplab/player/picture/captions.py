@@ -12,7 +12,8 @@ from rtplab.player.model.status import NOTHING, Headline, Tone
 
 TOAST_TIME = 2000  # milliseconds, and
 READING_TIME = 50  # milliseconds for each character
-LARGE_ROOM = 700  # height at 1x from which on the words in the corner are large
+LARGE_ROOM = 700  # height at 1x from which on the words in the corner grow with it
+LARGE_SHARE = 0.035  # of that height, the size of their font: legible from the back of a hall
 
 
 class Captions:
@@ -106,17 +107,21 @@ class Captions:
         self._canvas.delete("toast")
         if not self._toast:
             return
-        px = self._theme.px
-        is_large = self._room[1] > px(LARGE_ROOM)
-        font = self._theme.headline_font if is_large else self._theme.font
+        px, font = self._theme.px, str(self._theme.font)
+        margin, pad = px(12), px(12)
+        if self._room[1] > px(LARGE_ROOM):
+            size = max(px(20), round(LARGE_SHARE * self._room[1]))
+            font, pad = f"{{{self._theme.font.actual('family')}}} {-size} bold", size // 2
         text = self._canvas.create_text(
-            px(24), px(20), text=self._toast, font=font, fill=palette.CAPTION,
-            anchor="nw", tags=("toast",), width=max(px(120), self._room[0] - px(48)),
+            margin + pad, margin + pad * 2 // 3, text=self._toast, font=font,
+            fill=palette.CAPTION, anchor="nw", tags=("toast",),
+            width=max(px(120), self._room[0] - 2 * (margin + pad)),
         )  # fmt: skip
         left, top, right, bottom = self._canvas.bbox(text)
-        self._toast_card = self._plate(right - left + px(24), bottom - top + px(16), 8)
+        height = bottom - top + 2 * (pad * 2 // 3)
+        self._toast_card = self._plate(right - left + 2 * pad, height, 8)
         self._canvas.create_image(
-            px(12), px(12), image=self._toast_card, anchor="nw", tags=("toast",)
+            margin, margin, image=self._toast_card, anchor="nw", tags=("toast",)
         )
         self._canvas.tag_raise(text)
 

@@ -161,7 +161,7 @@ def rtp_fields(packet: bytes) -> list[Field]:
         Field("M", 1, marker, "marker, as on a frame's last packet" if marker else "no marker"),
         Field("PT", 7, second & 127, "JPEG" if second & 127 == 26 else "payload type"),
         Field("sequence number", 16, int.from_bytes(packet[2:4], "big")),
-        Field("timestamp", 32, timestamp, f"{timestamp / 90_000:.3f} s at 90 kHz"),
+        Field("timestamp", 32, timestamp, f"{timestamp / 90_000:,.3f} s at 90 kHz"),
         Field("SSRC", 32, int.from_bytes(packet[8:12], "big"), "synchronization source", True),
     ]
     listed = packet[12 : 12 + 4 * (first & 15)]

@@ -153,8 +153,8 @@ class Totals(NamedTuple):
             ("Jitter", f"{jitter * 1000:.2f} ms"),
             ("Jitter, largest", f"{max_jitter * 1000:.2f} ms"),
             ("Out of order", _count(self.reordered)),
-            ("Late", _count(self.late)),
+            ("Late packets", _count(self.late)),
             ("Duplicates", _count(self.duplicates)),
             ("Malformed", _count(self.malformed)),
-            ("Not shown", _count(self.skipped)),
+            ("Frames not shown", _count(self.skipped)),
         ]
