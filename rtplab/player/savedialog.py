@@ -51,7 +51,7 @@ class SaveDialog(Dialog):
         self.body.bind("<Destroy>", self._destroyed)
 
     def _destroyed(self, event: tk.Event[tk.Misc]) -> None:
-        del self._format  # in this thread: it waits for Tk when another happens to collect it
+        del self._format  # now: a collection in another thread would wait for Tk
 
     def _add_formats(self, row: int) -> None:
         px = self.theme.px

@@ -41,7 +41,7 @@ class ThemeLettering:
 
 
 class Drawing:
-    """What a canvas shows. Coordinates of events are the canvas's own, in pixels."""
+    """The drawing on a canvas. Coordinates of events are the canvas's own, in pixels."""
 
     def __init__(self, canvas: tk.Canvas, theme: Theme) -> None:
         self._canvas = canvas

@@ -1,4 +1,4 @@
-"""The ladder: what went between client and server, one below the other."""
+"""The ladder page: what went between client and server, with time downwards."""
 
 from __future__ import annotations
 
@@ -53,10 +53,10 @@ class _Tools(ttk.Frame):
         self.bind("<Destroy>", self._destroyed)
 
     def _destroyed(self, event: tk.Event[tk.Misc]) -> None:
-        del self._follows  # in this thread: it waits for Tk when another happens to collect it
+        del self._follows  # now: a collection in another thread would wait for Tk
 
     def show(self, view: LadderView) -> None:
-        """Say if the ladder follows, and for how long a row stands."""
+        """Show whether the ladder follows, and how long a row stands for."""
         if self._follows.get() != view.follows:
             self._follows.set(view.follows)
         text = f"{view.span:g} s a row" if view.span else "1 frame a row"
@@ -65,7 +65,7 @@ class _Tools(ttk.Frame):
 
 
 class LadderPage(ttk.Frame):
-    """Follows the newest, or stands still and scrolls."""
+    """A ladder that follows the newest row, or stands still and scrolls."""
 
     def __init__(
         self,

@@ -13,7 +13,7 @@ from rtplab.player.panel.drawing import Drawing, SaveDrawing
 
 
 class LossPage(ttk.Frame):
-    """A drawing that is renewed while it is seen."""
+    """A drawing that is updated while it is visible."""
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""A bad network at the viewer's wish: sliders for what happens to packets that arrive."""
+"""A bad network on request: sliders for what happens to packets that arrive."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _TEXT_WIDTH = 400  # at 1x
 
 
 class NetworkPage(ttk.Frame):
-    """The sliders; what they say goes to the client at once."""
+    """The sliders; a change takes effect at once."""
 
     def __init__(self, master: tk.Misc, theme: Theme, client: PlayerClient) -> None:
         super().__init__(master, padding=theme.px(16))
@@ -73,7 +73,7 @@ class NetworkPage(ttk.Frame):
             self.seed.bind(event, self._typed)
 
     def _moved(self, name: str, value: float) -> None:
-        """Change what this slider stands for, and leave the rest as exact as it was."""
+        """Change one condition, and keep the exact values of the others."""
         changed: dict[str, Any] = {name: value}
         self._apply(replace(self._client.impairment.conditions, **changed))
 
@@ -99,4 +99,4 @@ class NetworkPage(ttk.Frame):
             slider.show(getattr(conditions, name))
 
     def refresh(self) -> None:
-        """Nothing changes here but by the user."""
+        """Do nothing: only the user changes this page."""

@@ -30,7 +30,7 @@ _SCROLLS: dict[str, tuple[int, Literal["units", "pages"]]] = {
 
 
 class PacketPage(ttk.Frame):
-    """Follows the newest packet, or holds one and steps through those that are kept."""
+    """A page that follows the newest packet, or holds one and steps through the others."""
 
     def __init__(
         self,
@@ -86,7 +86,7 @@ class PacketPage(ttk.Frame):
 
     def _destroyed(self, event: tk.Event[tk.Misc]) -> None:
         if event.widget is self:
-            del self._shows_reports  # in this thread, not in one that happens to collect it
+            del self._shows_reports  # now: a collection in another thread would wait for Tk
 
     def _follow(self) -> None:
         """Show the newest packet of the kind that was chosen."""
@@ -118,7 +118,7 @@ class PacketPage(ttk.Frame):
         self.refresh()
 
     def refresh(self) -> None:
-        """Draw the packet that is looked at, if it is another than before."""
+        """Draw the packet, if it is another than before."""
         packet, where = self._choice.packet, self._choice.where
         size = self.canvas.winfo_width(), self.canvas.winfo_height()
         state = (packet, size, self._theme.name, where)

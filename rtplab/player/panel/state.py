@@ -28,7 +28,7 @@ class _Shown(NamedTuple):
 
 
 class StatePage(ttk.Frame):
-    """A diagram on a canvas; redrawn after a change."""
+    """A diagram on a canvas that is redrawn after a change."""
 
     def __init__(
         self, master: tk.Misc, theme: Theme, controller: PlaybackController, traffic: Traffic
@@ -40,7 +40,7 @@ class StatePage(ttk.Frame):
         self.canvas.pack(fill="both", expand=True)
 
     def refresh(self) -> None:
-        """Draw what has changed."""
+        """Redraw the diagram, if anything has changed."""
         controller, canvas = self._controller, self.canvas
         client = controller.client
         request, reply = self._traffic.last_exchange()

@@ -1,4 +1,4 @@
-"""The timeline: packets as they were sent, arrived and were shown; below it, packet by packet."""
+"""The timeline page: packets sent and arrived, frames shown; below, a list of the packets."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _MOST_ROWS = 1000  # of packets in the list, while the timeline stands still
 
 
 class _Held(NamedTuple):
-    """What the timeline showed when it was told to stand still, and until when."""
+    """What the timeline shows while it stands still, and the latest moment of it."""
 
     timeline: Timeline
     until: float
@@ -64,13 +64,13 @@ class _Tools(ttk.Frame):
         self.span.pack(side="left")
 
     def show(self, holds: bool, span: float) -> None:
-        """Say if the timeline stands still, and how many seconds of it are seen."""
+        """Show whether the timeline stands still, and how many seconds are visible."""
         self.buttons["hold"].configure(text="Follow" if holds else "Hold")
         self.span.configure(text=f"{span:g} s" if span >= 1 else f"{1000 * span:.0f} ms")
 
 
 class TimelinePage(ttk.Frame):
-    """Follows the newest packets, or stands still and scrolls."""
+    """A timeline that follows the newest packets, or stands still and scrolls."""
 
     def __init__(
         self,
@@ -205,7 +205,7 @@ class TimelinePage(ttk.Frame):
             self._draw()
 
     def _selected(self, row: PacketRow) -> None:
-        """A packet of the list has been chosen."""
+        """Show the frame of the packet that was chosen in the list."""
         if self._held is not None and row.frame != self._window.focus:
             self._window = self._window._replace(focus=row.frame)
             self._draw()

@@ -1,4 +1,4 @@
-"""The words upon the picture: a headline in its middle, and for a moment a toast in its corner."""
+"""Words over the picture: a headline in the middle, and for a moment a toast in the corner."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from rtplab.player.look import palette
 from rtplab.player.look.theme import Theme
 from rtplab.player.model.status import NOTHING, Headline, Tone
 
-TOAST_TIME = 2000  # milliseconds, and
-READING_TIME = 50  # milliseconds for each character
-LARGE_ROOM = 700  # height at 1x from which on the words in the corner grow with it
-LARGE_SHARE = 0.035  # of that height, the size of their font: legible from the back of a hall
+TOAST_TIME = 2000  # milliseconds that a toast is shown
+READING_TIME = 50  # milliseconds more for each character
+LARGE_ROOM = 700  # height at 1x above which a toast grows with the canvas
+LARGE_SHARE = 0.035  # of that height is its font: legible from the back of a hall
 
 
 class Captions:
-    """Draws upon a canvas."""
+    """The words on one canvas."""
 
     def __init__(self, canvas: tk.Canvas, theme: Theme) -> None:
         self._canvas = canvas
@@ -76,7 +76,7 @@ class Captions:
         )  # fmt: skip
 
     def _draw_card(self, width: int, height: int) -> None:
-        """A translucent plate behind the words, when they lie upon a picture."""
+        """Put a translucent plate behind the words if there is a picture."""
         if self._on_picture:
             self._card = self._plate(width, height, 12)
             middle = (self._room[0] // 2, self._room[1] // 2)
