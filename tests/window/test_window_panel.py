@@ -137,6 +137,33 @@ def test_pages_without_anything_to_show_say_what_to_do(player, root):
     assert "press Setup" not in text.get("1.0", "end")
 
 
+def test_a_field_is_as_wide_as_its_text_after_the_text_has_been_enlarged(player, root, display):
+    player.window.panel.show("Network")
+    seed, font = player.window.panel.pages.network.seed, player.window.theme.font
+    assert pump(root, lambda: seed.winfo_ismapped())
+    before = font.measure("1")
+    focus(root, display)
+    display.key("ctrl+equal", "ctrl+equal", "ctrl+equal")
+    assert pump(root, lambda: font.measure("1") > before)
+    assert pump(root, lambda: seed.bbox(0)[2] == font.measure("1"))
+
+
+def test_the_long_arrow_reaches_its_states_however_wide_the_panel_is(player, root):
+    player.window.panel.show("State")
+    canvas = player.window.panel.pages.state.canvas
+    player.window.layout.toggle_panel_alone()
+    for width in (700, 1500):
+        root.geometry(f"{width}x700")
+        assert pump(root, lambda w=width: canvas.winfo_width() > w - 20)
+        pump(root, lambda: False, limit=0.4)
+        box = max(
+            canvas.coords(it)[2] for it in canvas.find_all() if canvas.type(it) == "rectangle"
+        )
+        arrows = [canvas.coords(it) for it in canvas.find_all() if canvas.type(it) == "line"]
+        long = max(arrows, key=len)
+        assert 0 < long[0] - box < 20 and 0 < long[-2] - box < 20
+
+
 def test_the_packet_page_scrolls_only_if_there_is_more(watch, root):
     player = watch()
     player.window.panel.show("Packet")

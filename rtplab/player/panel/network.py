@@ -44,9 +44,12 @@ class NetworkPage(ttk.Frame):
         self.reset.grid(row=len(TRACKS) + 3, column=2, sticky="e", pady=(px(10), 0))
         self.columnconfigure(1, weight=1)
         self._show(client.impairment.conditions)
-        self.bind(
-            "<<ThemeChanged>>", lambda event: text.configure(wraplength=theme.px(_TEXT_WIDTH))
-        )
+        self._text = text
+        self.bind("<<ThemeChanged>>", lambda event: self._dress())
+
+    def _dress(self) -> None:
+        self._text.configure(wraplength=self._theme.px(_TEXT_WIDTH))
+        self.seed.configure(font=self._theme.font)  # measures its text again: it may have grown
 
     def _add_presets(self) -> None:
         px = self._theme.px

@@ -65,7 +65,7 @@ class PacketPage(ttk.Frame):
         ]
         for kind in self.kinds:
             kind.pack(side="left", padx=(px(8), 0))
-        self.save = ttk.Button(tools, text="Save picture …", command=self._save)
+        self.save = ttk.Button(tools, text="Picture …", command=self._save)
         self.save.pack(side="right")
         self.where = ttk.Label(self, style="Muted.TLabel", anchor="e", padding=(px(14), 0))
         self.where.pack(side="top", fill="x")

@@ -35,10 +35,16 @@ class StatisticsPage(ttk.Frame):
         px = theme.px
         self._totals = ttk.Frame(self, padding=(px(14), px(6), px(14), px(12)))
         self._totals.pack(side="bottom", fill="x")
+        self._halves = [ttk.Frame(self._totals) for _ in range(2)]  # below a column of plots each
+        for column, half in enumerate(self._halves):
+            half.grid(row=0, column=column, sticky="new", padx=(px(14) * column, 0))
+            half.columnconfigure(1, weight=1)
+        self._totals.columnconfigure(0, weight=1, uniform="half")
+        self._totals.columnconfigure(1, weight=1, uniform="half", pad=px(14))
         self.values: dict[str, ttk.Label] = {}
         self._before: Totals | None = None  # what had come when the totals were reset
         tools = ttk.Frame(self._totals)
-        tools.grid(row=7, column=0, columnspan=4, sticky="ew", pady=(px(4), 0))
+        tools.grid(row=1, column=0, columnspan=2, sticky="ew", pady=(px(4), 0))
         self.picture, self.save, self.reset = (
             ttk.Button(tools, text=text, style="Small.TButton", command=command)
             for text, command in (
@@ -97,11 +103,11 @@ class StatisticsPage(ttk.Frame):
         if name not in self.values:
             px = self._theme.px
             row, column = divmod(number, 2)
-            label = ttk.Label(self._totals, text=name, style="Muted.TLabel")
-            label.grid(row=row, column=2 * column, sticky="w", padx=(px(14) * column, px(8)))
-            self.values[name] = ttk.Label(self._totals, anchor="e")
-            self.values[name].grid(row=row, column=2 * column + 1, sticky="e", pady=px(2))
-            self._totals.columnconfigure(2 * column + 1, weight=1)
+            half = self._halves[column]
+            label = ttk.Label(half, text=name, style="Muted.TLabel")
+            label.grid(row=row, column=0, sticky="w", padx=(0, px(8)))
+            self.values[name] = ttk.Label(half, anchor="e")
+            self.values[name].grid(row=row, column=1, sticky="e", pady=px(2))
         if self.values[name].cget("text") != value:
             self.values[name].configure(text=value)
 

@@ -53,12 +53,12 @@ class _Tools(ttk.Frame):
         self.span = ttk.Label(self, style="Muted.TLabel")
         for name, command in commands.items():
             text = _BUTTONS[name]
-            width = 7 if name == "hold" else 2 if len(text) == 1 else None
+            width = 6 if name == "hold" else 2 if len(text) == 1 else None
             button = ttk.Button(self, text=text, style="Small.TButton", command=command)
             if width is not None:
                 button.configure(width=width)
             at_right = width is None
-            gap = (px(5), 0) if at_right else (0, px(5))
+            gap = (px(4), 0) if at_right else (0, px(4))
             button.pack(side="right" if at_right else "left", padx=gap)
             self.buttons[name] = button
         self.span.pack(side="left")

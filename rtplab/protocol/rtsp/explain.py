@@ -181,7 +181,7 @@ def jpeg_fields(payload: bytes) -> list[Field]:
     rtpjpeg.parse_payload(payload)
     kind, quality, width, height = payload[4:8]
     fields = [
-        Field("type-specific", 8, payload[0], "0: progressive scan"),
+        Field("type-specific", 8, payload[0], "progressive scan" if payload[0] == 0 else ""),
         Field("fragment offset", 24, int.from_bytes(payload[1:4], "big"), "bytes into the frame"),
         Field("type", 8, kind, "4:2:0" if kind & 63 == 1 else "4:2:2"),
         Field("Q", 8, quality, "tables in band" if quality > 127 else "tables by formula"),
