@@ -76,7 +76,10 @@ class StatisticsPage(ttk.Frame):
         if self._before is not None and totals.packets < self._before.packets:
             self._before = None  # another session
         since = totals if self._before is None else totals.since(self._before)
-        rows = since.rows(reception.statistics.jitter, reception.statistics.max_jitter)
+        figures, jitter = self._data.figures, reception.statistics.jitter
+        if figures:
+            jitter = figures[-1].jitter_ms / 1000  # the same as on its plot
+        rows = since.rows(jitter, reception.statistics.max_jitter)
         rows.append(("Latency set", f"{playout.latency * 1000:.0f} ms"))
         for number, (name, value) in enumerate(rows):
             self._show_total(number, name, value)
