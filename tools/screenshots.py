@@ -19,6 +19,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from Client import Client  # noqa: E402
+from rtplab.player.model.commands import BY_NAME  # noqa: E402
 from rtplab.player.model.traffic import is_media  # noqa: E402
 from rtplab.protocol.rtp.packet import parse_packet  # noqa: E402
 from rtplab.receiving.rtp.impairment import Conditions  # noqa: E402
@@ -169,12 +170,15 @@ def watching(folder: Path, port: int) -> None:
     player.client.impairment.conditions = Conditions()
     actions["panel"]()
     player.run_for(0.4)
+    before = player.root.geometry()
+    player.root.geometry("900x780+0+0")  # its text is small in a small window
     actions["help"]()
     player.take("keys")
     actions["help"]()
+    player.root.geometry(before)
     actions["fullscreen"]()
     player.wait_for_frame(400)
-    player.take_paused("full-screen")
+    player.take_paused("full-screen", lambda: player.window.run(BY_NAME["step"]))
     actions["leave_fullscreen"]()
     actions["colours"]()
     player.take_paused("light")
