@@ -15,7 +15,7 @@ from rtplab.player.model.ladderfeed import LadderFeed
 from rtplab.player.model.ladderrow import marks_of
 from rtplab.player.model.ladderview import SPANS, LadderView
 from rtplab.player.model.packetchoice import PacketChoice
-from rtplab.player.model.shapes import Line, Oval, Polygon, Text
+from rtplab.player.model.shapes import Line, Oval, Polygon, Rectangle, Text
 from rtplab.player.model.traffic import UNWATCHED_BYTES, Traffic
 from rtplab.protocol.rtp import rtcp
 from rtplab.protocol.rtp.packet import pack_header
@@ -430,3 +430,18 @@ def test_what_is_seen_stays_within_the_page():
                 assert 0 <= min(shape.points[::2]) and max(shape.points[::2]) <= WIDTH
             if isinstance(shape, Text) and shape.anchor == "s":
                 assert len(shape.text) * 6.4 < WIDTH - 80
+
+
+def test_no_text_of_a_row_is_cut_by_the_heading_or_by_the_legend():
+    view = view_of(lab_frames(200), 2)
+    bar = [shape for shape in drawn(view) if isinstance(shape, Rectangle)]
+    heading, legend = min(one.bottom for one in bar), max(one.top for one in bar)
+    view.scroll_to(0.0)
+    seen = set()
+    for _ in range(60):
+        for shape in drawn(view):
+            if isinstance(shape, Text) and shape.text.startswith("seq"):
+                assert heading <= shape.y - 16 and shape.y <= legend
+                seen.add(shape.text)
+        view.scroll(7.0)
+    assert len(seen) > 10

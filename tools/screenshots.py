@@ -176,9 +176,13 @@ def watching(folder: Path, port: int) -> None:
     player.take("keys")
     actions["help"]()
     player.root.geometry(before)
+    player.run_for(0.5)
     actions["fullscreen"]()
     player.wait_for_frame(400)
-    player.take_paused("full-screen", lambda: player.window.run(BY_NAME["step"]))
+    player.window.run(BY_NAME["toggle"])  # by the key, which the display tells of
+    player.take("full-screen")
+    player.run_for(3.0)  # until it tells no more
+    actions["toggle"]()
     actions["leave_fullscreen"]()
     actions["colours"]()
     player.take_paused("light")
