@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 from movies import MOVIE, frames_of, write_movie
+from waiting import wait_until
 
 import rtplab
 from rtplab.protocol.errors import MessageError
@@ -248,13 +249,6 @@ def test_the_log_tells_of_frames_that_a_browser_did_not_read(media, caplog) -> N
             slow.sendall(b"GET /movie.Mjpeg.mjpeg HTTP/1.0\r\n\r\n")
             time.sleep(2.0)
         wait_until(lambda: re.search(r"\(HTTP\): [1-9]\d* frames dropped", caplog.text))
-
-
-def wait_until(condition: Callable[[], object]) -> None:
-    end = time.monotonic() + LIMIT
-    while not condition():
-        assert time.monotonic() < end, "waited in vain"
-        time.sleep(0.01)
 
 
 # --- HTTP ----------------------------------------------------------------------------------------
