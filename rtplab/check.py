@@ -25,7 +25,7 @@ from rtplab.protocol.rtp import jpeg, rtcp
 from rtplab.protocol.rtp.packet import parse_packet
 from rtplab.protocol.rtsp.messages import printable
 from rtplab.protocol.rtsp.states import State
-from rtplab.protocol.rtsp.urls import parse_stream_url
+from rtplab.protocol.rtsp.urls import meant_address, parse_stream_url, question
 from rtplab.receiving.opening import client_for
 from rtplab.receiving.rtp.frames import Frame
 from rtplab.receiving.rtsp.client import RtspClient
@@ -177,7 +177,7 @@ def main(argv: Sequence[str] | None = None, prog: str = "rtplab check") -> int:
     try:
         url = parse_stream_url(options.url)
     except MessageError as error:
-        parser.error(str(error))
+        parser.error(f"{error}{question(meant_address(options.url))}")
     logging.getLogger("rtplab").addHandler(logging.NullHandler())  # its messages are in the report
     trust = TlsTrust(options.ca, options.insecure, options.allow_basic)
     ways = ["HTTP"] if url.is_http else ["TCP"] if url.is_encrypted else ["UDP", "TCP"]

@@ -135,7 +135,7 @@ def main(
             file=sys.stderr,
         )
         return 2
-    with _server_inside(make_server, movie.parent) as port:
+    with _server_inside(make_server, movie) as port:
         options.movie = f"rtsp://127.0.0.1:{port}/{quote(movie.name)}"
         return _play(options, make_client, program)
 
@@ -154,12 +154,15 @@ def _why_undecodable(jpeg: bytes) -> str:
 
 
 @contextmanager
-def _server_inside(make_server: MakeServer, folder: Path) -> Iterator[int]:
-    """Run a server of a folder inside this process on a free loopback port; yield the port."""
+def _server_inside(make_server: MakeServer, movie: Path) -> Iterator[int]:
+    """Run a server of a movie and its folder inside this process; yield its port on loopback.
+
+    The movie may have any name: if it is not a movie, the server says what it is.
+    """
     from rtplab.serving.media.library import MovieLibrary
     from rtplab.serving.rtsp.service import Service
 
-    server = make_server(Service(MovieLibrary(folder)))
+    server = make_server(Service(MovieLibrary(movie.parent, also=movie)))
     _, port = server.listen()
     thread = threading.Thread(target=server.serve, name="server")
     thread.start()
