@@ -27,7 +27,8 @@ from rtplab.protocol.rtp.serial import SequenceUnwrapper
 from rtplab.protocol.rtsp import sdp
 from rtplab.protocol.rtsp.headers import Transport
 from rtplab.protocol.rtsp.messages import Dialect, InterleavedFrame, printable
-from rtplab.serving.rtp.live import MAX_PICTURE, LiveStream, LiveStreams
+from rtplab.serving.rtp.live import MAX_PICTURE, LiveStream
+from rtplab.serving.rtp.livestreams import LiveStreams
 from rtplab.serving.rtp.sinks import bound_pair
 from rtplab.serving.rtp.sourcereports import SourceReports
 from rtplab.serving.rtsp.connection import RtspConnection
