@@ -49,7 +49,11 @@ logger = logging.getLogger("rtplab.live")
 
 
 class LiveStream:
-    """A named stream: its producer's pictures, and its viewers."""
+    """A named stream: its producer's pictures, and its viewers.
+
+    It has more attributes than other classes: one lock guards the three of them that say who
+    produces it, and those that say what is sent to whom, as a new producer goes on with both.
+    """
 
     def __init__(self, name: str, fps: float, max_payload: int, cname: str) -> None:
         """`fps` is announced to viewers, and sets the time over which large pictures are spread."""

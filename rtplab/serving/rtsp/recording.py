@@ -87,7 +87,11 @@ def checked_name(name: str) -> str:
 
 
 class Recorder:
-    """One client's publication. In its control thread."""
+    """One client's publication. In its control thread.
+
+    It has more attributes than other classes: half are the client's request, the others the parts
+    that make pictures of its packets.
+    """
 
     def __init__(self, resource: Resource, payload_type: int, fps: float, cname: str) -> None:
         """Take the description of ANNOUNCE; nothing is opened yet. `cname` is our name in RTCP."""
