@@ -21,12 +21,13 @@ from http.client import LineTooLong
 from http.server import BaseHTTPRequestHandler
 from io import BufferedIOBase
 from typing import Any, Protocol
-from urllib.parse import parse_qs, unquote
+from urllib.parse import parse_qs
 
 from rtplab import version
 from rtplab.clock import steady
 from rtplab.protocol.errors import MessageError
 from rtplab.protocol.rtsp.messages import printable
+from rtplab.protocol.rtsp.urls import unquoted_name
 from rtplab.protocol.tls import TlsChannel
 from rtplab.serving.admission.limits import Pace
 from rtplab.serving.http import pages
@@ -211,7 +212,7 @@ class Handler(BaseHTTPRequestHandler):
         """Return the requested path, decoded, and the id in its query."""
         path, _, query = self.path.partition("?")
         ids = parse_qs(query[:1024]).get("id", [""])
-        return unquote(path), ids[0][:MAX_ID]
+        return unquoted_name(path), ids[0][:MAX_ID]
 
     def _answer(self, path: str, id: str) -> None:
         if path == "/":
