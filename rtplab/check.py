@@ -20,6 +20,7 @@ from typing import Any
 from rtplab.clock import steady
 from rtplab.console import say, write_every_name
 from rtplab.info import kind_of
+from rtplab.playoptions import add_trust_options
 from rtplab.protocol.errors import MessageError, MovieError, PacketError
 from rtplab.protocol.rtp import jpeg, rtcp
 from rtplab.protocol.rtp.packet import parse_packet
@@ -164,15 +165,7 @@ def main(argv: Sequence[str] | None = None, prog: str = "rtplab check") -> int:
     )
     parser.add_argument("url", metavar="URL", help="the rtsp:// or http:// address to test")
     parser.add_argument("--json", action="store_true", help="print the report as one JSON object")
-    parser.add_argument("--ca", metavar="FILE", help="trust the CA certificates in this file (PEM)")
-    parser.add_argument(
-        "--insecure", action="store_true", help="accept any certificate, without checking it"
-    )
-    parser.add_argument(
-        "--allow-basic",
-        action="store_true",
-        help="send the password unencrypted if the server demands it (Basic)",
-    )
+    add_trust_options(parser)
     options = parser.parse_args(argv)
     try:
         url = parse_stream_url(options.url)

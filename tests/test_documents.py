@@ -27,7 +27,7 @@ from rtplab.grading.bundle import PLATFORMS
 from rtplab.grading.model.editions import EDITIONS
 from rtplab.grading.options import parser as grading_options
 from rtplab.grading.report import WRITERS
-from rtplab.launcher import parse_arguments as parse_arguments_of_the_player
+from rtplab.playoptions import parse_arguments as parse_arguments_of_the_player
 from rtplab.protocol.rtp import rtpjpeg
 from rtplab.protocol.rtp.jpeg import parse
 from rtplab.protocol.rtsp.messages import REASONS
