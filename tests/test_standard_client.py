@@ -1143,7 +1143,7 @@ def test_a_server_that_vanishes_is_one_sentence(pictures, method) -> None:
             watcher.wait(lambda: watcher.client.state == Client.READY)
             watcher.client.playMovie()
         assert watcher.error() == "The server closed the connection."
-        assert watcher.client.state == Client.INIT
+        assert watcher.client.is_lost and watcher.client.state == Client.INIT
 
 
 @BOTH
