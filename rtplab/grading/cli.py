@@ -40,6 +40,9 @@ ALL_POINTS, SOME_MISSING, USAGE, NOTHING_RAN = range(4)
 SERVER_FILES = ("Server.py", "ServerWorker.py", "VideoStream.py", "RtpPacket.py")
 CLIENT_FILES = ("ClientLauncher.py", "Client.py", "RtpPacket.py")
 DECOY_FRAMES = 30
+UNBOUNDED = (
+    "Nothing bounds how many processes it starts: grade strangers' code in a container that does."
+)
 LOOK = 0.5  # seconds between two looks at a watched folder
 _ROLES = {
     "packet": ("packet",),
@@ -369,7 +372,8 @@ class Recorded(Source):
     @property
     def notes(self) -> tuple[str, ...]:
         shows = self._stage.client and not self._stage.no_client and not self._stage.has_screen
-        return (STAND_IN,) if shows else ()
+        is_bounded = self._stage.shields.are_processes_bounded
+        return (*((STAND_IN,) if shows else ()), *(() if is_bounded else (UNBOUNDED,)))
 
     def record(self, scenario: str) -> Recording:
         if scenario not in RUNNERS:
