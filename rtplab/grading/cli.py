@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
@@ -25,6 +26,7 @@ from rtplab.grading.model.checks import Check, Grades, Outcome, Result, not_chec
 from rtplab.grading.model.editions import EDITIONS, Edition, read_edition
 from rtplab.grading.model.recording import SCENARIOS, Recording
 from rtplab.grading.options import parser
+from rtplab.grading.record.ahead import Ahead, can_be
 from rtplab.grading.record.movie import draw_movie
 from rtplab.grading.record.run import Scenario, record
 from rtplab.grading.record.scenarios import RUNNERS
@@ -263,6 +265,7 @@ def _grade(
             checks, shown = _wanted(options, edition)
             grades = _first_grades(options, edition, shields, submission)
             source = _source(options, edition, shields, submission, work)
+            cleanup.callback(source.close)
             grades = replace(grades, notes=(*grades.notes, *source.notes))
         except Unusable as error:
             grades = Grades(
@@ -362,8 +365,11 @@ def _missing(check: Check, options: argparse.Namespace, submission: Submission) 
 class Recorded(Source):
     """Recordings that are made now."""
 
-    def __init__(self, stage: Stage, edition: Edition, seed: int) -> None:
+    def __init__(self, stage: Stage, edition: Edition, seed: int, folder: Path) -> None:
+        """Recordings that others make are put into the folder."""
         self._stage = stage
+        self._folder = folder
+        self._ahead: Ahead | None = None
         self._edition = edition
         self._seed = seed
         self._forms: doctor.Facts = {}
@@ -375,7 +381,23 @@ class Recorded(Source):
         is_bounded = self._stage.shields.are_processes_bounded
         return (*((STAND_IN,) if shows else ()), *(() if is_bounded else (UNBOUNDED,)))
 
+    def begin(self, scenarios: Sequence[str]) -> None:
+        if len(scenarios) > 1 and can_be(self._stage.shields) and threading.active_count() == 1:
+            sys.stdout.flush()
+            self._ahead = Ahead(
+                scenarios, lambda name: self.attempt(name, RUNNERS[name], {}), self._folder
+            )
+
+    def close(self) -> None:
+        """End what is still being recorded."""
+        if self._ahead:
+            self._ahead.stop()
+
     def record(self, scenario: str) -> Recording:
+        if self._ahead:
+            if recording := self._ahead.take(scenario):
+                return recording
+            self._ahead.finish()
         if scenario not in RUNNERS:
             why = "The grader has no such scenario yet."
             return Recording(scenario, self._edition.name, {"unable": why})
@@ -429,7 +451,7 @@ def _source(
         no_client,
         draw_movie(seed + 1, DECOY_FRAMES),
     )
-    return Recorded(stage, edition, seed)
+    return Recorded(stage, edition, seed, work)
 
 
 def _can_import(python: str, name: str) -> bool:

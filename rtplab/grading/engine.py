@@ -14,6 +14,8 @@ from rtplab.grading.model.recording import Recording, read, write
 
 _STOPS = (Outcome.FAILED, Outcome.BLOCKED, Outcome.FAULT)
 SUFFIX = ".jsonl"
+ADVICE = "robust"
+"""The group of checks whose scenarios may run side by side: no points depend on them."""
 
 
 class Source:
@@ -22,6 +24,12 @@ class Source:
     def record(self, scenario: str) -> Recording:
         """Run it, once more if it has been run before."""
         raise NotImplementedError
+
+    def begin(self, scenarios: Sequence[str]) -> None:
+        """They will be wanted: now is the time if they can be recorded side by side."""
+
+    def close(self) -> None:
+        """End what is still being recorded."""
 
     can_record_again = True
 
@@ -100,10 +108,14 @@ class Engine:
     diagnoses: tuple[Diagnosis, ...] = ()
     _again: dict[str, Recording] = field(default_factory=dict)
     """Second runs, by scenario."""
+    _has_begun: bool = False
 
     def run(self) -> tuple[Result, ...]:
         """Judge all of them. A failure of ours is a verdict, too."""
         for check in self.checks:
+            if check.group == ADVICE and not self._has_begun:
+                self._has_begun = True
+                self.source.begin(self._scenarios_of(ADVICE))
             result = self._result(check, self._verdict(check))
             self.results[check.id] = result
             self.on_result(result)
@@ -113,11 +125,8 @@ class Engine:
     def _verdict(self, check: Check) -> Verdict:
         if why := self.missing(check):
             return not_checked(why)
-        for needed in check.needs:
-            other = self.results.get(needed)
-            if other is not None and other.verdict.outcome in _STOPS:
-                cause = other.verdict.blocked_by or needed
-                return Verdict(Outcome.BLOCKED, blocked_by=cause)
+        if cause := self._in_the_way(check):
+            return Verdict(Outcome.BLOCKED, blocked_by=cause)
         for scenario in check.scenarios:
             if scenario not in self.recordings:
                 self._record(scenario)
@@ -125,6 +134,21 @@ class Engine:
         if verdict.outcome is Outcome.FAILED and check.timing and self.source.can_record_again:
             return self._second_try(check, verdict)
         return verdict
+
+    def _in_the_way(self, check: Check) -> str:
+        """The id of the check that blocks this one, or ""."""
+        for needed in check.needs:
+            other = self.results.get(needed)
+            if other is not None and other.verdict.outcome in _STOPS:
+                return other.verdict.blocked_by or needed
+        return ""
+
+    def _scenarios_of(self, group: str) -> list[str]:
+        """Those that are not recorded yet, of the checks that nothing stands in the way of."""
+        checks = [check for check in self.checks if check.group == group]
+        judged = [one for one in checks if not self.missing(one) and not self._in_the_way(one)]
+        wanted = dict.fromkeys(name for check in judged for name in check.scenarios)
+        return [scenario for scenario in wanted if scenario not in self.recordings]
 
     def _record(self, scenario: str) -> None:
         self.on_start(scenario)

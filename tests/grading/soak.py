@@ -35,6 +35,7 @@ LIMIT = 600.0
 """Seconds for one run: whole, at half a CPU, on a busy machine."""
 HALF_LIMIT = 240.0
 """Seconds for everything at half a CPU."""
+TELL_EVERY = 10  # runs
 CGROUPS = Path("/sys/fs/cgroup")
 PERIOD = 100_000  # microseconds, of which half a CPU has half
 
@@ -74,6 +75,8 @@ class Part:
             self.seconds.append(time.monotonic() - began)
             self.undecided += sum(_is_undecided(check) for check in grades.get("checks", ()))
             self.wrong += [f"{run}: {sentence}" for sentence in wrong]
+            if len(self.seconds) % TELL_EVERY == 0:
+                print(f"  {self.name}: {len(self.seconds)} runs so far", flush=True)
             for sentence in wrong:
                 print(f"  WRONG {self.name}, {run}: {sentence}\n    {folder}", flush=True)
         if not wrong:
@@ -177,7 +180,10 @@ def _textbook(options: argparse.Namespace) -> bool:
 
 @contextmanager
 def _all_cores_busy() -> Iterator[None]:
-    processes = [multiprocessing.Process(target=_spin, daemon=True) for _ in range(CORES)]
+    processes = [
+        multiprocessing.Process(target=_spin, args=(os.getpid(),), daemon=True)
+        for _ in range(CORES)
+    ]
     for process in processes:
         process.start()
     try:
@@ -188,9 +194,10 @@ def _all_cores_busy() -> Iterator[None]:
             process.join()
 
 
-def _spin() -> None:
-    while True:
-        pass
+def _spin(parent: int) -> None:
+    while os.getppid() == parent:  # it may be killed, and then clears up nothing
+        for _ in range(1_000_000):
+            pass
 
 
 def _half(options: argparse.Namespace) -> bool:
