@@ -20,7 +20,7 @@ from rtplab.grading import doctor
 from rtplab.grading import submission as submissions
 from rtplab.grading.bundle import PLATFORMS, write_bundle
 from rtplab.grading.classroom import grade_all
-from rtplab.grading.engine import STAND_IN, Engine, Kept, Source, points_of, with_needed
+from rtplab.grading.engine import ADVICE, STAND_IN, Engine, Kept, Source, points_of, with_needed
 from rtplab.grading.judge.registry import CHECKS
 from rtplab.grading.model.checks import Check, Grades, Outcome, Result, not_checked
 from rtplab.grading.model.editions import EDITIONS, Edition, read_edition
@@ -36,6 +36,7 @@ from rtplab.grading.record.stage import Stage
 from rtplab.grading.report import WRITERS, csv, words
 from rtplab.grading.report.terminal import Live
 from rtplab.grading.submission import Submission, Unusable
+from rtplab.grading.watch import Watched
 from rtplab.version import __version__
 
 ALL_POINTS, SOME_MISSING, USAGE, NOTHING_RAN = range(4)
@@ -45,7 +46,6 @@ DECOY_FRAMES = 30
 UNBOUNDED = (
     "Nothing bounds how many processes it starts: grade strangers' code in a container that does."
 )
-LOOK = 0.5  # seconds between two looks at a watched folder
 _ROLES = {
     "packet": ("packet",),
     "server": ("packet", "server"),
@@ -235,21 +235,29 @@ def _say_line(grades: Grades) -> None:
 
 
 def _grade_and_watch(options: argparse.Namespace, edition: Edition) -> int:
-    path = options.path[0]
     shields = Shields() if options.kept else raise_shields(options.python, own_network=True)
-    status, failed = _grade(options, edition, shields)
-    while options.watch:
+    asked = options.only
+    if not options.watch:
+        return _grade(options, edition, shields)[0]
+    ours = [Path(output.file) for output in _outputs(options.report) if output.file]
+    ours += [options.keep] if options.keep else []
+    watched = Watched(
+        options.path[0], ours, only_python=not (options.server_cmd or options.client_cmd)
+    )
+    while True:
+        _, to_mend = _grade(options, edition, shields)
+        if not to_mend and options.only != asked:
+            options.only = asked  # these are right now: and the others?
+            continue
         print("Waiting for a file to be saved; Ctrl+C ends it.", flush=True)
-        _wait_for_change(path)
-        options.only = failed or options.only
-        status, failed = _grade(options, edition, shields)
-    return status
+        watched.wait()
+        options.only = to_mend or asked
 
 
 def _grade(
     options: argparse.Namespace, edition: Edition, shields: Shields
 ) -> tuple[int, list[str]]:
-    """Grade once; return the exit status and the ids of what has failed."""
+    """Grade once; return the exit status and the ids of the checks to run again after a change."""
     started = time.monotonic()
     outputs = _outputs(options.report)
     live = Live.on(sys.stdout, os.environ) if all(output.file for output in outputs) else None
@@ -272,7 +280,7 @@ def _grade(
                 path.resolve().name, (), edition, 0, __version__, (), refused=str(error)
             )
             _report(grades, outputs, live)
-            return NOTHING_RAN, []
+            return NOTHING_RAN, options.only or []
         if live:
             unknown = [
                 Result(check, not_checked(""), 0.0, points_of(check, edition))
@@ -311,9 +319,16 @@ def _grade(
         engine.run()
         grades = now(True)
     _report(grades, outputs, live)
-    return _status(grades), [
-        result.check.id for result in grades.results if result.verdict.outcome is Outcome.FAILED
-    ]
+    status = _status(grades)
+    return status, (options.only or []) if status == NOTHING_RAN else _to_mend(grades)
+
+
+def _to_mend(grades: Grades) -> list[str]:
+    """What is not right yet; of that, advice comes when there is nothing else."""
+    outcomes = (Outcome.FAILED, Outcome.BLOCKED)
+    wrong = [result.check for result in grades.results if result.verdict.outcome in outcomes]
+    counted = [check for check in wrong if check.group != ADVICE]
+    return [check.id for check in counted or wrong]
 
 
 def _report(grades: Grades, outputs: Iterable[Output], live: Live | None) -> None:
@@ -470,15 +485,3 @@ def _command(
     if name not in submission.files:
         return ()
     return (python, submission.files[name], *arguments)
-
-
-def _wait_for_change(path: Path) -> None:
-    """Wait until a file of Python is saved there."""
-
-    def saved() -> dict[str, float]:
-        files = [path] if path.is_file() else path.rglob("*.py")
-        return {str(file): file.stat().st_mtime for file in files if file.exists()}
-
-    before = saved()
-    while saved() == before:
-        time.sleep(LOOK)
