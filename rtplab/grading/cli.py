@@ -43,6 +43,8 @@ ALL_POINTS, SOME_MISSING, USAGE, NOTHING_RAN = range(4)
 SERVER_FILES = ("Server.py", "ServerWorker.py", "VideoStream.py", "RtpPacket.py")
 CLIENT_FILES = ("ClientLauncher.py", "Client.py", "RtpPacket.py")
 DECOY_FRAMES = 30
+ENOUGH = 200.0
+"""Seconds; with what must be recorded then, no run takes more than five minutes."""
 UNBOUNDED = (
     "Nothing bounds how many processes it starts: grade strangers' code in a container that does."
 )
@@ -313,6 +315,7 @@ def _grade(
 
         engine = Engine(source, edition, checks, options.keep)
         engine.missing = lambda check: _missing(check, options, submission)
+        engine.is_late = lambda: time.monotonic() - started > ENOUGH
         engine.on_result, engine.on_start = took, begin
         if isinstance(source, Recorded):
             engine.diagnose = lambda results: doctor.diagnoses(results, source.attempt)

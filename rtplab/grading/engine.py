@@ -14,6 +14,7 @@ from rtplab.grading.model.recording import Recording, read, write
 
 _STOPS = (Outcome.FAILED, Outcome.BLOCKED, Outcome.FAULT)
 SUFFIX = ".jsonl"
+LATE = "The run has taken too long already to look for more advice."
 ADVICE = "robust"
 """The group of checks whose scenarios may run side by side: no points depend on them."""
 
@@ -101,6 +102,8 @@ class Engine:
     missing: Callable[[Check], str] = lambda check: ""
     """A sentence on why the submission has no such part, or ""."""
     diagnose: Callable[[Mapping[str, Result]], Sequence[Diagnosis]] = lambda results: ()
+    is_late: Callable[[], bool] = lambda: False
+    """Whether the run has taken so long that only what has points is recorded, and only once."""
     on_start: Callable[[str], None] = lambda scenario: None
     on_result: Callable[[Result], None] = lambda result: None
     recordings: dict[str, Recording] = field(default_factory=dict)
@@ -127,9 +130,11 @@ class Engine:
             return not_checked(why)
         if cause := self._in_the_way(check):
             return Verdict(Outcome.BLOCKED, blocked_by=cause)
-        for scenario in check.scenarios:
-            if scenario not in self.recordings:
-                self._record(scenario)
+        waiting = [name for name in check.scenarios if name not in self.recordings]
+        if waiting and check.group == ADVICE and self.is_late():
+            return not_checked(LATE)
+        for scenario in waiting:
+            self._record(scenario)
         verdict = self._judged(check)
         if verdict.outcome is Outcome.FAILED and check.timing and self.source.can_record_again:
             return self._second_try(check, verdict)
@@ -177,6 +182,8 @@ class Engine:
 
     def _second_try(self, check: Check, first: Verdict) -> Verdict:
         """Judge a run on fresh processes, for a machine may be busy once."""
+        if self.is_late() and not all(name in self._again for name in check.scenarios):
+            return not_checked(LATE) if check.group == ADVICE else first
         before = {scenario: self.recordings[scenario] for scenario in check.scenarios}
         for scenario in check.scenarios:
             if scenario not in self._again:

@@ -113,6 +113,26 @@ def test_the_scenarios_of_advice_begin_together_but_for_those_that_are_not_neede
     assert source.begun == [(["one", "two"], ["s"])]
 
 
+def test_a_late_run_looks_for_no_more_advice_and_tries_nothing_twice() -> None:
+    source = Runs()
+    verdicts = run(
+        check("server.a", right_in_run(2), timing=True),
+        check("robust.b", right_in_run(2), timing=True),
+        check("robust.c", says(passed()), scenario="more"),
+        check("client.d", says(passed()), scenario="points"),
+        source=source,
+        is_late=lambda: True,
+    )
+    assert source.made == ["s", "points"]
+    assert [verdict.outcome for verdict in verdicts.values()] == [
+        Outcome.FAILED,
+        Outcome.NOT_CHECKED,
+        Outcome.NOT_CHECKED,
+        Outcome.PASSED,
+    ]
+    assert "too long" in verdicts["robust.c"].sentence
+
+
 def test_a_failed_timing_check_has_one_more_run_and_no_third() -> None:
     source = Runs()
     verdicts = run(

@@ -122,7 +122,8 @@ class Program:
             if self._group:
                 self._group.kill()
             left = _descendants(os.getpid()) - self._before - _OURS
-            _kill(left)
+            if left:
+                _kill(left)
             _reap(left - {self.pid})
             took = time.monotonic() - began
             if (not left and not self.is_running) or took > END_LIMIT:
