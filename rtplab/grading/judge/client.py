@@ -46,7 +46,7 @@ MISSING_AT_MOST = 0.5
 STILL_AFTER = 0.3
 """Seconds after the reply to PAUSE for which a picture may still change: one that was received."""
 BEING_DRAWN = 1
-"""Pictures that may come later still: Java decodes in a thread of its own, which may have to wait."""
+"""Pictures that may come later still, if the threads that draw them had to wait, as Java's may."""
 TORN_DOWN_WITHIN = 3.0
 LATE_AT_MOST = 0.2
 """Seconds by which we may be late to see the end of a process."""
