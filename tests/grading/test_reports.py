@@ -103,6 +103,13 @@ def test_it_is_not_right_if_nothing_could_be_judged() -> None:
     assert "Nothing could be judged" in words.next_step(replace(grades, results=unknown))
 
 
+def test_advice_alone_is_no_reason_to_say_that_nothing_was_judged() -> None:
+    grades = graded()
+    advice = [one for one in grades.results if one.check.group == "robust"]
+    wrong = replace(advice[0], verdict=Verdict(Outcome.FAILED, 0, "No reply."))
+    assert words.next_step(replace(grades, results=(wrong,))) == "Nothing is missing."
+
+
 def test_reasons_name_the_checks_that_stand_together() -> None:
     grades = graded()
     missing = {"packet": "No packet.", "server": "No server.", "client": "No packet."}
