@@ -267,6 +267,21 @@ def _of_this_net() -> list[str]:
     return found
 
 
+def test_the_groups_of_a_grader_that_was_killed_are_removed() -> None:
+    parent = cgroup.parent()
+    if parent is None:
+        pytest.skip("needs a cgroup that can be written to")
+    with subprocess.Popen([sys.executable, "-c", ""]) as ended:
+        pass
+    left = parent / f"{cgroup.PREFIX}-{ended.pid}-1"
+    left.mkdir()
+    own = cgroup.Group(parent, PROCESSES)
+    assert cgroup.parent() == parent
+    assert own.path.exists() and not left.exists()
+    own.remove()
+    assert not own.path.exists()
+
+
 def test_root_s_processes_are_bounded_by_a_cgroup_or_it_is_said(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

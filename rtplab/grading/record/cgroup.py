@@ -13,6 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 
 ROOT = Path("/sys/fs/cgroup")
+PREFIX = "rtplab-grade"
 _numbers = itertools.count(1)
 
 
@@ -21,7 +22,7 @@ class Group:
 
     def __init__(self, parent: Path, most: int) -> None:
         """Raises OSError."""
-        self.path = parent / f"rtplab-grade-{os.getpid()}-{next(_numbers)}"
+        self.path = parent / f"{PREFIX}-{os.getpid()}-{next(_numbers)}"
         self.path.mkdir()
         try:
             (self.path / "pids.max").write_text(str(most))
@@ -59,5 +60,14 @@ def parent() -> Path | None:
             for place in (top / own.lstrip("/"), top):
                 with suppress(OSError):
                     Group(place, 1).remove()
+                    _clear_up(place)
                     return place
     return None
+
+
+def _clear_up(place: Path) -> None:
+    """Remove the groups of graders that were killed before they could."""
+    for group in place.glob(f"{PREFIX}-*-*"):
+        if not Path("/proc", group.name.split("-")[2]).exists():
+            with suppress(OSError):
+                group.rmdir()
