@@ -227,6 +227,7 @@ def test_an_address_that_is_not_ours(small_movie, host):
         ("0", "--fps", "nan"),
         ("0", "--fps", "1e9"),
         ("0", "--log-level", "loud"),
+        (".",),
         ("0", "--limit", "mtu=10"),
         ("0", "--media"),
         ("0", "--no-such-option"),

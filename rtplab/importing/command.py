@@ -80,7 +80,7 @@ def _make(options: argparse.Namespace, file: Path) -> bool:
 
 
 def _output(options: argparse.Namespace, file: Path) -> Path:
-    whole = file.resolve()  # also of "."
+    whole = Path(os.path.realpath(file))  # also of "."
     name = whole.name if whole.is_dir() else whole.stem
     own = Path(f"{name or 'movie'}{SUFFIXES[options.format]}")
     output: Path | None = options.output
@@ -133,8 +133,9 @@ def _convert(source: Source, output: Path, options: argparse.Namespace) -> None:
             writer.discard()
     width, height = encoder.size
     seconds = float(writer.frames / source.rate)
+    frames = "1 frame" if writer.frames == 1 else f"{writer.frames} frames"
     print(
-        f"{printable(str(output))}: {writer.frames} frames, {width}x{height}, {seconds:.1f} s at "
+        f"{printable(str(output))}: {frames}, {width}x{height}, {seconds:.1f} s at "
         f"{float(source.rate):.4g} frames/s, frames of up to {writer.largest:,} bytes"
     )
     if options.format == "lab" and writer.largest > MOST_BYTES:

@@ -119,6 +119,19 @@ def test_what_is_no_video_is_a_sentence(tmp_path, imported, content):
     assert os.listdir(tmp_path) == ["film.mp4"]
 
 
+@pytest.mark.parametrize("name", ["film.bin", "film.adf", "film.txt"])
+def test_characters_are_not_drawn(tmp_path, imported, name):
+    (tmp_path / name).write_bytes(b"\x11=v\x95" * 5000)
+    run = imported(name)
+    assert (run.returncode, run.stderr.count("\n")) == (1, 1)
+    assert os.listdir(tmp_path) == [name]
+
+
+def test_an_empty_file_is_a_sentence(tmp_path, imported):
+    (tmp_path / "film.mp4").write_bytes(b"")
+    assert imported("film.mp4").stderr == "film.mp4: the file is empty\n"
+
+
 def test_sound_alone_is_a_sentence(tmp_path, imported):
     video(tmp_path / "song.mka", source="sine=duration=1")
     run = imported("song.mka")
