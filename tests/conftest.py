@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from dealing import dealt
 from display import Display, running_display
 from hypothesis import settings
 from movies import MOVIE, frames_of, write_movie
@@ -122,6 +123,12 @@ def _leads_to_x_server(number: int) -> bool:
         except OSError:
             return False
     return b".X11-unix" in (peer if isinstance(peer, bytes) else peer.encode())
+
+
+@pytest.hookimpl(trylast=True)  # when those that are not to run have been taken out
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    if workers := os.environ.get("PYTEST_XDIST_WORKER_COUNT"):
+        items[:] = dealt(items, int(workers))
 
 
 def pytest_collection_finish() -> None:

@@ -23,8 +23,8 @@ RUFF_LINT = ("ruff", "check")
 MYPY = ("mypy",)
 COLLECT_TESTS = ("pytest", "--collect-only", "-qq")
 COMPILED_TESTS = Path("tests/__pycache__")
-SIDE_BY_SIDE = ("-n", str(min(8, 2 * (os.cpu_count() or 1))), "--dist", "worksteal")
-"""Most tests wait most of the time, and not for a CPU, so that two may share one."""
+SIDE_BY_SIDE = ("-n", str(min(8, 3 * (os.cpu_count() or 1))), "--dist", "worksteal")
+"""Most tests wait most of the time, and not for a CPU, so that three may share one."""
 UNIT_TESTS = (
     *("pytest", *SIDE_BY_SIDE, "-m", "not (peers or alone or long)"),
     *("--ignore=tests/interop", "--ignore=tests/faults"),
