@@ -23,7 +23,7 @@ PAYLOAD = 1400  # bytes of an RTP payload
 RECEIVE_BUFFER = 64 * 1024  # bytes
 RATE = 100e6 / 8  # bytes a second that the client takes
 FPS = 20
-FRAMES = 50
+FRAMES = 120
 IN_TIME = 0.040  # seconds from the sending of a frame to its last byte
 TRIES = 3  # the machine may be busy with other things
 
@@ -106,7 +106,7 @@ def wait_for(condition: Callable[[], object], limit: float = LIMIT) -> float:
     return time.monotonic() - began
 
 
-@pytest.mark.alone
+@pytest.mark.timed
 @pytest.mark.parametrize("megabits", [20, 31, 47])
 def test_a_client_that_reads_faster_than_it_is_sent_gets_every_frame_in_time(megabits: int) -> None:
     packets, size = frame_of(int(megabits * 1e6 / 8 / FPS))

@@ -340,7 +340,7 @@ class TestTestTask:
 
         monkeypatch.setattr(setup_tasks, "call", call)
         assert setup_tasks.test() == 1
-        assert called == ["ruff", "ruff", "mypy", "pytest", "pytest"]
+        assert called == ["ruff", "ruff", "mypy", "pytest", "pytest", "pytest"]
 
     @pytest.mark.parametrize(
         ("machine", "ci", "status"),
@@ -580,13 +580,13 @@ class TestAllTests:
     @pytest.mark.parametrize(
         ("runs", "failed", "status", "end"),
         [
-            ([0, 0], [], 0, ""),
-            ([1, 0, 0], ["a", "b"], 0, "Failed the first time, to be fixed: a, b\n"),
-            ([0, 1, 0], ["a"], 0, "Failed the first time, to be fixed: a\n"),
-            ([1, 1, 1], ["a"], 1, "Failed: pytest --last-failed.\n"),
-            ([1, 0], ["a", "b", "c", "d"], 1, "Failed: pytest.\n"),
-            ([2, 0], ["a"], 1, "Failed: pytest.\n"),
-            ([1, 5], ["a"], 1, "Failed: pytest.\n"),
+            ([0, 0, 0], [], 0, ""),
+            ([1, 0, 0, 0], ["a", "b"], 0, "Failed the first time, to be fixed: a, b\n"),
+            ([0, 1, 0, 0], ["a"], 0, "Failed the first time, to be fixed: a\n"),
+            ([1, 0, 1, 1], ["a"], 1, "Failed: pytest --last-failed.\n"),
+            ([1, 0, 0], ["a", "b", "c", "d"], 1, "Failed: pytest.\n"),
+            ([2, 0, 0], ["a"], 1, "Failed: pytest.\n"),
+            ([1, 0, 5], ["a"], 1, "Failed: pytest.\n"),
         ],
     )
     def test_few_failures_are_looked_at_again(
@@ -611,7 +611,7 @@ class TestAllTests:
     ) -> None:
         monkeypatch.chdir(tmp_path)
         assert setup_tasks.failed_tests() == []
-        Path("pytest.ini").write_text("[pytest]\nmarkers = alone\n")
+        Path("pytest.ini").write_text("[pytest]\nmarkers =\n  alone\n  timed\n")
         Path("test_some.py").write_text(
             "import pytest\n"
             "def test_good(): pass\n"
@@ -620,15 +620,21 @@ class TestAllTests:
             "def test_worse(): assert 0\n"
             "@pytest.mark.alone\n"
             "def test_better(): pass\n"
+            "@pytest.mark.timed\n"
+            "def test_late(): assert 0\n"
+            "@pytest.mark.timed\n"
+            "def test_later(): pass\n"
         )
         for tests in setup_tasks.ALL_TESTS:
             run = [sys.executable, "-m", *tests]
             done = subprocess.run(run, stdout=subprocess.PIPE, text=True)
             assert "1 failed, 1 passed" in done.stdout
-        assert setup_tasks.failed_tests() == ["test_some.py::test_bad", "test_some.py::test_worse"]
+        assert setup_tasks.failed_tests() == [
+            *("test_some.py::test_bad", "test_some.py::test_late", "test_some.py::test_worse")
+        ]
         run = [sys.executable, "-m", *setup_tasks.FAILED_TESTS]
         done = subprocess.run(run, stdout=subprocess.PIPE, text=True)
-        assert "2 failed in" in done.stdout
+        assert "3 failed in" in done.stdout
 
 
 SCRIPTS = (

@@ -1197,7 +1197,7 @@ def test_a_setup_that_can_not_work_is_one_sentence(headers) -> None:
 # --- The program ---------------------------------------------------------------------------------
 
 
-@pytest.mark.alone
+@pytest.mark.timed
 @BOTH
 def test_headless(pictures, frames, transport, tmp_path) -> None:
     with StandardServer(pictures, 0.05) as server:

@@ -23,18 +23,25 @@ RUFF_LINT = ("ruff", "check")
 MYPY = ("mypy",)
 COLLECT_TESTS = ("pytest", "--collect-only", "-qq")
 COMPILED_TESTS = Path("tests/__pycache__")
-SIDE_BY_SIDE = ("-n", str(min(8, 3 * (os.cpu_count() or 1))), "--dist", "worksteal")
-"""Most tests wait most of the time, and not for a CPU, so that three may share one."""
+
+
+def side_by_side(tests_per_cpu: int) -> tuple[str, ...]:
+    """The options of pytest for so many tests at a time: most wait, and not for a CPU."""
+    return "-n", str(min(8, tests_per_cpu * (os.cpu_count() or 1))), "--dist", "worksteal"
+
+
 UNIT_TESTS = (
-    *("pytest", *SIDE_BY_SIDE, "-m", "not (peers or alone or long)"),
+    *("pytest", *side_by_side(2), "-m", "not (peers or alone or timed or long)"),
     *("--ignore=tests/interop", "--ignore=tests/faults"),
 )
 ALL_TESTS = (
-    ("pytest", "--cache-clear", *SIDE_BY_SIDE, "-m", "not alone", "--durations=50"),
+    ("pytest", "--cache-clear", *side_by_side(3), "-m", "not (alone or timed)", "--durations=50"),
+    ("pytest", "-q", *side_by_side(2), "-m", "timed"),
     ("pytest", "-q", "-m", "alone"),
 )
-"""First what may meet; then, one by one, what would judge the others, or disturb them."""
-PROPERTIES = ("pytest", *SIDE_BY_SIDE, "-m", "hypothesis", "--hypothesis-profile=thorough")
+"""First what may meet; then what judges times, and takes little of a CPU itself; then, one by one,
+what would disturb all others."""
+PROPERTIES = ("pytest", *side_by_side(2), "-m", "hypothesis", "--hypothesis-profile=thorough")
 FAILED_TESTS = ("pytest", "--last-failed")
 FAILURES = ".pytest_cache/v/cache/lastfailed"
 """Where pytest notes which tests have failed: a JSON object, keyed by their names."""
