@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import signal
 import socket
 import stat
 import sys
@@ -30,6 +31,11 @@ settings.load_profile("quick")
 # the environment says otherwise (as those of containers do).
 sys.dont_write_bytecode = False
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
+# What a script starts in the background ignores Ctrl+C, and so does all that it starts itself:
+# our programs would not end when a test tells them to.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 SMALL_MOVIE_FRAMES = 40
 LEAK_WAIT = 3.0

@@ -31,7 +31,7 @@ def side_by_side(tests_per_cpu: int) -> tuple[str, ...]:
 
 
 UNIT_TESTS = (
-    *("pytest", *side_by_side(2), "-m", "not (peers or alone or timed or long)"),
+    *("pytest", *side_by_side(3), "-m", "not (peers or alone or timed or long)"),
     *("--ignore=tests/interop", "--ignore=tests/faults"),
 )
 ALL_TESTS = (
