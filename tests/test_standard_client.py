@@ -757,6 +757,7 @@ class Reports(StandardServer):
         self.report_sent = time.monotonic()
 
 
+@pytest.mark.timed
 @BOTH
 def test_a_receiver_report_tells_what_came(pictures, transport, monkeypatch) -> None:
     monkeypatch.setattr("rtplab.protocol.rtp.rtcp.MIN_REPORT_INTERVAL", 1.0)
