@@ -84,10 +84,16 @@ def _parse(text: str, ports: dict[str, int], kind: str) -> Url:
     """Take apart a URL of one of the schemes in `ports`."""
     try:
         parts = urlsplit(text)
-        scheme, host, port = parts.scheme.lower(), parts.hostname, parts.port
+        scheme, host = parts.scheme.lower(), parts.hostname
     except ValueError as error:
         raise _no_address(text, kind) from error
-    is_strange = len(text) > MAX_URL or port == 0 or _CONTROL.search(text)
+    try:
+        port = parts.port
+    except ValueError:
+        port = 0
+    if port == 0:
+        raise _no_address(text, f"{kind} with a port from 1 to 65535")
+    is_strange = len(text) > MAX_URL or _CONTROL.search(text)
     if scheme not in ports or not host or is_strange:
         raise _no_address(text, kind)
     if ":" in host:  # IPv6, maybe with the interface by which it is reached: [fe80::1%25eth0]
@@ -99,7 +105,7 @@ def _parse(text: str, ports: dict[str, int], kind: str) -> Url:
 
 
 def _no_address(text: str, kind: str) -> MessageError:
-    """Show an invalid address, unless it may contain a password."""
+    """Say what an address lacks, and show it unless it may contain a password."""
     shown = "" if "@" in text else f": {printable(text, 80)}"
     return MessageError(f"not {kind}{shown}")
 
