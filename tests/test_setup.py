@@ -429,6 +429,11 @@ def test_types_are_judged_alike_on_every_system() -> None:
     assert options.platform == "linux"
 
 
+def test_git_changes_no_line_ends_on_windows() -> None:
+    """It would turn the bytes of the fuzzing corpus into others, and .ci/run into no script."""
+    assert "* -text" in (ROOT / ".gitattributes").read_text(encoding="utf-8").splitlines()
+
+
 class Elsewhere:
     """A project in another place, whose interpreter is this one; commands are only noted."""
 
