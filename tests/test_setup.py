@@ -146,8 +146,15 @@ class TestDisplay:
 
 
 class TestMissingPeers:
-    @pytest.mark.parametrize(("commands", "asked"), [(["npm"], set()), ([], {"nodejs", "npm"})])
-    def test_npm_is_a_package_only_where_there_is_none(
+    @pytest.mark.parametrize(
+        ("commands", "asked"),
+        [
+            (["npm", "javac"], set()),
+            (["javac"], {"nodejs", "npm"}),
+            (["npm"], {"default-jdk"}),
+        ],
+    )
+    def test_a_command_s_package_is_installed_only_where_there_is_no_such_command(
         self, commands: list[str], asked: set[str], monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr("shutil.which", lambda command: command in commands)
