@@ -15,6 +15,8 @@ import setup_machine
 import setup_tasks
 import setup_venv
 import setup_wine
+from mypy.config_parser import parse_config_file
+from mypy.options import Options
 from setup_machine import Machine
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -147,8 +149,15 @@ class TestDisplay:
 
 
 class TestMissingPeers:
-    @pytest.mark.parametrize(("commands", "asked"), [(["npm"], set()), ([], {"nodejs", "npm"})])
-    def test_npm_is_a_package_only_where_there_is_none(
+    @pytest.mark.parametrize(
+        ("commands", "asked"),
+        [
+            (["npm", "javac"], set()),
+            (["javac"], {"nodejs", "npm"}),
+            (["npm"], {"default-jdk"}),
+        ],
+    )
+    def test_a_command_s_package_is_installed_only_where_there_is_no_such_command(
         self, commands: list[str], asked: set[str], monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr("shutil.which", lambda command: command in commands)
@@ -468,6 +477,19 @@ def test_every_check_runs_and_the_failed_ones_are_named(
     assert setup_tasks.outcome(("ruff", "check"), ("mypy",), ("pytest",)) == 1
     assert statuses == {}
     assert capsys.readouterr().out == "Failed: ruff check, pytest.\n"
+
+
+def test_types_are_judged_alike_on_every_system() -> None:
+    """Those of `os` and `socket` differ, and code of POSIX alone is no error on Windows."""
+    options = Options()
+    options.platform = "win32"  # as mypy has it there by itself
+    parse_config_file(options, lambda: None, str(ROOT / "pyproject.toml"))
+    assert options.platform == "linux"
+
+
+def test_git_changes_no_line_ends_on_windows() -> None:
+    """It would turn the bytes of the fuzzing corpus into others, and .ci/run into no script."""
+    assert "* -text" in (ROOT / ".gitattributes").read_text(encoding="utf-8").splitlines()
 
 
 class Elsewhere:
