@@ -1,6 +1,7 @@
-"""Makes the pictures of the player that the documents show, from the player itself.
+"""Makes the pictures that the documents show, of the player and of the pages for browsers.
 
-`python tools/screenshots.py [DIR]` (default docs/pictures) needs Xvfb and ImageMagick's `import`.
+`python tools/screenshots.py [DIR]` (default docs/pictures) needs Xvfb, ImageMagick's `import` and
+Chromium.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from PIL import Image
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
@@ -30,6 +33,7 @@ from Server import Server  # noqa: E402
 
 PICTURES = ROOT / "docs" / "pictures"
 SCREEN = "1280x800"
+PAGE_COLOURS = 200  # of a page with a picture in it, looked at from afar
 PATIENCE = 20.0  # seconds that the player gets to come to what is to be shown
 
 
@@ -230,6 +234,51 @@ def login(folder: Path) -> None:
         player.close()
 
 
+def browsers(folder: Path) -> None:
+    """The pages of `--http`: what there is, and a live stream that the server makes itself."""
+    command = ["serve", "0", "--host", "127.0.0.1", "--media", str(ROOT)]
+    with subprocess.Popen(
+        [sys.executable, "-m", "rtplab", *command, "--http", "0", "--test-picture"],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as running:
+        assert running.stdout is not None
+        try:
+            address = next(line.split()[-1] for line in running.stdout if "browser" in line)
+            page_of(address, folder / "browser-list.png", "800x420")
+            page_of(f"{address}test", folder / "browser-live.png", "800x740")
+        finally:
+            running.terminate()
+
+
+def page_of(address: str, path: Path, size: str) -> None:
+    """Write a picture of a page, as large as it needs."""
+    with tempfile.TemporaryDirectory() as profile:
+        options = ("--kiosk", "--no-first-run", "--no-sandbox", "--disable-gpu", "--disable-sync")
+        place = (f"--window-size={size.replace('x', ',')}", "--window-position=0,0")
+        with subprocess.Popen(
+            ["chromium", *options, *place, f"--user-data-dir={profile}", f"--app={address}"],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        ) as browser:
+            try:
+                box = ("-window", "root", "-crop", f"{size}+0+0", "+repage")
+                command = ["import", "-silent", *box]
+                deadline = time.monotonic() + 2 * PATIENCE
+                is_there = False
+                while not is_there and time.monotonic() < deadline:
+                    subprocess.run([*command, str(path)], check=True)
+                    with Image.open(path) as page:
+                        colours = page.convert("RGB").resize((80, 60)).getcolors(4800)
+                    is_there = colours is not None and len(colours) > PAGE_COLOURS
+                time.sleep(PATIENCE / 4)  # until its figures are there, too
+                subprocess.run([*command, str(path)], check=True)
+                print(path)
+            finally:
+                browser.terminate()
+
+
 def main(folder: Path, dpi: int = 96) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as home:
@@ -239,6 +288,7 @@ def main(folder: Path, dpi: int = 96) -> None:
             ladder(folder, port)
             error(folder, port)
             login(folder)
+            browsers(folder)
 
 
 if __name__ == "__main__":

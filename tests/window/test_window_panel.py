@@ -14,10 +14,11 @@ from standard_servers import StandardServer, jpeg_payloads
 from windows import drawn_on, focus, play, words
 
 from Client import Client
-from rtplab.launcher import client_for, parse_arguments
+from rtplab.launcher import client_for
 from rtplab.player.model import history
 from rtplab.player.model.traffic import is_media
 from rtplab.player.panel.messages import MAX_PAGE_CHARACTERS, MAX_PAGE_LINES
+from rtplab.playoptions import parse_arguments
 from rtplab.protocol.rtp.packet import parse_packet
 from rtplab.receiving.rtp.impairment import Conditions
 
