@@ -27,7 +27,7 @@ def close_by_x(root) -> None:
 def test_closing_while_playing_pauses_and_asks_and_goes_on_after_cancel(player, root, display):
     play(player, root)
     close_by_x(root)
-    assert pump(root, lambda: asked(root, "Are you sure you want to quit?"))
+    assert pump(root, lambda: asked(root, "want to quit?"))
     assert pump(root, lambda: enabled(player) == ["start", "teardown"])
     close_by_x(root)
     assert len(dialogs_of(root)) == 1
@@ -101,7 +101,7 @@ def test_closing_while_nothing_plays_asks_nothing(player, root):
 def test_closing_after_ok_ends_session_and_window(player, root, display):
     play(player, root)
     player.handler()
-    assert pump(root, lambda: asked(root, "Are you sure you want to quit?"))
+    assert pump(root, lambda: asked(root, "want to quit?"))
     answer(root, display, "Return")
     assert pump(root, lambda: is_closed(root))
     assert player.state is Client.INIT
