@@ -40,8 +40,8 @@ FIRST_PICTURE = 3.0
 LOG_INTERVAL = 30.0
 # Bytes of one picture from a publisher or camera: a 4K JPEG of high quality is 4 MB.
 MAX_PICTURE = 8 << 20
-# Pictures that may wait to be sent: those of one read from a publisher's connection. Beyond, the
-# oldest are skipped.
+# Pictures that may wait to be sent: those of one read from a publisher's connection. If there are
+# more, the oldest are skipped.
 MAX_WAITING = 3
 # The longest time in seconds over which one picture's bursts are spread.
 LONGEST_SPREAD = 0.1
@@ -55,7 +55,7 @@ _Stream = TypeVar("_Stream", bound="LiveStream")
 class FanOut:
     """The sinks of many viewers as one. It is a Sink.
 
-    It keeps the last two frames, for those who come in the middle of them.
+    It keeps the last two frames, for viewers who join in the middle of them.
     """
 
     max_burst = MAX_BURST
@@ -67,7 +67,7 @@ class FanOut:
         self.max_payload = max_payload
         self.frames: deque[_Frame] = deque(maxlen=2)
         self.deliveries: dict[Sink, LiveDelivery] = {}
-        self.gone: list[LiveDelivery] = []  # to be told
+        self.gone: list[LiveDelivery] = []  # still to be told of their end
 
     def begin_frame(self, sequence_number: int, timestamp: int) -> None:
         """Start another frame: packets sent from now on belong to it."""
@@ -128,7 +128,7 @@ class Channel:
         self._cname = cname
         self.reports = SenderReports(stream, cname) if cname is not None else None
         self.picture: LivePicture | None = None  # the last one shown
-        self.share = 1.0  # of one burst in the picture under way
+        self.share = 1.0  # of one burst in the current picture
 
     def show(self, picture: LivePicture) -> None:
         """Send the rest of the last picture, and this one's first burst.
@@ -166,7 +166,7 @@ class Channel:
         return self.fan_out.frames[-1] if self.fan_out.frames else None
 
     def join(self, delivery: LiveDelivery) -> None:
-        """Send to this delivery too: at once all since the frame it was told of, or the newest.
+        """Send to this delivery too, at once everything since its first frame or the newest.
 
         Raises ViewerGone.
         """
@@ -181,11 +181,11 @@ class Channel:
         self.fan_out.deliveries[delivery.sink] = delivery
 
     def report_to(self, sink: Sink) -> None:
-        """Send one viewer alone a report, by which players set their clocks."""
+        """Send a report to one viewer only: players set their clocks by it."""
         self._report_alone(sink, is_goodbye=False)
 
     def say_goodbye_to(self, sink: Sink) -> None:
-        """Send one viewer alone a BYE (RFC 3550 section 6.6)."""
+        """Send a BYE to one viewer only (RFC 3550 section 6.6)."""
         self._report_alone(sink, is_goodbye=True)
 
     def _report_alone(self, sink: Sink, is_goodbye: bool) -> None:
@@ -212,7 +212,7 @@ class LiveStream:
         self._changed = threading.Condition()
         self.owner: str | None = None  # the user who publishes it over the network
         self._taken_over: Callable[[], None] | None = None  # tells who publishes it now
-        self._ends_at: float | None = None  # unless a producer takes it over by then
+        self._ends_at: float | None = None  # unless a producer takes over by then
         self._newest: LivePicture | None = None
         self._waiting: deque[LivePicture] = deque()  # to be sent
         self._is_closed = False
@@ -228,7 +228,7 @@ class LiveStream:
     def show(self, make: Callable[[], bytes]) -> None:
         """Show a picture to all viewers as soon as possible; if too many wait, skip old ones.
 
-        `make` returns the JPEG, and is called if anybody wants it. Returns at once.
+        `make` returns the JPEG, and is called only if somebody wants it. Returns at once.
         """
         with self._changed:
             self._newest = LivePicture(make, steady())
@@ -255,7 +255,7 @@ class LiveStream:
     def leave_to_others(self, taken_over: Callable[[], None], wait: float) -> None:
         """Note that this producer is gone: the stream ends in `wait` seconds unless taken over."""
         with self._changed:
-            if self._taken_over is taken_over:  # else another producer has taken over
+            if self._taken_over is taken_over:  # otherwise another producer has taken over
                 self._taken_over = None
                 self._ends_at = steady() + wait
                 self._changed.notify_all()
@@ -513,7 +513,7 @@ class LiveDelivery:
             self.tell(is_gone=False)
 
     def say_goodbye(self) -> None:
-        """Say BYE to this viewer alone."""
+        """Say BYE to this viewer only."""
         try:
             self.channel.say_goodbye_to(self.sink)
         except Exception:
@@ -549,7 +549,7 @@ class LiveDelivery:
         return self.take_report(self.sink.receive_report())
 
     def close(self) -> None:
-        """Stop watching, send BYE to this viewer alone, and free its sockets."""
+        """Stop watching, send BYE to this viewer only, and free its sockets."""
         self.stop()
         try:
             self.channel.say_goodbye_to(self.sink)
@@ -583,8 +583,8 @@ class LiveStreams:
     def take_over(
         self, name: str, fps: float, owner: str | None, taken_over: Callable[[], None]
     ) -> LiveStream:
-        """Begin a stream, or go on with that of the same `owner`: where there is no such user, with
-        one that nobody publishes at the moment. Its last producer is told by its own `taken_over`.
+        """Begin a stream, or continue one: the same `owner`'s or, without users, one that nobody
+        publishes at the moment. The last producer's own `taken_over` is called.
 
         Raises MessageError 403 when somebody else publishes it.
         """
