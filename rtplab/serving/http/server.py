@@ -4,10 +4,10 @@
     /NAME            a page with the picture moving
     /NAME.mjpeg      the moving picture: multipart/x-mixed-replace
     /NAME.jpg        one frame
-    /NAME.json       what the server has sent to the viewer who is named by ?id=
+    /NAME.json       what the server has sent to the viewer that ?id= names
 
-Python's http.server reads the requests. A moving picture then leaves its hands: the pacer or the
-live stream sends it as it sends to all other viewers, and the thread only waits for the end.
+Python's http.server reads the requests. A moving picture is then sent by the pacer or the live
+stream, as to all other viewers, and the connection's thread only waits for the end.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ from rtplab.serving.rtp.stream import RtpStream, standard_stream
 from rtplab.serving.rtp.transmission import Transmission
 from rtplab.serving.rtsp.service import Service
 
-# Seconds for a request to come whole, and for a connection to be silent between two.
+# Seconds that a request may take to arrive, and that a connection may be silent between two.
 PATIENCE = 10.0
 LOOK_INTERVAL = 1.0  # seconds between checks for connections past their deadline
 ACCEPT_PAUSE = 0.2  # seconds before the next try when there is no descriptor left
@@ -66,10 +66,10 @@ class HttpServer:
         rtsp_port: int,
         names: tuple[str, ...] = (),
     ) -> None:
-        """Serve on sockets that listen. Other players find the server at `rtsp_port`.
+        """Serve on listening sockets. Other players find the server at `rtsp_port`.
 
         A request's Host must be an IP address, localhost or one of `names`. With the service's
-        `tls`, browsers are spoken to inside TLS.
+        `tls`, browsers must speak TLS.
         """
         self.service = service
         self.rtsp_port = rtsp_port
@@ -106,7 +106,7 @@ class HttpServer:
         except OSError as error:
             if is_resource_exhaustion(error):
                 threading.Event().wait(ACCEPT_PAUSE)
-            return  # or the client has gone again
+            return  # or the client has already gone
         try:
             with self._lock:
                 has_room = len(self._deadlines) < self.service.limits.connections
@@ -144,7 +144,7 @@ class HttpServer:
         connection.close()
 
     def expect_request(self, connection: socket.socket, is_expected: bool) -> None:
-        """Note that a request must come in time, or that nothing is expected any more."""
+        """Note that a request must come in time, or that nothing more is expected."""
         with self._lock:
             self._deadlines[connection] = steady() + PATIENCE if is_expected else None
 
@@ -170,7 +170,7 @@ class HttpServer:
 
     @contextmanager
     def watching(self, name: str, id: str, stream: RtpStream) -> Iterator[None]:
-        """Count a viewer meanwhile, whose page asks for its figures by `id`."""
+        """Count a viewer in the meantime; its page asks for its figures by `id`."""
         with self._lock:
             self._viewers[name] += 1
             self._streams[id] = stream
@@ -279,7 +279,7 @@ class _Handler(BaseHTTPRequestHandler):
         self._send_problem(status, f"{status.phrase}: {status.description or 'it is not served'}.")
 
     def _check(self) -> None:
-        """Raises Refused, or _Problem for what a page elsewhere may have made a browser ask."""
+        """Raises Refused, or _Problem if a foreign page may have made the browser ask."""
         host = self.headers.get("Host", "") if self.headers else ""
         if self.request_version != "HTTP/1.0" or host:
             if not _is_ours(host, self._http.names):
@@ -382,7 +382,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._send_head(HTTPStatus.OK, CONTENT_TYPE, None)
             return
         if found.live is not None:
-            found.live.prepare()  # while an error can still be reported
+            found.live.prepare()  # now, while an error can still be reported
         if not service.session_slots.acquire(blocking=False):
             raise _Problem(
                 HTTPStatus.SERVICE_UNAVAILABLE,
@@ -416,7 +416,7 @@ class _Handler(BaseHTTPRequestHandler):
             return found.live.delivery(sink, WHOLE, viewer)
         assert found.movie is not None
         rate = service.frame_rate(found.movie)
-        # A page has no button to begin again, so the movie does so by itself.
+        # A page has no button to start again, so the movie loops.
         playback = Playback(MovieCursor(found.movie), rate, loop=True)
         feed, stream = service.media.whole_frames(found.movie, playback), standard_stream(sink)
         return Transmission(playback, feed, stream, service.pacer, viewer, cname=None)
@@ -457,7 +457,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _send_head(
         self, status: HTTPStatus, kind: str, length: int | None, challenges: list[str] | None = None
     ) -> None:
-        if self.request_version == "HTTP/0.9":  # so http.server calls what it can't read, too
+        if self.request_version == "HTTP/0.9":  # http.server also calls unreadable requests so
             self.request_version = "HTTP/1.0"
         self.send_response(status)
         self.send_header("Content-Type", kind)
@@ -483,15 +483,15 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 def _has_body(headers: Any) -> bool:
-    """Tell if something follows the head of a request; of lengths, "0" alone says no."""
+    """Tell if something follows the head of a request; only the length "0" says no."""
     return "Transfer-Encoding" in headers or headers.get("Content-Length", "0") != "0"
 
 
 def _is_ours(host: str, names: frozenset[str]) -> bool:
     """Tell if a Host header names this server by an IP address or one of its names.
 
-    A page elsewhere can have its own name lead to our address (DNS rebinding), and would then be
-    one with us to a browser: but the browser sends that name.
+    A foreign page can make its own name lead to our address (DNS rebinding), and a browser would
+    then take it for one of ours; but the browser sends that name.
     """
     name = host.strip().lower()
     before, colon, port = name.rpartition(":")
