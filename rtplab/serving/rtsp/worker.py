@@ -130,7 +130,7 @@ class RtspWorker:
         return self._task is not None and self._task.is_alive()
 
     def close(self) -> None:
-        """Say BYE, hang up, wait until everything is freed. May be called twice, from any thread."""
+        """Say BYE, hang up and wait for the end. May be called twice, from any thread."""
         self.stop()
         self.join()
 
