@@ -1,8 +1,8 @@
-"""The HTTP client: it asks a camera for its pictures, and hands them on as an RtspClient does.
+"""The HTTP client: requests a camera's pictures, and hands them on as an RtspClient does.
 
-HTTP knows no session, so the states of one are made of connections: SETUP asks, and READY is when
-the camera has promised pictures. While it is paused there is no connection at all: many cameras
-serve one viewer at a time, and what a camera has shown meanwhile nobody wants to see late.
+HTTP has no sessions, so connections take the place of its states: SETUP sends the request, and
+READY means that the camera has promised pictures. While the client is paused there is no connection
+at all: many cameras serve one viewer at a time, and nobody wants to see old pictures later.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from rtplab.receiving.rtsp.login import LoginNeeded, PasswordInTheOpen
 from rtplab.receiving.rtsp.moviesource import MovieSource
 from rtplab.receiving.rtsp.watch import GAPS, TimeLimits
 
-# Seconds for which a stream that is set up waits for PLAY before its connection is given up.
+# Seconds for which a stream waits for PLAY after SETUP before its connection is closed.
 READY_TIME = 1.0
 
 logger = logging.getLogger("rtplab.client")
@@ -39,8 +39,8 @@ logger = logging.getLogger("rtplab.client")
 class HttpClient:
     """One stream of one camera.
 
-    Those of its attributes that have no underscore are what an RtspClient has too: it can take the
-    place of one in a window, without one, and in the library.
+    Its attributes without an underscore are also those of an RtspClient, so it can replace one in a
+    window, in a headless run, and in the library.
     """
 
     scale = 1.0  # a camera has one speed
@@ -71,11 +71,11 @@ class HttpClient:
         self._clock = clock
         # Guards the state and the attributes below; notified of every change.
         self._changed = threading.Condition(threading.RLock())
-        self._fetch: PictureFetch | None = None  # whose pictures are wanted
-        self._is_opening = False  # its answer is awaited
+        self._fetch: PictureFetch | None = None  # the connection whose pictures are wanted
+        self._is_opening = False  # we are waiting for its answer
         self._ends: Endpoints | None = None  # of the last connection
         self._wants_to_play = False
-        self._asked_at = 0.0  # when PLAY was asked for
+        self._asked_at = 0.0  # when PLAY was requested
         self._forgiveness = Forgiveness()
         self._threads: list[threading.Thread] = []
 
@@ -115,7 +115,7 @@ class HttpClient:
                 self.state = transition(self.state, "PAUSE")
 
     def tear_down(self) -> None:
-        """End it and free all that it used; in a window without waiting for that."""
+        """End the session and free its resources; in a window without waiting for that."""
         with self._changed:
             self._stop()
             self.state = State.INIT
@@ -157,7 +157,7 @@ class HttpClient:
     # ------------------------------------------------------------------ the thread
 
     def _begin(self) -> None:
-        """Have a thread get the pictures."""
+        """Start a thread that gets the pictures."""
         fetch = PictureFetch(
             self._source, self._limits, self._clock, self._forgiveness, lambda: self.observer
         )
@@ -197,7 +197,7 @@ class HttpClient:
             fetch.close()
 
     def _succeed(self) -> None:
-        """The camera has promised pictures, or they are wanted now."""
+        """Note that the camera has promised pictures, or that they are wanted now."""
         self.error = self.notice = ""
         if self.state is State.INIT:
             self.state = transition(self.state, "SETUP")
@@ -207,7 +207,7 @@ class HttpClient:
         self._changed.notify_all()
 
     def _waits_for_play(self, fetch: PictureFetch) -> bool:
-        """Wait until the pictures are wanted; False, and given up, when they are not for now."""
+        """Wait until the pictures are wanted; give up and return False if that takes too long."""
         with self._changed:
             self._changed.wait_for(
                 lambda: self._fetch is not fetch or self.state is State.PLAYING, READY_TIME
@@ -239,7 +239,7 @@ class HttpClient:
         return min(max(limits.silence, GAPS * gap), max(limits.silence, limits.longest_silence))
 
     def _report_silence(self, fetch: PictureFetch, limit: float) -> None:
-        """Tell of a silence; after the second one the camera is lost. Raises SessionError."""
+        """Report a silence; after the second one the camera is lost. Raises SessionError."""
         problem = self.reception.problem
         if self.first_frame_delay is None:
             why = problem or "the camera may be busy with another viewer, or may have stopped"
@@ -259,7 +259,7 @@ class HttpClient:
             return
         if self.for_window:
             self.playout.put(frame)
-        on_frame = self.on_frame  # the user's thread may take it away at any moment
+        on_frame = self.on_frame  # the user's thread may remove it at any moment
         if on_frame is not None:
             on_frame(frame)
         with self._changed:
@@ -270,7 +270,7 @@ class HttpClient:
                 self._changed.notify_all()
 
     def _movie_ended(self, fetch: PictureFetch) -> None:
-        """The server has said that nothing more comes."""
+        """Note that the server has announced the end."""
         with self._changed:
             if self._fetch is fetch:
                 self._fetch = None
@@ -280,7 +280,7 @@ class HttpClient:
                 self._changed.notify_all()
 
     def _lose(self, fetch: PictureFetch, error: SessionError) -> None:
-        """It is over: SETUP can begin again."""
+        """End the session; SETUP can begin another."""
         with self._changed:
             if self._fetch is fetch:
                 self._ends = fetch.endpoints or self._ends
@@ -295,7 +295,7 @@ class HttpClient:
         self._changed.notify_all()
 
     def _forgave(self, sentence: str) -> None:
-        """Something was understood although it is not right: tell the log and the panel."""
+        """Report to the log and the panel what was accepted although it is wrong."""
         logger.warning("Forgiven: %s", sentence)
         observer = self.observer
         if observer is not None:
@@ -325,12 +325,12 @@ class HttpClient:
 
     @property
     def forgiven(self) -> list[str]:
-        """What was understood in this session although it is not right."""
+        """What was accepted in this session although it is wrong."""
         return self._forgiveness.sentences
 
     @property
     def endpoints(self) -> Endpoints | None:
-        """Who talks to whom in the current or last connection; None before the first."""
+        """Both ends of the current or last connection; None before the first."""
         fetch = self._fetch
         if fetch is not None and fetch.endpoints is not None:
             self._ends = fetch.endpoints
@@ -338,17 +338,17 @@ class HttpClient:
 
     @property
     def duration(self) -> float | None:
-        """Unknown: pictures come without end."""
+        """Unknown: there is no end."""
         return None
 
     @property
     def frame_rate(self) -> float | None:
-        """Unknown: nothing in HTTP says it."""
+        """Unknown: HTTP does not state it."""
         return None
 
     @property
     def seconds_left(self) -> float | None:
-        """Unknown, as above."""
+        """Unknown: there is no end."""
         return None
 
     def position_of(self, frame: Frame) -> float:
@@ -360,7 +360,7 @@ class HttpClient:
         return self._is_opening
 
     def wait_for(self, condition: Callable[[], bool], timeout: float) -> bool:
-        """Wait until `condition` holds, `timeout` seconds at the most; return if it does."""
+        """Wait at most `timeout` seconds for `condition`; return whether it holds."""
         deadline = steady() + timeout
         with self._changed:
             while not self._changed.wait_for(condition, min(timeout, LONGEST_WAIT)):

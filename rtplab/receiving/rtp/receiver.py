@@ -39,7 +39,7 @@ class Gate(Enum):
     """What happens to arriving RTP."""
 
     SHUT = auto()  # not requested: it belongs to an earlier session
-    HELD = auto()  # PLAY is not answered yet, and only its reply says which packet is the first
+    HELD = auto()  # PLAY is unanswered, and only its reply says which packet is the first
     OPEN = auto()
 
 
@@ -83,7 +83,7 @@ class MediaReceiver:
         self._lab_report_at: float | None = None  # when the last report to LAB_RTCP_PORT was sent
 
     def hold(self) -> None:
-        """PLAY has been sent: packets that arrive now wait for the reply."""
+        """Hold packets that arrive from now on: PLAY has been sent, and its reply is awaited."""
         if self._gate is not Gate.HELD:
             self._gate_before, self._gate = self._gate, Gate.HELD
         self.reception.begin()

@@ -80,13 +80,13 @@ class RtspClient:
         """Play `source`, by UDP on `rtp_port` (0: a free one) and the one above.
 
         With `for_window` commands don't block, and frames wait in `playout` until they are due;
-        without, `on_frame` alone gets them. `clock` gives steady seconds. Raises MessageError for
+        otherwise, only `on_frame` gets them. `clock` gives steady seconds. Raises MessageError for
         an http:// address.
         """
         if source.is_http:
             raise MessageError(f"not an RTSP address: {printable(source.name, 80)}")
         self.rtp_port = rtp_port
-        self._picked_rtp_port = 0  # by the system, which picks another for the next session
+        self._picked_rtp_port = 0  # by the system, which will pick another for the next session
         self.for_window = for_window
         self.error = ""
         self.notice = ""
@@ -119,7 +119,7 @@ class RtspClient:
         self._last_frame = None
         self._method = ""  # of the last request of the session's
         self._complaint = ""  # the last message about packets that make no picture
-        self._ended_source: int | None = None  # the one that said BYE
+        self._ended_source: int | None = None  # the source that said BYE
         self._watch = Watch(self._limits)
         self._epoch.end()
 
@@ -127,7 +127,7 @@ class RtspClient:
         reception = Reception(LabAssembler(), patience=self.playout.latency)
         receiver = MediaReceiver(reception, self._deliver, self._movie_ended, self._clock)
         receiver.observer = self.observer
-        # A new one for each session, so that the same is done to its n-th packet every time.
+        # A new one for each session, so that its n-th packet always meets the same fate.
         receiver.impairment = Impairment(conditions)
         return receiver
 
