@@ -1,4 +1,4 @@
-"""The command `rtplab grade`: finds a submission, has it graded, and writes what came of it."""
+"""The command `rtplab grade`: finds a submission, grades it, and writes the reports."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ ALL_POINTS, SOME_MISSING, USAGE, NOTHING_RAN = range(4)
 SERVER_FILES = ("Server.py", "ServerWorker.py", "VideoStream.py", "RtpPacket.py")
 CLIENT_FILES = ("ClientLauncher.py", "Client.py", "RtpPacket.py")
 DECOY_FRAMES = 30
-LOOK = 0.5  # seconds between two looks at a watched folder
+LOOK = 0.5  # seconds between two checks of a watched folder
 _ROLES = {
     "packet": ("packet",),
     "server": ("packet", "server"),
@@ -51,11 +51,11 @@ _ROLES = {
 
 
 class UsageError(Exception):
-    """A sentence on what was asked for wrongly."""
+    """A sentence about a mistake on the command line."""
 
 
 def main(arguments: list[str] | None = None, prog: str = "rtplab grade") -> int:
-    """Do what the arguments ask for; return the exit status."""
+    """Carry out the arguments; return the exit status."""
     asked = parser(prog, tuple(EDITIONS), tuple(WRITERS), tuple(PLATFORMS))
     options = asked.parse_args(arguments)
     try:
@@ -136,7 +136,7 @@ def _explained(name: str, edition: Edition) -> str:
 
 
 def _wanted(options: argparse.Namespace, edition: Edition) -> tuple[list[Check], set[str]]:
-    """The checks to judge, and the ids of those to show."""
+    """Return the checks to judge, and the ids of those to show."""
     if options.only:
         shown = {_check(name).id for name in options.only}
     else:
@@ -166,7 +166,7 @@ class Output:
         self.put(WRITERS[self.form](grades))
 
     def put(self, text: str) -> None:
-        """The file is replaced as a whole. Raises OSError."""
+        """Replace the whole file. Raises OSError."""
         if not self.file:
             sys.stdout.write(text)
             return
@@ -244,7 +244,7 @@ def _grade_and_watch(options: argparse.Namespace, edition: Edition) -> int:
 def _grade(
     options: argparse.Namespace, edition: Edition, shields: Shields
 ) -> tuple[int, list[str]]:
-    """Grade once; return the exit status and the ids of what has failed."""
+    """Grade once; return the exit status and the ids of failed checks."""
     started = time.monotonic()
     outputs = _outputs(options.report)
     live = Live.on(sys.stdout, os.environ) if all(output.file for output in outputs) else None
@@ -276,7 +276,7 @@ def _grade(
             live.started(replace(grades, results=tuple(unknown)))
 
         def is_shown(result: Result) -> bool:
-            """What was not asked for is shown if it stands in the way."""
+            """A check that was not requested is shown if it blocks one that was."""
             return result.check.id in shown or result.verdict.outcome is Outcome.FAILED
 
         def took(result: Result) -> None:
@@ -364,7 +364,7 @@ class Recorded(Source):
         self._edition = edition
         self._seed = seed
         self._forms: doctor.Facts = {}
-        """In which the submission understands us, where they are not the edition's."""
+        """The forms that the submission understands, if they are not the edition's."""
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -438,7 +438,7 @@ def _can_import(python: str, name: str) -> bool:
 def _command(
     given: str | None, python: str, submission: Submission, name: str, arguments: Sequence[str]
 ) -> tuple[str, ...]:
-    """How a program is started; () if there is none."""
+    """The command that starts a program; () if there is none."""
     if given:
         return tuple(shlex.split(given))
     if name not in submission.files:
@@ -447,7 +447,7 @@ def _command(
 
 
 def _wait_for_change(path: Path) -> None:
-    """Wait until a file of Python is saved there."""
+    """Wait until a Python file is saved there."""
 
     def saved() -> dict[str, float]:
         files = [path] if path.is_file() else path.rglob("*.py")

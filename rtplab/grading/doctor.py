@@ -1,7 +1,7 @@
 """Changes one thing at a time until a submission works, and says which thing that was.
 
 There are two uses. The *ladder* finds the form of requests or replies that a submission
-understands: it then is that submission's form, so that a wrong space costs its own points and
+understands, and the grader then uses that form, so that a wrong space costs its own points and
 nothing else. The *doctor* answers "why does my client show nothing?".
 """
 
@@ -23,7 +23,7 @@ Try = Callable[[str, Scenario, Facts], Recording]
 
 @dataclass(frozen=True)
 class Factor:
-    """One thing that can be otherwise."""
+    """One thing that can be changed."""
 
     when: str
     """As in "it plays when ..."."""
@@ -74,11 +74,11 @@ PICTURES: tuple[Factor, ...] = (
     Factor("the session id is 123456", {"session": "123456"}, "It may be any number."),
     *REPLIES[:3],
 )
-"""At most six, for they take three seconds each."""
+"""At most six, because they take three seconds each."""
 
 
 def ladder(scenario: str, first: Recording, attempt: Try) -> Facts:
-    """The facts with which a submission understands us, if it does not as we began."""
+    """The facts with which a submission understands us, if our first form fails."""
     if scenario == "server.session" and first.of("tcp.listening"):
         factors, trial, works = REQUESTS, trials.server_trial, trials.has_answered
     elif scenario == "client.session" and b"SETUP" in first.received():
@@ -89,7 +89,7 @@ def ladder(scenario: str, first: Recording, attempt: Try) -> Facts:
 
 
 def diagnoses(results: Mapping[str, Result], attempt: Try) -> list[Diagnosis]:
-    """What helps where nothing is shown. Only when that check has failed itself."""
+    """What helps if nothing is shown. Only if that very check has failed."""
     shows = results.get("client.shows")
     if shows is None or shows.verdict.outcome is not Outcome.FAILED:
         return []
@@ -104,7 +104,7 @@ def diagnoses(results: Mapping[str, Result], attempt: Try) -> list[Diagnosis]:
 def _first_that_helps(
     factors: Iterable[Factor], scenario: Scenario, works: Callable[[Recording], bool], attempt: Try
 ) -> tuple[Facts, Factor | None, tuple[str, ...]]:
-    """The first change with which it works, and all that were tried."""
+    """The first change with which it works, and all changes that were tried."""
     tried: list[str] = []
     for factor in factors:
         tried.append(factor.when)

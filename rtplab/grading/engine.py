@@ -1,4 +1,4 @@
-"""Has the scenarios run that checks need, judges them in order, and says what blocks what."""
+"""Runs the scenarios that the checks need, judges them in order, and notes what blocks what."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ STAND_IN = (
 
 
 class Kept(Source):
-    """Recordings that were kept in a folder: nothing is run."""
+    """Recordings kept in a folder: nothing is run."""
 
     can_record_again = False
 
@@ -88,7 +88,7 @@ class Engine:
     source: Source
     edition: Edition
     checks: Sequence[Check]
-    """In the order in which they are judged; what a check needs comes before it."""
+    """In the order in which they are judged; a check comes after those that it needs."""
     kept: Path | None = None
     missing: Callable[[Check], str] = lambda check: ""
     """A sentence on why the submission has no such part, or ""."""
@@ -147,12 +147,12 @@ class Engine:
                 return Verdict(Outcome.FAULT, sentence=f"The grader failed: {recording.fault}.")
         try:
             return check.judge(self.recordings, self.edition)
-        except Exception as error:  # a judge that dies is no verdict on anybody's work
+        except Exception as error:  # a crashed judge says nothing about anybody's work
             text = f"The grader failed to judge this: {type(error).__name__}: {error}."
             return Verdict(Outcome.FAULT, sentence=text)
 
     def _second_try(self, check: Check, first: Verdict) -> Verdict:
-        """Judge a run on fresh processes, for a machine may be busy once."""
+        """Judge a second run with fresh processes, because a machine may be busy once."""
         before = {scenario: self.recordings[scenario] for scenario in check.scenarios}
         for scenario in check.scenarios:
             if scenario not in self._again:

@@ -46,11 +46,11 @@ class Unusable(Exception):
 
 @dataclass(frozen=True)
 class Submission:
-    """Where the files are, and what is to be said about them."""
+    """Where the files are, and remarks about them."""
 
     name: str
     folder: Path
-    """The one with the lab's files."""
+    """The folder with the lab's files."""
     files: dict[str, str]
     """By the lab's name of a file, the one in the folder that is it."""
     seed: int
@@ -71,7 +71,7 @@ class Submission:
 def find(path: Path, unpacked: Path, by_command: bool = False) -> Submission:
     """Look for the lab's files in a folder, or a zip, which is unpacked into the folder `unpacked`.
 
-    With `by_command` it need not have any: the commands that start its programs are given.
+    With `by_command` there need not be any, because the commands that start its programs are given.
     Raises Unusable and OSError.
     """
     name = path.resolve().name
@@ -100,7 +100,7 @@ def find(path: Path, unpacked: Path, by_command: bool = False) -> Submission:
 
 
 def guessed_edition(submission: Submission) -> tuple[str, str]:
-    """The handout that it seems to be written for, and a sentence if that is not the usual one."""
+    """The handout that it was probably written for, and a sentence if not the usual one."""
     if not submission.files:
         is_java = any(submission.folder.glob("*.java")) or any(submission.folder.glob("*.class"))
         return ("java", "It is in Java, so it is graded by that edition.") if is_java else _USUAL
@@ -148,7 +148,7 @@ def _number_of_files(folder: Path) -> int:
 
 
 def _named(folder: Path, name: str) -> str | None:
-    """The file of this name, whatever the case, for much of this was written on Windows."""
+    """The file of this name, in any case, because much of this was written on Windows."""
     for entry in sorted(folder.iterdir(), reverse=True):
         if entry.name.lower() == name.lower() and entry.is_file() and not entry.is_symlink():
             return entry.name
@@ -156,7 +156,7 @@ def _named(folder: Path, name: str) -> str | None:
 
 
 def _assign(folder: Path) -> tuple[dict[str, str], list[str]]:
-    """Which file is which: by name, else by the class that it defines."""
+    """Assign the files: by name, else by the class that a file defines."""
     files = {name: own for name in SIX if (own := _named(folder, name))}
     notes = []
     others = [entry for entry in sorted(folder.glob("*.py")) if entry.name not in files.values()]
@@ -179,7 +179,7 @@ def _assign(folder: Path) -> tuple[dict[str, str], list[str]]:
 
 
 def _tree(path: Path) -> ast.Module | SyntaxError:
-    """The file's syntax, or what is wrong with it; nothing of it runs. Raises OSError."""
+    """The file's syntax tree, or what is wrong with it; nothing is run. Raises OSError."""
     with path.open("rb") as file:
         source = file.read(MOST_SOURCE)
     try:
@@ -200,7 +200,7 @@ def _classes(path: Path) -> set[str]:
 
 
 def _starts_client(path: Path) -> bool:
-    """Whether it is a program, by `if __name__ == "__main__"`, in which a Client is made."""
+    """Whether it is a program (`if __name__ == "__main__"`) that makes a Client."""
     tree = _tree(path)
     if isinstance(tree, SyntaxError):
         return False
@@ -226,7 +226,7 @@ def _fault(path: Path) -> str:
 
 
 def _dependencies(folder: Path) -> list[str]:
-    """A sentence for each package that is imported, neither there nor installed here."""
+    """A sentence for each imported package that is neither included nor installed here."""
     here = {entry.stem for entry in folder.iterdir()}
     wanted: dict[str, str] = {}
     for path in sorted(folder.glob("*.py"))[:MOST_FILES]:
@@ -269,7 +269,7 @@ def _seed(folder: Path, sources: str = "*.py") -> int:
 
 
 def _unpack(path: Path, folder: Path) -> None:
-    """Unpack a zip, but no links, no more than MOST_BYTES, and nothing beside the folder."""
+    """Unpack a zip, but no links, no more than MOST_BYTES, and nothing outside the folder."""
     try:
         with zipfile.ZipFile(path) as archive:
             members = archive.infolist()

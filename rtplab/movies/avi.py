@@ -157,7 +157,7 @@ class _AviIndexer:
                 self._codec = codec.upper()
 
     def _after(self, start: int, end: int) -> int:
-        """Return where the chunk after `start`..`end` begins: some programs omit the padding byte."""
+        """Return where the chunk after `start`..`end` begins: some programs write no padding."""
         if (end - start) % 2 == 0 or _STREAM_ID.match(self._read(end, _NAME)):
             return end
         return end + 1

@@ -1,4 +1,4 @@
-"""All checks: what each asks, what it needs, what it is worth, in the order of the report."""
+"""All checks in the order of the report: what each asks, needs, and is worth."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def _extend(
 def _robust(
     name: str, title: str, judge: Judge, *needs: str, scenario: str = "", timing: bool = True
 ) -> Check:
-    """Without `timing` a busy machine is no excuse: something came, or no reply did in 3 s."""
+    """Without `timing`, a busy machine is no excuse: either something came, or no reply in 3 s."""
     check = f"robust.{name}"
     explain = "Advice without points: public programs of the lab go wrong here."
     if not scenario:

@@ -1,8 +1,8 @@
 """What goes wrong around the programs: advice, without points.
 
-Each scenario has the name of its check. The step "act" is what it is about; where there is a step
-"after", it shows if the program is still well. What the code that students are given does wrong is
-in GIVEN, and every sentence about it says so.
+Each scenario has the name of its check. The step "act" is the test itself; a step "after" shows
+whether the program still works. GIVEN has the faults of the code that students are given, and every
+sentence about them says so.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ GIVEN = {
 
 
 def said(check: str, sentence: str) -> str:
-    """A sentence, with a word for those whose code it isn't."""
+    """A sentence, with a remark if the code was given to the student."""
     note = GIVEN.get(check)
     return f"{sentence} ({note})." if note else f"{sentence}."
 
@@ -455,7 +455,7 @@ def file(recordings: Recordings, edition: Edition) -> Verdict:
 
 
 def _load(recording: Recording, start: float) -> float:
-    """Of a core, what it took or would have taken if others had not: it ran or waited to run.
+    """The share of a core that it used, or would have used: it ran or waited to run.
 
     Between the first sample after `start` and the last; 0 if there are not two.
     """

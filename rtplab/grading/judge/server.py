@@ -33,7 +33,7 @@ SECOND = "server.second"
 PACE_TOLERANCE = 0.25
 """Of the interval: the given code waits 50 ms, and then works for some ms before it waits again."""
 FEW = 3
-"""Packets of which no median can be told."""
+"""Packets that are too few for a median."""
 JPEG = 26
 JPEG_START = b"\xff\xd8"
 
@@ -67,7 +67,7 @@ def reply(recordings: Recordings, edition: Edition) -> Verdict:
 
 
 def _request_form(recording: Recording, edition: Edition) -> Verdict:
-    """The ladder: which form of requests the server needed to answer one."""
+    """The ladder: the form of requests that the server answered."""
     form = str(recording.facts.get("form", edition.request_form))
     if form == edition.request_form:
         return passed()
@@ -169,7 +169,7 @@ def _other(seen: list[str]) -> str:
 
 
 def header(recordings: Recordings, edition: Edition) -> Verdict:
-    """Fields that `encode` itself gets wrong are told of there, and excused here."""
+    """Fields that `encode` itself gets wrong are reported there and excused here."""
     recording = recordings[SESSION]
     received = _played(recording)
     excused = _wrong_in_encode(recordings, edition)
@@ -250,7 +250,7 @@ def _wrong_in_encode(recordings: Recordings, edition: Edition) -> set[str]:
 
 
 def _raised_in_encode(recordings: Recordings) -> str:
-    """The check that tells of an exception in `encode`; "" if it raised none."""
+    """The check that reports an exception in `encode`; "" if it raised none."""
     if packet_checks.SCENARIO not in recordings:
         return ""
     return packet_checks.Encodings(recordings[packet_checks.SCENARIO]).blame()
@@ -310,7 +310,7 @@ def frames(recordings: Recordings, edition: Edition) -> Verdict:
 
 
 def _own_header(recording: Recording, packet: Packet) -> Verdict | None:
-    """The verdict if the frame is there, but something of their own stands before it."""
+    """The verdict if the frame is there, but the server put something before it."""
     at = packet.payload.find(JPEG_START)
     if at <= 0:
         return None

@@ -1,4 +1,4 @@
-"""Which handout a submission was written for: strict forms, numbers and points, as data.
+"""The handout that a submission was written for: strict forms, numbers and points, as data.
 
 A teacher's own edition is a file of JSON. It names the edition that it changes, and what differs:
 
@@ -32,20 +32,20 @@ class Edition:
     receive_timeout: float = 0.5
     """Seconds of the time-out on the client's datagram socket."""
     request_form: str = "python"
-    """In which form our lab client asks: python (LF, open end) or java (CRLF, three lines)."""
+    """The form of our lab client's requests: python (LF, open end) or java (CRLF, three lines)."""
     reply_form: str = "python"
-    """In which form our lab server answers."""
+    """The form of our lab server's replies."""
     fragments: bool = False
     """HD: frames go in pieces below the MTU, with the marker on the last."""
     points: Mapping[str, float] = field(default_factory=dict)
     """By check, where they differ from the check's own."""
     advice: Mapping[str, str] = field(default_factory=dict)
-    """By check, where to look, said instead of what the check says."""
+    """By check, where to look, instead of the check's own hint."""
 
 
 PYTHON = Edition("python")
 
-# There is no RtpPacket to call by itself: what it does is seen on the wire.
+# There is no RtpPacket to call by itself: its work is seen on the wire.
 JAVA = Edition(
     "java",
     language="java",
