@@ -88,7 +88,7 @@ def _bundle(platform: str, target: Path, edition: str) -> int:
     if platform not in PLATFORMS:
         raise UsageError(f"There is no bundle for {platform}: {', '.join(PLATFORMS)} have one.")
     write_bundle(platform, target, edition)
-    print(f"{target} is what you upload to {platform}; docs/GRADING.md tells where.")
+    print(f"{target} is what you upload to {platform}; docs/GRADING.md says where.")
     return 0
 
 
@@ -104,7 +104,7 @@ def _edition(name: str) -> Edition:
         edition = read_edition(Path(name))
     except (OSError, ValueError) as error:
         names = ", ".join(EDITIONS)
-        raise UsageError(f"{name} is none of the editions {names}, and no file: {error}.") from None
+        raise UsageError(f"{name} is neither an edition ({names}) nor a file: {error}.") from None
     for check in {*edition.points, *edition.advice} - {check.id for check in CHECKS}:
         raise UsageError(f"{name} names a check {check}, and there is none: see --list.")
     return edition
@@ -114,7 +114,7 @@ def _check(name: str) -> Check:
     for check in CHECKS:
         if check.id == name:
             return check
-    raise UsageError(f"There is no check {name}: --list tells all of them.")
+    raise UsageError(f"There is no check {name}: --list shows all of them.")
 
 
 def _listed(edition: Edition) -> str:
@@ -128,7 +128,7 @@ def _listed(edition: Edition) -> str:
 def _explained(name: str, edition: Edition) -> str:
     check = _check(name)
     points = points_of(check, edition)
-    worth = f"It is worth {points:g} points." if points else "It is worth no points by itself."
+    worth = f"It is worth {points:g} points." if points else "It is worth no points."
     lines = [f"{check.id}: {check.title}.", check.explain, worth]
     if check.needs:
         lines.append(f"It is judged if these have passed: {', '.join(check.needs)}.")
@@ -234,7 +234,7 @@ def _grade_and_watch(options: argparse.Namespace, edition: Edition) -> int:
     shields = Shields() if options.kept else raise_shields(options.python, own_network=True)
     status, failed = _grade(options, edition, shields)
     while options.watch:
-        print("Waiting for a file to be saved; Ctrl+C ends it.", flush=True)
+        print("Waiting for a file to be saved. Press Ctrl+C to stop.", flush=True)
         _wait_for_change(path)
         options.only = failed or options.only
         status, failed = _grade(options, edition, shields)
@@ -373,7 +373,7 @@ class Recorded(Source):
 
     def record(self, scenario: str) -> Recording:
         if scenario not in RUNNERS:
-            why = "The grader has no such scenario yet."
+            why = "The grader does not have this scenario yet."
             return Recording(scenario, self._edition.name, {"unable": why})
         recording = self.attempt(scenario, RUNNERS[scenario], {})
         found = doctor.ladder(scenario, recording, self.attempt)
@@ -402,7 +402,7 @@ def _source(
         options.keep.mkdir(parents=True, exist_ok=True)
     submissions.copy(submission, work / "source")
     if shutil.which(options.python) is None:
-        raise UsageError(f"{options.python} is no program that can be run.")
+        raise UsageError(f"{options.python} is not a program that can be run.")
     if options.display == "xvfb" and not has_xvfb():
         raise UsageError("There is no Xvfb: install it, or use --display stub.")
     has_screen = options.display != "stub" and has_xvfb()

@@ -34,24 +34,28 @@ class Factor:
 
 REPLIES: tuple[Factor, ...] = (
     Factor("a reply ends with a blank line", {"reply": "lf-blank"}, "The given server sends none."),
-    Factor("each line of a reply ends with LF", {"reply": "lf-ended"}, "The last one has no end."),
-    Factor("lines end with CR LF", {"reply": "java"}, "The Python handout has LF alone."),
+    Factor(
+        "each line of a reply ends with LF", {"reply": "lf-ended"}, "The handout's last has none."
+    ),
+    Factor("lines end with CR LF", {"reply": "java"}, "The Python handout has only LF."),
     Factor(
         "lines end with CR LF, and a blank line follows",
         {"reply": "crlf-blank"},
-        "So RFC 2326 has it, and the given server does not.",
+        "RFC 2326 requires it, but the given server does not do it.",
     ),
 )
 REQUESTS: tuple[Factor, ...] = (
-    Factor("each line of a request ends with LF", {"form": "lf-ended"}, "The last has no end."),
+    Factor(
+        "each line of a request ends with LF", {"form": "lf-ended"}, "The handout's last has none."
+    ),
     Factor(
         "a request ends with a blank line", {"form": "lf-blank"}, "The given client sends none."
     ),
-    Factor("lines end with CR LF", {"form": "java"}, "The Python handout has LF alone."),
+    Factor("lines end with CR LF", {"form": "java"}, "The Python handout has only LF."),
     Factor(
         "lines end with CR LF, and a blank line follows",
         {"form": "crlf-blank"},
-        "So RFC 2326 has it, and the given client does not.",
+        "RFC 2326 requires it, but the given client does not do it.",
     ),
     Factor(
         "there is no space after client_port=",
@@ -69,7 +73,7 @@ PICTURES: tuple[Factor, ...] = (
     Factor(
         "frames are smaller than 1,400 bytes",
         {"small": True},
-        "Frames of the lab's movie have up to 14,500: receive as many, in one datagram.",
+        "Frames of the lab's movie have up to 14,500: receive that many, in one datagram.",
     ),
     Factor("the session id is 123456", {"session": "123456"}, "It may be any number."),
     *REPLIES[:3],

@@ -32,7 +32,7 @@ class Source:
 
 
 STAND_IN = (
-    "The client's window was not on a screen: a stand-in for tkinter took its place. So its"
+    "The client's window was not on a screen; a stand-in for tkinter took its place. So its"
     " pictures are those that its own process tells of, and how it looks was not seen."
 )
 

@@ -103,7 +103,7 @@ def guessed_edition(submission: Submission) -> tuple[str, str]:
     """The handout that it was probably written for, and a sentence if not the usual one."""
     if not submission.files:
         is_java = any(submission.folder.glob("*.java")) or any(submission.folder.glob("*.class"))
-        return ("java", "It is in Java, so it is graded by that edition.") if is_java else _USUAL
+        return ("java", "It is in Java, so the edition java grades it.") if is_java else _USUAL
     for name in ("ServerWorker.py", "Client.py"):
         own = submission.files.get(name)
         if own is None:
@@ -112,7 +112,7 @@ def guessed_edition(submission: Submission) -> tuple[str, str]:
             if not _FRAGMENTS.search(file.read(MOST_SOURCE)):
                 return _USUAL
     return "hd", (
-        "Both its server and its client speak of fragments, so it is graded by the edition hd;"
+        "Its server and its client both mention fragments, so it is graded by the edition hd;"
         " --edition names another."
     )
 
@@ -253,7 +253,7 @@ def _other_language(path: Path) -> str:
     for entry in _folders(path):
         if any(entry.glob("*.java")):
             return (
-                " There are files of Java: compile them, and say how they are started with"
+                " There are Java files: compile them, and say how to start them with"
                 " --server-cmd and --client-cmd."
             )
     return ""
@@ -275,7 +275,7 @@ def _unpack(path: Path, folder: Path) -> None:
             members = archive.infolist()
             if len(members) > MOST_FILES or sum(m.file_size for m in members) > MOST_BYTES:
                 raise Unusable(
-                    f"{path.name} holds more than {MOST_FILES} files or {MOST_BYTES >> 20} MB."
+                    f"{path.name} has more than {MOST_FILES} files or {MOST_BYTES >> 20} MB."
                 )
             for member in members:
                 if not stat.S_ISLNK(member.external_attr >> 16):
@@ -301,7 +301,6 @@ def copy(submission: Submission, target: Path) -> None:
             count, size = count + 1, size + source.stat().st_size
             if count > MOST_FILES or size > MOST_BYTES:
                 raise Unusable(
-                    f"{submission.name} holds more than {MOST_FILES} files or"
-                    f" {MOST_BYTES >> 20} MB."
+                    f"{submission.name} has more than {MOST_FILES} files or {MOST_BYTES >> 20} MB."
                 )
             (into / name).write_bytes(source.read_bytes())

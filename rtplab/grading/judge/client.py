@@ -149,7 +149,7 @@ def transport(recordings: Recordings, edition: Edition) -> Verdict:
         advice = "Write the line character by character as the handout has it."
         if len(seen.split(" ")) < 4:
             advice += (
-                " The given server takes the fourth word as the port, and dies of IndexError"
+                " The given server takes the fourth word as the port, and dies with an IndexError"
                 " without the space after client_port=."
             )
         return failed(
@@ -238,7 +238,7 @@ def _reply_form(recording: Recording, edition: Edition) -> Verdict:
     return failed(
         f"The reply was understood only with {FORMS.get(form, form)}; expected that of the"
         f" handout's server, {FORMS[edition.reply_form]}, to be understood, too.",
-        "parseRtspReply takes lines and words by their places, whatever ends the lines.",
+        "parseRtspReply must take lines and words by position, whatever ends the lines.",
         transcript(recording),
         share=0.5,
     )
@@ -356,7 +356,7 @@ def shows(recordings: Recordings, edition: Edition) -> Verdict:
         return failed(
             f"{len(numbers) - missing} of {len(numbers)} frames were on the screen; expected at"
             f" least {SHOWN_AT_LEAST:.0%}.",
-            "Each frame that comes is shown at once: the listener must not wait for anything else.",
+            "Show each frame as soon as it comes: the listener must not wait for anything else.",
             transcript(recording, end),
         )
     for before, after in zip(seen, seen[1:], strict=False):
@@ -401,7 +401,7 @@ def _dark(recording: Recording, sizes: list[int], port: object) -> Verdict:
         advice = "Receive at least as many bytes as a frame can have: recv(20480)."
     elif received and not error:
         sentence += ". They were received"
-        advice += " The marker is 0 in this lab, so it is not to be waited for."
+        advice += " The marker is 0 in this lab, so do not wait for it."
     if error:
         sentence += f". The client wrote: {error}"
     first = next(iter(packets(recording, "udp.out")), None)
@@ -580,8 +580,7 @@ def responsive(recordings: Recordings, edition: Edition) -> Verdict:
     return failed(
         f"The window did not react for {max(asked):.1f} s while the reply was late; expected it to"
         " react at once.",
-        "Replies are received in a thread of their own (recvRtspReply), never in a button's"
-        " command.",
+        "Receive replies in a separate thread (recvRtspReply), never in a button's command.",
         transcript(recording),
     )
 

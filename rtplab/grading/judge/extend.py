@@ -65,12 +65,12 @@ def statistics(recordings: Recordings, edition: Edition) -> Verdict:
     if not numbers:
         sentence = "No number was written to the terminal or shown in the window"
     elif not has_loss:
-        sentence = f"{loss:.0f} % of the packets were lost, and no number said so"
+        sentence = f"{loss:.0f} % of the packets were lost, and no number showed it"
     else:
-        sentence = f"{rate / 1000:,.0f} kbit/s came, and no number said so within 10 %"
+        sentence = f"{rate / 1000:,.0f} kbit/s came, and no number showed it within 10 %"
     return failed(
         f"{sentence}; expected loss rate and data rate (the first exercise of the assignment).",
-        "Sequence numbers that are missing are the lost packets; the rate is bits by seconds.",
+        "The missing sequence numbers are the lost packets; the rate is bits divided by seconds.",
         transcript(recording),
         share=0.5 if has_loss or has_rate else 0.0,
     )
@@ -163,7 +163,7 @@ def late(recordings: Recordings, edition: Edition) -> Verdict:
             return failed(
                 f"After number {before} came {after} and was shown; expected the picture never to"
                 " jump back.",
-                "Leave a packet out if its number is not greater than the last one's.",
+                "Skip a packet if its number is not greater than the last one's.",
                 transcript(recording),
             )
     return passed()

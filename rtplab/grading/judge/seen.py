@@ -20,7 +20,7 @@ STRICT = 0.25
 """Seconds for which packets may be on their way after a reply: within 0.2 s, and one timer tick."""
 
 FORMS = {
-    "python": "lines that LF parts, and no end of the last one",
+    "python": "lines separated by LF, the last one without an end",
     "java": "lines that CR LF ends",
     "lf-ended": "lines that LF ends",
     "lf-blank": "lines that LF ends, and a blank line",
@@ -342,7 +342,7 @@ def not_started(recording: Recording, role: str) -> tuple[str, str]:
     sentence, advice = _instead_of_starting(recording, role)
     asked = [event for event in recording.of("hook") if event["name"] == "stdin"]
     if asked or "EOFError" in sentence:
-        advice = "It asked a question on stdin, where nobody answers: take arguments instead."
+        advice = "It asked a question on stdin, where nobody answers: use arguments instead."
     return sentence, advice
 
 
@@ -370,7 +370,7 @@ def _instead_of_starting(recording: Recording, role: str) -> tuple[str, str]:
 
 ENDLESS = "It looks like a loop that does not end, perhaps already when the file is imported."
 NOT_INSTALLED = (
-    "Install what it imports for the Python that grades it, or do without: the lab needs Pillow"
+    "Install what it imports for the Python that grades it, or do not use it: the lab needs Pillow"
     " alone."
 )
 

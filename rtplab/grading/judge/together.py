@@ -45,6 +45,6 @@ def movie(recordings: Recordings, edition: Edition) -> Verdict:
     return failed(
         f"Your client showed {several(len(shown), 'frame')} of the {len(sent):,} that your server"
         f" sent; expected nearly all.{wrote}",
-        "Each works with the grader's other side: look at what they say to each other.",
+        "Each works with the grader's other side, so look at the messages between them.",
         transcript(recording),
     )

@@ -97,21 +97,21 @@ def read_edition(path: Path) -> Edition:
     try:
         given = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise ValueError(f"it is no JSON: {error}") from None
+        raise ValueError(f"it is not JSON: {error}") from None
     return parse_edition(given, path.stem)
 
 
 def parse_edition(given: Any, name: str) -> Edition:
     """An edition from what a file of JSON says; `name` if it has none. Raises ValueError."""
     if not isinstance(given, dict):
-        raise ValueError("an edition is an object of JSON, in braces")
+        raise ValueError("an edition is a JSON object, in braces")
     based_on = given.pop("based_on", PYTHON.name)
     if based_on not in EDITIONS:
         raise ValueError(f'"based_on" must be one of {", ".join(EDITIONS)}')
     known = {one.name for one in fields(Edition)}
     for key, value in given.items():
         if key not in known:
-            raise ValueError(f'it has no use for "{key}", only for {", ".join(sorted(known))}')
+            raise ValueError(f'"{key}" is not one of its keys: {", ".join(sorted(known))}')
         _CHECKED[key](key, value)
     base = EDITIONS[based_on]
     merged: dict[str, Any] = {

@@ -139,9 +139,9 @@ def next_step(grades: Grades) -> str:
             r for r in grades.results if r.maximum and r.verdict.outcome is not Outcome.PASSED
         ]
         if not any(r.verdict.outcome is Outcome.PASSED for r in grades.results):
-            return "Nothing could be judged; why is told above."
+            return "Nothing could be judged; the reasons are above."
         if missing:
-            return "What could be judged is right; the rest is named above."
+            return "Everything that could be judged is right; the rest is named above."
         return "Nothing is missing."
     first = wrong[0]
     lost = first.maximum - first.points
