@@ -16,11 +16,10 @@ from dataclasses import dataclass, field
 from queue import SimpleQueue
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
-from urllib.parse import quote
 
 from rtplab.protocol.errors import MessageError, RtpLabError
 from rtplab.protocol.rtsp.states import State
-from rtplab.protocol.rtsp.urls import meant_address, question
+from rtplab.protocol.rtsp.urls import meant_address, question, quoted_name
 from rtplab.receiving.http.client import HttpClient
 from rtplab.receiving.opening import client_for
 from rtplab.receiving.rtp.frames import Frame
@@ -283,6 +282,8 @@ def play(
     that the system does not know. Nothing is sent before the first frame is asked for. Raises
     ValueError if the address is invalid.
     """
+    if not 0 < timeout <= threading.TIMEOUT_MAX:
+        raise ValueError(f"timeout must be above 0 seconds, not {timeout!r}")
     if transport not in ("auto", "udp", "tcp"):
         raise ValueError(f"transport must be 'auto', 'udp' or 'tcp', not {transport!r}")
     if "://" not in address and (port is None or movie is None):
@@ -363,7 +364,8 @@ def _maker(picture: Any) -> Callable[[], bytes]:
 
 def _array_maker(array: Any) -> Callable[[], bytes]:
     shape, dtype = array.shape, str(array.dtype)
-    if dtype != "uint8" or len(shape) not in (2, 3) or (len(shape) == 3 and shape[2] != 3):
+    has_shape = len(shape) == 2 or (len(shape) == 3 and shape[2] == 3)
+    if dtype != "uint8" or not has_shape or 0 in shape:
         raise ValueError(
             "an array needs dtype uint8 and the shape (height, width, 3) in RGB, or (height, width)"
             f" in grey; this one has {dtype} and {shape}"
@@ -406,14 +408,16 @@ class Serving(_Closed):
     def publish(self, name: str, fps: float = 25.0) -> Publication:
         """Publish a stream at rtsp://HOST:PORT/NAME; send about `fps` pictures per second to it.
 
-        Raises ServeError if the name is taken, ValueError if it is not a valid name.
+        Raises ServeError if the name is taken or the server closed, ValueError if `name` or `fps`
+        is not valid.
         """
         if not name or any(not one.isprintable() or one in "/\\?#" for one in name):
             raise ValueError(
                 f"{name!r} is not a valid stream name: use printable characters other than / \\ ? #"
             )
-        if not 0 < fps <= 1000:
-            raise ValueError(f"fps must be above 0 and at most 1000, not {fps!r}")
+        _check_rate(fps)
+        if not self._thread.is_alive():
+            raise ServeError("The server has been closed: start another one.")
         try:
             return Publication(self._server.service.live.publish(name, fps))
         except ValueError as error:
@@ -422,7 +426,7 @@ class Serving(_Closed):
     def url(self, name: str) -> str:
         """Return the address at which a player on this machine finds `name`."""
         host = {"0.0.0.0": "localhost", "::": "localhost"}.get(self.host, self.host)
-        return f"rtsp://{f'[{host}]' if ':' in host else host}:{self.port}/{quote(name)}"
+        return f"rtsp://{f'[{host}]' if ':' in host else host}:{self.port}/{quoted_name(name)}"
 
     def close(self) -> None:
         """End all sessions and streams, and free the port. May be called twice."""
@@ -430,6 +434,11 @@ class Serving(_Closed):
             self._browsers.close()
         self._server.stop()
         self._thread.join()
+
+
+def _check_rate(fps: float) -> None:
+    if not 0 < fps <= 1000:
+        raise ValueError(f"fps must be above 0 and at most 1000, not {fps!r}")
 
 
 def serve(
@@ -447,8 +456,13 @@ def serve(
     may watch; with `host="127.0.0.1"` only this machine. Movies play at `fps` frames per second
     (None: the movie's own rate, else 20), and restart at their end with `loop`. `http` is a port
     for browsers.
-    Raises ServeError.
+    Raises ServeError, and ValueError for a port or a rate that can't be.
     """
+    for number in (port, http):
+        if number is not None and not 0 <= number <= 65535:
+            raise ValueError(f"a port must be from 0 to 65535, not {number!r}")
+    if fps is not None:
+        _check_rate(fps)
     try:
         library = MovieLibrary(media)
         library.movies()

@@ -18,12 +18,17 @@ from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, cast
-from urllib.parse import quote, unquote
 
 from rtplab.console import StatusLine, write_every_name
 from rtplab.protocol.errors import MessageError, PacketError
 from rtplab.protocol.rtsp.messages import printable
-from rtplab.protocol.rtsp.urls import meant_address, parse_stream_url, question
+from rtplab.protocol.rtsp.urls import (
+    meant_address,
+    parse_stream_url,
+    question,
+    quoted_name,
+    unquoted_name,
+)
 from rtplab.receiving.files.capture import LiveCapture
 from rtplab.receiving.headless import HeadlessClient, HeadlessOptions, HeadlessRun
 from rtplab.receiving.rtp.impairment import Conditions, Impairment, parse_conditions
@@ -136,7 +141,7 @@ def main(
         )
         return 2
     with _server_inside(make_server, movie.parent) as port:
-        options.movie = f"rtsp://127.0.0.1:{port}/{quote(movie.name)}"
+        options.movie = f"rtsp://127.0.0.1:{port}/{quoted_name(movie.name)}"
         return _play(options, make_client, program)
 
 
@@ -329,7 +334,7 @@ def title_for(movie: str) -> str:
     """Return a window's title. In the classic call it is the lab's, which scripts look for."""
     from rtplab.player.model.controller import short_name
 
-    return f"{short_name(unquote(movie))} - {TITLE}" if "://" in movie else TITLE
+    return f"{short_name(unquoted_name(movie))} - {TITLE}" if "://" in movie else TITLE
 
 
 def _address(options: argparse.Namespace) -> Address:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import sys
 from contextlib import suppress
@@ -21,6 +22,13 @@ needs_names_by_case = pytest.mark.skipif(
 
 needs_backslash_in_names = pytest.mark.skipif(
     sys.platform == "win32", reason="on Windows a backslash is no part of a name"
+)
+
+needs_named_pipes = pytest.mark.skipif(
+    not hasattr(os, "mkfifo"), reason="named pipes are no files on Windows"
+)
+needs_names_of_any_bytes = pytest.mark.skipif(
+    sys.platform in ("win32", "darwin"), reason="here names are Unicode"
 )
 
 

@@ -200,7 +200,7 @@ def test_arrays_of_numpy_are_taken(server, cam) -> None:
         assert image.getpixel((10, 10))[0] > 240 and image.getpixel((90, 10))[2] > 240
         cam.send(colours[:, ::-1, 2])
         assert next(played).image().convert("L").getpixel((10, 10)) > 240
-    for wrong, why in (((4, 4, 4), "(4, 4, 4)"), ((4,), "(4,)")):
+    for wrong, why in (((4, 4, 4), "(4, 4, 4)"), ((4,), "(4,)"), ((0, 4, 3), "(0, 4, 3)")):
         with pytest.raises(ValueError) as caught:
             cam.send(numpy.zeros(wrong, "uint8"))
         assert why in str(caught.value)
@@ -437,8 +437,24 @@ def test_what_goes_wrong_is_one_sentence(server) -> None:
     for name in ("", "a/b", "a?b", "a\nb"):
         with pytest.raises(ValueError):
             server.publish(name)
-    with pytest.raises(ValueError):
-        server.publish("slow", fps=0)
+    for fps in (0, -1, float("nan")):
+        with pytest.raises(ValueError, match="fps"):
+            server.publish("slow", fps=fps)
+        with pytest.raises(ValueError, match="fps"):
+            rtplab.serve(port=0, host=HOST, fps=fps)
+    for ports in ({"port": 65536}, {"port": -1}, {"port": 0, "http": 70000}):
+        with pytest.raises(ValueError, match="65535"):
+            rtplab.serve(host=HOST, **ports)
+    for timeout in (0, -1, float("nan"), float("inf")):
+        with pytest.raises(ValueError, match="timeout"):
+            rtplab.play(server.url("cam"), timeout=timeout)
+
+
+def test_a_server_that_is_closed_publishes_nothing() -> None:
+    server = rtplab.serve(port=0, host=HOST)
+    server.close()
+    with pytest.raises(rtplab.ServeError, match="closed"):
+        server.publish("cam")
 
 
 def test_a_lost_stream_is_taken_up_again_if_asked_for(frames) -> None:

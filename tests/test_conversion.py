@@ -286,6 +286,17 @@ def test_the_bound_on_the_total_size(converted, caplog, monkeypatch):
     assert [record.levelno for record in caplog.records] == [logging.ERROR]
 
 
+def test_the_bound_is_that_of_all_movies_together(opened, monkeypatch):
+    monkeypatch.setattr(conversion, "MAX_CACHE_BYTES", 1)
+    first = opened(frames())
+    first.prepare(1, 2, LIMIT)
+    second = opened(frames(), "second.mjpeg")
+    assert not second.prepare(1, 1, LIMIT)
+    first.close()
+    third = opened(frames(), "third.mjpeg")
+    assert third.prepare(1, 1, LIMIT), "the first has given its space back"
+
+
 CUT_SHORT = """
 import resource, sys, logging
 from rtplab.serving.media.conversion import ConvertedMovie

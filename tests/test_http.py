@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
 import secrets
 import socket
@@ -15,6 +16,7 @@ from pathlib import Path
 
 import pytest
 from movies import MOVIE, frames_of, write_movie
+from systems import needs_names_of_any_bytes
 
 import rtplab
 from rtplab.protocol.errors import MessageError
@@ -443,3 +445,27 @@ def test_what_fails_in_the_middle_of_a_moving_picture_puts_no_page_into_it(
     monkeypatch.setattr("rtplab.serving.rtp.transmission.Transmission.prepare", fail)
     answer = raw(server.http_port, b"GET /movie.Mjpeg.mjpeg HTTP/1.0\r\n\r\n")
     assert answer.startswith(b"HTTP/1.1 200 ") and answer.endswith(b"\r\n\r\n--frame\r\n")
+
+
+@needs_names_of_any_bytes
+def test_a_name_that_is_not_utf_8_is_listed_and_played(tmp_path: Path, frames: list[bytes]) -> None:
+    write_movie(tmp_path / os.fsdecode(b"\xff\xfe.Mjpeg"), frames)
+    with rtplab.serve(port=0, media=str(tmp_path), host=HOST, http=0) as server:
+        connection = HTTPConnection(HOST, server.http_port, timeout=LIMIT)
+
+        def ask(path: str) -> tuple[int, bytes]:
+            connection.request("GET", path)
+            answer = connection.getresponse()
+            return answer.status, answer.read()
+
+        status, page = ask("/")
+        assert status == 200
+        (path,) = re.findall(r'href="(/[^"]+Mjpeg)"', page.decode())
+        assert path == "/%FF%FE.Mjpeg"
+        status, page = ask(path)
+        assert status == 200 and f"{path}.mjpeg" in page.decode()
+        status, still = ask(f"{path}.jpg")
+        assert status == 200 and still in frames
+        with rtplab.play(server.url(os.fsdecode(b"\xff\xfe.Mjpeg"))) as played:
+            assert next(played).number == 1
+        connection.close()

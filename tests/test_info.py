@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import io
+import os
 from pathlib import Path
 
 import pytest
 from movies import MOVIE, avi_header, avi_of, chunk, jpeg_of_size
 from PIL import Image
+from systems import needs_links, needs_named_pipes
 
 from rtplab.__main__ import main
 
@@ -50,3 +52,19 @@ def test_info_of_what_is_no_movie(capsys):
     assert status == 1
     assert "MP4" in errors and "import" in errors and "missing.Mjpeg" in errors
     assert "500" in said
+
+
+@needs_named_pipes
+def test_info_of_a_pipe_waits_for_nobody_to_write(capsys):
+    os.mkfifo("pipe.Mjpeg")
+    status, _, errors = told(capsys, "pipe.Mjpeg")
+    assert status == 1 and "pipe.Mjpeg" in errors and "not a file" in errors
+
+
+@needs_links
+@pytest.mark.parametrize("command", ["info", "import", "grade"])
+def test_a_link_to_itself_is_one_sentence(command, capsys):
+    os.symlink("loop.Mjpeg", "loop.Mjpeg")
+    assert main([command, "loop.Mjpeg"]) != 0
+    said = "".join(capsys.readouterr())
+    assert "loop.Mjpeg" in said and len(said.splitlines()) == 1

@@ -1179,6 +1179,20 @@ def test_a_refusal_is_one_sentence(status, facts) -> None:
     assert not lacks(refusal_of(server), *facts.format(url=server.url).split(", "))
 
 
+def test_an_address_without_a_movie_is_told_what_it_lacks() -> None:
+    class HasNone(StandardServer):
+        def do_DESCRIBE(self, viewer, request):
+            self.reply(viewer, request, "404 Not Found")
+
+        @property
+        def url(self):
+            return f"rtsp://{HOST}:{self.port}/"
+
+    server = HasNone()
+    told = refusal_of(server)
+    assert f"{server.url}movie.Mjpeg" in told
+
+
 @pytest.mark.parametrize(
     "headers",
     [

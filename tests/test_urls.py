@@ -184,6 +184,13 @@ def test_a_control_attribute_that_makes_no_sense(base: str, control: str) -> Non
         resolve(base, control)
 
 
+@pytest.mark.parametrize("port", ["99999", "0", "abc", "-1"])
+def test_a_wrong_port_is_named(port: str) -> None:
+    with pytest.raises(MessageError) as caught:
+        parse_url(f"rtsp://h:{port}/m")
+    assert "65535" in str(caught.value)
+
+
 def test_what_may_be_logged() -> None:
     assert without_password("at rtsp://ann:secret@host/m!") == "at rtsp://host/m!"
 

@@ -233,6 +233,15 @@ def within_its_headers(picture):
 DAMAGE = [with_a_segment_too_long, with_reserved_marker, within_its_headers]
 
 
+@pytest.mark.parametrize("junk", [b"\n", b"\0\0\0", b"x", b"\r\n\r\n", b"hello world, and more"])
+def test_a_right_length_is_not_called_wrong_for_what_follows_its_frame(tmp_path, junk):
+    path = write_movie(tmp_path / "movie.Mjpeg", SMALL)
+    path.write_bytes(path.read_bytes() + junk)
+    movie = Movie(path)
+    assert len(movie.frames) == len(SMALL)
+    assert f"skipped {len(junk)} byte" in movie.damage and "wrong" not in movie.damage
+
+
 @pytest.mark.parametrize("damage", DAMAGE)
 @pytest.mark.parametrize("number", [0, 1, 2])
 def test_a_damaged_bare_picture_is_left_out_alone(tmp_path, damage, number):

@@ -15,6 +15,7 @@ from typing import Any
 from rtplab.grading.judge.registry import BY_ID
 from rtplab.grading.model.checks import Grades, Outcome, Result, Verdict
 from rtplab.grading.model.editions import Edition
+from rtplab.grading.submission import name_of
 
 LIMIT = 600.0  # seconds for one submission, twice what any takes
 _HOME = Path(__file__).parent.parent.parent
@@ -59,7 +60,7 @@ def _can_have_networks() -> bool:
 def _grade(path: Path, options: Sequence[str], edition: Edition) -> Grades:
     with tempfile.TemporaryDirectory(prefix="grade-one-") as folder:
         report = Path(folder, "grades.json")
-        command = [sys.executable, "-m", "rtplab", "grade", str(path.resolve()), *options]
+        command = [sys.executable, "-m", "rtplab", "grade", os.path.realpath(path), *options]
         try:
             done = subprocess.run(
                 [*command, "--report", f"json:{report}"],
@@ -75,7 +76,7 @@ def _grade(path: Path, options: Sequence[str], edition: Edition) -> Grades:
         try:
             return read_grades(json.loads(report.read_text(encoding="utf-8")), edition)
         except (OSError, ValueError, KeyError):
-            return Grades(path.resolve().name, (), edition, 0, "", (), complete=False, refused=why)
+            return Grades(name_of(path), (), edition, 0, "", (), complete=False, refused=why)
 
 
 def read_grades(said: dict[str, Any], edition: Edition) -> Grades:

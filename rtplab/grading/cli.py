@@ -202,10 +202,13 @@ def _grade_class(options: argparse.Namespace, edition: Edition) -> int:
         raise UsageError("For several submissions, have {name} in the name of each report's file.")
 
     def each(path: Path) -> list[str]:
-        name = path.resolve().name
+        name = submissions.name_of(path)
         files = [(o.form, os.path.abspath(o.file.replace("{name}", name))) for o in others]
         more = [word for form, file in files for word in ("--report", f"{form}:{file}")]
-        return [*more, *(["--keep", str(options.keep.resolve() / name)] if options.keep else [])]
+        return [
+            *more,
+            *(["--keep", str(Path(os.path.realpath(options.keep)) / name)] if options.keep else []),
+        ]
 
     passed_on = ["--role", options.role, "--display", options.display, "--python", options.python]
     passed_on += ["--edition", options.edition] if options.edition else []
@@ -263,7 +266,7 @@ def _grade(
             grades = replace(grades, notes=(*grades.notes, *source.notes))
         except Unusable as error:
             grades = Grades(
-                path.resolve().name, (), edition, 0, __version__, (), refused=str(error)
+                submissions.name_of(path), (), edition, 0, __version__, (), refused=str(error)
             )
             _report(grades, outputs, live)
             return NOTHING_RAN, []

@@ -68,13 +68,18 @@ class Submission:
         return ""
 
 
+def name_of(path: Path) -> str:
+    """Return what a submission is called: the name of its folder or file, also of "."."""
+    return os.path.basename(os.path.realpath(path))
+
+
 def find(path: Path, unpacked: Path, by_command: bool = False) -> Submission:
     """Look for the lab's files in a folder, or a zip, which is unpacked into the folder `unpacked`.
 
     With `by_command` there need not be any, because the commands that start its programs are given.
     Raises Unusable and OSError.
     """
-    name = path.resolve().name
+    name = name_of(path)
     if path.is_file():
         _unpack(path, unpacked)
         path = unpacked

@@ -80,7 +80,7 @@ def _make(options: argparse.Namespace, file: Path) -> bool:
 
 
 def _output(options: argparse.Namespace, file: Path) -> Path:
-    whole = file.resolve()  # also of "."
+    whole = Path(os.path.realpath(file))  # also of "."
     name = whole.name if whole.is_dir() else whole.stem
     own = Path(f"{name or 'movie'}{SUFFIXES[options.format]}")
     output: Path | None = options.output

@@ -147,7 +147,8 @@ class _LabIndexer:
             return end
         picture_end, problem, _ = self._pictures.measure(start)
         if problem is None:
-            self._index.misjudged.add(start)
+            if picture_end != end:
+                self._index.misjudged.add(start)
             self._take(position, start, picture_end, end)
             return picture_end
         if end > self._size:

@@ -6,7 +6,9 @@ missing part.
 
 from __future__ import annotations
 
+import errno
 import os
+import stat
 import threading
 from weakref import finalize
 
@@ -20,7 +22,10 @@ class MovieFile:
     """
 
     def __init__(self, path: str) -> None:
-        """Open the file. Raises OSError."""
+        """Open the file. Raises OSError, also if it is a pipe or a device."""
+        mode = os.stat(path).st_mode
+        if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):  # to open a pipe may take for ever
+            raise OSError(errno.EINVAL, "It is a pipe or a device, not a file", path)
         with open(path, "rb") as file:
             status = os.fstat(file.fileno())
             self._descriptor = os.dup(file.fileno())

@@ -64,6 +64,7 @@ class MulticastScreen(Screen):
             self.stretches = [Stretch(last.timestamp, number, last=len(self._film), cyclic=True)]
             self.next_sequence_number = (last.sequence + 1) & 0xFFFF
             self.ssrc = last.ssrc
+            self.last_number = number
 
 
 class MulticastViewer(Viewer):

@@ -31,7 +31,7 @@ class Limits:
     # acts to fill them, and half an hour has 600. In half an hour some 3,000 sessions lie between
     # the two quarters, so that 1.5 KB left behind by each would be seen.
     memory: float = 4.0
-    memory_minutes: float = 5.0  # a shorter soak sees but how caches fill
+    memory_minutes: float = 10.0  # a shorter soak sees but how caches fill
     # Share, and number, by which the median of threads and of descriptors may grow: how many
     # viewers there are at a moment is chance. What leaks is in those that are left at the end.
     growth: float = 0.15

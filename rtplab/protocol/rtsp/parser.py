@@ -48,7 +48,7 @@ MAX_REQUEST_LINE = 4096  # bytes: the longest file name (255) in any encoding, w
 MAX_HEADERS = 100  # header fields; real clients send less than 15
 MAX_BODY = 64 * 1024  # bytes: GET_PARAMETER lists and session descriptions are below 4 KB
 
-_BLANK_LINE = re.compile(rb"\n[ \t]*\r?\n")  # a CR before it stays with the last line of the head
+_BLANK_LINE = re.compile(rb"\n[ \t\r]*\n")  # a CR before it stays with the last line of the head
 _LINE_END = re.compile(rb"\r?\n")
 _METHOD = re.compile(lab.METHOD + r"\Z")
 _LONE_CR = re.compile(rb"\r(?=[^\r\n])")  # a line end of its own
@@ -218,7 +218,8 @@ class RequestParser(_MessageParser):
         self._skip_empty_lines()
         if self._buffer.startswith(_BYTE_ORDER_MARK):
             self._take(len(_BYTE_ORDER_MARK))
-        self._drop_late_fields(now)
+        if self._drops_fields:
+            self._drop_late_fields(now)
         if not self._buffer:
             return None
         if self._buffer[0] == _INTERLEAVED:
@@ -244,7 +245,17 @@ class RequestParser(_MessageParser):
                 head.looked = len(self._buffer)
                 break
             self._line_ended(line_end)
+            if head.end is None and not head.may_be_lab and self._buffer.endswith(b"\n"):
+                self._skip_whole_lines()
         return head.end
+
+    def _skip_whole_lines(self) -> None:
+        """Look on in one go, where only a blank line can end the head and all lines have ended."""
+        head = self._head
+        blank = _BLANK_LINE.search(self._buffer, head.line_start - 1, self._max_head)
+        if blank:
+            head.end = blank.start(), blank.end(), True
+        head.looked = head.line_start = len(self._buffer)
 
     def _line_ended(self, line_end: int) -> None:
         head, start = self._head, self._head.line_start
@@ -336,8 +347,10 @@ class RequestParser(_MessageParser):
 
     def _has_late_field(self) -> bool:
         """Tell if the buffer begins with the rest of a request that was already answered."""
+        if not self._drops_fields:
+            return False
         start = self._buffer[:_LINE_START].partition(b"\n")[0]
-        return self._drops_fields and lab.is_field_line(start.decode("utf-8", "replace"))
+        return lab.is_field_line(start.decode("utf-8", "replace"))
 
     def _drop_late_fields(self, now: float) -> None:
         while self._has_late_field():

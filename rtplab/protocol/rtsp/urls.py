@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from urllib.parse import quote, unquote_to_bytes, urlsplit
+from urllib.parse import quote, unquote, unquote_to_bytes, urlsplit
 
 from rtplab.protocol.errors import MessageError
 from rtplab.protocol.rtsp.messages import printable
@@ -84,10 +84,16 @@ def _parse(text: str, ports: dict[str, int], kind: str) -> Url:
     """Parse a URL of one of the schemes in `ports`."""
     try:
         parts = urlsplit(text)
-        scheme, host, port = parts.scheme.lower(), parts.hostname, parts.port
+        scheme, host = parts.scheme.lower(), parts.hostname
     except ValueError as error:
         raise _no_address(text, kind) from error
-    is_strange = len(text) > MAX_URL or port == 0 or _CONTROL.search(text)
+    try:
+        port = parts.port
+    except ValueError:
+        port = 0
+    if port == 0:
+        raise _no_address(text, f"{kind} with a port from 1 to 65535")
+    is_strange = len(text) > MAX_URL or _CONTROL.search(text)
     if scheme not in ports or not host or is_strange:
         raise _no_address(text, kind)
     if ":" in host:  # IPv6, maybe with the interface by which it is reached: [fe80::1%25eth0]
@@ -99,7 +105,7 @@ def _parse(text: str, ports: dict[str, int], kind: str) -> Url:
 
 
 def _no_address(text: str, kind: str) -> MessageError:
-    """Show an invalid address, unless it may contain a password."""
+    """Say what an address lacks, and show it unless it may contain a password."""
     shown = "" if "@" in text else f": {printable(text, 80)}"
     return MessageError(f"not {kind}{shown}")
 
@@ -121,7 +127,7 @@ def meant_address(text: str) -> str | None:
     elif _HOST_AND_PORT.match(nearly) or _SURE_HOST.match(nearly):
         meant = "rtsp://" + nearly.replace("\\", "/")
     elif _MOVIE_NAME.fullmatch(nearly):
-        meant = f"{_USUAL_SERVER}/{quote(nearly, errors='surrogateescape')}"
+        meant = f"{_USUAL_SERVER}/{quoted_name(nearly)}"
     else:
         return None
     try:
@@ -165,6 +171,16 @@ def resolve(base: str, control: str) -> str:
     if control.startswith("?"):
         return base + control
     return f"{base.rstrip('/')}/{control}"
+
+
+def quoted_name(name: str) -> str:
+    """Return a file's name as it stands in a URL. Its bytes may be any, not only UTF-8."""
+    return quote(name, errors="surrogateescape")
+
+
+def unquoted_name(path: str) -> str:
+    """Return the file's name that stands in a URL so."""
+    return unquote(path, errors="surrogateescape")
 
 
 def escaped(url: str) -> str:

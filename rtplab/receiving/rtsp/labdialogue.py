@@ -29,6 +29,9 @@ _MEANT = re.compile(r"did you mean (\S[^?]*)\?")  # in a reason: servers like ou
 def refusal(method: str, response: Response, name: str) -> SessionError:
     """Say why the server did not do what it was asked."""
     if response.status == 404:
+        if name.endswith("/"):
+            shown = printable(name)
+            return SessionError(f"{shown} names no movie: add its name, as {shown}movie.Mjpeg.")
         meant = _MEANT.search(printable(response.reason, MAX_REASON))
         advice = f". Did you mean {meant[1]}?" if meant else ": check the name."
         return SessionError(f"The server has no movie named {printable(name)}{advice}")

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from html import escape
-from urllib.parse import quote
+
+from rtplab.protocol.rtsp.urls import quoted_name
 
 STYLE_PATH = "/-/style.css"
 SCRIPT_PATH = "/-/page.js"
@@ -113,8 +114,8 @@ if (button) {
 def listing(names: Iterable[tuple[str, bool]]) -> str:
     """Return the page that lists what can be watched: names, and whether each is live."""
     cards = "".join(
-        f'<li><a href="/{quote(name)}"><img data-still="/{quote(name)}.jpg" '
-        f'src="/{quote(name)}.jpg" alt=""><span class="name">{escape(name)}'
+        f'<li><a href="/{quoted_name(name)}"><img data-still="/{quoted_name(name)}.jpg" '
+        f'src="/{quoted_name(name)}.jpg" alt=""><span class="name">{escape(name)}'
         f"{' <span class=live>live</span>' if is_live else ''}</span></a></li>"
         for name, is_live in names
     )
@@ -124,7 +125,7 @@ def listing(names: Iterable[tuple[str, bool]]) -> str:
 
 def watching(name: str, address: str) -> str:
     """Return the page of one movie or stream; `address` is for other players."""
-    path = quote(name)
+    path = quoted_name(name)
     body = (
         f'<p><a href="/">All movies and streams</a></p><h1>{escape(name)}</h1>'
         f'<img class="screen" data-stream="/{path}.mjpeg" data-figures="/{path}.json" '

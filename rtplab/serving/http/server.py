@@ -25,7 +25,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler
 from typing import Any
-from urllib.parse import parse_qs, unquote
+from urllib.parse import parse_qs
 
 from rtplab import version
 from rtplab.clock import steady
@@ -33,6 +33,7 @@ from rtplab.movies.cursor import MovieCursor
 from rtplab.movies.movie import Movie, open_movie
 from rtplab.protocol.errors import MessageError, MovieError
 from rtplab.protocol.rtsp.messages import printable
+from rtplab.protocol.rtsp.urls import unquoted_name
 from rtplab.protocol.tls import TlsChannel
 from rtplab.serving.admission.descriptors import is_resource_exhaustion
 from rtplab.serving.http import pages
@@ -306,7 +307,7 @@ class _Handler(BaseHTTPRequestHandler):
         """Return the requested path, decoded, and the id in its query."""
         path, _, query = self.path.partition("?")
         ids = parse_qs(query[:1024]).get("id", [""])
-        return unquote(path), ids[0][:MAX_ID]
+        return unquoted_name(path), ids[0][:MAX_ID]
 
     def _answer(self, path: str, id: str) -> None:
         if path == "/":

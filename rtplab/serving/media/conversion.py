@@ -23,7 +23,7 @@ from rtplab.protocol.rtp.rtpjpeg import Large
 from rtplab.protocol.rtsp.messages import printable
 from rtplab.serving.media.transcoding import convert
 
-# Half an hour of 1920x1080. The disk is not ours to fill.
+# Of all movies together: half an hour of 1920x1080. The disk is not ours to fill.
 MAX_CACHE_BYTES = 8 << 30
 
 # Converted frames that a viewer should have ahead of it, some seconds. A viewer with fewer is
@@ -45,6 +45,27 @@ class _Place(NamedTuple):
 
     offset: int
     length: int
+
+
+class _Disk:
+    """The bytes that the converted pictures of all movies take."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._taken = 0
+
+    def check_room(self) -> None:
+        """Raise OSError if no more may be taken."""
+        if self._taken >= MAX_CACHE_BYTES:
+            raise OSError(errno.EFBIG, f"those of all movies take {MAX_CACHE_BYTES >> 30} GiB")
+
+    def change(self, more: int) -> None:
+        """Note that so many bytes more, or fewer, are taken."""
+        with self._lock:
+            self._taken += more
+
+
+_disk = _Disk()
 
 
 class _PictureFile:
@@ -72,14 +93,14 @@ class _PictureFile:
 
         Only one thread may do it.
         """
-        if self._size >= MAX_CACHE_BYTES:
-            raise OSError(errno.EFBIG, f"they have taken {MAX_CACHE_BYTES >> 30} GiB")
+        _disk.check_room()
         converted = self._convert(picture)
         # On a full disk, the write may simply have been cut short.
         if not converted.endswith(jpeg.END_OF_IMAGE) or self._write(converted) < len(converted):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         place = _Place(self._size, len(converted))
         self._size += len(converted)
+        _disk.change(len(converted))
         return place
 
     def _convert(self, picture: bytes) -> bytes:
@@ -107,10 +128,12 @@ class _PictureFile:
             return self._all.read(place.length)
 
     def close(self) -> None:
-        """Free the disk space. The thread that appends has ended."""
+        """Free the disk space. The thread that appends has ended. May be called twice."""
         with self._lock:
             self._one.close()
             self._all.close()
+            _disk.change(-self._size)
+            self._size = 0
 
 
 class ConvertedMovie:

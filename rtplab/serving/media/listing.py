@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 from pathlib import Path
 from typing import NamedTuple
-from urllib.parse import quote
 
 from rtplab.movies.mistakes import CONVERT
 from rtplab.movies.movie import Movie, index_cost, open_movie
 from rtplab.protocol.errors import MovieError
 from rtplab.protocol.rtp.packet import HEADER_SIZE
 from rtplab.protocol.rtsp.messages import printable
+from rtplab.protocol.rtsp.urls import quoted_name
 from rtplab.serving.media.library import MovieLibrary
 from rtplab.serving.media.playback import frame_rate
 
@@ -69,7 +69,7 @@ def addresses_to_play(names: list[str], scheme: str, server: str) -> list[str]:
     """Return lines with the addresses of the first movies on a server such as `localhost:5678`."""
     if not names:
         return []
-    lines = [f"  {scheme}://{server}/{quote(os.fsencode(name))}" for name in names[:MAX_ADDRESSES]]
+    lines = [f"  {scheme}://{server}/{quoted_name(name)}" for name in names[:MAX_ADDRESSES]]
     left_out = len(names) - len(lines)
     return ["To play, copy an address:", *lines, *([f"  and {left_out} more"] if left_out else [])]
 

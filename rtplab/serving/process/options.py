@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import ipaddress
+import os
 import ssl
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -421,7 +422,8 @@ def _sentence(parse: Callable[[str], _T]) -> Callable[[str], _T]:
 
 def _port(text: str) -> int:
     if not (text.isascii() and text.isdigit() and int(text) <= 65535):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a port from 0 to 65535")
+        advice = "; to serve a folder, use --media FOLDER" if os.path.isdir(text) else ""
+        raise argparse.ArgumentTypeError(f"{text!r} is not a port from 0 to 65535{advice}")
     return int(text)
 
 
