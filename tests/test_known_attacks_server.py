@@ -463,7 +463,7 @@ def test_overlong_authorization(guarded: ServerProcess, value: str) -> None:
     refused(guarded, value)
 
 
-# RFC 7616 section 3.4: no field may stand there twice, as two programs would read two things.
+# RFC 9110 section 11.2: no field may occur twice, because two programs could read it differently.
 @pytest.mark.parametrize("name", ["username", "realm", "nonce", "uri", "response", "nc", "qop"])
 def test_repeated_fields_in_digest(guarded: ServerProcess, name: str) -> None:
     fields = 'username="a", realm="r", nonce="n", uri="u", response="x", qop=auth, nc=1, cnonce="c"'
