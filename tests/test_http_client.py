@@ -338,7 +338,7 @@ def test_an_interruption_is_told_and_over_with_the_next_picture() -> None:
         assert client.wait_for(lambda: client.state is State.READY, LIMIT)
         client.play_movie()
         assert client.wait_for(lambda: bool(client.notice), LIMIT)
-        assert "No picture for 0.3 s" in client.notice
+        assert not lacks(client.notice, "No picture", "0.3 s")
         assert client.wait_for(lambda: not client.notice, LIMIT)
         assert client.reception.statistics.frames == 2
         client.close()

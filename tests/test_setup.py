@@ -141,7 +141,7 @@ class TestDisplay:
 
     def test_may_be_dead(self, monkeypatch: pytest.MonkeyPatch) -> None:
         reason = self.probe(monkeypatch, DEBIAN_USER, ":0", broken="Tk()")
-        assert reason == "the display does not open"
+        assert "display" in reason
 
 
 class TestMissingPeers:
