@@ -334,7 +334,7 @@ class _Handler(BaseHTTPRequestHandler):
             else:
                 self._stream(found, id)
 
-    # ------------------------------------------------------------------ what there is
+    # ------------------------------------------------------------------ what is offered
 
     def _find(self, name: str) -> _Found | None:
         """Return what a name means, or None. Raises MessageError, OSError."""
