@@ -19,6 +19,7 @@ from rtplab.serving.media.playback import frame_rate
 # listed by name and size; a folder of a thousand must not delay the start.
 LISTING_BUDGET = 64 << 20
 
+MAX_VIDEOS = 5  # that are named in a folder without movies
 MAX_ADDRESSES = 5  # that are shown: they are examples for the others
 
 # Bytes of one datagram that lab clients receive: 16 of 17 public ones in Java, and 46 of 49 in
@@ -62,6 +63,8 @@ def describe_movies(
         lines.append(f"  {name}: a folder, not a movie; if it contains pictures, {CONVERT}")
     if not lines:
         lines.append(f"  no movie in {library.folder}: put one there, or use --media")
+        for path in library.videos()[:MAX_VIDEOS]:
+            lines.append(f"  {_name(path)}: not a movie that can be served; {CONVERT}")
     return Listing(lines, names)
 
 
