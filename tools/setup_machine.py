@@ -13,6 +13,7 @@ import subprocess
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 APT_PEERS = (
     *("xvfb", "xdotool", "imagemagick", "x11-utils"),
@@ -20,12 +21,12 @@ APT_PEERS = (
     *("gstreamer1.0-tools", "gstreamer1.0-plugins-base", "gstreamer1.0-plugins-good"),
     *("gstreamer1.0-rtsp", "gir1.2-gst-rtsp-server-1.0", "python3-gi"),
     *("haproxy", "tshark", "iproute2", "openssl", "glib-networking"),
-    *("gcc", "libc6-dev", "rtsp-server-perl", "wine", "wine64", "chromium"),
+    *("gcc", "libc6-dev", "rtsp-server-perl", "wine", "wine64", "chromium", "curl"),
 )
 """The Debian packages of the tests. docs/CONTRIBUTING.md gives the reason for each."""
 
-APT_NPM = ("nodejs", "npm")
-"""Those that bring npm, where there is none: others than Debian's put it into a single package."""
+APT_COMMANDS = {"npm": ("nodejs", "npm"), "javac": ("default-jdk",)}
+"""Those that bring a command where there is none: it may have come in a package of another name."""
 
 BREW_PEERS = {
     "ffmpeg": "ffmpeg",
@@ -132,7 +133,8 @@ def tkinter_advice(machine: Machine) -> str:
 def missing_peers(machine: Machine) -> list[str]:
     """The packages of the tests that are not installed."""
     if machine.packager == "apt-get":
-        return missing_packages([*APT_PEERS, *([] if shutil.which("npm") else APT_NPM)])
+        bringers = (each for name, each in APT_COMMANDS.items() if not shutil.which(name))
+        return missing_packages([*APT_PEERS, *chain.from_iterable(bringers)])
     if machine.packager == "brew":
         return [formula for command, formula in BREW_PEERS.items() if not shutil.which(command)]
     return []

@@ -163,11 +163,12 @@ def test_ctrl_c_ends_ffmpeg_and_leaves_no_half_file(tmp_path):
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         stderr=subprocess.PIPE,
     )
-    deadline = time.monotonic() + 10
-    while not list(tmp_path.glob(".film*")) and time.monotonic() < deadline:
+    deadline = time.monotonic() + LIMIT
+    while not list(tmp_path.glob(".film*")):
+        assert time.monotonic() < deadline, "ffmpeg has not begun"
         time.sleep(0.01)
     process.send_signal(signal.SIGINT)
-    _, said = process.communicate(timeout=10)
+    _, said = process.communicate(timeout=LIMIT)
     # Python itself ends by SIGINT if that has come while a module was being made.
     assert process.returncode in (1, -signal.SIGINT) and said.startswith(b"Stopped"), said
     assert os.listdir(tmp_path) == ["film.mp4"]

@@ -11,7 +11,7 @@ import logging
 import threading
 
 from rtplab.clock import steady
-from rtplab.protocol.errors import SessionError
+from rtplab.protocol.errors import ConnectionLost, SessionError
 from rtplab.protocol.forgiveness import Forgiveness
 from rtplab.protocol.rtsp.messages import printable
 from rtplab.protocol.rtsp.states import END, State, transition
@@ -221,7 +221,7 @@ class HttpClient(StreamClient):
             why = problem or "the camera may be busy with another viewer, or may have stopped"
             raise SessionError(f"No picture arrived within {limit:.3g} s: {why}.")
         if self.notice:
-            raise SessionError("The connection is lost: the camera has stopped sending.")
+            raise ConnectionLost("The connection is lost: the camera has stopped sending.")
         with self._changed:
             if self._fetch is fetch:
                 self.notice = f"No picture for {limit:.3g} s: the camera has stopped sending."
@@ -260,7 +260,7 @@ class HttpClient(StreamClient):
                 self.state = State.INIT
                 self.needs_basic = isinstance(error, PasswordInTheOpen)
                 self.needs_password = isinstance(error, LoginNeeded)
-                self._fail(str(error))
+                self._fail(str(error), isinstance(error, ConnectionLost))
 
     # ------------------------------------------------------------------ what the user can ask
 

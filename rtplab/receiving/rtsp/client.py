@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from rtplab.clock import steady
-from rtplab.protocol.errors import MessageError, SessionError
+from rtplab.protocol.errors import ConnectionLost, MessageError, SessionError
 from rtplab.protocol.forgiveness import Forgiveness
 from rtplab.protocol.rtsp.auth import hide_password
 from rtplab.protocol.rtsp.messages import Dialect, InterleavedFrame, Request, Response, printable
@@ -300,7 +300,7 @@ class RtspClient(StreamClient):
             if self._workers.connection is not None:
                 self._workers.connection.send(data)
         except OSError as error:
-            self._lose(f"The server is gone ({error.strerror}): press Setup.")
+            self._lose(ConnectionLost(f"The server is gone ({error.strerror}): press Setup."))
 
     # ------------------------------------------------------------------ what the server says
 
@@ -323,7 +323,7 @@ class RtspClient(StreamClient):
         except SessionError as error:
             with self._changed:
                 if self._workers.connection is connection:
-                    self._lose(str(error))
+                    self._lose(error)
 
     def take_reply(self, response: Response) -> None:
         """Act on a reply from the server, usually to the last request."""
@@ -524,7 +524,9 @@ class RtspClient(StreamClient):
                 elif due is Due.KEEP_ALIVE:
                     self._keep_alive(now)
                 else:
-                    self._lose("The connection is lost: the server has stopped answering.")
+                    self._lose(
+                        ConnectionLost("The connection is lost: the server has stopped answering.")
+                    )
             report = self._receiver.interleaved_report() if self.state is State.PLAYING else None
             if report is not None:
                 self._transmit(report)
@@ -591,7 +593,7 @@ class RtspClient(StreamClient):
 
     # ------------------------------------------------------------------ failures
 
-    def _lose(self, sentence: str) -> None:
+    def _lose(self, error: SessionError) -> None:
         """The connection is gone, so the session is over. SETUP can begin another."""
         with self._changed:
             torn_down = self._torn_down or self._method == "TEARDOWN"
@@ -603,7 +605,8 @@ class RtspClient(StreamClient):
             if has_ended:
                 self.ended, self.error, self.notice = True, "", THE_END
             elif not torn_down and not is_refused:
-                self._fail(self._dialogue.refused or sentence)
+                refusal = self._dialogue.refused
+                self._fail(refusal or str(error), not refusal and isinstance(error, ConnectionLost))
             self._changed.notify_all()
 
     def _has_shown_all(self) -> bool:
