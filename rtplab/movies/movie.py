@@ -36,6 +36,9 @@ class Movie:
     frames a second there are, if the file says so; `modified` is the file's time in Unix seconds;
     `identity` stays the same as long as the file does. `left_out` counts what is not played;
     `damage` says it in one line, and that the last frame is cut off. It is empty for a whole file.
+
+    It has more attributes than other classes: two thirds are facts about the file, for others to
+    read.
     """
 
     def __init__(self, path: str | os.PathLike[str], any_frame: bool = False) -> None:

@@ -63,6 +63,8 @@ class RtspWorker:
 
     `receive_requests`, `process_request` and `send_next` are always called by these names, and so
     are the two methods that do nothing here, for a subclass to have its own.
+
+    It has more attributes than other classes: most are objects that do part of the work.
     """
 
     METHODS = (
