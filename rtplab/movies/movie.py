@@ -36,6 +36,9 @@ class Movie:
     second, if the file states it; `modified` is the file's time in Unix seconds; `identity` stays
     the same as long as the file does. `left_out` counts what is not played; `damage` describes it
     in one line, including a last frame that is cut off. It is empty for an intact file.
+
+    It has more attributes than other classes: two thirds are facts about the file, for others to
+    read.
     """
 
     def __init__(self, path: str | os.PathLike[str], any_frame: bool = False) -> None:

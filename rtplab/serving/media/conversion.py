@@ -137,7 +137,11 @@ class _PictureFile:
 
 
 class ConvertedMovie:
-    """The frames of a movie as RFC 2435 can carry them, counted from 1; its viewers share it."""
+    """The frames of a movie as RFC 2435 can carry them, counted from 1; its viewers share it.
+
+    It has more attributes than other classes: what has been converted and the thread that converts
+    more of it end together.
+    """
 
     def __init__(
         self,

@@ -63,6 +63,8 @@ class FrameReader:
     """Fulfils the wishes of one movie's viewers in a thread of its own, one read for each in turn.
 
     `serial` is the movie's in the cache.
+
+    It has more attributes than other classes: one lock guards the wishes and the thread.
     """
 
     def __init__(self, movie: Movie, serial: int, cache: FrameCache) -> None:

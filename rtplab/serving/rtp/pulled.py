@@ -55,7 +55,11 @@ def pull(streams: LiveStreams, name: str, fetch: Fetch, wait: float) -> PulledSt
 
 
 class PulledStream(LiveStream):
-    """A stream that is always listed, and fetched while someone asks for it."""
+    """A stream that is always listed, and fetched while someone asks for it.
+
+    It has more attributes than other classes: one lock guards when it is to be fetched, and those
+    of a LiveStream.
+    """
 
     def __init__(
         self, name: str, max_payload: int, cname: str, fetch: Fetch, wait: float = 0.0

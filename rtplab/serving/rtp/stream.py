@@ -20,6 +20,9 @@ class RtpStream:
 
     Timestamps are 90 kHz ticks and go on without a break over pauses and seeks (RFC 2326
     appendix B); sequence numbers likewise.
+
+    It has more attributes than other classes: every packet needs nearly all of them, and to fetch
+    them from other objects would take longer.
     """
 
     __slots__ = (

@@ -44,6 +44,9 @@ class Transmission:
     """The sending of a movie to one viewer or one multicast group. It is a Delivery.
 
     Control threads start and stop it; the pacer makes it send. Only `prepare` blocks.
+
+    It has more attributes than other classes: half are objects that do part of the work, and one
+    lock guards the others.
     """
 
     def __init__(

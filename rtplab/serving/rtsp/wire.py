@@ -21,6 +21,8 @@ class Wire:
 
     Nothing here ever blocks. Bytes that the socket does not take at once wait in a queue, in order,
     so that framing is never broken.
+
+    It has more attributes than other classes: a third are figures for others to read.
     """
 
     def __init__(

@@ -63,6 +63,8 @@ class RtspWorker:
 
     A subclass may override `receive_requests`, `process_request`, `send_next`, and the two methods
     that do nothing here: they are always called by these names.
+
+    It has more attributes than other classes: most are objects that do part of the work.
     """
 
     METHODS = (
