@@ -130,12 +130,17 @@ def test_all_viewers_of_the_standard_get_the_same_packets(server, cam, frames) -
         for client in (one, other):
             client.set_up("udp")
             client.play()
-        for client in (one, other):
-            assert client.wait(lambda client=client: len(client.rtp_packets) > 60)
-        seen = [{packet.sequence: packet for packet in c.rtp_packets} for c in (one, other)]
-        both = seen[0].keys() & seen[1].keys()
-        assert len(both) > 50
-        assert all(seen[0][number] == seen[1][number] for number in both)
+
+        def seen_by_both() -> list[tuple[object, object]]:
+            first, second = ({p.sequence: p for p in c.rtp_packets} for c in (one, other))
+            return [(first[number], second[number]) for number in first.keys() & second.keys()]
+
+        def take() -> bool:
+            one.take()
+            return len(seen_by_both()) > 50
+
+        assert other.wait(take)
+        assert all(mine == yours for mine, yours in seen_by_both())
 
 
 def test_play_tells_the_numbers_with_which_a_viewer_begins(server, cam, frames) -> None:
@@ -239,6 +244,7 @@ def test_nothing_is_encoded_while_nobody_watches(cam) -> None:
     assert Picture.encoded == 0
 
 
+@pytest.mark.alone
 def test_a_sender_is_never_held_up(server, cam) -> None:
     """A picture of 12 million pixels takes a tenth of a second to encode, and is only copied."""
     large = Image.linear_gradient("L").resize((4000, 3000)).convert("RGB")

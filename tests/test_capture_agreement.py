@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 import subprocess
@@ -109,7 +108,7 @@ def tshark(*arguments: object) -> str:
     program = shutil.which("tshark")
     if program is None:
         reason = "not installed: tshark"
-        pytest.fail(reason) if "CI" in os.environ else pytest.skip(reason)
+        pytest.skip(reason)
     command = [program, *map(str, arguments)]
     return subprocess.run(command, capture_output=True, text=True, timeout=60, check=True).stdout
 

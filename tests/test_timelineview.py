@@ -8,6 +8,7 @@ from xml.etree import ElementTree
 
 import pytest
 from test_framelog import LATENCY, captured_later, jpegs, log_of, stream
+from wording import lacks
 
 from rtplab.player.look.palette import PALETTES
 from rtplab.player.model.framelog import FrameCounts
@@ -77,6 +78,22 @@ def test_three_rows_show_every_packet_and_every_frame():
         assert word in words(shapes)
 
 
+def test_nothing_is_shown_to_the_right_of_now():
+    log = log_of(stream(10))
+    for frame in log.frames.frames:
+        frame.shown_at += LATENCY
+    moments = sorted(frame.shown_at for frame in log.frames.frames)
+    now = (moments[5] + moments[6]) / 2  # seen again while the timeline stands still
+    shapes = drawn(log, now)
+    (line,) = (s for s in shapes if isinstance(s, Text) and s.text == "now")
+    blocks = [s for s in shapes if isinstance(s, Rectangle) and s.key is not None]
+    assert [block.key for block in blocks] == list(range(6))
+    assert all((block.left + block.right) / 2 <= line.x for block in blocks)
+    assert crosses(shapes, 2) == 0 and not any(
+        isinstance(shape, Oval) and shape.key is not None for shape in shapes
+    )
+
+
 def test_frames_differ_by_height_as_well_as_by_colour():
     by_frame = {tick.key: tick for tick in ticks(drawn(log_of(stream(10)), 0.5), 1)}
     for frame in range(9):
@@ -111,7 +128,7 @@ def test_the_latency_moves_the_deadline(latency):
     sent, due = line.points[0], line.points[2]
     assert (due - sent) / pixels_a_second == pytest.approx(latency, abs=0.002)
     assert due == line.points[4] and line.points[5] == BANDS[2][1]
-    assert f"deadline: {1000 * latency:.0f} ms after it was sent" in words(shapes)
+    assert f"deadline: {1000 * latency:.0f} ms" in words(shapes)
 
 
 def test_a_deadline_beyond_what_is_seen_is_drawn_as_far_as_that():
@@ -126,14 +143,14 @@ def test_timestamps_that_are_no_clock_make_no_deadline():
     log = StreamLog(is_lab=True)
     log.take(jpegs(20, stamps=lambda frame: 0), None)
     shapes = drawn(log, now=1.0, knows_sent=False)
-    assert "do not follow a 90 kHz clock" in words(shapes) and "deadline" not in words(shapes)
+    assert "90 kHz clock" in words(shapes) and "deadline" not in words(shapes)
     assert ticks(shapes, 0) == [] and len(ticks(shapes, 1)) == 17
 
 
 def test_that_nothing_has_come_is_said():
     """So of a camera whose pictures come by HTTP."""
     shapes = drawn(StreamLog(is_lab=False), now=1.0, knows_sent=False)
-    assert "no RTP packet has arrived" in words(shapes) and "clock" not in words(shapes)
+    assert "no RTP packet" in words(shapes) and "clock" not in words(shapes)
 
 
 def test_a_drawing_has_few_shapes_however_many_packets_there_are():
@@ -160,7 +177,7 @@ def test_the_rule_stands_beside_what_was_measured():
     counts = FrameCounts(1000, 300, 10, 2, 688, packets=7400, lost=370, bursts=352)
     text = words(loss_shapes(counts, False, WIDTH))
     assert "p = 5.0 %" in text and "n = 7.4" in text
-    assert "31.6 % / 1 − (1 − p)ⁿ expected to be lost" in text
+    assert "31.6 % / 1 − (1 − p)ⁿ" in text
     assert "30.0 % / measured" in text
     for name, figure in (("Sent", "1,000"), ("Whole", "700"), ("Incomplete", "300")):
         assert f"{name} / {figure}" in text
@@ -172,7 +189,7 @@ def test_the_rule_stands_beside_what_was_measured():
 def test_bursts_are_said_where_they_are_measured_or_made(bursts, has_bursts):
     counts = FrameCounts(1000, 80, 0, 0, 920, packets=7400, lost=370, bursts=bursts)
     text = words(loss_shapes(counts, has_bursts, WIDTH)).replace(" / ", " ")
-    assert f"Losses come in bursts, {370 / bursts:.1f} packets in a row" in text
+    assert not lacks(text, "bursts", f"{370 / bursts:.1f} packets in a row")
     assert "does not hold" in text
 
 

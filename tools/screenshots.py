@@ -22,6 +22,9 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from Client import Client  # noqa: E402
+from rtplab.player.model.commands import BY_NAME  # noqa: E402
+from rtplab.player.model.traffic import is_media  # noqa: E402
+from rtplab.protocol.rtp.packet import parse_packet  # noqa: E402
 from rtplab.receiving.rtp.impairment import Conditions  # noqa: E402
 from rtplab.serving.admission.access import UserDatabase  # noqa: E402
 from rtplab.serving.media.library import MovieLibrary  # noqa: E402
@@ -31,7 +34,7 @@ from Server import Server  # noqa: E402
 PICTURES = ROOT / "docs" / "pictures"
 SCREEN = "1280x800"
 PAGE_COLOURS = 200  # of a page with a picture in it, looked at from afar
-PATIENCE = 20.0  # seconds that the player gets to come to what is to be shown
+PATIENCE = 20.0  # seconds for the player to reach the state to be shown
 
 
 @contextmanager
@@ -56,7 +59,7 @@ def display(dpi: int) -> Iterator[None]:
 
 @contextmanager
 def server(*users: tuple[str, str]) -> Iterator[int]:
-    """Serve the demonstration movie, to these users only where there are any; yield the port."""
+    """Serve the demonstration movie, only to these users if there are any; yield the port."""
     access = UserDatabase(list(users)) if users else None
     running = Server(Service(MovieLibrary(ROOT), users=access))
     _, port = running.listen()
@@ -109,13 +112,24 @@ class Photographer:
         subprocess.run(command, check=True)
         print(path)
 
-    def take_paused(self, name: str) -> None:
+    def take_paused(self, name: str, prepare: Callable[[], None] = lambda: None) -> None:
         """Write a picture of the window while the movie stands still, so that its numbers agree."""
         actions = self.window.actions
         actions["pause"]()
         self.wait(lambda: self.client.state == Client.READY)
+        prepare()
         self.take(name)
         actions["toggle"]()
+
+    def hold_packet_of_picture(self) -> None:
+        """Show the last packet of the frame that is seen on the Packet page."""
+        frame = self.window.controller.frame
+        assert frame is not None
+        newest = (one for one in reversed(self.window.traffic.packets) if is_media(one))
+        packet = next(
+            one for one in newest if parse_packet(one.data).timestamp == frame.timestamp % 2**32
+        )
+        self.window.panel.pages.packet.show(packet)
 
     def close(self) -> None:
         self.client.close()
@@ -135,13 +149,15 @@ def watching(folder: Path, port: int) -> None:
     actions["state"]()
     player.take("panel-state")
     actions["packet"]()
-    player.window.panel.pages.packet.hold.invoke()
-    player.take("panel-packet")
+    player.run_for(0.4)
+    player.take_paused("panel-packet", player.hold_packet_of_picture)
     player.client.impairment.conditions = Conditions(
         loss=0.02, jitter=0.001, reorder=0.01, duplicate=0.01
     )
     actions["statistics"]()
-    player.wait_for_frame(280)
+    player.run_for(1.0)
+    player.window.panel.pages.statistics.reset.invoke()  # all that it shows is under these
+    player.run_for(8.0)
     player.take("panel-statistics")
     player.client.impairment.conditions = Conditions(loss=0.05, delay=0.02, jitter=0.0005)
     actions["timeline"]()
@@ -158,12 +174,19 @@ def watching(folder: Path, port: int) -> None:
     player.client.impairment.conditions = Conditions()
     actions["panel"]()
     player.run_for(0.4)
+    before = player.root.geometry()
+    player.root.geometry("900x780+0+0")  # its text is small in a small window
     actions["help"]()
     player.take("keys")
     actions["help"]()
+    player.root.geometry(before)
+    player.run_for(0.5)
     actions["fullscreen"]()
     player.wait_for_frame(400)
-    player.take_paused("full-screen")
+    player.window.run(BY_NAME["toggle"])  # by the key, which the display tells of
+    player.take("full-screen")
+    player.run_for(3.0)  # until it tells no more
+    actions["toggle"]()
     actions["leave_fullscreen"]()
     actions["colours"]()
     player.take_paused("light")
@@ -176,12 +199,12 @@ def ladder(folder: Path, port: int) -> None:
     player = Photographer(folder, "", 0, f"rtsp://127.0.0.1:{port}/movie.Mjpeg")
     player.client.impairment.conditions = Conditions(loss=0.05, reorder=0.03, seed=3)
     player.window.actions["ladder"]()
+    player.root.geometry("1062x760+0+0")
     player.window.play()
     player.wait_for_frame(30)
     page = player.window.panel.pages.ladder
     page.tools.closer.invoke()
     page.view.scroll_to(0.0)
-    page.view.scroll(170.0)
     player.take("panel-ladder")
     player.close()
 

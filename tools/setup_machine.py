@@ -1,7 +1,7 @@
-"""What this computer is, what it lacks, and how it gets that.
+"""What this computer is, what it lacks, and how to install that.
 
-On Debian and its kin root gets the packages installed. Everybody else gets the command to type,
-because nothing here asks a question.
+On Debian and its derivatives, packages are installed for root. Everybody else gets the command to
+type, because nothing here asks a question.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import subprocess
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 APT_PEERS = (
     *("xvfb", "xdotool", "imagemagick", "x11-utils"),
@@ -20,12 +21,12 @@ APT_PEERS = (
     *("gstreamer1.0-tools", "gstreamer1.0-plugins-base", "gstreamer1.0-plugins-good"),
     *("gstreamer1.0-rtsp", "gir1.2-gst-rtsp-server-1.0", "python3-gi"),
     *("haproxy", "tshark", "iproute2", "openssl", "glib-networking"),
-    *("gcc", "libc6-dev", "rtsp-server-perl", "wine", "wine64", "chromium"),
+    *("gcc", "libc6-dev", "rtsp-server-perl", "wine", "wine64", "chromium", "curl"),
 )
 """The Debian packages of the tests. docs/CONTRIBUTING.md gives the reason for each."""
 
-APT_NPM = ("nodejs", "npm")
-"""Those that bring npm, where there is none: others than Debian's put it into a single package."""
+APT_COMMANDS = {"npm": ("nodejs", "npm"), "javac": ("default-jdk",)}
+"""Those that bring a command where there is none: it may have come in a package of another name."""
 
 BREW_PEERS = {
     "ffmpeg": "ffmpeg",
@@ -34,7 +35,7 @@ BREW_PEERS = {
     "tshark": "wireshark",
     "npm": "node",
 }
-"""The commands that the tests look for on macOS, and the Homebrew formulae that bring them."""
+"""The commands that the tests look for on macOS, and their Homebrew formulae."""
 
 PROBE_LIMIT = 30
 """Seconds to probe one interpreter: a display behind a dead connection never answers."""
@@ -42,7 +43,7 @@ PROBE_LIMIT = 30
 
 @dataclass(frozen=True)
 class Machine:
-    """The facts that decide how something missing is got."""
+    """The facts that decide how to install something missing."""
 
     platform: str
     """As sys.platform says."""
@@ -53,7 +54,7 @@ class Machine:
     packager: str
     """What installs packages: "apt-get", "brew", or nothing."""
     python_package: str
-    """How the packages for this interpreter are called, less their ending; empty if there are none.
+    """The names of this interpreter's packages, without their ending; empty if there are none.
 
     "python3" or "python3.12" on Debian.
     """
@@ -81,7 +82,7 @@ def _debian_name(own_name: str) -> str:
 
 
 def error_of(python: str, code: str) -> str:
-    """What `python -c code` complains of; empty when it ends well."""
+    """The error of `python -c code`; empty if it succeeds."""
     try:
         done = subprocess.run(
             [python, "-c", code],
@@ -100,12 +101,12 @@ def error_of(python: str, code: str) -> str:
 
 
 def venv_package(machine: Machine) -> str:
-    """The package that completes an interpreter without ensurepip; empty when none does."""
+    """The package that completes an interpreter without ensurepip; empty if none does."""
     return f"{machine.python_package}-venv" if machine.python_package else ""
 
 
 def tkinter_package(machine: Machine, import_error: str) -> str:
-    """The package that makes `import tkinter` work; empty when none does."""
+    """The package that makes `import tkinter` work; empty if none does."""
     if machine.python_package:
         return f"{machine.python_package}-tk"
     if machine.packager == "brew" and re.search("/Cellar/|/python@", machine.prefix):
@@ -116,7 +117,7 @@ def tkinter_package(machine: Machine, import_error: str) -> str:
 
 
 def tkinter_advice(machine: Machine) -> str:
-    """What to do about a missing tkinter where no package helps."""
+    """What to do about a missing tkinter if no package helps."""
     if machine.platform == "win32":
         return "Start the Python installer again, choose Modify and tick tcl/tk."
     headers = {"apt-get": "sudo apt-get install tk-dev", "brew": "brew install tcl-tk"}
@@ -132,14 +133,15 @@ def tkinter_advice(machine: Machine) -> str:
 def missing_peers(machine: Machine) -> list[str]:
     """The packages of the tests that are not installed."""
     if machine.packager == "apt-get":
-        return missing_packages([*APT_PEERS, *([] if shutil.which("npm") else APT_NPM)])
+        bringers = (each for name, each in APT_COMMANDS.items() if not shutil.which(name))
+        return missing_packages([*APT_PEERS, *chain.from_iterable(bringers)])
     if machine.packager == "brew":
         return [formula for command, formula in BREW_PEERS.items() if not shutil.which(command)]
     return []
 
 
 def missing_packages(packages: Sequence[str]) -> list[str]:
-    """Those of the Debian packages that are not installed."""
+    """The Debian packages that are not installed."""
     listing = subprocess.run(
         ["dpkg-query", "--show", "--showformat=${db:Status-Abbrev} ${Package}\\n", *packages],
         stdout=subprocess.PIPE,
@@ -163,7 +165,7 @@ def install_command(machine: Machine, packages: Iterable[str]) -> str:
 
 
 def install(packages: Iterable[str]) -> bool:
-    """Install Debian packages without a question; tells whether that worked."""
+    """Install Debian packages without a question; tell if that worked."""
     apt_get = ["apt-get", "-qq", "-o", "DPkg::Lock::Timeout=300"]
     for command in (
         ["update"],  # may fail for one stale mirror of many; the installation then decides
@@ -179,7 +181,7 @@ def install(packages: Iterable[str]) -> bool:
 
 
 def headless_reason(machine: Machine, environ: Mapping[str, str], python: str) -> str:
-    """Why no window can be opened here; empty when one can.
+    """Why no window can be opened here; empty if one can.
 
     Tk speaks X11 and not Wayland: it can't use WAYLAND_DISPLAY without DISPLAY.
     """

@@ -1,6 +1,7 @@
 """The tasks of the Makefile: set up what a task needs, then do it.
 
-Nothing here asks a question. What cannot be had is said in a sentence, with the command to type.
+Nothing here asks a question. If something can't be installed, a sentence says so, with the command
+to type.
 """
 
 from __future__ import annotations
@@ -9,7 +10,8 @@ import json
 import os
 import subprocess
 from collections.abc import Callable
-from contextlib import ExitStack
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import setup_machine as machines
@@ -22,18 +24,25 @@ RUFF_LINT = ("ruff", "check")
 MYPY = ("mypy",)
 COLLECT_TESTS = ("pytest", "--collect-only", "-qq")
 COMPILED_TESTS = Path("tests/__pycache__")
-SIDE_BY_SIDE = ("-n", str(min(8, 2 * (os.cpu_count() or 1))), "--dist", "worksteal")
-"""Most tests wait most of the time, and not for a CPU, so that two may share one."""
+
+
+def side_by_side(tests_per_cpu: int) -> tuple[str, ...]:
+    """The options of pytest for so many tests at a time: most wait, and not for a CPU."""
+    return "-n", str(min(8, tests_per_cpu * (os.cpu_count() or 1))), "--dist", "worksteal"
+
+
 UNIT_TESTS = (
-    *("pytest", *SIDE_BY_SIDE, "-m", "not (peers or alone or long)"),
+    *("pytest", *side_by_side(3), "-m", "not (peers or alone or timed or long)"),
     *("--ignore=tests/interop", "--ignore=tests/faults"),
 )
 ALL_TESTS = (
-    ("pytest", "--cache-clear", *SIDE_BY_SIDE, "-m", "not alone", "--durations=50"),
+    ("pytest", "--cache-clear", *side_by_side(3), "-m", "not (alone or timed)", "--durations=50"),
+    ("pytest", "-q", *side_by_side(2), "-m", "timed"),
     ("pytest", "-q", "-m", "alone"),
 )
-"""First what may meet; then, one by one, what would judge the others, or disturb them."""
-PROPERTIES = ("pytest", *SIDE_BY_SIDE, "-m", "hypothesis", "--hypothesis-profile=thorough")
+"""First what may meet; then what judges times, and takes little of a CPU itself; then, one by one,
+what would disturb all others."""
+PROPERTIES = ("pytest", *side_by_side(2), "-m", "hypothesis", "--hypothesis-profile=thorough")
 FAILED_TESTS = ("pytest", "--last-failed")
 FAILURES = ".pytest_cache/v/cache/lastfailed"
 """Where pytest notes which tests have failed: a JSON object, keyed by their names."""
@@ -72,7 +81,7 @@ def main(arguments: list[str]) -> int:
 
 
 def run() -> int:
-    """Play the demonstration: in a window, or without one where none can be opened."""
+    """Play the demonstration: in a window, or without one if none can be opened."""
     machine = machines.this_machine()
     set_up(machine, "dependencies")
     command = ["ClientLauncher.py"]
@@ -125,47 +134,66 @@ def soak(minutes: str = "5", *seed: str) -> int:
 
 
 def grade_soak(*runs: str) -> int:
-    """Grade ours and the textbook over and over, and see if a verdict is ever wrong."""
+    """Grade ours and the textbook again and again, and check that no verdict is ever wrong."""
     set_up(machines.this_machine(), "dependencies", "test", peers=True)
     return become(["tests/grading/soak.py", *runs])
 
 
 def check() -> int:
-    """The quick checks: they need nothing but what pip brings."""
+    """The quick checks: they need only packages from pip."""
     set_up(machines.this_machine(), "dependencies", "test")
     return lint() | outcome(UNIT_TESTS)
 
 
 def test() -> int:
-    """All checks and tests. What cannot be had is a failure in CI; elsewhere its tests skip."""
+    """All checks and tests. A missing peer is a failure in CI; elsewhere its tests are skipped."""
     machine = machines.this_machine()
-    missing = set_up(machine, "dependencies", "test", peers=True)
-    if not venv.install("peers", "--only-binary=:all:"):
-        missing.append("the Python packages named above")
+    not_to_be_had: list[str] = []
+    statuses: list[int] = []
+
+    def meanwhile() -> None:
+        if not venv.install("peers", "--only-binary=:all:"):
+            not_to_be_had.append("the Python packages named above")
+        if machine.platform == "linux" and machine.may_install:
+            download_windows()
+        statuses.append(lint())
+
+    missing = set_up(machine, "dependencies", "test", peers=True, meanwhile=meanwhile)
+    missing += not_to_be_had
     if not venv.install_from_npm():
         missing.append("the npm packages of tests/interop/package.json")
     if machine.platform == "linux" and not provided_windows():
         missing.append("Windows")
-    status = lint() | all_tests()
+    status = statuses[0] | all_tests()
     if not missing:
         return status
     say(f"Not tested, as these are missing: {', '.join(missing)}.")
     return 1 if os.environ.get("CI") else status
 
 
-def set_up(machine: Machine, *groups: str, peers: bool = False) -> list[str]:
+def set_up(
+    machine: Machine,
+    *groups: str,
+    peers: bool = False,
+    meanwhile: Callable[[], None] = lambda: None,
+) -> list[str]:
     """Install missing packages where possible; return those that stay missing.
 
-    Raises SetupError when there is no .venv with the groups of requirements in the end.
+    The packages of the system come side by side with .venv and with `meanwhile`, which is called
+    when .venv is filled. Raises SetupError when there is no .venv with the groups of requirements
+    in the end.
     """
     base, tkinter = venv_packages(machine), tkinter_packages(machine)
     wanted = base + tkinter + (machines.missing_peers(machine) if peers else [])
-    missing = wanted if wanted and not provided(machine, wanted) else []
-    if missing and base:
-        raise SetupError(
-            "Without them .venv can't be created. Install them, then start this again."
-        )
-    fill_venv(groups)
+    with ThreadPoolExecutor(1) as beside:
+        are_provided = beside.submit(lambda: not wanted or provided(machine, wanted))
+        if base and not are_provided.result():
+            raise SetupError(
+                "Without them .venv can't be created. Install them, then start this again."
+            )
+        fill_venv(groups)
+        meanwhile()
+    missing = [] if are_provided.result() else wanted
     if not tkinter and machines.error_of(str(venv.PYTHON), "import tkinter"):
         say(f"tkinter is missing, so no window can be opened. {machines.tkinter_advice(machine)}")
         missing.append("tkinter")
@@ -188,7 +216,7 @@ def tkinter_packages(machine: Machine) -> list[str]:
 
 
 def provided(machine: Machine, packages: list[str]) -> bool:
-    """Install the packages, or say how to; tells whether they are there."""
+    """Install the packages, or say how to; tell if they are there."""
     if machine.may_install:
         say(f"Installing with {machine.packager}: {' '.join(packages)}")
         if machines.install(packages):
@@ -198,8 +226,14 @@ def provided(machine: Machine, packages: list[str]) -> bool:
     return False
 
 
+def download_windows() -> None:
+    """Get what the Windows of tests/windows needs besides Wine; if it fails, that is said later."""
+    with suppress(setup_wine.NoWindows):
+        setup_wine.download()
+
+
 def provided_windows() -> bool:
-    """Get the Windows of tests/windows; tells whether it is there."""
+    """Get the Windows of tests/windows; tell if it is there."""
     try:
         setup_wine.provide()
     except setup_wine.NoWindows as reason:
@@ -209,7 +243,7 @@ def provided_windows() -> bool:
 
 
 def fill_venv(groups: tuple[str, ...]) -> None:
-    """Make .venv if need be, and install the groups of requirements."""
+    """Make .venv if necessary, and install the groups of requirements."""
     if not venv.is_made():
         say(f"Making .venv with {venv.base_python()}")
         if not venv.make():
@@ -222,7 +256,7 @@ def fill_venv(groups: tuple[str, ...]) -> None:
 def lint() -> int:
     """Check format, rules and types.
 
-    Meanwhile the tests of a fresh clone are compiled, or each worker would do that by itself.
+    In the meantime a fresh clone's tests are compiled; otherwise each worker would do that itself.
     """
     with ExitStack() as stack:
         if not COMPILED_TESTS.exists():
@@ -233,7 +267,7 @@ def lint() -> int:
 
 
 def outcome(*checks: tuple[str, ...]) -> int:
-    """Run the checks one after the other, all of them; the exit status of the whole."""
+    """Run all of the checks one after another; return the exit status of the whole."""
     failed = [" ".join(check) for check in checks if call(["-m", *check])]
     if failed:
         say(f"Failed: {', '.join(failed)}.")
@@ -241,9 +275,9 @@ def outcome(*checks: tuple[str, ...]) -> int:
 
 
 def all_tests() -> int:
-    """Run all tests, and a few that fail once more by themselves; the exit status of the whole.
+    """Run all tests, and repeat a few failed ones alone; return the exit status of the whole.
 
-    A test that passes only then is named: it is a fault to be mended, in the code or in the test.
+    A test that passes only then is named: it must be fixed, in the code or in the test.
     """
     statuses = {call(["-m", *tests]) for tests in ALL_TESTS}
     if statuses == {0}:
@@ -268,7 +302,7 @@ def failed_tests() -> list[str]:
 
 
 def call(arguments: list[str]) -> int:
-    """Run the Python of .venv; at Ctrl+C wait until it has ended as well."""
+    """Run the Python of .venv; at Ctrl+C wait until it has ended, too."""
     process = subprocess.Popen([str(venv.PYTHON), *arguments])
     try:
         return process.wait()
@@ -278,8 +312,8 @@ def call(arguments: list[str]) -> int:
 
 
 def become(arguments: list[str]) -> int:
-    """Put the Python of .venv in the place of this process, so that it gets every signal."""
-    if os.name == "nt":  # which has no exec
+    """Replace this process with the Python of .venv, so that it gets every signal."""
+    if os.name == "nt":  # Windows has no exec
         return call(arguments)
     os.execv(venv.PYTHON, [str(venv.PYTHON), *arguments])
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import pytest
 from processes import ServerProcess
 
 from rtplab import launcher, playoptions
 from rtplab.player.model.history import Address
 from rtplab.player.window import PlayerWindow
 
+pytestmark = pytest.mark.peers
 POLL = 20
 """Milliseconds between two looks at the window."""
 PATIENCE = 500

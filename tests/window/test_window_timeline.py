@@ -24,7 +24,7 @@ def test_what_is_lost_is_seen_counted_and_saved(watch, root, display, tmp_path, 
     page, log = panel.pages.timeline, panel._stream.log
     player.impairment.conditions = Conditions(loss=0.05)
     assert pump(root, lambda: any("missing" in row.status for row in log.table.rows))
-    assert pump(root, lambda: "deadline: 100 ms after it was sent" in drawn_on(page.canvas))
+    assert pump(root, lambda: "deadline: 100 ms" in " ".join(drawn_on(page.canvas)))
     listed = page.list.tree.get_children()
     newest = page.list.tree.item(listed[-1])["values"]
     assert len(newest) == 7 and newest[0] in {row.sequence_number for row in log.table.rows}
@@ -59,7 +59,7 @@ def test_what_is_lost_is_seen_counted_and_saved(watch, root, display, tmp_path, 
     display.click(*middle_of(page.tools.buttons["closer"]))
     assert pump(root, lambda: page.tools.span.cget("text") == "200 ms")
 
-    for button, name in (("svg", "timeline.svg"), ("csv", "packets.csv")):
+    for button, name in (("picture", "timeline.svg"), ("csv", "packets.csv")):
         display.click(*middle_of(page.tools.buttons[button]))
         assert pump(root, lambda: asked(root, str(home)))
         answer(root, display, "ctrl+slash", str(tmp_path / name), "Return")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -35,7 +34,7 @@ def windows(tmp_path_factory: pytest.TempPathFactory, screen: Display) -> Iterat
         with running_windows(tmp_path_factory.mktemp("windows"), screen.name) as running:
             yield running
     except NoWindows as reason:
-        pytest.fail(str(reason)) if "CI" in os.environ else pytest.skip(str(reason))
+        pytest.skip(str(reason))
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""One HTTP connection to a camera: asked for, logged in, redirected, and read part by part."""
+"""One HTTP connection to a camera: request, login, redirections, and reading part by part."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 
-from rtplab.protocol.errors import MessageError, SessionError
+from rtplab.protocol.errors import ConnectionLost, MessageError, SessionError
 from rtplab.protocol.forgiveness import Forgiveness
 from rtplab.protocol.http.messages import Reply, ReplyReader, get_request, redirection
 from rtplab.protocol.http.multipart import MultipartReader, Part
@@ -30,7 +30,7 @@ _ANSWERS = 8  # redirections and logins together, for one stream: more is a loop
 
 
 class StreamEnded(Exception):
-    """The server has said that nothing more comes."""
+    """The server has announced the end."""
 
 
 class PictureFetch:
@@ -54,7 +54,7 @@ class PictureFetch:
         self._socket: socket.socket | None = None
         self._is_closing = False
         self._reply = ReplyReader()
-        self._early = b""  # of the body, which came with the head
+        self._early = b""  # the part of the body that came with the head
         self._parts = MultipartReader("; boundary=none")
 
     def open(self) -> None:
@@ -98,12 +98,12 @@ class PictureFetch:
                         f"{self._limits.reply:g} s: check the address, or restart the camera."
                     )
                 if not data:
-                    raise SessionError("The server closed the connection without answering.")
+                    raise ConnectionLost("The server closed the connection without answering.")
                 early = self._reply.feed(data)
         except MessageError as error:
             raise SessionError(self._explain(error, url)) from error
         except OSError as error:
-            raise SessionError(_lost(error)) from error
+            raise _lost(error) from error
         reply = self._reply.head
         self._show(lambda observer: observer.message_received(reply.raw, time.time()))
         self._early = early
@@ -126,7 +126,7 @@ class PictureFetch:
             connected.close()
             raise SessionError(explain_tls(error, url.host, url.port, "http://")) from error
         self._socket = connected
-        if self._is_closing:  # meanwhile
+        if self._is_closing:  # by now
             self.hang_up()
 
     @property
@@ -172,13 +172,13 @@ class PictureFetch:
                 if raw is None:
                     return []
                 if not raw:
-                    raise SessionError("The server closed the connection.")
+                    raise ConnectionLost("The server closed the connection.")
                 data = self._reply.feed(raw)
             return self._parts.feed(data)
         except MessageError as error:
             raise SessionError(f"The server sent malformed data: {error}.") from error
         except OSError as error:
-            raise SessionError(_lost(error)) from error
+            raise _lost(error) from error
 
     def _receive(self, deadline: float) -> bytes | None:
         """Return data that arrives before the deadline, or None; b"" at the end. Raises OSError."""
@@ -243,5 +243,5 @@ def _what_it_is(kind: str) -> str:
     return f"By HTTP this player shows multipart/x-mixed-replace; the server sends {shown}."
 
 
-def _lost(error: OSError) -> str:
-    return f"The connection to the server is lost ({error.strerror or error})."
+def _lost(error: OSError) -> ConnectionLost:
+    return ConnectionLost(f"The connection to the server is lost ({error.strerror or error}).")

@@ -53,6 +53,7 @@ class StreamClient(ABC):
         self.state = State.INIT
         self.for_window = for_window
         self.error = ""
+        self.is_lost = False  # `error` says that the connection was lost
         self.notice = ""
         self.needs_password = False  # the server has asked for one: `log_in` gives it
         self.needs_basic = False  # and accepts it only unencrypted
@@ -126,13 +127,13 @@ class StreamClient(ABC):
         """Give a frame to the window, and to the `on_frame` callback. Without the lock."""
         if self.for_window:  # only the window takes them out again
             self.playout.put(frame)
-        on_frame = self.on_frame  # the user's thread may take it away at any moment
+        on_frame = self.on_frame  # the user's thread may remove it at any moment
         if on_frame is not None:
             on_frame(frame)
 
-    def _fail(self, sentence: str) -> None:
+    def _fail(self, sentence: str, is_lost: bool = False) -> None:
         with self._changed:
-            self.error = sentence
+            self.error, self.is_lost = sentence, is_lost
             self._changed.notify_all()
 
     def _forgave(self, sentence: str) -> None:
