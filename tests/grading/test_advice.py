@@ -18,7 +18,7 @@ from recordings import (
     verdicts,
 )
 
-from rtplab.grading.judge import robust
+from rtplab.grading.judge import robust, together
 from rtplab.grading.model.checks import Outcome, Verdict
 from rtplab.grading.model.editions import HD
 from rtplab.grading.model.recording import Recording
@@ -223,6 +223,15 @@ def test_datagrams_out_of_order_are_about_whole_frames(shown: int, outcome: Outc
             story.wait(0.05).add("picture", frame=frame)
     recording = story.step("after").step("end").recording()
     assert robust.order({"robust.order": recording}, HD).outcome is outcome
+
+
+def test_fragments_without_numbers_of_their_own_are_one_mistake() -> None:
+    """What the submission's client makes of them is no other."""
+    story = Story("both").step("start").step("play")
+    for frame in (1, 1, 2, 2, 3, 3):
+        story.wait(0.02).add("udp.in", port=RTP_PORT, source=2, data=header_of(seqnum=frame))
+    verdict = together.movie({"both": story.step("teardown").step("end").recording()}, HD)
+    assert (verdict.outcome, verdict.blocked_by) == (Outcome.BLOCKED, "extend.fragment")
 
 
 def loss(text: str) -> Recording:
