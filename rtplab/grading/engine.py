@@ -136,7 +136,7 @@ class Engine:
         for scenario in waiting:
             self._record(scenario)
         verdict = self._judged(check)
-        if verdict.outcome is Outcome.FAILED and check.timing and self.source.can_record_again:
+        if check.timing and self.source.can_record_again and self._is_doubtful(verdict):
             return self._second_try(check, verdict)
         return verdict
 
@@ -147,6 +147,12 @@ class Engine:
             if other is not None and other.verdict.outcome in _STOPS:
                 return other.verdict.blocked_by or needed
         return ""
+
+    def _is_doubtful(self, verdict: Verdict) -> bool:
+        """Whether it may be the machine's doing: wrong, or blocked by what was right before."""
+        cause = self.results.get(verdict.blocked_by)
+        was_right = cause is not None and cause.verdict.outcome is Outcome.PASSED
+        return verdict.outcome is Outcome.FAILED or was_right
 
     def _scenarios_of(self, group: str) -> list[str]:
         """Those that are not recorded yet, of the checks that nothing stands in the way of."""

@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import multiprocessing
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -56,7 +57,7 @@ class Part:
 
     def grade(self, run: str, path: Path, *options: str, red: str = "") -> None:
         """Grade once. The check `red` must fail; of the others those of `may_fail` may."""
-        folder = self.kept / self.name.replace(" ", "-") / run.replace(" ", "-")
+        folder = self.kept / re.sub(r"\W+", "-", self.name) / re.sub(r"\W+", "-", run)
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
         began = time.monotonic()
@@ -151,7 +152,7 @@ def _mutants(options: argparse.Namespace) -> bool:
     part = Part("mutants", options.kept, GIVEN)
 
     def one(mutant: Mutant) -> None:
-        path = make(mutant, part.kept / "made" / mutant.name.replace(" ", "-"))
+        path = make(mutant, part.kept / "made" / re.sub(r"\W+", "-", mutant.name))
         edition = "hd" if mutant.hd else "python"
         part.grade(mutant.name, path, "--edition", edition, red=mutant.check)
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import pytest
 from recordings import (
+    FRAMES,
     MOVIE,
     RTP_PORT,
     SESSION,
@@ -17,7 +18,7 @@ from recordings import (
     verdicts,
 )
 
-from rtplab.grading.judge import robust
+from rtplab.grading.judge import robust, together
 from rtplab.grading.model.checks import Outcome, Verdict
 from rtplab.grading.model.editions import HD
 from rtplab.grading.model.recording import Recording
@@ -206,6 +207,31 @@ def in_order(frame: int, piece: int) -> int:
 def test_fragments(recording: Recording, words: str) -> None:
     verdict = verdicts({"extend.fragment": recording}, HD)["extend.fragment"]
     assert words in verdict.sentence and bool(words) is (verdict.outcome is Outcome.FAILED)
+
+
+@pytest.mark.parametrize(("shown", "outcome"), [(20, Outcome.PASSED), (4, Outcome.FAILED)])
+def test_datagrams_out_of_order_are_about_whole_frames(shown: int, outcome: Outcome) -> None:
+    """In the HD edition a frame is some pieces, whose numbers are not the frame's."""
+    story = client("robust.order").says(asked("SETUP", 1)).told(reply(1))
+    for frame in range(1, 21):
+        data = FRAMES[frame - 1]
+        half = len(data) // 2
+        for piece, payload in enumerate((data[:half], data[half:])):
+            header = header_of(seqnum=2 * frame + piece, marker=piece)
+            story.add("udp.out", port=RTP_PORT, source=2, data=header + payload)
+        if frame <= shown:
+            story.wait(0.05).add("picture", frame=frame)
+    recording = story.step("after").step("end").recording()
+    assert robust.order({"robust.order": recording}, HD).outcome is outcome
+
+
+def test_fragments_without_numbers_of_their_own_are_one_mistake() -> None:
+    """What the submission's client makes of them is no other."""
+    story = Story("both").step("start").step("play")
+    for frame in (1, 1, 2, 2, 3, 3):
+        story.wait(0.02).add("udp.in", port=RTP_PORT, source=2, data=header_of(seqnum=frame))
+    verdict = together.movie({"both": story.step("teardown").step("end").recording()}, HD)
+    assert (verdict.outcome, verdict.blocked_by) == (Outcome.BLOCKED, "extend.fragment")
 
 
 def loss(text: str) -> Recording:

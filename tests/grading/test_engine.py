@@ -133,6 +133,22 @@ def test_a_late_run_looks_for_no_more_advice_and_tries_nothing_twice() -> None:
     assert "too long" in verdicts["robust.c"].sentence
 
 
+def test_what_is_blocked_by_something_that_was_right_has_one_more_run() -> None:
+    blocked_at_first = Verdict(Outcome.BLOCKED, blocked_by="a")
+
+    def judge(recordings: Recordings, edition: Edition) -> Verdict:
+        return passed() if recordings["s"].events[0].time >= 2 else blocked_at_first
+
+    source = Runs()
+    verdicts = run(
+        check("a", says(passed()), scenario="first"),
+        check("b", judge, "a", timing=True),
+        source=source,
+    )
+    assert verdicts["b"].outcome is Outcome.PASSED
+    assert source.made == ["first", "s", "s"]
+
+
 def test_a_failed_timing_check_has_one_more_run_and_no_third() -> None:
     source = Runs()
     verdicts = run(

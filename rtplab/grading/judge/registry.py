@@ -210,7 +210,9 @@ CHECKS: tuple[Check, ...] = (
         extend.DESCRIBE,
         "server.starts",
     ),
-    _extend("late", "old frames are not shown", extend.late, extend.ORDER, "client.shows"),
+    _extend(
+        "late", "old frames are not shown", extend.late, extend.ORDER, "client.shows", timing=True
+    ),
     _extend(
         "fragment",
         "frames are sent in pieces below the MTU",

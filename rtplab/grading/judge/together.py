@@ -3,7 +3,15 @@
 from __future__ import annotations
 
 from rtplab.grading.judge import client, server
-from rtplab.grading.judge.seen import crash, packets, pictures, several, transcript, whole_frames
+from rtplab.grading.judge.seen import (
+    blocked,
+    crash,
+    packets,
+    pictures,
+    several,
+    transcript,
+    whole_frames,
+)
 from rtplab.grading.model.checks import Outcome, Verdict, failed
 from rtplab.grading.model.editions import Edition
 from rtplab.grading.model.recording import Recordings
@@ -39,6 +47,9 @@ def movie(recordings: Recordings, edition: Edition) -> Verdict:
     for cause, judge, scenario in CAUSES:
         if scenario in recordings and judge(recordings, edition).outcome is Outcome.FAILED:
             return Verdict(Outcome.BLOCKED, blocked_by=cause)
+    numbers = [packet.number for packet in received]
+    if edition.fragments and len(set(numbers)) < len(numbers):
+        return blocked("extend.fragment")
     end = recording.step("teardown") or 1e9
     errors = [error for role in ("server", "client") if (error := crash(recording, role, end))]
     wrote = f" It wrote: {errors[0]}." if errors else ""
