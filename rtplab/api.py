@@ -436,11 +436,6 @@ class Serving(_Closed):
         self._thread.join()
 
 
-def _reason(error: OSError) -> str:
-    """Return the system's words: Python appends to them what it was about to do."""
-    return (error.strerror or str(error)).partition(" (while")[0]
-
-
 def _check_rate(fps: float) -> None:
     if not 0 < fps <= 1000:
         raise ValueError(f"fps must be above 0 and at most 1000, not {fps!r}")
@@ -485,6 +480,6 @@ def serve(
         server.close()
         raise ServeError(
             f"Can't listen on port {wanted} of {host or 'this machine'} "
-            f"({_reason(error)}): name another port or host; port 0 is a free one."
+            f"({error.strerror or error}): name another port or host; port 0 is a free one."
         ) from error
     return Serving(server, *found, browsers)
