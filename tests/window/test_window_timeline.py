@@ -24,7 +24,7 @@ def test_what_is_lost_is_seen_counted_and_saved(watch, root, display, tmp_path, 
     page, log = panel.pages.timeline, panel._stream.log
     player.impairment.conditions = Conditions(loss=0.05)
     assert pump(root, lambda: any("missing" in row.status for row in log.table.rows))
-    assert pump(root, lambda: "deadline: 100 ms after it was sent" in drawn_on(page.canvas))
+    assert pump(root, lambda: "deadline: 100 ms" in " ".join(drawn_on(page.canvas)))
     listed = page.list.tree.get_children()
     newest = page.list.tree.item(listed[-1])["values"]
     assert len(newest) == 7 and newest[0] in {row.sequence_number for row in log.table.rows}
