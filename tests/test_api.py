@@ -244,7 +244,7 @@ def test_nothing_is_encoded_while_nobody_watches(cam) -> None:
     assert Picture.encoded == 0
 
 
-@pytest.mark.timed
+@pytest.mark.alone
 def test_a_sender_is_never_held_up(server, cam) -> None:
     """A picture of 12 million pixels takes a tenth of a second to encode, and is only copied."""
     large = Image.linear_gradient("L").resize((4000, 3000)).convert("RGB")
