@@ -376,7 +376,7 @@ def test_what_is_typed_by_hand_is_answered_as_told(title, statuses):
 
 
 @pytest.mark.peers
-@pytest.mark.alone  # a busy machine receives another frame before it tears down
+@pytest.mark.timed  # a busy machine receives another frame before it tears down
 def test_the_session_in_wireshark_has_the_numbers_that_are_told(tmp_path):
     if shutil.which("tshark") is None:
         pytest.skip("no tshark")
