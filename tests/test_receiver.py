@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import socket
 import time
+from contextlib import closing
+
+from processes import HOST
 
 from rtplab.protocol.rtp.packet import pack_header
 from rtplab.protocol.rtp.rtcp import Bye, ReceiverReport, build_compound
@@ -14,7 +18,7 @@ from rtplab.receiving.rtp.gate import MAX_EARLY, Passage
 from rtplab.receiving.rtp.impairment import Conditions
 from rtplab.receiving.rtp.receiver import MediaReceiver
 from rtplab.receiving.rtp.reception import Reception
-from rtplab.receiving.rtp.rtpsocket import Batch
+from rtplab.receiving.rtp.rtpsocket import READINGS, Batch, RtpSocket
 
 PATIENCE = 0.2
 SSRC = 7
@@ -23,6 +27,8 @@ LIMIT = 10.0
 
 class Ports:
     """Stands in for RtpSocket: gives what it was given, and waits as that does."""
+
+    is_behind = False
 
     def __init__(self, *batches):
         self._batches = list(batches)
@@ -61,6 +67,42 @@ def watched(*batches):
     ports = Ports(*batches)
     receiver.listen(ports, with_rtcp=False)
     return happened
+
+
+def test_the_end_waits_for_media_that_came_before_it():
+    """Each frame has another size: the kernel hands none of them over together."""
+    happened = []
+    receiver = MediaReceiver(
+        Reception(LabAssembler(), patience=PATIENCE),
+        lambda frames: happened.extend(frame.number for frame in frames),
+        lambda: (happened.append("bye"), ports.wake()),
+    )
+    receiver.let_in()
+    frames = 3 * READINGS
+    ports = RtpSocket(0, HOST, with_rtcp=True)
+    with closing(ports), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server:
+        for number in range(1, frames + 1):
+            (packet,) = rtp(number).datagrams
+            server.sendto(packet[:-2] + bytes(number) + b"\xff\xd9", (HOST, ports.port))
+        server.sendto(*goodbye().datagrams, (HOST, ports.port + 1))
+        receiver.listen(ports, with_rtcp=False)
+    assert happened == [*range(1, frames + 1), "bye"]
+
+
+def test_the_end_does_not_wait_for_a_flood():
+    class Behind(Ports):
+        is_behind = True
+
+    happened = []
+    receiver = MediaReceiver(
+        Reception(LabAssembler(), patience=PATIENCE),
+        lambda frames: happened.extend(frame.number for frame in frames),
+        lambda: happened.append("bye"),
+    )
+    receiver.let_in()
+    batches = [[rtp(number)] for number in range(1, 200)]
+    receiver.listen(Behind([goodbye()], *batches), with_rtcp=False)
+    assert "bye" in happened
 
 
 # --- Before the reply to PLAY -------------------------------------------------------------------

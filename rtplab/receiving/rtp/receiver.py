@@ -23,6 +23,10 @@ LAB_RTCP_PORT = 19001
 LAB_STALL = 1.0
 LAB_REPORT_INTERVAL = 0.4  # seconds between reports, as their own clients send them
 
+# A BYE waits for media that was there before it; but not for a flood of it, after so many readings
+# that more would not have fitted into the socket.
+MOST_BEHIND = 100
+
 HIGHEST_PORT = 65535
 CLOCK_WAS_SET = 0.5  # seconds: a larger change against our clock means that the wall clock was set
 
@@ -63,6 +67,7 @@ class MediaReceiver:
         self._gate = Gate()
         self._seen_ports: tuple[int, int] | None = None  # of the server, from which packets arrive
         self._rtp_source = 0  # the source port of the last delayed packet
+        self._readings_behind = 0  # in a row after which more media waited
         self._is_leaving = False
         self._is_paused = True
         self._lab_report_at: float | None = None  # when the last report to LAB_RTCP_PORT was sent
@@ -106,6 +111,7 @@ class MediaReceiver:
         """Receive over UDP until `ports` are woken up. The caller still owns them."""
         try:
             while (batches := ports.receive(self._next_duty(with_rtcp))) is not None:
+                self._readings_behind = self._readings_behind + 1 if ports.is_behind else 0
                 self._take(batches)
                 if with_rtcp:
                     self._send_report(ports)
@@ -287,7 +293,9 @@ class MediaReceiver:
         if self._gate.passage is Passage.SHUT:
             self.reporter.sender_said_goodbye = False
         is_held = (
-            self._gate.passage is Passage.HELD or self.deadline(with_reports=False) is not None
+            self._gate.passage is Passage.HELD
+            or self.deadline(with_reports=False) is not None
+            or 0 < self._readings_behind < MOST_BEHIND
         )
         if self.reporter.sender_said_goodbye and not is_held:
             self.reporter.sender_said_goodbye = False

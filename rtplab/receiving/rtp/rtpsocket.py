@@ -64,6 +64,7 @@ class RtpSocket:
         self._buffer = memoryview(bytearray(LARGEST_DATAGRAM))
         self._closing = False
         self.strangers = 0  # datagrams from other hosts
+        self.is_behind = False  # more RTP waited when `receive` returned
 
     @property
     def own_socket(self) -> socket.socket:
@@ -81,18 +82,21 @@ class RtpSocket:
         ready = self._ready(None if deadline is None else max(0.0, deadline - self._clock()))
         if self._wake_reader in ready:  # datagrams received by then still count
             self._closing = _WAKE in self._wake_reader.recv(4096)
-        return self._waiting(self._rtp, ready, False) + self._waiting(self._rtcp, ready, True)
+        media, self.is_behind = self._waiting(self._rtp, ready, False)
+        return media + self._waiting(self._rtcp, ready, True)[0]
 
-    def _waiting(self, source: socket.socket | None, ready: set[Any], is_rtcp: bool) -> list[Batch]:
-        """Return the datagrams waiting at one of the ports, if it is ready."""
+    def _waiting(
+        self, source: socket.socket | None, ready: set[Any], is_rtcp: bool
+    ) -> tuple[list[Batch], bool]:
+        """Return the datagrams waiting at one of the ports, if it is ready, and if more wait."""
         batches: list[Batch] = []
         for _ in range(READINGS):
             if source is None or source not in ready:
-                break
+                return batches, False
             batches += self._read(source, is_rtcp)
             # Check first: an empty read costs as much as a successful one.
             ready = self._ready(0.0)
-        return batches
+        return batches, source in ready
 
     def _ready(self, timeout: float | None) -> set[Any]:
         """Wait at most `timeout` seconds for something to read; return the ready sockets."""
