@@ -190,10 +190,10 @@ def test_a_failed_packet_check_has_its_calls_as_a_transcript_and_a_capture(tmp_p
             "-d",
             "udp.port==5004,rtp",
         ]
-        command += ["-T", "fields", "-e", "frame.protocols"]
+        command += ["-Y", "rtp.version == 2"]  # of another one some tshark reads no more
         read = subprocess.run(command, capture_output=True, text=True, timeout=60)
-        layers = [line.strip().split(":") for line in read.stdout.splitlines()]
-        assert ["rtp" in each for each in layers] == [True] * len(made)
+        expected = sum(event["packet"][0] >> 6 == 2 for event in made)
+        assert len(read.stdout.splitlines()) == expected > 5
 
 
 def test_a_failure_without_a_transcript_of_its_own_has_all_that_happened() -> None:
