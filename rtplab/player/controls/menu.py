@@ -41,7 +41,8 @@ class PopupMenu:
 def _draw_arrows(menu: tk.Menu) -> None:
     """Lay arrows of our own upon those that X11's Tk draws: tiny bevels, whatever the colours.
 
-    What the mouse does upon one, it does to the menu.
+    What the mouse does upon one, it does to the menu. Tk 8.6.16 takes an arrow for something beside
+    the menu, unless the mouse enters the menu with it.
     """
     theme = Theme.of(menu)
     if theme.windowing_system != "x11":
@@ -70,7 +71,7 @@ def _draw_arrows(menu: tk.Menu) -> None:
         )
 
     for label in labels.values():
-        for sequence in ("<Motion>", "<Button-1>", "<ButtonRelease-1>"):
+        for sequence in ("<Enter>", "<Motion>", "<Button-1>", "<ButtonRelease-1>"):
             label.bind(sequence, partial(pass_on, sequence))
     menu.bind("<Map>", place, add=True)
     menu.bind("<<MenuSelect>>", colour, add=True)
