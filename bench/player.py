@@ -6,6 +6,11 @@ prints the medians of CPU milliseconds per frame shown, and of the ratios within
 other users of a machine make it faster and slower. The floor is Pillow's decoding and `paste` of
 the same frames at the same pace, with nothing else. Our player also has the C library keep freed
 memory; the second floor does so too.
+
+`python bench/player.py panel [SECONDS]` measures what an open panel costs instead: cores used, and
+frames that came too late to be shown, with the panel closed, with its ladder and with its timeline
+open, at 1920x1080 and a packet loss of 5 %. The window is as large for all, so that the picture is,
+too. SECONDS are 60 unless given.
 """
 
 from __future__ import annotations
@@ -33,6 +38,8 @@ from VideoStream import VideoStream  # noqa: E402
 SCREEN = "2560x1440"
 SETTLING = 4.0  # seconds from the start of a player to the measurement
 ROUNDS = 5
+PANEL_ROUNDS = 3
+LOSS = 0.05
 PROBE = ROOT / "bench" / "player_probe.py"
 
 
@@ -179,11 +186,57 @@ def _ratio(rounds: list[Figures], name: str) -> str:
     return f"{median(figures['ours'] / figures[name] for figures in rounds):.2f}"
 
 
-def main(seconds: float) -> None:
+class PanelCost(NamedTuple):
+    """What a player has cost that played for a while."""
+
+    cores: float  # CPU seconds a second
+    shown: int  # frames
+    late: int  # whole frames that were not shown, as a later one was due
+
+
+def measure_panel(folder: Path, case: Case, seconds: float) -> dict[str, list[PanelCost]]:
+    """What each round has measured with the panel closed, and with each of two pages open."""
+    make_movie(folder, case)
+    results: dict[str, list[PanelCost]] = {"closed": [], "Ladder": [], "Timeline": []}
+    with server(folder, case) as url:
+        for number in range(PANEL_ROUNDS):
+            for page, costs in results.items():
+                command = [sys.executable, str(PROBE), "panel", url, page, str(seconds)]
+                command += [str(LOSS), str(number + 1)]
+                output = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+                cores, shown, late = output.stdout.split()[-3:]
+                costs.append(PanelCost(float(cores), int(shown), int(late)))
+    return results
+
+
+def panel_table(results: dict[str, list[PanelCost]]) -> str:
+    """The medians as a Markdown table; cores more than closed are those within a round."""
+    lines = [
+        "| panel | cores | more than closed | frames shown | frames late |",
+        "|---|---|---|---|---|",
+    ]
+    for page, costs in results.items():
+        more = median(
+            cost.cores - closed.cores for cost, closed in zip(costs, results["closed"], strict=True)
+        )
+        cells = [f"{median(cost.cores for cost in costs):.3f}", f"{more:+.3f}"]
+        cells += [f"{median(cost.shown for cost in costs):g}"]
+        cells += [f"{median(cost.late for cost in costs):g}"]
+        lines.append(f"| {page} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def main(arguments: list[str]) -> None:
+    is_panel = arguments[:1] == ["panel"]
+    given = arguments[1:] if is_panel else arguments
+    seconds = float(given[0]) if given else 60.0 if is_panel else 5.0
     with tempfile.TemporaryDirectory() as folder, display():
         os.environ["HOME"] = os.environ["XDG_STATE_HOME"] = folder
-        print(table({case: measure(Path(folder), case, seconds) for case in CASES}))
+        if is_panel:
+            print(panel_table(measure_panel(Path(folder), CASES[-1], seconds)))
+        else:
+            print(table({case: measure(Path(folder), case, seconds) for case in CASES}))
 
 
 if __name__ == "__main__":
-    main(float(sys.argv[1]) if len(sys.argv) > 1 else 5.0)
+    main(sys.argv[1:])

@@ -16,11 +16,10 @@ from dataclasses import dataclass, field
 from queue import SimpleQueue
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
-from urllib.parse import quote
 
 from rtplab.protocol.errors import MessageError, RtpLabError
 from rtplab.protocol.rtsp.states import State
-from rtplab.protocol.rtsp.urls import meant_address, question
+from rtplab.protocol.rtsp.urls import meant_address, question, quoted_name
 from rtplab.receiving.http.client import HttpClient
 from rtplab.receiving.opening import client_for
 from rtplab.receiving.rtp.frames import Frame
@@ -427,7 +426,7 @@ class Serving(_Closed):
     def url(self, name: str) -> str:
         """Return the address at which a player on this machine finds `name`."""
         host = {"0.0.0.0": "localhost", "::": "localhost"}.get(self.host, self.host)
-        return f"rtsp://{f'[{host}]' if ':' in host else host}:{self.port}/{quote(name)}"
+        return f"rtsp://{f'[{host}]' if ':' in host else host}:{self.port}/{quoted_name(name)}"
 
     def close(self) -> None:
         """End all sessions and streams, and free the port. May be called twice."""
@@ -481,6 +480,6 @@ def serve(
         server.close()
         raise ServeError(
             f"Can't listen on port {wanted} of {host or 'this machine'} "
-            f"({error.strerror or error}): name another port, or 0 for a free one."
+            f"({error.strerror or error}): name another port or host; port 0 is a free one."
         ) from error
     return Serving(server, *found, browsers)

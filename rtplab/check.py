@@ -20,12 +20,13 @@ from typing import Any
 from rtplab.clock import steady
 from rtplab.console import say, write_every_name
 from rtplab.info import kind_of
+from rtplab.playoptions import add_trust_options
 from rtplab.protocol.errors import MessageError, MovieError, PacketError
 from rtplab.protocol.rtp import jpeg, rtcp
 from rtplab.protocol.rtp.packet import parse_packet
 from rtplab.protocol.rtsp.messages import printable
 from rtplab.protocol.rtsp.states import State
-from rtplab.protocol.rtsp.urls import parse_stream_url
+from rtplab.protocol.rtsp.urls import meant_address, parse_stream_url, question
 from rtplab.receiving.opening import client_for
 from rtplab.receiving.rtp.frames import Frame
 from rtplab.receiving.rtsp.client import RtspClient
@@ -164,20 +165,12 @@ def main(argv: Sequence[str] | None = None, prog: str = "rtplab check") -> int:
     )
     parser.add_argument("url", metavar="URL", help="the rtsp:// or http:// address to test")
     parser.add_argument("--json", action="store_true", help="print the report as one JSON object")
-    parser.add_argument("--ca", metavar="FILE", help="trust the CA certificates in this file (PEM)")
-    parser.add_argument(
-        "--insecure", action="store_true", help="accept any certificate, without checking it"
-    )
-    parser.add_argument(
-        "--allow-basic",
-        action="store_true",
-        help="send the password unencrypted if the server demands it (Basic)",
-    )
+    add_trust_options(parser)
     options = parser.parse_args(argv)
     try:
         url = parse_stream_url(options.url)
     except MessageError as error:
-        parser.error(str(error))
+        parser.error(f"{error}{question(meant_address(options.url))}")
     logging.getLogger("rtplab").addHandler(logging.NullHandler())  # its messages are in the report
     trust = TlsTrust(options.ca, options.insecure, options.allow_basic)
     ways = ["HTTP"] if url.is_http else ["TCP"] if url.is_encrypted else ["UDP", "TCP"]

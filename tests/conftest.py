@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import signal
 import socket
 import stat
 import sys
@@ -13,6 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from dealing import dealt
 from display import Display, running_display
 from hypothesis import settings
 from movies import MOVIE, frames_of, write_movie
@@ -20,7 +22,7 @@ from movies import MOVIE, frames_of, write_movie
 # A busy machine may stop any test for longer than an example may take by default. `make fuzz`
 # looks thoroughly; what others wait for has a few new examples each time; and on Wine, where each
 # costs more, it is enough to see that the same code does the same.
-settings.register_profile("brief", deadline=None, max_examples=4)
+settings.register_profile("brief", deadline=None, max_examples=4, database=None)
 settings.register_profile("quick", deadline=None, max_examples=40)
 settings.register_profile("thorough", deadline=None, max_examples=1000)
 settings.load_profile("quick")
@@ -29,6 +31,11 @@ settings.load_profile("quick")
 # the environment says otherwise (as those of containers do).
 sys.dont_write_bytecode = False
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
+# What a script starts in the background ignores Ctrl+C, and so does all that it starts itself:
+# our programs would not end when a test tells them to.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 SMALL_MOVIE_FRAMES = 40
 LEAK_WAIT = 3.0
@@ -122,6 +129,12 @@ def _leads_to_x_server(number: int) -> bool:
         except OSError:
             return False
     return b".X11-unix" in (peer if isinstance(peer, bytes) else peer.encode())
+
+
+@pytest.hookimpl(trylast=True)  # when those that are not to run have been taken out
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    if workers := os.environ.get("PYTEST_XDIST_WORKER_COUNT"):
+        items[:] = dealt(items, int(workers))
 
 
 def pytest_collection_finish() -> None:

@@ -27,6 +27,9 @@ needs_backslash_in_names = pytest.mark.skipif(
 needs_named_pipes = pytest.mark.skipif(
     not hasattr(os, "mkfifo"), reason="named pipes are no files on Windows"
 )
+needs_names_of_any_bytes = pytest.mark.skipif(
+    sys.platform in ("win32", "darwin"), reason="here names are Unicode"
+)
 
 
 def end_listening(listener: socket.socket) -> None:

@@ -17,6 +17,7 @@ import pytest
 from movies import MOVIE, ROOT, frames_of, write_movie
 from PIL import Image, ImageChops, ImageStat
 from standard_clients import StandardClient
+from waiting import wait_until
 
 import rtplab
 
@@ -90,13 +91,6 @@ def assert_consecutive(found: list[rtplab.PlayedFrame], sent: list[bytes]) -> No
     assert places == [(places[0] + step) % len(sent) for step in range(len(found))]
 
 
-def wait_until(condition: Callable[[], object]) -> None:
-    end = time.monotonic() + LIMIT
-    while not condition():
-        assert time.monotonic() < end, "waited in vain"
-        time.sleep(0.01)
-
-
 # --- Published and played ------------------------------------------------------------------------
 
 
@@ -136,12 +130,17 @@ def test_all_viewers_of_the_standard_get_the_same_packets(server, cam, frames) -
         for client in (one, other):
             client.set_up("udp")
             client.play()
-        for client in (one, other):
-            assert client.wait(lambda client=client: len(client.rtp_packets) > 60)
-        seen = [{packet.sequence: packet for packet in c.rtp_packets} for c in (one, other)]
-        both = seen[0].keys() & seen[1].keys()
-        assert len(both) > 50
-        assert all(seen[0][number] == seen[1][number] for number in both)
+
+        def seen_by_both() -> list[tuple[object, object]]:
+            first, second = ({p.sequence: p for p in c.rtp_packets} for c in (one, other))
+            return [(first[number], second[number]) for number in first.keys() & second.keys()]
+
+        def take() -> bool:
+            one.take()
+            return len(seen_by_both()) > 50
+
+        assert other.wait(take)
+        assert all(mine == yours for mine, yours in seen_by_both())
 
 
 def test_play_tells_the_numbers_with_which_a_viewer_begins(server, cam, frames) -> None:
@@ -429,8 +428,9 @@ def test_what_goes_wrong_is_one_sentence(server) -> None:
             rtplab.play(*arguments)
     with pytest.raises(ValueError, match="udp"):
         rtplab.play("rtsp://host/cam", transport="UDP")
-    with pytest.raises(rtplab.ServeError, match=str(server.port)):
+    with pytest.raises(rtplab.ServeError, match=str(server.port)) as taken:
         rtplab.serve(port=server.port, host=HOST)
+    assert "attempting" not in str(taken.value)
     with pytest.raises(rtplab.ServeError, match="nowhere"):
         rtplab.serve(port=0, media="/nowhere")
     with server.publish("one"), pytest.raises(rtplab.ServeError, match="one"):

@@ -187,3 +187,9 @@ def test_what_is_no_address_is_usage(url, capsys) -> None:
     with pytest.raises(SystemExit) as end:
         main(["check", url])
     assert end.value.code == 2 and "secret" not in capsys.readouterr().err
+
+
+def test_the_address_that_is_meant_is_asked_for(capsys) -> None:
+    with pytest.raises(SystemExit):
+        main(["check", "camera:8554/stream"])
+    assert "did you mean rtsp://camera:8554/stream?" in capsys.readouterr().err

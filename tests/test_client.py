@@ -558,7 +558,7 @@ def test_a_reply_that_nobody_has_asked_for_changes_nothing(server):
 
 def test_a_long_wait_goes_through_python_now_and_then(server, monkeypatch):
     """Ctrl+C comes in between, which on Windows nothing else lets through."""
-    monkeypatch.setattr("rtplab.receiving.rtsp.client.LONGEST_WAIT", 0.01)
+    monkeypatch.setattr("rtplab.receiving.rtsp.streamclient.LONGEST_WAIT", 0.01)
     looks = []
     with client_of(server) as client:
         assert client.wait_for(lambda: looks.append(1) or len(looks) == 5, LIMIT)

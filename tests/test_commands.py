@@ -28,7 +28,8 @@ NEED_NO_TK = (
     "model.status model.traffic model.folders model.loop model.citations model.shapes model.svg "
     "model.bundles "
     "model.exchanges model.ladder model.ladderfeed model.ladderrow model.ladderview "
-    "model.packetchoice panel.plotdata panel.statediagram panel.tracks picture.decoding"
+    "model.lettering model.packetchoice model.packetview model.plotdata model.plotview "
+    "panel.statediagram panel.tracks picture.decoding"
 ).split()
 
 

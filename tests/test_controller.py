@@ -35,7 +35,7 @@ class ScriptedClient:
         self.frame_rate: float | None = None if duration is None else 20.0
         self.state = State.INIT
         self.error = self.notice = ""
-        self.ended = self.needs_password = False
+        self.ended = self.is_lost = self.needs_password = False
         self.scale = 1.0
         self.on_frame = None
         self.playout = PlayoutBuffer(latency=0.0)
@@ -442,9 +442,10 @@ def test_a_movie_that_is_repeated_begins_again_at_its_end(start):
     controller = playing(client)
     controller.loop.whole = True
     controller.loop.start = start
-    client.state, client.ended = State.READY, True
+    client.state, client.ended, client.notice = State.READY, True, "The movie has ended."
     controller.tick(30.0)
-    assert controller.wants_to_play and not controller.state_at(30.0).ended
+    now = controller.state_at(30.0)
+    assert controller.wants_to_play and not now.ended and not now.notice
     controller.tick(30.1)
     assert client.asked == [("seek", start or 0.0), "PLAY"]
 

@@ -198,7 +198,7 @@ def test_a_frame_that_is_not_ready_is_not_waited_for(converted, gate):
     assert len(converters()) == 1
 
 
-@pytest.mark.alone
+@pytest.mark.timed
 def test_the_pacer_is_answered_within_a_millisecond_while_large_pictures_are_converted(opened):
     pictures = [enlarged(scene((384, 288), quality=q)) for q in range(50, 60)]
     converted = opened(pictures)

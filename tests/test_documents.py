@@ -17,19 +17,17 @@ from pathlib import Path
 
 import pytest
 from movies import ROOT
-from PIL import Image
 from processes import HOST, run_client
 from raw_rtsp import running_server
 from standard_clients import StandardClient
 
 import ClientLauncher
-import rtplab
 from Client import Client
 from rtplab.grading.bundle import PLATFORMS
 from rtplab.grading.model.editions import EDITIONS
 from rtplab.grading.options import parser as grading_options
 from rtplab.grading.report import WRITERS
-from rtplab.launcher import parse_arguments as parse_arguments_of_the_player
+from rtplab.playoptions import parse_arguments as parse_arguments_of_the_player
 from rtplab.protocol.rtp import rtpjpeg
 from rtplab.protocol.rtp.jpeg import parse
 from rtplab.protocol.rtsp.messages import REASONS
@@ -418,33 +416,6 @@ def test_the_frames_that_are_lost_with_a_packet_are_as_many_as_told(row):
     mean = packets / len(movie.frames)
     assert (network.lost, whole) == (int(row[1]), int(row[2]))
     assert round(len(movie.frames) * (1 - conditions.loss) ** mean) == int(row[3])
-
-
-# ---------------------------------------------------------------------- a camera
-
-
-@pytest.mark.peers
-@pytest.mark.long
-def test_the_program_for_a_camera_shows_its_pictures(tmp_path):
-    pytest.importorskip("cv2")
-    code = program(README, "camera").replace("VideoCapture(0)", "VideoCapture('film%03d.png')")
-    code = code.replace("port=5678, http=8080", f"port=0, host={HOST!r}, http=0")
-    code = code.replace("as server:\n", "as server:\n    print(server.port, flush=True)\n")
-    code += "    input()\n"
-    Image.new("RGB", (64, 48), "red").save(tmp_path / "film001.png")
-    with subprocess.Popen(
-        [sys.executable, "-c", code],
-        cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as process:
-        port = int(process.stdout.readline())
-        with rtplab.play(f"rtsp://{HOST}:{port}/cam", timeout=10.0) as frames:
-            red, green, blue = next(frames).image().getpixel((32, 24))
-        process.communicate("\n", timeout=10.0)
-    assert red > 200 and green < 50 and blue < 50
 
 
 # ---------------------------------------------------------------------- links

@@ -70,7 +70,7 @@ def receive(server, *options, movie="movie.Mjpeg"):
 # --- What comes out ------------------------------------------------------------------------------
 
 
-@pytest.mark.alone
+@pytest.mark.timed
 def test_report(server, frames):
     run = receive(server, "--json", "--frames", 25)
     assert (run.status, run.stderr) == (0, "")

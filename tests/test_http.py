@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
 import secrets
 import socket
@@ -15,6 +16,8 @@ from pathlib import Path
 
 import pytest
 from movies import MOVIE, frames_of, write_movie
+from systems import needs_names_of_any_bytes
+from waiting import wait_until
 
 import rtplab
 from rtplab.protocol.errors import MessageError
@@ -250,13 +253,6 @@ def test_the_log_tells_of_frames_that_a_browser_did_not_read(media, caplog) -> N
         wait_until(lambda: re.search(r"\(HTTP\): [1-9]\d* frames dropped", caplog.text))
 
 
-def wait_until(condition: Callable[[], object]) -> None:
-    end = time.monotonic() + LIMIT
-    while not condition():
-        assert time.monotonic() < end, "waited in vain"
-        time.sleep(0.01)
-
-
 # --- HTTP ----------------------------------------------------------------------------------------
 
 
@@ -342,6 +338,51 @@ def test_a_request_must_come_in_time(media, monkeypatch) -> None:
                 slow.sendall(b"G")
                 time.sleep(0.05)
         assert 0.2 < time.monotonic() - began < 5
+
+
+def test_a_head_is_as_large_as_may_be_and_no_larger(media) -> None:
+    def answer(size: int) -> bytes:
+        lines = b"".join(b"X-%d: %s\r\n" % (n, b"a" * 100) for n in range(size // 106))
+        return raw(port, b"GET / HTTP/1.0\r\n" + lines + b"\r\n")
+
+    with serving(media, limits=Limits(header_size=2000)) as port:
+        assert answer(1500).startswith(b"HTTP/1.1 200 ")
+        for size in (2500, 100_000):
+            assert answer(size).startswith(b"HTTP/1.1 431 ")
+        assert raw(port, b"GET /" + b"a" * 2500 + b" HTTP/1.0\r\n\r\n").startswith(b"HTTP/1.1 414 ")
+
+
+def test_a_flood_of_requests_is_slowed_down_and_logged_once(media, caplog) -> None:
+    caplog.set_level("INFO", "rtplab.server")
+    get = f"GET /-/style.css HTTP/1.1\r\nHost: {HOST}\r\n\r\n".encode()
+    last = get.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n")
+    with serving(media, limits=Limits(requests_per_second=20)) as port:
+        began = time.monotonic()
+        assert raw(port, get * 39 + last).count(b"HTTP/1.1 200 OK") == 40
+        assert time.monotonic() - began >= 0.95, "20 at once, then 20 a second"
+    assert caplog.text.count("too many requests") == 1
+
+
+def test_many_connections_of_an_address_share_its_pace(media) -> None:
+    limits = Limits(requests_per_address=20)
+    with serving(media, limits=limits) as port, ExitStack() as stack:
+        began = time.monotonic()
+        viewer = stack.enter_context(Viewer(port, "/movie.Mjpeg.mjpeg"))
+        for number in range(39):
+            request = (b"GET / HTTP/1.0\r\n\r\n", b"PUT / HTTP/1.0\r\n\r\n")[number % 2]
+            assert raw(port, request)
+        assert time.monotonic() - began >= 0.95, "also of requests that are refused"
+        assert viewer.picture()
+
+
+def test_the_server_closes_at_once_while_a_flood_waits(media) -> None:
+    with serving(media, limits=Limits(requests_per_address=1)) as port, ExitStack() as stack:
+        for _ in range(20):
+            waiting = stack.enter_context(socket.create_connection((HOST, port), LIMIT))
+            waiting.sendall(b"GET / HTTP/1.0\r\n\r\n")
+        time.sleep(0.2)
+        began = time.monotonic()
+    assert time.monotonic() - began < 5
 
 
 def test_each_connection_counts_for_its_address(media) -> None:
@@ -443,3 +484,27 @@ def test_what_fails_in_the_middle_of_a_moving_picture_puts_no_page_into_it(
     monkeypatch.setattr("rtplab.serving.rtp.transmission.Transmission.prepare", fail)
     answer = raw(server.http_port, b"GET /movie.Mjpeg.mjpeg HTTP/1.0\r\n\r\n")
     assert answer.startswith(b"HTTP/1.1 200 ") and answer.endswith(b"\r\n\r\n--frame\r\n")
+
+
+@needs_names_of_any_bytes
+def test_a_name_that_is_not_utf_8_is_listed_and_played(tmp_path: Path, frames: list[bytes]) -> None:
+    write_movie(tmp_path / os.fsdecode(b"\xff\xfe.Mjpeg"), frames)
+    with rtplab.serve(port=0, media=str(tmp_path), host=HOST, http=0) as server:
+        connection = HTTPConnection(HOST, server.http_port, timeout=LIMIT)
+
+        def ask(path: str) -> tuple[int, bytes]:
+            connection.request("GET", path)
+            answer = connection.getresponse()
+            return answer.status, answer.read()
+
+        status, page = ask("/")
+        assert status == 200
+        (path,) = re.findall(r'href="(/[^"]+Mjpeg)"', page.decode())
+        assert path == "/%FF%FE.Mjpeg"
+        status, page = ask(path)
+        assert status == 200 and f"{path}.mjpeg" in page.decode()
+        status, still = ask(f"{path}.jpg")
+        assert status == 200 and still in frames
+        with rtplab.play(server.url(os.fsdecode(b"\xff\xfe.Mjpeg"))) as played:
+            assert next(played).number == 1
+        connection.close()

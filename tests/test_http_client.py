@@ -114,6 +114,7 @@ def test_chunks_that_have_nothing_to_do_with_the_parts(end: bool) -> None:
     assert pictures == PICTURES[:3]
     assert client.ended is end
     assert client.error == ("" if end else "The server closed the connection.")
+    assert client.is_lost is not end
     assert client.state is (State.READY if end else State.INIT)
 
 

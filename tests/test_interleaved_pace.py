@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import errno
+import math
+import os
 import socket
 import threading
 import time
@@ -10,6 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import pytest
+from scheduling import can_tell, kept_waiting
 
 from rtplab.serving.admission.limits import Limits
 from rtplab.serving.rtp.sinks import InterleavedSink
@@ -23,7 +26,7 @@ PAYLOAD = 1400  # bytes of an RTP payload
 RECEIVE_BUFFER = 64 * 1024  # bytes
 RATE = 100e6 / 8  # bytes a second that the client takes
 FPS = 20
-FRAMES = 50
+FRAMES = 120
 IN_TIME = 0.040  # seconds from the sending of a frame to its last byte
 TRIES = 3  # the machine may be busy with other things
 
@@ -39,13 +42,18 @@ class PacedReader(threading.Thread):
         self.socket.connect(address)
         self._frame_size = frame_size
         self.arrivals: list[float] = []
+        self.waits: list[float] = []
+        """What `kept_waiting` said at each arrival."""
 
     def run(self) -> None:
         received, start = 0, time.monotonic()
         while data := self._read():
             now = time.monotonic()
             received += len(data)
-            self.arrivals += [now] * (received // self._frame_size - len(self.arrivals))
+            come = received // self._frame_size - len(self.arrivals)
+            if come:
+                self.waits += [waited()] * come
+                self.arrivals += [now] * come
             start = max(start, now - received / RATE - 0.01)  # what was not read is not saved up
             time.sleep(max(0.0, start + received / RATE - now))
 
@@ -54,6 +62,11 @@ class PacedReader(threading.Thread):
             return self.socket.recv(16 * 1024)
         except ConnectionResetError:
             return b""
+
+
+def waited() -> float:
+    """How long our threads have stood in line for a CPU so far, in seconds."""
+    return kept_waiting(os.getpid()) if can_tell() else 0.0
 
 
 def frame_of(size: int) -> tuple[list[tuple[bytes, bytes]], int]:
@@ -106,25 +119,31 @@ def wait_for(condition: Callable[[], object], limit: float = LIMIT) -> float:
     return time.monotonic() - began
 
 
-@pytest.mark.alone
+@pytest.mark.timed
 @pytest.mark.parametrize("megabits", [20, 31, 47])
 def test_a_client_that_reads_faster_than_it_is_sent_gets_every_frame_in_time(megabits: int) -> None:
-    packets, size = frame_of(int(megabits * 1e6 / 8 / FPS))
-    for _ in range(TRIES):
-        with served(size) as one:
-            one.reader.start()
-            sent = []
-            start = time.monotonic()
-            for number in range(FRAMES):
-                time.sleep(max(0.0, start + number / FPS - time.monotonic()))
-                sent.append(time.monotonic())
-                one.sink.send(packets)
-            wait_for(lambda one=one: len(one.reader.arrivals) == FRAMES)  # type: ignore[misc]
-            assert one.connection.dropped_frames == 0
-            worst = max(came - went for came, went in zip(one.reader.arrivals, sent, strict=True))
-        if worst < IN_TIME:
-            break
-    assert worst < IN_TIME
+    size = int(megabits * 1e6 / 8 / FPS)
+    tries = (worst_delay(size) for _ in range(TRIES))
+    assert any(worst < IN_TIME for worst in tries)
+
+
+def worst_delay(frame_size: int) -> float:
+    """Of FRAMES frames, in seconds, less what the machine takes; without end if one was dropped."""
+    packets, size = frame_of(frame_size)
+    with served(size) as one:
+        one.reader.start()
+        sent, waits = [], []
+        start = time.monotonic()
+        for number in range(FRAMES):
+            time.sleep(max(0.0, start + number / FPS - time.monotonic()))
+            waits.append(waited())
+            sent.append(time.monotonic())
+            one.sink.send(packets)
+        wait_for(lambda: len(one.reader.arrivals) + one.connection.dropped_frames == FRAMES)
+        if one.connection.dropped_frames:
+            return math.inf
+        moments = zip(one.reader.arrivals, one.reader.waits, sent, waits, strict=True)
+        return max(came - went - (after - before) for came, after, went, before in moments)
 
 
 def test_the_end_of_a_frame_does_not_wait_for_the_next_one() -> None:

@@ -214,7 +214,7 @@ def test_play_split_anywhere_before_the_last_line(server, sink, form):
             assert form.reply(200, number, session).fullmatch(reply), (point, reply)
 
 
-@pytest.mark.alone
+@pytest.mark.timed
 @by_name((*ENDINGS, OLDER))
 def test_requests_byte_by_byte(server, frames, form):
     with lab_client(server.address, form) as client:
@@ -560,7 +560,7 @@ def test_hang_ups_disturb_nobody(server, watcher):
     seen_undisturbed(watcher)
 
 
-@pytest.mark.alone
+@pytest.mark.timed
 def test_ten_slow_clients_are_served_and_disturb_nobody(server, watcher):
     def ask_slowly(form: Form) -> None:
         with lab_client(server.address, form) as client:

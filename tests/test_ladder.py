@@ -15,7 +15,7 @@ from rtplab.player.model.ladderfeed import LadderFeed
 from rtplab.player.model.ladderrow import marks_of
 from rtplab.player.model.ladderview import SPANS, LadderView
 from rtplab.player.model.packetchoice import PacketChoice
-from rtplab.player.model.shapes import Line, Oval, Polygon, Text
+from rtplab.player.model.shapes import Line, Oval, Polygon, Rectangle, Text
 from rtplab.player.model.traffic import UNWATCHED_BYTES, Traffic
 from rtplab.protocol.rtp import rtcp
 from rtplab.protocol.rtp.packet import pack_header
@@ -283,6 +283,23 @@ def test_a_row_tells_what_changes_in_it_later():
     assert not any("lost" in text for text in texts(view) if "seq" in text)
 
 
+def test_a_row_that_is_too_full_leaves_its_frames_uncounted_before_a_word_is_cut():
+    packets = [packet for frame in standard()[:4] for packet in frame]
+    swapped = [packet for pair in zip(packets[1::2], packets[::2], strict=False) for packet in pair]
+    came = [*swapped[:6], *swapped[9:], *swapped[-3:-1]]
+    (full,) = {
+        text
+        for text in texts(view_of([captured(packet, 1.0) for packet in came]))
+        if " lost" in text
+    }
+    assert full.endswith(" again") and "out of order" in full and "frames" not in full
+
+
+def test_an_empty_ladder_says_so():
+    assert any("press Setup" in text for text in texts(view_of([])))
+    assert not any("press Setup" in text for text in texts(view_of(SESSION)))
+
+
 def test_arrows_leave_the_client_rightwards_and_the_server_leftwards_at_their_times():
     view = view_of(SESSION[:4])
     heads = [shape for shape in drawn(view) if isinstance(shape, Polygon)]
@@ -413,3 +430,18 @@ def test_what_is_seen_stays_within_the_page():
                 assert 0 <= min(shape.points[::2]) and max(shape.points[::2]) <= WIDTH
             if isinstance(shape, Text) and shape.anchor == "s":
                 assert len(shape.text) * 6.4 < WIDTH - 80
+
+
+def test_no_text_of_a_row_is_cut_by_the_heading_or_by_the_legend():
+    view = view_of(lab_frames(200), 2)
+    bar = [shape for shape in drawn(view) if isinstance(shape, Rectangle)]
+    heading, legend = min(one.bottom for one in bar), max(one.top for one in bar)
+    view.scroll_to(0.0)
+    seen = set()
+    for _ in range(60):
+        for shape in drawn(view):
+            if isinstance(shape, Text) and shape.text.startswith("seq"):
+                assert heading <= shape.y - 16 and shape.y <= legend
+                seen.add(shape.text)
+        view.scroll(7.0)
+    assert len(seen) > 10

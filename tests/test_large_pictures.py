@@ -100,7 +100,7 @@ def server(tmp_path_factory):
         yield server
 
 
-@pytest.mark.alone
+@pytest.mark.timed
 @pytest.mark.parametrize("transport", ["udp", "tcp"])
 @pytest.mark.parametrize("conditions", ["reorder=1%", "jitter=10ms", "delay=2s"])
 def test_every_large_picture_comes_through_a_bad_network(server, transport, conditions):

@@ -108,3 +108,24 @@ def test_a_movie_file_is_played_by_a_server_inside(tmp_path, capsys):
     movie.write_bytes((ROOT / "movie.Mjpeg").read_bytes()[:100_000])
     assert launcher.main(["--headless", "--json", "--frames", "3", str(movie)]) == 0
     assert json.loads(capsys.readouterr().out)["frames"] == 3
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "words"),
+    [
+        ("film.mp4", b"\0\0\0\x20ftypisom" + bytes(100), "rtplab import"),
+        ("empty.Mjpeg", b"", "empty"),
+    ],
+)
+def test_a_file_that_is_no_movie_says_what_it_is(name, content, words, tmp_path, capsys):
+    (tmp_path / name).write_bytes(content)
+    assert launcher.main(["--headless", str(tmp_path / name)]) == 1
+    said = capsys.readouterr().err
+    assert name in said and words in said
+
+
+def test_a_movie_file_may_have_any_name(tmp_path, capsys):
+    movie = tmp_path / ".film"
+    movie.write_bytes((ROOT / "movie.Mjpeg").read_bytes()[:100_000])
+    assert launcher.main(["--headless", "--json", "--frames", "3", str(movie)]) == 0
+    assert json.loads(capsys.readouterr().out)["frames"] == 3

@@ -302,3 +302,14 @@ def test_the_server_raises_its_limit(small_movie):
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
     line = next(line for line in limits.splitlines() if line.startswith("Max open files"))
     assert line.split()[3] == line.split()[4] != "256"
+
+
+def test_a_folder_with_videos_alone_says_how_they_become_movies(tmp_path):
+    for number in range(9):
+        (tmp_path / f"film{number}.MP4").touch()
+    first, *lines = describe_movies(MovieLibrary(tmp_path), 20).lines
+    assert str(tmp_path) in first and len(lines) == 5
+    assert all("rtplab import" in line for line in lines)
+    write_movie(tmp_path / "movie.Mjpeg", [jpeg_of_size(1000)])
+    (line,) = describe_movies(MovieLibrary(tmp_path), 20).lines
+    assert "movie.Mjpeg" in line

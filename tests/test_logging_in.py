@@ -85,7 +85,7 @@ def test_basic_is_not_taken(port: int) -> None:
         assert "Basic" not in str(list(response.headers))
 
 
-@pytest.mark.alone
+@pytest.mark.timed
 def test_failed_tries_wait_and_others_do_not(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(access, "FIRST_DELAY", 2.0)
     wrong = 'Authorization: Digest username="ann", realm="rtplab", nonce="1", uri="/", response="0"'

@@ -16,7 +16,7 @@ from cases import check_each
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rtplab import launcher
+from rtplab import playoptions
 from rtplab.player.model import history
 from rtplab.protocol.errors import MessageError
 from rtplab.protocol.rtsp.messages import Request
@@ -61,11 +61,11 @@ OF_THE_COMMAND_LINE: dict[str, Callable[[str], Any]] = {
     "multicast": options._sentence(parse_group),
     "fps": options._fps,
     "user": options._sentence(parse_user),
-    "client's port": launcher._port,
-    "frames": launcher._count,
-    "delay": launcher._milliseconds,
-    "seconds": launcher._seconds,
-    "conditions": launcher._conditions,
+    "client's port": playoptions._port,
+    "frames": playoptions._count,
+    "delay": playoptions._milliseconds,
+    "seconds": playoptions._seconds,
+    "conditions": playoptions._conditions,
 }
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from rtplab.serving.rtp.pacer import Pacer
 
-pytestmark = pytest.mark.alone
+pytestmark = pytest.mark.timed
 
 LIMIT = 5.0  # seconds that anything may take
 

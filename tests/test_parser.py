@@ -50,6 +50,7 @@ from rtplab.protocol.rtsp.parser import (
 
 LAB, STANDARD = Dialect.LAB, Dialect.STANDARD
 URI = "rtsp://[::1]:5678/movie.Mjpeg"
+TRIES = 3
 
 
 def the_request(data):
@@ -800,7 +801,15 @@ def test_the_minute_counts_for_each_message_anew():
     ids=lambda line: repr(line[:24]),
 )
 def test_a_hostile_head_costs_no_time(line):
-    """Everything that a byte more makes the parser look at anew, 20 times."""
+    """Everything that a byte more makes the parser look at anew, 20 times.
+
+    What is quadratic takes 50 seconds. One of the tries must be fast enough: a machine that is
+    itself held up counts that as our time.
+    """
+    assert any(cpu_seconds_of_a_dribble(line) < 1.0 for _ in range(TRIES))
+
+
+def cpu_seconds_of_a_dribble(line):
     parser = RequestParser()
     parser.feed(line, 0.0)
     started = time.process_time()
@@ -809,7 +818,7 @@ def test_a_hostile_head_costs_no_time(line):
         parser.next(now / 20)
         parser.deadline()
         parser.next(now / 20 + QUIET_PERIOD)
-    assert time.process_time() - started < 5.0  # seconds; what is quadratic takes 50
+    return time.process_time() - started
 
 
 # --- Anything at all -----------------------------------------------------------------------------

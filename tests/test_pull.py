@@ -18,7 +18,8 @@ import rtplab
 from rtplab.protocol.errors import MessageError
 from rtplab.serving.process.server import RtspServer
 from rtplab.serving.rtp import pulled
-from rtplab.serving.rtp.live import MAX_PICTURE, LiveStreams
+from rtplab.serving.rtp.live import MAX_PICTURE
+from rtplab.serving.rtp.livestreams import LiveStreams
 from rtplab.serving.rtp.pulled import PulledStream, Show, pull
 from rtplab.serving.rtsp.service import Service
 

@@ -10,8 +10,9 @@ from rtplab.protocol.rtsp.headers import Transport
 from rtplab.protocol.rtsp.messages import InterleavedFrame
 from rtplab.receiving.files.observer import Observer
 from rtplab.receiving.rtp.frames import LabAssembler
+from rtplab.receiving.rtp.gate import MAX_EARLY, Passage
 from rtplab.receiving.rtp.impairment import Conditions
-from rtplab.receiving.rtp.receiver import MAX_EARLY, Gate, MediaReceiver
+from rtplab.receiving.rtp.receiver import MediaReceiver
 from rtplab.receiving.rtp.reception import Reception
 from rtplab.receiving.rtp.rtpsocket import Batch
 
@@ -65,7 +66,7 @@ def watched(*batches):
 # --- Before the reply to PLAY -------------------------------------------------------------------
 
 
-def asked(*batches, first=None, is_refused=False, before=Gate.SHUT):
+def asked(*batches, first=None, is_refused=False, before=Passage.SHUT):
     """What happens once PLAY is answered; the batches have come before."""
     happened = []
     receiver = MediaReceiver(
@@ -73,7 +74,7 @@ def asked(*batches, first=None, is_refused=False, before=Gate.SHUT):
         lambda frames: happened.extend(frame.number for frame in frames),
         lambda: happened.append("bye"),
     )
-    if before is Gate.OPEN:
+    if before is Passage.OPEN:
         receiver.let_in()
     receiver.hold()
     receiver.listen(Ports(*batches), with_rtcp=False)
@@ -95,7 +96,7 @@ def test_the_end_may_come_before_the_reply():
 
 
 def test_the_end_of_an_earlier_play_is_not_that_of_the_next():
-    assert asked([goodbye()], before=Gate.OPEN)[0] == []
+    assert asked([goodbye()], before=Passage.OPEN)[0] == []
 
 
 def test_what_came_before_a_refusal_is_not_shown_at_the_next_play():
@@ -107,7 +108,7 @@ def test_what_came_before_a_refusal_is_not_shown_at_the_next_play():
 
 
 def test_a_refusal_does_not_swallow_the_end():
-    assert asked([goodbye()], is_refused=True, before=Gate.OPEN)[0] == ["bye"]
+    assert asked([goodbye()], is_refused=True, before=Passage.OPEN)[0] == ["bye"]
 
 
 def test_what_waits_for_the_reply_is_bounded():
@@ -116,7 +117,7 @@ def test_what_waits_for_the_reply_is_bounded():
     _, receiver = asked(*batches, is_refused=True)
     receiver.hold()
     receiver.listen(Ports(*batches), with_rtcp=False)
-    held = sum(len(packet) for packets, _ in receiver._early for packet in packets)
+    held = sum(len(packet) for packets, _ in receiver._gate.early for packet in packets)
     assert MAX_EARLY / 2 < held < MAX_EARLY
 
 

@@ -6,7 +6,7 @@ import os
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -14,6 +14,7 @@ import pytest
 from movies import MOVIE, frames_of, write_movie
 from standard_clients import Reply, StandardClient, goodbyes
 from standard_servers import interleaved
+from waiting import wait_until
 
 from rtplab.protocol.rtp.packet import pack_header
 from rtplab.protocol.rtp.rtcp import ReportBlock, SenderReport, parse_compound
@@ -101,13 +102,6 @@ def watch(port: int, name: str = "cam") -> StandardClient:
     viewer.set_up("tcp")
     assert viewer.play().status == 200
     return viewer
-
-
-def wait_until(condition: Callable[[], object]) -> None:
-    end = time.monotonic() + LIMIT
-    while not condition():
-        assert time.monotonic() < end, "waited in vain"
-        time.sleep(0.01)
 
 
 def test_publishing_is_off_unless_asked_for(tmp_path) -> None:

@@ -7,6 +7,7 @@ import os
 import runpy
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -31,6 +32,8 @@ HOMEBREW = Machine(
 )
 MAC_PYENV = Machine("darwin", "3.12", "/Users/ann/.pyenv/versions/3.12.1", "brew", "", False)
 WINDOWS = Machine("win32", "3.13", r"C:\Python313", "", "", False)
+
+LIMIT = 10.0  # seconds that anything may take
 
 NOT_BUILT = "ModuleNotFoundError: No module named '_tkinter'"
 NO_LIBRARY = "ImportError: libtk8.6.so: cannot open shared object file: No such file or directory"
@@ -204,6 +207,9 @@ class Installer:
         self.packages: list[str] = []
         self.groups: list[str] = []
         self.lacking = list(lacking)
+        self.may_end = threading.Event()
+        """The package manager goes on until this is set."""
+        self.may_end.set()
         monkeypatch.setattr(setup_machine, "error_of", self.error_of)
         monkeypatch.setattr(setup_machine, "install", self.install_packages)
         monkeypatch.setattr(setup_machine, "missing_peers", lambda machine: ["xvfb", "mpv"])
@@ -216,6 +222,7 @@ class Installer:
         return next((f"No module named {module}" for module in self.lacking if module in code), "")
 
     def install_packages(self, packages: list[str]) -> bool:
+        assert self.may_end.wait(LIMIT), "nothing was done beside it"
         self.packages += packages
         self.lacking.clear()
         return True
@@ -228,6 +235,7 @@ class Installer:
 class TestSetUp:
     def test_root_on_bare_debian_gets_everything(self, monkeypatch: pytest.MonkeyPatch) -> None:
         installer = Installer(monkeypatch, lacking=("ensurepip", "tkinter"))
+        monkeypatch.setattr(setup_venv, "make", lambda: bool(installer.packages))
         assert setup_tasks.set_up(DEBIAN_ROOT, "dependencies", "test", peers=True) == []
         assert installer.packages == ["python3-venv", "python3-tk", "xvfb", "mpv"]
         assert installer.groups == ["dependencies", "test"]
@@ -236,6 +244,18 @@ class TestSetUp:
         installer = Installer(monkeypatch)
         assert setup_tasks.set_up(DEBIAN_ROOT, "dependencies") == []
         assert installer.packages == []
+
+    def test_pip_does_not_wait_for_packages(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        installer = Installer(monkeypatch, lacking=("tkinter",))
+        installer.may_end.clear()
+
+        def meanwhile() -> None:
+            assert (installer.groups, installer.packages) == (["dependencies"], [])
+            installer.may_end.set()
+
+        missing = setup_tasks.set_up(DEBIAN_ROOT, "dependencies", peers=True, meanwhile=meanwhile)
+        assert missing == []
+        assert installer.packages == ["python3-tk", "xvfb", "mpv"]
 
     def test_user_is_told_the_command_and_goes_on(
         self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
@@ -299,6 +319,37 @@ class TestTestTask:
         monkeypatch.setattr(setup_wine, "provide", lambda: None)
         monkeypatch.setenv("CI", "true")
         assert setup_tasks.test() == status
+
+    @pytest.mark.parametrize("machine", [DEBIAN_ROOT, DEBIAN_USER])
+    def test_downloads_windows_beside_where_wine_comes_by_itself(
+        self, machine: Machine, verdict: Installer, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        downloaded: list[bool] = []
+
+        def download() -> None:
+            downloaded.append(bool(verdict.packages))
+            verdict.may_end.set()
+            raise setup_wine.NoWindows("the network is down")
+
+        verdict.may_end.clear()
+        monkeypatch.setattr(setup_machine, "this_machine", lambda: machine)
+        monkeypatch.setattr(setup_wine, "download", download)
+        monkeypatch.delenv("CI", raising=False)
+        assert setup_tasks.test() == 0
+        assert downloaded == ([False] if machine.may_install else [])
+
+    def test_goes_on_to_the_tests_when_a_check_fails(
+        self, verdict: Installer, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        called: list[str] = []
+
+        def call(arguments: list[str]) -> int:
+            called.append(arguments[1])
+            return arguments[1] == "mypy"
+
+        monkeypatch.setattr(setup_tasks, "call", call)
+        assert setup_tasks.test() == 1
+        assert called == ["ruff", "ruff", "mypy", "pytest", "pytest", "pytest"]
 
     @pytest.mark.parametrize(
         ("machine", "ci", "status"),
@@ -551,13 +602,13 @@ class TestAllTests:
     @pytest.mark.parametrize(
         ("runs", "failed", "status", "end"),
         [
-            ([0, 0], [], 0, ""),
-            ([1, 0, 0], ["a", "b"], 0, "Failed the first time, to be fixed: a, b\n"),
-            ([0, 1, 0], ["a"], 0, "Failed the first time, to be fixed: a\n"),
-            ([1, 1, 1], ["a"], 1, "Failed: pytest --last-failed.\n"),
-            ([1, 0], ["a", "b", "c", "d"], 1, "Failed: pytest.\n"),
-            ([2, 0], ["a"], 1, "Failed: pytest.\n"),
-            ([1, 5], ["a"], 1, "Failed: pytest.\n"),
+            ([0, 0, 0], [], 0, ""),
+            ([1, 0, 0, 0], ["a", "b"], 0, "Failed the first time, to be fixed: a, b\n"),
+            ([0, 1, 0, 0], ["a"], 0, "Failed the first time, to be fixed: a\n"),
+            ([1, 0, 1, 1], ["a"], 1, "Failed: pytest --last-failed.\n"),
+            ([1, 0, 0], ["a", "b", "c", "d"], 1, "Failed: pytest.\n"),
+            ([2, 0, 0], ["a"], 1, "Failed: pytest.\n"),
+            ([1, 0, 5], ["a"], 1, "Failed: pytest.\n"),
         ],
     )
     def test_few_failures_are_looked_at_again(
@@ -582,7 +633,7 @@ class TestAllTests:
     ) -> None:
         monkeypatch.chdir(tmp_path)
         assert setup_tasks.failed_tests() == []
-        Path("pytest.ini").write_text("[pytest]\nmarkers = alone\n")
+        Path("pytest.ini").write_text("[pytest]\nmarkers =\n  alone\n  timed\n")
         Path("test_some.py").write_text(
             "import pytest\n"
             "def test_good(): pass\n"
@@ -591,15 +642,21 @@ class TestAllTests:
             "def test_worse(): assert 0\n"
             "@pytest.mark.alone\n"
             "def test_better(): pass\n"
+            "@pytest.mark.timed\n"
+            "def test_late(): assert 0\n"
+            "@pytest.mark.timed\n"
+            "def test_later(): pass\n"
         )
         for tests in setup_tasks.ALL_TESTS:
             run = [sys.executable, "-m", *tests]
             done = subprocess.run(run, stdout=subprocess.PIPE, text=True)
             assert "1 failed, 1 passed" in done.stdout
-        assert setup_tasks.failed_tests() == ["test_some.py::test_bad", "test_some.py::test_worse"]
+        assert setup_tasks.failed_tests() == [
+            *("test_some.py::test_bad", "test_some.py::test_late", "test_some.py::test_worse")
+        ]
         run = [sys.executable, "-m", *setup_tasks.FAILED_TESTS]
         done = subprocess.run(run, stdout=subprocess.PIPE, text=True)
-        assert "2 failed in" in done.stdout
+        assert "3 failed in" in done.stdout
 
 
 SCRIPTS = (

@@ -64,5 +64,6 @@ def test_one_that_does_not_answer_is_lost(server, client):
     assert client.wait_for(lambda: "No packet for" in client.notice, LIMIT)
     assert client.wait_for(lambda: client.error, LIMIT)
     assert "is lost" in client.error and "stopped answering" in client.error
+    assert client.is_lost
     assert client.state is Client.INIT
     assert asked(server) == 1

@@ -757,6 +757,7 @@ class Reports(StandardServer):
         self.report_sent = time.monotonic()
 
 
+@pytest.mark.timed
 @BOTH
 def test_a_receiver_report_tells_what_came(pictures, transport, monkeypatch) -> None:
     monkeypatch.setattr("rtplab.protocol.rtp.rtcp.MIN_REPORT_INTERVAL", 1.0)
@@ -1143,7 +1144,7 @@ def test_a_server_that_vanishes_is_one_sentence(pictures, method) -> None:
             watcher.wait(lambda: watcher.client.state == Client.READY)
             watcher.client.playMovie()
         assert watcher.error() == "The server closed the connection."
-        assert watcher.client.state == Client.INIT
+        assert watcher.client.is_lost and watcher.client.state == Client.INIT
 
 
 @BOTH
@@ -1211,7 +1212,7 @@ def test_a_setup_that_can_not_work_is_one_sentence(headers) -> None:
 # --- The program ---------------------------------------------------------------------------------
 
 
-@pytest.mark.alone
+@pytest.mark.timed
 @BOTH
 def test_headless(pictures, frames, transport, tmp_path) -> None:
     with StandardServer(pictures, 0.05) as server:

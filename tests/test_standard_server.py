@@ -220,7 +220,7 @@ def test_starts_are_random_per_session(port: int) -> None:
     assert all(len(set(column)) == 3 for column in zip(*starts, strict=True))
 
 
-@pytest.mark.alone
+@pytest.mark.timed
 @pytest.mark.parametrize("mtu", [576, 1500, 9000])
 def test_the_mtu_bounds_every_packet(folder, frames, mtu) -> None:
     """`--limit mtu` counts the headers of IP, 40 bytes at most, and UDP, 8."""
@@ -396,7 +396,7 @@ def test_no_scale_asked_none_answered(client) -> None:
     assert (reply["Scale"], reply["Speed"]) == ("", "")
 
 
-@pytest.mark.alone
+@pytest.mark.timed
 @pytest.mark.parametrize(
     ("header", "numbers", "step", "interval"),
     [
@@ -426,7 +426,7 @@ def test_scale_and_speed(long_client, frames, header, numbers, step, interval) -
 # --- RTCP ----------------------------------------------------------------------------------------
 
 
-@pytest.mark.alone
+@pytest.mark.timed
 @BOTH
 def test_sender_reports(long_client, monkeypatch, transport) -> None:
     monkeypatch.setattr("rtplab.protocol.rtp.rtcp.MIN_REPORT_INTERVAL", 0.4)
@@ -519,7 +519,7 @@ def impatient(folder: Path) -> Iterator[int]:
         yield port
 
 
-@pytest.mark.alone
+@pytest.mark.timed
 @BOTH
 def test_a_silent_session_expires(impatient, transport) -> None:
     with StandardClient(impatient, "long.Mjpeg") as client:
@@ -545,7 +545,7 @@ def test_who_takes_frames_by_tcp_need_say_nothing(impatient) -> None:
         assert client.wait(lambda: client.closed)
 
 
-@pytest.mark.alone
+@pytest.mark.timed
 def test_receiver_reports_keep_a_session(impatient) -> None:
     with (
         StandardClient(impatient, "long.Mjpeg") as by_udp,
@@ -562,7 +562,7 @@ def test_receiver_reports_keep_a_session(impatient) -> None:
                 assert not client.wait(lambda client=client: client.closed, 0.2)
 
 
-@pytest.mark.alone
+@pytest.mark.timed
 def test_requests_keep_a_session(impatient) -> None:
     methods = ("OPTIONS", "GET_PARAMETER", "SET_PARAMETER", "PLAY")
     with ExitStack() as stack:
@@ -975,7 +975,7 @@ def test_a_body_too_large_ends_the_connection(client) -> None:
 # --- Clients that behave badly -------------------------------------------------------------------
 
 
-@pytest.mark.alone
+@pytest.mark.timed
 def test_a_reader_that_stops_disturbs_nobody_and_finds_its_way_again(tmp_path) -> None:
     kinds = [jpeg_of_size(60_000, seed) for seed in range(5)]
     large = [kinds[number % len(kinds)] for number in range(250)]  # 15 MB: no buffer takes it

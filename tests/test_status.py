@@ -58,8 +58,9 @@ def test_who_gives_no_password_is_told_how_to_be_asked_again():
     assert message.detail == f"{sentence}\nPress Setup to log in."
 
 
-def test_a_lost_connection_is_called_so():
-    assert said(error="The server closed the connection.") == "Connection lost"
+def test_a_lost_connection_is_called_so_whatever_the_sentence_says():
+    assert said(error="Nothing arrives any more.", is_lost=True) == "Connection lost"
+    assert said(error="The movie is lost, and the server is gone.") == "No session"
 
 
 def test_reconnecting_says_when():

@@ -77,6 +77,22 @@ def test_three_rows_show_every_packet_and_every_frame():
         assert word in words(shapes)
 
 
+def test_nothing_is_shown_to_the_right_of_now():
+    log = log_of(stream(10))
+    for frame in log.frames.frames:
+        frame.shown_at += LATENCY
+    moments = sorted(frame.shown_at for frame in log.frames.frames)
+    now = (moments[5] + moments[6]) / 2  # seen again while the timeline stands still
+    shapes = drawn(log, now)
+    (line,) = (s for s in shapes if isinstance(s, Text) and s.text == "now")
+    blocks = [s for s in shapes if isinstance(s, Rectangle) and s.key is not None]
+    assert [block.key for block in blocks] == list(range(6))
+    assert all((block.left + block.right) / 2 <= line.x for block in blocks)
+    assert crosses(shapes, 2) == 0 and not any(
+        isinstance(shape, Oval) and shape.key is not None for shape in shapes
+    )
+
+
 def test_frames_differ_by_height_as_well_as_by_colour():
     by_frame = {tick.key: tick for tick in ticks(drawn(log_of(stream(10)), 0.5), 1)}
     for frame in range(9):

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from movies import MOVIE, frames_of
 
-from rtplab.player.panel.plotdata import INTERVAL, SPAN, PlotData, Totals
+from rtplab.player.model.plotdata import INTERVAL, SPAN, PlotData, Totals
 from rtplab.player.panel.statediagram import ARROWS, last_arrow
 from rtplab.protocol.errors import PacketError
 from rtplab.protocol.rtp import rtcp
@@ -216,7 +216,7 @@ def test_totals_since_a_moment():
     before = Totals.of(statistics, malformed=3, skipped=4)
     values = dict(Totals.of(received(200, lost_every=10), 5, 4).since(before).rows(0.0, 0.0))
     assert values["Packets"] == "90" and values["Lost"] == "10 (10.0 %)"
-    assert values["Malformed"] == "2" and values["Not shown"] == "0"
+    assert values["Malformed"] == "2" and values["Frames not shown"] == "0"
 
 
 def test_totals():
@@ -224,7 +224,7 @@ def test_totals():
     assert values["Packets"] == "90"
     assert values["Lost"] == "10 (10.0 %)"
     assert values["Malformed"] == "3"
-    assert values["Not shown"] == "4"
+    assert values["Frames not shown"] == "4"
 
 
 # Of the headers in RFC 2326 section 12 in their order; those that a player never sees left out.

@@ -27,7 +27,8 @@ from rtplab.serving.media.payloads import RtpJpeg
 from rtplab.serving.media.store import MediaStore, OpenMovie
 from rtplab.serving.process.server import RtspServer
 from rtplab.serving.process.status import StatusReporter
-from rtplab.serving.rtp.live import Channel, LiveStream
+from rtplab.serving.rtp.live import LiveStream
+from rtplab.serving.rtp.livechannel import Channel
 from rtplab.serving.rtp.multicast import MulticastChannels, parse_group
 from rtplab.serving.rtp.pacer import Pacer
 from rtplab.serving.rtp.sinks import InterleavedSink

@@ -1,6 +1,7 @@
-"""Makes the pictures of the player that the documents show, from the player itself.
+"""Makes the pictures that the documents show, of the player and of the pages for browsers.
 
-`python tools/screenshots.py [DIR]` (default docs/pictures) needs Xvfb and ImageMagick's `import`.
+`python tools/screenshots.py [DIR]` (default docs/pictures) needs Xvfb, ImageMagick's `import` and
+Chromium.
 """
 
 from __future__ import annotations
@@ -15,10 +16,15 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from PIL import Image
+
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from Client import Client  # noqa: E402
+from rtplab.player.model.commands import BY_NAME  # noqa: E402
+from rtplab.player.model.traffic import is_media  # noqa: E402
+from rtplab.protocol.rtp.packet import parse_packet  # noqa: E402
 from rtplab.receiving.rtp.impairment import Conditions  # noqa: E402
 from rtplab.serving.admission.access import UserDatabase  # noqa: E402
 from rtplab.serving.media.library import MovieLibrary  # noqa: E402
@@ -27,6 +33,7 @@ from Server import Server  # noqa: E402
 
 PICTURES = ROOT / "docs" / "pictures"
 SCREEN = "1280x800"
+PAGE_COLOURS = 200  # of a page with a picture in it, looked at from afar
 PATIENCE = 20.0  # seconds that the player gets to come to what is to be shown
 
 
@@ -105,13 +112,24 @@ class Photographer:
         subprocess.run(command, check=True)
         print(path)
 
-    def take_paused(self, name: str) -> None:
+    def take_paused(self, name: str, prepare: Callable[[], None] = lambda: None) -> None:
         """Write a picture of the window while the movie stands still, so that its numbers agree."""
         actions = self.window.actions
         actions["pause"]()
         self.wait(lambda: self.client.state == Client.READY)
+        prepare()
         self.take(name)
         actions["toggle"]()
+
+    def hold_packet_of_picture(self) -> None:
+        """Show the last packet of the frame that is seen on the Packet page."""
+        frame = self.window.controller.frame
+        assert frame is not None
+        newest = (one for one in reversed(self.window.traffic.packets) if is_media(one))
+        packet = next(
+            one for one in newest if parse_packet(one.data).timestamp == frame.timestamp % 2**32
+        )
+        self.window.panel.pages.packet.show(packet)
 
     def close(self) -> None:
         self.client.close()
@@ -131,13 +149,15 @@ def watching(folder: Path, port: int) -> None:
     actions["state"]()
     player.take("panel-state")
     actions["packet"]()
-    player.window.panel.pages.packet.hold.invoke()
-    player.take("panel-packet")
+    player.run_for(0.4)
+    player.take_paused("panel-packet", player.hold_packet_of_picture)
     player.client.impairment.conditions = Conditions(
         loss=0.02, jitter=0.001, reorder=0.01, duplicate=0.01
     )
     actions["statistics"]()
-    player.wait_for_frame(280)
+    player.run_for(1.0)
+    player.window.panel.pages.statistics.reset.invoke()  # all that it shows is under these
+    player.run_for(8.0)
     player.take("panel-statistics")
     player.client.impairment.conditions = Conditions(loss=0.05, delay=0.02, jitter=0.0005)
     actions["timeline"]()
@@ -154,12 +174,19 @@ def watching(folder: Path, port: int) -> None:
     player.client.impairment.conditions = Conditions()
     actions["panel"]()
     player.run_for(0.4)
+    before = player.root.geometry()
+    player.root.geometry("900x780+0+0")  # its text is small in a small window
     actions["help"]()
     player.take("keys")
     actions["help"]()
+    player.root.geometry(before)
+    player.run_for(0.5)
     actions["fullscreen"]()
     player.wait_for_frame(400)
-    player.take_paused("full-screen")
+    player.window.run(BY_NAME["toggle"])  # by the key, which the display tells of
+    player.take("full-screen")
+    player.run_for(3.0)  # until it tells no more
+    actions["toggle"]()
     actions["leave_fullscreen"]()
     actions["colours"]()
     player.take_paused("light")
@@ -172,12 +199,12 @@ def ladder(folder: Path, port: int) -> None:
     player = Photographer(folder, "", 0, f"rtsp://127.0.0.1:{port}/movie.Mjpeg")
     player.client.impairment.conditions = Conditions(loss=0.05, reorder=0.03, seed=3)
     player.window.actions["ladder"]()
+    player.root.geometry("1062x760+0+0")
     player.window.play()
     player.wait_for_frame(30)
     page = player.window.panel.pages.ladder
     page.tools.closer.invoke()
     page.view.scroll_to(0.0)
-    page.view.scroll(170.0)
     player.take("panel-ladder")
     player.close()
 
@@ -207,6 +234,51 @@ def login(folder: Path) -> None:
         player.close()
 
 
+def browsers(folder: Path) -> None:
+    """The pages of `--http`: what there is, and a live stream that the server makes itself."""
+    command = ["serve", "0", "--host", "127.0.0.1", "--media", str(ROOT)]
+    with subprocess.Popen(
+        [sys.executable, "-m", "rtplab", *command, "--http", "0", "--test-picture"],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as running:
+        assert running.stdout is not None
+        try:
+            address = next(line.split()[-1] for line in running.stdout if "browser" in line)
+            page_of(address, folder / "browser-list.png", "800x420")
+            page_of(f"{address}test", folder / "browser-live.png", "800x740")
+        finally:
+            running.terminate()
+
+
+def page_of(address: str, path: Path, size: str) -> None:
+    """Write a picture of a page, as large as it needs."""
+    with tempfile.TemporaryDirectory() as profile:
+        options = ("--kiosk", "--no-first-run", "--no-sandbox", "--disable-gpu", "--disable-sync")
+        place = (f"--window-size={size.replace('x', ',')}", "--window-position=0,0")
+        with subprocess.Popen(
+            ["chromium", *options, *place, f"--user-data-dir={profile}", f"--app={address}"],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        ) as browser:
+            try:
+                box = ("-window", "root", "-crop", f"{size}+0+0", "+repage")
+                command = ["import", "-silent", *box]
+                deadline = time.monotonic() + 2 * PATIENCE
+                is_there = False
+                while not is_there and time.monotonic() < deadline:
+                    subprocess.run([*command, str(path)], check=True)
+                    with Image.open(path) as page:
+                        colours = page.convert("RGB").resize((80, 60)).getcolors(4800)
+                    is_there = colours is not None and len(colours) > PAGE_COLOURS
+                time.sleep(PATIENCE / 4)  # until its figures are there, too
+                subprocess.run([*command, str(path)], check=True)
+                print(path)
+            finally:
+                browser.terminate()
+
+
 def main(folder: Path, dpi: int = 96) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as home:
@@ -216,6 +288,7 @@ def main(folder: Path, dpi: int = 96) -> None:
             ladder(folder, port)
             error(folder, port)
             login(folder)
+            browsers(folder)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,8 @@ import json
 import os
 import subprocess
 from collections.abc import Callable
-from contextlib import ExitStack
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import setup_machine as machines
@@ -22,18 +23,25 @@ RUFF_LINT = ("ruff", "check")
 MYPY = ("mypy",)
 COLLECT_TESTS = ("pytest", "--collect-only", "-qq")
 COMPILED_TESTS = Path("tests/__pycache__")
-SIDE_BY_SIDE = ("-n", str(min(8, 2 * (os.cpu_count() or 1))), "--dist", "worksteal")
-"""Most tests wait most of the time, and not for a CPU, so that two may share one."""
+
+
+def side_by_side(tests_per_cpu: int) -> tuple[str, ...]:
+    """The options of pytest for so many tests at a time: most wait, and not for a CPU."""
+    return "-n", str(min(8, tests_per_cpu * (os.cpu_count() or 1))), "--dist", "worksteal"
+
+
 UNIT_TESTS = (
-    *("pytest", *SIDE_BY_SIDE, "-m", "not (peers or alone or long)"),
+    *("pytest", *side_by_side(3), "-m", "not (peers or alone or timed or long)"),
     *("--ignore=tests/interop", "--ignore=tests/faults"),
 )
 ALL_TESTS = (
-    ("pytest", "--cache-clear", *SIDE_BY_SIDE, "-m", "not alone", "--durations=50"),
+    ("pytest", "--cache-clear", *side_by_side(3), "-m", "not (alone or timed)", "--durations=50"),
+    ("pytest", "-q", *side_by_side(2), "-m", "timed"),
     ("pytest", "-q", "-m", "alone"),
 )
-"""First what may meet; then, one by one, what would judge the others, or disturb them."""
-PROPERTIES = ("pytest", *SIDE_BY_SIDE, "-m", "hypothesis", "--hypothesis-profile=thorough")
+"""First what may meet; then what judges times, and takes little of a CPU itself; then, one by one,
+what would disturb all others."""
+PROPERTIES = ("pytest", *side_by_side(2), "-m", "hypothesis", "--hypothesis-profile=thorough")
 FAILED_TESTS = ("pytest", "--last-failed")
 FAILURES = ".pytest_cache/v/cache/lastfailed"
 """Where pytest notes which tests have failed: a JSON object, keyed by their names."""
@@ -139,33 +147,52 @@ def check() -> int:
 def test() -> int:
     """All checks and tests. What cannot be had is a failure in CI; elsewhere its tests skip."""
     machine = machines.this_machine()
-    missing = set_up(machine, "dependencies", "test", peers=True)
-    if not venv.install("peers", "--only-binary=:all:"):
-        missing.append("the Python packages named above")
+    not_to_be_had: list[str] = []
+    statuses: list[int] = []
+
+    def meanwhile() -> None:
+        if not venv.install("peers", "--only-binary=:all:"):
+            not_to_be_had.append("the Python packages named above")
+        if machine.platform == "linux" and machine.may_install:
+            download_windows()
+        statuses.append(lint())
+
+    missing = set_up(machine, "dependencies", "test", peers=True, meanwhile=meanwhile)
+    missing += not_to_be_had
     if not venv.install_from_npm():
         missing.append("the npm packages of tests/interop/package.json")
     if machine.platform == "linux" and not provided_windows():
         missing.append("Windows")
-    status = lint() | all_tests()
+    status = statuses[0] | all_tests()
     if not missing:
         return status
     say(f"Not tested, as these are missing: {', '.join(missing)}.")
     return 1 if os.environ.get("CI") else status
 
 
-def set_up(machine: Machine, *groups: str, peers: bool = False) -> list[str]:
+def set_up(
+    machine: Machine,
+    *groups: str,
+    peers: bool = False,
+    meanwhile: Callable[[], None] = lambda: None,
+) -> list[str]:
     """Install missing packages where possible; return those that stay missing.
 
-    Raises SetupError when there is no .venv with the groups of requirements in the end.
+    The packages of the system come side by side with .venv and with `meanwhile`, which is called
+    when .venv is filled. Raises SetupError when there is no .venv with the groups of requirements
+    in the end.
     """
     base, tkinter = venv_packages(machine), tkinter_packages(machine)
     wanted = base + tkinter + (machines.missing_peers(machine) if peers else [])
-    missing = wanted if wanted and not provided(machine, wanted) else []
-    if missing and base:
-        raise SetupError(
-            "Without them .venv can't be created. Install them, then start this again."
-        )
-    fill_venv(groups)
+    with ThreadPoolExecutor(1) as beside:
+        are_provided = beside.submit(lambda: not wanted or provided(machine, wanted))
+        if base and not are_provided.result():
+            raise SetupError(
+                "Without them .venv can't be created. Install them, then start this again."
+            )
+        fill_venv(groups)
+        meanwhile()
+    missing = [] if are_provided.result() else wanted
     if not tkinter and machines.error_of(str(venv.PYTHON), "import tkinter"):
         say(f"tkinter is missing, so no window can be opened. {machines.tkinter_advice(machine)}")
         missing.append("tkinter")
@@ -196,6 +223,12 @@ def provided(machine: Machine, packages: list[str]) -> bool:
         say("That failed; the reason is above.")
     say(f"Packages are missing. Type: {machines.install_command(machine, packages)}")
     return False
+
+
+def download_windows() -> None:
+    """Get what the Windows of tests/windows needs besides Wine; if it fails, that is said later."""
+    with suppress(setup_wine.NoWindows):
+        setup_wine.download()
 
 
 def provided_windows() -> bool:

@@ -53,27 +53,39 @@ class Installation:
 
 def provide() -> Installation:
     """Return the installation, made now if it has to be. Raises NoWindows."""
+    _check_processor()
     wine = _wine()
+    python, packages = download()
+    prefix = python.parent / f"prefix-{_wine_version(wine)}"
+    with _one_at_a_time(prefix.parent):
+        _make(prefix, lambda place: _make_prefix(place, wine))
+    return Installation(wine, prefix, python, packages)
+
+
+def download() -> tuple[Path, Path]:
+    """Return the Python and the packages, made now if they have to be: that needs no Wine.
+
+    Raises NoWindows.
+    """
+    _check_processor()
     folder = _cache_folder()
     wanted = _requirements()
     key = hashlib.sha256("\n".join([WINPYTHON, *wanted]).encode()).hexdigest()[:12]
-    found = Installation(
-        wine=wine,
-        prefix=folder / f"prefix-{_wine_version(wine)}",
-        python=folder / WINPYTHON.replace("==", "-"),
-        packages=folder / f"packages-{PYTHON_VERSION}-{key}",
-    )
+    python = folder / WINPYTHON.replace("==", "-")
+    packages = folder / f"packages-{PYTHON_VERSION}-{key}"
     with _one_at_a_time(folder):
-        _make(found.python, _unpack_python)
-        _make(found.packages, lambda place: _install_packages(place, wanted))
-        _make(found.prefix, lambda place: _make_prefix(place, wine))
-    return found
+        _make(python, _unpack_python)
+        _make(packages, lambda place: _install_packages(place, wanted))
+    return python, packages
+
+
+def _check_processor() -> None:
+    if platform.machine() != "x86_64":
+        raise NoWindows("There is no Windows to test on: its Python is for x86-64 alone.")
 
 
 def _wine() -> Path:
     """Where the 64-bit loader is: the command `wine` may be a script that looks for 32 bits."""
-    if platform.machine() != "x86_64":
-        raise NoWindows("There is no Windows to test on: its Python is for x86-64 alone.")
     for place in ("/usr/lib/wine/wine64", shutil.which("wine64"), shutil.which("wine")):
         if place and Path(place).exists():
             return Path(place)

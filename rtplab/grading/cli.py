@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
@@ -19,12 +20,13 @@ from rtplab.grading import doctor
 from rtplab.grading import submission as submissions
 from rtplab.grading.bundle import PLATFORMS, write_bundle
 from rtplab.grading.classroom import grade_all
-from rtplab.grading.engine import STAND_IN, Engine, Kept, Source, points_of, with_needed
+from rtplab.grading.engine import ADVICE, STAND_IN, Engine, Kept, Source, points_of, with_needed
 from rtplab.grading.judge.registry import CHECKS
 from rtplab.grading.model.checks import Check, Grades, Outcome, Result, not_checked
 from rtplab.grading.model.editions import EDITIONS, Edition, read_edition
 from rtplab.grading.model.recording import SCENARIOS, Recording
 from rtplab.grading.options import parser
+from rtplab.grading.record.ahead import Ahead, can_be
 from rtplab.grading.record.movie import draw_movie
 from rtplab.grading.record.run import Scenario, record
 from rtplab.grading.record.scenarios import RUNNERS
@@ -34,13 +36,18 @@ from rtplab.grading.record.stage import Stage
 from rtplab.grading.report import WRITERS, csv, words
 from rtplab.grading.report.terminal import Live
 from rtplab.grading.submission import Submission, Unusable
+from rtplab.grading.watch import Watched
 from rtplab.version import __version__
 
 ALL_POINTS, SOME_MISSING, USAGE, NOTHING_RAN = range(4)
 SERVER_FILES = ("Server.py", "ServerWorker.py", "VideoStream.py", "RtpPacket.py")
 CLIENT_FILES = ("ClientLauncher.py", "Client.py", "RtpPacket.py")
 DECOY_FRAMES = 30
-LOOK = 0.5  # seconds between two looks at a watched folder
+ENOUGH = 200.0
+"""Seconds; with what must be recorded then, no run takes more than five minutes."""
+UNBOUNDED = (
+    "Nothing bounds how many processes it starts: grade strangers' code in a container that does."
+)
 _ROLES = {
     "packet": ("packet",),
     "server": ("packet", "server"),
@@ -233,21 +240,29 @@ def _say_line(grades: Grades) -> None:
 
 
 def _grade_and_watch(options: argparse.Namespace, edition: Edition) -> int:
-    path = options.path[0]
     shields = Shields() if options.kept else raise_shields(options.python, own_network=True)
-    status, failed = _grade(options, edition, shields)
-    while options.watch:
+    asked = options.only
+    if not options.watch:
+        return _grade(options, edition, shields)[0]
+    ours = [Path(output.file) for output in _outputs(options.report) if output.file]
+    ours += [options.keep] if options.keep else []
+    watched = Watched(
+        options.path[0], ours, only_python=not (options.server_cmd or options.client_cmd)
+    )
+    while True:
+        _, to_mend = _grade(options, edition, shields)
+        if not to_mend and options.only != asked:
+            options.only = asked  # these are right now: and the others?
+            continue
         print("Waiting for a file to be saved; Ctrl+C ends it.", flush=True)
-        _wait_for_change(path)
-        options.only = failed or options.only
-        status, failed = _grade(options, edition, shields)
-    return status
+        watched.wait()
+        options.only = to_mend or asked
 
 
 def _grade(
     options: argparse.Namespace, edition: Edition, shields: Shields
 ) -> tuple[int, list[str]]:
-    """Grade once; return the exit status and the ids of what has failed."""
+    """Grade once; return the exit status and the ids of the checks to run again after a change."""
     started = time.monotonic()
     outputs = _outputs(options.report)
     live = Live.on(sys.stdout, os.environ) if all(output.file for output in outputs) else None
@@ -263,13 +278,14 @@ def _grade(
             checks, shown = _wanted(options, edition)
             grades = _first_grades(options, edition, shields, submission)
             source = _source(options, edition, shields, submission, work)
+            cleanup.callback(source.close)
             grades = replace(grades, notes=(*grades.notes, *source.notes))
         except Unusable as error:
             grades = Grades(
                 submissions.name_of(path), (), edition, 0, __version__, (), refused=str(error)
             )
             _report(grades, outputs, live)
-            return NOTHING_RAN, []
+            return NOTHING_RAN, options.only or []
         if live:
             unknown = [
                 Result(check, not_checked(""), 0.0, points_of(check, edition))
@@ -302,15 +318,23 @@ def _grade(
 
         engine = Engine(source, edition, checks, options.keep)
         engine.missing = lambda check: _missing(check, options, submission)
+        engine.is_late = lambda: time.monotonic() - started > ENOUGH
         engine.on_result, engine.on_start = took, begin
         if isinstance(source, Recorded):
             engine.diagnose = lambda results: doctor.diagnoses(results, source.attempt)
         engine.run()
         grades = now(True)
     _report(grades, outputs, live)
-    return _status(grades), [
-        result.check.id for result in grades.results if result.verdict.outcome is Outcome.FAILED
-    ]
+    status = _status(grades)
+    return status, (options.only or []) if status == NOTHING_RAN else _to_mend(grades)
+
+
+def _to_mend(grades: Grades) -> list[str]:
+    """What is not right yet; of that, advice comes when there is nothing else."""
+    outcomes = (Outcome.FAILED, Outcome.BLOCKED)
+    wrong = [result.check for result in grades.results if result.verdict.outcome in outcomes]
+    counted = [check for check in wrong if check.group != ADVICE]
+    return [check.id for check in counted or wrong]
 
 
 def _report(grades: Grades, outputs: Iterable[Output], live: Live | None) -> None:
@@ -362,8 +386,11 @@ def _missing(check: Check, options: argparse.Namespace, submission: Submission) 
 class Recorded(Source):
     """Recordings that are made now."""
 
-    def __init__(self, stage: Stage, edition: Edition, seed: int) -> None:
+    def __init__(self, stage: Stage, edition: Edition, seed: int, folder: Path) -> None:
+        """Recordings that others make are put into the folder."""
         self._stage = stage
+        self._folder = folder
+        self._ahead: Ahead | None = None
         self._edition = edition
         self._seed = seed
         self._forms: doctor.Facts = {}
@@ -372,9 +399,26 @@ class Recorded(Source):
     @property
     def notes(self) -> tuple[str, ...]:
         shows = self._stage.client and not self._stage.no_client and not self._stage.has_screen
-        return (STAND_IN,) if shows else ()
+        is_bounded = self._stage.shields.are_processes_bounded
+        return (*((STAND_IN,) if shows else ()), *(() if is_bounded else (UNBOUNDED,)))
+
+    def begin(self, scenarios: Sequence[str]) -> None:
+        if len(scenarios) > 1 and can_be(self._stage.shields) and threading.active_count() == 1:
+            sys.stdout.flush()
+            self._ahead = Ahead(
+                scenarios, lambda name: self.attempt(name, RUNNERS[name], {}), self._folder
+            )
+
+    def close(self) -> None:
+        """End what is still being recorded."""
+        if self._ahead:
+            self._ahead.stop()
 
     def record(self, scenario: str) -> Recording:
+        if self._ahead:
+            if recording := self._ahead.take(scenario):
+                return recording
+            self._ahead.finish()
         if scenario not in RUNNERS:
             why = "The grader has no such scenario yet."
             return Recording(scenario, self._edition.name, {"unable": why})
@@ -428,7 +472,7 @@ def _source(
         no_client,
         draw_movie(seed + 1, DECOY_FRAMES),
     )
-    return Recorded(stage, edition, seed)
+    return Recorded(stage, edition, seed, work)
 
 
 def _can_import(python: str, name: str) -> bool:
@@ -447,15 +491,3 @@ def _command(
     if name not in submission.files:
         return ()
     return (python, submission.files[name], *arguments)
-
-
-def _wait_for_change(path: Path) -> None:
-    """Wait until a file of Python is saved there."""
-
-    def saved() -> dict[str, float]:
-        files = [path] if path.is_file() else path.rglob("*.py")
-        return {str(file): file.stat().st_mtime for file in files if file.exists()}
-
-    before = saved()
-    while saved() == before:
-        time.sleep(LOOK)

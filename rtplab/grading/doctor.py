@@ -7,6 +7,7 @@ nothing else. The *doctor* answers "why does my client show nothing?".
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -75,6 +76,8 @@ PICTURES: tuple[Factor, ...] = (
     *REPLIES[:3],
 )
 """At most six, for they take three seconds each."""
+LIMIT = 30.0
+"""Seconds after which nothing else is tried: some programs take ten to start."""
 
 
 def ladder(scenario: str, first: Recording, attempt: Try) -> Facts:
@@ -106,7 +109,10 @@ def _first_that_helps(
 ) -> tuple[Facts, Factor | None, tuple[str, ...]]:
     """The first change with which it works, and all that were tried."""
     tried: list[str] = []
+    deadline = time.monotonic() + LIMIT
     for factor in factors:
+        if time.monotonic() > deadline:
+            break
         tried.append(factor.when)
         if works(attempt("trial", scenario, factor.facts)):
             return factor.facts, factor, tuple(tried)

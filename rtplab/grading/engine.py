@@ -14,6 +14,9 @@ from rtplab.grading.model.recording import Recording, read, write
 
 _STOPS = (Outcome.FAILED, Outcome.BLOCKED, Outcome.FAULT)
 SUFFIX = ".jsonl"
+LATE = "The run has taken too long already to look for more advice."
+ADVICE = "robust"
+"""The group of checks whose scenarios may run side by side: no points depend on them."""
 
 
 class Source:
@@ -22,6 +25,12 @@ class Source:
     def record(self, scenario: str) -> Recording:
         """Run it, once more if it has been run before."""
         raise NotImplementedError
+
+    def begin(self, scenarios: Sequence[str]) -> None:
+        """They will be wanted: now is the time if they can be recorded side by side."""
+
+    def close(self) -> None:
+        """End what is still being recorded."""
 
     can_record_again = True
 
@@ -93,6 +102,8 @@ class Engine:
     missing: Callable[[Check], str] = lambda check: ""
     """A sentence on why the submission has no such part, or ""."""
     diagnose: Callable[[Mapping[str, Result]], Sequence[Diagnosis]] = lambda results: ()
+    is_late: Callable[[], bool] = lambda: False
+    """Whether the run has taken so long that only what has points is recorded, and only once."""
     on_start: Callable[[str], None] = lambda scenario: None
     on_result: Callable[[Result], None] = lambda result: None
     recordings: dict[str, Recording] = field(default_factory=dict)
@@ -100,10 +111,14 @@ class Engine:
     diagnoses: tuple[Diagnosis, ...] = ()
     _again: dict[str, Recording] = field(default_factory=dict)
     """Second runs, by scenario."""
+    _has_begun: bool = False
 
     def run(self) -> tuple[Result, ...]:
         """Judge all of them. A failure of ours is a verdict, too."""
         for check in self.checks:
+            if check.group == ADVICE and not self._has_begun:
+                self._has_begun = True
+                self.source.begin(self._scenarios_of(ADVICE))
             result = self._result(check, self._verdict(check))
             self.results[check.id] = result
             self.on_result(result)
@@ -113,18 +128,32 @@ class Engine:
     def _verdict(self, check: Check) -> Verdict:
         if why := self.missing(check):
             return not_checked(why)
-        for needed in check.needs:
-            other = self.results.get(needed)
-            if other is not None and other.verdict.outcome in _STOPS:
-                cause = other.verdict.blocked_by or needed
-                return Verdict(Outcome.BLOCKED, blocked_by=cause)
-        for scenario in check.scenarios:
-            if scenario not in self.recordings:
-                self._record(scenario)
+        if cause := self._in_the_way(check):
+            return Verdict(Outcome.BLOCKED, blocked_by=cause)
+        waiting = [name for name in check.scenarios if name not in self.recordings]
+        if waiting and check.group == ADVICE and self.is_late():
+            return not_checked(LATE)
+        for scenario in waiting:
+            self._record(scenario)
         verdict = self._judged(check)
         if verdict.outcome is Outcome.FAILED and check.timing and self.source.can_record_again:
             return self._second_try(check, verdict)
         return verdict
+
+    def _in_the_way(self, check: Check) -> str:
+        """The id of the check that blocks this one, or ""."""
+        for needed in check.needs:
+            other = self.results.get(needed)
+            if other is not None and other.verdict.outcome in _STOPS:
+                return other.verdict.blocked_by or needed
+        return ""
+
+    def _scenarios_of(self, group: str) -> list[str]:
+        """Those that are not recorded yet, of the checks that nothing stands in the way of."""
+        checks = [check for check in self.checks if check.group == group]
+        judged = [one for one in checks if not self.missing(one) and not self._in_the_way(one)]
+        wanted = dict.fromkeys(name for check in judged for name in check.scenarios)
+        return [scenario for scenario in wanted if scenario not in self.recordings]
 
     def _record(self, scenario: str) -> None:
         self.on_start(scenario)
@@ -153,6 +182,8 @@ class Engine:
 
     def _second_try(self, check: Check, first: Verdict) -> Verdict:
         """Judge a run on fresh processes, for a machine may be busy once."""
+        if self.is_late() and not all(name in self._again for name in check.scenarios):
+            return not_checked(LATE) if check.group == ADVICE else first
         before = {scenario: self.recordings[scenario] for scenario in check.scenarios}
         for scenario in check.scenarios:
             if scenario not in self._again:

@@ -226,7 +226,7 @@ def _fault(path: Path) -> str:
         return ""
     message, line = str(tree.msg), f" (line {tree.lineno})" if tree.lineno else ""
     if "print" in message or "exec" in message or "except" in message:
-        return f"{path.name} is written in Python 2{line}, which this lab's grader can't run."
+        return f"{path.name} is in Python 2{line}, which can't be run here: make it Python 3."
     return f"{path.name} is no valid Python{line}: {message}."
 
 

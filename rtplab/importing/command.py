@@ -133,8 +133,9 @@ def _convert(source: Source, output: Path, options: argparse.Namespace) -> None:
             writer.discard()
     width, height = encoder.size
     seconds = float(writer.frames / source.rate)
+    frames = "1 frame" if writer.frames == 1 else f"{writer.frames} frames"
     print(
-        f"{printable(str(output))}: {writer.frames} frames, {width}x{height}, {seconds:.1f} s at "
+        f"{printable(str(output))}: {frames}, {width}x{height}, {seconds:.1f} s at "
         f"{float(source.rate):.4g} frames/s, frames of up to {writer.largest:,} bytes"
     )
     if options.format == "lab" and writer.largest > MOST_BYTES:

@@ -11,6 +11,7 @@ from typing import Any
 from PIL import Image
 
 from rtplab.importing.timing import expected, sampled
+from rtplab.importing.videos import TEXT_FORMATS
 from rtplab.importing.wanted import ImportingError, Wanted
 from rtplab.movies.index import FASTEST, SLOWEST
 
@@ -28,6 +29,8 @@ class VideoSource:
         self._path = path
         self._wanted = wanted
         with self._open() as container:
+            if container.format.name in TEXT_FORMATS:
+                raise ImportingError("it contains no pictures")
             stream = _first_stream(container)
             self._own_rate = _rate(stream)
             self.rate = wanted.fps or self._own_rate

@@ -51,6 +51,8 @@ def open_source(path: Path, wanted: Wanted) -> Source:
     """Return the pictures of the file or folder. Raises ImportingError, OSError."""
     if path.is_dir():
         return FolderSource(path, wanted)
+    if not path.stat().st_size:
+        raise ImportingError("the file is empty")
     known_to_pillow = is_known_to_pillow(path)
     try:
         movie = Movie(path)

@@ -22,6 +22,9 @@ from rtplab.protocol.rtsp.messages import printable
 _PPM = re.compile(rb"P6\s(\d{1,5})\s(\d{1,5})\s255\s")
 _MAX_HEAD = 32  # bytes
 
+# FFmpeg draws the characters of any file that is named as these are, or looks like text.
+TEXT_FORMATS = {"tty", "bin", "xbin", "adf", "idf"}
+
 _ENDING = 5.0  # seconds that ffmpeg gets to end when it is told to
 
 
@@ -62,7 +65,7 @@ class VideoSource:
             raise ImportingError(f"ffmpeg can't read it: {_last_line(run.stderr, self._input)}")
         said = json.loads(run.stdout)
         streams, container = said.get("streams") or [], said.get("format") or {}
-        if not streams or container.get("format_name") == "tty":  # it draws any text
+        if not streams or container.get("format_name") in TEXT_FORMATS:
             raise ImportingError("it contains no pictures")
         text = container.get("duration") or "0"
         return streams[0], Fraction(text) if re.fullmatch(r"\d+(\.\d+)?", text) else Fraction(0)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import io
 import time
-from collections.abc import Callable
+import tkinter as tk
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 
@@ -30,6 +31,7 @@ from rtplab.player.model.traffic import Traffic
 from rtplab.player.panel.panel import Panel
 from rtplab.player.picture.area import PictureArea
 from rtplab.player.savedialog import SaveDialog
+from rtplab.player.screenshot import ScreenshotError, screenshot
 from rtplab.receiving.files.wholefile import write_whole
 
 Actions = dict[str, Callable[[], None]]  # by the names in the command table
@@ -201,26 +203,41 @@ class Saving:
         else:
             self._picture.toast(told)
 
-    def save_drawing(self, name: str, drawing: str) -> None:
-        """Ask for a file and write an SVG document into it."""
-        self._save_text("drawing", name, ".svg", drawing)
+    def save_drawing(self, name: str, document: str, canvas: tk.Canvas) -> None:
+        """Ask for a file, and write an SVG document into it or, as PNG, what a canvas shows."""
+        formats = {".svg": "", ".png": ""}
+        png = io.BytesIO()
+        try:  # before the dialog can cover the canvas
+            screenshot(canvas, str(canvas["background"])).save(png, "PNG")
+        except ScreenshotError as error:
+            formats[".png"] = f"{error} Choose SVG, which needs none."
+        contents = {".svg": document.encode(), ".png": png.getvalue()}
+        self._ask_where("drawing", name, contents, formats)
 
     def save_table(self, name: str, table: str) -> None:
         """Ask for a file and write a table, CSV, into it."""
-        self._save_text("table", name, ".csv", table)
+        self._ask_where("table", name, {".csv": table.encode()})
 
-    def _save_text(self, what: str, name: str, suffix: str, text: str) -> None:
-        path = folders.documents_folder() / (self._stem(name) + suffix)
+    def _ask_where(
+        self,
+        what: str,
+        name: str,
+        contents: Mapping[str, bytes],
+        formats: Mapping[str, str] | None = None,
+    ) -> None:
+        """Ask for a file and write the contents for its suffix, the first for any other."""
+        usual = next(iter(contents))
+        path = folders.documents_folder() / (self._stem(name) + usual)
 
         def save(path: Path) -> None:
             try:
-                write_whole(path, text.encode())
+                write_whole(path, contents.get(path.suffix.lower(), contents[usual]))
             except OSError as error:
                 self._picture.toast(f"The {what} could not be saved ({error.strerror}).")
             else:
                 self._picture.toast(f"Saved {path}")
 
-        SaveDialog(self._picture.winfo_toplevel(), f"Save {what}", path, save)
+        SaveDialog(self._picture.winfo_toplevel(), f"Save {what}", path, save, formats)
 
     def _stem(self, suffix: str) -> str:
         """A file name that contains the movie's."""

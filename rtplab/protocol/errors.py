@@ -3,6 +3,7 @@
     RtpLabError
     |-- MovieError (also an OSError)   a movie file that can't be served
     |-- SessionError                   what the player tells its user, in one sentence
+    |   `-- ConnectionLost             the connection has ended, and with it the session
     `-- PeerError                      the peer broke the protocol
         |-- MessageError               an RTSP message or header; carries the status to answer with
         |   `-- StateError             a method that the session's state does not allow (455)
@@ -31,6 +32,10 @@ class MovieError(RtpLabError, OSError):
 
 class SessionError(RtpLabError):
     """One plain sentence for the user of the player: what went wrong and what to do next."""
+
+
+class ConnectionLost(SessionError):
+    """The connection to the server has ended without having been closed by us."""
 
 
 class PeerError(RtpLabError):

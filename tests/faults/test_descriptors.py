@@ -19,7 +19,7 @@ from raw_rtsp import Peer
 
 pytestmark = [
     pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc"),
-    pytest.mark.alone,
+    pytest.mark.timed,
 ]
 
 CROWD = 200

@@ -70,7 +70,7 @@ def stop_in_time(server: Server) -> None:
     assert time.monotonic() - began < 5
 
 
-@pytest.mark.alone
+@pytest.mark.timed
 @pytest.mark.parametrize("delay", [SLOW, NEVER])
 def test_one_viewer_of_a_slow_disk_holds_up_nobody(disk: Disk, delay: int) -> None:
     """Somebody watches a movie whose reads take 0.7 s, or never return; three watch another.
@@ -95,7 +95,7 @@ def test_one_viewer_of_a_slow_disk_holds_up_nobody(disk: Disk, delay: int) -> No
         assert bool(left_behind) is (delay == NEVER)
 
 
-@pytest.mark.alone
+@pytest.mark.timed
 def test_a_slow_disk_shows_what_it_can(disk: Disk) -> None:
     """Reads of 0.7 s bring many frames each.
 

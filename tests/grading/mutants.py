@@ -85,7 +85,7 @@ MUTANTS = (
     ),
     mutant(
         "02 version in the low bits", PACKET, "= version << 6", "= version", "packet.version",
-        "packet", "Byte 0 was 02 (V=0)", "expected 80", "version << 6",
+        "packet server.session", "Byte 0 was 02 (V=0)", "expected 80", "version << 6",
     ),
     mutant(
         "03 local header", PACKET, "        self.header = header\n        self.payload = payload",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import recordings as by_hand
@@ -87,6 +87,50 @@ def test_a_scenario_runs_once_for_all_checks_and_not_for_blocked_ones() -> None:
         source=source,
     )
     assert source.made == ["s"]
+
+
+class SideBySide(Runs):
+    """Notes what may be recorded side by side, and what had been recorded by then."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.begun: list[tuple[list[str], list[str]]] = []
+
+    def begin(self, scenarios: Sequence[str]) -> None:
+        self.begun.append((list(scenarios), list(self.made)))
+
+
+def test_the_scenarios_of_advice_begin_together_but_for_those_that_are_not_needed() -> None:
+    source = SideBySide()
+    run(
+        check("packet.a", says(failed("wrong"))),
+        check("robust.b", says(passed()), scenario="one"),
+        check("robust.c", says(passed()), "packet.a", scenario="blocked"),
+        check("robust.d", says(passed())),
+        check("robust.e", says(passed()), scenario="two"),
+        source=source,
+    )
+    assert source.begun == [(["one", "two"], ["s"])]
+
+
+def test_a_late_run_looks_for_no_more_advice_and_tries_nothing_twice() -> None:
+    source = Runs()
+    verdicts = run(
+        check("server.a", right_in_run(2), timing=True),
+        check("robust.b", right_in_run(2), timing=True),
+        check("robust.c", says(passed()), scenario="more"),
+        check("client.d", says(passed()), scenario="points"),
+        source=source,
+        is_late=lambda: True,
+    )
+    assert source.made == ["s", "points"]
+    assert [verdict.outcome for verdict in verdicts.values()] == [
+        Outcome.FAILED,
+        Outcome.NOT_CHECKED,
+        Outcome.NOT_CHECKED,
+        Outcome.PASSED,
+    ]
+    assert "too long" in verdicts["robust.c"].sentence
 
 
 def test_a_failed_timing_check_has_one_more_run_and_no_third() -> None:

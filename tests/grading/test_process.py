@@ -7,11 +7,14 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from rtplab.grading.model.recording import Recording, from_lines, to_lines
+from rtplab.grading.record import cgroup
 from rtplab.grading.record.process import KEPT_OUTPUT, Program
 from rtplab.grading.record.recorder import Recorder
 from rtplab.grading.record.shields import LAUNCHER, PROCESSES, Shields, raise_shields
@@ -180,6 +183,137 @@ def test_an_ordinary_user_s_processes_are_bounded(monkeypatch: pytest.MonkeyPatc
     if "namespaces can't be had" in done.stderr:
         pytest.skip("needs user namespaces")
     assert 0 < int(done.stdout) < PROCESSES
+
+
+BOMB = """
+import os
+print("go", flush=True)
+while True:
+    try:
+        os.fork()
+    except OSError:
+        pass
+"""
+RABBIT = """
+import os
+print("go", flush=True)
+while True:
+    if os.fork():
+        os._exit(0)
+"""
+NET = 1500
+"""Processes in all, in case that what is tested does not hold."""
+
+
+@pytest.fixture
+def safety_net() -> Iterator[None]:
+    """Have this process, and all that it starts, be in a cgroup that bounds their number."""
+    parent = cgroup.parent()
+    if parent is None:
+        pytest.skip("needs a cgroup that can be written to, as a safety net")
+    net = cgroup.Group(parent, NET)
+    net.members.write_text(str(os.getpid()))
+    try:
+        yield
+    finally:
+        (parent / "cgroup.procs").write_text(str(os.getpid()))
+        net.remove()
+
+
+@pytest.mark.parametrize("code", [BOMB, RABBIT], ids=["all stay", "each starts one and ends"])
+@pytest.mark.parametrize("python", [sys.executable, PYTHON])
+@pytest.mark.parametrize("own_processes", [True, False])
+@pytest.mark.alone
+@pytest.mark.usefixtures("safety_net")
+def test_a_fork_bomb_is_bounded_and_ends(
+    code: str, python: str, own_processes: bool, tmp_path: Path
+) -> None:
+    shields = raise_shields(python, own_network=False)
+    if not own_processes:
+        shields = replace(shields, processes=False, files=False)
+    folder = tmp_path / "submission"
+    folder.mkdir()
+    if shields.uid is not None:
+        os.chown(folder, shields.uid, shields.uid)
+    before = set(_of_this_net())
+    recorder = Recorder()
+    most = 0
+    with Program(recorder, "server", [python, "-c", code], folder, shields):
+        assert recorder.wait_for("process.stdout", LIMIT)
+        for _ in range(10):
+            time.sleep(0.05)
+            most = max(most, len(_of_this_net()))
+    assert most <= PROCESSES + len(before) + LAUNCHING
+    assert set(_of_this_net()) <= before
+
+
+LAUNCHING = 5  # processes that are not the submission's: the launcher, and those for namespaces
+
+
+def _of_this_net() -> list[str]:
+    """The processes in this process's cgroup and in those below it."""
+    own = next(
+        line.split(":", 2)[2]
+        for line in Path("/proc/self/cgroup").read_text().splitlines()
+        if line.split(":")[1] in ("", "pids") and "rtplab-grade" in line
+    )
+    found = []
+    for entry in Path("/proc").glob("[0-9]*/cgroup"):
+        try:
+            if own in entry.read_text():
+                found.append(entry.parent.name)
+        except OSError:
+            continue
+    return found
+
+
+def test_the_groups_of_a_grader_that_was_killed_are_removed() -> None:
+    parent = cgroup.parent()
+    if parent is None:
+        pytest.skip("needs a cgroup that can be written to")
+    with subprocess.Popen([sys.executable, "-c", ""]) as ended:
+        pass
+    left = parent / f"{cgroup.PREFIX}-{ended.pid}-1"
+    left.mkdir()
+    own = cgroup.Group(parent, PROCESSES)
+    assert cgroup.parent() == parent
+    assert own.path.exists() and not left.exists()
+    own.remove()
+    assert not own.path.exists()
+
+
+def test_root_s_processes_are_bounded_by_a_cgroup_or_it_is_said(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    assert not Shields(limits=True, processes=True).are_processes_bounded
+    assert Shields(limits=True, groups=Path("/sys/fs/cgroup")).are_processes_bounded
+    assert Shields(limits=True, uid=ORDINARY).are_processes_bounded
+
+
+THREE_TASKS = """
+import threading, time
+for _ in range(2):
+    threading.Thread(target=time.sleep, args=(600,), daemon=True).start()
+print(flush=True)
+time.sleep(600)
+"""
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="starts a process of another user")
+def test_an_ordinary_user_s_other_processes_are_left_alone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Where no namespace counts the submission's apart, the limit is above what runs already."""
+    user = ORDINARY + os.getpid() % 100
+    command = [PYTHON, "-I", "-c", THREE_TASKS]
+    with subprocess.Popen(command, user=user, cwd="/", stdout=subprocess.PIPE) as other:
+        assert other.stdout
+        other.stdout.readline()
+        monkeypatch.setattr(os, "geteuid", lambda: user)
+        most = Shields(limits=True).limited()["NPROC"]
+        other.kill()
+    assert most == 3 + PROCESSES
 
 
 def test_shields_that_are_said_to_be_up_are(tmp_path: Path, all_shields: Shields) -> None:

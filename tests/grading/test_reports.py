@@ -103,6 +103,27 @@ def test_it_is_not_right_if_nothing_could_be_judged() -> None:
     assert "Nothing could be judged" in words.next_step(replace(grades, results=unknown))
 
 
+def test_advice_alone_is_no_reason_to_say_that_nothing_was_judged() -> None:
+    grades = graded()
+    advice = [one for one in grades.results if one.check.group == "robust"]
+    wrong = replace(advice[0], verdict=Verdict(Outcome.FAILED, 0, "No reply."))
+    assert words.next_step(replace(grades, results=(wrong,))) == "Nothing is missing."
+
+
+def test_reasons_name_the_checks_that_stand_together() -> None:
+    grades = graded()
+    missing = {"packet": "No packet.", "server": "No server.", "client": "No packet."}
+    results = tuple(
+        replace(
+            one, verdict=Verdict(Outcome.NOT_CHECKED, 0, missing.get(one.check.group, "No both."))
+        )
+        for one in grades.results
+    )
+    told = text.write(replace(grades, results=results))
+    assert "? packet.loads to packet.decode, client.starts to client.teardown   Not checked" in told
+    assert "? server.starts to server.teardown   Not checked: No server." in told
+
+
 @pytest.mark.parametrize("form", WRITERS)
 def test_every_report_names_the_check_first_and_has_its_sentence(form: str) -> None:
     report = WRITERS[form](graded())

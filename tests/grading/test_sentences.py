@@ -36,6 +36,18 @@ from rtplab.grading.model.editions import EDITIONS
 from rtplab.grading.model.recording import Recording
 
 
+def test_a_picture_that_is_drawn_late_is_no_movie_that_goes_on() -> None:
+    """Two that come late are, unless this machine has made our own threads wait as long."""
+    assert paused(shown=1, busy=0.0) is paused(shown=3, busy=0.3) is Outcome.PASSED
+    assert paused(shown=2, busy=0.0) is Outcome.FAILED
+
+
+def paused(shown: int, busy: float) -> Outcome:
+    session = client_session(shown_after_pause=shown)
+    session = replace(session, facts={**session.facts, "noise_worst": busy})
+    return verdicts(core(client_session=session))["client.pause"].outcome
+
+
 def test_a_faithful_program_fails_nothing() -> None:
     found = verdicts(core())
     assert {name: v.sentence for name, v in found.items() if v.outcome is not Outcome.PASSED} == {}

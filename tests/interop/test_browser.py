@@ -116,3 +116,23 @@ def test_a_list_of_twelve_movies_has_a_still_of_each(media, screen, tmp_path) ->
             wait_for(has_stills)
             first = screen.screenshot()
             wait_for(lambda: screen.screenshot().tobytes() != first.tobytes())
+
+
+def test_a_page_shows_its_stream_again_when_it_is_back(media, screen, tmp_path) -> None:
+    frames = frames_of(MOVIE)
+
+    def is_shown(cam: rtplab.Publication, number: int) -> bool:
+        cam.send(frames[number - 1])  # again and again: a browser shows a picture with the next
+        return number_shown(screen) == number
+
+    with rtplab.serve(port=0, host=HOST, http=0) as server:
+        with server.publish("cam") as cam:
+            cam.send(frames[9])
+            with browser(screen, tmp_path, f"http://{HOST}:{server.http_port}/cam"):
+                wait_for(lambda: is_shown(cam, 10))
+                cam.close()
+                with server.publish("cam") as again:  # at once, before the page can know
+                    wait_for(lambda: is_shown(again, 20))
+                time.sleep(3)  # it is told that there is no such stream
+                with server.publish("cam") as again:
+                    wait_for(lambda: is_shown(again, 30))

@@ -119,6 +119,19 @@ def test_what_is_no_video_is_a_sentence(tmp_path, imported, content):
     assert os.listdir(tmp_path) == ["film.mp4"]
 
 
+@pytest.mark.parametrize("name", ["film.bin", "film.adf", "film.txt"])
+def test_characters_are_not_drawn(tmp_path, imported, name):
+    (tmp_path / name).write_bytes(b"\x11=v\x95" * 5000)
+    run = imported(name)
+    assert (run.returncode, run.stderr.count("\n")) == (1, 1)
+    assert os.listdir(tmp_path) == [name]
+
+
+def test_an_empty_file_is_a_sentence(tmp_path, imported):
+    (tmp_path / "film.mp4").write_bytes(b"")
+    assert imported("film.mp4").stderr == "film.mp4: the file is empty\n"
+
+
 def test_sound_alone_is_a_sentence(tmp_path, imported):
     video(tmp_path / "song.mka", source="sine=duration=1")
     run = imported("song.mka")
@@ -150,11 +163,12 @@ def test_ctrl_c_ends_ffmpeg_and_leaves_no_half_file(tmp_path):
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         stderr=subprocess.PIPE,
     )
-    deadline = time.monotonic() + 10
-    while not list(tmp_path.glob(".film*")) and time.monotonic() < deadline:
+    deadline = time.monotonic() + LIMIT
+    while not list(tmp_path.glob(".film*")):
+        assert time.monotonic() < deadline, "ffmpeg has not begun"
         time.sleep(0.01)
     process.send_signal(signal.SIGINT)
-    _, said = process.communicate(timeout=10)
+    _, said = process.communicate(timeout=LIMIT)
     # Python itself ends by SIGINT if that has come while a module was being made.
     assert process.returncode in (1, -signal.SIGINT) and said.startswith(b"Stopped"), said
     assert os.listdir(tmp_path) == ["film.mp4"]

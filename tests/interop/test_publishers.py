@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from display import running_display
 from movies import ROOT
 from peers import need_command, need_player
 from processes import HOST, ServerProcess
@@ -95,6 +96,39 @@ def test_the_commands_of_the_documents_publish(server, tmp_path, document, progr
     command = shlex.split(found[1].replace("rtsp://localhost:5678/live", address))
     with publishing(command, tmp_path):
         assert len({frame.number for frame in played(address, "auto", 10)}) == 10
+
+
+DEVICES = re.compile(r"^\| .*(?:webcam|screen), (?:Linux|Windows|macOS) \| `(ffmpeg .*)` \|$", re.M)
+
+
+def device_commands(document: str) -> list[str]:
+    return DEVICES.findall((ROOT / document).read_text(encoding="utf-8"))
+
+
+def test_the_documents_send_a_webcam_and_a_screen_of_every_system() -> None:
+    devices = ["v4l2", "dshow", "avfoundation", "x11grab", "gdigrab", "avfoundation"]
+    commands = device_commands("docs/PLAYERS.md")
+    assert [shlex.split(command)[2] for command in commands] == devices
+    assert device_commands("README.md") == commands[:4]
+
+
+@pytest.mark.parametrize("command", device_commands("docs/PLAYERS.md"))
+def test_the_commands_for_devices_publish(server, command) -> None:
+    """The screen is a real one; what this system lacks is replaced by a picture larger than it."""
+    need_player("ffmpeg")
+    address = f"rtsp://{HOST}:{server.port}/device"
+    words = shlex.split(command.replace("rtsp://localhost:5678/live", address))
+    device, is_screen = words[2], "scale=1280:-8" in words
+    with running_display("1920x1082") as display:
+        if device == "x11grab":
+            words[words.index("$DISPLAY")] = display.name
+        else:
+            size = "1920x1082" if is_screen else "640x480"
+            first, end = words.index("-f"), words.index("-i") + 2
+            words[first:end] = ["-re", "-f", "lavfi", "-i", f"testsrc=size={size}:rate=10"]
+        with publishing(words):
+            frames = played(address, "auto", 3)
+    assert frames[0].image().size == ((1280, 720) if is_screen else (640, 480))
 
 
 def test_a_publisher_logs_in(tmp_path) -> None:

@@ -35,6 +35,7 @@ _EXPECTED = re.compile(
     r"|\(HTTP\): sending stopped: its connection is lost: .*)"
     rf"|{_TIME} WARNING \S+: some of what is published can't be shown: .*"
     rf"|{_TIME} WARNING \S+: a picture is skipped, and perhaps others: .*"
+    rf"|{_TIME} INFO \d+\.\d+\.\d+\.\d+ sends too many requests: they wait"
     rf"|{_TIME} INFO the multicast of \S+ reached the end of the movie"
     rf"|{_TIME} WARNING (?P<skipped>\d+) frames skipped: "
     r"(?:the server can't send as much as clients ask for"

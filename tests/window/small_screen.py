@@ -51,8 +51,11 @@ def look(root, client) -> dict[str, object]:
 
 def plots(page) -> dict[str, tuple[int, ...]]:
     """The box of all that belongs to each plot, on the canvas."""
-    names = {tag for item in page.canvas.find_all() for tag in page.canvas.gettags(item)}
-    return {name: page.canvas.bbox(name) for name in sorted(names - {"current"})}
+    items = iter(page.canvas.find_all())  # one for each shape, in their order
+    return {
+        name: page.canvas.bbox(*(next(items) for _ in shapes))
+        for name, shapes in page.parts.items()
+    }
 
 
 def heights(root, panel) -> dict[str, list[int]]:

@@ -98,7 +98,9 @@ def _focus_is_seen(root, display, widget, other) -> bool:
     pictures = []
     for one in (other, widget):
         one.focus_force()
-        pump(root, lambda: False, limit=0.08)
+        assert pump(root, lambda one=one: root.focus_get() is one)
+        root.update()  # what is drawn for it
+        root.winfo_pointerx()  # the answer comes when it is drawn
         pictures.append(_picture_of(display, widget))
     bytes_of_both = zip(*pictures, strict=True)
     changes = Counter(pair for pair in zip(*[bytes_of_both] * 3, strict=True))

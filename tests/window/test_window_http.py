@@ -9,7 +9,7 @@ from display import pump
 from http_cameras import HEAD, PICTURES, HttpCamera, part, stream
 from movies import frames_of
 
-from rtplab import launcher
+from rtplab import launcher, playoptions
 from rtplab.player.window import PlayerWindow
 from rtplab.protocol.rtsp.states import State
 from rtplab.receiving.http.client import HttpClient
@@ -24,7 +24,7 @@ def camera():
 
 
 def test_a_camera_is_shown_paused_recorded_and_explained(root, camera, tmp_path):
-    options = launcher.parse_arguments([camera.url(user="ann:secret@")], "rtplab play")
+    options = playoptions.parse_arguments([camera.url(user="ann:secret@")], "rtplab play")
     client = launcher.client_for(options, root, launcher.package_client)
     assert isinstance(client, HttpClient)
     window = PlayerWindow(root, client)
@@ -65,7 +65,7 @@ def test_a_camera_that_is_lost_is_found_again(root):
             stream(camera, connection)
 
     with HttpCamera(answer) as camera:
-        options = launcher.parse_arguments([camera.url()], "rtplab play")
+        options = playoptions.parse_arguments([camera.url()], "rtplab play")
         client = launcher.client_for(options, root, launcher.package_client)
         window = PlayerWindow(root, client)
         try:

@@ -112,6 +112,7 @@ def test_a_lost_server_is_a_sentence_and_another_can_be_set_up(player, server, r
     play(player, root)
     server.stop()
     assert pump(root, lambda: "closed the connection" in words(player)), words(player)
+    assert "Connection lost" in words(player)
     assert pump(root, lambda: enabled(player) == ["setup"])
 
 

@@ -18,7 +18,7 @@ from PIL import Image
 from processes import HOST, ServerProcess
 from scheduling import can_tell, kept_waiting
 
-pytestmark = [pytest.mark.peers, pytest.mark.alone]
+pytestmark = [pytest.mark.peers, pytest.mark.timed]
 TOP_LEFT = 40  # pixels from the corner of the screen
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from processes import ServerProcess
 
-from rtplab import launcher
+from rtplab import launcher, playoptions
 from rtplab.player.model.history import Address
 from rtplab.player.window import PlayerWindow
 
@@ -44,7 +44,7 @@ def test_a_movie_is_played_and_another_one_in_its_place(root, small_movie, tmp_p
     with ServerProcess(small_movie.parent) as server:
         url = f"rtsp://127.0.0.1:{server.port}/{small_movie.name}"
         arguments = [url, "--transport", "tcp", "--pcap", str(capture)]
-        options = launcher.parse_arguments(arguments, "rtplab play")
+        options = playoptions.parse_arguments(arguments, "rtplab play")
         root.after(POLL, when_there_is_a_picture, first)
         launcher._play_on(root, options, make, launcher.PROGRAM)
     for client in made:

@@ -11,13 +11,14 @@ import pytest
 from display import pump
 from movies import frames_of
 from standard_servers import StandardServer, jpeg_payloads
-from windows import drawn_on, focus, words
+from windows import drawn_on, focus, play, words
 
 from Client import Client
-from rtplab.launcher import client_for, parse_arguments
+from rtplab.launcher import client_for
 from rtplab.player.model import history
 from rtplab.player.model.traffic import is_media
 from rtplab.player.panel.messages import MAX_PAGE_CHARACTERS, MAX_PAGE_LINES
+from rtplab.playoptions import parse_arguments
 from rtplab.protocol.rtp.packet import parse_packet
 from rtplab.receiving.rtp.impairment import Conditions
 
@@ -51,7 +52,7 @@ def test_the_panel_shows_the_protocol(watch, root, display):
     display.key("4")
     assert pump(root, lambda: panel.pages.statistics.winfo_ismapped())
     plots = drawn_on(panel.pages.statistics.canvas)
-    assert {"Out of order", "Late", "Duplicates", "Loss (RFC 3550 A.3)"} <= set(plots)
+    assert {"Out of order", "Late packets", "Duplicates", "Loss (RFC 3550 A.3)"} <= set(plots)
     display.key("i")
     assert pump(root, lambda: not panel.open and root.winfo_width() == width)
     assert not player.window.traffic.watching
@@ -115,6 +116,62 @@ def test_many_large_messages_do_not_stop_the_picture(player, root, body):
     shown = panel.pages.messages.text.get("1.0", "end")
     assert "X-Number: 499\n" in shown and "X-Number: 3\n" not in shown
     assert len(shown) <= MAX_PAGE_CHARACTERS + 1
+
+
+def test_pages_without_anything_to_show_say_what_to_do(player, root):
+    panel = player.window.panel
+    panel.show("Messages")
+    text = panel.pages.messages.text
+    assert pump(root, lambda: "press Setup" in text.get("1.0", "end"))
+    panel.pages.messages.line_ends.invoke()
+    assert "press Setup" in text.get("1.0", "end") and text.cget("state") == "disabled"
+    panel.show("Ladder")
+    assert pump(
+        root, lambda: any("press Setup" in it for it in drawn_on(panel.pages.ladder.canvas))
+    )
+    play(player, root)
+    assert pump(
+        root, lambda: not any("press Setup" in it for it in drawn_on(panel.pages.ladder.canvas))
+    )
+    panel.show("Messages")
+    assert pump(root, lambda: "SETUP movie.Mjpeg" in text.get("1.0", "end"))
+    assert "press Setup" not in text.get("1.0", "end")
+
+
+def test_a_field_is_as_wide_as_its_text_after_the_text_has_been_enlarged(player, root, display):
+    player.window.panel.show("Network")
+    seed, font = player.window.panel.pages.network.seed, player.window.theme.font
+    assert pump(root, lambda: seed.winfo_ismapped())
+    before = font.measure("1")
+    focus(root, display)
+    display.key("ctrl+equal", "ctrl+equal", "ctrl+equal")
+    assert pump(root, lambda: font.measure("1") > before)
+    assert pump(root, lambda: seed.bbox(0)[2] == font.measure("1"))
+
+
+def test_the_long_arrow_reaches_its_states_however_wide_the_panel_is(player, root):
+    player.window.panel.show("State")
+    canvas = player.window.panel.pages.state.canvas
+    player.window.layout.toggle_panel_alone()
+    for width in (700, 1500):
+        root.geometry(f"{width}x700")
+        assert pump(root, lambda w=width: canvas.winfo_width() > w - 20)
+        pump(root, lambda: False, limit=0.4)
+        box = max(
+            canvas.coords(it)[2] for it in canvas.find_all() if canvas.type(it) == "rectangle"
+        )
+        arrows = [canvas.coords(it) for it in canvas.find_all() if canvas.type(it) == "line"]
+        long = max(arrows, key=len)
+        assert 0 < long[0] - box < 20 and 0 < long[-2] - box < 20
+
+
+def test_the_packet_page_scrolls_only_if_there_is_more(watch, root):
+    player = watch()
+    player.window.panel.show("Packet")
+    canvas = player.window.panel.pages.packet.canvas
+    assert pump(root, lambda: "SSRC" in drawn_on(canvas))
+    root.geometry("1062x900")
+    assert pump(root, lambda: root.winfo_height() == 900 and canvas.yview() == (0.0, 1.0))
 
 
 def test_the_messages_page_shows_what_was_forgiven_where_it_happened(player, root):

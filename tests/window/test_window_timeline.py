@@ -59,7 +59,7 @@ def test_what_is_lost_is_seen_counted_and_saved(watch, root, display, tmp_path, 
     display.click(*middle_of(page.tools.buttons["closer"]))
     assert pump(root, lambda: page.tools.span.cget("text") == "200 ms")
 
-    for button, name in (("svg", "timeline.svg"), ("csv", "packets.csv")):
+    for button, name in (("picture", "timeline.svg"), ("csv", "packets.csv")):
         display.click(*middle_of(page.tools.buttons[button]))
         assert pump(root, lambda: asked(root, str(home)))
         answer(root, display, "ctrl+slash", str(tmp_path / name), "Return")

@@ -110,6 +110,10 @@ def test_full_screen_says_what_a_key_has_done(paused, root, display):
     assert pump(root, lambda: "Play   0:0" in words(paused))
     display.key("bracketright")
     assert pump(root, lambda: "Speed 1.1×" in words(paused))
+    area = paused.window.picture
+    (toast,) = (one for one in area.find_withtag("toast") if area.type(one) == "text")
+    left, top, right, bottom = area.bbox(toast)
+    assert bottom - top > 0.035 * root.winfo_screenheight()  # one line, legible in a hall
 
 
 def test_an_address_that_was_copied_is_opened_by_control_v(watch, root, display, server):
@@ -308,3 +312,31 @@ def test_frames_that_can_not_be_decoded_are_told(open_player, root, monkeypatch)
         player.window.play()
         assert pump(root, lambda: "can't be decoded: not a JPEG" in words(player)), words(player)
         player.close()
+
+
+def test_l_marks_a_and_b_between_which_the_movie_repeats_and_shift_l_repeats_it_all(
+    watch, root, display
+):
+    player = watch()
+    focus(root, display)
+    loop, picture = player.window.controller.loop, player.window.picture
+    assert pump(root, lambda: player.window.state.seekable and (picture.number or 0) > 25)
+    display.key("l")
+    assert pump(root, lambda: loop.start is not None)
+    first = round(loop.start * 20) + 1
+    assert pump(root, lambda: picture.number > first + 12)
+    display.key("l")
+    assert pump(root, lambda: loop.end is not None)
+    last = round(loop.end * 20) + 1
+    for _ in range(2):
+        assert pump(root, lambda: picture.number > last - 8)
+        assert pump(root, lambda: picture.number < last - 8)
+        assert picture.number >= first - 1
+    display.key("l")
+    assert pump(root, lambda: loop.start is None and loop.end is None)
+    display.key("shift+l")
+    assert pump(root, lambda: loop.whole)
+    display.key("End")
+    assert pump(root, lambda: picture.number == 500)
+    assert pump(root, lambda: picture.number < 100)
+    assert "Stalled" not in words(player)

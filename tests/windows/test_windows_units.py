@@ -27,8 +27,8 @@ def test_pure_parts(windows):
     assert len(tests) >= 16
     run = windows.run(
         *("-m", "pytest", "-q", "-p", "no:cacheprovider", "--rootdir", ROOT),
-        *("-c", ROOT / "pyproject.toml", "-m", "not (peers or alone or long)"),
-        *("--hypothesis-profile=brief", "--assert=plain", "-k", f"not ({COSTS})"),
+        *("-c", ROOT / "pyproject.toml", "-m", "not (peers or alone or timed or long)"),
+        *("--hypothesis-profile=brief", "--assert=plain", "--capture=sys", "-k", f"not ({COSTS})"),
         *tests,
         limit=LIMIT,
         CI="",  # what skips there has a reason: this is about Windows, not about what is installed

@@ -45,6 +45,8 @@ MISSING_AT_MOST = 0.5
 """Of the frames sent, on any machine."""
 STILL_AFTER = 0.3
 """Seconds after the reply to PAUSE for which a picture may still change: one that was received."""
+BEING_DRAWN = 1
+"""Pictures that may come later still, if the threads that draw them had to wait, as Java's may."""
 TORN_DOWN_WITHIN = 3.0
 LATE_AT_MOST = 0.2
 """Seconds by which we may be late to see the end of a process."""
@@ -422,8 +424,9 @@ def pause(recordings: Recordings, edition: Edition) -> Verdict:
             transcript(recording, end),
         )
     answered = _reply_time(recording, paused.time)
-    late = pictures(recording, answered + STILL_AFTER, end)
-    if late:
+    busy = float(recording.facts.get("noise_worst", 0.0))
+    late = pictures(recording, answered + STILL_AFTER + busy, end)
+    if len(late) > BEING_DRAWN:
         return failed(
             f"PAUSE was answered; the picture went on for {several(len(late), 'frame')}. Expected"
             " it to stand.",

@@ -2,10 +2,11 @@
 
     python -I launcher.py LIMITS COMMAND...
 
-LIMITS is an object of JSON: rlimits by name; "uid" to take, or null; and "own" with what is to be
-the program's own: "processes" (it sees no others, and all of its own end with it) and "files" (it
-can write into the current folder alone). It is a program of its own, since code between fork and
-exec is not safe in a process with threads, such as the grader.
+LIMITS is an object of JSON: rlimits by name; "uid" to take, or null; "group", the file of the
+cgroup to join, or ""; and "own" with what is to be the program's own: "processes" (it sees no
+others, and all of its own end with it) and "files" (it can write into the current folder alone). It
+is a program of its own, since code between fork and exec is not safe in a process with threads,
+such as the grader.
 """
 
 from __future__ import annotations
@@ -28,6 +29,9 @@ def main(arguments: list[str]) -> None:
     asked = json.loads(limits)
     uid, own = asked.pop("uid", None), asked.pop("own", [])
     libc = ctypes.CDLL(None, use_errno=True)
+    if group := asked.pop("group", ""):
+        with open(group, "w") as file:
+            file.write(str(os.getpid()))
     if own:
         _unshare(libc, own)
     _limit(asked)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Mapping, Sequence
@@ -12,13 +13,15 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
+from rtplab.grading.record.cgroup import Group
 from rtplab.grading.record.recorder import Recorder
-from rtplab.grading.record.shields import Shields
+from rtplab.grading.record.shields import PROCESSES, Shields
 
 KEPT_OUTPUT = 64 << 10
 """Bytes of stdout, and as many of stderr, that a recording keeps of a process."""
 READ = 65_536  # bytes at a time
 END_LIMIT = 5.0  # seconds for killed processes to be gone
+STUBBORN = 0.5  # seconds after which those that are left are starting others
 _TICKS = os.sysconf("SC_CLK_TCK") if hasattr(os, "sysconf") else 100
 _PASSED_ON = ("PATH", "LANG", "LC_ALL", "SYSTEMROOT", "WINDIR", "COMSPEC", "PATHEXT")
 
@@ -39,9 +42,11 @@ class Program:
         self._recorder = recorder
         self._has_own_processes = shields.processes
         self._is_ending = False
+        self._uid = shields.uid
+        self._group = Group(shields.groups, PROCESSES) if shields.groups else None
         self._before = _descendants(os.getpid())
         self._process = subprocess.Popen(
-            shields.launch(command),
+            shields.launch(command, self._group),
             cwd=folder,
             env=_environment(folder, environment or {}),
             stdin=subprocess.DEVNULL,
@@ -111,17 +116,23 @@ class Program:
         self._is_ending = True
         if self.is_running:
             self._recorder.add("process.killed", role=self.role)
-        deadline = time.monotonic() + END_LIMIT
+        began = time.monotonic()
         while True:
             _kill_group(self._process)
+            if self._group:
+                self._group.kill()
             left = _descendants(os.getpid()) - self._before - _OURS
-            for pid in left:
-                with suppress(OSError):
-                    os.kill(pid, signal.SIGKILL)
+            if left:
+                _kill(left)
             _reap(left - {self.pid})
-            if (not left and not self.is_running) or time.monotonic() > deadline:
+            took = time.monotonic() - began
+            if (not left and not self.is_running) or took > END_LIMIT:
                 break
+            if self._uid is not None and took > STUBBORN:
+                _kill_all_of(self._uid)
             time.sleep(0.005)
+        if self._group:
+            self._group.remove()
         for thread in self._threads:
             thread.join(END_LIMIT)
 
@@ -181,6 +192,21 @@ def _kill_group(process: subprocess.Popen[bytes]) -> None:
             os.killpg(process.pid, signal.SIGKILL)
         else:
             process.kill()
+
+
+def _kill(pids: set[int]) -> None:
+    """Stop all before any ends and makes room for another."""
+    for number in (signal.SIGSTOP, signal.SIGKILL):
+        for pid in pids:
+            with suppress(OSError):
+                os.kill(pid, number)
+
+
+def _kill_all_of(uid: int) -> None:
+    """Kill all that this user may kill, in one call, which nobody can outrun by starting others."""
+    code = f"import os; os.setgid({uid}); os.setuid({uid}); os.kill(-1, 9)"
+    command = [sys.executable, "-I", "-S", "-c", code]
+    subprocess.run(command, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
 def _environment(folder: Path, more: Mapping[str, str]) -> dict[str, str]:

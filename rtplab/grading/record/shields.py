@@ -5,6 +5,8 @@ from __future__ import annotations
 import ctypes
 import json
 import os
+import random
+import signal
 import socket
 import struct
 import subprocess
@@ -12,13 +14,17 @@ import sys
 import tempfile
 import threading
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from rtplab.grading.record import cgroup
+
 LAUNCHER = Path(__file__).with_name("launcher.py")
-OWN_UID = 61_184
-"""Of the range that systemd gives to users made for one service: nobody's."""
+OWN_UIDS = range(61_184, 65_520)
+"""Those that systemd gives to users made for one service: nobody's. Each grading takes one at
+random, as a user's processes are counted in all containers together."""
 LIMITS = {
     "CPU": 60,  # seconds
     "FSIZE": 64 << 20,  # bytes of a file: more than any cache of pictures
@@ -27,11 +33,11 @@ LIMITS = {
     "AS": 4 << 30,  # bytes; Tk and Pillow map a few hundred megabytes
 }
 PROCESSES = 256
-"""Of a user of its own, or in a user namespace, in which an ordinary user's are counted apart."""
+"""And threads, of one program: Java's take some thirty."""
 TRIAL = 10.0  # seconds for a Python to start
 
 _CLONE_NEWUSER, _CLONE_NEWNET = 0x10000000, 0x40000000
-_PR_SET_DUMPABLE, _PR_SET_CHILD_SUBREAPER = 4, 36
+_PR_SET_PDEATHSIG, _PR_SET_DUMPABLE, _PR_SET_CHILD_SUBREAPER = 1, 4, 36
 _SIOCSIFFLAGS, _IFF_UP, _IFF_RUNNING = 0x8914, 0x1, 0x40
 
 
@@ -44,6 +50,13 @@ class Shields:
     network: bool = False
     processes: bool = False
     files: bool = False
+    groups: Path | None = None
+    """Where a cgroup is made for each program: for root, whose processes no rlimit bounds."""
+
+    @property
+    def are_processes_bounded(self) -> bool:
+        """Whether a submission that starts ever more of them is stopped."""
+        return self.groups is not None or "NPROC" in self.limited()
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -61,20 +74,29 @@ class Shields:
             names.append("own network")
         return tuple(names)
 
-    def launch(self, command: Sequence[str]) -> list[str]:
-        """The command that runs another behind these shields."""
+    def launch(self, command: Sequence[str], group: cgroup.Group | None = None) -> list[str]:
+        """The command that runs another behind these shields, and in this group."""
         if not self.limits:
             return list(command)
-        limits = json.dumps(self.limited())
+        limits = json.dumps({**self.limited(), "group": str(group.members) if group else ""})
         return [sys.executable, "-I", "-S", str(LAUNCHER), limits, *command]
 
     def limited(self) -> dict[str, Any]:
         """What the launcher is to do."""
-        counted = self.uid is not None or self.processes and os.geteuid() != 0
-        processes = {"NPROC": PROCESSES} if counted else {}
+        most = self._most_processes()
+        processes = {"NPROC": most} if most else {}
         asked = {"processes": self.processes, "files": self.files}
         own = [name for name, is_own in asked.items() if is_own]
         return {**LIMITS, **processes, "uid": self.uid, "own": own}
+
+    def _most_processes(self) -> int:
+        """The limit for its user; 0 if none holds."""
+        if not self.limits or (self.uid is None and os.geteuid() == 0):
+            return 0
+        if self.uid is not None or self.processes:  # a user namespace counts its own
+            return PROCESSES
+        others = _tasks_of(os.geteuid())
+        return others + PROCESSES if others else 0
 
 
 def raise_shields(python: str, own_network: bool) -> Shields:
@@ -87,15 +109,24 @@ def raise_shields(python: str, own_network: bool) -> Shields:
     if sys.platform == "linux":
         _prctl(_PR_SET_DUMPABLE, 0 if os.geteuid() == 0 else 1)
         _prctl(_PR_SET_CHILD_SUBREAPER, 1)
-    uid = OWN_UID if os.geteuid() == 0 and _can_run_as(OWN_UID, python) else None
+    own_uid = random.choice(OWN_UIDS)
+    uid = own_uid if os.geteuid() == 0 and _can_run_as(own_uid, python) else None
     if sys.platform != "linux":
         return Shields(True, uid)
+    groups = cgroup.parent() if os.geteuid() == 0 and uid is None else None
     network = own_network and _leave_network()
-    shields = Shields(True, uid, network, processes=True, files=True)
+    shields = Shields(True, uid, network, processes=True, files=True, groups=groups)
     if _holds(shields, python):
         return shields
     shields = replace(shields, files=False)
     return shields if _holds(shields, python) else replace(shields, processes=False)
+
+
+def stand_apart(parent: int) -> bool:
+    """Of a process that a grader has forked: be one like it in another network, and end with it."""
+    _prctl(_PR_SET_CHILD_SUBREAPER, 1)
+    _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    return os.getppid() == parent and _leave_network()
 
 
 _TRIAL = """
@@ -137,6 +168,16 @@ def _holds(shields: Shields, python: str) -> bool:
         except (OSError, subprocess.SubprocessError):
             return False
     return trial.returncode == 0
+
+
+def _tasks_of(uid: int) -> int:
+    """How many processes and threads a user has now; 0 where /proc doesn't tell."""
+    found = 0
+    for tasks in Path("/proc").glob("[0-9]*/task"):
+        with suppress(OSError):
+            status = tasks.stat()
+            found += status.st_nlink - 2 if status.st_uid == uid else 0
+    return found
 
 
 def _prctl(option: int, value: int) -> None:

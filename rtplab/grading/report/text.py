@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from rtplab.grading.model.checks import Grades, Outcome, Result
 from rtplab.grading.report import words
 
+FEW_NAMES = 5  # of checks from which on only the first and last are named
 WIDTH = 100  # columns
 LABEL, WORTH = 10, 8  # columns of a group's name, and of its points
 
@@ -163,9 +164,20 @@ def _unjudged(grades: Grades, style: Style) -> list[str]:
             reasons.setdefault(words.sentence(result), []).append(result.check.id)
     lines = []
     for reason, names in reasons.items():
-        named = ", ".join(names) if len(names) < 5 else f"{names[0]} to {names[-1]}"
-        lines += _wrapped(f"{named}   {reason}", style, "? ", "    ")
+        named = names if len(names) < FEW_NAMES else _ranges(grades, set(names))
+        lines += _wrapped(f"{', '.join(named)}   {reason}", style, "? ", "    ")
     return lines
+
+
+def _ranges(grades: Grades, names: set[str]) -> list[str]:
+    """Such as "packet.loads to packet.decode", of checks that stand next to each other."""
+    runs: list[list[str]] = [[]]
+    for result in grades.results:
+        if result.check.id in names:
+            runs[-1].append(result.check.id)
+        elif runs[-1]:
+            runs.append([])
+    return [run[0] if len(run) == 1 else f"{run[0]} to {run[-1]}" for run in runs if run]
 
 
 def closing(grades: Grades, style: Style = PLAIN) -> list[str]:

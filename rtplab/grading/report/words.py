@@ -138,7 +138,8 @@ def next_step(grades: Grades) -> str:
         missing = [
             r for r in grades.results if r.maximum and r.verdict.outcome is not Outcome.PASSED
         ]
-        if not any(r.verdict.outcome is Outcome.PASSED for r in grades.results):
+        judged = (Outcome.PASSED, Outcome.FAILED)
+        if not any(r.verdict.outcome in judged for r in grades.results):
             return "Nothing could be judged; why is told above."
         if missing:
             return "What could be judged is right; the rest is named above."

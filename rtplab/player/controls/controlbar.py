@@ -1,4 +1,4 @@
-"""What stands under the picture: the bar to play and seek with, and the row of the classic lab."""
+"""The controls under the picture: the bar for playing and seeking, and the classic lab's row."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from rtplab.player.look.theme import Theme
 from rtplab.player.model.commands import BY_NAME, LAB_COMMANDS, Command, tooltip
 from rtplab.player.model.status import PlayerState, clock
 
-_TIME_WIDTH = 5  # characters, enough for an hour: a longer time takes more room once
+_TIME_WIDTH = 5  # characters, enough for an hour: a longer time widens it once
 _SPEEDS = ("slower", "faster", "normal_speed")
 _BUTTONS = ("record", "snapshot", "panel", "fullscreen", "menu")
 _DISPENSABLE = ("snapshot", "record")  # hidden if there is no room; the menu has them, too
@@ -23,7 +23,7 @@ _STATE_WIDTH = 8
 
 
 class ControlBar(ttk.Frame):
-    """The widgets of the bar; what they do is told by the command table."""
+    """The widgets of the bar; the command table says what they do."""
 
     def __init__(
         self,
@@ -95,7 +95,7 @@ class ControlBar(ttk.Frame):
                 button.grid_remove()
 
     def show(self, now: PlayerState) -> None:
-        """Bring the buttons in line with the session."""
+        """Update the buttons to match the session."""
         self._now = now
         for name, button in self.buttons.items():
             button.state(["!disabled" if BY_NAME[name].enabled(now) else "disabled"])
@@ -146,7 +146,7 @@ class LabRow(ttk.Frame):
         self.buttons: dict[str, ttk.Button] = {}
         for column, command in enumerate(LAB_COMMANDS):
             self._add_button(command, column, theme, run)
-        # Of fixed widths, so that the window stays as wide as it is whatever they show.
+        # Fixed widths: the window stays as wide as it is, whatever they show.
         self.number = ttk.Label(self, style="Muted.TLabel", anchor="e", width=_NUMBER_WIDTH)
         self.number.grid(row=0, column=4, sticky="e")
         self.state_name = ttk.Label(self, style="Bold.TLabel", anchor="e", width=_STATE_WIDTH)
@@ -178,7 +178,7 @@ class LabRow(ttk.Frame):
             self.number.grid_remove()
 
     def show(self, now: PlayerState) -> None:
-        """Bring the buttons in line with the session."""
+        """Update the buttons to match the session."""
         self._now = now
         self.state_name.configure(text=now.state.name)
         for command in LAB_COMMANDS:
@@ -193,7 +193,7 @@ class LabRow(ttk.Frame):
 
 
 class Controls(ttk.Frame):
-    """Both of them, one above the other."""
+    """The bar, and the row below it."""
 
     def __init__(
         self,
@@ -213,7 +213,7 @@ class Controls(ttk.Frame):
 
     @property
     def narrowest(self) -> int:
-        """Their minimum width in pixels, without the dispensable controls."""
+        """The minimum width of both in pixels, without the dispensable controls."""
         return max(self.bar.narrowest, self.lab_row.narrowest) + self._padding
 
     def fit(self, width: int) -> None:
@@ -222,7 +222,7 @@ class Controls(ttk.Frame):
             part.fit(width - self._padding)
 
     def show(self, now: PlayerState) -> None:
-        """Bring the buttons in line with the session."""
+        """Update the buttons to match the session."""
         self.bar.show(now)
         self.lab_row.show(now)
 

@@ -11,7 +11,7 @@ from rtplab.player.controls.bindings import Bindings
 
 HIDE_AFTER = 2000  # milliseconds without a movement of the mouse
 _SETTLING = 150  # milliseconds that a window manager gets to obey
-# Seconds after full screen in which a window's size is not yet what it goes back to: the window
+# Seconds after full screen in which the window may not have its old size back yet: the window
 # manager may be slow, and the key may be pressed again and again.
 _GOING_BACK = 2.0
 
@@ -43,10 +43,7 @@ class FullScreen:
         controls: tk.Widget,
         go_back: Callable[[Extent], Extent],
     ) -> None:
-        """`go_back` puts the controls back, and the window to where it was.
-
-        It returns where the window is then.
-        """
+        """`go_back` restores the controls and the window's extent, and returns that extent."""
         self._window = bindings.window
         self._picture, self._controls = picture, controls
         self._go_back = go_back
@@ -63,7 +60,7 @@ class FullScreen:
             self._enter()
 
     def leave(self) -> None:
-        """Go back; nothing happens when the window is not full screen."""
+        """Go back. Does nothing if the window is not full screen."""
         if not self.active or self._before is None:
             return
         self.active = False
@@ -75,7 +72,7 @@ class FullScreen:
         self._left_at = steady()
 
     def end(self) -> None:
-        """The window is being destroyed: nothing is to be done later."""
+        """Cancel all timers: the window is being destroyed."""
         self.active = False
         self._cancel_timer()
         if self._settling:
@@ -94,7 +91,7 @@ class FullScreen:
         self._settling = self._window.after(_SETTLING, self._insist)
 
     def _insist(self) -> None:
-        """If no window manager responds, there is none that could interfere."""
+        """Resize the window ourselves if no window manager has done it."""
         self._settling = ""
         width, height = self._screen
         if self.active and Extent.of(self._window)[:2] != (width, height):

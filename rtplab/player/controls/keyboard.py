@@ -1,4 +1,4 @@
-"""Binds the keys of the command table, and the mouse's wheel."""
+"""Binds the keys of the command table, and the mouse wheel."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from rtplab.player.look.theme import Theme
 from rtplab.player.model.commands import BY_NAME, COMMANDS, Command
 from rtplab.player.model.modifiers import ARROWS, is_meant, sequences
 
-# Widgets that need keys themselves, by their class.
+# Classes of widgets that use some keys themselves.
 _TYPED_INTO = ("TEntry", "Entry", "TSpinbox")
 _PRESSED_WITH_SPACE = ("TButton", "TCheckbutton", "TRadiobutton")
 _MOVED_WITH_ARROWS = ("TScale", "Treeview", "TNotebook", "Text", "TRadiobutton")
@@ -18,7 +18,7 @@ _MOVING = (*ARROWS, "Home", "End")
 
 
 def bind_keys(bindings: Bindings, picture: tk.Misc, run: Callable[[Command], None]) -> None:
-    """Have every key of the table run its command, wherever the focus is in the window."""
+    """Bind every key of the table to its command, wherever the focus is in the window."""
     system = Theme.of(picture).windowing_system
     bound: dict[str, list[tuple[str, Command]]] = {}
     for command in COMMANDS:
@@ -30,7 +30,7 @@ def bind_keys(bindings: Bindings, picture: tk.Misc, run: Callable[[Command], Non
 
 
 def bind_wheel(widget: tk.Misc, run: Callable[[Command], None]) -> None:
-    """Have the wheel go forward (up) and back, over a widget."""
+    """Let the wheel over a widget seek: forward when turned up, back when turned down."""
 
     def turned(event: tk.Event[tk.Misc]) -> None:
         run(BY_NAME["forward" if event.delta > 0 or event.num == 4 else "back"])
@@ -46,7 +46,7 @@ def _handler(
     picture: tk.Misc,
     run: Callable[[Command], None],
 ) -> Callable[[tk.Event[tk.Misc]], str | None]:
-    """What a sequence does that, by its modifiers, is one key of the table or another."""
+    """Return the handler of a sequence; the modifiers decide which of the keys is meant."""
 
     def handle(event: tk.Event[tk.Misc]) -> str | None:
         for key, command in meanings:

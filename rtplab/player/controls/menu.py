@@ -13,12 +13,12 @@ from rtplab.player.model.history import Address
 from rtplab.player.model.status import PlayerState
 
 Run = Callable[[Command], None]
-# Told by the key itself, or of no use in a menu that is open.
+# Left out: the menu is open already, and "Full screen" leaves it, too.
 _NOT_IN_MENU = ("menu", "leave_fullscreen")
 
 
 class PopupMenu:
-    """Opens one menu at a time: the one before it is gone by then."""
+    """Opens one menu at a time, and destroys the one before."""
 
     def __init__(self) -> None:
         self._menu: tk.Menu | None = None
@@ -39,10 +39,10 @@ class PopupMenu:
 
 
 def _draw_arrows(menu: tk.Menu) -> None:
-    """Lay arrows of our own upon those that X11's Tk draws: tiny bevels, whatever the colours.
+    """Cover the arrows that Tk draws on X11, tiny bevels whatever the colours, with our own.
 
-    What the mouse does upon one, it does to the menu. Tk 8.6.16 takes an arrow for something beside
-    the menu, unless the mouse enters the menu with it.
+    Mouse events on an arrow are passed on to the menu. Tk 8.6.16 takes the arrow for a place outside
+    of the menu unless <Enter> is among them.
     """
     theme = Theme.of(menu)
     if theme.windowing_system != "x11":
@@ -85,7 +85,7 @@ def build_menu(
     recent: list[Address],
     reopen: Callable[[Address], None],
 ) -> tk.Menu:
-    """The whole menu as it stands at this moment; what can't be done now is grey."""
+    """Return the menu for this moment; commands that are not available are grey."""
     menu = tk.Menu(master, tearoff=False)
     for title in MENUS:
         submenu = _colour(tk.Menu(menu, tearoff=False))
@@ -101,7 +101,7 @@ def build_menu(
 
 
 def build_speed_menu(master: tk.Misc, speed: float, choose: Callable[[float], None]) -> tk.Menu:
-    """The speeds to choose from."""
+    """Return a menu of the speeds."""
     menu = tk.Menu(master, tearoff=False)
     for other in reversed(SPEEDS):
         mark = "●" if other == speed else "   "
@@ -116,7 +116,7 @@ def build_speed_menu(master: tk.Misc, speed: float, choose: Callable[[float], No
 def build_links_menu(
     master: tk.Misc, links: list[tuple[str, str]], open_url: Callable[[str], None]
 ) -> tk.Menu:
-    """Pages of the web to choose from, each with its name and its address."""
+    """Return a menu of web pages, given as pairs of name and address."""
     menu = tk.Menu(master, tearoff=False)
     for name, url in links:
         menu.add_command(label=f"{name} …", command=partial(open_url, url), **_padding(menu))

@@ -1,6 +1,6 @@
-"""The seek slider: where the movie stands, and where the viewer wants it.
+"""The seek slider: it shows the position in the movie, and seeks.
 
-The picture follows while the knob is dragged, and the time under the mouse stands above it.
+The picture follows while the knob is dragged, and the time under the mouse is shown above it.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ class SeekSlider(tk.Canvas):
 
     @property
     def shown_position(self) -> float:
-        """Seconds: where the viewer drags the knob to, or where the movie stands."""
+        """Seconds: where the viewer is dragging the knob, or the movie's position."""
         return self._position if self._dragging is None else self._dragging
 
     def x_of(self, seconds: float) -> int:
@@ -94,7 +94,7 @@ class SeekSlider(tk.Canvas):
                 self._following = self.after(FOLLOWING, self._follow)
 
     def _follow(self) -> None:
-        """Let the picture be that of the knob's place."""
+        """Seek to where the knob is."""
         self._following = ""
         if self._dragging is not None:
             self._seek(self._dragging)
@@ -121,7 +121,7 @@ class SeekSlider(tk.Canvas):
     def _destroyed(self, event: tk.Event[tk.Misc]) -> None:
         if self._following:
             self.after_cancel(self._following)
-        if self._time.winfo_exists():  # where the toplevel is not destroyed as a whole
+        if self._time.winfo_exists():  # the whole toplevel may be being destroyed
             self._time.destroy()
 
     def _hover(self, hovered: bool) -> None:
@@ -148,9 +148,9 @@ class SeekSlider(tk.Canvas):
         left, right = self._ends()
         middle, half = self.winfo_height() // 2, px(_LINE) / 2
         if not self._duration:
-            return  # its length is unknown: nothing to choose
+            return  # the length is unknown: there is nothing to choose
         self.create_rectangle(left, middle - half, right, middle + half, fill=p.trough, width=0)
         self.create_rectangle(left, middle - half, x, middle + half, fill=p.accent, width=0)
-        # The place is told by more than colours; the knob is larger when it can be dragged.
+        # The knob shows the position, not colours alone; it is larger when it can be dragged.
         colour, size_at_1x = (p.text if self._focused else p.accent), _KNOB if active else _RESTING
         self.create_image(x, middle, image=self._theme.icon("knob", colour, size_at_1x))

@@ -1,4 +1,4 @@
-"""Tooltips: what a button does, or why not, when the mouse rests upon it."""
+"""Tooltips: what a button does, or why it can't now, while the mouse rests on it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from tkinter import ttk
 
 from rtplab.player.look.theme import Theme
 
-DELAY = 600  # milliseconds that the mouse rests first
+DELAY = 600  # milliseconds that the mouse must rest
 SHOWN = 8000  # milliseconds after which it disappears: long enough to read it
 
 
@@ -16,7 +16,7 @@ class Tooltip:
     """The tooltip of one widget."""
 
     def __init__(self, widget: tk.Misc, text: Callable[[], str]) -> None:
-        """`text` is asked for when it is to be shown."""
+        """`text` is called each time the tooltip is shown."""
         self._widget = widget
         self._text = text
         self._timer = ""
@@ -26,7 +26,7 @@ class Tooltip:
             widget.bind(event, self._hide, add=True)
 
     def _wait(self, event: tk.Event[tk.Misc]) -> None:
-        self._hide(event)  # the mouse may come twice without going: to and from a menu
+        self._hide(event)  # there may be two <Enter> in a row, as after a menu
         self._timer = self._widget.after(DELAY, self._show)
 
     def _show(self) -> None:

@@ -1,4 +1,4 @@
-"""Sharp windows on Windows: it draws a program small and blows it up, unless told not to."""
+"""Sharp windows on Windows, which otherwise enlarges a window that was drawn at 1x."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ SYSTEM_AWARE = 1  # PROCESS_SYSTEM_DPI_AWARE: one scale for all screens, which T
 
 
 def ask_for_sharpness() -> None:
-    """Tell Windows that we scale by ourselves. Before the first Tk; elsewhere nothing is done."""
+    """Tell Windows that we scale ourselves. Call before the first Tk; does nothing elsewhere."""
     if sys.platform != "win32":
         return
-    with suppress(AttributeError, OSError):  # Windows 7 has none of it, and no such screens
+    with suppress(AttributeError, OSError):  # Windows 7 lacks it
         ctypes.windll.shcore.SetProcessDpiAwareness(SYSTEM_AWARE)

@@ -15,7 +15,7 @@ from rtplab.player.look.palette import DARK, Palette
 _OVERSAMPLING = 4  # curves are drawn this many times larger and then reduced
 _UNSCALED = 96 / 72  # `tk scaling`, pixels per point, of a screen at 1x
 _RADIUS = 6
-_FOCUS = 2  # width of an outline that tells the focus: not by its colour alone
+_FOCUS = 2  # width of the outline that shows the focus, so that not only its colour does
 _NAME = "rtplab"
 PACKET_ROW = 20  # height of a line in a list of packets
 
@@ -37,7 +37,7 @@ class Theme:
         root.bind("<Destroy>", self._destroyed, add=True)
 
     def _destroyed(self, event: tk.Event[tk.Misc]) -> None:
-        """Free images and fonts in this thread: they wait for Tk when another collects them."""
+        """Free images and fonts now: a garbage collection in another thread would wait for Tk."""
         if event.widget is self._root:
             self._images.clear()
             self._icons.clear()
@@ -71,7 +71,7 @@ class Theme:
 
     @property
     def name(self) -> str:
-        """Another for each look: colours and size."""
+        """A different name for each combination of colours and size."""
         return f"{_NAME}-{self.palette.name}-{round(100 * self.zoom)}"
 
     @property
@@ -91,7 +91,7 @@ class Theme:
         return self._icons[key]
 
     def spacer(self, width: int, height: int) -> ImageTk.PhotoImage:
-        """Nothing to see, of a size at 1x: what a menu, which knows no padding, is padded with."""
+        """A transparent image of a size at 1x: it pads menus, which have no padding themselves."""
         key = ("", "", self.px(width) << 16 | self.px(height))
         if key not in self._icons:
             nothing = Image.new("RGBA", (self.px(width), self.px(height)))
@@ -195,7 +195,7 @@ class Theme:
         style.configure("TEntry", fieldbackground=p.raised, padding=px(5), **flat)
         focused: Any = {
             name: [("focus", p.accent)] for name in ("bordercolor", "lightcolor", "darkcolor")
-        }  # two lines: an edge that becomes wider
+        }  # an edge of two lines is wider
         style.map("TEntry", **focused)
         self._create_indicators(p)
         style.configure("TNotebook", borderwidth=0, tabmargins=(px(4), px(6), px(4), 0))
@@ -283,7 +283,7 @@ class Theme:
             self._style.map(f"T{kind}button", background=[("active", p.window)])
 
     def _rounded(self, fill: str, outline: str, wide: float = 1) -> ImageTk.PhotoImage:
-        """A rounded square that ttk stretches in its middle, its outline so wide at 1x."""
+        """A rounded square that ttk stretches in its middle, with an outline `wide` at 1x."""
         side, line = self.px(4 * _RADIUS), max(1, self.px(wide))
         n = _OVERSAMPLING
         image = Image.new("RGBA", (side * n, side * n))
@@ -297,7 +297,7 @@ class Theme:
         return photo
 
     def _colour_classic_widgets(self) -> None:
-        """Menus and the like are no ttk widgets: they take their colours from the options."""
+        """Set the option database: menus and the like are not ttk widgets."""
         p, add = self.palette, self._root.option_add
         for pattern, value in (
             ("*Menu.background", p.menu),

@@ -18,6 +18,7 @@ class PlayerClient(Protocol):
     """One session with one server. No method blocks; the results show in the attributes."""
 
     error: str  # the last failure, a sentence, or ""
+    is_lost: bool  # `error` says that the connection was lost
     notice: str  # what else the user should know, likewise
     on_frame: Callable[[Frame], None] | None  # called in the receiving thread
     observer: Observer | None  # told of all that goes over the wire, in the client's threads

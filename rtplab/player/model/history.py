@@ -8,10 +8,11 @@ import sys
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import urlsplit
 
 from rtplab.protocol.errors import MessageError
 from rtplab.protocol.rtsp import urls
+from rtplab.protocol.rtsp.urls import quoted_name
 
 REMEMBERED = 10
 MAX_FILE = 64 * 1024  # bytes of a settings file that is read: ours have two thousand
@@ -67,7 +68,7 @@ def parse_url(url: str) -> Address:
 
 def with_name(url: str, name: str) -> Address:
     """Return the address of another movie on the server of `url`, for the same user."""
-    path = "/" + quote(name, errors="surrogateescape")
+    path = "/" + quoted_name(name)
     return Address(url=urlsplit(url)._replace(path=path, query="", fragment="").geturl())
 
 

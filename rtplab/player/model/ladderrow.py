@@ -166,7 +166,7 @@ def _mark(x: float, frame: int, ticks: list[Tick], is_frame: bool) -> Mark:
 
 
 def _label(bundles: list[Bundle], ticks: list[Tick], right: float) -> str:
-    """The label of a row of bundles; without the numbers if there is no room."""
+    """The label of a row of bundles; without what there is no room for."""
     numbers = sorted((ticks[0].number, ticks[-1].number))
     sequences = "–".join(dict.fromkeys(f"{number & 0xFFFF}" for number in numbers))
     parts = [f"{len(bundles)} frames"] if len(bundles) > 1 else []
@@ -180,7 +180,12 @@ def _label(bundles: list[Bundle], ticks: list[Tick], right: float) -> str:
     ):
         parts += [f"{count} {what}"] if count else []
     whole = " · ".join([*parts, f"seq {sequences}"])
-    return whole if len(whole) <= _room(right) or not parts else _cut(" · ".join(parts), right)
+    if len(whole) <= _room(right) or not parts:
+        return whole
+    shorter = " · ".join(parts)
+    if len(shorter) > _room(right) and len(bundles) > 1 and len(parts) > 1:
+        shorter = " · ".join(parts[1:])  # the ticks stand in groups, one for each frame
+    return _cut(shorter, right)
 
 
 def _cut(text: str, right: float) -> str:

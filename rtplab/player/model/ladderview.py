@@ -32,6 +32,7 @@ _LEGEND = 26.0  # below them
 _FIRST = 30.0  # from the header to the first row
 _AFTER_ARROW, _AFTER_BUNDLE = 30.0, 40.0  # height of a row, from the client's end downwards
 _LONGEST_PAUSE = 64.0  # pixels
+_LABEL = 22.0  # height of the text on an arrow
 _SERVER = 26.0  # where the server's line is, from the right
 
 
@@ -179,11 +180,16 @@ class LadderView:
             Line((CLIENT, _HEADER, CLIENT, height - _LEGEND), "border", 1.4),
             Line((right, _HEADER, right, height - _LEGEND), "border", 1.4),
         ]
+        if not self.rows:
+            text = "Nothing has been sent so far: press Setup."
+            shapes.append(Text((CLIENT + right) / 2, _HEADER + _FIRST, text, "text", anchor="n"))
         offset = _HEADER + _FIRST - self._top
         for row in islice(self.rows, max(0, self._first_seen() - 1), None):
-            if row.y - self._top - _LONGEST_PAUSE > self._room:
+            y = row.y + offset
+            if y > height - _LEGEND:
                 break
-            shapes += self._row(row, row.y + offset, right)
+            if y >= _HEADER + _LABEL:  # no half of a text shows
+                shapes += self._row(row, y, right)
         shapes += [
             Rectangle(0, 0, width, _HEADER, "window"),
             Rectangle(0, height - _LEGEND, width, height, "window"),

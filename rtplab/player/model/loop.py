@@ -25,7 +25,7 @@ class Loop:
             return f"A is {clock(position)}: press l again at B"
         if self.end is None and position > self.start:
             self.end = position
-            return f"Again and again from {clock(self.start)} to {clock(position)}"
+            return f"Repeating from {clock(self.start)} to {clock(position)}"
         self.start = self.end = None
         return "A and B are cleared"
 

@@ -26,7 +26,7 @@ def loss_shapes(counts: FrameCounts, has_bursts: bool, width: float) -> list[Sha
     """
     shapes: list[Shape] = [
         Text(_MARGIN, 18, "Why is the picture missing?", "text", "bold"),
-        Text(_MARGIN, 36, "What became of the frames since the panel was opened", "muted"),
+        Text(_MARGIN, 36, "What became of the frames since the panel was opened or reset", "muted"),
     ]
     if not counts.sent:
         text = "No frame has arrived by RTP so far."

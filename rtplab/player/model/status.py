@@ -38,6 +38,7 @@ class PlayerState(NamedTuple):
     waiting: bool = False  # for a connection, or a reply
     needs_password: bool = False
     error: str = ""
+    is_lost: bool = False  # `error` says that the connection was lost
     notice: str = ""
     has_picture: bool = False
     seekable: bool = False
@@ -96,8 +97,7 @@ def _reconnecting(now: PlayerState) -> Headline:
 
 
 def _trouble(now: PlayerState) -> str:
-    lost = ("closed the connection", "is lost", "is gone")
-    if any(words in now.error for words in lost):
+    if now.is_lost:
         return "Connection lost"
     return "No session" if now.state is State.INIT else "Something is wrong"
 

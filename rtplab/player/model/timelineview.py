@@ -175,18 +175,21 @@ class _View:
         top, middle = self._band(2), self._band(2) + _BAND / 2
         shapes: list[Shape] = []
         missing: list[tuple[float, LoggedFrame]] = []
-        # What is whole may still be shown until a later frame is.
-        last = max((f.shown_at for f in self._frames if f.shown_at is not None), default=0.0)
+        now = self._window.now
+        shown = [at for frame in self._frames if (at := frame.shown_at) is not None and at <= now]
+        last = max(shown, default=0.0)  # what is whole may still be shown until a later frame is
         for frame in self._frames:
             due = self._due_at(frame)
             if frame.shown_at is not None:
+                if frame.shown_at > now:
+                    continue  # it will be
                 x, parity = self._x(frame.shown_at), frame.index % 2
                 if self._is_seen(x):
                     upper = top + 4 + _LOWER * parity
                     lower = top + _BAND - 4 - _LOWER * (1 - parity)
                     colour = _COLOURS[parity] if frame.decoded else "bad"
                     shapes.append(Rectangle(x - 2, upper, x + 2, lower, colour, key=frame.index))
-            elif due is not None and due < (last if frame.is_whole else self._window.now):
+            elif due is not None and due < (last if frame.is_whole else now):
                 missing.append((self._x(due), frame))
         for x, frame in missing:
             y = middle + (5 if frame.index % 2 else -5)

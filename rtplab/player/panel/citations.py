@@ -12,12 +12,12 @@ _LIT = "citation"  # a tag of texts
 
 
 class CitationLinks:
-    """Looks for citations in whatever is drawn or written in a window."""
+    """Finds citations in the texts and drawings of a window."""
 
     def __init__(self, say: Callable[[str], None]) -> None:
         """`say` tells the user something for a moment."""
         self._say = say
-        # The widget with a citation under the mouse, and the cursor that it had before.
+        # The widget with a citation under the mouse, and its usual cursor.
         self._lit: tuple[tk.Misc, str] | None = None
 
     def open(self, url: str) -> None:
@@ -34,7 +34,7 @@ class CitationLinks:
             self.open(found.url)
 
     def moved(self, event: tk.Event[tk.Misc]) -> None:
-        """Let the mouse be a hand upon a citation, and underline it in a text."""
+        """Show a hand over a citation, and underline the citation in a text."""
         found = _under_mouse(event)
         if self._lit is not None:
             widget, cursor = self._lit
@@ -89,7 +89,7 @@ def _under_mouse(event: tk.Event[tk.Misc]) -> Citation | None:
 
 
 def _text_of(canvas: tk.Canvas, item: int) -> str:
-    """Return what an item of a drawing says; "" if it is a shape."""
+    """Return the text of an item of a drawing; "" if it has none."""
     if str(canvas.type(item)) != "text":
         return ""
     text: str = canvas.itemcget(item, "text")  # type: ignore[no-untyped-call]

@@ -3,22 +3,52 @@
 from __future__ import annotations
 
 import tkinter as tk
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from tkinter import font as tkfont
 
 from rtplab.player.look.theme import Theme
-from rtplab.player.model.shapes import Key, Line, Oval, Polygon, Rectangle, Shape, Text
+from rtplab.player.model.shapes import Font, Key, Line, Oval, Polygon, Rectangle, Shape, Text
+from rtplab.player.model.svg import svg
 
 _HALO = 4  # around a click, at 1x: a tick is thin
 _OPENS = "opens"  # tag of the shapes that have a key
 
 
+# Called with a word for what is drawn, the drawing as an SVG document, and the canvas it is on.
+SaveDrawing = Callable[[str, str, tk.Canvas], None]
+
+
+class ThemeLettering:
+    """Measures text in the theme's fonts, in pixels at 1x."""
+
+    def __init__(self, theme: Theme) -> None:
+        self._theme = theme
+
+    def font(self, font: Font) -> tkfont.Font:
+        """Return the font of this name."""
+        theme = self._theme
+        return {
+            "normal": theme.font, "small": theme.small_font, "bold": theme.bold_font,
+            "fixed": theme.fixed_font,
+        }[font]  # fmt: skip
+
+    def width(self, text: str, font: Font) -> float:
+        return self.font(font).measure(text) / self._theme.scale
+
+    def line_height(self, font: Font) -> float:
+        return float(self.font(font).metrics("linespace")) / self._theme.scale
+
+
 class Drawing:
-    """What a canvas shows. Coordinates of events are the canvas's own, in pixels."""
+    """The drawing on a canvas. Coordinates of events are the canvas's own, in pixels."""
 
     def __init__(self, canvas: tk.Canvas, theme: Theme) -> None:
         self._canvas = canvas
         self._theme = theme
         self._keys: dict[int, Key] = {}  # by item
+        self._shapes: Sequence[Shape] = ()
+        self.lettering = ThemeLettering(theme)
         canvas.tag_bind(_OPENS, "<Enter>", lambda event: canvas.configure(cursor="hand2"))
         canvas.tag_bind(_OPENS, "<Leave>", lambda event: canvas.configure(cursor=""))
 
@@ -30,6 +60,7 @@ class Drawing:
 
     def draw(self, shapes: Sequence[Shape]) -> None:
         """Show these shapes instead of those before, the first at the back."""
+        self._shapes = shapes
         self._canvas.delete("all")
         self._canvas.configure(background=self._theme.palette.window)
         self._keys.clear()
@@ -37,6 +68,12 @@ class Drawing:
             item = self._create(shape)
             if shape.key is not None:
                 self._keys[item] = shape.key
+
+    def svg(self, title: str, height: float | None = None) -> str:
+        """Return what is drawn as an SVG document, as large as the canvas or of another height."""
+        width, seen = self.size
+        size = width, seen if height is None else height
+        return svg(self._shapes, size, asdict(self._theme.palette), title)
 
     def key_at(self, x: int, y: int) -> Key:
         """The key of the front one of the shapes at, or very near, a place; None without one."""
@@ -61,13 +98,9 @@ class Drawing:
             points = [scale * place for place in shape.points]
             return canvas.create_polygon(points, fill=self._colour(shape.fill), tags=tags)
         if isinstance(shape, Text):
-            fonts = {
-                "normal": theme.font, "small": theme.small_font, "bold": theme.bold_font,
-                "fixed": theme.fixed_font,
-            }  # fmt: skip
             return canvas.create_text(
                 scale * shape.x, scale * shape.y, text=shape.text, anchor=shape.anchor, tags=tags,
-                fill=self._colour(shape.colour), font=fonts[shape.font],
+                fill=self._colour(shape.colour), font=self.lettering.font(shape.font),
             )  # fmt: skip
         box = [scale * place for place in shape[:4]]
         width = max(1.0, scale * shape.width) if shape.outline else 0

@@ -1,10 +1,9 @@
-"""The ladder: what went between client and server, one below the other."""
+"""The ladder page: what went between client and server, with time downwards."""
 
 from __future__ import annotations
 
 import tkinter as tk
 from collections.abc import Callable
-from dataclasses import asdict
 from tkinter import ttk
 
 from rtplab.player.look.theme import Theme
@@ -12,9 +11,8 @@ from rtplab.player.model.client import PlayerClient
 from rtplab.player.model.ladder import Entry
 from rtplab.player.model.ladderfeed import LadderFeed
 from rtplab.player.model.ladderview import LadderView, Row
-from rtplab.player.model.svg import svg
 from rtplab.player.model.traffic import Traffic
-from rtplab.player.panel.drawing import Drawing
+from rtplab.player.panel.drawing import Drawing, SaveDrawing
 from rtplab.protocol.rtsp.messages import printable
 
 _WHEEL = 90  # pixels at 1x that the wheel scrolls
@@ -50,15 +48,15 @@ class _Tools(ttk.Frame):
         self.closer.pack(side="left")
         self._span = ttk.Label(self, style="Muted.TLabel")
         self._span.pack(side="left", padx=px(6))
-        self.save = ttk.Button(self, text="Save SVG …", command=save)
+        self.save = ttk.Button(self, text="Save picture …", command=save)
         self.save.pack(side="right")
         self.bind("<Destroy>", self._destroyed)
 
     def _destroyed(self, event: tk.Event[tk.Misc]) -> None:
-        del self._follows  # in this thread: it waits for Tk when another happens to collect it
+        del self._follows  # now: a collection in another thread would wait for Tk
 
     def show(self, view: LadderView) -> None:
-        """Say if the ladder follows, and for how long a row stands."""
+        """Show whether the ladder follows, and how long a row stands for."""
         if self._follows.get() != view.follows:
             self._follows.set(view.follows)
         text = f"{view.span:g} s a row" if view.span else "1 frame a row"
@@ -67,7 +65,7 @@ class _Tools(ttk.Frame):
 
 
 class LadderPage(ttk.Frame):
-    """Follows the newest, or stands still and scrolls."""
+    """A ladder that follows the newest row, or stands still and scrolls."""
 
     def __init__(
         self,
@@ -76,12 +74,9 @@ class LadderPage(ttk.Frame):
         client: PlayerClient,
         traffic: Traffic,
         opened: Callable[[Entry], None],
-        save_drawing: Callable[[str, str], None],
+        save_drawing: SaveDrawing,
     ) -> None:
-        """`opened` shows a message or packet; `save_drawing` asks where an SVG is to go.
-
-        It gets what the drawing shows, in a word, and the SVG document.
-        """
+        """`opened` shows a message or a packet; `save_drawing` asks for a file and saves."""
         super().__init__(master)
         self._theme = theme
         self._client = client
@@ -177,7 +172,5 @@ class LadderPage(ttk.Frame):
 
     def _save(self) -> None:
         """Save the visible part."""
-        size = self._drawing.size
-        shapes = self.view.shapes(*size, self._server())
         title = f"RTSP and RTP between client and server {self._server()}"
-        self._save_drawing("ladder", svg(shapes, size, asdict(self._theme.palette), title))
+        self._save_drawing("ladder", self._drawing.svg(title), self.canvas)

@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 import tkinter as tk
-from collections.abc import Callable
-from dataclasses import asdict
 from tkinter import ttk
 
 from rtplab.player.look.theme import Theme
 from rtplab.player.model.client import PlayerClient
 from rtplab.player.model.lossview import loss_shapes
-from rtplab.player.model.shapes import Shape
 from rtplab.player.model.streamlog import StreamLog
-from rtplab.player.model.svg import svg
-from rtplab.player.panel.drawing import Drawing
+from rtplab.player.panel.drawing import Drawing, SaveDrawing
 
 
 class LossPage(ttk.Frame):
-    """A drawing that is renewed while it is seen."""
+    """A drawing that is updated while it is visible."""
 
     def __init__(
         self,
@@ -25,20 +21,19 @@ class LossPage(ttk.Frame):
         theme: Theme,
         client: PlayerClient,
         log: StreamLog,
-        save_drawing: Callable[[str, str], None],
+        save_drawing: SaveDrawing,
     ) -> None:
-        """`save_drawing` asks where a drawing of this name, an SVG document, is to be saved."""
+        """`save_drawing` asks for a file and saves the drawing."""
         super().__init__(master)
         self._theme, self._client, self._log = theme, client, log
         self._save_drawing = save_drawing
-        self._shapes: list[Shape] = []
         self._drawn: tuple[object, ...] = ()
         px = theme.px
         tools = ttk.Frame(self, padding=(px(12), px(8)))
         tools.pack(side="bottom", fill="x")
         self.reset = ttk.Button(tools, text="Reset", command=self._reset)
         self.reset.pack(side="left")
-        self.save = ttk.Button(tools, text="Save SVG …", command=self._save)
+        self.save = ttk.Button(tools, text="Save picture …", command=self._save)
         self.save.pack(side="right")
         self.canvas = tk.Canvas(self, highlightthickness=0, borderwidth=0, width=1, height=1)
         self.canvas.pack(fill="both", expand=True)
@@ -53,8 +48,7 @@ class LossPage(ttk.Frame):
         state = (self._log.frames.counts, has_bursts, width, self._theme.name)
         if state != self._drawn:
             self._drawn = state
-            self._shapes = loss_shapes(self._log.frames.counts, has_bursts, width)
-            self._drawing.draw(self._shapes)
+            self._drawing.draw(loss_shapes(self._log.frames.counts, has_bursts, width))
 
     def _reset(self) -> None:
         """Count from now on."""
@@ -62,10 +56,4 @@ class LossPage(ttk.Frame):
         self.refresh()
 
     def _save(self) -> None:
-        drawing = svg(
-            self._shapes,
-            self._drawing.size,
-            asdict(self._theme.palette),
-            "Why pictures are missing",
-        )
-        self._save_drawing("loss", drawing)
+        self._save_drawing("loss", self._drawing.svg("Why pictures are missing"), self.canvas)

@@ -18,11 +18,11 @@ from rtplab.receiving.files.capture import CapturedMessage
 MAX_LINE = 400  # characters of a line that are shown
 MAX_LINES = 200  # of a message that are shown: a head has 100 at the most
 MAX_CHARACTERS = 32 * 1024  # of a message, but for its last line: escapes are long
-# What the page holds: to lay out more would stop the picture. Enough for 300 usual messages.
+# Bounds of the page: laying out more would stall the picture. Enough for 300 usual messages.
 MAX_PAGE_LINES = 4000
 MAX_PAGE_CHARACTERS = 256 * 1024
 
-# Tk's own keys would move a cursor that is not seen.
+# Tk's own bindings would move an invisible cursor.
 _SCROLLING: dict[str, tuple[object, ...]] = {
     "<Up>": ("scroll", -1, "units"),
     "<Down>": ("scroll", 1, "units"),
@@ -36,7 +36,7 @@ Pieces = list[str]  # text and tag, text and tag, as Text.insert takes them
 
 
 class MessagesPage(ttk.Frame):
-    """A text that grows at its end."""
+    """A text to which new messages are appended."""
 
     def __init__(
         self, master: tk.Misc, theme: Theme, traffic: Traffic, save_capture: Callable[[], None]
@@ -48,7 +48,7 @@ class MessagesPage(ttk.Frame):
         self._shown = 0
         # Lines and characters of each message on the page, and of all of them.
         self._sizes: deque[tuple[int, int]] = deque()
-        self._wanted = ""  # the line that is to be seen when the page is; "" for the last
+        self._wanted = ""  # the line to scroll to when the page appears; "" for the last
         self._entries: deque[CapturedMessage | Remark] = deque()  # on the page
         self._lines = self._characters = 0
         px = theme.px
@@ -80,13 +80,20 @@ class MessagesPage(ttk.Frame):
         self.bind("<<ThemeChanged>>", lambda event: self._colour())
         self.bind("<Destroy>", self._destroyed)
         self._colour()
+        self._write_nothing()
+
+    def _write_nothing(self) -> None:
+        """Say why the page is empty, until there is a message."""
+        self.text.configure(state="normal")
+        self.text.insert("1.0", "No message has been sent so far: press Setup.", "nothing")
+        self.text.configure(state="disabled")
 
     def _mapped(self) -> None:
         self.text.see(self._wanted or "end")
         self._wanted = ""
 
     def _destroyed(self, event: tk.Event[tk.Misc]) -> None:
-        del self._ends  # in this thread: it waits for Tk when another happens to collect it
+        del self._ends  # now: a collection in another thread would wait for Tk
 
     def _colour(self) -> None:
         theme = self._theme
@@ -105,6 +112,7 @@ class MessagesPage(ttk.Frame):
             "meaning", foreground=p.muted, font=theme.small_font,
             lmargin1=px(16), lmargin2=px(16), spacing3=px(3),
         )  # fmt: skip
+        text.tag_configure("nothing", foreground=p.muted, font=theme.small_font)
         text.tag_raise("sel")  # what is selected has one colour, whatever it was before
 
     def refresh(self) -> None:
@@ -117,6 +125,8 @@ class MessagesPage(ttk.Frame):
         self._shown = count
         at_end = self.text.yview()[1] > 0.999
         self.text.configure(state="normal")
+        if not self._sizes:
+            self.text.delete("1.0", "end")
         told = [
             (one, None if isinstance(one, Remark) else self._round_trips.take(one))
             for one in messages[-new:]
@@ -134,7 +144,7 @@ class MessagesPage(ttk.Frame):
             self.text.see("end")
 
     def show(self, message: CapturedMessage) -> None:
-        """Bring this message into sight and select it, if it is on the page."""
+        """Scroll to this message and select it, if it is on the page."""
         self.refresh()
         first = 1
         for entry, (lines, _) in zip(self._entries, self._sizes, strict=True):
@@ -179,6 +189,8 @@ class MessagesPage(ttk.Frame):
         self._shown = self._lines = self._characters = 0
         self._round_trips = RoundTrips()
         self.refresh()
+        if not self._sizes:
+            self._write_nothing()
 
     def _copy(self) -> None:
         """Copy the selection to the clipboard, or every message if nothing is selected."""

@@ -1,4 +1,4 @@
-"""A bad network at the viewer's wish: sliders for what happens to packets that arrive."""
+"""A bad network on request: sliders for what happens to packets that arrive."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _TEXT_WIDTH = 400  # at 1x
 
 
 class NetworkPage(ttk.Frame):
-    """The sliders; what they say goes to the client at once."""
+    """The sliders; a change takes effect at once."""
 
     def __init__(self, master: tk.Misc, theme: Theme, client: PlayerClient) -> None:
         super().__init__(master, padding=theme.px(16))
@@ -44,9 +44,12 @@ class NetworkPage(ttk.Frame):
         self.reset.grid(row=len(TRACKS) + 3, column=2, sticky="e", pady=(px(10), 0))
         self.columnconfigure(1, weight=1)
         self._show(client.impairment.conditions)
-        self.bind(
-            "<<ThemeChanged>>", lambda event: text.configure(wraplength=theme.px(_TEXT_WIDTH))
-        )
+        self._text = text
+        self.bind("<<ThemeChanged>>", lambda event: self._dress())
+
+    def _dress(self) -> None:
+        self._text.configure(wraplength=self._theme.px(_TEXT_WIDTH))
+        self.seed.configure(font=self._theme.font)  # measures its text again: it may have grown
 
     def _add_presets(self) -> None:
         px = self._theme.px
@@ -73,7 +76,7 @@ class NetworkPage(ttk.Frame):
             self.seed.bind(event, self._typed)
 
     def _moved(self, name: str, value: float) -> None:
-        """Change what this slider stands for, and leave the rest as exact as it was."""
+        """Change one condition, and keep the exact values of the others."""
         changed: dict[str, Any] = {name: value}
         self._apply(replace(self._client.impairment.conditions, **changed))
 
@@ -99,4 +102,4 @@ class NetworkPage(ttk.Frame):
             slider.show(getattr(conditions, name))
 
     def refresh(self) -> None:
-        """Nothing changes here but by the user."""
+        """Do nothing: only the user changes this page."""

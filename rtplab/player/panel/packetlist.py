@@ -11,7 +11,7 @@ from rtplab.player.look.theme import PACKET_ROW, Theme
 from rtplab.player.model.packettable import OK, PacketRow
 from rtplab.player.model.shapes import Anchor
 
-# Heading, width at 1x, and where its text stands.
+# Heading, width at 1x, and the alignment of the text.
 _COLUMNS: tuple[tuple[str, int, Anchor], ...] = (
     ("Number", 56, "e"),
     ("Δ ms", 54, "e"),
@@ -25,12 +25,12 @@ _STYLE = "Packets.Treeview"
 
 
 class PacketList(ttk.Frame):
-    """The newest packets that there is room for, or some that can be scrolled through."""
+    """As many of the newest packets as fit, or some to scroll through."""
 
     def __init__(
         self, master: tk.Misc, theme: Theme, selected: Callable[[PacketRow], None]
     ) -> None:
-        """`selected` is called with a packet that the user has chosen."""
+        """`selected` is called with the packet that the user has chosen."""
         super().__init__(master)
         self._theme = theme
         self._selected = selected
@@ -82,7 +82,7 @@ class PacketList(ttk.Frame):
             tree.selection_set(())
 
     def select_frame(self, index: int) -> None:
-        """Select the packets of a frame, and have them seen."""
+        """Select the packets of a frame, and scroll to them."""
         items = [
             item
             for item, row in zip(self.tree.get_children(), self._rows, strict=False)

@@ -1,4 +1,4 @@
-"""The panel itself: its pages, opening and closing. Closed, it does nothing."""
+"""The panel itself: its pages, opening and closing. While closed, it does nothing."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from rtplab.player.model.controller import PlaybackController
 from rtplab.player.model.ladder import Entry
 from rtplab.player.model.streamfeed import StreamFeed
 from rtplab.player.model.traffic import Traffic
+from rtplab.player.panel.drawing import SaveDrawing
 from rtplab.player.panel.ladder import LadderPage
 from rtplab.player.panel.loss import LossPage
 from rtplab.player.panel.messages import MessagesPage
@@ -34,10 +35,10 @@ REFRESH = 0.2  # seconds
 
 
 class Savers(NamedTuple):
-    """What asks where something is to be saved, and saves it there."""
+    """Callables that ask for a file and save something in it."""
 
     capture: Callable[[], None]
-    drawing: Callable[[str, str], None]  # a name, and an SVG document
+    drawing: SaveDrawing
     table: Callable[[str, str], None]  # a name, and CSV
 
 
@@ -67,9 +68,9 @@ class Panel:
         toggled: Callable[[], None],
         edge_moved: Moved,
     ) -> None:
-        """`toggled` is called when it has been opened or closed, to make room for it or not.
+        """`toggled` is called after it was opened or closed, so that the window makes room.
 
-        `edge_moved` is called as its edge is dragged, to make it so wide.
+        `edge_moved` is called while its edge is dragged, and sets its width.
         """
         self._master = master
         self._client, self._controller, self._traffic = client, controller, traffic
@@ -118,7 +119,7 @@ class Panel:
         self._width = max(WIDTH, round(pixels / Theme.of(self._master).scale))
 
     def remember_width(self) -> None:
-        """Have it so wide in the next window, too."""
+        """Save its width for the next window."""
         settings = history.load()
         settings.panel_width = self._width
         history.save(settings)
@@ -153,8 +154,8 @@ class Panel:
         self.pages = Pages(
             MessagesPage(self.notebook, theme, traffic, savers.capture),
             StatePage(self.notebook, theme, self._controller, traffic),
-            PacketPage(self.notebook, theme, self._controller, traffic),
-            StatisticsPage(self.notebook, theme, client, savers.table),
+            PacketPage(self.notebook, theme, self._controller, traffic, savers.drawing),
+            StatisticsPage(self.notebook, theme, client, savers.drawing, savers.table),
             NetworkPage(self.notebook, theme, client),
             LadderPage(self.notebook, theme, client, traffic, self._show_entry, savers.drawing),
             TimelinePage(
@@ -181,21 +182,21 @@ class Panel:
             self.pages.packet.show(entry)
 
     def shown(self, frame: Frame, broken: int) -> None:
-        """A frame is shown now; `broken` pictures could not be decoded so far."""
+        """Note that a frame is shown now; `broken` pictures could not be decoded so far."""
         if self.open:
             self._stream.show(frame, broken)
         self._stream.broken = broken
 
     @property
     def page(self) -> ttk.Frame | None:
-        """The page that is seen, while the panel is open."""
+        """The visible page; None while the panel is closed."""
         if not self.open:
             return None
         current: int = self.notebook.index("current")  # type: ignore[no-untyped-call]
         return self.pages[current]
 
     def tick(self, now: float) -> None:
-        """Bring the page that is seen up to date."""
+        """Update the visible page."""
         if not self.open or now < self._due:
             return
         self._due = now + REFRESH

@@ -1,4 +1,4 @@
-"""The edge of the panel that is dragged to make it wider or narrower, also by keys."""
+"""The panel's edge, which is dragged, or moved by keys, to change the panel's width."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class Sash(tk.Frame):
 
     def _step(self, direction: int) -> str:
         self._moved(self._width() + direction * Theme.of(self).px(_KEY_STEP), True)
-        return "break"  # the arrows' usual meaning is not meant
+        return "break"  # the arrows would seek
 
     def _hover(self, is_hovered: bool) -> None:
         self._is_hovered = is_hovered

@@ -14,6 +14,7 @@ from rtplab.protocol.rtsp.messages import printable
 from rtplab.protocol.rtsp.states import State
 
 _BOX = (116, 48)  # at 1x
+_WIDEST = 480  # of the diagram, at 1x
 _MAX_TEXT = 300  # characters of a message's first line
 
 
@@ -28,7 +29,7 @@ class _Shown(NamedTuple):
 
 
 class StatePage(ttk.Frame):
-    """A diagram on a canvas; redrawn after a change."""
+    """A diagram on a canvas that is redrawn after a change."""
 
     def __init__(
         self, master: tk.Misc, theme: Theme, controller: PlaybackController, traffic: Traffic
@@ -40,7 +41,7 @@ class StatePage(ttk.Frame):
         self.canvas.pack(fill="both", expand=True)
 
     def refresh(self) -> None:
-        """Draw what has changed."""
+        """Redraw the diagram, if anything has changed."""
         controller, canvas = self._controller, self.canvas
         client = controller.client
         request, reply = self._traffic.last_exchange()
@@ -73,8 +74,9 @@ class StatePage(ttk.Frame):
 
     def _at(self, place: tuple[float, float]) -> tuple[float, float]:
         """A place of the diagram, in shares of its width and height, in pixels."""
-        px = self._theme.px
-        return place[0] * self.canvas.winfo_width(), px(30) + place[1] * px(330)
+        px, room = self._theme.px, self.canvas.winfo_width()
+        width = min(room, px(_WIDEST))
+        return (room - width) / 2 + place[0] * width, px(30) + place[1] * px(330)
 
     def _draw_state(self, state: State, lit: bool) -> None:
         theme = self._theme
@@ -103,7 +105,7 @@ class StatePage(ttk.Frame):
         """The request that caused the last transition, and its answer."""
         theme = self._theme
         p, px = theme.palette, theme.px
-        y = self._at((0, 1.0))[1] + px(46)
+        y = self._at((0.0, 1.0))[1] + px(46)
         for arrow, text, colour in (("→", shown.request, p.accent), ("←", shown.reply, p.good)):
             if not text:
                 continue

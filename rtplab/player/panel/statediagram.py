@@ -1,4 +1,4 @@
-"""Where the states and arrows of the diagram stand, and which arrow was gone last. Needs no Tk."""
+"""The places of states and arrows in the diagram, and the last transition. Needs no Tk."""
 
 from __future__ import annotations
 
@@ -42,9 +42,9 @@ ARROWS = (
 
 
 def last_arrow(previous: State, current: State, ended: bool, lost: bool) -> Arrow | None:
-    """The arrow that led to the current state, None when nothing has.
+    """Return the arrow that led to the current state; None if none has.
 
-    Where no request did, it bears what did: the server came to the movie's end, or was lost.
+    If no request led there, it is labelled with what did: the movie's end, or a lost server.
     """
     gone = next((a for a in ARROWS if (a.source, a.target) == (previous, current)), None)
     if gone is not None and ended and current is State.READY:

@@ -1,11 +1,10 @@
-"""The timeline: packets as they were sent, arrived and were shown; below it, packet by packet."""
+"""The timeline page: packets sent and arrived, frames shown; below, a list of the packets."""
 
 from __future__ import annotations
 
 import time
 import tkinter as tk
 from collections.abc import Callable
-from dataclasses import asdict
 from tkinter import ttk
 from typing import NamedTuple
 
@@ -14,7 +13,6 @@ from rtplab.player.model.client import PlayerClient
 from rtplab.player.model.commands import next_of
 from rtplab.player.model.packettable import PacketRow
 from rtplab.player.model.streamlog import StreamLog
-from rtplab.player.model.svg import svg
 from rtplab.player.model.tables import packets_csv
 from rtplab.player.model.timelineview import (
     HEIGHT,
@@ -23,7 +21,7 @@ from rtplab.player.model.timelineview import (
     TimelineWindow,
     timeline_shapes,
 )
-from rtplab.player.panel.drawing import Drawing
+from rtplab.player.panel.drawing import Drawing, SaveDrawing
 from rtplab.player.panel.packetlist import PacketList
 from rtplab.player.panel.tracks import LATENCY
 from rtplab.player.panel.trackslider import TrackSlider
@@ -31,13 +29,13 @@ from rtplab.player.panel.trackslider import TrackSlider
 _SCROLL = 0.5  # of the span, a press
 _BUTTONS = {
     "hold": "Hold", "back": "◀", "forward": "▶", "farther": "−", "closer": "+", "csv": "CSV …",
-    "svg": "SVG …",
+    "picture": "Picture …",
 }  # fmt: skip
 _MOST_ROWS = 1000  # of packets in the list, while the timeline stands still
 
 
 class _Held(NamedTuple):
-    """What the timeline showed when it was told to stand still, and until when."""
+    """What the timeline shows while it stands still, and the latest moment of it."""
 
     timeline: Timeline
     until: float
@@ -55,24 +53,24 @@ class _Tools(ttk.Frame):
         self.span = ttk.Label(self, style="Muted.TLabel")
         for name, command in commands.items():
             text = _BUTTONS[name]
-            width = 7 if name == "hold" else 2 if len(text) == 1 else None
+            width = 6 if name == "hold" else 2 if len(text) == 1 else None
             button = ttk.Button(self, text=text, style="Small.TButton", command=command)
             if width is not None:
                 button.configure(width=width)
             at_right = width is None
-            gap = (px(5), 0) if at_right else (0, px(5))
+            gap = (px(4), 0) if at_right else (0, px(4))
             button.pack(side="right" if at_right else "left", padx=gap)
             self.buttons[name] = button
         self.span.pack(side="left")
 
     def show(self, holds: bool, span: float) -> None:
-        """Say if the timeline stands still, and how many seconds of it are seen."""
+        """Show whether the timeline stands still, and how many seconds are visible."""
         self.buttons["hold"].configure(text="Follow" if holds else "Hold")
         self.span.configure(text=f"{span:g} s" if span >= 1 else f"{1000 * span:.0f} ms")
 
 
 class TimelinePage(ttk.Frame):
-    """Follows the newest packets, or stands still and scrolls."""
+    """A timeline that follows the newest packets, or stands still and scrolls."""
 
     def __init__(
         self,
@@ -80,10 +78,10 @@ class TimelinePage(ttk.Frame):
         theme: Theme,
         client: PlayerClient,
         log: StreamLog,
-        save_drawing: Callable[[str, str], None],
+        save_drawing: SaveDrawing,
         save_table: Callable[[str, str], None],
     ) -> None:
-        """`save_drawing` asks where an SVG document is to be saved, `save_table` where CSV is."""
+        """`save_drawing` and `save_table` (a name, and CSV) ask for a file and save."""
         super().__init__(master)
         self._theme, self._client, self._log = theme, client, log
         self._save_drawing, self._save_table = save_drawing, save_table
@@ -108,7 +106,7 @@ class TimelinePage(ttk.Frame):
                 "farther": lambda: self._zoom(1),
                 "closer": lambda: self._zoom(-1),
                 "csv": self._save_packets,
-                "svg": self._save,
+                "picture": self._save,
             },
         )
         self.tools.pack(side="top", fill="x")
@@ -207,18 +205,15 @@ class TimelinePage(ttk.Frame):
             self._draw()
 
     def _selected(self, row: PacketRow) -> None:
-        """A packet of the list has been chosen."""
+        """Show the frame of the packet that was chosen in the list."""
         if self._held is not None and row.frame != self._window.focus:
             self._window = self._window._replace(focus=row.frame)
             self._draw()
 
     def _save(self) -> None:
         """Save the drawing as it is seen."""
-        width = self._drawing.size[0]
-        shapes = timeline_shapes(self._timeline, self._window, width)
-        colours = asdict(self._theme.palette)
         title = "Packets as they were sent, arrived and were shown"
-        self._save_drawing("timeline", svg(shapes, (width, HEIGHT), colours, title))
+        self._save_drawing("timeline", self._drawing.svg(title, HEIGHT), self.canvas)
 
     def _save_packets(self) -> None:
         """Save all packets that are kept."""

@@ -1,4 +1,4 @@
-"""What the positions of the network sliders mean. Needs no Tk."""
+"""The meaning of the network sliders' positions. Needs no Tk."""
 
 from __future__ import annotations
 
@@ -77,13 +77,13 @@ class BurstTrack(Track):
 
 
 class Preset(NamedTuple):
-    """A network as many have it. The seed stays as it was."""
+    """A typical network. The seed is not part of it."""
 
     name: str
     conditions: Conditions
 
 
-# Typical of what is measured there, not of the best or the worst.
+# Typical values, neither the best nor the worst.
 PRESETS = (
     Preset(
         "Wi-Fi",

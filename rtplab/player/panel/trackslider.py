@@ -1,4 +1,4 @@
-"""A slider with its label and its value, for what a Track says."""
+"""A slider with its label and its value, as a Track describes them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from rtplab.player.panel.tracks import Track
 
 
 class TrackSlider:
-    """In a row of `master`, whose second column takes the room there is."""
+    """It stands in a row of `master`, whose second column takes the remaining width."""
 
     def __init__(
         self,
@@ -54,7 +54,7 @@ class TrackSlider:
         return "break"
 
     def _press(self, event: tk.Event[tk.Misc]) -> str | None:
-        """Put the knob where the mouse is: Tk would move it by one step a click."""
+        """Put the knob where the mouse is; Tk would move it one step per click."""
         self.scale.focus_set()
         if "slider" not in str(self.scale.identify(event.x, event.y)):
             self.scale.set(self.scale.get(event.x, event.y))

@@ -1,4 +1,4 @@
-"""The picture area: the movie, scaled to the room there is, and what there is to say in words."""
+"""The picture area: the movie, scaled to fit, and the words over it."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from rtplab.player.picture.decoding import (
 from rtplab.player.picture.overlay import KeysOverlay
 from rtplab.protocol.errors import PacketError
 
-# Frames that can be given and not be shown yet: decoded, being decoded, waiting; and one more.
+# Frames that may be on their way to the screen: decoded, being decoded, waiting, and one spare.
 _UNDER_WAY = 4
 REDRAW_DELAY = 60  # milliseconds: longer than from one frame to the next
 
@@ -41,14 +41,14 @@ class PictureArea(tk.Canvas):
         self.number: int | None = None  # of the frame that is shown
         self._numbers: deque[tuple[bytes, int]] = deque(maxlen=_UNDER_WAY)
         self._photo: ImageTk.PhotoImage | None = None
-        self._frames = FrameDecoder()  # of small pictures, and
-        self._background = BackgroundDecoder()  # of large ones
+        self._frames = FrameDecoder()  # decodes small pictures
+        self._background = BackgroundDecoder()  # decodes large ones
         self._item = self.create_image(0, 0, anchor="nw")
         self._redraw_timer = ""
         self.captions = Captions(self, theme)
         self.keys_overlay = KeysOverlay(self, theme)
-        self.broken = 0  # frames that could not be decoded, and
-        self.problem = ""  # why the last one could not; "" after one that could
+        self.broken = 0  # frames that could not be decoded
+        self.problem = ""  # why the last frame could not be decoded; "" if it could
         self.picture: Size | None = None  # pixels of the picture as it was sent
         self.bind("<Configure>", self._resized)
         self.bind("<Destroy>", self._destroyed)
@@ -89,7 +89,7 @@ class PictureArea(tk.Canvas):
         self.problem = problem
 
     def poll(self) -> bool:
-        """Show the picture decoded meanwhile; tell if more will follow."""
+        """Show the picture that has been decoded, if any; tell if more will follow."""
         busy = self._background.busy  # asked first: results that are ready by now are taken below
         picture = self._background.take()
         if picture is not None:
@@ -106,7 +106,7 @@ class PictureArea(tk.Canvas):
             if jpeg is picture.jpeg:
                 self.number = number
         self._paste(picture.image)
-        # One that was decoded for the room there was before leaves the redrawing to come.
+        # A picture that was decoded for the previous size leaves the redraw pending.
         if (
             self._redraw_timer
             and self.picture is not None
@@ -116,7 +116,7 @@ class PictureArea(tk.Canvas):
             self._redraw_timer = ""
 
     def clear(self) -> None:
-        """Show no picture any more."""
+        """Remove the picture."""
         self._background.forget()
         self._jpeg, self._photo, self.number = b"", None, None
         self._numbers.clear()
@@ -131,7 +131,7 @@ class PictureArea(tk.Canvas):
         self.captions.toast(text)
 
     def _paste(self, image: Image.Image) -> None:
-        """A new PhotoImage a frame costs 3 to 6 times as much as to paste into the old one."""
+        """Paste into the old PhotoImage: a new one for each frame costs 3 to 6 times as much."""
         photo = self._photo
         if photo is not None and (photo.width(), photo.height()) == image.size:
             photo.paste(image)
@@ -147,7 +147,7 @@ class PictureArea(tk.Canvas):
             self.coords(self._item, left, top)
 
     def _resized(self, event: tk.Event[tk.Misc]) -> None:
-        """Scale the picture soon; while it plays, the next frame is there before that."""
+        """Scale the picture soon; while it plays, the next frame comes before that."""
         self._room = event.width, event.height
         self._centre()
         self.captions.resized(self._room, on_picture=bool(self._jpeg))
@@ -161,9 +161,9 @@ class PictureArea(tk.Canvas):
             self.show(self._jpeg)
 
     def _destroyed(self, event: tk.Event[tk.Misc]) -> None:
-        """Free what is large, and the images here and now.
+        """Free what is large, and the images at once.
 
-        An image waits for the thread that runs Tk when it is collected in another; if that one
+        An image that is collected in another thread waits for the one that runs Tk; if the other
         holds a lock of the client's, both wait for ever.
         """
         self._background.close()

@@ -1,4 +1,4 @@
-"""The words upon the picture: a headline in its middle, and for a moment a toast in its corner."""
+"""Words over the picture: a headline in the middle, and for a moment a toast in the corner."""
 
 from __future__ import annotations
 
@@ -10,13 +10,14 @@ from rtplab.player.look import palette
 from rtplab.player.look.theme import Theme
 from rtplab.player.model.status import NOTHING, Headline, Tone
 
-TOAST_TIME = 2000  # milliseconds, and
-READING_TIME = 50  # milliseconds for each character
-LARGE_ROOM = 700  # height at 1x from which on the words in the corner are large
+TOAST_TIME = 2000  # milliseconds that a toast is shown
+READING_TIME = 50  # milliseconds more for each character
+LARGE_ROOM = 700  # height at 1x above which a toast grows with the canvas
+LARGE_SHARE = 0.035  # of that height is its font: legible from the back of a hall
 
 
 class Captions:
-    """Draws upon a canvas."""
+    """The words on one canvas."""
 
     def __init__(self, canvas: tk.Canvas, theme: Theme) -> None:
         self._canvas = canvas
@@ -75,7 +76,7 @@ class Captions:
         )  # fmt: skip
 
     def _draw_card(self, width: int, height: int) -> None:
-        """A translucent plate behind the words, when they lie upon a picture."""
+        """Put a translucent plate behind the words if there is a picture."""
         if self._on_picture:
             self._card = self._plate(width, height, 12)
             middle = (self._room[0] // 2, self._room[1] // 2)
@@ -106,17 +107,21 @@ class Captions:
         self._canvas.delete("toast")
         if not self._toast:
             return
-        px = self._theme.px
-        is_large = self._room[1] > px(LARGE_ROOM)
-        font = self._theme.headline_font if is_large else self._theme.font
+        px, font = self._theme.px, str(self._theme.font)
+        margin, pad = px(12), px(12)
+        if self._room[1] > px(LARGE_ROOM):
+            size = max(px(20), round(LARGE_SHARE * self._room[1]))
+            font, pad = f"{{{self._theme.font.actual('family')}}} {-size} bold", size // 2
         text = self._canvas.create_text(
-            px(24), px(20), text=self._toast, font=font, fill=palette.CAPTION,
-            anchor="nw", tags=("toast",), width=max(px(120), self._room[0] - px(48)),
+            margin + pad, margin + pad * 2 // 3, text=self._toast, font=font,
+            fill=palette.CAPTION, anchor="nw", tags=("toast",),
+            width=max(px(120), self._room[0] - 2 * (margin + pad)),
         )  # fmt: skip
         left, top, right, bottom = self._canvas.bbox(text)
-        self._toast_card = self._plate(right - left + px(24), bottom - top + px(16), 8)
+        height = bottom - top + 2 * (pad * 2 // 3)
+        self._toast_card = self._plate(right - left + 2 * pad, height, 8)
         self._canvas.create_image(
-            px(12), px(12), image=self._toast_card, anchor="nw", tags=("toast",)
+            margin, margin, image=self._toast_card, anchor="nw", tags=("toast",)
         )
         self._canvas.tag_raise(text)
 

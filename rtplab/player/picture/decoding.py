@@ -27,8 +27,8 @@ MAX_PIXELS = 7680 * 4320
 MAX_SCANS = 100
 _START_OF_SCAN = b"\xff\xda"
 
-# Baseline, extended and progressive: no movie has others. Of a lossless picture libjpeg writes
-# whole rows even if halved ones were asked for, and Pillow up to 12 has room for those only.
+# Baseline, extended and progressive: no movie has others. For a lossless picture libjpeg writes
+# full rows even if half the size was requested, and Pillow up to 12 reserves room for half only.
 _CODINGS = (SOF0, SOF1, SOF2)
 
 # Pixels, counted once per scan, above which decoding takes several milliseconds.
@@ -37,8 +37,8 @@ LARGE = 1280 * 720
 # Parameters of glibc's mallopt(3).
 _M_TRIM_THRESHOLD = -1
 _M_MMAP_THRESHOLD = -3
-# Bytes that stay with the process when they are freed: a 1080p picture is there three times over,
-# decoded, handed over and being drawn, with 8 MB each.
+# Bytes that the process keeps when they are freed: there are three copies of a 1080p picture, of
+# 8 MB each: decoded, handed over and being drawn.
 _KEPT = 64 * 1024 * 1024
 _LARGEST_KEPT_PIECE = 32 * 1024 * 1024  # bytes; glibc allows no more
 
@@ -70,8 +70,8 @@ def is_costly(jpeg: bytes, size: Size) -> bool:
 class FrameDecoder:
     """Decodes the frames of one stream, one after the other.
 
-    All of them mostly have the same headers, byte for byte. Those are parsed once, and the frames
-    are decoded into the same memory.
+    Most streams have the same headers in every frame, byte for byte. Those are parsed once, and
+    the frames are decoded into the same memory.
     """
 
     def __init__(self) -> None:
@@ -82,11 +82,11 @@ class FrameDecoder:
         self._arguments: tuple[object, ...] = ()  # of Pillow's decoder
 
     def picture_size(self, jpeg: bytes) -> Size:
-        """As the function of this name; known headers are not parsed again."""
+        """Like the function of this name, but known headers are not parsed again."""
         return self._picture if self._knows(jpeg) else picture_size(jpeg)
 
     def decode(self, jpeg: bytes, size: Size) -> Image.Image:
-        """Decode a JPEG to `size`; the image is good until the next one.
+        """Decode a JPEG to `size`; the image is valid until the next call.
 
         Raises PacketError when it is damaged or too large.
         """
@@ -110,11 +110,11 @@ class FrameDecoder:
     def _prepare(self, jpeg: bytes, size: Size) -> None:
         """Have Pillow parse the headers.
 
-        What it makes of them, the image's size first of all, holds for every JPEG that begins with
-        the same bytes: nothing that comes after the first scan's marker can change it.
+        The result, above all the image's size, holds for every JPEG that begins with the same
+        bytes: nothing after the first scan's marker can change it.
         """
         picture = picture_size(jpeg)
-        # Not Image.open: this can only be taken for a JPEG, and only we check its size.
+        # Not Image.open: this class parses only JPEG, and leaves checking the size to us.
         parsed = JpegImageFile(io.BytesIO(jpeg))
         if parsed.size != picture:
             raise PacketError(f"it also claims to have {parsed.width} x {parsed.height} pixels")
@@ -164,10 +164,10 @@ class Picture(NamedTuple):
 
 
 class BackgroundDecoder:
-    """A thread with room for one frame before it and one behind it: the newest counts."""
+    """A thread with room for one waiting frame and one decoded picture: the newest wins."""
 
     def __init__(self) -> None:
-        self._changed = threading.Condition()  # guards all that follows
+        self._changed = threading.Condition()  # guards everything below
         self._job: tuple[bytes, Size] | None = None
         self._forgotten = False  # the result of the current decoding is no longer wanted
         self._picture: Picture | None = None
@@ -189,7 +189,7 @@ class BackgroundDecoder:
 
     def _start(self) -> bool:
         """Start the thread; tell if the system grants one."""
-        # A program that is interrupted does not destroy its window first: daemon.
+        # Daemon: an interrupted program does not destroy its window first.
         thread = threading.Thread(target=self._run, name="decoder", daemon=True)
         try:
             thread.start()

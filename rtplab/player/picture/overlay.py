@@ -1,4 +1,4 @@
-"""The overlay of all keys, drawn upon the picture."""
+"""The overlay of all keys, drawn over the picture."""
 
 from __future__ import annotations
 

@@ -161,7 +161,7 @@ def rtp_fields(packet: bytes) -> list[Field]:
         Field("M", 1, marker, "marker, as on a frame's last packet" if marker else "no marker"),
         Field("PT", 7, second & 127, "JPEG" if second & 127 == 26 else "payload type"),
         Field("sequence number", 16, int.from_bytes(packet[2:4], "big")),
-        Field("timestamp", 32, timestamp, f"{timestamp / 90_000:.3f} s at 90 kHz"),
+        Field("timestamp", 32, timestamp, f"{timestamp / 90_000:,.3f} s at 90 kHz"),
         Field("SSRC", 32, int.from_bytes(packet[8:12], "big"), "synchronization source", True),
     ]
     listed = packet[12 : 12 + 4 * (first & 15)]
@@ -181,7 +181,7 @@ def jpeg_fields(payload: bytes) -> list[Field]:
     rtpjpeg.parse_payload(payload)
     kind, quality, width, height = payload[4:8]
     fields = [
-        Field("type-specific", 8, payload[0], "0: progressive scan"),
+        Field("type-specific", 8, payload[0], "progressive scan" if payload[0] == 0 else ""),
         Field("fragment offset", 24, int.from_bytes(payload[1:4], "big"), "bytes into the frame"),
         Field("type", 8, kind, "4:2:0" if kind & 63 == 1 else "4:2:2"),
         Field("Q", 8, quality, "tables in band" if quality > 127 else "tables by formula"),

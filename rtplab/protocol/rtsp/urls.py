@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from urllib.parse import quote, unquote_to_bytes, urlsplit
+from urllib.parse import quote, unquote, unquote_to_bytes, urlsplit
 
 from rtplab.protocol.errors import MessageError
 from rtplab.protocol.rtsp.messages import printable
@@ -127,7 +127,7 @@ def meant_address(text: str) -> str | None:
     elif _HOST_AND_PORT.match(nearly) or _SURE_HOST.match(nearly):
         meant = "rtsp://" + nearly.replace("\\", "/")
     elif _MOVIE_NAME.fullmatch(nearly):
-        meant = f"{_USUAL_SERVER}/{quote(nearly, errors='surrogateescape')}"
+        meant = f"{_USUAL_SERVER}/{quoted_name(nearly)}"
     else:
         return None
     try:
@@ -171,6 +171,16 @@ def resolve(base: str, control: str) -> str:
     if control.startswith("?"):
         return base + control
     return f"{base.rstrip('/')}/{control}"
+
+
+def quoted_name(name: str) -> str:
+    """Return a file's name as it stands in a URL. Its bytes may be any, not only UTF-8."""
+    return quote(name, errors="surrogateescape")
+
+
+def unquoted_name(path: str) -> str:
+    """Return the file's name that stands in a URL so."""
+    return unquote(path, errors="surrogateescape")
 
 
 def escaped(url: str) -> str:

@@ -9,25 +9,21 @@ from __future__ import annotations
 
 import logging
 import threading
-import time
-from collections.abc import Callable
 
 from rtplab.clock import steady
-from rtplab.protocol.errors import SessionError
+from rtplab.protocol.errors import ConnectionLost, SessionError
 from rtplab.protocol.forgiveness import Forgiveness
 from rtplab.protocol.rtsp.messages import printable
 from rtplab.protocol.rtsp.states import END, State, transition
-from rtplab.receiving.files.capture import Endpoints, LiveCapture
-from rtplab.receiving.files.observer import Observer
+from rtplab.receiving.files.capture import Endpoints
 from rtplab.receiving.http.fetch import PictureFetch, StreamEnded
 from rtplab.receiving.http.reception import PictureReception
 from rtplab.receiving.rtp.frames import Frame
 from rtplab.receiving.rtp.impairment import Conditions, Impairment
-from rtplab.receiving.rtp.playout import PlayoutBuffer
 from rtplab.receiving.rtp.rtpsocket import Clock
-from rtplab.receiving.rtsp.client import LONGEST_WAIT, THE_END
 from rtplab.receiving.rtsp.login import LoginNeeded, PasswordInTheOpen
 from rtplab.receiving.rtsp.moviesource import MovieSource
+from rtplab.receiving.rtsp.streamclient import THE_END, StreamClient
 from rtplab.receiving.rtsp.watch import GAPS, TimeLimits
 
 # Seconds for which a stream that is set up waits for PLAY before its connection is given up.
@@ -36,11 +32,10 @@ READY_TIME = 1.0
 logger = logging.getLogger("rtplab.client")
 
 
-class HttpClient:
+class HttpClient(StreamClient):
     """One stream of one camera.
 
-    Those of its attributes that have no underscore are what an RtspClient has too: it can take the
-    place of one in a window, without one, and in the library.
+    It can take the place of an RtspClient in a window, without one, and in the library.
     """
 
     scale = 1.0  # a camera has one speed
@@ -53,30 +48,16 @@ class HttpClient:
         clock: Clock = steady,
     ) -> None:
         """Play `source`. With `for_window` frames wait in `playout` until they are due."""
-        self.state = State.INIT
-        self.for_window = for_window
-        self.error = ""
-        self.notice = ""
-        self.needs_password = False
-        self.needs_basic = False
-        self.ended = False
-        self.on_frame: Callable[[Frame], None] | None = None
-        self.observer: Observer | None = None
-        self.playout = PlayoutBuffer()
+        super().__init__(source, for_window, limits, clock, threading.Condition(threading.RLock()))
         self.impairment = Impairment(Conditions())  # unused: impairment applies to RTP only
         self.reception = PictureReception()
         self.first_frame_delay: float | None = None
-        self._source = source
-        self._limits = limits or TimeLimits()
-        self._clock = clock
-        # Guards the state and the attributes below; notified of every change.
-        self._changed = threading.Condition(threading.RLock())
+        # `_changed` guards the attributes below, too.
         self._fetch: PictureFetch | None = None  # whose pictures are wanted
         self._is_opening = False  # its answer is awaited
         self._ends: Endpoints | None = None  # of the last connection
         self._wants_to_play = False
         self._asked_at = 0.0  # when PLAY was asked for
-        self._forgiveness = Forgiveness()
         self._threads: list[threading.Thread] = []
 
     # ------------------------------------------------------------------ the user's commands
@@ -140,11 +121,6 @@ class HttpClient:
     def set_latency(self, seconds: float) -> None:
         """Set how many seconds frames wait before they are shown."""
         self.playout.latency = seconds
-
-    def log_in(self, user: str, password: str, allow_basic: bool = False) -> None:
-        """Set up as this user: the answer to `needs_password`, or with True to `needs_basic`."""
-        self._source.log_in(user, password, allow_basic)
-        self.set_up()
 
     def _stop(self) -> None:
         fetch, self._fetch = self._fetch, None
@@ -245,7 +221,7 @@ class HttpClient:
             why = problem or "the camera may be busy with another viewer, or may have stopped"
             raise SessionError(f"No picture arrived within {limit:.3g} s: {why}.")
         if self.notice:
-            raise SessionError("The connection is lost: the camera has stopped sending.")
+            raise ConnectionLost("The connection is lost: the camera has stopped sending.")
         with self._changed:
             if self._fetch is fetch:
                 self.notice = f"No picture for {limit:.3g} s: the camera has stopped sending."
@@ -257,11 +233,7 @@ class HttpClient:
         """Hand a frame on to the window, and to the `on_frame` callback."""
         if self._fetch is not fetch:
             return
-        if self.for_window:
-            self.playout.put(frame)
-        on_frame = self.on_frame  # the user's thread may take it away at any moment
-        if on_frame is not None:
-            on_frame(frame)
+        self._hand_on(frame)
         with self._changed:
             if self._fetch is fetch:
                 self.notice = self.error = ""
@@ -288,45 +260,9 @@ class HttpClient:
                 self.state = State.INIT
                 self.needs_basic = isinstance(error, PasswordInTheOpen)
                 self.needs_password = isinstance(error, LoginNeeded)
-                self._fail(str(error))
-
-    def _fail(self, sentence: str) -> None:
-        self.error = sentence
-        self._changed.notify_all()
-
-    def _forgave(self, sentence: str) -> None:
-        """Something was understood although it is not right: tell the log and the panel."""
-        logger.warning("Forgiven: %s", sentence)
-        observer = self.observer
-        if observer is not None:
-            observer.forgave(sentence, time.time())
+                self._fail(str(error), isinstance(error, ConnectionLost))
 
     # ------------------------------------------------------------------ what the user can ask
-
-    @property
-    def movie_name(self) -> str:
-        """The address, without a password."""
-        return self._source.name
-
-    @property
-    def server_host(self) -> str:
-        """The server's name or address."""
-        return self._source.host
-
-    @property
-    def server_port(self) -> int:
-        """The server's port."""
-        return self._source.port
-
-    @property
-    def user_name(self) -> str:
-        """The user name for logging in, or ""."""
-        return self._source.login.user
-
-    @property
-    def forgiven(self) -> list[str]:
-        """What was understood in this session although it is not right."""
-        return self._forgiveness.sentences
 
     @property
     def endpoints(self) -> Endpoints | None:
@@ -358,17 +294,3 @@ class HttpClient:
     def is_waiting(self) -> bool:
         """Tell if the camera's answer is still awaited."""
         return self._is_opening
-
-    def wait_for(self, condition: Callable[[], bool], timeout: float) -> bool:
-        """Wait until `condition` holds, `timeout` seconds at the most; return if it does."""
-        deadline = steady() + timeout
-        with self._changed:
-            while not self._changed.wait_for(condition, min(timeout, LONGEST_WAIT)):
-                timeout = deadline - steady()
-                if timeout <= 0:
-                    return False
-        return True
-
-    def capture_to(self, capture: LiveCapture) -> None:
-        """Have requests and the heads of replies captured, from the next SETUP on."""
-        self.observer = capture.observe(lambda: self.endpoints, self.observer)

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 
-from rtplab.protocol.errors import MessageError, SessionError
+from rtplab.protocol.errors import ConnectionLost, MessageError, SessionError
 from rtplab.protocol.forgiveness import Forgiveness
 from rtplab.protocol.http.messages import Reply, ReplyReader, get_request, redirection
 from rtplab.protocol.http.multipart import MultipartReader, Part
@@ -98,12 +98,12 @@ class PictureFetch:
                         f"{self._limits.reply:g} s: check the address, or restart the camera."
                     )
                 if not data:
-                    raise SessionError("The server closed the connection without answering.")
+                    raise ConnectionLost("The server closed the connection without answering.")
                 early = self._reply.feed(data)
         except MessageError as error:
             raise SessionError(self._explain(error, url)) from error
         except OSError as error:
-            raise SessionError(_lost(error)) from error
+            raise _lost(error) from error
         reply = self._reply.head
         self._show(lambda observer: observer.message_received(reply.raw, time.time()))
         self._early = early
@@ -172,13 +172,13 @@ class PictureFetch:
                 if raw is None:
                     return []
                 if not raw:
-                    raise SessionError("The server closed the connection.")
+                    raise ConnectionLost("The server closed the connection.")
                 data = self._reply.feed(raw)
             return self._parts.feed(data)
         except MessageError as error:
             raise SessionError(f"The server sent malformed data: {error}.") from error
         except OSError as error:
-            raise SessionError(_lost(error)) from error
+            raise _lost(error) from error
 
     def _receive(self, deadline: float) -> bytes | None:
         """Return data that arrives before the deadline, or None; b"" at the end. Raises OSError."""
@@ -243,5 +243,5 @@ def _what_it_is(kind: str) -> str:
     return f"By HTTP this player shows multipart/x-mixed-replace; the server sends {shown}."
 
 
-def _lost(error: OSError) -> str:
-    return f"The connection to the server is lost ({error.strerror or error})."
+def _lost(error: OSError) -> ConnectionLost:
+    return ConnectionLost(f"The connection to the server is lost ({error.strerror or error}).")

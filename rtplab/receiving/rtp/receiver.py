@@ -3,27 +3,19 @@
 from __future__ import annotations
 
 import time
-from collections import deque
 from collections.abc import Callable
-from enum import Enum, auto
 
 from rtplab.clock import steady
 from rtplab.protocol.rtp.packet import pack_header
 from rtplab.protocol.rtsp.headers import Transport
 from rtplab.protocol.rtsp.messages import InterleavedFrame
 from rtplab.receiving.files.observer import Observer
-from rtplab.receiving.rtp.frames import MAX_FRAME, Frame
+from rtplab.receiving.rtp.frames import Frame
+from rtplab.receiving.rtp.gate import Gate, Passage
 from rtplab.receiving.rtp.impairment import Conditions, Impairment
 from rtplab.receiving.rtp.reception import Reception
 from rtplab.receiving.rtp.reports import ReceiverReporter
 from rtplab.receiving.rtp.rtpsocket import Batch, Clock, RtpSocket
-
-# Bytes of packets that wait for the reply to PLAY: two of the largest frames, or 50 Mbit/s for
-# the 5 s that a reply may take. Beyond it the oldest are discarded. Small packets take more
-# memory than their bytes.
-MAX_EARLY = 2 * MAX_FRAME
-PACKET_OVERHEAD = 256
-
 
 # Some Java servers of the lab send no second frame until a report comes to this port of theirs.
 LAB_RTCP_PORT = 19001
@@ -35,19 +27,14 @@ HIGHEST_PORT = 65535
 CLOCK_WAS_SET = 0.5  # seconds: a larger change against our clock means that the wall clock was set
 
 
-class Gate(Enum):
-    """What happens to arriving RTP."""
-
-    SHUT = auto()  # not requested: it belongs to an earlier session
-    HELD = auto()  # PLAY is not answered yet, and only its reply says which packet is the first
-    OPEN = auto()
-
-
 class MediaReceiver:
     """Receives one stream, on its own UDP ports or on channels of the RTSP connection.
 
     One thread calls `listen` (UDP), or for TCP `take_interleaved`, and at each `deadline`
     `release` and `interleaved_report`.
+
+    It has more attributes than other classes: it stands between the ports, the reception, the
+    reports, the bad network and an observer, and knows which of the server's ports they are about.
     """
 
     def __init__(
@@ -73,9 +60,7 @@ class MediaReceiver:
         self.stray = ""  # the origin of packets that were not accepted, as the end of a sentence
         self._deliver = deliver
         self._said_goodbye = said_goodbye
-        self._gate = self._gate_before = Gate.SHUT
-        self._early: deque[tuple[list[bytes], float]] = deque()  # packets and their arrival times
-        self._early_size = 0  # bytes
+        self._gate = Gate()
         self._seen_ports: tuple[int, int] | None = None  # of the server, from which packets arrive
         self._rtp_source = 0  # the source port of the last delayed packet
         self._is_leaving = False
@@ -84,8 +69,7 @@ class MediaReceiver:
 
     def hold(self) -> None:
         """PLAY has been sent: packets that arrive now wait for the reply."""
-        if self._gate is not Gate.HELD:
-            self._gate_before, self._gate = self._gate, Gate.HELD
+        self._gate.hold()
         self.reception.begin()
 
     def let_in(self, first_number: int | None = None) -> None:
@@ -94,11 +78,11 @@ class MediaReceiver:
         Over UDP, wake `listen` afterwards.
         """
         self.reception.first_number = first_number
-        has_begun = self._early or self.impairment.deadline() is not None
+        has_begun = self._gate.early or self.impairment.deadline() is not None
         if not has_begun:  # a BYE before the first packet was that of an earlier PLAY
             self.reporter.sender_said_goodbye = False
         self.reception.paused()  # packets may have come after the reply to PAUSE
-        self._gate = Gate.OPEN
+        self._gate.open()
         self._is_paused = False
 
     def pause(self) -> None:
@@ -115,12 +99,8 @@ class MediaReceiver:
 
         Over UDP, wake `listen` afterwards.
         """
-        if self._gate is Gate.HELD:
-            self._gate = self._gate_before
-            self._early.clear()
-            self._early_size = 0
-            if self.transport.interleaved:
-                self._pass_goodbye_on()
+        if self._gate.give_up() and self.transport.interleaved:
+            self._pass_goodbye_on()
 
     def listen(self, ports: RtpSocket, with_rtcp: bool) -> None:
         """Receive over UDP until `ports` are woken up. The caller still owns them."""
@@ -193,8 +173,9 @@ class MediaReceiver:
     def deadline(self, with_reports: bool) -> float | None:
         """When a report or `release` is due if nothing arrives."""
         deadlines = [self.impairment.deadline()]
-        if self._gate is not Gate.HELD:
-            deadlines.append(self._early[0][1] if self._early else self.reception.deadline())
+        if self._gate.passage is not Passage.HELD:
+            early = self._gate.early
+            deadlines.append(early[0][1] if early else self.reception.deadline())
         can_report = self._server_ports or self.transport.interleaved
         if with_reports and can_report and not self._is_leaving:
             deadlines.append(self.reporter.deadline())
@@ -234,7 +215,7 @@ class MediaReceiver:
 
     def _impaired(self, batches: list[Batch], now: float) -> list[Batch]:
         """The packets that the simulated network has let through by now. RTCP is not affected."""
-        if self._gate is Gate.SHUT or self.impairment.idle:
+        if self._gate.passage is Passage.SHUT or self.impairment.idle:
             return batches
         add = self.impairment.add
         for batch in batches:
@@ -249,23 +230,10 @@ class MediaReceiver:
 
     def _frames(self, packets: list[bytes], now: float) -> list[Frame]:
         """Return the frames that are complete with these packets, or by now."""
-        if self._gate is Gate.SHUT:
-            return []
-        if self._gate is Gate.HELD:
-            self._keep(packets, now)
-            return []
         frames = []
-        while self._early:
-            frames += self.reception.receive(*self._early.popleft())
-        self._early_size = 0
-        return frames + self.reception.receive(packets, now)
-
-    def _keep(self, packets: list[bytes], now: float) -> None:
-        if packets:
-            self._early.append((packets, now))
-            self._early_size += _size(packets)
-        while self._early_size > MAX_EARLY:
-            self._early_size -= _size(self._early.popleft()[0])
+        for arrived, moment in self._gate.arrive(packets, now):
+            frames += self.reception.receive(arrived, moment)
+        return frames
 
     def _show(self, batches: list[Batch], now: float) -> None:
         if self.observer is not None:
@@ -290,7 +258,7 @@ class MediaReceiver:
         if not port or (ports and port in ports):
             return True
         if not ports:
-            is_new = self._seen_ports is None and self._gate is not Gate.SHUT
+            is_new = self._seen_ports is None and self._gate.passage is not Passage.SHUT
             if is_new and not batch.is_rtcp and port < HIGHEST_PORT:
                 self._seen_ports = port, port + 1  # RFC 3550 section 11
             return True
@@ -316,9 +284,11 @@ class MediaReceiver:
 
     def _pass_goodbye_on(self) -> None:
         """Report the end of the stream, once no packet from before BYE is held back."""
-        if self._gate is Gate.SHUT:
+        if self._gate.passage is Passage.SHUT:
             self.reporter.sender_said_goodbye = False
-        is_held = self._gate is Gate.HELD or self.deadline(with_reports=False) is not None
+        is_held = (
+            self._gate.passage is Passage.HELD or self.deadline(with_reports=False) is not None
+        )
         if self.reporter.sender_said_goodbye and not is_held:
             self.reporter.sender_said_goodbye = False
             self._said_goodbye()
@@ -329,7 +299,3 @@ class MediaReceiver:
     def _report(self) -> bytes:
         reception = self.reception
         return self.reporter.report(reception.statistics, reception.ssrc, self._clock())
-
-
-def _size(packets: list[bytes]) -> int:
-    return sum(map(len, packets)) + len(packets) * PACKET_OVERHEAD

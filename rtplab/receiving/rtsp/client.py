@@ -8,24 +8,20 @@ one. The client opens no window.
 from __future__ import annotations
 
 import logging
-import sys
-import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from rtplab.clock import steady
-from rtplab.protocol.errors import MessageError, SessionError
+from rtplab.protocol.errors import ConnectionLost, MessageError, SessionError
 from rtplab.protocol.forgiveness import Forgiveness
 from rtplab.protocol.rtsp.auth import hide_password
 from rtplab.protocol.rtsp.messages import Dialect, InterleavedFrame, Request, Response, printable
 from rtplab.protocol.rtsp.states import END, State, transition
-from rtplab.receiving.files.capture import Endpoints, LiveCapture
-from rtplab.receiving.files.observer import Observer
+from rtplab.receiving.files.capture import Endpoints
 from rtplab.receiving.files.pcapng import Endpoint
 from rtplab.receiving.rtp.frames import Frame, LabAssembler
 from rtplab.receiving.rtp.impairment import Conditions, Impairment
-from rtplab.receiving.rtp.playout import PlayoutBuffer
 from rtplab.receiving.rtp.receiver import MediaReceiver
 from rtplab.receiving.rtp.reception import Reception
 from rtplab.receiving.rtp.rtpsocket import Clock, RtpSocket
@@ -33,18 +29,15 @@ from rtplab.receiving.rtsp.login import LoginNeeded, PasswordInTheOpen
 from rtplab.receiving.rtsp.moviesource import MovieSource
 from rtplab.receiving.rtsp.playepoch import PlayEpoch
 from rtplab.receiving.rtsp.standarddialogue import Redirected
+from rtplab.receiving.rtsp.streamclient import THE_END, StreamClient
 from rtplab.receiving.rtsp.watch import Answers, Due, Expected, TimeLimits, Watch
 from rtplab.receiving.rtsp.workers import ClientWorkers
 
 logger = logging.getLogger("rtplab.client")
 
-THE_END = "The movie has ended."
 # A server that hangs up so near the end, without BYE, has sent all but what was lost: seconds,
 # and the part of a short movie.
 NEAR_THE_END, LAST_PART = 1.0, 0.1
-
-# Seconds: on Windows nothing interrupts a wait for another thread, and Ctrl+C comes after it.
-LONGEST_WAIT = 0.2 if sys.platform == "win32" else threading.TIMEOUT_MAX
 
 
 @dataclass
@@ -56,18 +49,11 @@ class Wish:
     when_ready: bool = False  # automatically, once the session is READY
 
 
-class RtspClient:
+class RtspClient(StreamClient):
     """One session with one server, and then another.
 
-    It has more attributes than other classes: callers read and set those without an underscore;
-    each of the others is an object that does part of the work.
-
-    `state` is the session's state. `error` is the last failure, and `notice` is other news for the
-    user: each is a sentence or "". `on_frame` is called with each Frame in the receiving thread,
-    and `observer` is told of everything on the wire.
+    It has more attributes than other classes: most are objects that do part of the work.
     """
-
-    state = State.INIT
 
     def __init__(
         self,
@@ -85,28 +71,15 @@ class RtspClient:
         """
         if source.is_http:
             raise MessageError(f"not an RTSP address: {printable(source.name, 80)}")
+        self._workers = ClientWorkers(self._failed)
+        super().__init__(source, for_window, limits, clock, self._workers.changed)
         self.rtp_port = rtp_port
         self._picked_rtp_port = 0  # by the system, which picks another for the next session
-        self.for_window = for_window
-        self.error = ""
-        self.notice = ""
-        self.needs_password = False  # the server has asked for one: `log_in` gives it
-        self.needs_basic = False  # and accepts it only unencrypted
-        self.ended = False  # the server has said that the movie is over
         self.frame_number = 0  # of the last frame
         self._last_frame: Frame | None = None  # of the session
         self._last_when_lost = b""  # the last picture when a server last hung up while it played
-        self.on_frame: Callable[[Frame], None] | None = None
-        self.observer: Observer | None = None
-        self.playout = PlayoutBuffer()
-        self._source = source
-        self._limits = limits or TimeLimits()
-        self._clock = clock
         self._wish = Wish()
-        self._workers = ClientWorkers(self._failed)
-        self._changed = self._workers.changed
         self._ends: tuple[Endpoint, Endpoint] | None = None  # of the last connection
-        self._forgiveness = Forgiveness()
         self._dialogue = source.dialogue()
         self._receiver = self._new_receiver(Conditions())
         self._epoch = PlayEpoch(self._dialogue.start)
@@ -180,14 +153,6 @@ class RtspClient:
             if self.state is State.PLAYING and not self._watch.awaits_reply:
                 self._wish.when_ready = True
                 self.send_request("PAUSE")
-
-    def log_in(self, user: str, password: str, allow_basic: bool = False) -> None:
-        """Set up as this user, in answer to `needs_password`. Lab servers have no users.
-
-        `allow_basic` allows an unencrypted password, in answer to `needs_basic`.
-        """
-        self._source.log_in(user, password, allow_basic)
-        self.set_up()
 
     def _run(self, command: Callable[[], None]) -> None:
         """Run a command that may block, here or in the background."""
@@ -335,7 +300,7 @@ class RtspClient:
             if self._workers.connection is not None:
                 self._workers.connection.send(data)
         except OSError as error:
-            self._lose(f"The server is gone ({error.strerror}): press Setup.")
+            self._lose(ConnectionLost(f"The server is gone ({error.strerror}): press Setup."))
 
     # ------------------------------------------------------------------ what the server says
 
@@ -358,7 +323,7 @@ class RtspClient:
         except SessionError as error:
             with self._changed:
                 if self._workers.connection is connection:
-                    self._lose(str(error))
+                    self._lose(error)
 
     def take_reply(self, response: Response) -> None:
         """Act on a reply from the server, usually to the last request."""
@@ -485,11 +450,7 @@ class RtspClient:
         """Hand a frame of this PLAY on to the window, and to the `on_frame` callback."""
         if self.ended:
             self._go_on()
-        if self.for_window:  # only the window takes them out again
-            self.playout.put(frame)
-        on_frame = self.on_frame  # the user's thread may take it away at any moment
-        if on_frame is not None:
-            on_frame(frame)
+        self._hand_on(frame)
         with self._changed:
             self.frame_number = frame.number
             self._last_frame = frame
@@ -563,7 +524,9 @@ class RtspClient:
                 elif due is Due.KEEP_ALIVE:
                     self._keep_alive(now)
                 else:
-                    self._lose("The connection is lost: the server has stopped answering.")
+                    self._lose(
+                        ConnectionLost("The connection is lost: the server has stopped answering.")
+                    )
             report = self._receiver.interleaved_report() if self.state is State.PLAYING else None
             if report is not None:
                 self._transmit(report)
@@ -630,19 +593,7 @@ class RtspClient:
 
     # ------------------------------------------------------------------ failures
 
-    def _fail(self, sentence: str) -> None:
-        with self._changed:
-            self.error = sentence
-            self._changed.notify_all()
-
-    def _forgave(self, sentence: str) -> None:
-        """A mistake of the server was forgiven: tell the log and the panel."""
-        logger.warning("Forgiven: %s", sentence)
-        observer = self.observer
-        if observer is not None:
-            observer.forgave(sentence, time.time())
-
-    def _lose(self, sentence: str) -> None:
+    def _lose(self, error: SessionError) -> None:
         """The connection is gone, so the session is over. SETUP can begin another."""
         with self._changed:
             torn_down = self._torn_down or self._method == "TEARDOWN"
@@ -654,7 +605,8 @@ class RtspClient:
             if has_ended:
                 self.ended, self.error, self.notice = True, "", THE_END
             elif not torn_down and not is_refused:
-                self._fail(self._dialogue.refused or sentence)
+                refusal = self._dialogue.refused
+                self._fail(refusal or str(error), not refusal and isinstance(error, ConnectionLost))
             self._changed.notify_all()
 
     def _has_shown_all(self) -> bool:
@@ -684,26 +636,6 @@ class RtspClient:
     # ------------------------------------------------------------------ what the user can ask
 
     @property
-    def movie_name(self) -> str:
-        """The movie's file name or address, without a password."""
-        return self._source.name
-
-    @property
-    def server_host(self) -> str:
-        """The server's name or address."""
-        return self._source.host
-
-    @property
-    def server_port(self) -> int:
-        """The server's RTSP port."""
-        return self._source.port
-
-    @property
-    def user_name(self) -> str:
-        """The user name for logging in, or ""."""
-        return self._source.login.user
-
-    @property
     def reception(self) -> Reception:
         """The reception of the current or last session, with its statistics."""
         return self._receiver.reception
@@ -712,11 +644,6 @@ class RtspClient:
     def impairment(self) -> Impairment:
         """The simulated bad network for arriving RTP. Each session has its own."""
         return self._receiver.impairment
-
-    @property
-    def forgiven(self) -> list[str]:
-        """The server's mistakes that were forgiven in the current or last session."""
-        return self._forgiveness.sentences
 
     @property
     def seconds_left(self) -> float | None:
@@ -761,17 +688,3 @@ class RtspClient:
     def is_waiting(self) -> bool:
         """Tell if a request is still unanswered, or the connection is still being made."""
         return self._workers.command_lock.locked() or self._watch.awaits_reply
-
-    def wait_for(self, condition: Callable[[], bool], timeout: float) -> bool:
-        """Wait at most `timeout` seconds for `condition`; return whether it holds."""
-        deadline = steady() + timeout
-        with self._changed:
-            while not self._changed.wait_for(condition, min(timeout, LONGEST_WAIT)):
-                timeout = deadline - steady()
-                if timeout <= 0:
-                    return False
-        return True
-
-    def capture_to(self, capture: LiveCapture) -> None:
-        """Capture all traffic from the next SETUP on."""
-        self.observer = capture.observe(lambda: self.endpoints, self.observer)

@@ -10,7 +10,7 @@ import threading
 from rtplab.baresocket import BareSocket, is_bare, socket_pair
 from rtplab.clock import steady
 from rtplab.protocol.addresses import host_of
-from rtplab.protocol.errors import MessageError, SessionError
+from rtplab.protocol.errors import ConnectionLost, MessageError, SessionError
 from rtplab.protocol.forgiveness import Forgiveness
 from rtplab.protocol.rtsp.messages import Dialect, InterleavedFrame, Request, Response, printable
 from rtplab.protocol.rtsp.parser import ResponseParser
@@ -75,7 +75,7 @@ class ClientConnection:
         self._selector.register(self._wake_reader, selectors.EVENT_READ)
         self._closing = threading.Event()
         self._has_received = False
-        self._end = ""  # why nothing more will arrive, as a sentence
+        self._end: SessionError | None = None  # why nothing more will arrive
 
     def begin_session(self, forgiveness: Forgiveness) -> None:
         """Report mistakes forgiven from now on to `forgiveness`."""
@@ -118,9 +118,10 @@ class ClientConnection:
             sentence = f"The server's response is malformed: {error}."
             raise SessionError(self._foreign_language() or sentence) from error
         if message is None and (overdue or self._end or self._parser.speaks_http):
-            self._end = self._foreign_language() or self._end
+            foreign = self._foreign_language()
+            self._end = SessionError(foreign) if foreign else self._end
         if message is None and self._end:
-            raise SessionError(self._end)
+            raise self._end
         return message
 
     def has_more(self) -> bool:
@@ -146,7 +147,7 @@ class ClientConnection:
         if self._wake_reader in ready:
             self._wake_reader.recv(4096)
         if self._closing.is_set():
-            self._end = "The connection has been closed."
+            self._end = SessionError("The connection has been closed.")
         elif self._socket in ready:
             self._feed()
 
@@ -154,12 +155,13 @@ class ClientConnection:
         try:
             data = self._stream.recv(RECEIVE_SIZE)
         except OSError as error:
-            self._end = f"The connection to the server is lost ({error.strerror})."
+            self._end = ConnectionLost(f"The connection to the server is lost ({error.strerror}).")
             return
         if not data:
-            self._end = "The server closed the connection." if data == b"" else ""
+            closed = ConnectionLost("The server closed the connection.")
+            self._end = closed if data == b"" else None
         elif self._stream is self._socket and data[0] == ALERT and not self._has_received:
-            self._end = "The server speaks TLS on this port: use an rtsps:// address."
+            self._end = SessionError("The server speaks TLS on this port: use an rtsps:// address.")
         else:
             self._has_received = True
             self._parser.feed(data, self._clock())

@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
-from urllib.parse import unquote
 
 from rtplab.protocol.errors import MessageError
 from rtplab.protocol.rtsp.auth import (
@@ -25,6 +24,7 @@ from rtplab.protocol.rtsp.auth import (
     secret_of,
 )
 from rtplab.protocol.rtsp.messages import Request, Response, printable
+from rtplab.protocol.rtsp.urls import unquoted_name
 
 REALM = "rtplab"
 PUBLISH = ":publish"  # after the password of a user who may publish
@@ -287,4 +287,4 @@ def _is_about(uri: str, request_uri: str) -> bool:
 
 
 def _path(uri: str) -> str:
-    return unquote(_SCHEME_AND_HOST.sub("", uri)).rstrip("/")
+    return unquoted_name(_SCHEME_AND_HOST.sub("", uri)).rstrip("/")

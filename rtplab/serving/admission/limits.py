@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from rtplab.protocol.rtsp.parser import MAX_BODY, MAX_HEAD
 from rtplab.serving.admission.access import address_key
+
+logger = logging.getLogger("rtplab.server")
 
 
 @dataclass(frozen=True)
@@ -109,6 +112,7 @@ class _Address:
 
     pace: Pace
     connections: int = 0
+    is_slowed: bool = False  # at least once, which has been logged
 
 
 class Admission:
@@ -137,7 +141,13 @@ class Admission:
         """
         own = pace.delay(now)
         with self._lock:
-            return max(own, self._addresses[address_key(host)].pace.delay(now))
+            address = self._addresses[address_key(host)]
+            delay = max(own, address.pace.delay(now))
+            is_news = delay > 0 and not address.is_slowed
+            address.is_slowed |= is_news
+        if is_news:
+            logger.info("%s sends too many requests: they wait", host)
+        return delay
 
     def leave(self, host: str) -> None:
         """Undo an `enter` that was granted."""

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from html import escape
-from urllib.parse import quote
+
+from rtplab.protocol.rtsp.urls import quoted_name
 
 STYLE_PATH = "/-/style.css"
 SCRIPT_PATH = "/-/page.js"
@@ -62,6 +63,10 @@ SCRIPT = """
 // Stills are renewed one after the other: a browser opens six connections to a server, and more
 // than one at a time would take them from a moving picture.
 const stills = Array.from(document.querySelectorAll("img[data-still]"));
+for (const image of stills) {
+  image.onerror = () => image.removeAttribute("src");  // else there is a broken picture
+  if (image.complete && !image.naturalWidth) image.onerror();
+}
 function renew(index) {
   const image = stills[index];
   const next = new Image();
@@ -75,12 +80,26 @@ if (stills.length) renew(0);
 const screen_ = document.querySelector("img[data-stream]");
 if (screen_) {
   const id = Math.random().toString(36).slice(2);
-  screen_.src = screen_.dataset.stream + "?id=" + id;
+  const show = () => { screen_.src = screen_.dataset.stream + "?id=" + id + "&" + Date.now(); };
+  show();
   const figures = document.querySelector(".figures");
   let before = null;
+  let hasEnded = false;
   setInterval(async () => {
     try {
-      const now = await (await fetch(screen_.dataset.figures + "?id=" + id)).json();
+      const answer = await fetch(screen_.dataset.figures + "?id=" + id);
+      if (answer.status === 404) {
+        figures.textContent = "The stream has ended. It will be shown here when it is back.";
+        before = null;
+        hasEnded = true;
+        return;
+      }
+      const now = await answer.json();
+      if (hasEnded || before && now.frames < before.frames) {  // our connection has ended
+        hasEnded = false;
+        before = null;
+        show();
+      }
       if (before && now.seconds > before.seconds) {
         const seconds = now.seconds - before.seconds;
         const rate = ((now.frames - before.frames) / seconds).toFixed(1);
@@ -90,7 +109,7 @@ if (screen_) {
       }
       before = now;
     } catch (error) {
-      figures.textContent = "The server does not answer. Reload the page to try again.";
+      figures.textContent = "The server does not answer. The picture will go on when it does.";
     }
   }, 1000);
 }
@@ -113,8 +132,8 @@ if (button) {
 def listing(names: Iterable[tuple[str, bool]]) -> str:
     """Return the page of all that can be watched: names, and if each is live."""
     cards = "".join(
-        f'<li><a href="/{quote(name)}"><img data-still="/{quote(name)}.jpg" '
-        f'src="/{quote(name)}.jpg" alt=""><span class="name">{escape(name)}'
+        f'<li><a href="/{quoted_name(name)}"><img data-still="/{quoted_name(name)}.jpg" '
+        f'src="/{quoted_name(name)}.jpg" alt=""><span class="name">{escape(name)}'
         f"{' <span class=live>live</span>' if is_live else ''}</span></a></li>"
         for name, is_live in names
     )
@@ -124,7 +143,7 @@ def listing(names: Iterable[tuple[str, bool]]) -> str:
 
 def watching(name: str, address: str) -> str:
     """Return the page of one movie or stream; `address` is for other players."""
-    path = quote(name)
+    path = quoted_name(name)
     body = (
         f'<p><a href="/">All movies and streams</a></p><h1>{escape(name)}</h1>'
         f'<img class="screen" data-stream="/{path}.mjpeg" data-figures="/{path}.json" '
@@ -138,9 +157,8 @@ def watching(name: str, address: str) -> str:
 
 def problem(title: str, sentence: str) -> str:
     """Return a page that shows an error."""
-    return _page(
-        title, f'<h1>{escape(title)}</h1><p>{escape(sentence)}</p><p><a href="/">All movies</a></p>'
-    )
+    back = '<p><a href="/">All movies and streams</a></p>'
+    return _page(title, f"<h1>{escape(title)}</h1><p>{escape(sentence)}</p>{back}")
 
 
 def _page(title: str, body: str) -> str:

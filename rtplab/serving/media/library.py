@@ -16,6 +16,7 @@ from rtplab.protocol.rtsp.messages import printable
 from rtplab.serving.admission.descriptors import is_resource_exhaustion
 
 MOVIE_SUFFIXES = (".mjpeg", ".mjpg", ".avi")
+VIDEO_SUFFIXES = (".mp4", ".m4v", ".mov", ".mkv", ".webm", ".mpg", ".mpeg", ".wmv", ".flv", ".gif")
 MAX_FOLDERS = 16  # in one name: more is not a path that anyone made
 MAX_COMPARED = 100  # names that are compared with one that no movie has
 MAX_SIMILAR = 80  # characters of such a name: a longer one is not a typing error
@@ -28,7 +29,9 @@ _PLAIN_NAME = re.compile(r"\w[\w.-]*\Z")
 class MovieLibrary:
     """The folder whose movies are served; with None there are no movies."""
 
-    def __init__(self, folder: str | os.PathLike[str] | None) -> None:
+    def __init__(self, folder: str | os.PathLike[str] | None, also: Path | None = None) -> None:
+        """Also serve one more file, which may have any name."""
+        self._also = also
         self.folder = None if folder is None else Path(os.path.realpath(folder))
         # Files found directly in the folder under exactly that name, and what they were then: to
         # look for one again, link by link, takes ten times as long. For all threads.
@@ -41,6 +44,10 @@ class MovieLibrary:
             for path in self._entries()
             if _is_movie(path) and self._is_inside(os.path.realpath(path))
         )
+
+    def videos(self) -> list[Path]:
+        """Return the files that are named as videos, which are no movies. Raises OSError."""
+        return sorted(path for path in self._entries() if path.suffix.lower() in VIDEO_SUFFIXES)
 
     def folders(self) -> list[Path]:
         """Return the folders in the folder that are named as movies are. Raises OSError."""
@@ -61,6 +68,8 @@ class MovieLibrary:
 
         Raises OSError if no descriptor is free for the search.
         """
+        if self._also is not None and name == self._also.name:
+            return self._also
         known = self._known.get(name)
         if known is not None and _status(known[0]) == known[1]:
             return known[0]

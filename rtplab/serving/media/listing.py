@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 from pathlib import Path
 from typing import NamedTuple
-from urllib.parse import quote
 
 from rtplab.movies.mistakes import CONVERT
 from rtplab.movies.movie import Movie, index_cost, open_movie
 from rtplab.protocol.errors import MovieError
 from rtplab.protocol.rtp.packet import HEADER_SIZE
 from rtplab.protocol.rtsp.messages import printable
+from rtplab.protocol.rtsp.urls import quoted_name
 from rtplab.serving.media.library import MovieLibrary
 from rtplab.serving.media.playback import frame_rate
 
@@ -19,6 +19,7 @@ from rtplab.serving.media.playback import frame_rate
 # listed by name and size; a folder of a thousand must not delay the start.
 LISTING_BUDGET = 64 << 20
 
+MAX_VIDEOS = 5  # that are named in a folder without movies
 MAX_ADDRESSES = 5  # that are told: the first few say how the others are made
 
 # Bytes of one datagram that lab clients receive: 16 of 17 public ones in Java, and 46 of 49 in
@@ -61,6 +62,8 @@ def describe_movies(
         lines.append(f"  {name}: a folder, not a movie; if it contains pictures, {CONVERT}")
     if not lines:
         lines.append(f"  no movie in {library.folder}: put one there, or use --media")
+        for path in library.videos()[:MAX_VIDEOS]:
+            lines.append(f"  {_name(path)}: not a movie that can be served; {CONVERT}")
     return Listing(lines, names)
 
 
@@ -68,7 +71,7 @@ def addresses_to_play(names: list[str], scheme: str, server: str) -> list[str]:
     """Return lines with the addresses of the first movies on a server, as `localhost:5678`."""
     if not names:
         return []
-    lines = [f"  {scheme}://{server}/{quote(os.fsencode(name))}" for name in names[:MAX_ADDRESSES]]
+    lines = [f"  {scheme}://{server}/{quoted_name(name)}" for name in names[:MAX_ADDRESSES]]
     left_out = len(names) - len(lines)
     return ["To play, copy an address:", *lines, *([f"  and {left_out} more"] if left_out else [])]
 

@@ -6,6 +6,8 @@ import io
 import threading
 import time
 from collections.abc import Callable
+from functools import lru_cache
+from typing import Any
 
 from rtplab.clock import steady
 
@@ -13,6 +15,7 @@ WIDTH, HEIGHT = 640, 480
 FPS = 25.0
 NAME = "test"
 QUALITY = 80
+LETTERS = 44  # pixels high
 _BARS = ("#c0c0c0", "#c0c000", "#00c0c0", "#00c000", "#c000c0", "#c00000", "#0000c0")
 
 
@@ -68,11 +71,25 @@ def draw(number: int, moment: float) -> bytes:
 
 
 def _write(image: object, text: str, place: tuple[int, int]) -> None:
-    """Write large letters: Pillow's own font is small, and has one size in older versions."""
     from PIL import Image, ImageDraw
 
     assert isinstance(image, Image.Image)
+    font = _font()
+    if font is not None:
+        ImageDraw.Draw(image).text(place, text, fill="white", font=font)
+        return
     small = Image.new("L", (8 * len(text), 12))
     ImageDraw.Draw(small).text((0, 0), text, fill=255)
     large = small.resize((small.width * 4, small.height * 4), Image.Resampling.NEAREST)
     image.paste("white", place, large)
+
+
+@lru_cache(maxsize=1)
+def _font() -> Any:
+    """Return Pillow's own font in large letters; None if it has but small ones."""
+    from PIL import ImageFont
+
+    try:
+        return ImageFont.load_default(LETTERS)
+    except (TypeError, ImportError):  # before Pillow 10.1, or built without FreeType
+        return None

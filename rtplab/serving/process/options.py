@@ -60,7 +60,11 @@ def parse_arguments(argv: list[str] | None, prog: str = "Server.py") -> argparse
         allow_abbrev=False,  # --max-connections, of old, would be --max-connections-per-address
     )
     parser.add_argument(
-        "port", nargs="?", type=_port, default=DEFAULT_PORT, help="TCP port (default: %(default)s)"
+        "port",
+        nargs="?",
+        type=_rtsp_port,
+        default=DEFAULT_PORT,
+        help="TCP port (default: %(default)s)",
     )
     parser.add_argument(
         "--media", default=".", help="folder with the movies (default: the current folder)"
@@ -425,6 +429,16 @@ def _port(text: str) -> int:
         advice = "; to serve a folder, use --media FOLDER" if os.path.isdir(text) else ""
         raise argparse.ArgumentTypeError(f"{text!r} is not a port from 0 to 65535{advice}")
     return int(text)
+
+
+def _rtsp_port(text: str) -> int:
+    try:
+        return _port(text)
+    except argparse.ArgumentTypeError as error:
+        if not os.path.exists(text):
+            raise
+        hint = "to serve the movies of a folder, use --media FOLDER"
+        raise argparse.ArgumentTypeError(f"{error}; {hint}") from None
 
 
 def _workers(text: str) -> int:

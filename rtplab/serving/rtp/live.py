@@ -18,20 +18,19 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from typing import TypeVar
 
 from rtplab.clock import steady
 from rtplab.movies.cursor import MovieCursor
-from rtplab.protocol.errors import MessageError, RtpLabError
+from rtplab.protocol.errors import RtpLabError
 from rtplab.protocol.rtp.rtcp import ReportBlock
 from rtplab.protocol.rtsp.headers import Range
 from rtplab.protocol.rtsp.messages import printable
 from rtplab.serving.media.livepicture import LivePicture
 from rtplab.serving.media.payloads import MAX_LAB_FRAME, WHOLE
-from rtplab.serving.rtp.datagrams import Burst, PacketParts
 from rtplab.serving.rtp.delivery import PlayInfo
-from rtplab.serving.rtp.reports import SenderReports, ViewerReports
-from rtplab.serving.rtp.sinks import MAX_BURST, NotSent, Sink, ViewerGone
+from rtplab.serving.rtp.livechannel import Channel, FanOut, Frame, LiveViewer
+from rtplab.serving.rtp.reports import ViewerReports
+from rtplab.serving.rtp.sinks import Sink, ViewerGone
 from rtplab.serving.rtp.stream import RtpStream, lab_stream, standard_stream
 
 # Seconds that DESCRIBE waits for the first picture, whose size it must state.
@@ -48,158 +47,13 @@ LONGEST_SPREAD = 0.1
 
 logger = logging.getLogger("rtplab.live")
 
-_Packets = list[PacketParts]
-_Stream = TypeVar("_Stream", bound="LiveStream")
-
-
-class FanOut:
-    """The sinks of many viewers as one. It is a Sink.
-
-    It keeps the last two frames, for those who come in the middle of them.
-    """
-
-    max_burst = MAX_BURST
-    is_lossy = True
-    report_socket: socket.socket | None = None
-    not_sent = NotSent()  # not counted: a packet one viewer lacks may have reached others
-
-    def __init__(self, max_payload: int) -> None:
-        self.max_payload = max_payload
-        self.frames: deque[_Frame] = deque(maxlen=2)
-        self.deliveries: dict[Sink, LiveDelivery] = {}
-        self.gone: list[LiveDelivery] = []  # to be told
-
-    def begin_frame(self, sequence_number: int, timestamp: int) -> None:
-        """Start another frame: packets sent from now on belong to it."""
-        self.frames.append(_Frame(sequence_number, timestamp))
-
-    def send(self, packets: _Packets) -> None:
-        """Send to all; drop those who are gone, to be told later."""
-        self.frames[-1].packets += packets
-        burst = Burst(packets)
-        self._for_all(lambda sink: sink.send(burst))
-
-    def send_report(self, report: bytes) -> None:
-        """Send an RTCP compound packet to all."""
-        self._for_all(lambda sink: sink.send_report(report))
-
-    def _for_all(self, send: Callable[[Sink], None]) -> None:
-        gone = []
-        for sink, delivery in self.deliveries.items():
-            try:
-                send(sink)
-            except ViewerGone as error:
-                logger.info("%s: sending stopped: %s", delivery.viewer, error)
-                gone.append(delivery)
-            except Exception:  # one viewer must not cost the others their stream
-                logger.exception("%s: sending stopped: the server has failed", delivery.viewer)
-                gone.append(delivery)
-        for delivery in gone:
-            del self.deliveries[delivery.sink]
-        self.gone += gone
-
-    def receive_report(self) -> bytes:
-        """Return None: each viewer has its own socket for reports."""
-        return b""
-
-    def close(self) -> None:
-        """Do nothing: each sink has its own owner."""
-
-
-class _Frame:
-    """How much of a frame has been sent, and its first sequence number and timestamp."""
-
-    __slots__ = ("sequence_number", "timestamp", "packets")
-
-    def __init__(self, sequence_number: int, timestamp: int) -> None:
-        self.sequence_number = sequence_number
-        self.timestamp = timestamp
-        self.packets: _Packets = []
-
-
-class Channel:
-    """All viewers of a stream who can share packets. Not thread-safe: LiveStream has the lock."""
-
-    def __init__(self, stream: RtpStream, fan_out: FanOut, cut: int, cname: str | None) -> None:
-        """Cut pictures into payloads of `cut` bytes; without a `cname`, RTCP is not sent."""
-        self.stream = stream
-        self.fan_out = fan_out
-        self.cut = cut
-        self._cname = cname
-        self.reports = SenderReports(stream, cname) if cname is not None else None
-        self.picture: LivePicture | None = None  # the last one shown
-        self.share = 1.0  # of one burst in the picture under way
-
-    def show(self, picture: LivePicture) -> None:
-        """Send the rest of the last picture, and this one's first burst.
-
-        Raises MovieError or MessageError when it can't be cut.
-        """
-        payloads = picture.payloads(self.cut)
-        self.finish()
-        if self.picture is not None:
-            self.stream.skip(picture.moment - self.picture.moment)
-        self.picture = picture
-        self.fan_out.begin_frame(self.stream.sequence_number, self.stream.timestamp)
-        self.stream.begin_frame(payloads, 0.0, steady())
-        self.share = self.stream.send_burst()
-        if self.reports is not None:
-            self.reports.send_if_due(steady())
-
-    def is_behind(self, picture: LivePicture) -> bool:
-        """Tell if this picture is newer than the last one shown."""
-        return self.picture is None or self.picture.moment < picture.moment
-
-    def send_burst(self) -> None:
-        """Send the next burst of the picture, if any is left."""
-        if self.stream.is_within_frame:
-            self.stream.send_burst()
-
-    def finish(self) -> None:
-        """Send the rest of the picture."""
-        while self.stream.is_within_frame:
-            self.stream.send_burst()
-
-    @property
-    def newest(self) -> _Frame | None:
-        """The frame begun last."""
-        return self.fan_out.frames[-1] if self.fan_out.frames else None
-
-    def join(self, delivery: LiveDelivery) -> None:
-        """Send to this delivery too: at once all since the frame it was told of, or the newest.
-
-        Raises ViewerGone.
-        """
-        frames = list(self.fan_out.frames)
-        if delivery.first in frames:
-            frames = frames[frames.index(delivery.first) :]
-        else:
-            frames = frames[-1:]
-        for frame in frames:
-            for start in range(0, len(frame.packets), MAX_BURST):
-                delivery.sink.send(frame.packets[start : start + MAX_BURST])
-        self.fan_out.deliveries[delivery.sink] = delivery
-
-    def report_to(self, sink: Sink) -> None:
-        """Send one viewer alone a report, by which players set their clocks."""
-        self._report_alone(sink, is_goodbye=False)
-
-    def say_goodbye_to(self, sink: Sink) -> None:
-        """Send one viewer alone a BYE (RFC 3550 section 6.6)."""
-        self._report_alone(sink, is_goodbye=True)
-
-    def _report_alone(self, sink: Sink, is_goodbye: bool) -> None:
-        if self._cname is None:
-            return
-        alone = SenderReports(self.stream, self._cname, sink)
-        if is_goodbye:
-            alone.say_goodbye()
-        else:
-            alone.send_if_due(steady())
-
 
 class LiveStream:
-    """A named stream: its producer's pictures, and its viewers."""
+    """A named stream: its producer's pictures, and its viewers.
+
+    It has more attributes than other classes: one lock guards the three of them that say who
+    produces it, and those that say what is sent to whom, as a new producer goes on with both.
+    """
 
     def __init__(self, name: str, fps: float, max_payload: int, cname: str) -> None:
         """`fps` is announced to viewers, and sets the time over which large pictures are spread."""
@@ -312,7 +166,7 @@ class LiveStream:
                 self._channels[cut] = channel
         return LiveDelivery(self, channel, sink, viewer)
 
-    def newest_of(self, channel: Channel) -> _Frame | None:
+    def newest_of(self, channel: Channel) -> Frame | None:
         """Return the frame at which a viewer who joins now starts."""
         self._catch_up(channel)
         with self._changed:
@@ -430,7 +284,7 @@ class LiveStream:
     def _dismiss(self) -> None:
         """Send BYE to all, and tell their sessions."""
         with self._changed:
-            deliveries: list[LiveDelivery] = []
+            deliveries: list[LiveViewer] = []
             for channel in self._all_channels():
                 try:
                     channel.finish()
@@ -454,7 +308,7 @@ class LiveDelivery:
         self.channel = channel
         self.sink = sink
         self.viewer = viewer
-        self.first: _Frame | None = None  # the first to send
+        self.first: Frame | None = None  # the first to send
         self.has_ended = False
         self._live = live
         self._reports = ViewerReports(viewer, channel.stream.ssrc, channel.reports)
@@ -555,70 +409,3 @@ class LiveDelivery:
             self.channel.say_goodbye_to(self.sink)
         finally:
             self.sink.close()
-
-
-class LiveStreams:
-    """The live streams of a server by their names. For all threads."""
-
-    def __init__(self, max_payload: int, cname: str) -> None:
-        """`max_payload` bounds a packet's payload in bytes; `cname` is our name in RTCP."""
-        self.max_payload = max_payload
-        self.cname = cname
-        self._lock = threading.Lock()  # guards the attributes below
-        self._streams: dict[str, LiveStream] = {}
-
-    def publish(self, name: str, fps: float) -> LiveStream:
-        """Begin a stream of `fps` pictures a second. Raises ValueError if the name is taken."""
-        return self.add(name, lambda: LiveStream(name, fps, self.max_payload, self.cname))
-
-    def add(self, name: str, make: Callable[[], _Stream]) -> _Stream:
-        """Add the stream that `make` returns. Raises ValueError if the name is taken."""
-        with self._lock:
-            if name in self._streams and not self._streams[name].is_closed:
-                raise ValueError(f"{printable(name, 80)!r} is already being published")
-            stream = make()
-            self._streams[name] = stream
-            return stream
-
-    def take_over(
-        self, name: str, fps: float, owner: str | None, taken_over: Callable[[], None]
-    ) -> LiveStream:
-        """Begin a stream, or go on with that of the same `owner`: where there is no such user, with
-        one that nobody publishes at the moment. Its last producer is told by its own `taken_over`.
-
-        Raises MessageError 403 when somebody else publishes it.
-        """
-        with self._lock:
-            stream = self._streams.get(name)
-            if stream is None or stream.is_closed:
-                stream = LiveStream(name, fps, self.max_payload, self.cname)
-                stream.owner = owner
-                self._streams[name] = stream
-            elif not stream.may_be_taken_over(owner):
-                raise MessageError(
-                    f"{printable(name, 60)} is published by somebody else: use another name", 403
-                )
-        stream.take_over(taken_over)
-        return stream
-
-    def find(self, name: str) -> LiveStream | None:
-        """Return the running stream of this name, if any."""
-        with self._lock:
-            stream = self._streams.get(name)
-            if stream is not None and stream.is_closed:
-                del self._streams[name]
-                return None
-            return stream
-
-    def names(self) -> list[str]:
-        """Return the names of all running streams, in alphabetical order."""
-        with self._lock:
-            return sorted(name for name, one in self._streams.items() if not one.is_closed)
-
-    def close(self) -> None:
-        """End all streams. May be called twice."""
-        with self._lock:
-            streams = list(self._streams.values())
-            self._streams.clear()
-        for stream in streams:
-            stream.close()

@@ -17,7 +17,8 @@ from rtplab.clock import steady
 from rtplab.protocol.errors import MessageError
 from rtplab.protocol.rtsp.messages import printable
 from rtplab.serving.media.livepicture import LivePicture
-from rtplab.serving.rtp.live import MAX_PICTURE, LiveStream, LiveStreams
+from rtplab.serving.rtp.live import MAX_PICTURE, LiveStream
+from rtplab.serving.rtp.livestreams import LiveStreams
 
 DEFAULT_FPS = 25.0  # until the other server states it
 # Seconds for which a viewer waits for the first picture: players, ours too, give up after five. The

@@ -27,7 +27,8 @@ from rtplab.protocol.rtp.serial import SequenceUnwrapper
 from rtplab.protocol.rtsp import sdp
 from rtplab.protocol.rtsp.headers import Transport
 from rtplab.protocol.rtsp.messages import Dialect, InterleavedFrame, printable
-from rtplab.serving.rtp.live import MAX_PICTURE, LiveStream, LiveStreams
+from rtplab.serving.rtp.live import MAX_PICTURE, LiveStream
+from rtplab.serving.rtp.livestreams import LiveStreams
 from rtplab.serving.rtp.sinks import bound_pair
 from rtplab.serving.rtp.sourcereports import SourceReports
 from rtplab.serving.rtsp.connection import RtspConnection
@@ -86,7 +87,11 @@ def checked_name(name: str) -> str:
 
 
 class Recorder:
-    """One client's publication. In its control thread."""
+    """One client's publication. In its control thread.
+
+    It has more attributes than other classes: half are the client's request, the others the parts
+    that make pictures of its packets.
+    """
 
     def __init__(self, resource: Resource, payload_type: int, fps: float, cname: str) -> None:
         """Take the description of ANNOUNCE; nothing is opened yet. `cname` is our name in RTCP."""

@@ -17,7 +17,7 @@ from rtplab.serving.admission.limits import Admission, Limits
 from rtplab.serving.media.library import MovieLibrary
 from rtplab.serving.media.playback import frame_rate
 from rtplab.serving.media.store import MediaStore
-from rtplab.serving.rtp.live import LiveStreams
+from rtplab.serving.rtp.livestreams import LiveStreams
 from rtplab.serving.rtp.multicast import MulticastChannels
 from rtplab.serving.rtp.pacer import Pacer
 from rtplab.serving.rtsp.session import Session

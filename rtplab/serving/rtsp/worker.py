@@ -41,6 +41,7 @@ from rtplab.serving.rtsp.recording import Recorder, announced_media, checked_nam
 from rtplab.serving.rtsp.service import Service
 from rtplab.serving.rtsp.session import Session, new_session_id, resource_of
 from rtplab.serving.rtsp.setup import ClientEndpoint, SessionMaker, knows_large_pictures
+from rtplab.serving.rtsp.signsoflife import SignsOfLife
 from rtplab.serving.rtsp.threads import Task
 
 _TIMESTAMP = re.compile(r"\d{1,20}(?:\.\d{0,20})?(?: \d{0,20}(?:\.\d{0,20})?)?\Z", re.ASCII)
@@ -88,9 +89,7 @@ class RtspWorker:
         self._know_client(address, _host_of(rtsp_socket))
         self._pace = Pace(self._service.limits.requests_per_second)
         self._task: Task | None = None  # while it is served, and after
-        self._last_sign_of_life = time.monotonic()
-        self._taken = 0  # bytes that its system had taken by then, or when we have last looked
-        self._looked_at = self._last_sign_of_life
+        self._signs = SignsOfLife(self._service, time.monotonic())
         self._has_slot = False
 
         # Guards the attributes below, as the pacer tells of the end. Nothing blocks under it.
@@ -154,7 +153,7 @@ class RtspWorker:
         """Time of the last request of a client without a session; None if it has one."""
         if self._session or self._recorder or self._connection.is_hung_up:
             return None
-        return self._last_sign_of_life
+        return self._signs.last
 
     def make_room(self) -> None:
         """Hang up on an idle client to make room for another."""
@@ -206,9 +205,10 @@ class RtspWorker:
     def _serve(self) -> str:
         """Serve the client; return why that ended. Raises OSError, PeerError."""
         bad_requests = 0
-        for message in self._connection.messages(self._session_deadline):
+        for message in self._connection.messages(self._deadline):
             if message is None:
-                if self._is_silent():
+                taken, now = self._connection.taken, time.monotonic()
+                if self._signs.are_over(self._session, self._recorder, taken, now):
                     return "it has been silent for too long"
                 continue
             now = time.monotonic()
@@ -219,11 +219,11 @@ class RtspWorker:
                 self._connection.wait(self._pace.delay(now))
                 self._interleaved_arrived(message)
                 continue
-            self._last_sign_of_life = now
+            self._signs.seen(now)
             admission, host = self._service.admission, self._client.host
             self._connection.wait(admission.delay(host, self._pace, now))
             status = self.process_request(message)
-            self._taken = self._connection.taken
+            self._signs.answered(self._connection.taken)
             bad_requests = bad_requests + 1 if status == 400 else 0
             if message.problem and message.problem.fatal:
                 return f"nothing more can be parsed: {message.problem}"
@@ -231,40 +231,8 @@ class RtspWorker:
                 return "it sends only malformed requests"
         return "it has hung up"
 
-    def _is_silent(self) -> bool:
-        """Tell if the session's time is over, after `_session_deadline`.
-
-        A player that takes its frames by TCP is alive: some, such as yellowstone, say nothing more
-        after PLAY, and have no need to. Of one that is gone the system takes no more frames than it
-        has room for, and finds that out within two minutes.
-        """
-        taken, had_taken = self._connection.taken, self._taken
-        self._taken, self._looked_at = taken, time.monotonic()
-        if self._takes_frames and taken > had_taken:
-            self._last_sign_of_life = self._looked_at
-        deadline = self._session_deadline()  # by now a keep-alive may have come
-        return deadline is not None and time.monotonic() >= deadline
-
-    def _session_deadline(self) -> float | None:
-        """When a silent session ends (RFC 2326 section 12.37); lab clients send no keep-alive.
-
-        A connection that has none yet is not kept for ever either.
-        """
-        if self._recorder is not None:
-            alive = max(self._last_sign_of_life, self._recorder.last_arrival)
-            return alive + self._service.session_timeout
-        if self._session is None:
-            return self._last_sign_of_life + self._service.limits.idle_timeout
-        if self._session.dialect is Dialect.LAB:
-            return None
-        timeout = self._service.session_timeout
-        deadline = self._last_sign_of_life + timeout
-        # What it has taken is looked up now and then, so that one that stops ends in time.
-        return min(deadline, self._looked_at + timeout / 4) if self._takes_frames else deadline
-
-    @property
-    def _takes_frames(self) -> bool:
-        return self._session is not None and self._session.transport.interleaved is not None
+    def _deadline(self) -> float | None:
+        return self._signs.deadline(self._session, self._recorder)
 
     def _free(self) -> None:
         with ExitStack() as stack:  # each runs even if others fail; the last first
@@ -698,7 +666,7 @@ class RtspWorker:
     def _note_sign_of_life(self, was_report: bool) -> None:
         """Count a receiver report as a keep-alive: some players send nothing else."""
         if was_report:
-            self._last_sign_of_life = time.monotonic()
+            self._signs.seen(time.monotonic())
 
 
 def _tell_nobody(sentence: str) -> None:

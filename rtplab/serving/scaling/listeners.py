@@ -22,7 +22,7 @@ def open_listener(host: str, port: int, *, shared: bool = False) -> socket.socke
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     exclusive = getattr(socket, "SO_EXCLUSIVEADDRUSE", None)
     if sys.platform != "win32" or exclusive is None:
-        return socket.create_server((host, port), family=family, backlog=BACKLOG, reuse_port=shared)
+        return _create_server(host, port, family, shared)
     listener = socket.socket(family, socket.SOCK_STREAM)
     try:
         listener.setsockopt(socket.SOL_SOCKET, exclusive, 1)
@@ -34,6 +34,15 @@ def open_listener(host: str, port: int, *, shared: bool = False) -> socket.socke
         listener.close()
         raise
     return listener
+
+
+def _create_server(host: str, port: int, family: int, shared: bool) -> socket.socket:
+    try:
+        return socket.create_server((host, port), family=family, backlog=BACKLOG, reuse_port=shared)
+    except OSError as error:
+        if error.strerror:  # Python appends what it was about to do
+            error.strerror = error.strerror.partition(" (while")[0]
+        raise
 
 
 def open_both(port: int) -> list[socket.socket]:

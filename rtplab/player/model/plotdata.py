@@ -106,11 +106,11 @@ def _figures(first: _Counts, last: _Counts, jitter: float, buffered: float) -> F
     )
 
 
-def _count(number: int) -> str:
+def _count(number: int, exact_below: int = 10**8) -> str:
     """A number in no more than twelve characters."""
-    if number < 10**8:
+    if abs(number) < exact_below:
         return f"{number:,}"
-    return f"{number / 10**6:,.1f} M" if number < 10**11 else f"{number / 10**9:,.1f} G"
+    return f"{number / 10**6:,.1f} M" if abs(number) < 10**11 else f"{number / 10**9:,.1f} G"
 
 
 class Totals(NamedTuple):
@@ -149,12 +149,12 @@ class Totals(NamedTuple):
             ("Bytes", _count(self.bytes)),
             ("Time", f"{self.seconds:.1f} s"),
             ("Expected", _count(self.expected)),
-            ("Lost", f"{_count(self.lost)} ({loss:.1f} %)"),
+            ("Lost", f"{_count(self.lost, 10**6)} ({loss:.1f} %)"),
             ("Jitter", f"{jitter * 1000:.2f} ms"),
-            ("Jitter, largest", f"{max_jitter * 1000:.2f} ms"),
+            ("Max jitter", f"{max_jitter * 1000:.2f} ms"),
             ("Out of order", _count(self.reordered)),
-            ("Late", _count(self.late)),
             ("Duplicates", _count(self.duplicates)),
+            ("Late packets", _count(self.late)),
             ("Malformed", _count(self.malformed)),
-            ("Not shown", _count(self.skipped)),
+            ("Frames not shown", _count(self.skipped)),
         ]
