@@ -392,11 +392,13 @@ def test_the_session_in_wireshark_has_the_numbers_that_are_told(tmp_path):
             run = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60)
             assert run.returncode == 0, run.stderr
             shown.append(run.stdout)
-    assert re.search(r"JPEG +70 +0 \(0.0%\)", shown[1])
+    found = re.search(r"JPEG +(\d+) +0 \(0.0%\)", shown[1])
+    assert found is not None
+    count = int(found[1])  # 70, and on a busy machine those of frames that came during TEARDOWN
     flags = {"True": 1, "False": 0}  # as some versions print the marker
     packets = [[int(flags.get(n, n)) for n in line.split()] for line in shown[2].splitlines()]
     sizes, timestamps = [row[3] for row in packets], [row[1] for row in packets]
-    assert len(packets) == 70 and sizes[:6] == [1460] * 6 and sizes[6] < 1460
+    assert len(packets) == count >= 70 and sizes[:6] == [1460] * 6 and sizes[6] < 1460
     assert [row[2] for row in packets[:7]] == [0] * 6 + [1]
     assert len({*timestamps[:7]}) == 1 and (timestamps[7] - timestamps[0]) % 2**32 == 4500
 
