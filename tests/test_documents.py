@@ -20,6 +20,7 @@ from movies import ROOT
 from processes import HOST, run_client
 from raw_rtsp import running_server
 from standard_clients import StandardClient
+from systems import needs_workers
 
 import ClientLauncher
 from Client import Client
@@ -153,6 +154,7 @@ def test_the_options_of_the_check_are_those_it_has():
     }
 
 
+@needs_workers
 def test_the_commands_are_accepted():
     servers = python_commands("Server.py") + verb_commands("serve")
     players = python_commands("ClientLauncher.py") + verb_commands("play")

@@ -15,6 +15,7 @@ import pytest
 from movies import MOVIE, ROOT, avi_header, avi_of, chunk, frames_of, jpeg_of_size, write_movie
 from pictures import without_huffman
 from PIL import Image, ImageChops, ImageDraw, ImageStat
+from systems import needs_signals
 
 from rtplab.__main__ import main
 from rtplab.importing import command, encoding, pyav, videos
@@ -420,6 +421,7 @@ def test_a_full_disk_leaves_nothing(here, monkeypatch, capsys):
 
 
 @pytest.mark.parametrize("signal_", [signal.SIGINT, signal.SIGTERM])
+@needs_signals
 def test_a_signal_leaves_no_half_file(here, signal_):
     folder = here / "pictures"
     folder.mkdir()
