@@ -15,7 +15,7 @@ import pytest
 from movies import MOVIE, ROOT, avi_header, avi_of, chunk, frames_of, jpeg_of_size, write_movie
 from pictures import without_huffman
 from PIL import Image, ImageChops, ImageDraw, ImageStat
-from systems import needs_signals
+from systems import needs_names_by_case, needs_signals
 
 from rtplab.__main__ import main
 from rtplab.importing import command, encoding, pyav, videos
@@ -241,6 +241,7 @@ def test_pictures_that_are_as_they_should_be_are_not_touched():
     assert found[0] == with_rate(originals[0], Fraction(20))
 
 
+@needs_names_by_case
 def test_there_and_back_again():
     write_movie(Path("first.Mjpeg"), FRAMES)
     assert main(["import", "first.Mjpeg", "--format", "bare"]) == 0
