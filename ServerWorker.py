@@ -24,7 +24,7 @@ from VideoStream import VideoStream
 
 
 class PlayEvent(threading.Event):
-    """`clientInfo['event']`: set when nothing more is sent; who sets it has no more sent."""
+    """`clientInfo['event']`: set once sending has stopped; setting it stops the sending."""
 
     def __init__(self, session: Session) -> None:
         super().__init__()

@@ -1,7 +1,7 @@
-"""A socket over an object that has no more than `recv` and `send`, as scripts of graders make them.
+"""A socket over an object that has only `recv` and `send`, as grading scripts make them.
 
-What is sent goes to the object at once. What it gives comes by a socket pair, since a selector can
-watch only what the system knows:
+Data that is sent goes to the object at once. Data from it comes through a socket pair, because a
+selector can watch only the system's own sockets:
 
     object.recv -> thread "bare socket" ==== socket pair ====> recv of ours
     object.send <- send of ours
@@ -15,7 +15,8 @@ import threading
 from typing import Any
 
 RECEIVE_SIZE = 4096  # bytes per recv: lab programs read 256 or 1,024
-# Ends what the object gives: it has no other mark, and each `recv` is a message in the lab.
+# Ends each of the object's messages, which have no other mark: in the lab, each `recv` is a
+# message.
 _END_OF_MESSAGE = b"\n\n"
 
 
@@ -24,7 +25,7 @@ SOCKET = socket.socket
 
 
 def socket_pair() -> tuple[socket.socket, socket.socket]:
-    """Return what socket.socketpair does, even where a script has replaced socket.socket."""
+    """As socket.socketpair, even if a script has replaced socket.socket."""
     if hasattr(_socket, "socketpair"):
         one, other = _socket.socketpair()
         return SOCKET(fileno=one.detach()), SOCKET(fileno=other.detach())
@@ -57,9 +58,9 @@ class BareSocket(socket.socket):
         self.bare = bare
 
     def begin_to_receive(self, stays_open: bool = False) -> None:
-        """Have a thread ask the object for what comes, until it gives nothing, or fails.
+        """Start a thread that reads from the object until it returns nothing, or fails.
 
-        That ends the connection; with `stays_open` only nothing does, and no failure.
+        That ends the connection; with `stays_open` a failure does not.
         """
         # A daemon: nothing can end an object's own `recv`.
         threading.Thread(
@@ -71,19 +72,19 @@ class BareSocket(socket.socket):
             while data := self.bare.recv(RECEIVE_SIZE):
                 message = data.encode() if isinstance(data, str) else bytes(data)
                 self._feeder.sendall(message.rstrip(b"\r\n") + _END_OF_MESSAGE)
-        except Exception:  # a script's own: it has no more to give, whatever it says
+        except Exception:  # the script's own: nothing more will come, whatever it says
             if stays_open:
                 return
         self._feeder.close()
 
     def send(self, data: Any, flags: int = 0) -> int:
-        """Hand data to the object. Raises what it raises."""
+        """Pass data to the object. Raises whatever it raises."""
         send = getattr(self.bare, "send", None) or self.bare.sendall
         send(bytes(data))
         return len(data)
 
     def sendall(self, data: Any, flags: int = 0) -> None:
-        """Hand data to the object. Raises what it raises."""
+        """Pass data to the object. Raises whatever it raises."""
         self.send(data)
 
     def getsockname(self) -> tuple[str, int]:

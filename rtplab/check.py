@@ -38,7 +38,7 @@ WATCHED = 3.0  # seconds of pictures examined, over each transport
 # Seconds that one transport may take in all. Two of them, including TEARDOWN, take 15 s at most.
 LONGEST_TRIAL = 6.5
 LIMITS = TimeLimits(connect=3.0, reply=3.0, silence=3.0, loss=2.0, teardown=0.5)
-MAX_EXCHANGES = 50  # that are told: a loop of redirections ends sooner
+MAX_EXCHANGES = 50  # that are reported: a loop of redirections ends sooner
 MAX_LINES = 60  # of a session description
 MUCH_LOSS = 0.01  # of all packets: it shows
 _SERVER = re.compile(rb"^server:[ \t]*([^\r\n]{1,200})", re.IGNORECASE | re.MULTILINE)

@@ -1,4 +1,4 @@
-"""The clock of whatever plays, and how finely the system wakes up who waits."""
+"""The clock of media, and how precisely the system ends a wait."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ FINEST = 1  # millisecond
 
 
 def finest_clock() -> Callable[[], float]:
-    """Return the clock of the finest steps among those that never go back, in seconds.
+    """Return the clock with the finest steps that never goes back, in seconds.
 
-    Before Python 3.13 time.monotonic has steps of 15.6 ms on Windows: what comes or goes within
-    one would have the same time, and even packets a jitter of milliseconds.
+    Before Python 3.13 time.monotonic has steps of 15.6 ms on Windows: everything within a step
+    would have the same time, and regular packets a jitter of milliseconds.
     """
     resolutions = {
         name: time.get_clock_info(name).resolution for name in ("monotonic", "perf_counter")
@@ -24,14 +24,14 @@ def finest_clock() -> Callable[[], float]:
 
 
 steady = finest_clock()
-"""For all times of media, and of nothing else: those of two clocks can't be compared."""
+"""For all media times, and nothing else: times of two clocks can't be compared."""
 
 
 class FineWaiting:
-    """Waits that end within a millisecond, while something plays. Of one thread.
+    """Waits that end within a millisecond, while something plays. For one thread.
 
-    On Windows a wait ends at the next tick of a clock that ticks every 15.6 ms, most of what lies
-    between two frames of a fast movie, unless a program asks for more ticks.
+    On Windows a wait ends at the next tick of a clock that ticks every 15.6 ms, which is most of
+    the time between two frames of a fast movie, unless a program requests more ticks.
     """
 
     __slots__ = ("_is_on",)
@@ -40,7 +40,7 @@ class FineWaiting:
         self._is_on = False
 
     def use(self, is_playing: bool) -> None:
-        """Ask for it while something plays, and only then: it costs power. Nothing off Windows."""
+        """Request it only while something plays: it costs power. Windows only."""
         if is_playing is self._is_on or sys.platform != "win32":
             return
         self._is_on = is_playing

@@ -1,6 +1,6 @@
-"""What a program prints: on consoles that can't show all of it, on terminals that can do more.
+"""Printing: on consoles that can't show every character, and on terminals that can do more.
 
-What is for a terminal (colours, a line that is rewritten) never gets into a file or a pipe.
+Output for a terminal (colours, a line that is rewritten) never gets into a file or a pipe.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _LEVEL_COLOURS = {
     logging.ERROR: "1;31",
     logging.CRITICAL: "1;31",
 }
-_USUAL_WIDTH = 80  # columns of a terminal that doesn't say
+_USUAL_WIDTH = 80  # columns of a terminal that does not report its width
 _ENABLE_VIRTUAL_TERMINAL_PROCESSING = 4
 
 
@@ -33,7 +33,7 @@ def write_every_name() -> None:
     Windows, where a pipe or a file is written in the encoding of the region.
     """
     for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):  # None where there is no console
+        if isinstance(stream, io.TextIOWrapper):  # None without a console
             stream.reconfigure(errors="backslashreplace")
 
 
@@ -54,7 +54,7 @@ def say(*lines: str) -> bool:
 
 
 def is_terminal(stream: TextIO | None) -> bool:
-    """Tell if a stream is an interactive terminal. It is None where there is no console."""
+    """Tell if a stream is an interactive terminal. It is None without a console."""
     try:
         return stream is not None and stream.isatty()
     except ValueError:  # it has been closed
@@ -90,7 +90,7 @@ def _shows_colours(stream: TextIO | None) -> bool:
 
 
 def _obeys_escapes(stream: TextIO) -> bool:
-    """Tell if a terminal does; the console of Windows must be told to (Windows 10 and later)."""
+    """Tell if a terminal does; on Windows (10 and later) that must be switched on."""
     if sys.platform != "win32":
         return True
     import ctypes
@@ -118,7 +118,7 @@ class StatusLine:
 
     @staticmethod
     def on_stderr() -> StatusLine | None:
-        """Return the one for stderr, or None if stderr is not a terminal."""
+        """Return the line for stderr, or None if stderr is not a terminal."""
         return StatusLine(sys.stderr) if is_terminal(sys.stderr) else None
 
     def show(self, text: str) -> None:

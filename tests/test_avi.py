@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from movies import avi_header, avi_of, chunk, jpeg_of_size
 from pictures import without_huffman
+from wording import lacks
 
 from rtplab.movies import index as index_module
 from rtplab.movies.movie import Movie, index_cost
@@ -92,7 +93,7 @@ def test_sizes_that_were_never_filled_in_do_not_matter(opened):
 def test_the_last_picture_is_cut_off(opened, cut):
     movie, found = opened(avi_of(b"".join(CHUNKS))[:-cut])
     assert found == SMALL[:2]
-    assert "cut off in frame 3" in movie.damage
+    assert not lacks(movie.damage, "cut off", "frame 3")
 
 
 def test_a_chunk_of_no_bytes_is_the_picture_before_once_more(opened):
@@ -187,7 +188,7 @@ def test_a_picture_of_many_megabytes_is_left_out(opened, monkeypatch):
     monkeypatch.setattr("rtplab.movies.avi.MAX_PICTURE", 1000)
     movie, found = opened(avi_of(CHUNKS[0] + chunk(b"00dc", SMALL[2] + bytes(100)) + CHUNKS[1]))
     assert found == SMALL[:2]
-    assert "more than 1,000 bytes" in movie.damage
+    assert "1,000 bytes" in movie.damage
 
 
 @pytest.mark.parametrize("codec", [b"H264", b"XVID", b"\0\0\0\0"])
@@ -198,7 +199,7 @@ def test_other_pictures_are_named_with_what_to_do(opened, codec):
     with pytest.raises(MovieError) as caught:
         opened(data)
     text = str(caught.value)
-    assert text.startswith("this is an AVI") and "import" in text
+    assert not lacks(text, "AVI", "import")
     assert codec.decode().strip("\0") in text and text.isprintable()
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from wording import lacks
 
 from rtplab.player.model.traffic import (
     MAX_MESSAGE_BYTES,
@@ -236,7 +237,7 @@ def test_a_disk_that_becomes_full_is_a_sentence(tmp_path, monkeypatch):
     observer.message_sent(SETUP, 2.0)
     observer.message_sent(SETUP, 3.0)
     live.close()
-    assert live.error == "The capture could not be written (No space left on device)."
+    assert not lacks(live.error, "capture", "No space left on device")
     assert (tmp_path / "full.pcap").read_bytes() == whole
 
 
@@ -283,7 +284,7 @@ def test_traffic_keeps_what_was_forgiven_between_the_messages_but_not_in_a_captu
     assert [message.data for message in traffic.messages] == [b"one", b"three"]
     assert traffic.message_count == 3
     told = traffic.save(tmp_path / "capture.pcap")
-    assert told.startswith("2 messages and 0 packets saved") and "oldest" not in told
+    assert not lacks(told, "2 messages", "0 packets") and "oldest" not in told
 
 
 def test_traffic_is_bounded():

@@ -17,6 +17,7 @@ from PIL import Image
 from systems import needs_any_name
 from test_recoding import scene
 from threads import no_thread_for
+from wording import lacks
 
 from rtplab.movies.movie import Movie
 from rtplab.protocol.rtp import jpeg
@@ -232,8 +233,7 @@ def test_damaged_frames_are_left_out_and_reported_once(opened, caplog):
     ]
     converted.close()
     (message,) = caplog.messages
-    assert message.startswith(r"bad\n.mjpeg: frame 2 is skipped, and perhaps others: byte ")
-    assert message.endswith("the picture is cut short")
+    assert not lacks(message, r"bad\n.mjpeg", "frame 2", "skipped", "byte ", "cut short")
 
 
 def test_a_movie_that_is_cut_shorter_meanwhile(converted, caplog):
@@ -242,7 +242,7 @@ def test_a_movie_that_is_cut_shorter_meanwhile(converted, caplog):
     assert converted.prepare(5, 2, LIMIT)
     assert converted.frame(5) is not None
     assert converted.frame(6) is None
-    assert "frame 6 is gone" in caplog.text
+    assert "frame 6" in caplog.text
 
 
 def test_without_a_thread_it_is_one_sentence_until_there_is_one(converted, caplog, monkeypatch):
@@ -251,9 +251,8 @@ def test_without_a_thread_it_is_one_sentence_until_there_is_one(converted, caplo
         assert not converted.prepare(1, 1, LIMIT)
         assert time.monotonic() - start < LIMIT / 2, "there is nothing to wait for"
         assert converted.frame(1) is None
-    assert caplog.messages == [
-        "progressive.mjpeg: can't convert pictures for now: can't start new thread"
-    ]
+    (message,) = caplog.messages
+    assert not lacks(message, "progressive.mjpeg", "convert", "thread")
     assert converted.prepare(1, 1, LIMIT)
     assert converted.frame(1) is not None
 
@@ -267,7 +266,7 @@ def test_a_full_disk_is_one_sentence_and_no_frames(converted, caplog, monkeypatc
     assert not converted.prepare(1, 1, LIMIT)
     converted.close()
     assert len(caplog.messages) == 1
-    assert caplog.messages[0].startswith("progressive.mjpeg: converted pictures can't be kept: ")
+    assert not lacks(caplog.messages[0], "progressive.mjpeg", "converted", "kept")
 
 
 def test_no_place_for_temporary_files(converted, caplog, monkeypatch):

@@ -217,7 +217,7 @@ def test_a_picture_that_claims_two_sizes_is_refused():
     start = FRAME.index(b"\xff\xc0")
     end = start + 2 + int.from_bytes(FRAME[start + 2 : start + 4], "big")
     twice = FRAME[:end] + forged(96, 72)[start:end] + FRAME[end:]
-    with pytest.raises(PacketError, match="also claims to have 96 x 72"):
+    with pytest.raises(PacketError, match="96 x 72"):
         decode(twice, SIZE)
 
 
@@ -225,7 +225,7 @@ def test_a_picture_that_claims_two_sizes_is_refused():
 def test_a_lossless_picture_is_refused(size):
     """GHSA-5x8w-8jj5-q52h: halved, it wrote beyond its rows and ended the process."""
     for look in (picture_size, lambda data: decode(data, size)):
-        with pytest.raises(PacketError, match="0xFFC3 is not supported"):
+        with pytest.raises(PacketError, match="0xFFC3"):
             look(lossless(1200, 700))
 
 

@@ -378,6 +378,7 @@ def test_what_is_typed_by_hand_is_answered_as_told(title, statuses):
 
 
 @pytest.mark.peers
+@pytest.mark.alone  # a busy machine receives another frame before it tears down
 def test_the_session_in_wireshark_has_the_numbers_that_are_told(tmp_path):
     if shutil.which("tshark") is None:
         pytest.skip("no tshark")
@@ -394,13 +395,13 @@ def test_the_session_in_wireshark_has_the_numbers_that_are_told(tmp_path):
             run = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60)
             assert run.returncode == 0, run.stderr
             shown.append(run.stdout)
-    found = re.search(r"JPEG +(\d+) +0 \(0.0%\)", shown[1])
-    assert found is not None
-    count = int(found[1])  # 70, and on a busy machine those of frames that came during TEARDOWN
+    assert re.search(r"JPEG +\d+ +0 \(0.0%\)", shown[1])
     flags = {"True": 1, "False": 0}  # as some versions print the marker
     packets = [[int(flags.get(n, n)) for n in line.split()] for line in shown[2].splitlines()]
+    ten = list(dict.fromkeys(row[1] for row in packets))[:10]
+    packets = [row for row in packets if row[1] in ten]  # an eleventh frame may be on its way
     sizes, timestamps = [row[3] for row in packets], [row[1] for row in packets]
-    assert len(packets) == count >= 70 and sizes[:6] == [1460] * 6 and sizes[6] < 1460
+    assert len(packets) == 70 and sizes[:6] == [1460] * 6 and sizes[6] < 1460
     assert [row[2] for row in packets[:7]] == [0] * 6 + [1]
     assert len({*timestamps[:7]}) == 1 and (timestamps[7] - timestamps[0]) % 2**32 == 4500
 

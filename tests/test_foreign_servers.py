@@ -17,6 +17,7 @@ from movies import MOVIE, frames_of
 from processes import run_client
 from standard_servers import StandardServer, jpeg_payloads, rtp, timestamp_of
 from strip import frame_number_of_jpeg
+from wording import lacks
 
 from Client import Client
 from rtplab.receiving.rtsp.watch import TimeLimits
@@ -90,7 +91,7 @@ def test_a_web_server_is_told_at_once(movie):
 def test_a_web_server_that_stays_is_told_at_once(movie):
     answer = b"HTTP/1.1 405 Method Not Allowed\r\nContent-Length: 0\r\n\r\n"
     with server_that_says(answer, hangs_up=False) as port:
-        assert "speaks HTTP, not RTSP: " in told_by(port, movie)
+        assert "speaks HTTP" in told_by(port, movie)
 
 
 @DIALECTS
@@ -113,7 +114,7 @@ def test_any_other_language_is_shown(movie, said, shown, hangs_up):
 @DIALECTS
 def test_who_says_nothing_has_closed_the_connection(movie):
     with server_that_says(b"", hangs_up=True) as port:
-        assert told_by(port, movie) == "The server closed the connection."
+        assert "closed" in told_by(port, movie)
 
 
 # --- Pictures in a way of their own --------------------------------------------------------------
@@ -284,7 +285,7 @@ def test_a_stream_that_stops_with_a_picture_that_is_not_whole_has_stopped():
             assert client.wait_for(lambda: client.error or client.notice, LIMIT)
             assert client.reception.problem
             assert client.error == ""
-            assert client.notice.startswith("No picture for 0.4 s")
+            assert not lacks(client.notice, "No picture", "0.4 s")
         finally:
             client.close()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from wording import lacks
 
 from rtplab.protocol.errors import MessageError
 from rtplab.protocol.rtsp.headers import (
@@ -151,16 +152,16 @@ def test_transport_that_cannot_be_obeyed(value, status):
 @pytest.mark.parametrize(
     ("value", "message"),
     [
-        ("RTP/AVP;client_port=x", "not a pair of numbers in Transport: x"),
-        ("RTP/AVP;client_port=25000-80", "25000-80 in Transport is not from 1024 to 65535"),
-        ("RTP/AVP/TCP;interleaved=256", "256 in Transport is not from 0 to 255"),
-        ("RAW/UDP", "no supported transport in RAW/UDP"),
+        ("RTP/AVP;client_port=x", "Transport: x"),
+        ("RTP/AVP;client_port=25000-80", "25000-80, 1024 to 65535"),
+        ("RTP/AVP/TCP;interleaved=256", "256, 0 to 255"),
+        ("RAW/UDP", "RAW/UDP"),
     ],
 )
 def test_what_is_wrong_with_a_transport_is_said(value, message):
     with pytest.raises(MessageError) as caught:
         parse_transports(value)
-    assert str(caught.value) == message
+    assert not lacks(str(caught.value), *message.split(", "))
 
 
 RANGES = {

@@ -245,7 +245,7 @@ def test_what_is_not_found_is_named_escaped_and_cut(library):
     with pytest.raises(MessageError) as caught:
         library.find("\x1b[2J" + "m" * 100)
     name = "\\x1b[2J" + "m" * 76 + "..."
-    assert str(caught.value) == f"no movie {name} in the folder that is served"
+    assert f" {name} " in str(caught.value)
 
 
 @pytest.mark.parametrize(

@@ -85,7 +85,7 @@ class AnswersEmpty(StandardServer):
 
 def test_other_servers_do_not_know_the_question() -> None:
     with AnswersEmpty() as server:
-        with pytest.raises(SessionError, match="does not list its movies"):
+        with pytest.raises(SessionError, match="does not list"):
             movies_of(server.url)
 
 
@@ -94,7 +94,7 @@ def test_a_server_that_is_silent_or_not_there() -> None:
         port = silent.getsockname()[1]
         with pytest.raises(SessionError, match="not answer"):
             movies_of(f"rtsp://{HOST}:{port}/", SHORT)
-    with pytest.raises(SessionError, match="No server is listening"):
+    with pytest.raises(SessionError, match=f"listening.*{port}"):
         movies_of(f"rtsp://{HOST}:{port}/", SHORT)
     with pytest.raises(SessionError, match="rtsp://"):
         movies_of("http://camera/")

@@ -14,6 +14,7 @@ from movies import MOVIE, frames_of
 from processes import ServerProcess, run_client
 from raw_rtsp import HOST, LIMIT, Peer, running_server
 from standard_servers import StandardServer, jpeg_payloads
+from wording import lacks
 
 from Client import Client
 from rtplab.protocol.rtsp.auth import MD5, BasicCredentials, answer, parse_challenges
@@ -123,9 +124,9 @@ def test_users_of_a_file_and_wrong_ones(small_movie: Path, tmp_path: Path) -> No
         with Peer(server.port) as peer:
             assert 'realm="films"' in challenged(peer.ask("DESCRIBE", f"{peer.base}/x"))
     file.write_text("nonsense\n")
-    with pytest.raises(AssertionError, match="line 1 is not user:realm:HA1"):
+    with pytest.raises(AssertionError, match="line 1.*user:realm:HA1"):
         ServerProcess(small_movie.parent, "--users", str(file)).__enter__()
-    with pytest.raises(AssertionError, match="none can't be read"):
+    with pytest.raises(AssertionError, match="none.*can't be read"):
         ServerProcess(small_movie.parent, "--users", str(tmp_path / "none")).__enter__()
 
 
@@ -157,10 +158,8 @@ def test_the_client_says_why_it_stays_out(port: int, who: str, sentence: str) ->
 def test_a_lab_client_is_told_what_to_do(port: int) -> None:
     run = run_client(HOST, port, 0, "movie.Mjpeg", "--headless")
     assert run.status == 1
-    assert run.stderr == (
-        "The server asks for a password, which the lab dialect can't send: use its rtsp:// "
-        "address.\n"
-    )
+    assert len(run.stderr.splitlines()) == 1
+    assert not lacks(run.stderr, "password", "lab dialect", "rtsp://")
 
 
 @pytest.mark.parametrize("transport", ["udp", "tcp"])

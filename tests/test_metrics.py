@@ -17,6 +17,7 @@ import pytest
 from processes import HOST, ServerProcess, _content
 from standard_clients import StandardClient
 from systems import needs_workers
+from wording import lacks
 
 from rtplab.protocol.rtp.rtcp import (
     ReceiverReport,
@@ -111,10 +112,10 @@ def test_the_round_trip_is_median_and_worst_of_the_viewers_who_tell_it(metrics):
         metrics.session_began(session(round_trip=round_trip))
     now = metrics.snapshot()
     assert (now.timed, now.round_trip, now.worst_round_trip) == (3, 0.02, 0.25)
-    assert "round trip 20.0 ms (worst 250.0)" not in status_line(now, now)  # nobody reports loss
+    assert "round trip" not in status_line(now, now)  # nobody reports loss
     metrics.session_began(session(0, 0, round_trip=0.3))
     now = metrics.snapshot()
-    assert "by 1 reports, round trip 135.0 ms (worst 300.0), pacer" in status_line(now, now)
+    assert not lacks(status_line(now, now), "1 reports", "round trip 135.0 ms", "300.0")
 
 
 def test_the_lateness_is_that_of_the_last_frames():
@@ -163,16 +164,17 @@ def test_the_line_says_what_has_been_done_since_the_one_before():
     now = Snapshot(
         110.0, 3, 1600, 12_800, 12_000_000, 2, 0.01, 0.25, 0.0021, 0.03, 0.0052, 41_000_000
     )
-    assert status_line(before, now) == (
-        "3 sessions, 60.0 frames/s, 3.20 Mbit/s, loss 1.0% (worst 25.0%), "
-        "jitter 2.1 ms (worst 30.0) by 2 reports, pacer p99 5.2 ms late, 41 MB"
+    assert not lacks(
+        status_line(before, now),
+        *("3 sessions", "60.0 frames/s", "3.20 Mbit/s", "loss 1.0%", "25.0%"),
+        *("jitter 2.1 ms", "30.0", "2 reports", "5.2 ms late", "41 MB"),
     )
 
 
 def test_nobody_reports_and_memory_is_not_known():
-    assert status_line(Snapshot(1.0), Snapshot(1.0)) == (
-        "0 sessions, 0.0 frames/s, 0.00 Mbit/s, no reports of loss, pacer p99 0.0 ms late"
-    )
+    line = status_line(Snapshot(1.0), Snapshot(1.0))
+    assert not lacks(line, "0 sessions", "0.0 frames/s", "0.00 Mbit/s", "no reports", "0.0 ms late")
+    assert "jitter" not in line and " MB" not in line
 
 
 def test_a_line_is_printed_when_it_is_asked_for(metrics, capsys):
@@ -345,10 +347,9 @@ def test_without_the_library_one_sentence_says_what_to_do(monkeypatch, capsys, s
     monkeypatch.setitem(sys.modules, "prometheus_client", None)
     arguments = ["0", "--host", HOST, "--media", str(small_movie.parent), "--metrics", "0"]
     assert Server().main(arguments) == 1
-    assert capsys.readouterr() == (
-        "",
-        "--metrics needs the prometheus-client library: pip install prometheus-client\n",
-    )
+    stdout, stderr = capsys.readouterr()
+    assert (stdout, len(stderr.splitlines())) == ("", 1)
+    assert not lacks(stderr, "--metrics", "pip install prometheus-client")
 
 
 def test_a_port_for_metrics_that_is_taken_is_a_sentence(capsys, small_movie):
@@ -357,7 +358,7 @@ def test_a_port_for_metrics_that_is_taken_is_a_sentence(capsys, small_movie):
         port = taken.getsockname()[1]
         arguments = ["0", "--host", HOST, "--media", str(small_movie.parent)]
         assert Server().main([*arguments, "--metrics", str(port)]) == 1
-    assert f"Metrics can't be served on {HOST} port {port}: " in capsys.readouterr().err
+    assert not lacks(capsys.readouterr().err, "metrics", HOST, str(port))
 
 
 # --- Options -------------------------------------------------------------------------------------

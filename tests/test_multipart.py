@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from movies import jpeg_of_size, multipart_of
+from wording import lacks
 
 from rtplab.movies.movie import Movie, index_cost
 from rtplab.protocol.errors import MovieError
@@ -86,7 +87,7 @@ def test_parts_that_are_no_pictures_are_passed_over(opened):
 def test_bytes_behind_a_picture_within_its_length_are_left_out(opened):
     movie, found = opened(multipart_of([frame + bytes(7) for frame in SMALL]))
     assert found == SMALL
-    assert "skipped 21 bytes in 3 places" in movie.damage
+    assert not lacks(movie.damage, "21 bytes", "3 places")
 
 
 # --- The frame rate ------------------------------------------------------------------------------
@@ -154,7 +155,7 @@ def test_a_picture_without_its_end_gets_one(opened, lengths):
 def test_the_last_picture_is_cut_off(opened, cut):
     movie, found = opened(DUMP[:-cut])
     assert found == SMALL[:2]
-    assert "cut off in frame 3" in movie.damage
+    assert not lacks(movie.damage, "cut off", "frame 3")
 
 
 def test_junk_between_the_parts_is_left_out(opened):

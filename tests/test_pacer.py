@@ -170,7 +170,8 @@ def test_a_fault_in_one_stream_stops_no_other(pacer, caplog):
         pacer.add(fail, time.monotonic())
         pacer.add(healthy.send, time.monotonic())
         assert healthy.done.wait(LIMIT)
-    assert [record.message for record in caplog.records] == ["a stream failed and is dropped"]
+    (record,) = caplog.records
+    assert "dropped" in record.message and record.exc_info
 
 
 def test_all_streams_share_one_thread(pacer):
@@ -233,8 +234,5 @@ def test_what_is_skipped_is_logged_once_a_second(pacer, caplog):
         time.sleep(1.05)
         pacer.log_skipped(6)
     said = [record.getMessage() for record in caplog.records]
-    assert said == [
-        "3 frames skipped: the server can't send as much as clients ask for",
-        "15 frames skipped: the server can't send as much as clients ask for",
-    ]
+    assert [line.split()[:3] for line in said] == [[n, "frames", "skipped:"] for n in ("3", "15")]
     assert pacer.skipped == 18

@@ -90,14 +90,14 @@ def test_it_is_fetched_for_the_first_and_no_more_after_the_last(live, source) ->
 
 def test_why_it_can_t_be_fetched_is_the_answer_to_the_viewer(live, source) -> None:
     source.why = "No server is listening there."
-    with pytest.raises(MessageError, match="cam can't be fetched: No server is listening") as error:
+    with pytest.raises(MessageError, match=f"cam .*{source.why[:-1]}") as error:
         live.prepare()
     assert error.value.status == 503
 
 
 def test_a_source_that_is_silent_is_a_gateway_s_time_out(live, source) -> None:
     source.picture = b""
-    with pytest.raises(MessageError, match=r"no picture of cam .* 0.05 s") as error:
+    with pytest.raises(MessageError, match=r"cam .*0.05 s") as error:
         live.picture(0.05)
     assert error.value.status == 504
 
@@ -259,7 +259,7 @@ def test_without_wait_they_are_told_that_it_is_over(tmp_path) -> None:
 def test_what_is_wrong_with_the_camera_reaches_the_player(tmp_path) -> None:
     with ServerProcess(tmp_path, "--pull", f"cam=rtsp://ann:secret@{HOST}:9/x") as server:
         began = time.monotonic()
-        with pytest.raises(rtplab.PlayError, match="503.*No server is listening.*127.0.0.1 port 9"):
+        with pytest.raises(rtplab.PlayError, match="503.*listening.*127.0.0.1 port 9"):
             next(rtplab.play(f"rtsp://{HOST}:{server.port}/cam"))
         assert time.monotonic() - began < 3
         assert "secret" not in server.output() + server.errors()

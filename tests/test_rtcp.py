@@ -3,6 +3,7 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from wording import lacks
 
 from rtplab.protocol.errors import PacketError
 from rtplab.protocol.rtp.rtcp import (
@@ -125,39 +126,39 @@ def test_text_that_is_no_utf8_is_replaced():
 @pytest.mark.parametrize(
     ("data", "message"),
     [
-        ("", "RTCP packet: 0 bytes"),
-        ("80C900", "RTCP packet: 3 bytes"),
-        ("00C90001 00000000", "RTCP version 0, not 2"),
-        ("40C90001 00000000", "RTCP version 1, not 2"),
-        ("C0C90001 00000000", "RTCP version 3, not 2"),
-        ("80C90002 00000000", "12 bytes, but only 8"),
-        ("80C90001 0000000080", "RTCP packet: 1 bytes"),
-        ("81CB0001 00000000", "an RTCP compound packet begins with type 203"),
-        ("80001234 00000000", "18644 bytes, but only 8"),
-        ("80000001 00000000", "an RTCP compound packet begins with type 0"),
-        ("A0C90001 00000004", "padding inside an RTCP compound packet"),
+        ("", "0 bytes"),
+        ("80C900", "3 bytes"),
+        ("00C90001 00000000", "version 0"),
+        ("40C90001 00000000", "version 1"),
+        ("C0C90001 00000000", "version 3"),
+        ("80C90002 00000000", "12 bytes, only 8"),
+        ("80C90001 0000000080", "1 bytes"),
+        ("81CB0001 00000000", "compound, type 203"),
+        ("80001234 00000000", "18644 bytes, only 8"),
+        ("80000001 00000000", "compound, type 0"),
+        ("A0C90001 00000004", "padding inside"),
         ("80C90001 00000000 A1CB0001 00000004 81CB0001 00000001", "padding inside"),
-        ("80C90001 00000000 A1CB0001 00000003", "3 bytes of padding in an RTCP packet of 4"),
-        ("80C90001 00000000 A1CB0001 00000008", "8 bytes of padding in an RTCP packet of 4"),
-        ("80C90001 00000000 A1CB0001 00000000", "0 bytes of padding in an RTCP packet of 4"),
-        ("80C90001 00000000 A0CB0000", "0 bytes of padding in an RTCP packet of 0"),
-        ("80C90000", "an RTCP packet has 0 bytes where 4 are needed"),
-        ("81C90001 00000000", "an RTCP packet has 0 bytes where 24 are needed"),
-        ("80C80001 00000000", "an RTCP packet has 4 bytes where 24 are needed"),
-        ("80C90001 00000000 82CB0001 00000000", "has 4 bytes where 8 are needed"),
-        ("80C90001 00000000 81CB0002 00000000 04414243", "has 8 bytes where 9 are needed"),
-        ("80C90001 00000000 81CA0000", "has 0 bytes where 4 are needed"),
-        ("80C90001 00000000 81CA0001 00000000", "has 4 bytes where 5 are needed"),
-        ("80C90001 00000000 81CA0002 00000000 01024142", "has 8 bytes where 9 are needed"),
-        ("80C90001 00000000 81CA0002 00000000 01034142", "has 8 bytes where 9 are needed"),
-        ("80C90001 00000000 81CA0002 00000000 02014101", "has 8 bytes where 9 are needed"),
-        ("80C90001 00000000 82CA0002 00000000 01014100", "has 8 bytes where 12 are needed"),
+        ("80C90001 00000000 A1CB0001 00000003", "3 bytes of padding, packet of 4"),
+        ("80C90001 00000000 A1CB0001 00000008", "8 bytes of padding, packet of 4"),
+        ("80C90001 00000000 A1CB0001 00000000", "0 bytes of padding, packet of 4"),
+        ("80C90001 00000000 A0CB0000", "0 bytes of padding, packet of 0"),
+        ("80C90000", "has 0 bytes, 4 are needed"),
+        ("81C90001 00000000", "has 0 bytes, 24 are needed"),
+        ("80C80001 00000000", "has 4 bytes, 24 are needed"),
+        ("80C90001 00000000 82CB0001 00000000", "has 4 bytes, 8 are needed"),
+        ("80C90001 00000000 81CB0002 00000000 04414243", "has 8 bytes, 9 are needed"),
+        ("80C90001 00000000 81CA0000", "has 0 bytes, 4 are needed"),
+        ("80C90001 00000000 81CA0001 00000000", "has 4 bytes, 5 are needed"),
+        ("80C90001 00000000 81CA0002 00000000 01024142", "has 8 bytes, 9 are needed"),
+        ("80C90001 00000000 81CA0002 00000000 01034142", "has 8 bytes, 9 are needed"),
+        ("80C90001 00000000 81CA0002 00000000 02014101", "has 8 bytes, 9 are needed"),
+        ("80C90001 00000000 82CA0002 00000000 01014100", "has 8 bytes, 12 are needed"),
     ],
 )
 def test_what_must_be_refused(data, message):
     with pytest.raises(PacketError) as caught:
         parse_compound(bytes.fromhex(data))
-    assert message in str(caught.value)
+    assert not lacks(str(caught.value), *message.split(", "))
 
 
 def test_every_truncation_between_packets_is_noticed():

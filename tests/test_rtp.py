@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from wording import lacks
 
 from rtplab.protocol.errors import PacketError
 from rtplab.protocol.rtp.packet import parse_packet
@@ -64,22 +65,22 @@ def test_of_another_version_all_that_follows_12_bytes_is_payload(version):
 @pytest.mark.parametrize(
     ("data", "message"),
     [
-        (b"", "0 bytes are too few for an RTP packet"),
-        (bytes(11), "11 bytes are too few"),
-        ("81", "packet 4660: its sources and extension end beyond it"),
-        ("8f", "packet 4660: its sources and extension end beyond it"),
-        ("90", "packet 4660: its sources and extension end beyond it"),
-        ("90 bede", "packet 4660: its sources and extension end beyond it"),
-        ("90 bede0001", "packet 4660: its sources and extension end beyond it"),
-        ("90 bedeffff 00000000", "packet 4660: its sources and extension end beyond it"),
-        ("91 00000000 bede", "packet 4660: its sources and extension end beyond it"),
-        ("a0 00", "packet 4660: 0 bytes of padding do not fit"),
+        (b"", "0 bytes, too few"),
+        (bytes(11), "11 bytes, too few"),
+        ("81", "packet 4660, extension, beyond"),
+        ("8f", "packet 4660, extension, beyond"),
+        ("90", "packet 4660, extension, beyond"),
+        ("90 bede", "packet 4660, extension, beyond"),
+        ("90 bede0001", "packet 4660, extension, beyond"),
+        ("90 bedeffff 00000000", "packet 4660, extension, beyond"),
+        ("91 00000000 bede", "packet 4660, extension, beyond"),
+        ("a0 00", "packet 4660, 0 bytes of padding"),
         ("a0 000003", None),
         ("90 bede0000", None),
         ("81 00000007", None),
-        ("a0 000004", "packet 4660: 4 bytes of padding do not fit"),
-        ("a1 00000001 02", "packet 4660: 2 bytes of padding do not fit"),
-        ("a0", "packet 4660: 5 bytes of padding do not fit"),
+        ("a0 000004", "packet 4660, 4 bytes of padding"),
+        ("a1 00000001 02", "packet 4660, 2 bytes of padding"),
+        ("a0", "packet 4660, 5 bytes of padding"),
     ],
 )
 def test_malformed(data, message):
@@ -91,7 +92,7 @@ def test_malformed(data, message):
         return
     with pytest.raises(PacketError) as caught:
         parse_packet(data)
-    assert message in str(caught.value)
+    assert not lacks(str(caught.value), *message.split(", "))
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
+from wording import lacks
 
 from rtplab.protocol.errors import MovieError, PacketError
 from rtplab.protocol.rtp import jpeg
@@ -77,7 +78,7 @@ def _scan_of(picture):
 
 def test_a_payload_without_room_is_our_own_mistake():
     assert packetize(PICTURE, 145)
-    with pytest.raises(ValueError, match="a payload of 144 bytes has no room for picture data"):
+    with pytest.raises(ValueError, match="144 bytes"):
         packetize(PICTURE, 144)
 
 
@@ -96,40 +97,42 @@ WIDE_TABLES = {0: LUMA + LUMA, 1: CHROMA}
     [
         ({}, None),
         ({"sof": jpeg.SOF1}, None),
-        ({"sof": jpeg.SOF2}, "its coding is not baseline"),
-        ({"precision": 12}, "its samples have 12 bits, not 8"),
-        ({"components": (LUMA_COMPONENT,)}, "it has 1 colour components, not 3"),
-        ({"rgb": True}, "its colours are RGB, not YCbCr"),
+        ({"sof": jpeg.SOF2}, "not baseline"),
+        ({"precision": 12}, "12 bits"),
+        ({"components": (LUMA_COMPONENT,)}, "1 colour components"),
+        ({"rgb": True}, "RGB"),
         (
             {"components": (replace(LUMA_COMPONENT, horizontal=1), CB, CR)},
-            "its colours are sampled neither 4:2:0 nor 4:2:2",
+            "sampled neither",
         ),
-        ({"scans": 3}, "it has 3 scans, not 1"),
+        ({"scans": 3}, "3 scans"),
         ({"width": 2040, "height": 2040}, None),
-        ({"width": 2048}, "a side of 2048x16 is over 2040 pixels"),
-        ({"height": 2048}, "a side of 24x2048 is over 2040 pixels"),
-        ({"width": 30}, "a side of 30x16 is not a multiple of 8 pixels"),
-        ({"height": 9}, "a side of 24x9 is not a multiple of 8 pixels"),
+        ({"width": 2048}, "2048x16, 2040"),
+        ({"height": 2048}, "24x2048, 2040"),
+        ({"width": 30}, "30x16, multiple of 8"),
+        ({"height": 9}, "24x9, multiple of 8"),
         ({"scan_end": HEADER.scan_start + 0xFFFFFF}, None),
-        ({"scan_end": HEADER.scan_start + 0x1000000}, "it has more than 16777215 bytes"),
+        ({"scan_end": HEADER.scan_start + 0x1000000}, "16777215 bytes"),
         (
             {"components": (LUMA_COMPONENT, CB, replace(CR, quantization_table=0))},
-            "its two chroma components have different quantization tables",
+            "chroma, quantization tables",
         ),
-        ({"quantization_tables": WIDE_TABLES}, "its quantization tables have 16 bits"),
-        ({"standard_huffman": False}, "its Huffman tables are not the standard ones"),
+        ({"quantization_tables": WIDE_TABLES}, "quantization tables, 16 bits"),
+        ({"standard_huffman": False}, "Huffman tables"),
         (
             {"components": (LUMA_COMPONENT, CB, replace(CR, dc_table=0))},
-            "its Huffman tables are not the standard ones",
+            "Huffman tables",
         ),
         (
             {"components": (LUMA_COMPONENT, CB, replace(CR, dc_table=None, ac_table=None))},
-            "its Huffman tables are not the standard ones",
+            "Huffman tables",
         ),
     ],
 )
 def test_what_can_be_carried(changes, reason):
-    assert unsupported_reason(replace(HEADER, **changes)) == reason
+    problem = unsupported_reason(replace(HEADER, **changes))
+    assert (problem is None) == (reason is None)
+    assert reason is None or not lacks(problem, *reason.split(", "))
 
 
 @pytest.mark.parametrize(
@@ -163,7 +166,7 @@ def test_what_of_pillows_pictures_can_be_carried(options, reason):
         assert problem is None
     else:
         assert reason in problem
-        with pytest.raises(ValueError, match="RTP/JPEG can't carry this picture: .*" + reason):
+        with pytest.raises(ValueError, match="RTP/JPEG .*" + reason):
             packetize(picture, 1400)
 
 
@@ -224,30 +227,30 @@ def test_golden_fragments(payload, fields):
 @pytest.mark.parametrize(
     ("payload", "message"),
     [
-        ("", "an RTP/JPEG payload of 0 bytes has no whole header"),
-        ("00000000 01 32 30", "an RTP/JPEG payload of 7 bytes has no whole header"),
-        ("00000000 01 32 30 24", "an RTP/JPEG payload without picture data"),
-        ("00000000 02 32 30 24 AA", "RTP/JPEG type 2 is unknown"),
-        ("00000000 42 32 30 24 AA", "RTP/JPEG type 66 is unknown"),
-        ("00000000 80 32 30 24 AA", "RTP/JPEG type 128 is unknown"),
-        ("00000000 FF 32 30 24 AA", "RTP/JPEG type 255 is unknown"),
-        ("00000000 01 32 00 24 AA", "an RTP/JPEG picture of 0x288 pixels"),
-        ("00000000 01 32 30 00 AA", "an RTP/JPEG picture of 384x0 pixels"),
-        ("00000000 41 32 30 24 0007FF", "an RTP/JPEG restart header is cut short"),
-        ("00000000 41 32 30 24 0007FFFF", "an RTP/JPEG payload without picture data"),
-        ("00000000 01 FF 30 24 00 00 00", "an RTP/JPEG quantization table header is cut short"),
-        ("00000000 01 FF 30 24 00 00 0000 AA", "Q 255 lacks its quantization tables"),
-        ("00000000 01 FF 30 24 00 00 0041" + "01" * 99, "quantization tables of 65 bytes"),
-        ("00000000 01 FF 30 24 00 00 00C0" + "01" * 199, "quantization tables of 192 bytes"),
-        ("00000000 01 FF 30 24 00 03 0100" + "01" * 299, "tables of 16 bits of 256 bytes"),
-        ("00000000 01 FF 30 24 00 00 0080" + "01" * 127, "quantization tables are cut short"),
-        ("00000000 01 FF 30 24 00 00 0080" + "01" * 128, "payload without picture data"),
+        ("", "0 bytes, header"),
+        ("00000000 01 32 30", "7 bytes, header"),
+        ("00000000 01 32 30 24", "without picture data"),
+        ("00000000 02 32 30 24 AA", "type 2"),
+        ("00000000 42 32 30 24 AA", "type 66"),
+        ("00000000 80 32 30 24 AA", "type 128"),
+        ("00000000 FF 32 30 24 AA", "type 255"),
+        ("00000000 01 32 00 24 AA", "0x288"),
+        ("00000000 01 32 30 00 AA", "384x0"),
+        ("00000000 41 32 30 24 0007FF", "restart header, cut short"),
+        ("00000000 41 32 30 24 0007FFFF", "without picture data"),
+        ("00000000 01 FF 30 24 00 00 00", "table header, cut short"),
+        ("00000000 01 FF 30 24 00 00 0000 AA", "Q 255, lacks"),
+        ("00000000 01 FF 30 24 00 00 0041" + "01" * 99, "tables, 65 bytes"),
+        ("00000000 01 FF 30 24 00 00 00C0" + "01" * 199, "tables, 192 bytes"),
+        ("00000000 01 FF 30 24 00 03 0100" + "01" * 299, "16 bits, 256 bytes"),
+        ("00000000 01 FF 30 24 00 00 0080" + "01" * 127, "tables are cut short"),
+        ("00000000 01 FF 30 24 00 00 0080" + "01" * 128, "without picture data"),
     ],
 )
 def test_contradictions_are_refused(payload, message):
     with pytest.raises(PacketError) as caught:
         parse_payload(bytes.fromhex(payload))
-    assert message in str(caught.value)
+    assert not lacks(str(caught.value), *message.split(", "))
 
 
 def test_parsing_gives_back_what_packetize_wrote():

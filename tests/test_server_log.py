@@ -14,6 +14,7 @@ from lab_clients import USUAL, PythonLabClient
 from movies import frames_of, write_movie
 from raw_rtsp import HOST, LIMIT, Peer, running_server
 from standard_clients import StandardClient, goodbyes
+from wording import lacks
 
 from rtplab.serving.admission.limits import Limits
 from rtplab.serving.rtsp.worker import MAX_BAD_REQUESTS
@@ -56,18 +57,12 @@ def test_the_story_of_a_session_of_the_standard(
         assert viewer.ask_in_session("TEARDOWN").status == 200
         viewer.control.close()
         lines = told()
-    assert [line for line in lines if "plays" in line] == [
-        "plays from 0.500 s", "plays from 0.100 s, 2 times as fast"
+    assert [line.split()[0] for line in lines] == [
+        "connected", "set", "plays", "pauses", "plays", "tears", "gone:"
     ]  # fmt: skip
-    assert numbers_hidden(lines) == [
-        "connected",
-        f"set up movie.Mjpeg by {way}, in the standard dialect",
-        "plays from N",
-        "pauses at N",
-        "plays from N, 2 times as fast",
-        "tears down",
-        "gone: it has hung up",
-    ]
+    assert not lacks(numbers_hidden(lines)[1], "movie.Mjpeg", way, "standard")
+    assert "0.500 s" in lines[2] and not lacks(lines[4], "0.100 s", "2 times")
+    assert "hung up" in lines[-1]
 
 
 def test_the_story_of_a_session_of_the_lab(small_movie: Path, told: Told) -> None:
@@ -77,13 +72,9 @@ def test_the_story_of_a_session_of_the_lab(small_movie: Path, told: Told) -> Non
             client.play()
             client.pause()
         lines = told()
-    assert numbers_hidden(lines) == [
-        "connected",
-        "set up movie.Mjpeg by UDP to port N, in the lab dialect",
-        "plays from N",
-        "pauses at N",
-        "gone: it has hung up",
-    ]
+    assert [line.split()[0] for line in lines] == ["connected", "set", "plays", "pauses", "gone:"]
+    assert not lacks(numbers_hidden(lines)[1], "movie.Mjpeg", "UDP to port N", "lab")
+    assert "hung up" in lines[-1]
 
 
 def test_the_end_of_the_movie_is_told(small_movie: Path, told: Told) -> None:
@@ -91,7 +82,8 @@ def test_the_end_of_the_movie_is_told(small_movie: Path, told: Told) -> None:
         viewer.watch()
         assert viewer.wait(lambda: goodbyes(viewer))
         viewer.control.close()
-        assert told()[-2:] == ["reached the end of the movie", "gone: it has hung up"]
+        ended, gone = told()[-2:]
+        assert "end of the movie" in ended and "hung up" in gone
 
 
 @pytest.mark.parametrize(
@@ -126,7 +118,7 @@ def test_a_server_that_ends_says_so(small_movie: Path, told: Told) -> None:
         viewer = StandardClient(port)
         viewer.set_up("tcp")
     with viewer:
-        assert told()[-1] == "gone: the server is shutting down"
+        assert not lacks(told()[-1], "gone", "shutting down")
 
 
 # --- What is forgiven ----------------------------------------------------------------------------

@@ -18,6 +18,7 @@ import setup_wine
 from mypy.config_parser import parse_config_file
 from mypy.options import Options
 from setup_machine import Machine
+from wording import lacks
 
 ROOT = Path(__file__).resolve().parent.parent
 SETUP = ROOT / "tools" / "setup.py"
@@ -47,7 +48,7 @@ class TestOldPython:
             runpy.run_path(str(SETUP))
         message = end.value.code
         assert isinstance(message, str)
-        assert message.startswith("Python 3.10 or newer is needed, and this is Python 3.9.2.")
+        assert not lacks(message, "3.10", "3.9.2")
         assert "make run PYTHON=python3.12" in message
         assert r"py -3.12 tools\setup.py run" in message
         assert "\n" not in message
@@ -137,15 +138,15 @@ class TestDisplay:
         assert self.probe(monkeypatch, DEBIAN_USER, display=":0") == ""
 
     def test_of_wayland_alone_is_none(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        assert self.probe(monkeypatch, DEBIAN_USER) == "there is no display"
+        assert "no display" in self.probe(monkeypatch, DEBIAN_USER)
 
     def test_is_of_no_use_without_tkinter(self, monkeypatch: pytest.MonkeyPatch) -> None:
         reason = self.probe(monkeypatch, DEBIAN_USER, ":0", broken="import tkinter")
-        assert reason == "there is no tkinter"
+        assert "no tkinter" in reason
 
     def test_may_be_dead(self, monkeypatch: pytest.MonkeyPatch) -> None:
         reason = self.probe(monkeypatch, DEBIAN_USER, ":0", broken="Tk()")
-        assert reason == "the display does not open"
+        assert "display" in reason
 
 
 class TestMissingPeers:
@@ -270,7 +271,7 @@ class TestSetUp:
         self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
     ) -> None:
         installer = Installer(monkeypatch, lacking=("ensurepip", "tkinter"))
-        with pytest.raises(setup_tasks.SetupError, match=".venv can't be created"):
+        with pytest.raises(setup_tasks.SetupError, match=r"\.venv"):
             setup_tasks.set_up(DEBIAN_USER, "dependencies")
         assert "--no-install-recommends python3-venv python3-tk" in capsys.readouterr().out
         assert installer.groups == []
@@ -300,7 +301,8 @@ class TestTestTask:
     ) -> None:
         monkeypatch.delenv("CI", raising=False)
         assert setup_tasks.test() == 0
-        assert capsys.readouterr().out.endswith("Not tested, as these are missing: xvfb, mpv.\n")
+        last_line = capsys.readouterr().out.splitlines()[-1]
+        assert not lacks(last_line, "not tested", "missing", "xvfb", "mpv")
 
     def test_fails_without_peers_in_ci(
         self, verdict: Installer, monkeypatch: pytest.MonkeyPatch
@@ -465,7 +467,7 @@ class TestFuzzTask:
         Installer(monkeypatch)
         monkeypatch.setattr(setup_venv, "install", lambda group, *options: group != "fuzz")
         assert setup_tasks.main(["fuzz", "60", "url"]) == 1
-        assert "Linux on x86-64 has it" in capsys.readouterr().out
+        assert "Linux on x86-64" in capsys.readouterr().out
         assert not started
 
 
@@ -476,7 +478,8 @@ def test_every_check_runs_and_the_failed_ones_are_named(
     monkeypatch.setattr(setup_tasks, "call", lambda arguments: statuses.pop(arguments[1]))
     assert setup_tasks.outcome(("ruff", "check"), ("mypy",), ("pytest",)) == 1
     assert statuses == {}
-    assert capsys.readouterr().out == "Failed: ruff check, pytest.\n"
+    said = capsys.readouterr().out
+    assert not lacks(said, "failed", "ruff check", "pytest") and "mypy" not in said
 
 
 def test_types_are_judged_alike_on_every_system() -> None:

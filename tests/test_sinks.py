@@ -205,7 +205,7 @@ class TestClosedPort:
     def test_is_borne_for_a_while_and_then_the_viewer_is_gone(self, closed_port, clock):
         sink = UdpSink(HOST, HOST, closed_port)
         send_for(sink, clock, module.REFUSAL_PATIENCE)
-        with pytest.raises(ViewerGone, match="RTP port can't be reached: Connection refused"):
+        with pytest.raises(ViewerGone, match="RTP port.*Connection refused"):
             send_for(sink, clock, 1.0)
         assert clock.now < 1000.0 + module.REFUSAL_PATIENCE + 0.2
         sink.close()
@@ -303,7 +303,7 @@ class TestInterleaved:
         connection, client = pair
         client.close()
         sink = InterleavedSink(connection, (0, 1))
-        with pytest.raises(ViewerGone, match="its connection is lost: "):
+        with pytest.raises(ViewerGone, match="connection"):
             for _ in range(100):
                 sink.send(packets(b"x" * 1000))
                 time.sleep(0.001)

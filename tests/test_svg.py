@@ -10,6 +10,7 @@ import pytest
 
 from rtplab.player.look.palette import DARK, LIGHT, PALETTES
 from rtplab.player.model.shapes import (
+    Font,
     Line,
     Oval,
     Polygon,
@@ -103,3 +104,11 @@ def test_circles_and_crosses_are_around_their_points():
     assert circle(10, 20, 4, "bad")[:4] == (6, 16, 14, 24)
     one, other = cross(10, 20, 4, "bad", key=1)
     assert one.points == (6, 16, 14, 24) and other.points == (6, 24, 14, 16)
+
+
+def test_spaces_in_a_text_are_kept_whatever_its_font():
+    _, find = written(*(Text(0, 0, "48  384 pixels", "text", font) for font in get_args(Font)))
+    texts = find("text")
+    assert len(texts) == len(get_args(Font))
+    for text in texts:
+        assert text.get("{http://www.w3.org/XML/1998/namespace}space") == "preserve"

@@ -17,6 +17,7 @@ from collections.abc import Iterator
 import pytest
 from movies import ROOT
 from processes import HOST, ServerProcess
+from wording import lacks
 
 from rtplab.console import StatusLine, log_handler
 from rtplab.receiving.progress import Progress
@@ -165,7 +166,8 @@ def test_the_rate_is_that_of_the_last_seconds():
     for tick in range(40):  # 20 frames/s, then nothing
         statistics.arrived(tick + 1, 1250, 100 + tick / 20)
         line = progress.line(tick + 1, statistics, 100 + (tick + 1) / 20)
-    assert line.startswith("0:02  40 frames, 20.0/s, 200 kbit/s, 0 lost (0.0%)")
+    assert line.startswith("0:02 ")
+    assert not lacks(line, "40 frames", "20.0/s", "200 kbit/s", "0 lost", "0.0%")
     for second in range(1, 4):
         line = progress.line(40, statistics, 102.0 + second)
     assert line.startswith("0:05  40 frames, 0.0/s, 0 kbit/s")

@@ -8,6 +8,7 @@ from xml.etree import ElementTree
 
 import pytest
 from test_framelog import LATENCY, captured_later, jpegs, log_of, stream
+from wording import lacks
 
 from rtplab.player.look.palette import PALETTES
 from rtplab.player.model.framelog import FrameCounts
@@ -127,7 +128,7 @@ def test_the_latency_moves_the_deadline(latency):
     sent, due = line.points[0], line.points[2]
     assert (due - sent) / pixels_a_second == pytest.approx(latency, abs=0.002)
     assert due == line.points[4] and line.points[5] == BANDS[2][1]
-    assert f"deadline: {1000 * latency:.0f} ms after it was sent" in words(shapes)
+    assert f"deadline: {1000 * latency:.0f} ms" in words(shapes)
 
 
 def test_a_deadline_beyond_what_is_seen_is_drawn_as_far_as_that():
@@ -142,14 +143,14 @@ def test_timestamps_that_are_no_clock_make_no_deadline():
     log = StreamLog(is_lab=True)
     log.take(jpegs(20, stamps=lambda frame: 0), None)
     shapes = drawn(log, now=1.0, knows_sent=False)
-    assert "do not follow a 90 kHz clock" in words(shapes) and "deadline" not in words(shapes)
+    assert "90 kHz clock" in words(shapes) and "deadline" not in words(shapes)
     assert ticks(shapes, 0) == [] and len(ticks(shapes, 1)) == 17
 
 
 def test_that_nothing_has_come_is_said():
     """So of a camera whose pictures come by HTTP."""
     shapes = drawn(StreamLog(is_lab=False), now=1.0, knows_sent=False)
-    assert "no RTP packet has arrived" in words(shapes) and "clock" not in words(shapes)
+    assert "no RTP packet" in words(shapes) and "clock" not in words(shapes)
 
 
 def test_a_drawing_has_few_shapes_however_many_packets_there_are():
@@ -176,7 +177,7 @@ def test_the_rule_stands_beside_what_was_measured():
     counts = FrameCounts(1000, 300, 10, 2, 688, packets=7400, lost=370, bursts=352)
     text = words(loss_shapes(counts, False, WIDTH))
     assert "p = 5.0 %" in text and "n = 7.4" in text
-    assert "31.6 % / 1 − (1 − p)ⁿ expected to be lost" in text
+    assert "31.6 % / 1 − (1 − p)ⁿ" in text
     assert "30.0 % / measured" in text
     for name, figure in (("Sent", "1,000"), ("Whole", "700"), ("Incomplete", "300")):
         assert f"{name} / {figure}" in text
@@ -188,7 +189,7 @@ def test_the_rule_stands_beside_what_was_measured():
 def test_bursts_are_said_where_they_are_measured_or_made(bursts, has_bursts):
     counts = FrameCounts(1000, 80, 0, 0, 920, packets=7400, lost=370, bursts=bursts)
     text = words(loss_shapes(counts, has_bursts, WIDTH)).replace(" / ", " ")
-    assert f"Losses come in bursts, {370 / bursts:.1f} packets in a row" in text
+    assert not lacks(text, "bursts", f"{370 / bursts:.1f} packets in a row")
     assert "does not hold" in text
 
 

@@ -246,8 +246,8 @@ def test_a_header_is_explained_with_the_section_that_defines_it(header, number):
 
 def test_a_message_of_http_is_explained_without_the_sections_of_rtsp():
     lines = explain_message(b"GET /stream HTTP/1.1\r\nAuthorization: x\r\n\r\n")
-    assert lines[0].meaning == "asks for the pictures"
-    assert lines[1].meaning == "proves who the client is"
+    assert "pictures" in lines[0].meaning and "proves" in lines[1].meaning
+    assert "RFC" not in lines[0].meaning + lines[1].meaning
     lines = explain_message(b"HTTP/1.1 404 Not Found\r\nServer: cam\r\n\r\n")
     assert lines[0].meaning == "not found" and "RFC" not in lines[1].meaning
     assert explain_message(b"\x0cHTTP/1.1\n")  # whose first line is empty

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from movies import MOVIE, ROOT, frames_of, jpeg_of_size, write_movie
 from pictures import without_huffman
 from systems import needs_links, needs_open_files_replaced
+from wording import lacks
 
 from rtplab.movies import index as index_module
 from rtplab.movies import mistakes
@@ -151,16 +152,16 @@ THIRD = SECOND + 5 + len(SMALL[1])
 @pytest.mark.parametrize(
     ("data", "offset", "message"),
     [
-        (b"hello world", 0, "byte 0: expected the length of a frame in 5 ASCII digits, "),
-        (b"-0005hello", 0, "byte 0: expected the length of a frame in 5 ASCII digits, "),
-        (b"00012hello, world", 5, "byte 5: expected a JPEG (FFD8), found b'he'"),
-        (b"00000", 5, "byte 5: expected a JPEG (FFD8), found b''"),
-        (b"00004\xff\xd8\xff\xd9", 5, "byte 5: the picture has no frame header"),
-        (PREFIXED[:500], 500, "byte 500: expected the rest of a frame, found the end"),
-        (b"0090", 4, "byte 4: expected the rest of a frame, found the end"),
-        (BARE[:500], 500, "byte 500: the picture is cut short"),
-        (b"\xff\xd8", 2, "byte 2: the picture is cut short"),
-        (b"\xff\xd8\xff\xd9", 0, "byte 0: the picture has no frame header"),
+        (b"hello world", 0, "byte 0:; 5 ASCII digits"),
+        (b"-0005hello", 0, "byte 0:; 5 ASCII digits"),
+        (b"00012hello, world", 5, "byte 5:; FFD8; b'he'"),
+        (b"00000", 5, "byte 5:; FFD8; b''"),
+        (b"00004\xff\xd8\xff\xd9", 5, "byte 5:; frame header"),
+        (PREFIXED[:500], 500, "byte 500:; rest of a frame"),
+        (b"0090", 4, "byte 4:; rest of a frame"),
+        (BARE[:500], 500, "byte 500:; cut short"),
+        (b"\xff\xd8", 2, "byte 2:; cut short"),
+        (b"\xff\xd8\xff\xd9", 0, "byte 0:; frame header"),
     ],
 )
 def test_the_error_names_the_offset_and_what_was_expected(tmp_path, data, offset, message):
@@ -168,7 +169,7 @@ def test_the_error_names_the_offset_and_what_was_expected(tmp_path, data, offset
     path.write_bytes(data)
     with pytest.raises(MovieError) as caught:
         Movie(path)
-    assert message in str(caught.value)
+    assert not lacks(str(caught.value), *message.split("; "))
     assert str(caught.value).isprintable()
     assert caught.value.offset == offset
 
@@ -201,7 +202,7 @@ def test_what_lies_between_bare_pictures_is_left_out(tmp_path, junk):
     movie, found = pictures(tmp_path / "movie.mjpeg", data)
     # At the end of the file, what begins as a picture does is one more, which is cut off.
     is_cut_off = jpeg.START_OF_IMAGE.startswith(junk)
-    assert ("cut off in frame 4" in movie.damage) == is_cut_off
+    assert not lacks(movie.damage, "cut off", "frame 4") == is_cut_off
     assert found == SMALL
     places = 2 if is_cut_off else 3
     assert told(movie)[1:] == (places * len(junk), len(SMALL[0]))
@@ -262,7 +263,7 @@ def without_end(picture):
 def test_a_damaged_last_picture_is_cut_off(tmp_path, damage):
     movie, found = pictures(tmp_path / "movie.mjpeg", BARE + damage(SMALL[0]))
     assert found == SMALL
-    assert "cut off in frame 4" in movie.damage
+    assert not lacks(movie.damage, "cut off", "frame 4")
 
 
 @pytest.mark.parametrize("damage", DAMAGE)
@@ -579,9 +580,7 @@ def test_a_file_cut_in_its_last_frame_plays_up_to_there_and_says_so(tmp_path, cu
     stream = VideoStream(path)
     assert all_frames(stream) == SMALL[:2]
     end = len(PREFIXED) - cut
-    assert stream.movie.damage == (
-        f"cut off in frame 3: byte {end}: expected the rest of a frame, found the end"
-    )
+    assert not lacks(stream.movie.damage, "cut off", "frame 3", f"byte {end}:")
 
 
 @pytest.mark.parametrize("cut", [1, 2, 100, len(SMALL[2]) - 2, len(SMALL[2]) - 1])
@@ -590,7 +589,7 @@ def test_a_bare_sequence_cut_in_its_last_frame(tmp_path, cut):
     path.write_bytes(BARE[:-cut])
     stream = VideoStream(path)
     assert all_frames(stream) == SMALL[:2]
-    assert stream.movie.damage.startswith(f"cut off in frame 3: byte {len(BARE) - cut}: ")
+    assert not lacks(stream.movie.damage, "cut off", "frame 3", f"byte {len(BARE) - cut}: ")
 
 
 @given(st.one_of(st.binary(max_size=80), st.binary(max_size=80).map(lambda b: b"\xff\xd8" + b)))
@@ -759,7 +758,7 @@ def test_a_file_overwritten_while_it_is_shown_is_an_error(tmp_path, original):
     stream.nextFrame()
     with open(path, "r+b") as file:
         file.write(bytes(len(original)))
-    with pytest.raises(MovieError, match="frame 2 is gone: the file was overwritten"):
+    with pytest.raises(MovieError, match="frame 2 .*overwritten"):
         stream.nextFrame()
     assert stream.frameNbr() == 1
 

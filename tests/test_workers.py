@@ -14,6 +14,7 @@ import pytest
 from movies import ROOT
 from processes import HOST, PYTHON, ServerProcess
 from standard_clients import StandardClient
+from wording import lacks
 
 from rtplab.serving.process import options
 from rtplab.serving.scaling.supervisor import can_share_a_port, open_listeners
@@ -90,7 +91,7 @@ def test_a_worker_that_dies_is_replaced_and_said_so(server):
     victim = min(children(server.pid))
     os.kill(victim, signal.SIGKILL)
     wait_until(lambda: len(children(server.pid) - {victim}) == 2, "another worker")
-    assert "died (SIGKILL): another takes its place" in server.errors()
+    assert "died (SIGKILL)" in server.errors()
     for _ in range(VIEWERS):  # those that came in the meantime have waited
         with StandardClient(server.port) as viewer:
             assert viewer.ask("OPTIONS").status == 200
@@ -150,9 +151,8 @@ def test_a_port_that_other_workers_have_is_in_use(server, small_movie):
     with started(small_movie, server.port) as process:
         _, errors = process.communicate(timeout=LIMIT)
     assert process.returncode == 1
-    assert errors == (
-        f"Port {server.port} is in use: stop the program that uses it, or choose another port.\n"
-    )
+    assert len(errors.splitlines()) == 1
+    assert not lacks(errors, f"port {server.port}", "in use", "another port")
 
 
 def test_listeners_share_one_port():
@@ -208,7 +208,7 @@ def test_a_worker_that_dies_at_once_is_not_started_at_once():
         more, errors = process.communicate(timeout=LIMIT)
     assert process.returncode == 0, errors
     assert elapsed > 1.5  # the second and the third a second after the one before
-    assert "worker 1 died (exit status 0): another takes its place" in errors
+    assert not lacks(errors, "worker 1", "exit status 0")
 
 
 ENDED_AT_A_BURIAL = f"""
@@ -250,10 +250,10 @@ def test_a_bad_number_of_workers(capsys, number):
 
 def test_multicast_wants_one_process(capsys):
     sentence = refusal(capsys, "--workers", "2", "--multicast", "239.1.2.3:5004")
-    assert "can't go with --workers" in sentence
+    assert not lacks(sentence, "--multicast", "--workers")
 
 
 def test_a_system_that_cannot_share_a_port(capsys, monkeypatch):
     monkeypatch.setattr(options, "can_share_a_port", lambda: False)
-    assert "--workers needs a system" in refusal(capsys, "--workers", "2")
+    assert not lacks(refusal(capsys, "--workers", "2"), "--workers", "share")
     assert options.parse_arguments(["--workers", "1"]).workers == 1

@@ -45,7 +45,7 @@ def main(arguments: list[str]) -> int:
 
 
 def check_pillow() -> None:
-    """Raise ValueError where Pillow has no typeface of its own that scales."""
+    """Raise ValueError if Pillow has no scalable typeface of its own."""
     major, minor = PIL.__version__.split(".")[:2]
     if (int(major), int(minor)) < (10, 1):
         raise ValueError(f"Pillow 10.1 or newer is needed, and this is {PIL.__version__}.")
@@ -58,7 +58,7 @@ def make_frames() -> list[bytes]:
 
 
 def check_sizes(frames: list[bytes]) -> None:
-    """Raise ValueError when a frame is larger or smaller than every client can take."""
+    """Raise ValueError if a frame is not of a size that every client can take."""
     for number, frame in enumerate(frames, 1):
         if not SMALLEST <= len(frame) <= LARGEST:
             raise ValueError(

@@ -34,7 +34,7 @@ from Server import Server  # noqa: E402
 PICTURES = ROOT / "docs" / "pictures"
 SCREEN = "1280x800"
 PAGE_COLOURS = 200  # of a page with a picture in it, looked at from afar
-PATIENCE = 20.0  # seconds that the player gets to come to what is to be shown
+PATIENCE = 20.0  # seconds for the player to reach the state to be shown
 
 
 @contextmanager
@@ -59,7 +59,7 @@ def display(dpi: int) -> Iterator[None]:
 
 @contextmanager
 def server(*users: tuple[str, str]) -> Iterator[int]:
-    """Serve the demonstration movie, to these users only where there are any; yield the port."""
+    """Serve the demonstration movie, only to these users if there are any; yield the port."""
     access = UserDatabase(list(users)) if users else None
     running = Server(Service(MovieLibrary(ROOT), users=access))
     _, port = running.listen()

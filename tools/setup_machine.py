@@ -1,7 +1,7 @@
-"""What this computer is, what it lacks, and how it gets that.
+"""What this computer is, what it lacks, and how to install that.
 
-On Debian and its kin root gets the packages installed. Everybody else gets the command to type,
-because nothing here asks a question.
+On Debian and its derivatives, packages are installed for root. Everybody else gets the command to
+type, because nothing here asks a question.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ BREW_PEERS = {
     "tshark": "wireshark",
     "npm": "node",
 }
-"""The commands that the tests look for on macOS, and the Homebrew formulae that bring them."""
+"""The commands that the tests look for on macOS, and their Homebrew formulae."""
 
 PROBE_LIMIT = 30
 """Seconds to probe one interpreter: a display behind a dead connection never answers."""
@@ -43,7 +43,7 @@ PROBE_LIMIT = 30
 
 @dataclass(frozen=True)
 class Machine:
-    """The facts that decide how something missing is got."""
+    """The facts that decide how to install something missing."""
 
     platform: str
     """As sys.platform says."""
@@ -54,7 +54,7 @@ class Machine:
     packager: str
     """What installs packages: "apt-get", "brew", or nothing."""
     python_package: str
-    """How the packages for this interpreter are called, less their ending; empty if there are none.
+    """The names of this interpreter's packages, without their ending; empty if there are none.
 
     "python3" or "python3.12" on Debian.
     """
@@ -82,7 +82,7 @@ def _debian_name(own_name: str) -> str:
 
 
 def error_of(python: str, code: str) -> str:
-    """What `python -c code` complains of; empty when it ends well."""
+    """The error of `python -c code`; empty if it succeeds."""
     try:
         done = subprocess.run(
             [python, "-c", code],
@@ -101,12 +101,12 @@ def error_of(python: str, code: str) -> str:
 
 
 def venv_package(machine: Machine) -> str:
-    """The package that completes an interpreter without ensurepip; empty when none does."""
+    """The package that completes an interpreter without ensurepip; empty if none does."""
     return f"{machine.python_package}-venv" if machine.python_package else ""
 
 
 def tkinter_package(machine: Machine, import_error: str) -> str:
-    """The package that makes `import tkinter` work; empty when none does."""
+    """The package that makes `import tkinter` work; empty if none does."""
     if machine.python_package:
         return f"{machine.python_package}-tk"
     if machine.packager == "brew" and re.search("/Cellar/|/python@", machine.prefix):
@@ -117,7 +117,7 @@ def tkinter_package(machine: Machine, import_error: str) -> str:
 
 
 def tkinter_advice(machine: Machine) -> str:
-    """What to do about a missing tkinter where no package helps."""
+    """What to do about a missing tkinter if no package helps."""
     if machine.platform == "win32":
         return "Start the Python installer again, choose Modify and tick tcl/tk."
     headers = {"apt-get": "sudo apt-get install tk-dev", "brew": "brew install tcl-tk"}
@@ -141,7 +141,7 @@ def missing_peers(machine: Machine) -> list[str]:
 
 
 def missing_packages(packages: Sequence[str]) -> list[str]:
-    """Those of the Debian packages that are not installed."""
+    """The Debian packages that are not installed."""
     listing = subprocess.run(
         ["dpkg-query", "--show", "--showformat=${db:Status-Abbrev} ${Package}\\n", *packages],
         stdout=subprocess.PIPE,
@@ -165,7 +165,7 @@ def install_command(machine: Machine, packages: Iterable[str]) -> str:
 
 
 def install(packages: Iterable[str]) -> bool:
-    """Install Debian packages without a question; tells whether that worked."""
+    """Install Debian packages without a question; tell if that worked."""
     apt_get = ["apt-get", "-qq", "-o", "DPkg::Lock::Timeout=300"]
     for command in (
         ["update"],  # may fail for one stale mirror of many; the installation then decides
@@ -181,7 +181,7 @@ def install(packages: Iterable[str]) -> bool:
 
 
 def headless_reason(machine: Machine, environ: Mapping[str, str], python: str) -> str:
-    """Why no window can be opened here; empty when one can.
+    """Why no window can be opened here; empty if one can.
 
     Tk speaks X11 and not Wayland: it can't use WAYLAND_DISPLAY without DISPLAY.
     """

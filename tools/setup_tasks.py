@@ -1,6 +1,7 @@
 """The tasks of the Makefile: set up what a task needs, then do it.
 
-Nothing here asks a question. What cannot be had is said in a sentence, with the command to type.
+Nothing here asks a question. If something can't be installed, a sentence says so, with the command
+to type.
 """
 
 from __future__ import annotations
@@ -80,7 +81,7 @@ def main(arguments: list[str]) -> int:
 
 
 def run() -> int:
-    """Play the demonstration: in a window, or without one where none can be opened."""
+    """Play the demonstration: in a window, or without one if none can be opened."""
     machine = machines.this_machine()
     set_up(machine, "dependencies")
     command = ["ClientLauncher.py"]
@@ -133,19 +134,19 @@ def soak(minutes: str = "5", *seed: str) -> int:
 
 
 def grade_soak(*runs: str) -> int:
-    """Grade ours and the textbook over and over, and see if a verdict is ever wrong."""
+    """Grade ours and the textbook again and again, and check that no verdict is ever wrong."""
     set_up(machines.this_machine(), "dependencies", "test", peers=True)
     return become(["tests/grading/soak.py", *runs])
 
 
 def check() -> int:
-    """The quick checks: they need nothing but what pip brings."""
+    """The quick checks: they need only packages from pip."""
     set_up(machines.this_machine(), "dependencies", "test")
     return lint() | outcome(UNIT_TESTS)
 
 
 def test() -> int:
-    """All checks and tests. What cannot be had is a failure in CI; elsewhere its tests skip."""
+    """All checks and tests. A missing peer is a failure in CI; elsewhere its tests are skipped."""
     machine = machines.this_machine()
     not_to_be_had: list[str] = []
     statuses: list[int] = []
@@ -215,7 +216,7 @@ def tkinter_packages(machine: Machine) -> list[str]:
 
 
 def provided(machine: Machine, packages: list[str]) -> bool:
-    """Install the packages, or say how to; tells whether they are there."""
+    """Install the packages, or say how to; tell if they are there."""
     if machine.may_install:
         say(f"Installing with {machine.packager}: {' '.join(packages)}")
         if machines.install(packages):
@@ -232,7 +233,7 @@ def download_windows() -> None:
 
 
 def provided_windows() -> bool:
-    """Get the Windows of tests/windows; tells whether it is there."""
+    """Get the Windows of tests/windows; tell if it is there."""
     try:
         setup_wine.provide()
     except setup_wine.NoWindows as reason:
@@ -242,7 +243,7 @@ def provided_windows() -> bool:
 
 
 def fill_venv(groups: tuple[str, ...]) -> None:
-    """Make .venv if need be, and install the groups of requirements."""
+    """Make .venv if necessary, and install the groups of requirements."""
     if not venv.is_made():
         say(f"Making .venv with {venv.base_python()}")
         if not venv.make():
@@ -255,7 +256,7 @@ def fill_venv(groups: tuple[str, ...]) -> None:
 def lint() -> int:
     """Check format, rules and types.
 
-    Meanwhile the tests of a fresh clone are compiled, or each worker would do that by itself.
+    In the meantime a fresh clone's tests are compiled; otherwise each worker would do that itself.
     """
     with ExitStack() as stack:
         if not COMPILED_TESTS.exists():
@@ -266,7 +267,7 @@ def lint() -> int:
 
 
 def outcome(*checks: tuple[str, ...]) -> int:
-    """Run the checks one after the other, all of them; the exit status of the whole."""
+    """Run all of the checks one after another; return the exit status of the whole."""
     failed = [" ".join(check) for check in checks if call(["-m", *check])]
     if failed:
         say(f"Failed: {', '.join(failed)}.")
@@ -274,9 +275,9 @@ def outcome(*checks: tuple[str, ...]) -> int:
 
 
 def all_tests() -> int:
-    """Run all tests, and a few that fail once more by themselves; the exit status of the whole.
+    """Run all tests, and repeat a few failed ones alone; return the exit status of the whole.
 
-    A test that passes only then is named: it is a fault to be mended, in the code or in the test.
+    A test that passes only then is named: it must be fixed, in the code or in the test.
     """
     statuses = {call(["-m", *tests]) for tests in ALL_TESTS}
     if statuses == {0}:
@@ -301,7 +302,7 @@ def failed_tests() -> list[str]:
 
 
 def call(arguments: list[str]) -> int:
-    """Run the Python of .venv; at Ctrl+C wait until it has ended as well."""
+    """Run the Python of .venv; at Ctrl+C wait until it has ended, too."""
     process = subprocess.Popen([str(venv.PYTHON), *arguments])
     try:
         return process.wait()
@@ -311,8 +312,8 @@ def call(arguments: list[str]) -> int:
 
 
 def become(arguments: list[str]) -> int:
-    """Put the Python of .venv in the place of this process, so that it gets every signal."""
-    if os.name == "nt":  # which has no exec
+    """Replace this process with the Python of .venv, so that it gets every signal."""
+    if os.name == "nt":  # Windows has no exec
         return call(arguments)
     os.execv(venv.PYTHON, [str(venv.PYTHON), *arguments])
 

@@ -1,7 +1,7 @@
-"""The virtual environment .venv: made once, filled group by group, left alone from then on.
+"""The virtual environment .venv: made once, filled group by group, then left alone.
 
-Stamps in it note which interpreter made it and which requirements each group got. Another
-interpreter makes it anew; changed requirements are installed anew.
+Stamps in it note which interpreter made it and which requirements each group got. A different
+interpreter makes it again; changed requirements are installed again.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ def base_python() -> str:
 
 
 def requirements(group: str, pyproject: str) -> list[str]:
-    """A list of requirements out of the text of pyproject.toml.
+    """A list of requirements from the text of pyproject.toml.
 
-    Only a list of plain strings is understood, which Python reads as TOML does: the standard
-    library has no TOML reader before 3.11, and pip none for the dependencies alone.
+    It must be a list of plain strings, which Python reads as TOML does: the standard library has
+    no TOML reader before 3.11, and pip can't install the dependencies alone.
     """
     found = re.search(rf"^{group} = (\[.*?\])$", pyproject, re.MULTILINE | re.DOTALL)
     if not found:
@@ -54,7 +54,7 @@ def make() -> bool:
 
 
 def install(group: str, *options: str) -> bool:
-    """Install a group of requirements, unless it is there; tells whether it is there now."""
+    """Install a group of requirements, unless it is there; tell if it is there now."""
     wanted = requirements(group, (ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     stamp = _stamp(group)
     if _read(stamp) == "\n".join(wanted):
@@ -68,9 +68,9 @@ def install(group: str, *options: str) -> bool:
 
 
 def install_from_npm() -> bool:
-    """Install what tests/interop/package.json lists, unless it is there; tells whether it is now.
+    """Install the packages of tests/interop/package.json, unless there; tell if they are there now.
 
-    Scripts of these packages are not run. Versions of what they need themselves are not fixed.
+    Scripts of these packages are not run. The versions of their own dependencies are not fixed.
     """
     wanted = (ROOT / "tests/interop/package.json").read_text(encoding="utf-8")
     stamp = _stamp("npm")

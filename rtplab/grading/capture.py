@@ -9,13 +9,13 @@ from rtplab.receiving.files.pcapng import Endpoint, PcapngWriter
 
 HOST = "127.0.0.1"
 RTP_PORT = 5004
-"""From and to which the packets go that were only made, not sent."""
+"""The addresses of packets that were made but not sent."""
 
 
 def write_capture(recording: Recording, path: Path) -> bool:
-    """Write what went over the wire, and packets that `encode` made as if they had been sent.
+    """Write the traffic, and packets that `encode` made as if they had been sent.
 
-    False, and no file, if there is neither. Raises OSError.
+    Return False, and write no file, if there is neither. Raises OSError.
     """
     made = [event for event in recording.of("packet.encode") if event.get("packet")]
     on_wire = made or recording.of("tcp.in", "tcp.out", "udp.in", "udp.out")
@@ -48,7 +48,7 @@ def write_capture(recording: Recording, path: Path) -> bool:
 
 
 def _ends(recording: Recording) -> tuple[dict[int, Endpoint], dict[int, Endpoint]]:
-    """Of each connection, the submission's end and ours."""
+    """For each connection, the submission's end and ours."""
     theirs: dict[int, Endpoint] = {}
     ours: dict[int, Endpoint] = {}
     for event in recording.of("tcp.accepted", "tcp.connected"):

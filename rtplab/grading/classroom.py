@@ -1,4 +1,4 @@
-"""Many submissions, each graded in a process of its own: a crash of one never touches the next."""
+"""Many submissions, each graded in a process of its own: a crash never affects another one."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ def grade_all(
     each: Callable[[Path], Iterable[str]],
     on_graded: Callable[[Grades], None],
 ) -> list[Grades]:
-    """Grade these with the same options, and those that `each` has for one; in the order given.
+    """Grade these with the same options, and each with its own from `each`; keep the order.
 
-    Side by side where each has a network of its own, else one after the other.
+    In parallel if each has a network of its own, else one after another.
     """
 
     def one(path: Path) -> Grades:
@@ -80,7 +80,7 @@ def _grade(path: Path, options: Sequence[str], edition: Edition) -> Grades:
 
 
 def read_grades(said: dict[str, Any], edition: Edition) -> Grades:
-    """What a table needs of a report in JSON. Raises KeyError and ValueError."""
+    """Read from a JSON report what a table needs. Raises KeyError and ValueError."""
     results = tuple(
         Result(
             BY_ID[check["id"]],

@@ -1,4 +1,4 @@
-"""The command `rtplab grade`: finds a submission, has it graded, and writes what came of it."""
+"""The command `rtplab grade`: finds a submission, grades it, and writes the reports."""
 
 from __future__ import annotations
 
@@ -58,11 +58,11 @@ _ROLES = {
 
 
 class UsageError(Exception):
-    """A sentence on what was asked for wrongly."""
+    """A sentence about a mistake on the command line."""
 
 
 def main(arguments: list[str] | None = None, prog: str = "rtplab grade") -> int:
-    """Do what the arguments ask for; return the exit status."""
+    """Carry out the arguments; return the exit status."""
     asked = parser(prog, tuple(EDITIONS), tuple(WRITERS), tuple(PLATFORMS))
     options = asked.parse_args(arguments)
     try:
@@ -95,7 +95,7 @@ def _bundle(platform: str, target: Path, edition: str) -> int:
     if platform not in PLATFORMS:
         raise UsageError(f"There is no bundle for {platform}: {', '.join(PLATFORMS)} have one.")
     write_bundle(platform, target, edition)
-    print(f"{target} is what you upload to {platform}; docs/GRADING.md tells where.")
+    print(f"{target} is what you upload to {platform}; docs/GRADING.md says where.")
     return 0
 
 
@@ -111,7 +111,7 @@ def _edition(name: str) -> Edition:
         edition = read_edition(Path(name))
     except (OSError, ValueError) as error:
         names = ", ".join(EDITIONS)
-        raise UsageError(f"{name} is none of the editions {names}, and no file: {error}.") from None
+        raise UsageError(f"{name} is neither an edition ({names}) nor a file: {error}.") from None
     for check in {*edition.points, *edition.advice} - {check.id for check in CHECKS}:
         raise UsageError(f"{name} names a check {check}, and there is none: see --list.")
     return edition
@@ -121,7 +121,7 @@ def _check(name: str) -> Check:
     for check in CHECKS:
         if check.id == name:
             return check
-    raise UsageError(f"There is no check {name}: --list tells all of them.")
+    raise UsageError(f"There is no check {name}: --list shows all of them.")
 
 
 def _listed(edition: Edition) -> str:
@@ -135,7 +135,7 @@ def _listed(edition: Edition) -> str:
 def _explained(name: str, edition: Edition) -> str:
     check = _check(name)
     points = points_of(check, edition)
-    worth = f"It is worth {points:g} points." if points else "It is worth no points by itself."
+    worth = f"It is worth {points:g} points." if points else "It is worth no points."
     lines = [f"{check.id}: {check.title}.", check.explain, worth]
     if check.needs:
         lines.append(f"It is judged if these have passed: {', '.join(check.needs)}.")
@@ -143,7 +143,7 @@ def _explained(name: str, edition: Edition) -> str:
 
 
 def _wanted(options: argparse.Namespace, edition: Edition) -> tuple[list[Check], set[str]]:
-    """The checks to judge, and the ids of those to show."""
+    """Return the checks to judge, and the ids of those to show."""
     if options.only:
         shown = {_check(name).id for name in options.only}
     else:
@@ -173,7 +173,7 @@ class Output:
         self.put(WRITERS[self.form](grades))
 
     def put(self, text: str) -> None:
-        """The file is replaced as a whole. Raises OSError."""
+        """Replace the whole file. Raises OSError."""
         if not self.file:
             sys.stdout.write(text)
             return
@@ -254,7 +254,7 @@ def _grade_and_watch(options: argparse.Namespace, edition: Edition) -> int:
         if not to_mend and options.only != asked:
             options.only = asked  # these are right now: and the others?
             continue
-        print("Waiting for a file to be saved; Ctrl+C ends it.", flush=True)
+        print("Waiting for a file to be saved. Press Ctrl+C to stop.", flush=True)
         watched.wait()
         options.only = to_mend or asked
 
@@ -295,7 +295,7 @@ def _grade(
             live.started(replace(grades, results=tuple(unknown)))
 
         def is_shown(result: Result) -> bool:
-            """What was not asked for is shown if it stands in the way."""
+            """A check that was not requested is shown if it blocks one that was."""
             return result.check.id in shown or result.verdict.outcome is Outcome.FAILED
 
         def took(result: Result) -> None:
@@ -394,7 +394,7 @@ class Recorded(Source):
         self._edition = edition
         self._seed = seed
         self._forms: doctor.Facts = {}
-        """In which the submission understands us, where they are not the edition's."""
+        """The forms that the submission understands, if they are not the edition's."""
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -420,7 +420,7 @@ class Recorded(Source):
                 return recording
             self._ahead.finish()
         if scenario not in RUNNERS:
-            why = "The grader has no such scenario yet."
+            why = "The grader does not have this scenario yet."
             return Recording(scenario, self._edition.name, {"unable": why})
         recording = self.attempt(scenario, RUNNERS[scenario], {})
         found = doctor.ladder(scenario, recording, self.attempt)
@@ -449,7 +449,7 @@ def _source(
         options.keep.mkdir(parents=True, exist_ok=True)
     submissions.copy(submission, work / "source")
     if shutil.which(options.python) is None:
-        raise UsageError(f"{options.python} is no program that can be run.")
+        raise UsageError(f"{options.python} is not a program that can be run.")
     if options.display == "xvfb" and not has_xvfb():
         raise UsageError("There is no Xvfb: install it, or use --display stub.")
     has_screen = options.display != "stub" and has_xvfb()
@@ -485,7 +485,7 @@ def _can_import(python: str, name: str) -> bool:
 def _command(
     given: str | None, python: str, submission: Submission, name: str, arguments: Sequence[str]
 ) -> tuple[str, ...]:
-    """How a program is started; () if there is none."""
+    """The command that starts a program; () if there is none."""
     if given:
         return tuple(shlex.split(given))
     if name not in submission.files:

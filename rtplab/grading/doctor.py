@@ -1,7 +1,7 @@
 """Changes one thing at a time until a submission works, and says which thing that was.
 
 There are two uses. The *ladder* finds the form of requests or replies that a submission
-understands: it then is that submission's form, so that a wrong space costs its own points and
+understands, and the grader then uses that form, so that a wrong space costs its own points and
 nothing else. The *doctor* answers "why does my client show nothing?".
 """
 
@@ -24,7 +24,7 @@ Try = Callable[[str, Scenario, Facts], Recording]
 
 @dataclass(frozen=True)
 class Factor:
-    """One thing that can be otherwise."""
+    """One thing that can be changed."""
 
     when: str
     """As in "it plays when ..."."""
@@ -35,24 +35,28 @@ class Factor:
 
 REPLIES: tuple[Factor, ...] = (
     Factor("a reply ends with a blank line", {"reply": "lf-blank"}, "The given server sends none."),
-    Factor("each line of a reply ends with LF", {"reply": "lf-ended"}, "The last one has no end."),
-    Factor("lines end with CR LF", {"reply": "java"}, "The Python handout has LF alone."),
+    Factor(
+        "each line of a reply ends with LF", {"reply": "lf-ended"}, "The handout's last has none."
+    ),
+    Factor("lines end with CR LF", {"reply": "java"}, "The Python handout has only LF."),
     Factor(
         "lines end with CR LF, and a blank line follows",
         {"reply": "crlf-blank"},
-        "So RFC 2326 has it, and the given server does not.",
+        "RFC 2326 requires it, but the given server does not do it.",
     ),
 )
 REQUESTS: tuple[Factor, ...] = (
-    Factor("each line of a request ends with LF", {"form": "lf-ended"}, "The last has no end."),
+    Factor(
+        "each line of a request ends with LF", {"form": "lf-ended"}, "The handout's last has none."
+    ),
     Factor(
         "a request ends with a blank line", {"form": "lf-blank"}, "The given client sends none."
     ),
-    Factor("lines end with CR LF", {"form": "java"}, "The Python handout has LF alone."),
+    Factor("lines end with CR LF", {"form": "java"}, "The Python handout has only LF."),
     Factor(
         "lines end with CR LF, and a blank line follows",
         {"form": "crlf-blank"},
-        "So RFC 2326 has it, and the given client does not.",
+        "RFC 2326 requires it, but the given client does not do it.",
     ),
     Factor(
         "there is no space after client_port=",
@@ -70,18 +74,18 @@ PICTURES: tuple[Factor, ...] = (
     Factor(
         "frames are smaller than 1,400 bytes",
         {"small": True},
-        "Frames of the lab's movie have up to 14,500: receive as many, in one datagram.",
+        "Frames of the lab's movie have up to 14,500: receive that many, in one datagram.",
     ),
     Factor("the session id is 123456", {"session": "123456"}, "It may be any number."),
     *REPLIES[:3],
 )
-"""At most six, for they take three seconds each."""
+"""At most six, because they take three seconds each."""
 LIMIT = 30.0
 """Seconds after which nothing else is tried: some programs take ten to start."""
 
 
 def ladder(scenario: str, first: Recording, attempt: Try) -> Facts:
-    """The facts with which a submission understands us, if it does not as we began."""
+    """The facts with which a submission understands us, if our first form fails."""
     if scenario == "server.session" and first.of("tcp.listening"):
         factors, trial, works = REQUESTS, trials.server_trial, trials.has_answered
     elif scenario == "client.session" and b"SETUP" in first.received():
@@ -92,7 +96,7 @@ def ladder(scenario: str, first: Recording, attempt: Try) -> Facts:
 
 
 def diagnoses(results: Mapping[str, Result], attempt: Try) -> list[Diagnosis]:
-    """What helps where nothing is shown. Only when that check has failed itself."""
+    """What helps if nothing is shown. Only if that very check has failed."""
     shows = results.get("client.shows")
     if shows is None or shows.verdict.outcome is not Outcome.FAILED:
         return []
@@ -107,7 +111,7 @@ def diagnoses(results: Mapping[str, Result], attempt: Try) -> list[Diagnosis]:
 def _first_that_helps(
     factors: Iterable[Factor], scenario: Scenario, works: Callable[[Recording], bool], attempt: Try
 ) -> tuple[Facts, Factor | None, tuple[str, ...]]:
-    """The first change with which it works, and all that were tried."""
+    """The first change with which it works, and all changes that were tried."""
     tried: list[str] = []
     deadline = time.monotonic() + LIMIT
     for factor in factors:

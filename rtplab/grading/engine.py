@@ -1,4 +1,4 @@
-"""Has the scenarios run that checks need, judges them in order, and says what blocks what."""
+"""Runs the scenarios that the checks need, judges them in order, and notes what blocks what."""
 
 from __future__ import annotations
 
@@ -41,13 +41,13 @@ class Source:
 
 
 STAND_IN = (
-    "The client's window was not on a screen: a stand-in for tkinter took its place. So its"
+    "The client's window was not on a screen; a stand-in for tkinter took its place. So its"
     " pictures are those that its own process tells of, and how it looks was not seen."
 )
 
 
 class Kept(Source):
-    """Recordings that were kept in a folder: nothing is run."""
+    """Recordings kept in a folder: nothing is run."""
 
     can_record_again = False
 
@@ -97,7 +97,7 @@ class Engine:
     source: Source
     edition: Edition
     checks: Sequence[Check]
-    """In the order in which they are judged; what a check needs comes before it."""
+    """In the order in which they are judged; a check comes after those that it needs."""
     kept: Path | None = None
     missing: Callable[[Check], str] = lambda check: ""
     """A sentence on why the submission has no such part, or ""."""
@@ -176,12 +176,12 @@ class Engine:
                 return Verdict(Outcome.FAULT, sentence=f"The grader failed: {recording.fault}.")
         try:
             return check.judge(self.recordings, self.edition)
-        except Exception as error:  # a judge that dies is no verdict on anybody's work
+        except Exception as error:  # a crashed judge says nothing about anybody's work
             text = f"The grader failed to judge this: {type(error).__name__}: {error}."
             return Verdict(Outcome.FAULT, sentence=text)
 
     def _second_try(self, check: Check, first: Verdict) -> Verdict:
-        """Judge a run on fresh processes, for a machine may be busy once."""
+        """Judge a second run with fresh processes, because a machine may be busy once."""
         if self.is_late() and not all(name in self._again for name in check.scenarios):
             return not_checked(LATE) if check.group == ADVICE else first
         before = {scenario: self.recordings[scenario] for scenario in check.scenarios}

@@ -1,4 +1,4 @@
-"""What can be asked for on the command line of `rtplab grade`."""
+"""The command line of `rtplab grade`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ DISPLAYS = ("auto", "xvfb", "stub")
 def parser(
     prog: str, editions: Sequence[str], formats: Sequence[str], platforms: Sequence[str]
 ) -> argparse.ArgumentParser:
-    """The options, with the names of editions, report formats and platforms that there are."""
+    """The parser, with the names of the existing editions, report formats and platforms."""
     made = argparse.ArgumentParser(
         prog=prog,
         description="Grade an implementation of the streaming lab: run it, and say what is right.",

@@ -46,11 +46,11 @@ class Unusable(Exception):
 
 @dataclass(frozen=True)
 class Submission:
-    """Where the files are, and what is to be said about them."""
+    """Where the files are, and remarks about them."""
 
     name: str
     folder: Path
-    """The one with the lab's files."""
+    """The folder with the lab's files."""
     files: dict[str, str]
     """By the lab's name of a file, the one in the folder that is it."""
     seed: int
@@ -76,7 +76,7 @@ def name_of(path: Path) -> str:
 def find(path: Path, unpacked: Path, by_command: bool = False) -> Submission:
     """Look for the lab's files in a folder, or a zip, which is unpacked into the folder `unpacked`.
 
-    With `by_command` it need not have any: the commands that start its programs are given.
+    With `by_command` there need not be any, because the commands that start its programs are given.
     Raises Unusable and OSError.
     """
     name = name_of(path)
@@ -105,10 +105,10 @@ def find(path: Path, unpacked: Path, by_command: bool = False) -> Submission:
 
 
 def guessed_edition(submission: Submission) -> tuple[str, str]:
-    """The handout that it seems to be written for, and a sentence if that is not the usual one."""
+    """The handout that it was probably written for, and a sentence if not the usual one."""
     if not submission.files:
         is_java = any(submission.folder.glob("*.java")) or any(submission.folder.glob("*.class"))
-        return ("java", "It is in Java, so it is graded by that edition.") if is_java else _USUAL
+        return ("java", "It is in Java, so the edition java grades it.") if is_java else _USUAL
     for name in ("ServerWorker.py", "Client.py"):
         own = submission.files.get(name)
         if own is None:
@@ -117,7 +117,7 @@ def guessed_edition(submission: Submission) -> tuple[str, str]:
             if not _FRAGMENTS.search(file.read(MOST_SOURCE)):
                 return _USUAL
     return "hd", (
-        "Both its server and its client speak of fragments, so it is graded by the edition hd;"
+        "Its server and its client both mention fragments, so it is graded by the edition hd;"
         " --edition names another."
     )
 
@@ -153,7 +153,7 @@ def _number_of_files(folder: Path) -> int:
 
 
 def _named(folder: Path, name: str) -> str | None:
-    """The file of this name, whatever the case, for much of this was written on Windows."""
+    """The file of this name, in any case, because much of this was written on Windows."""
     for entry in sorted(folder.iterdir(), reverse=True):
         if entry.name.lower() == name.lower() and entry.is_file() and not entry.is_symlink():
             return entry.name
@@ -161,7 +161,7 @@ def _named(folder: Path, name: str) -> str | None:
 
 
 def _assign(folder: Path) -> tuple[dict[str, str], list[str]]:
-    """Which file is which: by name, else by the class that it defines."""
+    """Assign the files: by name, else by the class that a file defines."""
     files = {name: own for name in SIX if (own := _named(folder, name))}
     notes = []
     others = [entry for entry in sorted(folder.glob("*.py")) if entry.name not in files.values()]
@@ -184,7 +184,7 @@ def _assign(folder: Path) -> tuple[dict[str, str], list[str]]:
 
 
 def _tree(path: Path) -> ast.Module | SyntaxError:
-    """The file's syntax, or what is wrong with it; nothing of it runs. Raises OSError."""
+    """The file's syntax tree, or what is wrong with it; nothing is run. Raises OSError."""
     with path.open("rb") as file:
         source = file.read(MOST_SOURCE)
     try:
@@ -205,7 +205,7 @@ def _classes(path: Path) -> set[str]:
 
 
 def _starts_client(path: Path) -> bool:
-    """Whether it is a program, by `if __name__ == "__main__"`, in which a Client is made."""
+    """Whether it is a program (`if __name__ == "__main__"`) that makes a Client."""
     tree = _tree(path)
     if isinstance(tree, SyntaxError):
         return False
@@ -231,7 +231,7 @@ def _fault(path: Path) -> str:
 
 
 def _dependencies(folder: Path) -> list[str]:
-    """A sentence for each package that is imported, neither there nor installed here."""
+    """A sentence for each imported package that is neither included nor installed here."""
     here = {entry.stem for entry in folder.iterdir()}
     wanted: dict[str, str] = {}
     for path in sorted(folder.glob("*.py"))[:MOST_FILES]:
@@ -258,7 +258,7 @@ def _other_language(path: Path) -> str:
     for entry in _folders(path):
         if any(entry.glob("*.java")):
             return (
-                " There are files of Java: compile them, and say how they are started with"
+                " There are Java files: compile them, and say how to start them with"
                 " --server-cmd and --client-cmd."
             )
     return ""
@@ -274,13 +274,13 @@ def _seed(folder: Path, sources: str = "*.py") -> int:
 
 
 def _unpack(path: Path, folder: Path) -> None:
-    """Unpack a zip, but no links, no more than MOST_BYTES, and nothing beside the folder."""
+    """Unpack a zip, but no links, no more than MOST_BYTES, and nothing outside the folder."""
     try:
         with zipfile.ZipFile(path) as archive:
             members = archive.infolist()
             if len(members) > MOST_FILES or sum(m.file_size for m in members) > MOST_BYTES:
                 raise Unusable(
-                    f"{path.name} holds more than {MOST_FILES} files or {MOST_BYTES >> 20} MB."
+                    f"{path.name} has more than {MOST_FILES} files or {MOST_BYTES >> 20} MB."
                 )
             for member in members:
                 if not stat.S_ISLNK(member.external_attr >> 16):
@@ -306,7 +306,6 @@ def copy(submission: Submission, target: Path) -> None:
             count, size = count + 1, size + source.stat().st_size
             if count > MOST_FILES or size > MOST_BYTES:
                 raise Unusable(
-                    f"{submission.name} holds more than {MOST_FILES} files or"
-                    f" {MOST_BYTES >> 20} MB."
+                    f"{submission.name} has more than {MOST_FILES} files or {MOST_BYTES >> 20} MB."
                 )
             (into / name).write_bytes(source.read_bytes())

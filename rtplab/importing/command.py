@@ -49,7 +49,7 @@ def main(argv: Sequence[str] | None = None, prog: str = "rtplab import") -> int:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Pillow's, of metadata that nobody asked for
-            # One after the other also when one fails: of a hundred files one may be broken.
+            # Go on after a failure: one of a hundred files may be broken.
             return 0 if all([_make(options, file) for file in options.files]) else 1
     except KeyboardInterrupt:
         print("Stopped. Unfinished movies were removed.", file=sys.stderr)
@@ -105,9 +105,9 @@ def _problem(output: Path, file: Path, force: bool) -> str:
 
 
 def _convert(source: Source, output: Path, options: argparse.Namespace) -> None:
-    """Write the movie; from the beginning again, each time a picture turns out to be too large.
+    """Write the movie; start again whenever a picture turns out to be too large.
 
-    So all pictures have one size. Raises ImportingError, OSError.
+    So all pictures have the same size. Raises ImportingError, OSError.
     """
     wanted: Wanted = options.wanted
     box = wanted.size

@@ -1,7 +1,7 @@
-"""Pictures as JPEGs that every client of the lab receives, and RTP/JPEG carries as they are.
+"""Encodes pictures as JPEGs that every lab client receives and RTP/JPEG carries unchanged.
 
-Their sides are multiples of 8, of which up to 7 pixels are cut off; the colours are 4:2:0, and the
-Huffman tables the standard ones.
+Their sides are multiples of 8 (up to 7 pixels are cut off), the colours are 4:2:0, and the Huffman
+tables are the standard ones.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ BLOCK = 8  # pixels: what RTP/JPEG counts sides in
 DEFAULT_QUALITY = 85
 LOWEST_QUALITY = 40  # below it a smaller picture looks better
 
-# A picture that is made smaller shall be small enough at once, though smaller ones cost more bytes
-# for each pixel: with half as long sides it has a third of the bytes. And each time it must become
-# smaller by something.
+# A picture that is scaled down should be small enough at once, although small pictures cost more
+# bytes per pixel: with half the sides it has a third of the bytes. And each time it must shrink by
+# at least this.
 _EXPONENT, _MARGIN, _LEAST_STEP = 0.63, 0.97, 0.92
 _SMALLEST = 32  # pixels of a side
 
 
 class TooLarge(Exception):
-    """A picture doesn't fit at the lowest quality; `size` in pixels is what may do."""
+    """A picture doesn't fit at the lowest quality; `size` in pixels may be small enough."""
 
     def __init__(self, size: tuple[int, int]) -> None:
         super().__init__(size)
@@ -37,9 +37,9 @@ class TooLarge(Exception):
 
 
 def fitted(size: tuple[int, int], box: tuple[int, int] | None) -> tuple[int, int]:
-    """Return the size in pixels, multiples of BLOCK, that a picture gets; in `box` if there is one.
+    """Return a picture's new size in pixels, multiples of BLOCK; within `box` if there is one.
 
-    The shape stays, but for what is cut off.
+    The aspect ratio stays, except for what is cut off.
     """
     width, height = size
     scale = min(box[0] / width, box[1] / height) if box is not None else 1.0
@@ -48,20 +48,20 @@ def fitted(size: tuple[int, int], box: tuple[int, int] | None) -> tuple[int, int
 
 
 class Encoder:
-    """Makes the JPEGs of one movie, all of one size, none larger than they may be."""
+    """Makes the JPEGs of one movie, all of one size, none above the limit."""
 
     def __init__(self, wanted: Wanted, box: tuple[int, int] | None) -> None:
-        """`box` is into how many pixels the pictures must fit, None: as the first one is."""
+        """`box` is the size in pixels that pictures must fit into; None: the first picture's."""
         self._wanted = wanted
         self._box = box
         self._best = wanted.quality or DEFAULT_QUALITY
         self._lowest = min(LOWEST_QUALITY, self._best)
-        self._quality = self._best  # that the picture before got
+        self._quality = self._best  # of the previous picture
         self._source_size = (0, 0)  # of the first picture
         self.size = (0, 0)  # of all that are made
 
     def encode(self, picture: bytes | Image.Image, room: int = 0) -> bytes:
-        """Return the JPEG, `room` bytes smaller than it may be.
+        """Return the JPEG, at least `room` bytes below the limit.
 
         Raises TooLarge; ImportingError if the picture is damaged.
         """
@@ -73,7 +73,7 @@ class Encoder:
         return self._encode(self._resized(picture), most)
 
     def _may_stay(self, picture: bytes, most: float) -> bool:
-        """Tell if a JPEG is already as it should be."""
+        """Tell if a JPEG can stay as it is."""
         if self._box is not None or self._wanted.quality is not None or len(picture) > most:
             return False
         try:
@@ -101,8 +101,8 @@ class Encoder:
     def _encode(self, image: Image.Image, most: float) -> bytes:
         """Encode as well as it fits.
 
-        Looked for in growing steps from the quality of the picture before, which is mostly near,
-        until both a quality that fits and one that doesn't are known; then between them.
+        The search takes growing steps from the previous picture's quality, which is usually close,
+        until it knows a quality that fits and one that doesn't; then it continues between them.
         """
         low, high, quality, step = self._lowest, self._best, self._quality, 1
         best, is_bounded = b"", False

@@ -10,7 +10,7 @@ _INTERVAL = 0.2  # seconds
 
 
 class Progress:
-    """Written to stderr if that is a terminal, so that what is piped stays clean."""
+    """Written to stderr if that is a terminal, so that pipes stay clean."""
 
     def __init__(self, name: str, expected: int) -> None:
         self._name = name

@@ -42,17 +42,17 @@ class VideoSource:
 
         try:
             return av.open(f"file:{self._path}")
-        except Exception as error:  # PyAV has a kind for each of FFmpeg's errors
+        except Exception as error:  # PyAV has an exception for each of FFmpeg's errors
             raise ImportingError(f"PyAV can't read it: {_words(error)}") from error
 
     def pictures(self) -> Iterator[Image.Image]:
-        """Give all pictures."""
+        """Yield all pictures."""
         with self._open() as container:
             slack = 1 / (4 * self._own_rate)
             yield from sampled(self._shown(container), self.rate, self._wanted, slack)
 
     def _shown(self, container: Any) -> Iterator[tuple[Fraction, Image.Image]]:
-        """Give each picture with the second at which the next one takes its place."""
+        """Yield each picture with the time in seconds at which the next one replaces it."""
         stream = _first_stream(container)
         first = Fraction((stream.start_time or 0) * stream.time_base)
         if self._wanted.start:

@@ -27,24 +27,24 @@ from rtplab.protocol.rtsp.messages import printable
 
 Picture = bytes | Image.Image  # a JPEG as it is, or pixels
 
-DEFAULT_RATE = Fraction(20)  # frames a second of what doesn't say its rate: as the server has it
+DEFAULT_RATE = Fraction(20)  # frames a second if a source does not state it, as in the server
 
 # Formats that Pillow reads with nothing else installed.
 _PILLOW_FORMATS = ("GIF", "WEBP", "PNG", "JPEG", "BMP", "TIFF", "PPM")
 _PICTURE_SUFFIXES = {".jpg", ".jpeg", ".png", ".gif", ".webp", ".bmp", ".tif", ".tiff", ".ppm"}
 
-# What browsers do with animations: a picture that says less than 20 ms is shown for 100.
+# As browsers do with animations: a picture with less than 20 ms is shown for 100.
 _SHORTEST, _USUAL = Fraction(20, 1000), Fraction(100, 1000)
 
 
 class Source(Protocol):
-    """Pictures at an even rate; `count` is how many are expected, 0 if nobody knows."""
+    """Pictures at an even rate; `count` is the expected number, 0 if unknown."""
 
     rate: Fraction
     count: int
 
     def pictures(self) -> Iterator[Picture]:
-        """Give all of them, from the first on each time. Raises ImportingError, OSError."""
+        """Yield all of them, each time from the first on. Raises ImportingError, OSError."""
 
 
 def open_source(path: Path, wanted: Wanted) -> Source:
@@ -76,12 +76,12 @@ def open_source(path: Path, wanted: Wanted) -> Source:
 
 
 class MovieSource:
-    """A movie that the server could play itself: its pictures are given as they are."""
+    """A movie that the server could play itself: its pictures are returned unchanged."""
 
     def __init__(self, movie: Movie, wanted: Wanted) -> None:
         self._movie = movie
         self._wanted = wanted
-        # Without a rate of its own, what the user says is its rate.
+        # Without a rate of its own, it has the user's.
         self._own_rate = movie.frame_rate or wanted.fps or DEFAULT_RATE
         self.rate = wanted.fps or self._own_rate
         self.count = expected(len(movie.frames) / self._own_rate, self.rate, wanted)
@@ -106,7 +106,7 @@ def is_known_to_pillow(path: Path) -> bool:
 
 
 class AnimationSource:
-    """The pictures of a GIF, WebP or APNG, as long as each of them is shown."""
+    """The pictures of a GIF, WebP or APNG, each for its own duration."""
 
     def __init__(self, path: Path, wanted: Wanted) -> None:
         self._path = path
@@ -132,7 +132,7 @@ class AnimationSource:
             for number in range(count):
                 try:
                     image.seek(number)
-                    image.load()  # some formats say only now how long it is shown
+                    image.load()  # some formats state the duration only now
                     picture = pixels(image) if are_needed else image
                 except Exception as error:  # Pillow passes on whatever its parsers stumble over
                     raise ImportingError(f"picture {number + 1} is damaged: {error}") from error
@@ -170,7 +170,7 @@ class FolderSource:
 
 
 def _natural(name: str) -> list[tuple[int, str]]:
-    """A key to sort by: numbers by their value, all else by its letters."""
+    """A sort key: numbers by their value, everything else by its letters."""
     parts = re.findall(r"\d+|\D+", name.casefold())
     return [(int(part), "") if part.isdecimal() else (-1, part) for part in parts]
 
@@ -189,7 +189,7 @@ def opened_picture(path: Path) -> Image.Image:
 
 
 def pixels(image: Image.Image) -> Image.Image:
-    """Return a picture as it is to be seen: upright, on white where it is transparent."""
+    """Return a picture as it should look: upright, and white where it is transparent."""
     upright = ImageOps.exif_transpose(image)
     if upright.mode == "P" and "transparency" in upright.info or upright.mode in ("RGBA", "LA"):
         upright = upright.convert("RGBA")

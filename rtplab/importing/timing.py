@@ -17,9 +17,9 @@ def sampled(
     wanted: Wanted,
     slack: Fraction = Fraction(0),
 ) -> Iterator[_T]:
-    """Give what is shown at each beat of `rate`, of pictures with the second at which they end.
+    """Yield the picture shown at each beat of `rate`; each has the time in seconds when it ends.
 
-    These seconds may be as much as `slack` too late: some files round them.
+    These times may be up to `slack` too late, because some files round them.
     """
     beats = 0
     for end, picture in shown:

@@ -25,7 +25,7 @@ _MAX_HEAD = 32  # bytes
 # FFmpeg draws the characters of any file that is named as these are, or looks like text.
 TEXT_FORMATS = {"tty", "bin", "xbin", "adf", "idf"}
 
-_ENDING = 5.0  # seconds that ffmpeg gets to end when it is told to
+_ENDING = 5.0  # seconds for ffmpeg to end on request
 
 
 def is_available() -> bool:
@@ -38,7 +38,7 @@ class VideoSource:
 
     def __init__(self, path: Path, wanted: Wanted) -> None:
         """Ask ffprobe for the file. Raises ImportingError."""
-        # With "file:" no name is taken for an option, or an address in the network.
+        # With "file:", no name is taken for an option or a network address.
         self._input = f"file:{path}"
         self._wanted = wanted
         stream, duration = self._probe()
@@ -71,7 +71,7 @@ class VideoSource:
         return streams[0], Fraction(text) if re.fullmatch(r"\d+(\.\d+)?", text) else Fraction(0)
 
     def pictures(self) -> Iterator[Image.Image]:
-        """Give all pictures; ends ffmpeg when nobody takes them any more."""
+        """Yield all pictures; end ffmpeg when nobody takes them any longer."""
         wanted = self._wanted
         command = ["ffmpeg", "-v", "error", "-nostdin"]
         if wanted.start:
@@ -99,7 +99,7 @@ class VideoSource:
 
 
 def _rate(stream: dict[str, Any]) -> Fraction:
-    """Return the mean rate; the finest one that is named if that is not known."""
+    """Return the mean rate; if that is unknown, the finest one that is named."""
     for name in ("avg_frame_rate", "r_frame_rate"):
         numerator, _, denominator = str(stream.get(name, "0/0")).partition("/")
         if numerator.isdigit() and denominator.isdigit() and int(denominator):

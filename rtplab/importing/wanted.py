@@ -17,7 +17,7 @@ class Wanted:
     """The options of the command line.
 
     `size` is in pixels, `max_frame` in bytes (0: no bound), `start` and `duration` in seconds;
-    None leaves each as the source has it, and `quality` (1 to 95) as it seems best.
+    None keeps the source's value, and chooses a good `quality` (1 to 95).
     """
 
     fps: Fraction | None = None

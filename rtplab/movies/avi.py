@@ -1,6 +1,6 @@
 """The format of AVI files of JPEG pictures (MJPG), as cameras, capture cards and editors write it.
 
-    RIFF size AVI                 chunks: an id, its size in 4 bytes little-endian, so many bytes,
+    RIFF size AVI                 chunks: an id, its size in 4 bytes little-endian, that many bytes,
       LIST size hdrl              and one more where that is odd; RIFF and LIST hold further ones
         avih <microseconds per frame, ...>
         LIST size strl
@@ -14,9 +14,9 @@
     RIFF size AVIX                another one for each further GB (OpenDML)
       ...
 
-The chunks are walked from one to the next, and no index is believed: it is missing where a
-recording was broken off, and wrong in others. For the same reason the sizes of RIFF and LIST aren't
-asked for either. A chunk of no bytes means the picture before it once more.
+We walk from chunk to chunk and trust no index: it is missing if a recording was interrupted, and
+wrong in other files. For the same reason the sizes of RIFF and LIST are ignored. An empty chunk
+repeats the previous picture.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ _SOI = jpeg.START_OF_IMAGE
 _ID = re.compile(rb"\d\d[a-z_]{2}|[A-Za-z_][0-9A-Za-z_ ]{3}")
 _STREAM_ID = re.compile(rb"(\d\d)(dc|db|wb|tx|pc)")
 _PICTURE_ID = re.compile(rb"(\d\d)d[cb]")
-_OPENED = {b"hdrl", b"strl", b"movi", b"rec "}  # lists that hold what is looked for
+_OPENED = {b"hdrl", b"strl", b"movi", b"rec "}  # lists whose contents we need
 
 _AVIH = struct.Struct("<I")  # microseconds per frame
 _STRH = struct.Struct("<4s 16x II")  # type, scale, rate
@@ -54,12 +54,12 @@ _STRF = struct.Struct("<16x 4s")  # codec
 _TOTAL_FRAMES = struct.Struct("<I")
 _TOTAL_FRAMES_AT = 48  # bytes from the beginning: usual, and good enough to guess by
 
-# Names under which JPEG pictures go; others are found to be JPEGs by their first bytes.
+# Codec names of JPEG pictures; others are recognised as JPEGs by their first bytes.
 _JPEG_CODECS = {b"MJPG", b"JPEG", b"AVI1", b"AVI2", b"IJPG", b"MJPA", b"DMB1"}
 
-# Bytes of padding behind a picture within its chunk that are seen at a glance.
+# Bytes of padding after a picture within its chunk that the quick check covers.
 _TAIL = 16
-# Pages of the disk that are read for a picture: its beginning, its end, and a chunk of sound.
+# Disk pages that are read per picture: its beginning, its end, and a chunk of sound.
 _PAGES = 3
 
 
@@ -68,12 +68,12 @@ def _recognises(beginning: bytes) -> bool:
 
 
 def _find_frames(read: Read, size: int, any_frame: bool) -> Index:
-    """Find the good pictures; one that begins and ends as a JPEG does is taken for good."""
+    """Find the good pictures; one that begins and ends as a JPEG does counts as good."""
     return _AviIndexer(read, size).index()
 
 
 def _cost(beginning: bytes, size: int) -> int:
-    """Expect some pages of the disk to be read for each of the frames that are announced."""
+    """Estimate some disk pages for each announced frame."""
     if len(beginning) < _TOTAL_FRAMES_AT + _TOTAL_FRAMES.size:
         return size
     (frames,) = _TOTAL_FRAMES.unpack_from(beginning, _TOTAL_FRAMES_AT)
@@ -84,7 +84,7 @@ FORMAT = Format("AVI", _recognises, _find_frames, _cost)
 
 
 class _AviIndexer:
-    """Goes from chunk to chunk, and looks closer where they lead to something else."""
+    """Goes from chunk to chunk, and looks more closely if one leads to something else."""
 
     def __init__(self, read: Read, size: int) -> None:
         self._read = read
@@ -125,7 +125,7 @@ class _AviIndexer:
         return found is not None and self._video in (None, int(found[1]))
 
     def _is_no_jpeg(self, beginning: bytes) -> bool:
-        """Tell by its first picture if the file has pictures of another kind, and note that."""
+        """Tell by the first picture if the file has another kind of pictures, and note that."""
         index = self._index
         if index.frames or index.error or self._codec in _JPEG_CODECS:
             return False
@@ -137,7 +137,7 @@ class _AviIndexer:
         return True
 
     def _read_header(self, name: bytes, start: int) -> None:
-        """Take from the headers the first stream of pictures, its codec and its frame rate."""
+        """Read the first stream of pictures, its codec and its frame rate from the headers."""
         index = self._index
         if name == b"avih":
             data = self._read(start, _AVIH.size)
@@ -157,7 +157,7 @@ class _AviIndexer:
                 self._codec = codec.upper()
 
     def _after(self, start: int, end: int) -> int:
-        """Return where the chunk behind one from `start` to `end` is: some write no odd byte."""
+        """Return where the chunk after `start`..`end` begins: some programs write no padding."""
         if (end - start) % 2 == 0 or _STREAM_ID.match(self._read(end, _NAME)):
             return end
         return end + 1
@@ -185,7 +185,7 @@ class _AviIndexer:
         return self._after(start, end)
 
     def _add(self, position: int, start: int, picture_end: int, end: int) -> None:
-        """Take a picture up to its end; zeros that fill a chunk up aren't worth a word."""
+        """Take a picture up to its end; zeros that fill a chunk are not reported."""
         self._index.frames.append((start, picture_end - start))
         head = self._read(position, _CHUNK.size)
         if head != self._head_of(picture_end - start):

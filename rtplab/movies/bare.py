@@ -1,11 +1,11 @@
-"""The format of bare movies: JPEGs one after the other, as `ffmpeg -f mjpeg` writes them.
+"""The format of bare movies: JPEGs one after another, as `ffmpeg -f mjpeg` writes them.
 
     <JPEG> <JPEG> <padding> <JPEG> ...
 
-Each frame ends at its EOI marker. Cameras leave bytes between them: the Raspberry Pi fills up to a
-multiple of 4, the ESP32 sends what else was in its memory. Some write no EOI: a frame without it
-goes up to the next one. The last frame of a file is then taken for cut off, unless others before it
-have none either.
+Each frame ends at its EOI marker. Cameras leave bytes between frames: the Raspberry Pi pads to a
+multiple of 4, the ESP32 sends leftovers of its memory. Some write no EOI: such a frame goes up to
+the next one. The last frame of a file then counts as cut off, unless earlier ones have no EOI
+either.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ def _recognises(beginning: bytes) -> bool:
 
 
 def _find_frames(read: Read, size: int, any_frame: bool) -> Index:
-    """Find the good pictures. None is announced, so there are no others."""
+    """Find the good pictures. There are no others, since none is announced."""
     index, pictures, position = Index(), Pictures(read, size), 0
     while position < pictures.size and not index.has_too_much_damage(position, size):
         start = pictures.find(position)
@@ -54,7 +54,7 @@ def _is_cut_off(index: Index, read: Read, position: int, start: int, size: int) 
 
 
 def _cost(beginning: bytes, size: int) -> int:
-    return size  # it is walked through
+    return size  # the whole file is walked through
 
 
 FORMAT = Format("JPEGs one after the other", _recognises, _find_frames, _cost)

@@ -6,7 +6,7 @@ from rtplab.movies.movie import Movie
 
 
 class MovieCursor:
-    """Goes through the frames of a movie; `number` is that of the last one given, 0 at first."""
+    """Goes through the frames of a movie; `number` is the last returned frame's, 0 at first."""
 
     __slots__ = ("movie", "number")
 

@@ -1,6 +1,6 @@
 """The formats of movie files that can be read, and which of them a file has.
 
-Another format is another file like `lab` and `bare`, with its entry in FORMATS.
+To add a format, write another file like `lab` and `bare`, and an entry in FORMATS.
 """
 
 from __future__ import annotations
@@ -11,14 +11,14 @@ from rtplab.protocol.errors import MovieError
 
 FORMATS = (lab.FORMAT, bare.FORMAT, avi.FORMAT, multipart.FORMAT)
 
-LEADING = 64 << 10  # bytes of anything else that may stand before the first frame
+LEADING = 64 << 10  # bytes of anything else that may precede the first frame
 
 
 def format_of(beginning: bytes) -> Format:
     """Return the format of a file by its first LEADING bytes.
 
-    Anything may stand before the first frame, but not in a file that is known to be of another
-    kind: that may hold JPEGs, too. Raises MovieError that says what the file is, if not a movie.
+    Anything may precede the first frame, except in a file that is recognised as another kind, which
+    may contain JPEGs, too. Raises MovieError that says what the file is, if not a movie.
     """
     if found := _format_at(beginning, 0):
         return found
@@ -38,6 +38,6 @@ def _format_at(beginning: bytes, start: int) -> Format | None:
 
 
 def index_cost(beginning: bytes, size: int) -> int:
-    """Estimate how many bytes of a file must be read to index it, by its beginning and its size."""
+    """Estimate, by a file's beginning and size, how many bytes must be read to index it."""
     found = _format_at(beginning, 0) or bare.FORMAT
     return found.cost(beginning, size)

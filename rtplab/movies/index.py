@@ -1,6 +1,6 @@
 """Shared by all movie formats: an index of the frames, and the search for them.
 
-A file is read through a function, so that nothing here opens, waits or knows where it lies.
+A file is read through a function, so nothing here opens files, waits, or knows where they are.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ from typing import NamedTuple
 from rtplab.protocol.errors import MovieError
 from rtplab.protocol.rtp import jpeg
 
-# Gives `length` bytes from `offset` on, or up to the end of the file. May raise OSError.
+# Returns `length` bytes from `offset` on, or up to the end of the file. May raise OSError.
 Read = Callable[[int, int], bytes]
 
 START_OF_PICTURE = jpeg.START_OF_IMAGE + b"\xff"  # and the first byte of the marker that follows
 
 PAGE = 4096  # bytes: the smallest disk read
 
-# Bytes read at once when walking a file: a picture that goes beyond is walked again.
+# Bytes read at once when walking a file: a picture that extends beyond them is walked again.
 CHUNK = 1 << 20
 # Bytes of one picture, which must fit in memory: many times a camera's largest.
 MAX_PICTURE = 32 << 20
@@ -93,12 +93,12 @@ class Places:
 class Index:
     """The frames of a file as (offset, length) in bytes, and the damage elsewhere.
 
-    A frame begins with `start`; where that is b"", a frame is given as it is stored. If its length
-    stands before it, `head_of` writes that as usual, and `heads` has what stands there otherwise,
-    by the frame's offset: so it can be seen later whether the file is still the same. `frame_rate`
-    is how many a second there are, if the file says so.
-    `cut_off` says that the last frame is not whole. `error` is the first thing that was wrong, to
-    be raised if there is no frame at all.
+    A frame begins with `start`; if that is b"", a frame is returned as it is stored. If its length
+    precedes it, `head_of` writes that in the usual way, and `heads` has any different spelling, by
+    the frame's offset: they show later whether the file is still the same. `frame_rate` is in
+    frames a second, if the file states it.
+    `cut_off` says that the last frame is incomplete. `error` is the first mistake, which is raised
+    if there is no frame at all.
     """
 
     frames: list[tuple[int, int]] = field(default_factory=list)
@@ -107,8 +107,8 @@ class Index:
     heads: dict[int, bytes] = field(default_factory=dict)
     frame_rate: Fraction | None = None
     left_out: LeftOut = field(default_factory=LeftOut)
-    endless: Places = field(default_factory=Places)  # without FFD9, which they are given with
-    misjudged: Places = field(default_factory=Places)  # whole, but of another length than is said
+    endless: Places = field(default_factory=Places)  # without FFD9, which is added
+    misjudged: Places = field(default_factory=Places)  # whole, but with a wrong length
     cut_off: str = ""
     error: MovieError | None = None
     damaged: int = 0
@@ -146,10 +146,10 @@ class Index:
 class Format(NamedTuple):
     """What Movie needs to know about a format.
 
-    `name` is how users know it. `recognises` tells by the beginning of a file whether it has the
-    format. `find_frames` finds the good pictures by a Read and the file's size in bytes, or with a
-    third argument of True all frames that are announced; it raises OSError only from Read. `cost`
-    estimates how many bytes it will read, by the first PAGE bytes of the file and its size.
+    `name` is for users. `recognises` tells by the beginning of a file whether it has the format.
+    `find_frames` finds the good pictures, given a Read and the file's size in bytes, or with a
+    third argument of True all announced frames; it raises OSError only from Read. `cost` estimates
+    how many bytes that will read, given the first PAGE bytes of the file and its size.
     """
 
     name: str
@@ -163,9 +163,9 @@ class Pictures:
 
     def __init__(self, read: Read, size: int) -> None:
         self._read = read
-        self.size = size  # bytes of the file: less, once it is found to have been cut shorter
+        self.size = size  # bytes of the file; lowered if the file turns out to be truncated
         self._data = b""
-        self._start = 0  # where in the file the data is from
+        self._start = 0  # the data's offset in the file
         self._measurer = jpeg.Measurer()
 
     def find(self, position: int, what: bytes = START_OF_PICTURE) -> int:
@@ -207,7 +207,7 @@ class Pictures:
         return self._start + len(self._data)
 
     def _load(self, start: int, length: int) -> None:
-        self._data = b""  # so that two are never in memory
+        self._data = b""  # first, so that two are never in memory
         self._data = self._read(start, length)
         self._start = start
         if len(self._data) < length:

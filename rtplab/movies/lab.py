@@ -2,8 +2,8 @@
 
     00009 <9 bytes of JPEG> 00012 <12 bytes of JPEG> ...
 
-A length from 100,000 bytes on has 6 digits: that is what `str(length).zfill(5)` makes of it. The
-sixth is told from the frame by the FFD8 behind it.
+A length of 100,000 bytes or more has 6 digits, as `str(length).zfill(5)` writes it. The FFD8 after
+it distinguishes the sixth digit from the frame.
 """
 
 from __future__ import annotations
@@ -28,15 +28,15 @@ _SOI = jpeg.START_OF_IMAGE
 _HEAD = MOST_DIGITS + len(_SOI)  # bytes in which a length and the beginning of its frame are seen
 _TAIL = len(jpeg.END_OF_IMAGE)
 
-# Where all is as it should be: a length, and the beginning of its frame; before both, the end of
-# the frame before (of one that need be no JPEG: anything).
+# An intact place: a length and the beginning of its frame, preceded by the end of the previous
+# frame (anything, if frames need not be JPEGs).
 _FIRST = re.compile(rb"(\d{5}|[1-9]\d{5})\xff\xd8")
 _NEXT = re.compile(rb"\xff\xd9" + _FIRST.pattern)
 _NEXT_OF_ANY = re.compile(rb".." + _FIRST.pattern, re.DOTALL)
 
 
 def digits_of_length(head: bytes) -> int:
-    """Return how many digits the length has with which `head` begins; 0 if there is none."""
+    """Return how many digits the length at the beginning of `head` has; 0 if there is none."""
     if head[:MOST_DIGITS].isdigit() and head[MOST_DIGITS:_HEAD] == _SOI:
         return MOST_DIGITS
     return LENGTH_DIGITS if len(head) >= LENGTH_DIGITS and head[:LENGTH_DIGITS].isdigit() else 0
@@ -47,15 +47,15 @@ def _recognises(beginning: bytes) -> bool:
 
 
 def _find_frames(read: Read, size: int, any_frame: bool) -> Index:
-    """Find the good pictures, or with `any_frame` whatever is announced.
+    """Find the good pictures, or with `any_frame` everything that is announced.
 
-    A frame that begins and ends as a JPEG does is taken for good, and not read for that.
+    A frame that begins and ends as a JPEG does counts as good, and the rest of it is not read.
     """
     return _LabIndexer(read, size, any_frame).index()
 
 
 def _cost(beginning: bytes, size: int) -> int:
-    """Expect a page of the disk to be read for each frame, all of them as long as the first."""
+    """Estimate one disk page per frame, all as long as the first."""
     digits = digits_of_length(beginning)
     if not digits:
         return size
@@ -69,7 +69,7 @@ _five_digits = b"%05d".__mod__  # of a length in bytes
 
 
 class _LabIndexer:
-    """Goes from length to length, and looks closer where they lead to something else."""
+    """Goes from length to length, and looks more closely if one leads to something else."""
 
     def __init__(self, read: Read, size: int, any_frame: bool) -> None:
         self._read = read
@@ -101,9 +101,9 @@ class _LabIndexer:
         return index
 
     def _follow(self, position: int) -> int:
-        """Take frames as long as all is as it should be; return where it no longer is.
+        """Take intact frames; return where the first one begins that is not.
 
-        One read a frame: the end of one together with the beginning of the next.
+        One read per frame: its end together with the beginning of the next.
         """
         first = _FIRST.match(self._read(position, _HEAD))
         if first is None:
@@ -128,7 +128,7 @@ class _LabIndexer:
             self._index.heads[start] = self._read(position, start - position)
 
     def _check(self, position: int, start: int, end: int, is_chained: bool) -> int:
-        """Judge a frame that isn't as it should be; return where to go on."""
+        """Judge a frame that is not intact; return where to go on."""
         if self._any_frame:
             if end > self._size:
                 return self._cut_or_damaged(position, start)
@@ -157,7 +157,7 @@ class _LabIndexer:
         return start
 
     def _look_into(self, position: int, start: int, end: int) -> None:
-        """Judge a frame whose length is right, and that doesn't end as a JPEG does."""
+        """Judge a frame whose length is right but that does not end as a JPEG does."""
         picture_end, problem, lacks_end = jpeg.measure(self._read(start, end - start))
         if lacks_end and start + picture_end == end:
             self._index.endless.add(start)
@@ -181,7 +181,7 @@ class _LabIndexer:
         return size
 
     def _skip(self, position: int, head: bytes) -> int:
-        """Return where the next length stands that a JPEG follows."""
+        """Return where the next length is that precedes a JPEG."""
         size = self._size
         if head.isdigit() and position + len(head) >= size:
             text = f"byte {size}: expected the rest of a frame, found the end"

@@ -1,10 +1,10 @@
-"""Files mistaken for movies: what they are, and what to do."""
+"""Recognises files that are mistaken for movies, and says what to do."""
 
 from __future__ import annotations
 
 import re
 
-LOOKED_AT = 1 << 20  # bytes from the beginning of a file that are enough to know it
+LOOKED_AT = 1 << 20  # bytes from the beginning of a file that suffice to recognise it
 
 CONVERT = "convert it with: python -m rtplab import FILE"
 _UNPACK = "unpack it, and put the movie here"
@@ -36,14 +36,14 @@ _KINDS = [
     )
 ]
 
-# Line ends in this many bytes of compressed pictures: 1 byte of 256 is LF, and 1 of 256 of those
-# stands behind CR by chance.
+# Bytes of compressed pictures in which line ends are counted: 1 byte in 256 is LF, and 1 in 256 of
+# those follows CR by chance.
 _ENOUGH = 16
 _MANY = 16 * 256
 
 
 def recognise(beginning: bytes) -> str:
-    """Return what a file is and what to do, by its first LOOKED_AT bytes; "" if it isn't known."""
+    """Return what a file is and what to do, by its first LOOKED_AT bytes; "" if unknown."""
     if not beginning:
         return "the file is empty: copy or record the movie again"
     if beginning.startswith(b"version https://git-lfs"):

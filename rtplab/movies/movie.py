@@ -1,7 +1,7 @@
 """A movie file, opened and indexed once for all viewers.
 
-Which formats there are, and which of them a file has, is in `formats`. What is damaged, or lies
-between the pictures, is left out and told (`Movie.damage`).
+`formats` has the formats, and recognises a file's. Damaged pictures, and bytes between pictures,
+are left out and reported (`Movie.damage`).
 """
 
 from __future__ import annotations
@@ -32,14 +32,17 @@ class Movie:
     """One movie file, open and indexed; all its viewers share it.
 
     `frames` holds (offset, length) in bytes of each frame; `width` and `height` are the first
-    frame's, in pixels (0 if not a JPEG); `format` is the format's name; `frame_rate` is how many
-    frames a second there are, if the file says so; `modified` is the file's time in Unix seconds;
-    `identity` stays the same as long as the file does. `left_out` counts what is not played;
-    `damage` says it in one line, and that the last frame is cut off. It is empty for a whole file.
+    frame's, in pixels (0 if not a JPEG); `format` is the format's name; `frame_rate` is in frames a
+    second, if the file states it; `modified` is the file's time in Unix seconds; `identity` stays
+    the same as long as the file does. `left_out` counts what is not played; `damage` describes it
+    in one line, including a last frame that is cut off. It is empty for an intact file.
+
+    It has more attributes than other classes: two thirds are facts about the file, for others to
+    read.
     """
 
     def __init__(self, path: str | os.PathLike[str], any_frame: bool = False) -> None:
-        """Open and index the file: its good pictures, or with `any_frame` all that is announced.
+        """Open and index the file: its good pictures, or with `any_frame` all announced frames.
 
         Raises OSError; MovieError (an OSError) when it is not a movie.
         """
@@ -49,7 +52,7 @@ class Movie:
         self.modified, self.identity = file.modified, file.identity
         format = formats.format_of(file.read(0, formats.LEADING))
         index = format.find_frames(file.read, file.size, any_frame)
-        self._added = 0  # bytes that the first frame is given with, as it lacks them
+        self._added = 0  # bytes added to the first frame because it lacks them
         self.width, self.height = self._size_of_first(index)
         self.frames, self.left_out = index.frames, index.left_out
         self._start, self._head_of, self._heads = index.start, index.head_of, index.heads
@@ -64,10 +67,10 @@ class Movie:
         return self._added + max(length for _, length in self.frames)
 
     def frame(self, number: int) -> memoryview:
-        """Return frame `number`, counted from 1: the whole JPEG, or what else it was announced as.
+        """Return frame `number`, counted from 1: the whole JPEG, or else the announced bytes.
 
-        Raises MovieError when the file has been changed since it was indexed, so that there is no
-        such frame in this place any more.
+        Raises MovieError if the file has changed since it was indexed, so that the frame is no
+        longer there.
         """
         place = self._place(number)
         return self._checked(number, place, self._read(place.start, place.end - place.start))
@@ -75,7 +78,7 @@ class Movie:
     def close_together(self, numbers: Sequence[int], most: int) -> Sequence[int]:
         """Return as many of these frames, from the first on, as one read of `most` bytes gets.
 
-        The first one always; no page of the disk that lies between two is read for nothing.
+        It always includes the first; no unused disk page between two frames is read.
         """
         start, end, _ = self._place(numbers[0])
         for count, number in enumerate(numbers[1:], 1):
@@ -86,9 +89,9 @@ class Movie:
         return numbers
 
     def frames_together(self, numbers: Sequence[int]) -> list[memoryview | MovieError]:
-        """Return each of these frames, or what `frame` would raise; by one read of them all.
+        """Return each of these frames, or the error of `frame`, with a single read.
 
-        They follow each other in the file. Raises OSError.
+        They must be consecutive in the file. Raises OSError.
         """
         places = [self._place(number) for number in numbers]
         start = places[0].start
@@ -123,7 +126,7 @@ class Movie:
         return memoryview(jpeg.completed(bytes(picture)))
 
     def _size_of_first(self, index: Index) -> tuple[int, int]:
-        """Return the first picture's sides in pixels; those without any are skipped.
+        """Return the first picture's sides in pixels; pictures without sides are skipped.
 
         Raises MovieError if the movie has no frames.
         """
@@ -141,7 +144,7 @@ class Movie:
             if not index.start:
                 return 0, 0
             index.leave_out(offset, offset + length, counted_from(offset, damage))
-        # The index must not hold what is raised here: that holds the file open with its traceback.
+        # The index must not keep this error: its traceback keeps the file open.
         offset, problem = (
             (index.error.offset, str(index.error)) if index.error else (0, "it contains no frame")
         )
@@ -150,7 +153,7 @@ class Movie:
         raise MovieError(problem, offset)
 
 
-_Key = tuple[Identity, bool]  # of the file, and if any frame will do
+_Key = tuple[Identity, bool]  # of the file, and whether any frame will do
 
 
 class _Turn:
@@ -168,8 +171,8 @@ _movies_lock = threading.Lock()  # guards _movies and _turns; no file is touched
 def open_movie(path: str | os.PathLike[str], any_frame: bool = False) -> Movie:
     """Return the shared Movie of a file; a file that has changed since is indexed again.
 
-    With `any_frame` it has the frames that are announced, else the good pictures. Nobody waits for
-    the index of another movie. Raises OSError; MovieError (an OSError) when it is not a movie.
+    With `any_frame` it has the announced frames, else the good pictures. Nobody waits for another
+    movie's index. Raises OSError; MovieError (an OSError) if it is not a movie.
     """
     key = identity_of(os.stat(path)), any_frame
     with _movies_lock:
@@ -188,7 +191,7 @@ def open_movie(path: str | os.PathLike[str], any_frame: bool = False) -> Movie:
 
 
 def index_cost(path: str | os.PathLike[str]) -> int:
-    """Return how many bytes of the file must be read to index it, as its beginning suggests.
+    """Estimate, by the file's beginning, how many bytes must be read to index it.
 
     Raises OSError.
     """

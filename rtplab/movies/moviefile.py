@@ -1,7 +1,7 @@
-"""An open file that many read from at once, each at the place that it names.
+"""An open file that many threads read at once, each at its own position.
 
-It is read, not mapped into memory: truncating a mapped file kills the process that touches
-what is gone.
+It is read and not mapped into memory: truncating a mapped file kills a process that touches the
+missing part.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ import stat
 import threading
 from weakref import finalize
 
-Identity = tuple[int, int, int, int]  # device, number in it, time of the last change, size
+Identity = tuple[int, int, int, int]  # device, inode, time of the last change, size
 
 
 class MovieFile:
-    """One open file of `size` bytes, closed when nobody has it any more.
+    """One open file of `size` bytes, closed when nobody uses it any longer.
 
     `modified` is its time in Unix seconds; `identity` stays the same as long as the file does.
     """
@@ -30,7 +30,7 @@ class MovieFile:
             status = os.fstat(file.fileno())
             self._descriptor = os.dup(file.fileno())
         self.close = finalize(self, os.close, self._descriptor)
-        self._reading = threading.Lock()  # where the position in the file must be moved to read
+        self._reading = threading.Lock()  # for systems where reading moves the position
         self.size = status.st_size
         self.modified = int(status.st_mtime)
         self.identity = identity_of(status)
@@ -45,5 +45,5 @@ class MovieFile:
 
 
 def identity_of(status: os.stat_result) -> Identity:
-    """Return an identity that differs between files, and after a file was changed."""
+    """Return an identity that differs between files, and changes with the file."""
     return status.st_dev, status.st_ino, status.st_mtime_ns, status.st_size

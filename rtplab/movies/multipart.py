@@ -1,4 +1,4 @@
-"""The format of multipart dumps: what cameras send by HTTP, saved, or `ffmpeg -f mpjpeg` writes.
+"""The format of multipart dumps: saved from HTTP cameras, or written by `ffmpeg -f mpjpeg`.
 
     --boundary
     Content-Type: image/jpeg
@@ -9,7 +9,7 @@
     --boundary
     ...
 
-The length may be missing or wrong. `curl -i` puts HTTP's own header before all.
+The length may be missing or wrong. `curl -i` puts HTTP's own header before everything.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from rtplab.movies.index import PAGE, Format, Index, Pictures, Read, possible_ra
 from rtplab.protocol.errors import MovieError
 from rtplab.protocol.rtp import jpeg
 
-_MAX_HEADER = 1024  # bytes of one part's header; those of cameras have some hundreds
+_MAX_HEADER = 1024  # bytes of one part's header; those of cameras have a few hundred
 _MAX_RESPONSE = 4096  # bytes of HTTP's own header
 _FIELDS = rb"((?:[^\r\n]{1,1000}\r?\n){0,50})\r?\n"
 _PART = re.compile(rb"(?:\r?\n){0,4}(--[^\r\n]{1,100})\r?\n" + _FIELDS)
@@ -35,7 +35,7 @@ _TIME = re.compile(
     rb"^x-timestamp:[ \t]*(\d{1,12}(?:\.\d{1,9})?)\s*$", re.IGNORECASE | re.MULTILINE
 )
 _RATE = re.compile(rb"^x-framerate:[ \t]*(\d{1,4}(?:\.\d{1,6})?)\s*$", re.IGNORECASE | re.MULTILINE)
-_FINEST_RATE = 1000  # the largest denominator of a rate that is the mean of what was measured
+_FINEST_RATE = 1000  # the largest denominator of a measured mean rate
 
 _SOI, _EOI = jpeg.START_OF_IMAGE, jpeg.END_OF_IMAGE
 _AHEAD = 10  # bytes in which the next boundary begins
@@ -49,12 +49,12 @@ def _recognises(beginning: bytes) -> bool:
 
 
 def _find_frames(read: Read, size: int, any_frame: bool) -> Index:
-    """Find the good pictures; what begins and ends as a JPEG, and is as long as said, is good."""
+    """Find the good pictures: those that begin and end as a JPEG and have the stated length."""
     return _MultipartIndexer(read, size).index()
 
 
 def _cost(beginning: bytes, size: int) -> int:
-    """Expect a page of the disk for each end and beginning, if parts say how long they are."""
+    """Estimate a disk page for each end and beginning, if parts state their length."""
     length = _LENGTH.search(beginning)
     pages = size * PAGE // max(1, int(length[1])) if length else size
     return min(size, pages)
@@ -72,7 +72,7 @@ class _MultipartIndexer:
         self._pictures = Pictures(read, size)
         self._index = Index()
         self._boundary = b""
-        self._times: list[tuple[int, Fraction]] = []  # the first and the last: frames before it
+        self._times: list[tuple[int, Fraction]] = []  # the first and the last, with frames before
 
     def index(self) -> Index:
         index, size, position = self._index, self._size, self._skip_response()
@@ -97,7 +97,7 @@ class _MultipartIndexer:
         return response.end()
 
     def _take_part(self, start: int, fields: bytes) -> int:
-        """Take the picture that begins at `start`, if one does; return where to go on."""
+        """Take the picture at `start`, if there is one; return where to go on."""
         length, kind = _LENGTH.search(fields), _TYPE.search(fields)
         end = start + int(length[1]) if length else None
         if kind and not kind[1].lower().startswith((b"image/", b"application/octet")):
@@ -116,7 +116,7 @@ class _MultipartIndexer:
             self._index.frame_rate = possible_rate(Fraction(rate[1].decode()), 1)
 
     def _measured_rate(self) -> Fraction | None:
-        """Return the mean rate by the times of the pictures, if they have any."""
+        """Return the mean rate by the pictures' timestamps, if they have any."""
         if len(self._times) < 2:
             return None
         (first, begun), (last, ended) = self._times
@@ -124,7 +124,7 @@ class _MultipartIndexer:
         return rate and rate.limit_denominator(_FINEST_RATE)
 
     def _take(self, start: int, said_end: int | None) -> int:
-        """As `_take_part`; the part is said to end at `said_end`, if that is said."""
+        """As `_take_part`; `said_end` is the stated end of the part, if any."""
         index, end = self._index, None
         if said_end is not None and said_end <= self._size:
             tail = self._read(said_end - len(_EOI), len(_EOI) + _AHEAD)

@@ -23,7 +23,7 @@ def with_rate(picture: bytes, rate: Fraction) -> bytes:
 
 
 def rate_in(picture: bytes) -> Fraction | None:
-    """Return the frame rate that stands in a picture, if one does. Raises MovieError."""
+    """Return the frame rate in a picture's comment, if any. Raises MovieError."""
     for comment in jpeg.comments(picture):
         if rate := _RATE.match(comment):
             return possible_rate(int(rate[1]), int(rate[2] or 1))

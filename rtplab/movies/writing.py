@@ -7,7 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
-MOST_BYTES = 99_999  # of a frame, which the lab's 5 digits can tell
+MOST_BYTES = 99_999  # of a frame: the lab's format has 5 digits
 
 
 class MovieWriter:
@@ -27,7 +27,7 @@ class MovieWriter:
         try:
             self._file = open(self._part, "xb")
         except OSError as error:
-            error.filename = str(self.path)  # the name that the user knows
+            error.filename = str(self.path)  # the name that the user gave
             raise
 
     def add(self, picture: bytes) -> None:
@@ -48,6 +48,6 @@ class MovieWriter:
     def discard(self) -> None:
         """Remove an unfinished file. May be called at any time, and twice."""
         if self._file is not None:
-            with suppress(OSError):  # as of a full disk
+            with suppress(OSError):  # such as a full disk
                 self._file.close()
         self._part.unlink(missing_ok=True)

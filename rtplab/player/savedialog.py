@@ -55,7 +55,8 @@ class SaveDialog(Dialog):
 
     def _add_formats(self, row: int) -> None:
         px = self.theme.px
-        ttk.Label(self.body, text="Format").grid(row=row, column=0, sticky="w")
+        label = ttk.Label(self.body, text="Format", style="Muted.TLabel")
+        label.grid(row=row, column=0, sticky="w", padx=(0, px(12)))
         frame = ttk.Frame(self.body)
         frame.grid(row=row, column=1, sticky="w", pady=px(3))
         for suffix in self._formats:

@@ -1,7 +1,7 @@
-"""Addresses of sockets as hosts and back, with the interface of link-local ones.
+"""Socket addresses to hosts and back, with the interface of link-local ones.
 
-An address such as fe80::1 says nothing of where it is (RFC 4007): sockets have the number of the
-interface next to it, and in a host it follows a "%":
+An address such as fe80::1 does not say on which link it is (RFC 4007): a socket has the number of
+the interface next to it, and in a host it follows a "%":
 
     ("fe80::1", 5678, 0, 3)  <->  "fe80::1%3", 5678
 """

@@ -2,7 +2,7 @@
 
     RtpLabError
     |-- MovieError (also an OSError)   a movie file that can't be served
-    |-- SessionError                   what the player tells its user, in one sentence
+    |-- SessionError                   one sentence for the player's user
     |   `-- ConnectionLost             the connection has ended, and with it the session
     `-- PeerError                      the peer broke the protocol
         |-- MessageError               an RTSP message or header; carries the status to answer with
@@ -43,10 +43,10 @@ class PeerError(RtpLabError):
 
 
 class MessageError(PeerError):
-    """An RTSP message that can't be obeyed; `status` is the RTSP status code to answer with.
+    """An RTSP message that can't be carried out; `status` is the RTSP status to answer with.
 
     `fatal` says that framing is lost: nothing after it on this connection can be understood.
-    `reason` is the phrase to answer with, where the status's own says too little.
+    `reason` is the phrase to answer with if the status's own says too little.
     """
 
     def __init__(

@@ -1,6 +1,6 @@
 """Invalid input that is accepted anyway: reported once, so that nobody takes it for valid.
 
-A parser that forgives is handed the Forgiveness of its session, and goes on:
+A parser that forgives gets the Forgiveness of its session, and goes on:
 
     forgiveness.add("The version in a request", "RTPS/1.0", "RTSP/1.0")
 
@@ -18,7 +18,7 @@ class Forgiveness:
     """The mistakes accepted in one session, each kind once. Any thread may add some."""
 
     def __init__(self, tell: Callable[[str], None] | None = None) -> None:
-        """`tell` is called with a sentence about each kind, when it is met first."""
+        """`tell` is called with a sentence about each kind when it first occurs."""
         self._tell = tell
         self._sentences: dict[str, str] = {}
 
@@ -30,8 +30,8 @@ class Forgiveness:
     def add(self, what: str, found: str | bytes | None, right: str) -> None:
         """Note that `what` was `found` (None if it is missing) instead of `right`.
 
-        `what` is one of a fixed set of phrases: it tells one kind from another. Whatever a peer has
-        sent belongs into `found`, which is escaped and cut.
+        `what` is one of a fixed set of phrases, which distinguishes the kinds. Anything that a peer
+        has sent belongs in `found`, which is escaped and shortened.
         """
         if what in self._sentences:
             return

@@ -1,8 +1,8 @@
 """The PROXY protocol, versions 1 and 2: the client's address behind a proxy.
 
 The proxy sends one header before the client's first byte. `missing` says how many bytes of it are
-still to come, so that nothing behind it is touched; `parse` reads it when it is whole. After
-https://www.haproxy.org/download/2.6/doc/proxy-protocol.txt, sections 2.1 and 2.2.
+still to come, so that nothing after it is touched; `parse` reads it once it is whole. The sections
+are those of https://www.haproxy.org/download/2.6/doc/proxy-protocol.txt.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ Address = tuple[str, int]  # host and TCP port
 #     PROXY TCP4 192.168.0.1 192.168.0.11 56324 443\r\n     source, destination, their ports
 #     PROXY TCP6 ...                                        or PROXY UNKNOWN and anything
 _V1_START = b"PROXY "
-MAX_V1 = 107  # bytes, by section 2.1: two IPv6 addresses in full
+MAX_V1 = 107  # bytes (section 2.1): two IPv6 addresses in full
 
 # Version 2 is binary:
 #
@@ -27,7 +27,7 @@ MAX_V1 = 107  # bytes, by section 2.1: two IPv6 addresses in full
 #     |  addresses and more, as long as that says                                       |
 _V2_SIGNATURE = b"\r\n\r\n\0\r\nQUIT\n"
 _V2_HEADER = struct.Struct(">12sBBH")
-# Bytes. Section 2.2: a header that fits the smallest TCP segment can always be sent whole.
+# Bytes. Section 2: a header that fits the smallest TCP segment can always be sent whole.
 MAX_V2 = 536
 _VERSION_2 = 0x20
 _LOCAL, _PROXY = 0, 1  # the commands: the proxy speaks for itself, or for a client
@@ -39,7 +39,7 @@ _SHORTEST = len(_V2_SIGNATURE)  # bytes of the shortest header
 
 
 def missing(data: bytes) -> int:
-    """Return how many more bytes surely belong to the header that `data` begins; 0: it is whole.
+    """Return how many more bytes certainly belong to the header in `data`; 0: it is whole.
 
     Raises PeerError if it is not a header, or is too long.
     """
@@ -92,7 +92,7 @@ def _parse_v1(data: bytes) -> Address | None:
     except UnicodeDecodeError:
         raise PeerError("a PROXY line that is not ASCII") from None
     if fields[1] == "UNKNOWN":
-        return None  # section 2.1: whatever follows is to be ignored
+        return None  # section 2.1: ignore whatever follows
     if fields[1] not in ("TCP4", "TCP6") or len(fields) != 6:
         raise PeerError("a PROXY line in an unknown format")
     source, destination, source_port, destination_port = fields[2:]

@@ -1,8 +1,8 @@
-"""TLS as bytes in and bytes out, without a socket, for any thread or loop.
+"""TLS as bytes in, bytes out: without a socket, for any thread or loop.
 
-An ssl.SSLSocket must not be read by one thread while another writes to it, and both can want both
-directions. Here the holder of the connection's lock turns one kind of bytes into the other and
-never waits.
+One thread must not read an ssl.SSLSocket while another writes to it, and both reading and writing
+may need both directions. Here the holder of the connection's lock turns one kind of bytes into the
+other and never waits.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ class TlsChannel:
     """One end of a TLS connection. Not thread-safe."""
 
     def __init__(self, context: ssl.SSLContext, server_name: str | None = None) -> None:
-        """Be the client of the server `server_name`; without a name, be the server."""
+        """Act as the client of the server `server_name`; without a name, as the server."""
         self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
         self._tls = context.wrap_bio(
             self._incoming,
@@ -33,7 +33,7 @@ class TlsChannel:
     def take(self, data: bytes) -> bytes:
         """Feed received bytes; return the decrypted ones. Raises ssl.SSLError, an OSError.
 
-        Without bytes, a client begins. Whatever comes of it, `outgoing` is to be sent then.
+        Without bytes, a client begins the handshake. Afterwards, `outgoing` must be sent.
         """
         self._incoming.write(data)
         if not self.is_established:
@@ -44,7 +44,7 @@ class TlsChannel:
         """Encrypt `data`; return all pending outgoing bytes, including earlier ones."""
         rest = memoryview(data)
         while rest:
-            rest = rest[self._tls.write(rest) :]  # it may take less than all
+            rest = rest[self._tls.write(rest) :]  # it may take only part of it
         return self.outgoing()
 
     def outgoing(self) -> bytes:

@@ -1,1 +1,1 @@
-"""What the client needs: reordering, loss and jitter, reassembly and playout."""
+"""The client: its requests, and reordering, loss and jitter, reassembly and playout."""

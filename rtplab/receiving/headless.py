@@ -17,12 +17,13 @@ from rtplab.receiving.progress import Progress
 from rtplab.receiving.rtp.frames import Frame
 from rtplab.receiving.rtp.statistics import Received
 
-# Seconds from the first frame within which the second must come if more are asked for: our server
-# sends one in ten seconds at the least.
+# Seconds from the first frame within which the second must come if more are requested: our server
+# sends at least one in ten seconds.
 SECOND_FRAME = 12.0
-# Seconds after a BYE for another source to go on (RFC 3550 section 6.6), unless the movie is over.
+# Seconds after a BYE for another source to continue (RFC 3550 section 6.6), unless the movie is
+# over.
 NEXT_SOURCE = 1.5
-LAST_MOMENT = 0.1  # seconds: less than that after a frame, it was the movie's last
+LAST_MOMENT = 0.1  # seconds: a frame so near the movie's end was the last one
 # With frames further apart than this, in seconds, no reasonable wait can detect the end.
 SLOW = 1 / 0.6
 RENEWAL = 0.25  # seconds from one line about the progress to the next
@@ -95,7 +96,7 @@ class HeadlessRun:
             if not self._frames:
                 self._error = self._error or "Interrupted before the first picture arrived."
         report = self._report()
-        notice = self._notice()  # the reply to TEARDOWN takes it away
+        notice = self._notice()  # the reply to TEARDOWN clears it
         self._client.tear_down()
         if self._terminal is not None:
             self._terminal.clear()
@@ -126,7 +127,7 @@ class HeadlessRun:
             self._is_complete = steady() >= end or self._has_enough() or client.ended
 
     def _wait_for(self, condition: Callable[[], bool], end: float, progress: Progress) -> bool:
-        """Wait until the condition holds or `end` comes, and say how it goes; tell if it holds."""
+        """Wait until the condition holds or `end` comes, and show progress; tell if it holds."""
         if self._terminal is None:
             return self._client.wait_for(condition, end - steady())
         while not self._client.wait_for(condition, min(RENEWAL, end - steady())):
@@ -137,7 +138,7 @@ class HeadlessRun:
         return True
 
     def _goes_on(self, end: float, progress: Progress) -> bool:
-        """Wait for what may come although the client has said something; tell if it has."""
+        """Wait, as more may come despite the client's notice or error; tell if it did."""
         client = self._client
         if self._may_be_slow():
             until = min(end, self._first_frame_at + SECOND_FRAME)
@@ -158,7 +159,7 @@ class HeadlessRun:
     def _may_be_slow(self) -> bool:
         """Tell if more frames are awaited after the first, although none has come for a while.
 
-        How long a stream's frames are apart, one of them does not tell.
+        A single frame does not show how far apart a stream's frames are.
         """
         client, asked_for_more = self._client, self._options.frames or self._options.duration
         is_told = client.notice and not client.error and not client.ended
@@ -223,7 +224,7 @@ class HeadlessRun:
         return self._notice() if asked_for_more else ""
 
     def _notice(self) -> str:
-        """What the client has to say; of a slow stream it can't know whether it has ended."""
+        """The client's notice; it can't know whether a slow stream has ended."""
         client = self._client
         is_slow = self._frames == 1 or client.reception.longest_gap > SLOW
         is_limited = self._options.frames or self._options.duration

@@ -1,4 +1,4 @@
-"""Which client plays what: by its address."""
+"""Chooses the client for an address."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def client_for(
     for_window: bool = False,
     limits: TimeLimits | None = None,
 ) -> RtspClient | HttpClient:
-    """Return the client for a source: of HTTP for http:// addresses, else of RTSP."""
+    """Return the client for a source: HTTP for http:// addresses, else RTSP."""
     if source.is_http:
         return HttpClient(source, for_window, limits)
     return RtspClient(source, rtp_port, for_window, limits)

@@ -1,4 +1,4 @@
-"""How a stream comes in, in one short line that is renewed while it does."""
+"""The progress of reception, in one short line that is renewed meanwhile."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ WINDOW = 2.0  # seconds over which rates are taken: long enough not to flicker
 
 
 class Progress:
-    """What has come since the movie was asked for. Times are seconds of one clock."""
+    """What has come since the movie was requested. Times are seconds of one clock."""
 
     def __init__(self, now: float) -> None:
         self._began = now
         self._samples = deque([(now, 0, 0)])  # when, frames and bytes until then
 
     def line(self, frames: int, statistics: Statistics, now: float) -> str:
-        """Say how it goes at `now`: time, frames, rates, loss (RFC 3550 A.3), jitter (A.8)."""
+        """Return the line at `now`: time, frames, rates, loss (RFC 3550 A.3), jitter (A.8)."""
         samples = self._samples
         samples.append((now, frames, statistics.bytes))
         while samples[1][0] <= now - WINDOW:

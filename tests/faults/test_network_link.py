@@ -128,8 +128,8 @@ def test_the_player_says_so(story):
     """First that nothing comes, and when its question is not answered, that all is lost."""
     player, cut = story["player"], story["cut"]
     assert player.says_after(cut, "Stalled") - cut < 2 + BUSY
-    assert player.says_after(cut, "for 5 s: the movie") - cut < 5 + BUSY
-    assert player.says_after(cut, "The connection is lost") - cut < 12 + BUSY
+    assert player.says_after(cut, "for 5 s") - cut < 5 + BUSY
+    assert player.says_after(cut, "connection is lost") - cut < 12 + BUSY
 
 
 def test_the_player_goes_on_when_the_line_is_back(story):
@@ -144,7 +144,7 @@ def test_the_player_goes_on_when_the_line_is_back(story):
 @pytest.mark.parametrize("kind", [UDP, TCP, LAB])
 def test_our_headless_client_ends_with_a_sentence(story, kind):
     run = story[kind]
-    assert "for 5 s: the movie" in run.stderr or "connection is lost" in run.stderr
+    assert "for 5 s" in run.stderr or "connection is lost" in run.stderr
     assert run.status == 0, "it has had frames"
     assert run.seconds < LIMIT / 2
 

@@ -141,7 +141,7 @@ ADVICE: dict[str, tuple[Recording, Recording, str, list[str]]] = {
         split(True),
         split(False),
         "robust.split",
-        ["in two segments", "TCP promises"],
+        ["in two segments", "one reply"],
     ),
     "39 another folder": (
         outside(0),

@@ -400,7 +400,7 @@ RECORDED: dict[str, tuple[str, dict[str, Recording], list[str]]] = {
     "the server understands other requests alone": (
         "server.reply",
         {"server_session": with_fact(server_session(), form="java")},
-        ["Requests were answered only with lines that CR LF ends", "no end of the last one"],
+        ["only with lines that CR LF ends", "LF, the last one"],
     ),
     "the client understands other replies alone": (
         "client.session",

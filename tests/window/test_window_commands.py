@@ -170,7 +170,7 @@ def test_the_menu_is_reached_and_used_by_keys(watch, root, display):
     assert pump(root, lambda: _menus_of(root))
     pump(root, lambda: False, limit=0.2)
     display.key("Down", "Right", "Return")  # the first command of the first menu
-    assert pump(root, lambda: asked(root, "A lab server's movie"))
+    assert pump(root, lambda: asked(root, "lab server"))
 
 
 def test_the_arrow_of_a_submenu_is_lit_and_opens_it_like_the_rest_of_its_line(watch, root, display):
@@ -226,13 +226,13 @@ def test_a_disabled_button_says_why_and_no_tooltip_stays(player, root, display):
     assert pump(root, lambda: not player.window.state.waiting)
     for _ in range(2):  # from a menu's grab the mouse comes a second time
         player.pause.event_generate("<Enter>")
-    assert pump(root, lambda: "there is no session: press Setup" in _tooltips(root))
+    assert pump(root, lambda: "press Setup" in _tooltips(root))
     player.pause.event_generate("<Leave>")
     pump(root, lambda: False, limit=0.8)
     assert _tooltips(root) == ""
     snapshot = player.window.controls.bar.buttons["snapshot"]
     snapshot.event_generate("<Enter>")
-    assert pump(root, lambda: "there is no picture yet" in _tooltips(root))
+    assert pump(root, lambda: "no picture" in _tooltips(root))
     snapshot.grid_remove()
     assert pump(root, lambda: _tooltips(root) == "")
 
@@ -260,10 +260,10 @@ def test_the_open_dialog_plays_something_else_here(watch, root, display, server)
     watch()
     focus(root, display)
     display.key("o")
-    assert pump(root, lambda: asked(root, "A lab server's movie"))
+    assert pump(root, lambda: asked(root, "lab server"))
     all_of_it = ("ctrl+slash",)  # Tk's key for it on X11
     answer(root, display, *all_of_it, " ", "Return")
-    assert pump(root, lambda: asked(root, "Name the server: a host name or an address."))
+    assert pump(root, lambda: asked(root, "Name the server"))
     answer(root, display, *all_of_it, HOST, "Tab", *all_of_it, str(server.port), "Return")
     assert pump(root, lambda: client_of(root).movie_name == "movie.Mjpeg")
     other = client_of(root)

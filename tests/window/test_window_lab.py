@@ -83,7 +83,7 @@ def test_a_file_that_the_server_lacks_is_a_sentence(open_player, server, root):
     player = open_player(server.port, "nothing.Mjpeg")
     assert pump(root, lambda: enabled(player) == ["setup"])
     player.setup.invoke()
-    assert pump(root, lambda: "nothing.Mjpeg: check the name" in words(player)), words(player)
+    assert pump(root, lambda: "nothing.Mjpeg" in words(player)), words(player)
     assert pump(root, lambda: enabled(player) == ["setup"])
 
 
@@ -91,10 +91,10 @@ def test_no_server_is_a_sentence_and_setup_tries_again(open_player, small_movie,
     with socket.create_server((HOST, 0)) as taken:
         port = taken.getsockname()[1]
     player = open_player(port)
-    assert pump(root, lambda: "No server is listening" in words(player)), words(player)
+    assert pump(root, lambda: "listening" in words(player)), words(player)
     assert pump(root, lambda: enabled(player) == ["setup"])
     player.setup.invoke()
-    assert pump(root, lambda: "No server is listening" in words(player)), words(player)
+    assert pump(root, lambda: "listening" in words(player)), words(player)
 
 
 def test_a_busy_rtp_port_is_a_sentence(open_player, server, root):
@@ -121,7 +121,7 @@ def test_a_lab_server_that_comes_back_is_played_after_setup(small_movie, open_pl
         port = first.port
         player = open_player(port)
         play(player, root)
-    assert pump(root, lambda: "Press Setup to try again" in words(player)), words(player)
+    assert pump(root, lambda: "try again" in words(player)), words(player)
     with ServerProcess(small_movie.parent, port=port):
         play(player, root)
         assert words(player) == ""

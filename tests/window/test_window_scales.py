@@ -111,7 +111,7 @@ def test_nothing_of_the_window_is_cut_off(paused, scale, root, display):
     panel.toggle()
     focus(root, display)
     display.key("o")
-    assert pump(root, lambda: asked(root, "A lab server's movie"))
+    assert pump(root, lambda: asked(root, "lab server"))
     (dialog,) = dialogs_of(root)
     assert_complete(dialog)
 

@@ -1,4 +1,4 @@
-"""Drawing in coordinates of the finished frame: shapes, soft masks, light, layers that pass by."""
+"""Drawing in coordinates of the finished frame: shapes, soft masks, light, moving layers."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ CLEAR = (0, 0, 0, 0)  # on a transparent canvas: takes away what is there
 
 
 class Layer(NamedTuple):
-    """Things at one distance, which pass to the left and come again."""
+    """Things at one distance, which move to the left and reappear."""
 
     speed: float  # pixels per frame; in the whole loop a multiple of the period
     period: float  # pixels
 
     def places(self, x: float, moment: Moment, reach: float = 60) -> Iterator[float]:
-        """Where something at `x` is seen; it reaches at most that far to either side."""
+        """Where something at `x` is visible; it extends at most that far to either side."""
         place = (x - self.speed * moment.frame + reach) % self.period - reach
         while place < WIDTH + reach:
             yield place

@@ -1,4 +1,4 @@
-"""The lake: what it mirrors, its ripples, the glitter below sun and moon, and reeds in front."""
+"""The lake: reflections, ripples, the glitter below sun and moon, and reeds in front."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ REED_BED = Layer(speed=8.0, period=4000)
 
 
 def draw_lake(canvas: Canvas, moment: Moment, near: Image.Image) -> None:
-    """The water, when all beyond is drawn; `near` stands in it, on transparent ground."""
+    """The water, after everything beyond it; `near` stands in it, on transparent ground."""
     water = Canvas(mirrored_land(canvas.image))
     deep = mix(moment.light.zenith, moment.light.land, 0.5)
     water.wash(faded(fade(WIDTH, DEPTH), 0.6), 0, 0, deep)
@@ -50,7 +50,7 @@ def mirrored_land(image: Image.Image) -> Image.Image:
 
 
 def lay_mirrored(water: Image.Image, near: Image.Image) -> None:
-    """Mirror causeway and train, blurred by way of a low resolution."""
+    """Mirror causeway and train, blurred by reducing the resolution."""
     tall = BOTTOM - WATERLINE
     top = WATERLINE - MIRRORED_NEAR
     above = near.crop((0, top * SCALE, WIDTH * SCALE, WATERLINE * SCALE))
@@ -113,7 +113,7 @@ REEDS = make_reeds()
 
 
 def draw_reeds(canvas: Canvas, moment: Moment) -> None:
-    """Reeds on the near bank, which pass faster than all else."""
+    """Reeds on the near bank, which pass faster than everything else."""
     colour = mix(moment.light.land, (6, 8, 12), 0.55)
     for x, height, bend in REEDS:
         for place in REED_BED.places(x, moment):

@@ -19,9 +19,9 @@ class Light(NamedTuple):
     haze: Colour  # what far things fade into
     land: Colour  # what near things look like
     cloud: Colour
-    ambient: Colour  # what the colours of painted things are multiplied by
+    ambient: Colour  # multiplies the colours of painted things
     lamps: float  # 0 by day, 1 when every lamp is lit
-    stars: float  # 0 by day, 1 when all are seen
+    stars: float  # 0 by day, 1 when all are visible
 
 
 GOLDEN = Light(

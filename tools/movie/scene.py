@@ -46,7 +46,7 @@ def draw_scene(moment: Moment) -> Image.Image:
 
 
 def bloom(image: Image.Image, moment: Moment) -> Image.Image:
-    """After dark, let what is bright shine into its surroundings."""
+    """After dark, let bright things shine into their surroundings."""
     strength = 3 * moment.light.lamps
     bright = image.point([round(max(0, value - 180) * strength) for value in range(256)] * 3)
     return ImageChops.screen(image, bright.filter(ImageFilter.GaussianBlur(4)))

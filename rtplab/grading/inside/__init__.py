@@ -1,1 +1,1 @@
-"""What runs inside the submission's process. It imports nothing of ours, and nobody believes it."""
+"""Code that runs in the submission's process. It imports nothing of ours, and is not trusted."""

@@ -1,7 +1,7 @@
 """Calls a submission's RtpPacket and says what came of it: packet_probe.py MODULE CASES MARK
 
-CASES is a file of JSON with what to call. Every answer is a line that begins with MARK, so that
-what the submission prints itself is told from it. It is run in the submission's folder.
+CASES is a JSON file that says what to call. Every answer is a line that begins with MARK, which
+distinguishes it from the submission's own output. It is run in the submission's folder.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def main() -> None:
 
 
 def attempt(call: Callable[[], Any]) -> tuple[Any, dict[str, Any]]:
-    """What a call returns, or None and what it raised, were it SystemExit."""
+    """What a call returns, or None and what it raised, even SystemExit."""
     try:
         return call(), {"error": ""}
     except BaseException as fault:
@@ -81,7 +81,7 @@ def content(answer: Any) -> dict[str, str]:
 
 
 def value(answer: Any) -> int | str:
-    """As it is if it is a number; a name of its type if not."""
+    """A number as it is; of anything else, the name of its type."""
     return int(answer) if isinstance(answer, int) else f"<{type(answer).__name__}>"
 
 

@@ -114,7 +114,7 @@ def header(recordings: Recordings, edition: Edition) -> Verdict:
 
 
 def _wrong_line(message: Message, movie: str) -> tuple[int, str, str] | None:
-    """Number, text and expected text of the first line that is not as the handout has it."""
+    """Number, text and expected text of the first line that differs from the handout."""
     first = message.line(1).rstrip()
     method = message.method if message.method in METHODS else "METHOD"
     if first != f"{method} {movie} RTSP/1.0":
@@ -151,7 +151,7 @@ def transport(recordings: Recordings, edition: Edition) -> Verdict:
         advice = "Write the line character by character as the handout has it."
         if len(seen.split(" ")) < 4:
             advice += (
-                " The given server takes the fourth word as the port, and dies of IndexError"
+                " The given server takes the fourth word as the port, and dies with an IndexError"
                 " without the space after client_port=."
             )
         return failed(
@@ -233,14 +233,14 @@ def session(recordings: Recordings, edition: Edition) -> Verdict:
 
 
 def _reply_form(recording: Recording, edition: Edition) -> Verdict:
-    """The ladder: which form of replies the client needed to take the session from one."""
+    """The ladder: the form of replies from which the client could take the session."""
     form = str(recording.facts.get("reply", edition.reply_form))
     if form == edition.reply_form:
         return passed()
     return failed(
         f"The reply was understood only with {FORMS.get(form, form)}; expected that of the"
         f" handout's server, {FORMS[edition.reply_form]}, to be understood, too.",
-        "parseRtspReply takes lines and words by their places, whatever ends the lines.",
+        "parseRtspReply must take lines and words by position, whatever ends the lines.",
         transcript(recording),
         share=0.5,
     )
@@ -269,11 +269,11 @@ def port(recordings: Recordings, edition: Edition) -> Verdict:
 
 
 def timeout(recordings: Recordings, edition: Edition) -> Verdict:
-    """Told by threads: the listener is gone 1.5 s after PAUSE. Wakes without packets tell the rest.
+    """Judged by threads: the listener is gone 1.5 s after PAUSE. Its wake-ups show the rest.
 
-    A listener that is still there but wakes has a time-out, and doesn't look at its event: that is
-    what client.resume is about. One that sleeps through is right only if it was there before PLAY,
-    is the only one for the whole session, and ends with it.
+    A listener that is still there but wakes up has a time-out and ignores its event, which
+    client.resume judges. One that sleeps on is right only if it was there before PLAY, is the only
+    one for the whole session, and ends with it.
     """
     recording = recordings[SESSION]
     if request(recording, "PAUSE") is None:
@@ -358,7 +358,7 @@ def shows(recordings: Recordings, edition: Edition) -> Verdict:
         return failed(
             f"{len(numbers) - missing} of {len(numbers)} frames were on the screen; expected at"
             f" least {SHOWN_AT_LEAST:.0%}.",
-            "Each frame that comes is shown at once: the listener must not wait for anything else.",
+            "Show each frame as soon as it comes: the listener must not wait for anything else.",
             transcript(recording, end),
         )
     for before, after in zip(seen, seen[1:], strict=False):
@@ -372,13 +372,13 @@ def shows(recordings: Recordings, edition: Edition) -> Verdict:
 
 
 def _kept_up(recording: Recording, end: float) -> bool:
-    """Whether the picture moved to the end: what was sent last may wait in a cache."""
+    """Whether the picture moved to the end: the last frames may wait in a cache."""
     moved = [event.time for event in recording.of("picture") if event.time <= end]
     return bool(moved) and moved[-1] > end - STILL_AFTER
 
 
 def _spaced(sent: list[Packet], interval: float) -> list[Packet]:
-    """Those that were not followed at once by the next: a busy machine sends in bursts."""
+    """Frames that the next did not follow at once: a busy machine sends in bursts."""
     pairs = zip(sent, sent[1:], strict=False)
     spaced = [one for one, following in pairs if following.time - one.time > SPACED * interval]
     return [*spaced, *sent[-1:]]
@@ -403,7 +403,7 @@ def _dark(recording: Recording, sizes: list[int], port: object) -> Verdict:
         advice = "Receive at least as many bytes as a frame can have: recv(20480)."
     elif received and not error:
         sentence += ". They were received"
-        advice += " The marker is 0 in this lab, so it is not to be waited for."
+        advice += " The marker is 0 in this lab, so do not wait for it."
     if error:
         sentence += f". The client wrote: {error}"
     first = next(iter(packets(recording, "udp.out")), None)
@@ -542,9 +542,9 @@ def teardown(recordings: Recordings, edition: Edition) -> Verdict:
 
 
 def what_is_left(recording: Recording, start: float) -> list[str]:
-    """What is still there when TEARDOWN has had its time, in words.
+    """What is still there some time after TEARDOWN, in words.
 
-    A window may stay if nothing of this session stays, and Setup begins another one.
+    A window may stay if nothing else of the session does, and Setup begins another.
     """
     asked = [m.time for m in requests(recording) if m.method == "TEARDOWN" and m.time >= start]
     limit = TORN_DOWN_WITHIN + LATE_AT_MOST + float(recording.facts.get("noise", 0.0))
@@ -583,8 +583,7 @@ def responsive(recordings: Recordings, edition: Edition) -> Verdict:
     return failed(
         f"The window did not react for {max(asked):.1f} s while the reply was late; expected it to"
         " react at once.",
-        "Replies are received in a thread of their own (recvRtspReply), never in a button's"
-        " command.",
+        "Receive replies in a separate thread (recvRtspReply), never in a button's command.",
         transcript(recording),
     )
 
@@ -611,7 +610,7 @@ def _lingering(recording: Recording) -> bool | None:
 
 
 def _listener(recording: Recording) -> set[str]:
-    """The threads that there were not before PLAY. Tk has one or two of its own."""
+    """Threads that did not exist before PLAY. Tk has one or two of its own."""
     before = _samples(recording, "ready")
     playing = _samples(recording, "play")
     if not before or not playing:
@@ -630,9 +629,9 @@ def _wakes(samples: list[Event], threads: set[str]) -> int | None:
 
 
 def _is_the_only_one(recording: Recording, edition: Edition) -> bool:
-    """Whether PLAY, the first and the second, began no listener, and TEARDOWN ends the one.
+    """Whether neither PLAY started a listener, and TEARDOWN ends the only one.
 
-    In Java what PLAY begins is a timer, whose thread may stay: it listens in the window's.
+    In Java, PLAY starts a timer, whose thread may stay: it listens in the window's thread.
     """
     playing, again = _threads(recording, "play"), _threads(recording, "resume")
     adds_none = playing is not None and again is not None and again <= playing
@@ -643,7 +642,7 @@ def _is_the_only_one(recording: Recording, edition: Edition) -> bool:
 
 
 def _wakes_in_pause(recording: Recording) -> bool:
-    """Whether the listener that play has begun and pause did not end wakes by itself."""
+    """Whether a listener that PLAY started and PAUSE did not end wakes up by itself."""
     wakes = _wakes(_samples(recording, "paused"), _listener(recording))
     return wakes is not None and wakes > 0
 
@@ -673,12 +672,12 @@ def _window(recording: Recording, shown: bool, start: float = 0.0) -> float | No
 
 
 def _reply_time(recording: Recording, asked: float) -> float:
-    """When our server answered what was asked then."""
+    """When our server answered that request."""
     return next((e.time for e in recording.of("tcp.out") if e.time >= asked), 1e9)
 
 
 def _stack(recording: Recording, word: str = "") -> str:
-    """Where the student's threads stood, by what the hook says: function and line."""
+    """Where the student's threads were, according to the hook: function and line."""
     for event in reversed(recording.of("hook")):
         if event["name"] != "stack":
             continue
@@ -689,7 +688,7 @@ def _stack(recording: Recording, word: str = "") -> str:
 
 
 def _line_range(message: Message, number: int) -> tuple[tuple[int, int], ...]:
-    """Where a line stands in a message."""
+    """Where a line is in a message."""
     start = 0
     for index, line in enumerate(message.data.splitlines(keepends=True), 1):
         if index == number:

@@ -1,4 +1,4 @@
-"""For --explain: how the checks of servers and clients are seen, and what is asked exactly."""
+"""For --explain: what exactly the checks of servers and clients ask, and how that is observed."""
 
 from __future__ import annotations
 

@@ -48,7 +48,7 @@ JITTERED = 2.5
 
 
 def statistics(recordings: Recordings, edition: Edition) -> Verdict:
-    """Words on stdout or in the window: a person reads them, and so does this."""
+    """Words on stdout or in the window, read as a person would."""
     recording = recordings[LOSS]
     loss, rate = float(recording.facts["loss"]) * 100, float(recording.facts["rate"])
     numbers = _figures(recording)
@@ -65,19 +65,19 @@ def statistics(recordings: Recordings, edition: Edition) -> Verdict:
     if not numbers:
         sentence = "No number was written to the terminal or shown in the window"
     elif not has_loss:
-        sentence = f"{loss:.0f} % of the packets were lost, and no number said so"
+        sentence = f"{loss:.0f} % of the packets were lost, and no number showed it"
     else:
-        sentence = f"{rate / 1000:,.0f} kbit/s came, and no number said so within 10 %"
+        sentence = f"{rate / 1000:,.0f} kbit/s came, and no number showed it within 10 %"
     return failed(
         f"{sentence}; expected loss rate and data rate (the first exercise of the assignment).",
-        "Sequence numbers that are missing are the lost packets; the rate is bits by seconds.",
+        "The missing sequence numbers are the lost packets; the rate is bits divided by seconds.",
         transcript(recording),
         share=0.5 if has_loss or has_rate else 0.0,
     )
 
 
 def _figures(recording: Recording) -> list[float]:
-    """The numbers that it wrote or showed, but for those that count the packets."""
+    """The numbers that it wrote or showed, except those that count packets."""
     labels = [str(x) for e in recording.of("hook") if e["name"] == "labels" for x in e["texts"]]
     text = "\n".join([recording.said("stdout", "client"), *labels])
     lines = [line for line in text.splitlines() if not re.search(r"seq|cseq|session", line, re.I)]
@@ -163,7 +163,7 @@ def late(recordings: Recordings, edition: Edition) -> Verdict:
             return failed(
                 f"After number {before} came {after} and was shown; expected the picture never to"
                 " jump back.",
-                "Leave a packet out if its number is not greater than the last one's.",
+                "Skip a packet if its number is not greater than the last one's.",
                 transcript(recording),
             )
     return passed()
@@ -267,7 +267,7 @@ def reassemble(recordings: Recordings, edition: Edition) -> Verdict:
     shown = set(pictures(recording))
     if not all_sent:
         return not_checked("no frame was sent")
-    # What was sent last may still be in a cache.
+    # The last frames may still be in a cache.
     sent = {number for number in all_sent if number <= max(shown, default=0)} or all_sent
     if len(shown) >= FEW and len(shown & sent) >= 0.9 * len(sent) - 1:
         return passed()
@@ -281,7 +281,7 @@ def reassemble(recordings: Recordings, edition: Edition) -> Verdict:
 
 
 def cache(recordings: Recordings, edition: Edition) -> Verdict:
-    """Nothing is shown before some frames have come, and then evenly, though they come unevenly."""
+    """Frames are shown only after some have come, and evenly although they come unevenly."""
     recording = recordings[CACHE]
     sent = packets(recording, "udp.out")
     seen = [event for event in recording.of("picture") if event["frame"] is not None]
@@ -312,6 +312,6 @@ def cache(recordings: Recordings, edition: Edition) -> Verdict:
 
 
 def _worst_gap(seen: list[Event]) -> float:
-    """The longest time for which a picture stood, but for the worst tenth: a screen is sampled."""
+    """The longest time that a picture stood, without the worst tenth: a screen is sampled."""
     gaps = sorted(after.time - one.time for one, after in zip(seen, seen[1:], strict=False))
     return gaps[int(len(gaps) * 0.9)] if gaps else 0.0

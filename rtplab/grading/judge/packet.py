@@ -6,8 +6,8 @@
     |                           timestamp                           |
     |           synchronization source (SSRC) identifier            |
 
-Each case of the recording changes some inputs of the first. So what changes between two packets
-shows which bits these inputs went to, and which exception was raised for which field.
+Each case of the recording changes some inputs of the first. So the difference between two packets
+shows which bits these inputs went to, and an exception can be attributed to a field.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from rtplab.grading.model.recording import Event, Recording, Recordings
 
 SCENARIO = "packet"
 CLOCK_TOLERANCE = 2.0
-"""Seconds that the timestamp may be off: the machine may be busy between two lines."""
+"""Seconds by which the timestamp may be off: the machine may be busy between two lines."""
 VIDEO_CLOCK = 90_000
 """Ticks a second of the RTP clock for JPEG (RFC 2435 section 3)."""
 
@@ -95,7 +95,7 @@ _PLACE = re.compile(r" \(line (?P<number>\d+)(?:: (?P<text>.*))?\)\Z", re.DOTALL
 
 
 class Encodings:
-    """All calls of `encode`, and what is to blame where one raised."""
+    """All calls of `encode`, and the cause if one raised an exception."""
 
     def __init__(self, recording: Recording) -> None:
         events = recording.of("packet.encode")
@@ -117,7 +117,7 @@ class Encodings:
         return owners[-1] if owners else self._by_elimination()
 
     def _by_elimination(self) -> str:
-        """The one input with which it works when it is another."""
+        """The only input whose change makes it work."""
         helped = {OWNERS[name] for one in self.good for name in one.changed}
         return helped.pop() if len(helped) == 1 else "packet.filled"
 
@@ -135,12 +135,12 @@ class Encodings:
         return wrong[0] if wrong else None
 
     def of(self, *inputs: str) -> list[Encoding]:
-        """The packets that came of the base and of the cases that change these alone."""
+        """The packets of the base and of the cases that change only these inputs."""
         return [one for one in self.good if one.changed <= set(inputs)]
 
 
 def _changed(inputs: Mapping[str, Any], plain: Mapping[str, Any]) -> frozenset[str]:
-    """The inputs that differ; the payload is another one each time, and no case is about it."""
+    """The inputs that differ, without the payload, which differs each time."""
     names = set(inputs) & set(OWNERS) - {"payload"}
     return frozenset(name for name in names if inputs[name] != plain.get(name))
 
@@ -453,7 +453,7 @@ def _value(value: object) -> str:
 
 
 def _raised(encodings: Encodings, check: str, advice: str) -> Verdict | None:
-    """The verdict if `encode` raised: failed where this field is to blame, else blocked by it."""
+    """The verdict if `encode` raised: failed if this field is the cause, else blocked."""
     if one := encodings.raised(check):
         inputs = ", ".join(f"{name}={one.given(name)}" for name in sorted(one.changed))
         return failed(
@@ -470,13 +470,13 @@ def _marked(one: Encoding, start: int, end: int, note: str) -> Evidence:
 
 
 def _is_time(seen: int, clock: float) -> bool:
-    """Whether it is the clock in seconds or in 90 kHz, to a few seconds."""
+    """Whether it is the clock in seconds or in 90 kHz ticks, to within a few seconds."""
     in_seconds = _close(seen, clock, CLOCK_TOLERANCE)
     return in_seconds or _close(seen, clock * VIDEO_CLOCK, CLOCK_TOLERANCE * VIDEO_CLOCK)
 
 
 def _close(seen: int, expected: float, tolerance: float) -> bool:
-    """Whether two timestamps of 32 bits are near each other, also around the wrap."""
+    """Whether two 32-bit timestamps are close to each other, even across the wrap."""
     distance = (seen - int(expected)) % 2**32
     return min(distance, 2**32 - distance) <= tolerance
 

@@ -1,4 +1,4 @@
-"""All checks: what each asks, what it needs, what it is worth, in the order of the report."""
+"""All checks in the order of the report: what each asks, needs, and is worth."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def _extend(
 def _robust(
     name: str, title: str, judge: Judge, *needs: str, scenario: str = "", timing: bool = True
 ) -> Check:
-    """Without `timing` a busy machine is no excuse: something came, or no reply did in 3 s."""
+    """Without `timing`, a busy machine is no excuse: either something came, or no reply in 3 s."""
     check = f"robust.{name}"
     explain = "Advice without points: public programs of the lab go wrong here."
     if not scenario:
@@ -98,7 +98,7 @@ CHECKS: tuple[Check, ...] = (
     _server("reply", "each request is answered in three lines", 3, server.reply),
     _server(
         "session",
-        "a session has one number, of its own",
+        "each session has one number of its own",
         1,
         server.session,
         scenarios=(server.SESSION, server.SECOND),
@@ -106,20 +106,20 @@ CHECKS: tuple[Check, ...] = (
     _server("header", "the header on the wire is right", 3, server.header, ("packet.filled",)),
     _server(
         "frames",
-        "the frames are those of the movie asked for",
+        "the frames are those of the requested movie",
         4,
         server.frames,
         ("packet.loads", "packet.payload"),
     ),
     _server(
         "numbers",
-        "the frames are numbered from 1 by 1",
+        "the frames are numbered 1, 2, 3 and so on",
         2,
         server.numbers,
         ("server.frames", "packet.filled", "packet.sequence"),
     ),
     _server(
-        "pace", "a frame goes out at each interval", 2, server.pace, ("server.frames",), timing=True
+        "pace", "a frame is sent at each interval", 2, server.pace, ("server.frames",), timing=True
     ),
     _server(
         "pause",
@@ -135,7 +135,7 @@ CHECKS: tuple[Check, ...] = (
     _client("starts", "the client connects and opens its window", GATE, client.starts),
     _client("header", "requests have the lines of the assignment", 3, client.header),
     _client("transport", "SETUP names the RTP port, in the handout's form", 4, client.transport),
-    _client("cseq", "CSeq counts from 1 by 1", 5, client.cseq),
+    _client("cseq", "CSeq counts 1, 2, 3 and so on", 5, client.cseq),
     _client("session", "later requests carry the session of the reply", 5, client.session),
     _client("port", "the RTP port is bound when the first frame comes", 4, client.port),
     _client(
@@ -197,7 +197,7 @@ CHECKS: tuple[Check, ...] = (
     ),
     _extend(
         "statistics",
-        "loss rate and data rate are told",
+        "loss rate and data rate are shown",
         extend.statistics,
         extend.LOSS,
         "client.shows",
@@ -213,7 +213,7 @@ CHECKS: tuple[Check, ...] = (
     _extend("late", "old frames are not shown", extend.late, extend.ORDER, "client.shows"),
     _extend(
         "fragment",
-        "frames go in pieces below the MTU",
+        "frames are sent in pieces below the MTU",
         extend.fragment,
         extend.FRAGMENT,
         "server.starts",
@@ -275,7 +275,7 @@ CHECKS: tuple[Check, ...] = (
     _robust("end", "the end of the movie is no trouble", robust.end, "server.frames"),
     _robust(
         "garbage",
-        "bytes that are no request do no harm",
+        "bytes that are not a request do no harm",
         robust.garbage,
         "server.starts",
         timing=False,
@@ -300,7 +300,7 @@ CHECKS: tuple[Check, ...] = (
     ),
     _robust(
         "busy-port",
-        "a port in use is told to the user",
+        "the user learns that a port is in use",
         robust.busy_port,
         "client.starts",
         timing=False,

@@ -1,8 +1,8 @@
 """What goes wrong around the programs: advice, without points.
 
-Each scenario has the name of its check. The step "act" is what it is about; where there is a step
-"after", it shows if the program is still well. What the code that students are given does wrong is
-in GIVEN, and every sentence about it says so.
+Each scenario has the name of its check. The step "act" is the test itself; a step "after" shows
+whether the program still works. GIVEN has the faults of the code that students are given, and every
+sentence about them says so.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ GIVEN = {
 
 
 def said(check: str, sentence: str) -> str:
-    """A sentence, with a word for those whose code it isn't."""
+    """A sentence, with a remark if the code was given to the student."""
     note = GIVEN.get(check)
     return f"{sentence} ({note})." if note else f"{sentence}."
 
@@ -82,9 +82,9 @@ def split(recordings: Recordings, edition: Edition) -> Verdict:
             "robust.split",
             sentence
             + (f", and the server wrote: {error}" if error else "")
-            + "; expected one reply to the whole of it: TCP promises bytes in order, and no more",
+            + "; expected one reply to the whole request: TCP keeps no boundaries between messages",
         ),
-        "Collect what recv gives until the request is whole.",
+        "Collect what recv returns until the request is whole.",
         transcript(recording),
     )
 
@@ -143,7 +143,7 @@ def early(recordings: Recordings, edition: Edition) -> Verdict:
             + (f"; {error}" if error else "")
             + "; expected 200",
         ),
-        "The event and the RTP socket are made by PLAY: ask if they are there.",
+        "PLAY makes the event and the RTP socket: check whether they exist.",
         transcript(recording),
     )
 
@@ -165,7 +165,7 @@ def hangup(recordings: Recordings, edition: Edition) -> Verdict:
             f"{GONE_AFTER:.0f} s after the client hung up: {rate:.0f} packets/s and {load:.0%} of a"
             " core; expected neither",
         ),
-        "recv gives b'' when the client has hung up, for ever: then set the event, close, return.",
+        "Once the client has hung up, recv returns b'' forever: then set the event, close, return.",
         transcript(recording),
     )
 
@@ -235,7 +235,7 @@ def replay(recordings: Recordings, edition: Edition) -> Verdict:
             return passed()
     return failed(
         "After TEARDOWN a new client was not served; expected the movie from its beginning.",
-        "TEARDOWN ends one client's session, and not the server.",
+        "TEARDOWN ends one client's session, not the server.",
         transcript(recording),
     )
 
@@ -260,7 +260,7 @@ def end(recordings: Recordings, edition: Edition) -> Verdict:
     error = crash(recording, "server")
     return failed(
         sentence + (f". It wrote: {error}." if error else "."),
-        "At the end of the file nextFrame gives nothing: leave the loop.",
+        "At the end of the file nextFrame returns nothing: leave the loop.",
         transcript(recording),
         (Evidence(received[-1].header, note="the last packet"),) if received else (),
     )
@@ -273,15 +273,15 @@ def garbage(recordings: Recordings, edition: Edition) -> Verdict:
     if one is not None and one.ok and load < SPINS_FROM and not crash(recording, "server"):
         return passed()
     if one is None or not one.ok:
-        sentence = "After bytes that are no request, a new client got no 200; expected it as always"
+        sentence = "After bytes that are not a request, a new client got no 200; expected one"
     elif load >= SPINS_FROM:
-        sentence = f"After bytes that are no request the server took {load:.0%} of a core"
+        sentence = f"After bytes that are not a request the server used {load:.0%} of a core"
     else:
         error = crash(recording, "server")
-        sentence = f"Bytes that are no request ended its thread by {error}; expected a 400"
+        sentence = f"Bytes that are not a request ended its thread with {error}; expected a 400"
     return failed(
         said("robust.garbage", sentence),
-        "Look at how many lines and words there are before you take the third one.",
+        "Check how many lines and words there are before you take the third one.",
         transcript(recording),
     )
 
@@ -305,7 +305,7 @@ def unplayed(recordings: Recordings, edition: Edition) -> Verdict:
             "robust.unplayed",
             f"Setup, then Teardown, and nothing played: {what}; expected the client to end",
         ),
-        "Remove the cache file only if it is there.",
+        "Remove the cache file only if it exists.",
         transcript(recording),
     )
 
@@ -320,9 +320,9 @@ def pieces(recordings: Recordings, edition: Edition) -> Verdict:
             "robust.pieces",
             "A reply in two segments was not understood"
             + (f": {error}" if error else "; no PLAY came when Play was clicked")
-            + "; expected it to be put together, for TCP promises no more than bytes in order",
+            + "; expected it to be put together: TCP keeps no boundaries between messages",
         ),
-        "Collect what recv gives until the three lines are there.",
+        "Collect what recv returns until the three lines are there.",
         transcript(recording),
     )
 
@@ -339,7 +339,7 @@ def vanish(recordings: Recordings, edition: Edition) -> Verdict:
             f"After the server had hung up the client took {load:.0%} of a core; expected it to"
             " stop receiving",
         ),
-        "recv gives b'' when the server has hung up, for ever: then return.",
+        "Once the server has hung up, recv returns b'' forever: then return.",
         transcript(recording),
     )
 
@@ -359,7 +359,7 @@ def order(recordings: Recordings, edition: Edition) -> Verdict:
     return failed(
         f"With datagrams out of order {len(shown & set(newest))} of the {len(newest)} newest frames"
         " were shown; expected the movie to go on.",
-        "Leave a packet out if its number is not greater than the last one's, and go on.",
+        "Skip a packet if its number is not greater than the last one's, and go on.",
         transcript(recording),
     )
 
@@ -389,7 +389,7 @@ def double_click(recordings: Recordings, edition: Edition) -> Verdict:
                     f"{method} was clicked twice and sent {count} times; expected one, for the"
                     " first was not yet answered",
                 ),
-                "Note that a reply is awaited, and send nothing until it has come.",
+                "Remember that a reply is still to come, and send nothing until then.",
                 transcript(recording),
             )
     return passed()
@@ -411,7 +411,7 @@ def quick_resume(recordings: Recordings, edition: Edition) -> Verdict:
             f"PLAY within half a second of PAUSE: {several(after[-1], 'thread')}, before"
             f" {before[-1]}; expected one listener at a time",
         ),
-        "The old listener sees the new event, which is not set: give each its own.",
+        "The old listener sees the new event, which is not set: give each listener its own.",
         transcript(recording),
     )
 
@@ -455,7 +455,7 @@ def file(recordings: Recordings, edition: Edition) -> Verdict:
 
 
 def _load(recording: Recording, start: float) -> float:
-    """Of a core, what it took or would have taken if others had not: it ran or waited to run.
+    """The share of a core that it used, or would have used: it ran or waited to run.
 
     Between the first sample after `start` and the last; 0 if there are not two.
     """

@@ -1,4 +1,4 @@
-"""What a recording shows of requests, replies, packets and pictures, for all checks to read."""
+"""What a recording shows of requests, replies, packets and pictures, for all checks."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from rtplab.grading.model.recording import Event, Recording, Recordings
 HEADER_SIZE = 12
 METHODS = ("SETUP", "PLAY", "PAUSE", "TEARDOWN")
 HEX_SHOWN = 16
-"""Bytes of a packet that a sentence or a transcript spells out: the header and a little more."""
+"""Bytes of a packet that a sentence or a transcript shows: the header and a little more."""
 STRICT = 0.25
 """Seconds for which packets may be on their way after a reply: within 0.2 s, and one timer tick."""
 
 FORMS = {
-    "python": "lines that LF parts, and no end of the last one",
+    "python": "lines separated by LF, the last one without an end",
     "java": "lines that CR LF ends",
     "lf-ended": "lines that LF ends",
     "lf-blank": "lines that LF ends, and a blank line",
@@ -30,7 +30,7 @@ FORMS = {
 }
 """Of requests and replies, in words."""
 
-# Where the next request begins, also within a line: most lab clients leave their last one open.
+# Where the next request begins, even within a line: most lab clients do not end their last line.
 _NEXT_REQUEST = re.compile(rb"(?=(?:SETUP|PLAY|PAUSE|TEARDOWN|STOP|DESCRIBE|OPTIONS) )")
 _NUMBER = re.compile(r"\d+")
 
@@ -55,12 +55,12 @@ class Message:
         return lines
 
     def line(self, number: int) -> str:
-        """A line, counted from 1; "" if there are not so many."""
+        """A line, counted from 1; "" if there are fewer."""
         return self.lines[number - 1] if number <= len(self.lines) else ""
 
     @property
     def method(self) -> str:
-        """The first word of a request; STOP is what one public client says for TEARDOWN."""
+        """The first word of a request; one public client says STOP for TEARDOWN."""
         word = self.line(1).split(" ")[0].upper()
         return "TEARDOWN" if word == "STOP" else word
 
@@ -78,7 +78,7 @@ class Message:
 
     @property
     def number(self) -> int | None:
-        """The number in the second line, where the lab's programs look for it, or by its name."""
+        """The number in the second line, where the lab's programs expect it, or CSeq's."""
         named = next((x for x in self.lines[1:] if x.lower().startswith("cseq")), self.line(2))
         found = _NUMBER.search(named)
         return int(found[0]) if found else None
@@ -125,7 +125,7 @@ class Exchange:
 
 
 def exchanges(recording: Recording) -> list[Exchange]:
-    """What our client asked, and what it was told."""
+    """Our client's requests and the replies."""
     found: list[Exchange] = []
     connections = {event["connection"] for event in recording.of("tcp.out")}
     for connection in connections:
@@ -171,7 +171,7 @@ def exchange(recording: Recording, method: str, ordinal: int = 1) -> Exchange | 
 
 @dataclass(frozen=True)
 class Packet:
-    """A datagram, read as RTP without believing what it says of itself."""
+    """A datagram, read as RTP without trusting its fields."""
 
     time: float
     data: bytes
@@ -208,7 +208,7 @@ def packets(recording: Recording, kind: str = "udp.in") -> list[Packet]:
 
 
 def whole_frames(received: list[Packet]) -> list[Packet]:
-    """Fragments put together, up to the marker; packets of a sender that sets none, as they are."""
+    """Fragments joined up to the marker; without any markers, packets as they are."""
     if not any(packet.marker for packet in received):
         return received
     whole: list[Packet] = []
@@ -223,7 +223,7 @@ def whole_frames(received: list[Packet]) -> list[Packet]:
 
 
 def frame_numbers(recording: Recording, received: Iterable[Packet]) -> list[int]:
-    """Which frame of the movie each packet carries, whatever its header says; 0: none of them."""
+    """The frame of the movie that each packet carries, whatever its header says; 0: none."""
     known = {frame["sha256"]: n for n, frame in reversed(_numbered_frames(recording))}
     return [known.get(hashlib.sha256(packet.payload).hexdigest(), 0) for packet in received]
 
@@ -243,9 +243,9 @@ def pictures(recording: Recording, start: float = 0.0, end: float = 1e9) -> list
 
 
 def starved(recording: Recording) -> float:
-    """The share of the time for which the client wanted to run, and others had the CPU.
+    """The share of the time for which the client was ready to run, but others had the CPU.
 
-    While it played, or since its start if it was looked at but once.
+    While it played, or since its start if there is only one sample.
     """
     samples = [event for event in recording.during("play") if event.kind == "sample"]
     if not samples:
@@ -277,7 +277,7 @@ def several(count: int, word: str) -> str:
 
 
 def reaching(step: str, scenario: str, judge: Judge) -> Judge:
-    """The judge of a scenario that may not come so far, which is no verdict on what it asks."""
+    """Wrap a judge: if the scenario does not get that far, there is no verdict."""
 
     def judged(recordings: Recordings, edition: Edition) -> Verdict:
         if recordings[scenario].step(step) is None:
@@ -294,12 +294,12 @@ NOT_REACHED = (
 
 
 def blocked(by: str, sentence: str = "") -> Verdict:
-    """Something else is the cause, and is told of there."""
+    """Return a verdict that names the check which is the cause."""
     return Verdict(Outcome.BLOCKED, sentence=sentence, blocked_by=by)
 
 
 def first_error(text: str) -> str:
-    """The line of a traceback that tells what was raised."""
+    """The line of a traceback that names the exception."""
     errors = re.findall(r"^(?:\w+\.)*\w*(?:Error|Exception|Interrupt|Exit)\b.*$", text, re.M)
     return str(errors[-1]) if errors else ""
 
@@ -318,7 +318,7 @@ def last_place(text: str, files: tuple[str, ...] = ()) -> str:
 def crash(recording: Recording, role: str, end: float = 1e9) -> str:
     """What the last traceback on stderr before `end` says, with its place; "" if there is none.
 
-    What a program writes may be forged: this goes into sentences, and decides nothing.
+    A program's output may be forged, so this appears in sentences and decides nothing.
     """
     events = [event for event in recording.of("process.stderr") if event["role"] == role]
     written = [event["data"] for event in events if event.time < end]
@@ -331,18 +331,18 @@ def crash(recording: Recording, role: str, end: float = 1e9) -> str:
 
 
 BUSY = 0.5
-"""Of the time since a program's start: one that has used as much of a CPU is in a loop."""
+"""Share of the time since a program's start: if it has used that much CPU, it is in a loop."""
 
 
 def not_started(recording: Recording, role: str) -> tuple[str, str]:
-    """What a program did that neither listened nor connected: a sentence, and where to look.
+    """What a program did instead of listening or connecting: a sentence, and where to look.
 
     Either may be "".
     """
     sentence, advice = _instead_of_starting(recording, role)
     asked = [event for event in recording.of("hook") if event["name"] == "stdin"]
     if asked or "EOFError" in sentence:
-        advice = "It asked a question on stdin, where nobody answers: take arguments instead."
+        advice = "It asked a question on stdin, where nobody answers: use arguments instead."
     return sentence, advice
 
 
@@ -370,13 +370,13 @@ def _instead_of_starting(recording: Recording, role: str) -> tuple[str, str]:
 
 ENDLESS = "It looks like a loop that does not end, perhaps already when the file is imported."
 NOT_INSTALLED = (
-    "Install what it imports for the Python that grades it, or do without: the lab needs Pillow"
+    "Install what it imports for the Python that grades it, or do not use it: the lab needs Pillow"
     " alone."
 )
 
 
 def _last_line(recording: Recording, role: str) -> str:
-    """The last that a program wrote, to stdout or stderr."""
+    """The last line that a program wrote, to stdout or stderr."""
     written = [
         e["data"] for e in recording.of("process.stdout", "process.stderr") if e["role"] == role
     ]

@@ -33,7 +33,7 @@ SECOND = "server.second"
 PACE_TOLERANCE = 0.25
 """Of the interval: the given code waits 50 ms, and then works for some ms before it waits again."""
 FEW = 3
-"""Packets of which no median can be told."""
+"""Packets that are too few for a median."""
 JPEG = 26
 JPEG_START = b"\xff\xd8"
 
@@ -67,14 +67,14 @@ def reply(recordings: Recordings, edition: Edition) -> Verdict:
 
 
 def _request_form(recording: Recording, edition: Edition) -> Verdict:
-    """The ladder: which form of requests the server needed to answer one."""
+    """The ladder: the form of requests that the server answered."""
     form = str(recording.facts.get("form", edition.request_form))
     if form == edition.request_form:
         return passed()
     return failed(
         f"Requests were answered only with {FORMS.get(form, form)}; expected those of the"
         f" handout's client, {FORMS[edition.request_form]}, to be answered, too.",
-        "processRtspRequest takes lines and words by their places, whatever ends the lines.",
+        "processRtspRequest must take lines and words by position, whatever ends the lines.",
         transcript(recording),
         share=0.5,
     )
@@ -112,7 +112,7 @@ def _reply(recording: Recording, one: Exchange) -> Verdict | None:
         return failed(
             f"The reply to {method} went on after its third line with {quoted(told.line(4))};"
             " expected three lines (the server's replies in the assignment).",
-            "The given client does not look there; one that takes what follows for the next reply"
+            "The given client does not look there; a client that takes the rest for the next reply"
             " goes wrong.",
             transcript(recording, told.time),
             evidence,
@@ -130,7 +130,7 @@ def session(recordings: Recordings, edition: Edition) -> Verdict:
         return failed(
             f"The session was {quoted(seen[0])} at first and {quoted(_other(seen))} later; expected"
             " one number from SETUP to TEARDOWN.",
-            "Draw the number once, at SETUP, and keep it for this connection.",
+            "Choose the number once, at SETUP, and keep it for this connection.",
             transcript(recording),
         )
     again = _sessions_by_connection(recordings[SECOND]) if SECOND in recordings else {}
@@ -144,7 +144,7 @@ def session(recordings: Recordings, edition: Edition) -> Verdict:
         )
     if seen[0] in ("0", "None", ""):
         return failed(
-            f"The session was {quoted(seen[0])}; expected a number drawn by chance at SETUP.",
+            f"The session was {quoted(seen[0])}; expected a random number, chosen at SETUP.",
             "Draw it at each SETUP: randint(100000, 999999).",
         )
     return passed()
@@ -169,7 +169,7 @@ def _other(seen: list[str]) -> str:
 
 
 def header(recordings: Recordings, edition: Edition) -> Verdict:
-    """Fields that `encode` itself gets wrong are told of there, and excused here."""
+    """Fields that `encode` itself gets wrong are reported there and excused here."""
     recording = recordings[SESSION]
     received = _played(recording)
     excused = _wrong_in_encode(recordings, edition)
@@ -200,7 +200,7 @@ def header(recordings: Recordings, edition: Edition) -> Verdict:
             return failed(
                 f"Byte {place} of packet {received.index(wrong[0]) + 1} was {seen:02x}, expected"
                 f" {should:02x}: {meaning} ({WIRE}).",
-                "Look at what makeRtp hands to encode, and at encode itself.",
+                "Check what makeRtp passes to encode, and encode itself.",
                 evidence=(Evidence(wrong[0].header, ((place, place + 1),), meaning),),
             )
     if "packet.timestamp" not in excused and (verdict := _timestamps(received)):
@@ -229,7 +229,7 @@ def _timestamps(received: list[Packet]) -> Verdict | None:
     if len(received) > FEW and not any(packet.timestamp for packet in received):
         return failed(
             f"The timestamp was 0 in all packets: bytes 4 to 7 hold the time ({WIRE}).",
-            "Fill header[4] to header[7] from int(time()).",
+            "Fill header[4] to header[7] with int(time()).",
             evidence=(Evidence(received[0].header, ((4, 8),), "bytes 4 to 7 are the timestamp"),),
         )
     return None
@@ -251,7 +251,7 @@ def _wrong_in_encode(recordings: Recordings, edition: Edition) -> set[str]:
 
 
 def _raised_in_encode(recordings: Recordings) -> str:
-    """The check that tells of an exception in `encode`; "" if it raised none."""
+    """The check that reports an exception in `encode`; "" if it raised none."""
     if packet_checks.SCENARIO not in recordings:
         return ""
     return packet_checks.Encodings(recordings[packet_checks.SCENARIO]).blame()
@@ -296,7 +296,7 @@ def frames(recordings: Recordings, edition: Edition) -> Verdict:
         return failed(
             f"Packet {wrong + 1} carries no frame of {movie}: its payload has"
             f" {several(len(received[wrong].payload), 'byte')}; expected each frame byte for byte.",
-            "The payload is the frame as VideoStream gives it, behind 12 bytes of header.",
+            "The payload is the frame as VideoStream returns it, after 12 bytes of header.",
             evidence=(Evidence(received[wrong].data[:40]),),
         )
     for position, number in enumerate(numbers):
@@ -311,7 +311,7 @@ def frames(recordings: Recordings, edition: Edition) -> Verdict:
 
 
 def _own_header(recording: Recording, packet: Packet) -> Verdict | None:
-    """The verdict if the frame is there, but something of their own stands before it."""
+    """The verdict if the frame is there, but the server put something before it."""
     at = packet.payload.find(JPEG_START)
     if at <= 0:
         return None
@@ -339,7 +339,7 @@ def numbers(recordings: Recordings, edition: Edition) -> Verdict:
             return failed(
                 f"Packet {position} went out as number {packet.number}, expected {position}: the"
                 f" sequence number counts the {what}s from 1 (makeRtp in the assignment).",
-                "Hand the frame's number to encode as seqnum.",
+                "Pass the frame's number to encode as seqnum.",
                 transcript(recording),
                 (Evidence(packet.header, ((2, 4),), "bytes 2 and 3 are the number"),),
             )
@@ -381,7 +381,7 @@ def pause(recordings: Recordings, edition: Edition) -> Verdict:
         return failed(
             f"{several(len(late), 'packet')} came after the 200 to PAUSE; expected none after"
             " 0.2 s (PAUSE in the assignment).",
-            "PAUSE sets the event for which sendRtp looks before each frame.",
+            "PAUSE sets the event that sendRtp checks before each frame.",
             transcript(recording, end),
             (Evidence(late[0].header),),
         )
@@ -409,7 +409,7 @@ def _resumed(recording: Recording, edition: Edition, start: float) -> Verdict:
         return passed()
     return failed(
         f"After PAUSE and PLAY frame {following} followed frame {last}; expected frame {last + 1}.",
-        "Keep the VideoStream open over PAUSE.",
+        "Keep the VideoStream open during PAUSE.",
         transcript(recording),
     )
 
@@ -426,7 +426,7 @@ def teardown(recordings: Recordings, edition: Edition) -> Verdict:
     if late:
         return failed(
             f"{several(len(late), 'packet')} came after the 200 to TEARDOWN; expected none.",
-            "TEARDOWN sets the event for which sendRtp looks, and closes the RTP socket.",
+            "TEARDOWN sets the event that sendRtp checks, and closes the RTP socket.",
             transcript(recording),
             (Evidence(late[0].header),),
         )

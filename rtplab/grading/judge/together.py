@@ -10,9 +10,9 @@ from rtplab.grading.model.recording import Recordings
 
 SCENARIO = "both"
 ENOUGH = 0.5
-"""Of the frames up to the last one shown: that all are shown is what client.shows asks."""
+"""Share of the frames up to the last one shown; client.shows asks for all of them."""
 KEPT_AT_MOST = 1 / 3
-"""Of the frames sent must have come to the screen; the others may wait in a cache."""
+"""Share of the sent frames that must be shown; the others may wait in a cache."""
 
 CAUSES = (
     ("client.transport", client.transport, client.SESSION),
@@ -25,7 +25,7 @@ CAUSES = (
     ("server.header", server.header, server.SESSION),
     ("server.numbers", server.numbers, server.SESSION),
 )
-"""Mistakes seen on each side by itself, of which the other side may die."""
+"""Mistakes seen on each side alone, which may make the other side fail."""
 
 
 def movie(recordings: Recordings, edition: Edition) -> Verdict:
@@ -45,6 +45,6 @@ def movie(recordings: Recordings, edition: Edition) -> Verdict:
     return failed(
         f"Your client showed {several(len(shown), 'frame')} of the {len(sent):,} that your server"
         f" sent; expected nearly all.{wrote}",
-        "Each works with the grader's other side: look at what they say to each other.",
+        "Each works with the grader's other side, so look at the messages between them.",
         transcript(recording),
     )

@@ -1,7 +1,7 @@
-"""Checks, their verdicts, and the grades that come of them.
+"""Checks, their verdicts, and the resulting grades.
 
-A check is a pure function from recordings to a verdict. The engine decides which are judged and
-what stands in the way of which; the reports write the grades.
+A check is a pure function from recordings to a verdict. The engine decides which ones are judged
+and which ones block others; the reports write the grades.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from rtplab.grading.model.recording import Recordings
 
 
 class Outcome(Enum):
-    """What came of a check."""
+    """The outcome of a check."""
 
     PASSED = "passed"
     FAILED = "failed"
@@ -40,7 +40,7 @@ class Evidence:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What a check says of a submission."""
+    """A check's verdict on a submission."""
 
     outcome: Outcome
     share: float = 0.0
@@ -104,7 +104,7 @@ class Check:
 
 @dataclass(frozen=True)
 class Result:
-    """A check with its verdict and what that is worth."""
+    """A check with its verdict and points."""
 
     check: Check
     verdict: Verdict

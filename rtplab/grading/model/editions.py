@@ -1,4 +1,4 @@
-"""Which handout a submission was written for: strict forms, numbers and points, as data.
+"""The handout that a submission was written for: strict forms, numbers and points, as data.
 
 A teacher's own edition is a file of JSON. It names the edition that it changes, and what differs:
 
@@ -32,20 +32,20 @@ class Edition:
     receive_timeout: float = 0.5
     """Seconds of the time-out on the client's datagram socket."""
     request_form: str = "python"
-    """In which form our lab client asks: python (LF, open end) or java (CRLF, three lines)."""
+    """The form of our lab client's requests: python (LF, open end) or java (CRLF, three lines)."""
     reply_form: str = "python"
-    """In which form our lab server answers."""
+    """The form of our lab server's replies."""
     fragments: bool = False
     """HD: frames go in pieces below the MTU, with the marker on the last."""
     points: Mapping[str, float] = field(default_factory=dict)
     """By check, where they differ from the check's own."""
     advice: Mapping[str, str] = field(default_factory=dict)
-    """By check, where to look, said instead of what the check says."""
+    """By check, where to look, instead of the check's own hint."""
 
 
 PYTHON = Edition("python")
 
-# There is no RtpPacket to call by itself: what it does is seen on the wire.
+# There is no RtpPacket to call by itself: its work is seen on the wire.
 JAVA = Edition(
     "java",
     language="java",
@@ -97,21 +97,21 @@ def read_edition(path: Path) -> Edition:
     try:
         given = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise ValueError(f"it is no JSON: {error}") from None
+        raise ValueError(f"it is not JSON: {error}") from None
     return parse_edition(given, path.stem)
 
 
 def parse_edition(given: Any, name: str) -> Edition:
     """An edition from what a file of JSON says; `name` if it has none. Raises ValueError."""
     if not isinstance(given, dict):
-        raise ValueError("an edition is an object of JSON, in braces")
+        raise ValueError("an edition is a JSON object, in braces")
     based_on = given.pop("based_on", PYTHON.name)
     if based_on not in EDITIONS:
         raise ValueError(f'"based_on" must be one of {", ".join(EDITIONS)}')
     known = {one.name for one in fields(Edition)}
     for key, value in given.items():
         if key not in known:
-            raise ValueError(f'it has no use for "{key}", only for {", ".join(sorted(known))}')
+            raise ValueError(f'"{key}" is not one of its keys: {", ".join(sorted(known))}')
         _CHECKED[key](key, value)
     base = EDITIONS[based_on]
     merged: dict[str, Any] = {

@@ -148,7 +148,7 @@ class Recording:
         return tuple(event for event in self.events if start <= event.time < end)
 
     def received(self, connection: int | None = None) -> bytes:
-        """All that the submission sent by TCP, on one connection or on all of them."""
+        """Everything the submission sent by TCP, on one connection or on all of them."""
         return _joined(self.of("tcp.in"), connection)
 
     def said(self, stream: str, role: str | None = None) -> str:
@@ -177,7 +177,7 @@ def _joined(events: Iterable[Event], connection: int | None) -> bytes:
 
 @dataclass(frozen=True)
 class Scenario:
-    """What is done with a submission, once; `steps` are the names in its recording, in order."""
+    """One run of a submission; `steps` are the names in its recording, in order."""
 
     name: str
     role: str

@@ -10,7 +10,7 @@ from rtplab.grading.record.run import Run
 PLAYED, RESUMED = 40, 15
 """Frames sent until Pause is clicked, and after the second Play: two seconds, and less than one."""
 PAUSED = 1.5  # seconds, three of the time-outs that the assignment has
-NOTHING_SENT = 0.25  # seconds in which a click in the wrong state would have had its request
+NOTHING_SENT = 0.25  # seconds in which a click in the wrong state would have caused a request
 QUIET_START = 0.4  # seconds between the reply to PLAY and the first packet
 TORN_DOWN = 3.0  # seconds for a client to end
 LAST_FRAME = 0.1  # seconds in which the last frame is shown
@@ -19,7 +19,7 @@ PATIENCE = 4.0  # seconds for frames to be sent, twice what they take
 
 
 def session(run: Run) -> None:
-    """Setup, Play, Pause, Play, Teardown, each in its state, and some that are not."""
+    """Setup, Play, Pause, Play, Teardown, each in its state, and some in wrong ones."""
     recorder = run.recorder
     client = started(run)
     if client is None:
@@ -93,7 +93,7 @@ def error(run: Run) -> None:
 
 
 def started(run: Run) -> Stranger | None:
-    """The client, connected and with its window; None if that doesn't come, which is recorded."""
+    """The client, connected and with its window; None if either is missing, which is recorded."""
     run.recorder.step("start")
     client = started_client(run)
     connected = client.accept(START_LIMIT)
@@ -112,7 +112,7 @@ def settle(client: Stranger) -> None:
 
 
 def play(client: Stranger, frames: int, quiet: bool = False) -> None:
-    """Click Play, answer, and send so many frames; with `quiet`, none at first."""
+    """Click Play, answer, and send that many frames; with `quiet`, none at first."""
     request = client.click("Play")
     client.reply(request)
     if not request:
@@ -132,8 +132,8 @@ def play(client: Stranger, frames: int, quiet: bool = False) -> None:
 
 
 def tear_down(client: Stranger) -> None:
-    """Click Teardown, answer, and see the client end, or what of it does not."""
-    # With no frame on its way: one that comes while the window goes is another matter.
+    """Click Teardown, answer, and record how the client ends, or what stays."""
+    # With no frame on its way: one that arrives while the window closes is a different test.
     client.pause()
     time.sleep(LAST_FRAME)
     request = client.click("Teardown")

@@ -10,11 +10,11 @@ from rtplab.grading.record.labserver import PIECE
 from rtplab.grading.record.movie import SecretMovie, draw_movie
 from rtplab.grading.record.run import Run
 
-LARGE = (85_000, 95_000)  # bytes of a frame that no datagram holds, and five digits tell
+LARGE = (85_000, 95_000)  # bytes of a frame: too large for a datagram, within five digits
 LARGE_FRAMES = 40
 PLAYED = 60  # frames, in three seconds
-LOST = 10  # one frame in so many
-JITTER = 7  # every so many frames, one is late
+LOST = 10  # one frame in this many is lost
+JITTER = 7  # one frame in this many is late
 PATIENCE = 5.0  # seconds
 SEEN = 15  # large frames
 SHOWN_AFTER = 0.5  # seconds in which what was received is shown

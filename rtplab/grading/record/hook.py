@@ -1,4 +1,4 @@
-"""The grader's end of the hook in a client: presses buttons, and hears what is seen inside."""
+"""The grader's end of the hook in a client: presses buttons, and gets reports from inside."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from rtplab.grading.record.screen import Screen
 
 ANSWER_LIMIT = 3.0  # seconds in which a window's main loop obeys
 STUCK_LIMIT = 1.5  # seconds for one that has not obeyed the order before
-MOST_LINES = 5_000  # that a hook may say: ours says some dozens, but anybody can connect
+MOST_LINES = 5_000  # that a hook may send: ours sends some dozens, but anybody can connect
 LONGEST_LINE = 1 << 20  # bytes; a picture of the stand-in for tkinter takes half of them
 
 
@@ -24,7 +24,7 @@ class HookLink:
     """Waits for one process's hook. For a `with` statement."""
 
     def __init__(self, recorder: Recorder, has_screen: bool) -> None:
-        """Without a screen, pictures are those that the stand-in for tkinter tells of."""
+        """Without a screen, the stand-in for tkinter reports the pictures."""
         self._recorder = recorder
         self._has_screen = has_screen
         self._shown: int | None = None
@@ -49,7 +49,7 @@ class HookLink:
         self._thread.join()
 
     def environment(self, inside: Path) -> dict[str, str]:
-        """What has a Python process load the hook, whose files are in the folder `inside`."""
+        """The environment that makes Python load the hook, whose files are in `inside`."""
         port = self._listener.getsockname()[1]
         stub = {} if self._has_screen else {"RTPLAB_STUB": str(inside / "stub")}
         return {"PYTHONPATH": str(inside / "site"), "RTPLAB_HOOK": str(port), **stub}
@@ -70,7 +70,7 @@ class HookLink:
         return answer is not None
 
     def close_window(self) -> bool:
-        """Do what the closing button of the window's frame does."""
+        """Do what the window frame's closing button does."""
         return self._order("closing", do="close") is not None
 
     def ask_labels(self) -> None:
@@ -121,7 +121,7 @@ class HookLink:
                 self._changed.notify_all()
 
     def _see(self, name: str, said: dict[str, Any]) -> None:
-        """What the stand-in for tkinter shows."""
+        """Take what the stand-in for tkinter shows."""
         if name == "window":
             self._recorder.add("window", shown=bool(said["shown"]), title="")
             return

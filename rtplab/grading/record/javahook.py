@@ -22,7 +22,7 @@ MANIFEST = "Manifest-Version: 1.0\r\nPremain-Class: RtplabHook\r\n\r\n"
 
 
 def java_environment(inside: Path, port: str = "") -> dict[str, str]:
-    """What has Java be small and, with a port, load the hook, which is put into `inside`.
+    """The environment that keeps Java small and, with a port, loads the hook from `inside`.
 
     Without a compiler for Java there is no hook, and no button can be pressed.
     """

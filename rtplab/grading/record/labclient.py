@@ -25,7 +25,7 @@ _STATUS = re.compile(rb"^\S+ +(\d{3})")
 
 
 class LabClient:
-    """One RTSP connection and one RTP port; requests are counted and go in the edition's form."""
+    """One RTSP connection and one RTP port; requests are numbered and have the edition's form."""
 
     def __init__(self, run: Run, port: int, number: int = 1) -> None:
         """Connect to the server. Raises OSError."""
@@ -92,7 +92,7 @@ def started_server(run: Run) -> tuple[Program, int]:
 
 
 def filled(command: Sequence[str], **values: int | str | Path) -> list[str]:
-    """A command with its {places} filled in; what is in braces otherwise stays."""
+    """A command with its {places} filled in; other text in braces stays."""
     filled = []
     for part in command:
         for name, value in values.items():
@@ -102,7 +102,7 @@ def filled(command: Sequence[str], **values: int | str | Path) -> list[str]:
 
 
 def _wait_for_listener(program: Program, port: int) -> bool:
-    """Whether the port is bound in time; looked up, where that can be, so that it sees nobody."""
+    """Whether the port is bound in time; looked up in /proc if possible, without a connection."""
     deadline = time.monotonic() + START_LIMIT
     while time.monotonic() < deadline and program.is_running:
         if _is_listening(port):

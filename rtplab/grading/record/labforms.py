@@ -1,4 +1,4 @@
-"""How our lab client asks and our lab server answers: the forms of the handouts, and their ladder.
+"""The forms of our lab client's requests and our lab server's replies, and their ladder.
 
 The first form of each list is the Python handout's. The doctor and editions name the others.
 """

@@ -41,9 +41,9 @@ class Packets:
     """Bytes of a payload; 0 for whole frames."""
     left_out: Callable[[int], bool] = lambda _number: False
     jitter: int = 0
-    """Every so many frames, one is late by three intervals, and the next ones come at once."""
+    """One frame in this many is late by three intervals, and the next ones come at once."""
     swapped: int = 0
-    """Frames whose numbers it divides come behind the next one; 0 for none."""
+    """Frames whose numbers are multiples of this come after the next one; 0 for none."""
     sequence: int = 0
     """The last number used."""
 
@@ -77,18 +77,18 @@ class FrameSender:
         self._thread: threading.Thread | None = None
 
     def start(self) -> None:
-        """Begin, or go on with the frame after the last."""
+        """Begin, or continue with the frame after the last."""
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._send, name="grader frames")
         self._thread.start()
 
     @property
     def position(self) -> int:
-        """How many frames have had their turn."""
+        """The number of frames so far."""
         return self._next
 
     def wait_for(self, position: int, limit: float) -> bool:
-        """Wait until so many have had their turn; False after `limit` seconds."""
+        """Wait for that many frames; False after `limit` seconds."""
         with self._changed:
             return self._changed.wait_for(lambda: self._next >= position, limit)
 
@@ -142,7 +142,7 @@ class Stranger:
 
     @property
     def has_given_port(self) -> bool:
-        """Whether it is told which RTP port to take; the handout in Java has 25000 in its code."""
+        """Whether the client is given its RTP port; the Java handout has 25000 in its code."""
         return any("{rtp_port}" in part for part in self.run.stage.client)
 
     def accept(self, limit: float, taken: Callable[[bytes], None] | None = None) -> bool:
@@ -217,9 +217,9 @@ class Stranger:
             self.connection.send(piece)
 
     def click(self, button: str) -> bytes:
-        """Press a button and return what the client says of it.
+        """Press a button and return the client's request.
 
-        As a server does, no more is sent as soon as a request to pause or tear down begins.
+        Like a server, we stop sending as soon as a request to pause or tear down begins.
         """
         so_far = self.run.recorder.count("tcp.in")
         self.hook.click(button)
@@ -245,7 +245,7 @@ class Stranger:
         return self.frames
 
     def keep_picture(self) -> None:
-        """Keep what the screen shows as a PNG, if anything is to be kept."""
+        """Keep the screen as a PNG, if pictures are kept."""
         kept, screen = self.run.stage.kept, self.run.screen
         if kept and screen:
             (kept / f"{self.run.name}.png").write_bytes(screen.png())
@@ -255,7 +255,7 @@ class Stranger:
             self.frames.stop()
 
     def is_port_bound(self) -> bool:
-        """Whether the UDP port that SETUP named is somebody's, which is recorded."""
+        """Whether the UDP port that SETUP named is bound, which is recorded."""
         bound = is_bound(self.rtp_port)
         self.run.recorder.add("port", port=self.rtp_port, bound=bound)
         return bound
@@ -310,7 +310,7 @@ def _note_files(run: Run, folder: Path, before: set[Path]) -> None:
 
 
 def even_port(dice: random.Random) -> int:
-    """A free UDP port with an even number, as RTP has it; another with each seed, if it is free."""
+    """A free even UDP port, as RTP requires; it depends on the seed if possible."""
     for _ in range(200):
         port = dice.randrange(30_000, 60_000, 2)
         with suppress(OSError), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
@@ -320,7 +320,7 @@ def even_port(dice: random.Random) -> int:
 
 
 def is_bound(port: int) -> bool:
-    """Whether a UDP port is somebody's: looked up where /proc has it, else tried."""
+    """Whether a UDP port is bound: looked up in /proc if possible, else tried."""
     looked = False
     for name in ("udp", "udp6"):
         with suppress(OSError):

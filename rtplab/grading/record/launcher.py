@@ -50,7 +50,7 @@ def main(arguments: list[str]) -> None:
 
 
 def _unshare(libc: ctypes.CDLL, own: Iterable[str]) -> None:
-    """Go into namespaces of one's own. For processes it takes a child, the first process there."""
+    """Enter namespaces of our own. The one for processes needs a child, its first process."""
     uid, gid = os.geteuid(), os.getegid()
     flags = 0 if uid == 0 else CLONE_NEWUSER
     flags |= CLONE_NEWPID if "processes" in own else 0
@@ -69,7 +69,7 @@ def _unshare(libc: ctypes.CDLL, own: Iterable[str]) -> None:
 
 
 def _write_here_alone(libc: ctypes.CDLL) -> None:
-    """Have all that is mounted be read only, but for the current folder."""
+    """Make everything that is mounted read-only, except the current folder."""
     here = os.getcwd()
     libc.mount(None, b"/", None, MS_REC | MS_PRIVATE, None)
     libc.mount(here.encode(), here.encode(), None, MS_BIND, None)
@@ -85,7 +85,7 @@ def _write_here_alone(libc: ctypes.CDLL) -> None:
 
 
 def _become_second(libc: ctypes.CDLL) -> None:
-    """Go on as the second process of the new namespace.
+    """Continue as the second process of the new namespace.
 
     The first one can't be killed from within, must take the status of orphans, and all others end
     with it; it tells us, who are outside, how the second one has ended.
@@ -96,7 +96,7 @@ def _become_second(libc: ctypes.CDLL) -> None:
         os.close(writer)
         with os.fdopen(reader) as answer:
             status = int(answer.read() or signal.SIGKILL)
-        os.waitpid(first, 0)  # else it is left to whoever takes orphans, as a zombie
+        os.waitpid(first, 0)  # otherwise it would remain as a zombie
         _end_as(status)
     libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     second = os.fork()
@@ -109,7 +109,7 @@ def _become_second(libc: ctypes.CDLL) -> None:
 
 
 def _end_as(status: int) -> None:
-    """End as the child has: with its exit status, or by the same signal."""
+    """End as the child did: with its exit status, or by the same signal."""
     if os.WIFSIGNALED(status):
         number = os.WTERMSIG(status)
         if number != signal.SIGKILL:

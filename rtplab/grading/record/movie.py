@@ -1,4 +1,4 @@
-"""The secret movie: drawn from a seed, so that no submission can know it beforehand.
+"""The secret movie: drawn from a seed, so that no submission can know it in advance.
 
 The pictures are baseline JPEGs of 384x288 pixels, made here of blocks of one brightness each, with
 no other library: the same seed gives the same bytes on every machine. From top to bottom:
@@ -32,7 +32,7 @@ _HEAD_SIZE = 600  # bytes, about
 _DC_STEP = 8  # then a DC coefficient is a brightness
 _AC_STEP = 12
 _COARSE = 4_500  # bytes: in less, rows of one brightness
-_AT_NORMAL_SIZE = 16_000  # bytes: what is more is a comment
+_AT_NORMAL_SIZE = 16_000  # bytes: the rest is a comment
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class SecretMovie:
 
     @property
     def facts(self) -> list[dict[str, Any]]:
-        """Of each frame, what a recording says of it."""
+        """What a recording says about each frame."""
         return [
             {"size": len(frame), "sha256": hashlib.sha256(frame).hexdigest()}
             for frame in self.frames

@@ -42,7 +42,7 @@ CHANGES: dict[str, dict[str, int]] = {
 
 
 def call_packet(run: Run) -> None:
-    """Have the probe call the methods, and take its answers for events."""
+    """Make the probe call the methods, and record its answers as events."""
     folder = run.folder()
     mark = secrets.token_hex(8)
     cases = folder.parent / "cases.json"

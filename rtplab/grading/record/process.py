@@ -1,4 +1,4 @@
-"""One of the submission's programs as a process of its own, from its start to its certain end."""
+"""One of the submission's programs as a process, from its start to its certain end."""
 
 from __future__ import annotations
 
@@ -166,12 +166,12 @@ def _child_of(pid: int) -> int:
 
 
 def forget(pid: int) -> None:
-    """It has ended: another process may have its number now."""
+    """Note that it has ended: another process may get its number now."""
     _OURS.discard(pid)
 
 
 def _waits(task: Path) -> int:
-    """How often a thread has waited for something so far."""
+    """The number of times a thread has waited so far."""
     with suppress(OSError):
         for line in (task / "status").read_text().splitlines():
             if line.startswith("voluntary_ctxt_switches"):
@@ -210,9 +210,9 @@ def _kill_all_of(uid: int) -> None:
 
 
 def _environment(folder: Path, more: Mapping[str, str]) -> dict[str, str]:
-    """Nothing of ours but what a program needs to run; its home is its own folder.
+    """Only what a program needs of our environment; its home is its own folder.
 
-    Packages of the user's are found by PYTHONPATH, as in a terminal.
+    The user's own packages are found by PYTHONPATH, as in a terminal.
     """
     kept = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
     own = {"HOME": str(folder), "TMPDIR": str(folder), "TEMP": str(folder), "TMP": str(folder)}
@@ -225,7 +225,7 @@ def _environment(folder: Path, more: Mapping[str, str]) -> dict[str, str]:
 
 
 def _descendants(root: int) -> set[int]:
-    """All processes below this one; what lost its parent is ours, for we are its subreaper."""
+    """All processes below this one, including orphans, since we are their subreaper."""
     children: dict[int, list[int]] = {}
     for entry in Path("/proc").glob("[0-9]*/stat"):
         with suppress(OSError, ValueError, IndexError):
@@ -241,7 +241,7 @@ def _descendants(root: int) -> set[int]:
 
 
 def _reap(pids: set[int]) -> None:
-    """Take the exit status of orphans, without which they stay as zombies."""
+    """Collect the exit status of orphans, which would otherwise stay as zombies."""
     for pid in pids:
         with suppress(OSError):
             os.waitpid(pid, os.WNOHANG)

@@ -15,7 +15,7 @@ from rtplab.grading.model.recording import Event, Recording
 MOST_EVENTS = 100_000
 """A scenario of ours has some thousands: a submission that floods us must not fill the memory."""
 TICK = 0.01
-"""Seconds between two looks at how late this machine's timers are."""
+"""Seconds between two measurements of how late this machine's timers are."""
 
 
 class Recorder:
@@ -30,7 +30,7 @@ class Recorder:
         self._changed = threading.Condition()  # guards the events and the counts
 
     def add(self, kind: str, **fields: Any) -> None:
-        """Something happened now."""
+        """Record something that happened now."""
         with self._changed:
             if len(self._events) < MOST_EVENTS:
                 self._events.append(Event(self._clock() - self._start, kind, fields))
@@ -49,7 +49,7 @@ class Recorder:
         return self.wait_until_count(kind, self._counts[kind] + more, limit)
 
     def wait_until_count(self, kind: str, count: int, limit: float) -> bool:
-        """Wait until there are so many events of this kind; False after `limit` seconds."""
+        """Wait until there are that many events of this kind; False after `limit` seconds."""
         with self._changed:
             return self._changed.wait_for(lambda: self._counts[kind] >= count, limit)
 
@@ -86,7 +86,7 @@ class Recorder:
 
 @contextmanager
 def noise_measured(recorder: Recorder) -> Iterator[None]:
-    """Note among the facts how late timers are meanwhile: on a busy machine, so are all others."""
+    """Note in the facts how late timers are meanwhile: on a busy machine, all of them are."""
     lateness: list[float] = []
     ended = threading.Event()
 

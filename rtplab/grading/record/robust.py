@@ -1,4 +1,4 @@
-"""The scenarios beyond the assignment: what the given code, and public programs, fail at.
+"""The scenarios beyond the assignment, in which the given code and public programs fail.
 
 Each has the steps "start", "act", "after" (is it still well?) and "end".
 """
@@ -16,7 +16,7 @@ from rtplab.grading.record.labserver import Stranger
 from rtplab.grading.record.movie import draw_movie
 from rtplab.grading.record.run import Run
 
-LOOK = 1.0  # seconds in which is seen what a server sends or costs that nobody listens to
+LOOK = 1.0  # seconds for watching what a server without a client sends, and its CPU time
 SOME = 10  # packets
 SHORT = 20  # frames of a movie that ends soon
 PATIENCE = 3.0  # seconds
@@ -158,7 +158,7 @@ def _unplayed(run: Run, client: Stranger) -> None:
 
 
 def _order(run: Run, client: Stranger) -> None:
-    """Every fourth datagram comes behind the one after it."""
+    """Every fourth datagram comes after its successor."""
     client.packets.swapped = 4
     client.ask("Setup")
     clients.settle(client)
@@ -188,7 +188,7 @@ def _vanish(run: Run, client: Stranger) -> None:
 
 
 def _busy_port(run: Run) -> None:
-    """The RTP port that the client is given is another's."""
+    """Another program has the RTP port that the client is given."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as another:
         another.bind(("", 0))
         run.recorder.facts["rtp_port"] = another.getsockname()[1]

@@ -26,7 +26,7 @@ HOST = "127.0.0.1"
 
 @dataclass
 class Run:
-    """What a scenario works with; what it opens is closed by `cleanup` when it is over."""
+    """The means of a scenario; `cleanup` closes what it has opened."""
 
     name: str
     """The scenario's."""
@@ -42,7 +42,7 @@ class Run:
     screen: Screen | None = None
 
     def use(self, movie: SecretMovie) -> None:
-        """Have this movie played from now on."""
+        """Use this movie from now on."""
         self.movie = movie
         self.recorder.facts.update(movie=movie.name, frames=movie.facts)
 
@@ -81,7 +81,7 @@ def record(
     seed: int,
     facts: Mapping[str, Any] | None = None,
 ) -> Recording:
-    """Run a scenario, with these facts given. A failure of ours is an event, never an exception."""
+    """Run a scenario with these facts. A failure of ours is an event, never an exception."""
     recorder = Recorder()
     dice = random.Random(f"{name} {seed}")
     run = Run(name, stage, edition, seed, recorder, dice, stage.movie)
@@ -98,7 +98,7 @@ def record(
             scenario(run)
     except UnableError as error:
         recorder.facts["unable"] = str(error)
-    except Exception as error:  # a grader that dies is no verdict on anybody's work
+    except Exception as error:  # a crashed grader says nothing about anybody's work
         where = traceback.extract_tb(error.__traceback__)[-1]
         text = f"{type(error).__name__}: {error} ({Path(where.filename).name} line {where.lineno})"
         recorder.add("fault", text=text)

@@ -1,4 +1,4 @@
-"""What a client's window shows: the memory of an X server is looked at, from outside.
+"""What a client's window shows, read from the memory of an X server, from outside.
 
 Xvfb keeps its screen in a file (-fbdir), in the format of xwd: a header of big-endian words, a
 colour table, and then the pixels row by row, here of four bytes: blue, green, red and nothing.
@@ -119,7 +119,7 @@ class Screen:
         return None
 
     def has_window(self) -> bool:
-        """Whether anything is on the screen, which is black without."""
+        """Whether there is anything on the screen, which is otherwise black."""
         for y in range(_GRID // 2, self.height, _GRID):
             colours = self.row(y)[4 * (_GRID // 2) + 1 :: 4 * _GRID]
             if any(colours):
@@ -182,7 +182,7 @@ class Watcher:
             self.look(time.monotonic())
 
     def look(self, now: float) -> None:
-        """Look once, at the time `now` in seconds."""
+        """Check once, at the time `now` in seconds."""
         if self._place is None or not self._screen.is_at(self._place):
             self._place = None
             if now - self._searched >= SEARCH:
@@ -254,7 +254,7 @@ def running_xvfb() -> Iterator[tuple[str, Path]]:
 
 
 def _first_line(reader: int) -> str:
-    """What Xvfb writes when it is ready: its number."""
+    """The line that Xvfb writes when it is ready: its display number."""
     with open(reader) as answer:
         return answer.readline().strip()
 

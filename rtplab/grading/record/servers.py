@@ -37,7 +37,7 @@ def session(run: Run) -> None:
 
 
 def second(run: Run) -> None:
-    """SETUP on one connection, then on another: who comes later is somebody else."""
+    """SETUP on one connection, then on another, by a different client."""
     client = connected(run)
     if client is None:
         return
@@ -51,7 +51,7 @@ def second(run: Run) -> None:
 
 
 def connected(run: Run) -> LabClient | None:
-    """Our client, connected to their server; None if that can't be, which is recorded."""
+    """Our client, connected to their server; None if that fails, which is recorded."""
     recorder = run.recorder
     recorder.step("start")
     program, port = started_server(run)

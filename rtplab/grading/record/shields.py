@@ -1,4 +1,4 @@
-"""What holds a submission in, as far as this machine grants it: user, network, limits."""
+"""The confinement of a submission, as far as this machine allows: user, network, limits."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ _SIOCSIFFLAGS, _IFF_UP, _IFF_RUNNING = 0x8914, 0x1, 0x40
 
 @dataclass(frozen=True)
 class Shields:
-    """Those that are up."""
+    """The active shields."""
 
     limits: bool = False
     uid: int | None = None
@@ -100,9 +100,9 @@ class Shields:
 
 
 def raise_shields(python: str, own_network: bool) -> Shields:
-    """Find out what can be had. With `own_network` this whole process moves into one of its own.
+    """Find out which shields work. With `own_network` this process moves into its own network.
 
-    That is for a program, before it has threads; a test in the same process would move, too.
+    Only a program without threads may do that; a test in the same process would move, too.
     """
     if os.name != "posix":
         return Shields()
@@ -142,7 +142,7 @@ sys.exit(bool(files) or bool(processes) and os.getpid() != 2)
 
 
 def _holds(shields: Shields, python: str) -> bool:
-    """Whether a program can have these, and is held in by them."""
+    """Whether a program runs with these, and they confine it."""
     with tempfile.TemporaryDirectory(prefix="grade-trial-") as top:
         folder = Path(top, "inside")
         folder.mkdir()

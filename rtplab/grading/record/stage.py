@@ -20,7 +20,7 @@ _MOVIES = (".mjpeg", ".mjpg")
 
 @dataclass(frozen=True)
 class Stage:
-    """How a submission's programs are run here, and where from."""
+    """How, and from where, a submission's programs are run."""
 
     source: Path
     """A copy of the submission that nothing of it can write to."""
@@ -44,7 +44,7 @@ class Stage:
 
     @contextmanager
     def fresh(self, movie: SecretMovie) -> Iterator[Path]:
-        """A copy of its own to run in, for as long as the scenario takes.
+        """A copy to run in, for the duration of the scenario.
 
         The secret movie is in its folder, and beside any other movie: some programs have theirs in
         a folder of their own. One more, outside.Mjpeg, is beside the copy: nobody may play that.
@@ -64,9 +64,9 @@ class Stage:
 
 
 def inside(folder: Path) -> Path:
-    """Beside a copy of the submission, the grader's files that its processes must read.
+    """The folder next to a submission's copy for the grader's files that its processes must read.
 
-    Where the grader itself is, another user need not be able to look.
+    Another user may not be able to read the grader's own folder.
     """
     return folder.parent / "inside"
 

@@ -1,4 +1,4 @@
-"""Reads the frame's number out of a picture: the strip of 16 cells at its bottom.
+"""Reads the frame's number from a picture: the strip of 16 cells at its bottom.
 
 The strip is the lowest 1/18 of the picture, and spells the number in binary, the most significant
 bit at the left, white 1 and black 0. Pictures come at any scale.

@@ -1,4 +1,4 @@
-"""The scenario `both`: the submission's client plays from its own server, by way of us.
+"""The scenario `both`: the submission's client plays from its own server, through us.
 
 The client's connection ends at ours, and another goes on to the server. In SETUP the client's RTP
 port is replaced by one of ours with as many digits, so that the packets come by here, too.
@@ -22,7 +22,7 @@ REPLY_LIMIT = 3.0  # seconds
 
 
 class Relay:
-    """What comes from either goes to the other."""
+    """Passes on what comes from either side to the other."""
 
     def __init__(self, run: Run, client: Stranger, server_port: int) -> None:
         """Connect to the server. Raises OSError."""

@@ -1,4 +1,4 @@
-"""Short sessions, to find out with which one change a submission works."""
+"""Short sessions, to find out which single change makes a submission work."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Our ends of the connections with a submission; all that passes is recorded."""
+"""Our ends of the connections with a submission; everything that passes is recorded."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from rtplab.grading.record.recorder import Recorder
 HOST = "127.0.0.1"
 MOST_READ = 65_536  # bytes at a time
 MOST_RECEIVED = 1 << 20  # bytes that one connection may say: the lab's messages have a hundred
-RECEIVE_BUFFER = 4 << 20  # bytes of datagrams: all of a second, should we be stopped so long
-LOOK = 0.1  # seconds between two looks if a connection has been closed on our side
+RECEIVE_BUFFER = 4 << 20  # bytes of datagrams: a second of them, in case we are stopped that long
+LOOK = 0.1  # seconds between two checks whether our side has closed a connection
 QUIET = 0.03  # seconds without another byte, after which a message without an end is whole
 
 
@@ -171,7 +171,7 @@ class RtpSender:
         self._socket.close()
 
     def send(self, data: bytes) -> None:
-        # A refusal tells of the datagram before, and that one is then not sent.
+        # A refusal reports the previous datagram, and the current one is then not sent.
         for _ in range(2):
             try:
                 self._socket.send(data)

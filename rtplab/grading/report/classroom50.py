@@ -1,7 +1,6 @@
 """Classroom 50's result.json (schema classroom50/result/v1): whole numbers, rounded down.
 
-Where the work was handed in is told by the environment, which the command puts into
-`Grades.extra`.
+The environment says where the work was handed in; the command puts that into `Grades.extra`.
 """
 
 from __future__ import annotations
@@ -30,7 +29,7 @@ def write(grades: Grades) -> str:
 
 
 def whole(points: float) -> int:
-    """Rounded down, but not by what is lost in adding up fractions."""
+    """Round down, but not because of rounding errors in a sum of fractions."""
     return math.floor(points + 1e-6)
 
 

@@ -1,4 +1,4 @@
-"""A table for a class: a line a submission, a column a check."""
+"""A table for a class: a line per submission, a column per check."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Gradescope's results.json.
 
-Its page shows texts of the format "text" as they are, so nothing in them is a tag. A hidden test
-would hide the student's total, so none is.
+Its page shows texts of the format "text" as they are, so nothing in them is a tag. No test is
+hidden, because that would hide the student's total.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The report for other programs: all that is known, as one JSON object."""
+"""The report for other programs: everything that is known, as one JSON object."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""JUnit's XML, which every CI system reads: a testcase a check.
+"""JUnit's XML, which every CI system reads: a testcase per check.
 
-What is blocked or not checked is skipped; a fault of the grader is an error, and no failure.
+Blocked and unchecked ones are skipped; a fault of the grader is an error and not a failure.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Markdown, for the summary of a GitHub Action or an issue.
 
-Whatever is special in it is escaped in texts; bytes and transcripts are in indented blocks, whose
-lines nothing can end.
+Special characters are escaped in texts; bytes and transcripts are in indented blocks, which nothing
+in a line can end.
 """
 
 from __future__ import annotations

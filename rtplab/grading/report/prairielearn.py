@@ -1,7 +1,7 @@
 """PrairieLearn's results.json: the score is from 0 to 1.
 
-What can't be graded at all costs no attempt: `gradable` is false then, and the reason is told as a
-format error.
+A submission that can't be graded at all costs no attempt: `gradable` is then false, and the reason
+is a format error.
 """
 
 from __future__ import annotations

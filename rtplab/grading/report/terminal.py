@@ -1,4 +1,4 @@
-"""The report while it comes about: on a terminal a table that fills, elsewhere a line a check."""
+"""The report in progress: on a terminal a table that fills up, elsewhere a line per check."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from rtplab.grading.model.checks import Grades, Result
 from rtplab.grading.report import text, words
 
 UP = "\x1b[{}A\x1b[J"
-"""Moves so many lines up, and erases what is below."""
+"""Moves up that many lines, and erases everything below."""
 
 
 def has_marks(stream: TextIO) -> bool:
@@ -36,7 +36,7 @@ class Live:
 
     @classmethod
     def on(cls, stream: TextIO, environment: Mapping[str, str]) -> Live:
-        """As this stream can be written to: colours on a terminal that has not declined them."""
+        """Fit the stream: colours on a terminal, unless the user has declined them."""
         color = stream.isatty() and not environment.get("NO_COLOR")
         color = color and environment.get("TERM", "") != "dumb"
         width = shutil.get_terminal_size().columns if stream.isatty() else text.WIDTH

@@ -52,7 +52,7 @@ SYMBOLS = {
     Outcome.NOT_CHECKED: ("?", "?", GREY),
     Outcome.FAULT: ("!", "!", YELLOW),
 }
-"""For each outcome what stands for it in ASCII and in Unicode, and its colour."""
+"""The mark of each outcome in ASCII and in Unicode, and its colour."""
 
 PLAIN = Style()
 PAINT = re.compile(r"\x1b\[\d+m")
@@ -74,7 +74,7 @@ def about(grades: Grades, style: Style = PLAIN) -> list[str]:
 
 
 def body(grades: Grades, style: Style = PLAIN) -> str:
-    """The report without what was graded, and how."""
+    """The report without its first lines, which say what was graded and how."""
     if grades.refused:
         return style.fitting(f"{words.clean(grades.refused)}\n")
     blocks = [
@@ -144,7 +144,7 @@ def story(result: Result, grades: Grades, style: Style = PLAIN) -> list[str]:
 
 
 def _advice(grades: Grades, style: Style) -> list[str]:
-    """What costs nothing, in short."""
+    """The advice, in short."""
     found = [
         r for r in grades.results if words.is_advice(r) and r.verdict.outcome is Outcome.FAILED
     ]

@@ -4,7 +4,7 @@
     a block of comments
     --|>                        Grade :=>> 74
 
-A line of a submission must not look like one of these, wherever it stands.
+A submission's line must not look like one of these, wherever it appears.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from rtplab.grading.model.checks import Grades, Outcome
 from rtplab.grading.report import words
 
 OUT_OF = 100
-"""VPL's grade is of a hundred unless the activity says otherwise."""
+"""VPL's grade is out of a hundred unless the activity says otherwise."""
 _MARKS = {
     Outcome.PASSED: "ok",
     Outcome.FAILED: "WRONG",

@@ -1,8 +1,8 @@
-"""What all reports say alike: the same words, with nothing in them that a submission could misuse.
+"""The words that all reports share, with nothing in them that a submission could misuse.
 
-Text of a submission is in names, sentences and transcripts. `clean` makes one line of it without
-control characters, so no colours, no cursor movements and no line that looks like a report's own;
-each format then escapes what is special in it.
+Names, sentences and transcripts contain text of a submission. `clean` turns it into one line
+without control characters: no colours, no cursor movements and no line that looks like a report's
+own. Each format then escapes its special characters.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ FOR_A_PERSON = (
 )
 """What no grader can judge."""
 ADVICE = "robust"
-"""The group of checks that cost nothing."""
+"""The group of checks that cost no points."""
 
 
 def clean(text: str, limit: int = LONGEST) -> str:
@@ -59,7 +59,7 @@ def is_advice(result: Result) -> bool:
 
 
 def sentence(result: Result) -> str:
-    """What is said of a check, on one line; "" if it simply passed."""
+    """The line about a check; "" if it simply passed."""
     verdict = result.verdict
     if verdict.outcome is Outcome.BLOCKED:
         why = f": {verdict.sentence}" if verdict.sentence else ""
@@ -102,7 +102,7 @@ def evidence_line(evidence: Evidence, marks: tuple[str, str] = ("[", "]")) -> st
 
 
 def _is_text(data: bytes) -> bool:
-    """Whether it is better read as text: a request or a reply."""
+    """Whether the bytes are better read as text: a request or a reply."""
     return bool(data) and all(32 <= value < 127 or value in (9, 10, 13) for value in data)
 
 
@@ -122,7 +122,7 @@ def _escaped(data: bytes) -> str:
 
 
 def failed(grades: Grades) -> list[Result]:
-    """What failed and costs points, the dearest first."""
+    """Failed checks that cost points, the most expensive first."""
     wrong = [r for r in grades.results if r.verdict.outcome is Outcome.FAILED and not is_advice(r)]
     return sorted(wrong, key=lambda result: result.points - result.maximum)
 
@@ -140,9 +140,9 @@ def next_step(grades: Grades) -> str:
         ]
         judged = (Outcome.PASSED, Outcome.FAILED)
         if not any(r.verdict.outcome in judged for r in grades.results):
-            return "Nothing could be judged; why is told above."
+            return "Nothing could be judged; the reasons are above."
         if missing:
-            return "What could be judged is right; the rest is named above."
+            return "Everything that could be judged is right; the rest is named above."
         return "Nothing is missing."
     first = wrong[0]
     lost = first.maximum - first.points
@@ -154,7 +154,7 @@ def next_step(grades: Grades) -> str:
 
 
 def not_graded(grades: Grades) -> str:
-    """What somebody else must judge."""
+    """What a person must judge."""
     return f"Not graded here: {', '.join(FOR_A_PERSON)}."
 
 

@@ -21,7 +21,10 @@ PACKET_ROW = 20  # height of a line in a list of packets
 
 
 class Theme:
-    """The looks of all windows of one Tk interpreter; sizes are given at 1x."""
+    """The looks of all windows of one Tk interpreter; sizes are given at 1x.
+
+    It has more attributes than other classes: six are fonts.
+    """
 
     def __init__(self, root: tk.Misc) -> None:
         self.palette = DARK

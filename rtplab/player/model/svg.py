@@ -13,7 +13,7 @@ _FONTS: dict[Font, tuple[int, str]] = {
     "normal": (13, 'font-family="sans-serif"'),
     "small": (12, 'font-family="sans-serif"'),
     "bold": (13, 'font-family="sans-serif" font-weight="bold"'),
-    "fixed": (12, 'font-family="monospace" xml:space="preserve"'),
+    "fixed": (12, 'font-family="monospace"'),
 }
 
 
@@ -79,7 +79,8 @@ def _text_element(shape: Text, colours: Mapping[str, str]) -> str:
         for number, line in enumerate(lines)
     )
     colour = quoteattr(colours[shape.colour])
-    return f'<text {style} font-size="{size}" text-anchor="{side}" fill={colour}>{spans}</text>'
+    style += f' xml:space="preserve" font-size="{size}" text-anchor="{side}"'
+    return f"<text {style} fill={colour}>{spans}</text>"
 
 
 def _text(text: str) -> str:

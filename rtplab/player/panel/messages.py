@@ -36,7 +36,10 @@ Pieces = list[str]  # text and tag, text and tag, as Text.insert takes them
 
 
 class MessagesPage(ttk.Frame):
-    """A text to which new messages are appended."""
+    """A text to which new messages are appended.
+
+    It has more attributes than other classes: four measure what is on the page, three are widgets.
+    """
 
     def __init__(
         self, master: tk.Misc, theme: Theme, traffic: Traffic, save_capture: Callable[[], None]

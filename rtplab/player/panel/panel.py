@@ -56,7 +56,10 @@ class Pages(NamedTuple):
 
 
 class Panel:
-    """Made when it is first opened, and kept up to date while it is open."""
+    """Made when it is first opened, and kept up to date while it is open.
+
+    It has more attributes than other classes: half are kept for its pages, which are made later.
+    """
 
     def __init__(
         self,

@@ -29,7 +29,11 @@ REDRAW_DELAY = 60  # milliseconds: longer than from one frame to the next
 
 
 class PictureArea(tk.Canvas):
-    """Shows JPEGs and headlines. All in the thread that runs Tk."""
+    """Shows JPEGs and headlines. All in the thread that runs Tk.
+
+    It has more attributes than other classes: half say what is shown, and each of the others is an
+    object that decodes or draws.
+    """
 
     def __init__(self, master: tk.Misc, theme: Theme) -> None:
         super().__init__(

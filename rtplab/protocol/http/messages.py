@@ -1,4 +1,4 @@
-"""Requests and replies of HTTP/1.1 (RFC 9112), as a client that reads an endless body needs them.
+"""HTTP/1.1 requests and replies (RFC 9112), for a client that reads an endless body.
 
     GET /stream HTTP/1.1            HTTP/1.1 200 OK
     Host: camera:81                 Content-Type: multipart/x-mixed-replace; boundary=frame
@@ -82,7 +82,7 @@ class ReplyReader:
         self.has_ended = False  # the body is complete, by its headers or chunks
         self._buffer = bytearray()
         self._interim = 0
-        self._left: int | None = None  # bytes of the body, or of the chunk under way
+        self._left: int | None = None  # bytes of the body, or of the current chunk
 
     def feed(self, data: bytes) -> bytes:
         """Feed received bytes; return those that belong to the body. Raises MessageError."""
@@ -130,7 +130,7 @@ class ReplyReader:
         return data
 
     def _chunks(self) -> bytes:
-        """Take the chunks apart (RFC 9112 section 7.1)."""
+        """Decode the chunks (RFC 9112 section 7.1)."""
         pieces, buffer, position = [], self._buffer, 0
         while not self.has_ended and position < len(buffer):
             if not self._left:

@@ -8,10 +8,10 @@
     --boundary
     ...
 
-No standard says how it is to be read, and cameras differ: the boundary is quoted, or has its dashes
-already where the type names it, or is another one; lengths are missing or wrong; lines end with LF.
-A picture is handed on as soon as it is known to be whole, not only when the next one begins: as the
-boundary may come with that, it would be a picture late.
+No standard says how to read it, and cameras differ: the boundary is quoted, or already has its
+dashes in the type, or is a different one; lengths are missing or wrong; lines end with LF. A
+picture is handed on as soon as it is known to be whole, and not only when the next one begins: the
+boundary may come with that one, and each picture would be late by one.
 """
 
 from __future__ import annotations
@@ -65,10 +65,10 @@ class MultipartReader:
         self.has_ended = False  # the last boundary has come
         self._buffer = bytearray()
         self._delimiter = b""  # as actually found before each part; b"" before the first
-        self._headers: Headers | None = None  # of the part under way, once they are known
-        self._searched = 0  # bytes of the part under way in which no boundary begins
+        self._headers: Headers | None = None  # of the current part, once known
+        self._searched = 0  # bytes of the current part in which no boundary begins
         self._looks = 0
-        self._is_cut = False  # the picture under way has been given, and only its end is awaited
+        self._is_cut = False  # the current picture was handed on; only its end is awaited
 
     def feed(self, data: bytes) -> list[Part]:
         """Feed received bytes; return the parts that are now complete. Raises MessageError."""
@@ -109,7 +109,8 @@ class MultipartReader:
         if self._delimiter:
             return line in (self._delimiter, self._delimiter + b"--")
         named = self._named
-        # RFC 2046 section 5.1.1 puts two dashes before what the type names. Some name them, too.
+        # RFC 2046 section 5.1.1 puts two dashes before the type's boundary. Some types include
+        # them.
         for right in (b"--" + named, named) if named else ():
             if line == right and right.startswith(b"--"):
                 if right == named:

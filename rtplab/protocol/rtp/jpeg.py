@@ -1,7 +1,7 @@
 """JPEG files seen from outside (ITU-T T.81): where a picture ends, and its headers.
 
-Nothing is decoded. A picture is walked marker by marker, so that what looks like a marker inside
-a segment (an embedded thumbnail) is never taken for one.
+Nothing is decoded. A picture is walked marker by marker, so that bytes inside a segment that look
+like a marker (an embedded thumbnail's) are never taken for one.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from rtplab.protocol.rtp.jpegtables import STANDARD_HUFFMAN
 
 Buffer = bytes | bytearray | memoryview
 
-# A picture is FFD8, segments, FFD9 (T.81 section B.1.1 and B.2.1):
+# A picture is FFD8, segments, FFD9 (T.81 sections B.1.1 and B.2.1):
 #
 #     FF  marker  length (2 bytes, itself included)  length - 2 bytes
 #
-# Any number of fill bytes FF may stand before a marker. After an SOS segment follows
-# entropy-coded data without a length. There FF is written as FF00, and only RSTn may intervene.
+# Any number of fill bytes FF may precede a marker. An SOS segment is followed by entropy-coded data
+# without a length, in which FF is written as FF00, and only RSTn may occur.
 SOF0, SOF1, SOF2 = 0xC0, 0xC1, 0xC2  # baseline, extended sequential, progressive
 DHT, RST0, SOI, EOI, SOS, DQT, DRI, APP0, APP14, COM = (
     0xC4, 0xD0, 0xD8, 0xD9, 0xDA, 0xDB, 0xDD, 0xE0, 0xEE, 0xFE,
@@ -45,13 +45,13 @@ _FRAME = struct.Struct(">BHHB")  # precision, height, width, number of component
 MAX_COMPONENTS = 4  # T.81 allows 255 in sequential pictures; nothing has more than CMYK's four
 MAX_SEGMENTS = 10_000  # progressive pictures have some dozens; junk may have one every two bytes
 MAX_SCAN_HEADER = 4 + 2 * MAX_COMPONENTS  # bytes
-# Bytes of headers that are compared with those of the picture before: usual ones have 623. Larger
+# Bytes of headers that are compared with the previous picture's: they usually have 623. Larger
 # ones hold thumbnails, which differ.
 MAX_KNOWN_HEADERS = 4096
 
 
 class Segment(NamedTuple):
-    """A marker with its parameters, which lie at `body`..`end`; `start` is its first FF."""
+    """A marker with its parameters, which are at `body`..`end`; `start` is its first FF."""
 
     marker: int
     start: int
@@ -63,7 +63,7 @@ class Segment(NamedTuple):
 class Component:
     """One colour: its sampling factors, and the ids of its tables.
 
-    The Huffman table ids are None when the first scan does not hold the component.
+    The Huffman table ids are None if the first scan does not contain the component.
     """
 
     identifier: int
@@ -112,7 +112,7 @@ def end_of_image(buffer: Buffer, start: int = 0) -> int:
 class Extent(NamedTuple):
     """Where a picture ends; if it is damaged, why, and `end` is where to look for the next one.
 
-    `lacks_end` says that nothing is wrong but the missing FFD9, which should stand at `end`.
+    `lacks_end` says that only FFD9 is missing, which should be at `end`.
     """
 
     end: int
@@ -121,7 +121,7 @@ class Extent(NamedTuple):
 
 
 class Measurer:
-    """Finds where pictures end; headers equal to those of the last picture aren't walked."""
+    """Finds where pictures end; headers equal to the previous picture's are not walked."""
 
     def __init__(self) -> None:
         self._headers = b""  # of a good picture, up to its first scan; b"" before the first
@@ -129,9 +129,9 @@ class Measurer:
     def measure(self, buffer: Buffer, start: int = 0) -> Extent:
         """Where the JPEG at `start` ends; it must have a size in pixels and a scan.
 
-        A caller that goes on at the `end` of a damaged picture walks none of its segments and scans
-        again, but for the last one: its length may be what is wrong, and a good picture may begin
-        inside it. So even a file of nothing but junk is walked through once.
+        A caller that goes on at the `end` of a damaged picture walks only its last segment or scan
+        again: that one's length may be wrong, and a good picture may begin inside it. So even a
+        file of nothing but junk is walked only once.
         """
         headers = self._headers
         scan = start + len(headers)
@@ -170,7 +170,7 @@ class Measurer:
 
 
 def measure(buffer: Buffer, start: int = 0) -> Extent:
-    """As `Measurer.measure`, of one picture."""
+    """As `Measurer.measure`, for a single picture."""
     return Measurer().measure(buffer, start)
 
 
@@ -184,7 +184,7 @@ def _after_damage(buffer: Buffer, last: Segment) -> int:
 
 
 def _lacks_end(buffer: Buffer, last: Segment, end: int) -> bool:
-    """Tell if the data of a scan goes up to `end`, where the next picture begins, or nothing is."""
+    """Tell if a scan's data reaches `end`, where the next picture begins or the data ends."""
     if last.marker != SOS or last.end - last.body > MAX_SCAN_HEADER or end == last.end:
         return False
     if buffer[end - 2 : end] == END_OF_IMAGE:  # half in the scan's header: damaged otherwise
@@ -192,8 +192,8 @@ def _lacks_end(buffer: Buffer, last: Segment, end: int) -> bool:
     return end == len(buffer) or buffer[end + 1] == SOI
 
 
-# The beginning of a segment of Huffman tables, and in how many bytes it is looked for: encoders
-# write them within 700. In a quantization table these three bytes can't stand.
+# The beginning of a segment of Huffman tables, and in how many bytes we search for it: encoders
+# write them within 700. A quantization table can't contain these three bytes.
 _HUFFMAN_TABLES = re.compile(bytes([0xFF, DHT]) + rb"[\x00\x01]")
 _USUAL_HEADERS = 1024
 
@@ -201,7 +201,7 @@ _USUAL_HEADERS = 1024
 def is_complete(buffer: bytes | memoryview, start: int = 0) -> bool:
     """Tell quickly if the JPEG from `start` on has its end and Huffman tables.
 
-    That takes a tenth of what the walk of `completed` takes, which finds tables farther on, too.
+    That takes a tenth of the time of the walk in `completed`, which finds later tables, too.
     """
     end = start + _USUAL_HEADERS
     is_whole = buffer[-len(END_OF_IMAGE) :] == END_OF_IMAGE
@@ -259,7 +259,7 @@ MAX_ADDED = len(_STANDARD_DHT) + len(END_OF_IMAGE)  # bytes that `completed` add
 
 
 class FrameHeader(NamedTuple):
-    """Which marker the frame header has (SOF0 for baseline), and the picture's sides in pixels."""
+    """The frame header's marker (SOF0 for baseline), and the picture's sides in pixels."""
 
     sof: int
     width: int
@@ -290,7 +290,7 @@ def parse(buffer: Buffer) -> JpegHeader:
 
 
 def header_segments(buffer: Buffer) -> Iterator[Segment]:
-    """Segments without a picture around them, padded with FF at their end. Raises MovieError."""
+    """Segments alone, without a picture, padded with FF at the end. Raises MovieError."""
     offset = 0
     while bytes(buffer[offset:]).strip(b"\xff"):
         segment = _segment(buffer, offset)
@@ -446,7 +446,7 @@ class _HeaderReader:
             at = end
 
     def _read_huffman_tables(self, body: bytes, offset: int) -> None:
-        """DHT: any number of (class and id (1), 16 counts, as many values as they add up to)."""
+        """DHT: any number of (class and id (1), 16 counts, as many values as their sum)."""
         at = 0
         while at < len(body):
             table_class, identifier = body[at] >> 4, body[at] & 0x0F
@@ -509,7 +509,7 @@ class _HeaderReader:
         )
 
     def _has_standard_huffman(self) -> bool:
-        """Whether every table given is the standard one; those not given are by convention."""
+        """Whether every table present is the standard one; missing ones are, by convention."""
         return all(STANDARD_HUFFMAN.get(key) == table for key, table in self.huffman_tables.items())
 
     def _is_rgb(self) -> bool:

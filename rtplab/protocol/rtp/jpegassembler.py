@@ -1,7 +1,7 @@
 """Assembles RTP/JPEG fragments (RFC 2435): the headers that were not sent, and the scan.
 
-A picture comes out whole or not at all. Fragments may arrive in any order within a picture. What
-they are headers for, the one with offset 0 says alone.
+A picture comes out whole or not at all. Fragments may arrive in any order within a picture. Only
+the one with offset 0 describes the picture.
 """
 
 from __future__ import annotations
@@ -36,14 +36,14 @@ from rtplab.protocol.rtp.rtpjpeg import (
 )
 from rtplab.protocol.rtp.serial import timestamp_delta
 
-# As many as the 24-bit offset can tell. 2,040 x 2,040 pixels take half of that even uncompressed
-# (4:2:2, two bytes a pixel), but there are larger pictures, whose size is said otherwise.
+# As many as the 24-bit offset can express. 2,040 x 2,040 pixels take half of that even uncompressed
+# (4:2:2, two bytes a pixel), but there are larger pictures, whose size is given elsewhere.
 MAX_FRAME_BYTES = 16 << 20
 # As many as there are sequence numbers: a peer must not fill memory with one-byte fragments.
 MAX_FRAGMENTS = 1 << 16
 _SIZE = struct.Struct(">BHH")  # precision, height, width: how a frame header begins
-# A packet that is older than the current picture by less (90 kHz ticks) was overtaken on its way.
-# By more: the sender has restarted elsewhere.
+# A packet that is older than the current picture by less than this (90 kHz ticks) was overtaken on
+# its way. If it is older still, the sender has restarted elsewhere.
 LATE_TICKS = 90_000
 
 
@@ -59,7 +59,7 @@ def quant_tables(q: int) -> bytes:
 
 @lru_cache(maxsize=16)  # one stream needs one, unless its tables change with every picture
 def jpeg_headers(type: int, width: int, height: int, tables: bytes, restart_interval: int) -> bytes:
-    """All of a JPEG that stands before the entropy-coded data (T.81 annex B).
+    """Everything in a JPEG before the entropy-coded data (T.81 annex B).
 
     `type` is RTP/JPEG's, `width` and `height` are in pixels, `tables` are luma's and chroma's
     quantization table (128 bytes), `restart_interval` is in MCUs (0: none).
@@ -74,9 +74,9 @@ def jpeg_headers(type: int, width: int, height: int, tables: bytes, restart_inte
 
 @lru_cache(maxsize=16)
 def with_segments(headers: bytes, segments: bytes) -> bytes:
-    """The headers of a JPEG with other `segments`: which count where both say something.
+    """The headers of a JPEG with other `segments`, which take precedence.
 
-    ONVIF has them in an RTP header extension, padded with FF. Raises MovieError if they are no
+    ONVIF sends them in an RTP header extension, padded with FF. Raises MovieError if they are not
     segments.
     """
     given = _by_kind(segments)
@@ -88,7 +88,7 @@ def with_segments(headers: bytes, segments: bytes) -> bytes:
 
 
 def _by_kind(segments: bytes) -> dict[int, bytes]:
-    """Segments by their marker, those of one kind together, any frame header as SOF0."""
+    """Segments by marker, those of one kind together; any frame header counts as SOF0."""
     kinds: dict[int, bytes] = {}
     for segment in header_segments(segments):
         kind = SOF0 if segment.marker in (SOF0, SOF1) else segment.marker
@@ -97,7 +97,7 @@ def _by_kind(segments: bytes) -> dict[int, bytes]:
 
 
 def size_in(segments: bytes) -> tuple[int, int] | None:
-    """Width and height in pixels, if segments of JPEG headers say them."""
+    """Width and height in pixels, if segments of JPEG headers state them."""
     try:
         found = [segment for segment in header_segments(segments) if segment.marker in (SOF0, SOF1)]
     except MovieError:
@@ -124,10 +124,10 @@ _SCAN = _segment(SOS, bytes([3, 1, 0x00, 2, 0x11, 3, 0x11, 0, 63, 0]))
 
 
 class JpegAssembler:
-    """Puts the fragments of one stream together, picture by picture.
+    """Assembles the fragments of one stream, picture by picture.
 
-    `dropped` counts pictures that never became whole or whose fragments contradict each other, and
-    `problem` says why the last of them was; it is "" after a picture.
+    `dropped` counts pictures that stayed incomplete or whose fragments contradict each other, and
+    `problem` says why the last one was dropped; it is "" after a picture.
     """
 
     def __init__(self, forgiveness: Forgiveness | None = None) -> None:
@@ -216,7 +216,7 @@ class JpegAssembler:
         return b"".join((headers, *scan, end))
 
     def _forgive(self, first: JpegFragment, last: JpegFragment) -> None:
-        """Say what is passed over: RFC 2435 section 3.1 has all fragments say the same."""
+        """Report what is ignored: by RFC 2435 section 3.1, all fragments must agree."""
         forgive = self._forgiveness.add
         if first.begins_jpeg:
             found = bytes(first.data[:2]).hex().upper()
@@ -265,7 +265,7 @@ class _Frame:
         return self.end is None or self._size <= self.end
 
     def is_complete(self) -> bool:
-        """Whether there are as many bytes as the picture has."""
+        """Whether all of the picture's bytes are there."""
         return self._size == self.end
 
     def scan(self) -> list[memoryview] | None:

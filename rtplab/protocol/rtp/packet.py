@@ -8,7 +8,7 @@
     |                           timestamp                           |
     |           synchronization source (SSRC) identifier            |
 
-FFmpeg and cameras use all of it, while the lab cuts a packet at byte 12.
+FFmpeg and cameras use all of it, while the lab always takes 12 bytes for the header.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ MAX_EXTENSION = 1024
 
 _HEADER = struct.Struct("!BBHII")
 _EXTENSION = struct.Struct("!HH")
-_MORE_MASK = 0x3F  # bits of the first byte that tell of more than header and payload
+_MORE_MASK = 0x3F  # bits of the first byte that announce more than header and payload
 _PADDING_BIT = 0x20
 _EXTENSION_BIT = 0x10
 _CC_MASK = 0x0F
@@ -56,7 +56,7 @@ def pack_headers(
 
 
 def extended(header: bytes) -> bytes:
-    """Return the header of a packet that goes on with an extension (RFC 3550 section 5.3.1)."""
+    """Return the header of a packet with an extension (RFC 3550 section 5.3.1)."""
     return bytes([header[0] | _EXTENSION_BIT]) + header[1:]
 
 
@@ -74,9 +74,9 @@ class ReceivedPacket(NamedTuple):
 
 
 def parse_packet(datagram: bytes) -> ReceivedPacket:
-    """Take a packet apart.
+    """Parse a packet.
 
-    Any other version than 2 is a lab server's garbage: then all that follows 12 bytes is payload.
+    A version other than 2 is a lab server's garbage: then everything after 12 bytes is payload.
     Raises PacketError when the packet is shorter than its own fields say.
     """
     if len(datagram) < HEADER_SIZE:
@@ -96,7 +96,7 @@ def parse_packet(datagram: bytes) -> ReceivedPacket:
 
 
 def _jpeg_extension(packet: bytes, first: int) -> bytes:
-    """The segments in an extension that is known to be whole; empty where it is another one."""
+    """The segments in an extension that is known to be whole; empty if it is another kind."""
     start = HEADER_SIZE + 4 * (first & _CC_MASK)
     profile, words = _EXTENSION.unpack_from(packet, start)
     if profile != JPEG_EXTENSION or 4 * words > MAX_EXTENSION:

@@ -10,13 +10,13 @@ from itertools import islice
 from rtplab.protocol.rtp.packet import ReceivedPacket
 
 # Maximum bytes held back while a packet before them is missing: more than two seconds of
-# 100 Mbit/s, so that elsewhere the patience alone decides. A count would be a few frames of a large
-# picture, or minutes of a small one.
+# 100 Mbit/s, so that for slower streams the patience alone decides. A count would be a few large
+# frames, or minutes of small ones.
 MAX_HELD = 32 * 1024 * 1024
-# Bytes of one number's packets that are remembered when they have gone out: a duplicate comes soon.
+# Bytes of one number's packets that are remembered after their release: duplicates come soon.
 MAX_REMEMBERED = 1024 * 1024
 PACKET_OVERHEAD = 400  # bytes of memory that a packet takes besides its payload
-# Packets of one number that another one is compared with, the newest ones.
+# The newest packets of one number, with which another one is compared.
 _COMPARED = 512
 
 
@@ -31,8 +31,8 @@ class Arrival(Enum):
 class ReorderBuffer:
     """Holds packets back until those before them have come, for at most `patience` seconds.
 
-    Some lab servers send all fragments of a frame under one sequence number. So a packet is a
-    duplicate only if its payload is one that came under that number before.
+    Some lab servers send all fragments of a frame with the same sequence number. So a packet is a
+    duplicate only if its payload has already come with that number.
     """
 
     def __init__(self, patience: float) -> None:
@@ -44,7 +44,7 @@ class ReorderBuffer:
         self._held: dict[int, list[ReceivedPacket]] = {}  # of numbers beyond _next
         self._held_bytes = 0
         self._numbers: list[int] = []  # those in _held, a heap
-        # When the first packet of each number in _held came, in that order; some have left it.
+        # When the first packet of each held number came, in that order; some are no longer held.
         self._arrivals: deque[tuple[float, int]] = deque()
 
     def restart(self) -> None:
@@ -61,13 +61,13 @@ class ReorderBuffer:
         self._next = sequence
 
     def add(self, sequence: int, packet: ReceivedPacket, now: float) -> Arrival:
-        """Take a packet that arrived at `now`; `sequence` has its cycles above it."""
+        """Take a packet that arrived at `now`; `sequence` includes the cycles above its 16 bits."""
         if self._next is None:
             self._next = sequence
         if sequence == self._next:
             if self._held:
                 self._pass_on(sequence, [packet])
-            else:  # as nearly always
+            else:  # nearly always
                 self._in_turn.append((sequence, packet))
                 self._last, self._last_bytes = deque((packet,)), _size(packet)
                 self._next = sequence + 1
@@ -103,7 +103,7 @@ class ReorderBuffer:
         return self._arrivals[0][0] + self.patience
 
     def _pass_on(self, sequence: int, packets: list[ReceivedPacket]) -> None:
-        """Release the packets of this number, and those that only waited for them."""
+        """Release this number's packets, and those that waited only for them."""
         last = packets
         while packets:
             self._in_turn += [(sequence, packet) for packet in packets]
@@ -131,7 +131,7 @@ class ReorderBuffer:
         self._arrivals.append((now, sequence))
 
     def _take(self, sequence: int) -> list[ReceivedPacket]:
-        """Take the packets of this number out; it is the lowest that is held, if it is."""
+        """Remove this number's packets; if it is held, it is the lowest."""
         packets = self._held.pop(sequence, [])
         if packets:
             heapq.heappop(self._numbers)

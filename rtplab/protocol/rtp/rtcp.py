@@ -157,8 +157,8 @@ def _text(text: str) -> bytes:
 def parse_compound(data: bytes | bytearray | memoryview) -> list[RtcpPacket]:
     """The packets of a compound packet, without unknown types.
 
-    Checks what RFC 3550 appendix A.2 asks for and raises PacketError. A CNAME is not insisted on:
-    ffmpeg opens ports with an empty receiver report alone.
+    Makes the checks of RFC 3550 appendix A.2 and raises PacketError. A CNAME may be missing:
+    ffmpeg opens ports with only an empty receiver report.
     """
     data = bytes(data)
     packets: list[RtcpPacket] = []
@@ -229,7 +229,7 @@ def _parse_sender_report(count: int, body: bytes) -> SenderReport:
 
 
 def _parse_blocks(count: int, body: bytes) -> tuple[ReportBlock, ...]:
-    """Report blocks; what follows them is an extension of some profile."""
+    """Report blocks; anything after them is some profile's extension."""
     _need(body, count * _BLOCK.size)
     return tuple(_parse_block(body, index * _BLOCK.size) for index in range(count))
 
@@ -277,7 +277,7 @@ def _parse_bye(count: int, body: bytes) -> Bye:
 
 
 def _parse_text(body: bytes, offset: int) -> tuple[str, int]:
-    """A length of one byte and as many bytes of UTF-8, and where they end."""
+    """A length of one byte and that many bytes of UTF-8; and where they end."""
     _need(body, offset + 1)
     end = offset + 1 + body[offset]
     _need(body, end)
@@ -300,7 +300,7 @@ def report_interval(uniform: float, needed: float = 0.0) -> float:
     """Seconds until the next report (RFC 3550 sections 6.2 and 6.3.1).
 
     `uniform` is a random number in 0..1: it spreads the reports over half to one and a half times
-    the interval. That is the least that there may be, or `needed` seconds, if reports would take
-    more than their share of the bandwidth otherwise.
+    the interval. That is the minimum, or `needed` seconds if reports would otherwise take more than
+    their share of the bandwidth.
     """
     return max(MIN_REPORT_INTERVAL, needed) * (0.5 + uniform)

@@ -1,8 +1,8 @@
-"""JPEG over RTP (RFC 2435): a picture cut into payloads, and one payload taken apart.
+"""JPEG over RTP (RFC 2435): cuts a picture into payloads, and parses one payload.
 
 The JPEG headers are not sent: a receiver makes them from eight bytes in every packet and from the
 quantization tables in the first. So not every picture can be sent: see `unsupported_reason`.
-How a receiver puts fragments together is in jpegassembler.py.
+jpegassembler.py assembles the fragments.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ from rtplab.protocol.rtp.packet import JPEG_EXTENSION
 _MAIN = struct.Struct(">IBBBB")
 _OFFSET_MASK = 0xFFFFFF
 MAX_SIDE = 255 * 8  # pixels
-MAX_SCAN = _OFFSET_MASK  # bytes: beyond, the offset of the last fragment might not fit
+MAX_SCAN = _OFFSET_MASK  # bytes: the last fragment's offset must fit
 
-# A larger picture has 0 for both sides. What they are is said in the description, and in the first
-# packet by the extension of ONVIF (Streaming Specification, "JPEG over RTP"), before the headers:
+# A larger picture has 0 for both sides. The description states them, and so does, in the first
+# packet, ONVIF's extension (Streaming Specification, "JPEG over RTP"), before the headers:
 #
 #    |            FFD8               |      length, in words         |
 #    |   segments of a JPEG file, here SOF0, filled up with FF       |
@@ -47,7 +47,7 @@ _SAMPLING_TYPES: dict[tuple[tuple[int, int], ...], int] = {
 #
 #    |       restart interval        |F|L|       restart count       |
 _RESTART = struct.Struct(">HH")
-WHOLE_FRAME = 0xFFFF  # F = L = 1, count 3FFF: the picture must be put together before decoding
+WHOLE_FRAME = 0xFFFF  # F = L = 1, count 3FFF: the picture must be whole before decoding
 
 # Quantization table header, in the first packet when Q >= 128 (section 3.1.8):
 #
@@ -63,7 +63,7 @@ class Large(Enum):
     """How to treat pictures that are too large for RFC 2435."""
 
     REFUSED = auto()
-    AS_THEY_ARE = auto()  # for viewers who look elsewhere for their size
+    AS_THEY_ARE = auto()  # for viewers who find their size elsewhere
     MADE_SMALLER = auto()
 
 
@@ -79,7 +79,7 @@ def fitting_size(width: int, height: int) -> tuple[int, int]:
 
 
 def converted_size(width: int, height: int, may_be_large: bool) -> tuple[int, int]:
-    """The sides of a picture once it is made into one that can be carried."""
+    """The sides of a picture after its conversion into one that can be carried."""
     if not fits(width, height) and not may_be_large:
         return fitting_size(width, height)
     return -(-width // 8) * 8, -(-height // 8) * 8
@@ -88,7 +88,7 @@ def converted_size(width: int, height: int, may_be_large: bool) -> tuple[int, in
 def unsupported_reason(header: JpegHeader, may_be_large: bool = False) -> str | None:
     """Why RFC 2435 can't carry this picture as it is, or None if it can.
 
-    One that is too large for it `may_be` sent to who knows how its size is said otherwise.
+    One that is too large `may_be` sent to a viewer who finds its size elsewhere.
     """
     if header.sof not in (SOF0, SOF1):
         return "its coding is not baseline"
@@ -129,11 +129,11 @@ def _sampling(header: JpegHeader) -> tuple[tuple[int, int], ...]:
 def packetize(jpeg: Buffer, max_payload: int, header: JpegHeader | None = None) -> list[bytes]:
     """The payloads of one picture's packets: RFC 2435 headers, and a piece of its scan.
 
-    Every payload but the last has exactly `max_payload` bytes, so that UDP segmentation offload
-    can cut them. A caller that has parsed the picture, and found no `unsupported_reason`, gives its
-    `header`. The first payload of a picture that is too large begins with an extension of the RTP
-    header: see `begins_with_extension`. Raises MovieError for a damaged picture, ValueError for one
-    that can't be sent and for a `max_payload` that leaves no room for more than the headers.
+    Every payload but the last has exactly `max_payload` bytes, so that UDP segmentation offload can
+    cut them. A caller that has parsed the picture, and found no `unsupported_reason`, passes its
+    `header`. The first payload of a picture that is too large begins with an RTP header extension:
+    see `begins_with_extension`. Raises MovieError for a damaged picture, ValueError for one that
+    can't be sent and for a `max_payload` that leaves no room for more than the headers.
     """
     if header is None:
         header = parse(jpeg)
@@ -169,7 +169,7 @@ def _constant_headers(header: JpegHeader) -> bytes:
 
 
 def _size_extension(header: JpegHeader) -> bytes:
-    """Carries the size of a picture that is too large: a frame header (T.81 section B.2.2)."""
+    """The size of a picture that is too large, as a frame header (T.81 section B.2.2)."""
     luma = header.components[0]
     sampling = luma.horizontal << 4 | luma.vertical
     frame = _FRAME.pack(0xFF, SOF0, 17, 8, header.height, header.width, 3)
@@ -184,14 +184,14 @@ def begins_with_extension(payload: bytes) -> bool:
 
 
 def _tables(header: JpegHeader) -> bytes:
-    """Luma's and chroma's table, even when they are one: players need both."""
+    """Luma's and chroma's table, even if they are the same: players need both."""
     luma, chroma, _ = header.components
     tables = header.quantization_tables
     return tables[luma.quantization_table] + tables[chroma.quantization_table]
 
 
 class JpegFragment(NamedTuple):
-    """One RTP payload taken apart.
+    """One parsed RTP payload.
 
     `offset` of `data` in the scan is in bytes, `width` and `height` are in pixels,
     `restart_interval` is in MCUs (0: none), `restart_count` includes the bits F and L. `tables` is
@@ -209,7 +209,7 @@ class JpegFragment(NamedTuple):
     restart_count: int
     tables: bytes
     data: memoryview
-    segments: bytes = b""  # of JPEG headers that go before those made here; they came otherwise
+    segments: bytes = b""  # of JPEG headers that came separately and take precedence
 
     @property
     def begins_jpeg(self) -> bool:
@@ -220,14 +220,14 @@ class JpegFragment(NamedTuple):
 def parse_payload(
     payload: bytes | bytearray | memoryview, size: tuple[int, int] | None = None
 ) -> JpegFragment:
-    """Take an RTP/JPEG payload apart. Raises PacketError if it is malformed.
+    """Parse an RTP/JPEG payload. Raises PacketError if it is malformed.
 
-    `size` in pixels is that of pictures whose width or height is 0: those of over 2,040 pixels, of
-    which something else has said it.
+    `size` in pixels, known from elsewhere, is that of pictures whose width or height is 0 because
+    it is over 2,040 pixels.
 
-    RFC 2435 section 3.1 has all fragments of a picture say the same, but there are cameras
-    (Micro-RTSP, espp) whose later ones have another Q. So only the first is asked, as FFmpeg,
-    live555 and GStreamer do.
+    By RFC 2435 section 3.1, all fragments of a picture agree, but some cameras (Micro-RTSP, espp)
+    have another Q in later ones. So only the first one counts, as in FFmpeg, live555 and
+    GStreamer.
     """
     view = memoryview(payload)
     if len(view) < _MAIN.size:
@@ -268,7 +268,7 @@ def _parse_quantization_header(view: memoryview, q: int) -> tuple[bytes, memoryv
     end = _QUANTIZATION.size + length
     if length == 0 and q == DYNAMIC_Q:  # section 4.2
         raise PacketError("an RTP/JPEG picture with Q 255 lacks its quantization tables")
-    # The length tells: as FFmpeg does, a precision that contradicts it is passed over.
+    # The length decides: like FFmpeg, we ignore a precision that contradicts it.
     if length not in (0, 64, TABLES_SIZE):
         bits = " of 16 bits" if precision else ""
         raise PacketError(f"RTP/JPEG quantization tables{bits} of {length} bytes")

@@ -25,7 +25,7 @@ _HASHES = {MD5: hashlib.md5, SHA_256: hashlib.sha256}
 
 # Characters of a whole header value. Real ones have less than 600.
 MAX_VALUE = 4096
-# Characters of one parameter: the longest in use are request URIs.
+# Characters of one parameter: request URIs are the longest in use.
 MAX_PARAMETER = 2048
 MAX_PARAMETERS = 64  # in one header value, over all its challenges; Digest knows 12
 
@@ -68,7 +68,7 @@ class Challenge:
 
 @dataclass(frozen=True)
 class BasicCredentials:
-    """A user's name and password, readable by all who see them."""
+    """A user's name and password, readable by everyone who sees them."""
 
     user: str
     password: str
@@ -159,7 +159,7 @@ def answer(
 
 
 def hide_password(message: bytes) -> bytes:
-    """Return an RTSP message as it may be shown: a Basic password starred out, as long as it was.
+    """Return an RTSP message that is safe to show: a Basic password becomes as many stars.
 
     A Digest response stays: it is not a password, and is worth seeing.
     """
@@ -229,7 +229,7 @@ def _count(fields: dict[str, str]) -> int:
 def parse_challenges(values: list[str]) -> list[Challenge]:
     """Return the challenges in WWW-Authenticate headers that can be answered, strongest first.
 
-    Each header may hold several (RFC 7616 section 3.7). Raises MessageError when one is malformed.
+    A header may hold several (RFC 9110 section 11.6.1). Raises MessageError if one is malformed.
     """
     found = [_challenge(*entry) for value in values for entry in _schemes(value)]
     return sorted((challenge for challenge in found if challenge), key=_weakness)
@@ -273,7 +273,7 @@ def _first_scheme(value: str) -> tuple[str, dict[str, str]]:
 
 
 def _schemes(value: str) -> list[tuple[str, dict[str, str]]]:
-    """Take a header value apart: each scheme, in lower case, with its parameters."""
+    """Split a header value: each scheme, in lower case, with its parameters."""
     if len(value) > MAX_VALUE:
         raise MessageError(f"an authentication header of {len(value)} characters")
     entries: list[tuple[str, dict[str, str]]] = []

@@ -1,4 +1,4 @@
-"""Explains what goes over the wire: RTSP headers, and fields of RTP and RTP/JPEG packets."""
+"""Explains bytes on the wire: RTSP headers, and fields of RTP and RTP/JPEG packets."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from rtplab.protocol.rtsp.messages import REASONS
 
 _RFC = "RFC 2326 §"
 
-# Header: what it is for, and the section that defines it (of RFC 2326 where no RFC is named).
+# Header: its purpose, and the section that defines it (of RFC 2326 unless another RFC is named).
 _HEADERS = {
     "accept": ("descriptions that the client understands", "12.1"),
     "accept-encoding": ("compressions that the client understands", "12.2"),
@@ -81,9 +81,9 @@ class Line:
 
 
 def explain_message(data: bytes) -> list[Line]:
-    """Take a message apart into lines; each header is explained with its RFC section.
+    """Split a message into lines, and explain each header with its RFC section.
 
-    A camera's HTTP has the same headers, for which RFC 2326 is not where to look.
+    A camera's HTTP has the same headers, but RFC 2326 does not define them.
     """
     lines: list[Line] = []
     in_body = False
@@ -172,9 +172,9 @@ def rtp_fields(packet: bytes) -> list[Field]:
 
 
 def jpeg_fields(payload: bytes) -> list[Field]:
-    """The RFC 2435 header of an RTP payload; none when the payload is a whole JPEG, as the lab has.
+    """The RFC 2435 header of an RTP payload; empty if the payload is a whole JPEG, as in the lab.
 
-    Raises PacketError when it is neither.
+    Raises PacketError if it is neither.
     """
     if payload[:2] == b"\xff\xd8":
         return []

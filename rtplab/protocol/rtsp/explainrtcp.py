@@ -21,7 +21,7 @@ _TYPES = {
 
 
 class Section(NamedTuple):
-    """One packet of a compound one: its fields, and an explanation."""
+    """One packet of a compound packet: its fields, and an explanation."""
 
     title: str
     fields: list[Field]
@@ -29,7 +29,7 @@ class Section(NamedTuple):
 
 
 def rtcp_sections(data: bytes) -> list[Section]:
-    """Take a compound packet apart. Raises PacketError."""
+    """Parse a compound packet. Raises PacketError."""
     rtcp.parse_compound(data)
     sections: list[Section] = []
     offset = 0

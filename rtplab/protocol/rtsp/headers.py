@@ -11,16 +11,16 @@ from rtplab.protocol.forgiveness import Forgiveness
 from rtplab.protocol.rtsp.messages import printable
 
 MAX_TRANSPORTS = 16  # alternatives in one Transport header: real clients offer at most three
-# Microseconds by which a sum of floats may exceed the intended value: not to be rounded up.
+# Microseconds by which a sum of floats may exceed the intended value; these are not rounded up.
 _FLOAT_DUST = 0.0001
-_FLOAT_ERROR = 2.0**-51  # the same of a value beyond a month, as a share of it
+_FLOAT_ERROR = 2.0**-51  # the same for a value beyond a month, as a fraction of it
 _LOWEST_PORT = 1024  # lower ports belong to system services: no media goes there
 
 _CHANNELS = re.compile(r"(\d{1,3})(?:-(\d{1,3}))?\Z", re.ASCII)
 _SSRC = re.compile(r"[0-9A-Fa-f]{8}", re.ASCII)
 _PORTS = re.compile(r"(\d{1,5})(?:-(\d{1,5}))?\Z", re.ASCII)
 _SESSION_ID = re.compile(r"[A-Za-z0-9$_.+-]+")  # RFC 2326 sections 3.4 and 15.1
-SHORTEST_SESSION_ID = 8  # characters, as they are to be hard to guess (RFC 2326 section 3.4)
+SHORTEST_SESSION_ID = 8  # characters: ids should be hard to guess (RFC 2326 section 3.4)
 _SESSION_PARAMETERS = re.compile(r"\s*timeout\s*=\s*[1-9]\d{0,5}\s*", re.ASCII | re.IGNORECASE)
 _TIMEOUT = re.compile(r"timeout\s*=\s*(\d{1,6})", re.ASCII | re.IGNORECASE)
 _NPT_SECONDS = re.compile(r"\d{1,9}(?:\.\d{0,9})?\Z", re.ASCII)
@@ -75,8 +75,8 @@ class Transport:
 def parse_transports(value: str) -> list[Transport]:
     """Return the alternatives of a Transport header that we understand, in the client's order.
 
-    One that is malformed is of no use, and takes no other along. Raises MessageError 400 when that
-    leaves none, 461 when none is of a kind that we know.
+    A malformed one is dropped; the others remain. Raises MessageError 400 if that leaves none, 461
+    if none is of a kind that we know.
     """
     alternatives = value.split(",")
     if len(alternatives) > MAX_TRANSPORTS:
@@ -102,7 +102,7 @@ def parse_transports(value: str) -> list[Transport]:
 def parse_chosen_transport(
     value: str, asked: Transport, forgiveness: Forgiveness | None = None
 ) -> Transport:
-    """Return what a server has chosen, by its reply to SETUP, where we `asked` for one transport.
+    """Return the server's choice from its reply to SETUP, in which we `asked` for a transport.
 
     Servers write these as they like, so an invalid value counts as absent. Without the header,
     we get what we asked for. Raises MessageError 461 when it names no transport that we know.
@@ -168,13 +168,13 @@ def _parse_transport(text: str, forgiveness: Forgiveness | None = None) -> Trans
 
 
 def _lower_transport(specifier: str) -> str | None:
-    """Return UDP or TCP for a transport that carries RTP as we do, None for any other."""
+    """Return UDP or TCP for a transport that we support, None for any other."""
     known = {
         "RTP/AVP": "UDP",
         "RTP/AVP/UDP": "UDP",
         "RTP/AVP/TCP": "TCP",
         "RTP/UDP": "UDP",
-        "RTP/UPD": "UDP",  # so spelt by the Java lab of HTW Dresden
+        "RTP/UPD": "UDP",  # the spelling of HTW Dresden's Java lab
         "TCP/UDP": "UDP",
     }
     return known.get(specifier.upper())
@@ -206,9 +206,9 @@ def _pair(
 
 
 def _ssrc(text: str) -> int | None:
-    """RFC 2326 section 12.39 says eight hex digits; cameras write 0x before, or a decimal number.
+    """RFC 2326 section 12.39 says eight hex digits; cameras prefix 0x, or write a decimal number.
 
-    Up to eight digits are read as the RFC has them.
+    Up to eight digits are read as hexadecimal, as in the RFC.
     """
     match = re.fullmatch(r"(?:0[xX])?([0-9A-Fa-f]{1,8})", text)
     return int(match.group(1), 16) if match else _number(text, 0xFFFFFFFF)
@@ -218,7 +218,7 @@ def _ssrc(text: str) -> int | None:
 class Range:
     """A span of presentation time in seconds (RFC 2326 section 12.29).
 
-    `start` None is "now", where the session stands; `end` None is the end of the movie.
+    `start` None is "now", the session's position; `end` None is the end of the movie.
     """
 
     start: float | None = None
@@ -231,10 +231,10 @@ class Range:
 
 
 def _seconds(value: float) -> str:
-    """Write a time with the microseconds that it needs, three decimals at least.
+    """Write a time with as many microseconds as it needs, and at least three decimals.
 
-    It is rounded up: a server that looks which frame is shown at the start of a frame as we wrote
-    it must not find the one before.
+    It is rounded up: at the start of a frame as we write it, a server must not find the frame
+    before.
     """
     microseconds = value * 1_000_000
     dust = max(_FLOAT_DUST, microseconds * _FLOAT_ERROR)
@@ -246,7 +246,8 @@ def _seconds(value: float) -> str:
 def parse_range(value: str) -> Range:
     """Read a Range in normal play time. Raises MessageError 457 if it is malformed.
 
-    A range in other units, as smpte or clock, raises MessageError 501 (RFC 2326 section 12.29).
+    A range in other units, such as smpte or clock, raises MessageError 501 (RFC 2326 section
+    12.29).
     """
     units, equals, span = value.partition(";")[0].strip().partition("=")
     if equals and units.strip().lower() != "npt":

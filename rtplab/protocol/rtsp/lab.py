@@ -1,12 +1,12 @@
-"""Requests as the public programs of the lab write them, and when one of them is complete.
+"""Requests as the lab's public programs write them, and when one of them is complete.
 
     SETUP movie.Mjpeg RTSP/1.0<LF>                SETUP movie.Mjpeg<LF>
     CSeq: 1<LF>                                   1<LF>
     Transport: RTP/UDP; client_port= 25000         RTSP/1.0 RTP/UDP 25000
 
-The left form is the usual one, the right an older one. Around them there are misspelt headers,
-missing colons, other cases, ports on a line of their own: the program behind each deviation that
-is accepted here exists, and none of its users can change it.
+The left form is the usual one, the right an older one. There are also misspelt headers, missing
+colons, other cases, and ports on a line of their own: for each deviation that is accepted here, a
+program exists whose users can't change it.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from rtplab.protocol.errors import MessageError
 from rtplab.protocol.forgiveness import Forgiveness
 from rtplab.protocol.rtsp.messages import VERSION, Dialect, Form, Headers, Request, printable
 
-# The name of a method, as far as any has been seen: M-SEARCH is one.
+# The name of a method, like all that have been seen: M-SEARCH is one.
 METHOD = r"[A-Za-z_][A-Za-z0-9_-]{0,31}"
-# In none of these may two neighbours match the same blanks: a line of 16,000 of them would then
+# In none of these may two adjacent parts match the same blanks: a line of 16,000 blanks would then
 # take seconds to refuse.
 _METHOD = re.compile(METHOD + r"\Z")
 # A version as people write it: RTSP/1.0, RTPS/1.0, RTP/1.0, rtsp/1.0, RTSP/1.
@@ -35,9 +35,9 @@ _LAST_VERSION = re.compile(
     re.ASCII,
 )
 _MAX_VERSION = 10  # characters: one more than the longest, to see what stands before it
-# And amid the line, where something follows that should not: a remark, or the other lines.
+# And within the line, if something follows that should not: a remark, or the other lines.
 _VERSION_WITHIN = re.compile(rf"(?:\A|(?<=\s)){_VERSION_WORD}(?=[\s,;#\\])", re.ASCII)
-# What programs write that have not made a line end of it, such as `echo` of most shells.
+# What programs write that do not turn it into a line end, such as `echo` in most shells.
 _WRITTEN_LINE_END = re.compile(r"(?:\\r)?\\n")
 _CSEQ = re.compile(r"\bCSeq[^\d]{0,20}(\d{1,10})(?!\d)", re.ASCII | re.IGNORECASE)
 _NUMBER_LINE = re.compile(
@@ -53,20 +53,20 @@ _OLD_TRANSPORT = re.compile(rf"\s*{_VERSION_WORD}\s+\S+\s+(\d+)\s*\Z", re.ASCII)
 _INTERLEAVED = re.compile(r"interleaved\s*=\s*\d", re.ASCII | re.IGNORECASE)
 _LAB_TRANSPORT = re.compile(r"\s*Transport(?:\s*:)?\s*(RTP|TCP)/UDP\b", re.IGNORECASE)
 _SESSION = re.compile(r"\s*Session(?:[_ -]?Id)?\b(?:\s*[:=])?\s*(.*)", re.IGNORECASE)
-# What a client prints that has noted none.
+# What a client prints if it has no session id.
 _NO_SESSION = frozenset({"", "none", "null", "undefined", "nan", "0", "-1"})
 _SESSION_NUMBER = re.compile(r"\d+(?=[^\w]|\Z)", re.ASCII)
 _KNOWN_METHOD = r"(?i:SETUP|PLAY|PAUSE|TEARDOWN|STOP|DESCRIBE|OPTIONS)"
-# A line that belongs to a request whose first line has gone: a field, a number by itself, or the
-# older form's transport. `PLAY: movie.Mjpeg` is a request.
+# A line that belongs to a request whose first line is gone: a field, a bare number, or the older
+# form's transport. `PLAY: movie.Mjpeg` is a request.
 _FIELD_LINE = re.compile(
     rf"\s*(?!{_KNOWN_METHOD}\b)"
     r"(?:[\w-]{1,40}\s*[:=]|\d+\s*\Z|(?i:cseq|session|transport|client[_-]?port)\b"
     rf"|{_VERSION_WORD}\s+\S)",
     re.ASCII,
 )
-# The beginning of another request within the lines of a first: it says its version, or its method
-# is one of those that everybody knows.
+# The beginning of another request within the lines of a first: it has a version, or a well-known
+# method.
 _NEXT_REQUEST = re.compile(
     rf"{_KNOWN_METHOD}(?:\s|\Z)"
     rf"|[A-Z_][A-Z0-9_-]* .*\b{_VERSION_WORD}\s*\Z",
@@ -77,7 +77,7 @@ _IS_KNOWN_METHOD = re.compile(_KNOWN_METHOD + r"\Z")
 _METHOD_ALIASES = {"STOP": "TEARDOWN"}  # one public client says STOP
 _NEEDS_SESSION = frozenset({"PLAY", "PAUSE", "TEARDOWN"})
 
-# How the fields are written that need no remark; names are known in any case (RFC 2326 section 4).
+# Fields written so need no warning; names are recognised in any case (RFC 2326 section 4).
 _RIGHT_CSEQ = re.compile(r"CSeq *: *\d+\s*\Z|\d+\s*\Z", re.ASCII | re.IGNORECASE)
 _RIGHT_SESSION = re.compile(
     rf"Session *: *(?!(?:{'|'.join(_NO_SESSION - {''})})\b)[^\s;,\"'<(\[]+(?: *;.*)?\s*\Z",
@@ -106,7 +106,7 @@ def is_request_line(line: str) -> bool:
 
 @lru_cache(maxsize=256)  # asked for several times, and all viewers of a movie write it alike
 def _request_line(line: str) -> _RequestLine | None:
-    """Take a request line apart; None if it is not one."""
+    """Parse a request line; None if it is not one."""
     words = line.split(None, 1)
     method = words[0].removesuffix(":") if words else ""
     if not _METHOD.match(method) or (method != words[0] and not _IS_KNOWN_METHOD.match(method)):
@@ -124,7 +124,7 @@ def _request_line(line: str) -> _RequestLine | None:
 
 
 def as_meant(lines: list[str]) -> list[str]:
-    """Return the lines of a lab request, also where they all stand on its first line."""
+    """Return the lines of a lab request, even if its first line contains all of them."""
     first = _request_line(lines[0])
     if first is None or not first.surplus:
         return lines
@@ -134,7 +134,7 @@ def as_meant(lines: list[str]) -> list[str]:
 
 
 def is_field_line(line: str) -> bool:
-    """Tell if a line, or its beginning, goes on with a request instead of beginning one."""
+    """Tell if a line, or its beginning, continues a request instead of beginning one."""
     return bool(_FIELD_LINE.match(line))
 
 
@@ -160,7 +160,7 @@ def is_lab_head(lines: list[str]) -> bool:
 
 
 def is_executable(lines: list[str]) -> bool:
-    """Tell if the lines can be carried out, if need be without a number and a session."""
+    """Tell if the lines can be carried out, even without a number and a session."""
     if parse_request(lines[:1], Form()).method != "SETUP":
         return True
     return client_port(lines) is not None or any(map(_INTERLEAVED.search, lines))
@@ -179,10 +179,9 @@ def is_complete(lines: list[str]) -> bool:
 
 
 def named_session(text: str) -> str:
-    """Return the session that a lab client names; "" when it names none in particular.
+    """Return the session that a lab client names; "" if it means its connection's only one.
 
-    Then it means its connection's only one: `None` and `0` are what is printed by a client that
-    has not read the reply to SETUP.
+    That is so for `None` and `0`, which a client prints that has not read the reply to SETUP.
     """
     text = text.strip("\"'<>()[], ")
     if text.lower() in _NO_SESSION:
@@ -192,7 +191,7 @@ def named_session(text: str) -> str:
 
 
 def understand(lines: list[str], form: Form, forgiveness: Forgiveness) -> Request:
-    """Read a lab request, however it is written, and note what is not right about it."""
+    """Read a lab request, however it is written, and note its mistakes."""
     request = parse_request(as_meant(lines), form)
     for mistake in mistakes(lines, request):
         forgiveness.add(*mistake)
@@ -221,9 +220,9 @@ def _meant_method(request_line: _RequestLine) -> str:
 
 
 def mistakes(lines: list[str], request: Request) -> Iterator[tuple[str, str | None, str]]:
-    """Yield what is not right in the lines of a lab request that is understood all the same.
+    """Yield the mistakes in the lines of a lab request that is understood all the same.
 
-    Each is what it is, how it is written (None: not at all) and what would be right.
+    Each is a description, what is written (None: nothing) and what would be right.
     """
     first = _request_line(lines[0])
     if first is None:
@@ -258,7 +257,7 @@ def client_port(lines: list[str]) -> int | None:
 
 
 def is_complete_response(lines: list[str]) -> bool:
-    """Tell if a reply says all it can: an error its status line, a success CSeq and Session too."""
+    """Tell if a reply is complete: an error has a status line, a success also CSeq and Session."""
     words = lines[0].split() if lines else []
     if len(words) < 2:
         return False
@@ -269,7 +268,7 @@ def is_complete_response(lines: list[str]) -> bool:
 
 
 def is_response_without_session(lines: list[str]) -> bool:
-    """Tell if a reply says success and a number: some servers say no more."""
+    """Tell if a reply has a success and a number: some servers write nothing else."""
     is_success = bool(lines) and lines[0].split()[1:2] == ["200"]
     fields = _fields(lines)
     return is_success and bool(fields.get("cseq", "").strip()) and "session" not in fields
@@ -284,7 +283,7 @@ def _is_old_form(lines: list[str]) -> bool:
 
 
 def _sequence_number(lines: list[str]) -> str:
-    """Return the request's number: that of CSeq, else the number that ends the second line.
+    """Return the request's number: CSeq's, or else the number that ends the second line.
 
     `SEeq: 1`, `Cseg: 1`, `Csequenznumber: 1`, `CSeq 1` and a bare `1` are all in use.
     """
@@ -299,7 +298,7 @@ def _sequence_number(lines: list[str]) -> str:
 
 
 def _headers(lines: list[str]) -> Headers:
-    """Collect the header fields; the client port, wherever it stands, becomes the Transport."""
+    """Collect the header fields; the client port, wherever it is, becomes the Transport."""
     fields = []
     for line in lines:
         name, colon, value = line.partition(":")

@@ -1,7 +1,7 @@
-"""RTSP messages (RFC 2326) in both dialects: what they hold, and how they are written.
+"""RTSP messages (RFC 2326) in both dialects: their contents, and how they are written.
 
-A message remembers the form in which it came, because a reply goes out in the form of its
-request: the textbook clients of this lab each read exactly one form and hang on any other.
+A message remembers the form in which it came, because a reply has the form of its request: each of
+the lab's textbook clients reads exactly one form and hangs on any other.
 
     lab, LF                     lab, CRLF, no blank line      standard
     RTSP/1.0 200 OK<LF>         RTSP/1.0 200 OK<CRLF>         RTSP/1.0 200 OK<CRLF>
@@ -100,9 +100,9 @@ class Headers:
 
 @dataclass
 class Request:
-    """One RTSP request. `problem` is what was wrong with it when the parser met it, if anything.
+    """One RTSP request. `problem` is what the parser found wrong with it, if anything.
 
-    `raw` holds the bytes of one that a server has sent, as they came.
+    `raw` holds the bytes of a request that a server has sent, as they came.
     """
 
     method: str
@@ -128,7 +128,7 @@ class Request:
 class Response:
     """One RTSP response. `session` is empty if there is none to name.
 
-    `raw` holds the bytes of one that was received, as they came.
+    `raw` holds the bytes of a received response, as they came.
     """
 
     status: int
@@ -166,7 +166,7 @@ class Response:
         )
 
     def explain(self, why: str) -> None:
-        """Say why not, after the status's own phrase: that is what players show their users."""
+        """Give the reason after the status's own phrase, which is what players show their users."""
         phrase = f"{REASONS.get(self.status, 'Unknown')}: {why}"
         self.reason = printable(phrase.encode("ascii", "backslashreplace"), MAX_REASON)
 
@@ -194,7 +194,7 @@ class InterleavedFrame:
 
 
 def printable(text: str | bytes, limit: int = 200) -> str:
-    """Return what a peer sent, made safe for a log line or a window: escaped and cut at `limit`."""
+    """Make a peer's text safe for a log line or a window: escape it, and cut it at `limit`."""
     if isinstance(text, bytes):
         text = text.decode("utf-8", "backslashreplace")
     if text.isprintable() and len(text) <= limit:

@@ -1,4 +1,4 @@
-"""The one parameter that a server of ours has: the names of what it serves.
+"""The only parameter of our server: the names of what it serves.
 
     GET_PARAMETER rtsp://host/ RTSP/1.0        RTSP/1.0 200 OK
     Content-Type: text/parameters              Content-Type: text/parameters
@@ -39,7 +39,7 @@ def written(names: Iterable[str]) -> bytes:
 
 
 def parse_names(body: bytes) -> list[str]:
-    """Return the names that a body lists; whatever else is in it is not looked at."""
+    """Return the names that a body lists; ignore anything else in it."""
     names = []
     for line in body.decode("utf-8", "replace").splitlines()[:MAX_NAMES]:
         key, _, value = line.partition(":")

@@ -1,9 +1,9 @@
 """The incremental RTSP parsers: bytes and `now` in, messages and interleaved frames out.
 
 A message of the standard ends at its blank line. A lab message often has none: it ends when its
-lines say all that its method needs and nothing more has come for QUIET_PERIOD, or when what it
-lacks has not come for REPEAT_PERIOD or USELESS_PERIOD. So a parser is asked for its next message,
-and tells by `deadline()` when to ask again although nothing arrived.
+lines say all that its method needs and nothing more has come for QUIET_PERIOD, or when missing
+parts have not come for REPEAT_PERIOD or USELESS_PERIOD. So the caller asks a parser for its next
+message, and `deadline()` says when to ask again although nothing arrived.
 """
 
 from __future__ import annotations
@@ -26,20 +26,20 @@ from rtplab.protocol.rtsp.messages import (
     printable,
 )
 
-# How long a lab message that could be complete must have been silent, in seconds: 25 of 44 public
-# clients end their last line with nothing. Longer than the gap between two TCP segments of one
+# Seconds of silence after which a lab message that could be complete is complete: 25 of 44 public
+# clients do not end their last line. Longer than the gap between two TCP segments of one
 # message, shorter than anyone notices.
 QUIET_PERIOD = 0.020
-# The same of a lab message that can be understood but lacks its number or its session. They may
-# be in a second segment, and if that is lost, TCP repeats it after 0.2 to 1 s.
+# The same for a lab message that can be understood but lacks its number or its session. They may be
+# in a second segment, and if that is lost, TCP repeats it after 0.2 to 1 s.
 REPEAT_PERIOD = 1.0
-# The same of one that can't be carried out: it is refused. Whatever was lost has been repeated by
-# then, and the client's user still waits for an answer. A request whose lines have come over more
-# than REPEAT_PERIOD is typed by a person, who has until SILENCE_TIMEOUT for the next line.
+# The same for one that can't be carried out: it is refused. By then, TCP has repeated whatever was
+# lost, and the client's user is still waiting. If the lines have come over more than REPEAT_PERIOD,
+# a person is typing, who has until SILENCE_TIMEOUT for the next line.
 USELESS_PERIOD = 3.0
-# An incomplete head is given up after this much silence, and this long after its first byte, in
-# seconds: a person who types it by hand keeps within both; a peer that dribbles must not hold a
-# thread for ever.
+# An incomplete head is given up after this many seconds of silence, and this many after its first
+# byte: a person who types it stays within both; a peer that dribbles must not hold a thread
+# forever.
 SILENCE_TIMEOUT = 10.0
 REQUEST_TIMEOUT = 60.0
 # The largest head, in bytes: real ones have less than 1,000; a long Authorization fits.
@@ -53,22 +53,22 @@ _LINE_END = re.compile(rb"\r?\n")
 _METHOD = re.compile(lab.METHOD + r"\Z")
 _LONE_CR = re.compile(rb"\r(?=[^\r\n])")  # a line end of its own
 _LINE_START = 80  # bytes: enough of a line to see what it is
-# How an answer in HTTP begins: with a status line or, where the server does not know the version it
-# was asked in, as in the oldest version, with the page.
+# How an answer in HTTP begins: with a status line or, if the server does not know the version of
+# the request, with the page, as in the oldest version.
 _STATUS_LINE = re.compile(rf"{re.escape(VERSION)} [1-9]\d\d \S", re.ASCII)
 _HEADER_LINE = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+:")  # a token (RFC 2326 section 15.1)
 _HTTP = re.compile(rb"HTTP/\d|<(?:!doctype )?html\b", re.IGNORECASE)
-# What a server of the standard may begin besides a reply: an interleaved frame, or a request.
+# What a standard server may send besides a reply: an interleaved frame, or a request.
 _OTHER_MESSAGE = re.compile(rb"\$|[A-Z_]{1,32} [^\x00-\x1f]* RTSP/\d\.\d *\r?\n")
 _HALF_REQUEST_LINE = re.compile(rb"[A-Z_]{1,32}(?: [^\x00-\x1f]{0,4096}\r?)?\Z")
-# The head of either ends at its blank line, or where the next frame begins. What is neither ends
-# with its line, or there.
+# The head of either ends at its blank line, or where the next frame begins. Anything else ends with
+# its line, or there.
 _HEAD_END = re.compile(rb"\n(?:[ \t]*\r?\n|(?=\$))")
 _LINE_OR_FRAME = re.compile(rb"\n|(?=\$)")
 _INTERLEAVED = 0x24  # "$"
 _EMPTY_LINE_BYTES = b"\r\n"
 _BLANKS = (" ", "\t")
-_BYTE_ORDER_MARK = b"\xef\xbb\xbf"  # with which some editors on Windows begin a file
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"  # some editors on Windows write it at the beginning of a file
 
 _Message = TypeVar("_Message", Request, Response)
 
@@ -112,8 +112,8 @@ class _MessageParser:
 def split_lines(head: bytes) -> tuple[list[str], str]:
     """Return the lines of a head, folded ones joined (RFC 2326 section 4.2), and its line end.
 
-    If the second line is indented, it can't go on with a header: then all are, and none is folded.
-    There is always a first line, if need be an empty one.
+    If the second line is indented, there is no header that it could continue: then all lines are
+    indented, and none is folded. There is always a first line, which may be empty.
     """
     match = _LINE_END.search(head)
     eol = match.group().decode() if match else "\n"
@@ -152,19 +152,19 @@ def content_length(headers: Headers, most: int = MAX_BODY) -> int:
 
 @dataclass
 class _Head:
-    """What is known of the head at the beginning of the buffer, so that nothing is read twice."""
+    """What is known about the head at the beginning of the buffer: nothing is read twice."""
 
-    looked: int = 0  # bytes in which line ends have been looked for
-    line_start: int = 0  # where the line begins that is not ended yet
-    lines: int = 0  # that are ended
-    ends_lines_by_cr: bool | None = None  # in the standard; None: not known yet
+    looked: int = 0  # bytes that were searched for line ends
+    line_start: int = 0  # where the unfinished line begins
+    lines: int = 0  # finished ones
+    ends_lines_by_cr: bool | None = None  # in the standard; None: still unknown
     is_nonsense: bool = False  # its first line is not a request line
     may_be_lab: bool = False  # by its first line
-    # Where it ends, where what follows begins, and if a blank line is between.
+    # Where it ends, where the rest begins, and whether a blank line is between them.
     end: tuple[int, int, bool] | None = None
     judged: int = 0  # bytes for which `patience` holds: see RequestParser._patience
     patience: float | None = None
-    request: Request | None = None  # once it is whole, while the body is waited for
+    request: Request | None = None  # once it is whole, while we wait for the body
     body_start: int = 0
     length: int = 0  # with the body
 
@@ -184,8 +184,8 @@ class RequestParser(_MessageParser):
         self._forgiveness = forgiveness or Forgiveness()
         self._speaks_lab = False
         self._ends_lines_by_cr = False
-        self._speaks_standard = False  # a head of the standard has come: lines end with CRLF
-        self._drops_fields = False  # they come late, for a lab request that was taken as it stood
+        self._speaks_standard = False  # a standard head has come: lines end with CRLF
+        self._drops_fields = False  # late ones, of a lab request that was carried out without them
         self._request_timeout = request_timeout
         self._max_head, self._max_body = max_head, max_body
         self._head = _Head()
@@ -197,7 +197,7 @@ class RequestParser(_MessageParser):
     def deadline(self) -> float | None:
         """When to call `next` again although nothing arrived, in seconds; None: never.
 
-        Single bytes must be cheap: what they add up to is judged once they stop coming.
+        Single bytes must be cheap: their sum is judged once they stop coming.
         """
         if not self._buffer:
             return None
@@ -213,7 +213,7 @@ class RequestParser(_MessageParser):
     def next(self, now: float) -> Request | InterleavedFrame | None:
         """Return the next message that is complete at `now`, or None.
 
-        A request that can't be obeyed comes with its `problem`; after a fatal one, stop reading.
+        A request that can't be carried out has a `problem`; after a fatal one, stop reading.
         """
         self._skip_empty_lines()
         if self._buffer.startswith(_BYTE_ORDER_MARK):
@@ -236,7 +236,7 @@ class RequestParser(_MessageParser):
         return super()._take(length)
 
     def _head_end(self) -> tuple[int, int, bool] | None:
-        """Look on for the end of the head, where that has been left off."""
+        """Continue the search for the end of the head."""
         head = self._head
         self._detect_lone_cr()
         while head.end is None:
@@ -277,10 +277,10 @@ class RequestParser(_MessageParser):
         return self._buffer[start:end].decode("utf-8", "replace")
 
     def _detect_lone_cr(self) -> None:
-        """Notice who ends lines by CR alone, which RFC 2326 section 4 has us understand.
+        """Notice lines that end with CR alone, which RFC 2326 section 4 asks us to accept.
 
-        A lab client does so with all of them, and sends nothing but lines. Of the standard only the
-        head is lines, up to its blank one.
+        A lab client sends nothing but lines, and ends all of them so. In the standard only the head
+        consists of lines, up to its blank one.
         """
         head = self._head
         if self._speaks_standard or self._ends_lines_by_cr or head.lines:
@@ -303,7 +303,7 @@ class RequestParser(_MessageParser):
     # ------------------------------------------------------------------ heads that nothing ends
 
     def _unmarked_end(self, now: float) -> tuple[int, int, bool] | None:
-        """Return the end of a head that nothing marks: all that there is, once that is enough."""
+        """Return the end of an unterminated head: all of it, once it is sufficient."""
         length = len(self._buffer)
         if length > self._max_head:
             return None
@@ -314,7 +314,7 @@ class RequestParser(_MessageParser):
         return (length, length, False) if is_over else None
 
     def _may_end_unmarked(self) -> bool:
-        """Tell if it is worth while to read the lines, without reading them."""
+        """Tell if reading the lines is worthwhile, without reading them."""
         head = self._head
         if head.end is not None or len(self._buffer) > self._max_head:
             return False
@@ -323,9 +323,9 @@ class RequestParser(_MessageParser):
         return head.may_be_lab and head.lines <= MAX_HEADERS
 
     def _patience(self) -> float | None:
-        """How long there must have been silence for the lines to be a request, in seconds.
+        """The silence in seconds after which the lines count as a request.
 
-        None if only their end makes them one.
+        None if only a terminator makes them one.
         """
         head = self._head
         if head.judged != len(self._buffer):
@@ -367,14 +367,14 @@ class RequestParser(_MessageParser):
         head.request = request = self._parse_head(bytes(self._buffer[:head_end]), blank_line)
         head.body_start = head.length = body_start
         self._drops_fields = not blank_line and bool(request.method)
-        if blank_line:  # without one there is nowhere for a body to begin
+        if blank_line:  # without one, no body can begin
             try:
                 head.length += content_length(request.headers, self._max_body)
             except MessageError as problem:
                 request.problem = problem
 
     def _complete(self) -> Request | None:
-        """Take the request whose head has been read, unless its body is still on its way."""
+        """Take the request whose head has been read, unless its body is incomplete."""
         head = self._head
         if head.request is None or len(self._buffer) < head.length:
             return None
@@ -391,7 +391,7 @@ class RequestParser(_MessageParser):
             is_right = request.problem is None and eol == "\r\n"
             self._speaks_standard = self._speaks_standard or is_right
             if eol == "\n" and not self._speaks_standard and not lab.is_request_line(lines[0]):
-                request.dialect = Dialect.LAB  # its clients end lines so, and read three of them
+                request.dialect = Dialect.LAB  # its clients end lines so, and read three lines
         if len(lines) > MAX_HEADERS:
             request.problem = MessageError(
                 f"{len(lines)} header lines exceed the limit of {MAX_HEADERS}"
@@ -453,7 +453,7 @@ def _parse_standard(lines: list[str], form: Form) -> Request:
 
 
 class ResponseParser(_MessageParser):
-    """Responses of both dialects, as a client reads them, and what servers of the standard ask."""
+    """Responses in both dialects, as a client reads them, and requests of standard servers."""
 
     def __init__(self, dialect: Dialect) -> None:
         super().__init__()
@@ -474,11 +474,11 @@ class ResponseParser(_MessageParser):
             return b""
         pending = b"" if self._begins_message() else _first_line(self._buffer)
         line = self._first_skipped or pending
-        return b"" if b"RTSP/" in line else line  # a server may ask, too
+        return b"" if b"RTSP/" in line else line  # a server may send requests, too
 
     @property
     def speaks_http(self) -> bool:
-        """Tell if that line is one of HTTP."""
+        """Tell if that line is HTTP."""
         return bool(_HTTP.match(self.foreign_line))
 
     def deadline(self) -> float | None:
@@ -517,14 +517,14 @@ class ResponseParser(_MessageParser):
         return None
 
     def _check_head(self) -> None:
-        """A head whose end has not come yet may not be longer than any real one."""
+        """Refuse an unfinished head that is longer than any real one."""
         if len(self._buffer) > MAX_HEAD:
             raise MessageError(f"the reply's head is longer than {MAX_HEAD} bytes", fatal=True)
 
     def rest(self) -> Response | None:
-        """Return what a lab server has meant by the bytes so far, or None.
+        """Return what a lab server means by the bytes so far, or None.
 
-        In the standard dialect they may be the beginning of an interleaved frame: they stay.
+        In the standard dialect they may begin an interleaved frame, so they are kept.
         """
         if self._dialect is not Dialect.LAB:
             return None
@@ -556,11 +556,11 @@ class ResponseParser(_MessageParser):
     def _skip(self, length: int) -> None:
         self._first_skipped = self._first_skipped or _first_line(self._buffer)
         skipped = self._take(length)
-        if self._has_message:  # else it may speak another language, which is said otherwise
+        if self._has_message:  # otherwise it may not speak RTSP, which is reported elsewhere
             self.forgiveness.add("What stands between two messages", skipped, "nothing")
 
     def _check_line(self) -> None:
-        """A line whose end has not come yet may not be longer than any real one."""
+        """Refuse an unfinished line that is longer than any real one."""
         if len(self._buffer) > MAX_REQUEST_LINE:
             raise MessageError("the server sent something other than RTSP", fatal=True)
 
@@ -573,9 +573,9 @@ class ResponseParser(_MessageParser):
         return self._dialect is Dialect.STANDARD and bool(_OTHER_MESSAGE.match(self._buffer))
 
     def _patience(self) -> float | None:
-        """How long a lab reply must be silent, in seconds, to be over; None: more must come."""
+        """The silence in seconds that ends a lab reply; None: more must come."""
         if not self._buffer.startswith(b"RTSP/") or _BLANK_LINE.search(self._buffer):
-            return None  # no status line yet, or its body is still on its way
+            return None  # no status line yet, or its body is incomplete
         lines, _ = split_lines(bytes(self._buffer))
         if lab.is_complete_response(lines):
             return QUIET_PERIOD
@@ -595,12 +595,12 @@ class ResponseParser(_MessageParser):
     ) -> Response | None:
         lines, eol = split_lines(bytes(self._buffer[:head_end]))
         response = _parse_response(lines)
-        if response.status == 200:  # the lab's errors have but a status line, which is right
+        if response.status == 200:  # the lab's errors have only a status line, which is right
             self._forgive(lines, eol)
         return self._with_body(response, body_start, blank_line)
 
     def _forgive(self, lines: list[str], eol: str) -> None:
-        """Say what is not right about the lines of a reply. The lab's end in LF, too."""
+        """Report mistakes in the lines of a reply. In the lab dialect they may also end in LF."""
         forgive = self.forgiveness.add
         if not _STATUS_LINE.match(lines[0]):
             forgive("A status line", lines[0], f"a line such as {VERSION} 200 OK")
@@ -611,7 +611,7 @@ class ResponseParser(_MessageParser):
                 forgive("A header line", line, "a name, a colon and a value")
 
     def _with_body(self, message: _Message, body_start: int, blank_line: bool) -> _Message | None:
-        """Take the message whose head has been read, unless its body is still on its way."""
+        """Take the message whose head has been read, unless its body is incomplete."""
         length = content_length(message.headers) if blank_line else 0
         if len(self._buffer) < body_start + length:
             return None
@@ -622,12 +622,12 @@ class ResponseParser(_MessageParser):
 
 
 def _first_line(data: bytearray) -> bytes:
-    """The first line that is not empty, as far as it goes."""
+    """The first line that is not empty, as far as it has come."""
     return bytes(data[:MAX_REQUEST_LINE]).strip().partition(b"\n")[0].rstrip()
 
 
 def _parse_response(lines: list[str]) -> Response:
-    """Read a status line and headers (RFC 2326 section 7), however sloppy the rest is."""
+    """Read a status line and headers (RFC 2326 section 7), however sloppy the others are."""
     words = lines[0].split(None, 2)
     if len(words) < 2 or not re.fullmatch(r"[1-9]\d\d", words[1], re.ASCII):
         raise MessageError(f"not a status line: {printable(lines[0], 80)}", fatal=True)

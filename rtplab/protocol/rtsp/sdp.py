@@ -19,7 +19,7 @@ from rtplab.protocol.rtsp.messages import printable
 JPEG_PAYLOAD_TYPE = 26  # RFC 3551 table 5
 JPEG_CLOCK_RATE = 90_000
 
-# How servers say a size that RTP/JPEG can't: RFC 6064 section 4, and GStreamer's own way.
+# How servers state a size that RTP/JPEG can't: RFC 6064 (framesize), and GStreamer's own way.
 _SIZES = {
     "framesize": re.compile(r"\d{1,3} +([1-9]\d{0,4})-([1-9]\d{0,4})\Z", re.ASCII),
     "x-dimensions": re.compile(r"([1-9]\d{0,4}) *, *([1-9]\d{0,4})\Z", re.ASCII),
@@ -64,7 +64,7 @@ def describe(
         f"a=rtpmap:{JPEG_PAYLOAD_TYPE} JPEG/{JPEG_CLOCK_RATE}",
         f"a=control:{_clean(control)}",
         f"a=framerate:{frame_rate:g}",
-        f"a=framesize:{JPEG_PAYLOAD_TYPE} {width}-{height}",  # RFC 6064 section 4
+        f"a=framesize:{JPEG_PAYLOAD_TYPE} {width}-{height}",  # RFC 6064
         f"a=x-dimensions:{width},{height}",
     ]
     return "".join(f"{line}\r\n" for line in lines)

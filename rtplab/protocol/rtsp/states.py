@@ -33,14 +33,14 @@ TRANSITIONS: dict[State, dict[str, State]] = {
     State.READY: {
         "SETUP": State.READY,
         "PLAY": State.PLAYING,
-        # Appendix A has no PAUSE in READY. A server gets there by itself at the end of a movie,
-        # and its clients, who can't know yet, must not be told that their PAUSE was wrong.
+        # Appendix A has no PAUSE in READY. But a server goes there by itself at the end of a movie,
+        # which its client can't know yet, so a PAUSE is not wrong.
         "PAUSE": State.READY,
         "TEARDOWN": State.INIT,
     },
     State.PLAYING: {
-        # SETUP is refused here: RFC 2326 section 10.4 lets a server keep the transport of a
-        # stream that is playing.
+        # SETUP is refused here: RFC 2326 section 10.4 lets a server refuse to change the transport
+        # of a playing stream.
         "PLAY": State.PLAYING,
         "PAUSE": State.READY,
         "TEARDOWN": State.INIT,

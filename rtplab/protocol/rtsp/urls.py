@@ -15,15 +15,15 @@ HTTP_PORTS = {"http": 80, "https": 443}
 _ALL_PORTS = DEFAULT_PORTS | HTTP_PORTS
 MAX_URL = 4096  # characters: the longest file name in any encoding, with its folders
 
-# RFC 3986 section 2 knows none of these. Python leaves some out, others would get into replies.
+# RFC 3986 section 2 allows none of these. Python drops some; others would get into replies.
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
-_LEGAL = "%:/?#[]@!$&'()*+,;=-._~"  # besides letters and digits
+_LEGAL = "%:/?#[]@!$&'()*+,;=-._~"  # in addition to letters and digits
 _USER_INFO = re.compile(r"(?<=://)[^/\s]*@")  # a password may have an "@" of its own
 # `user:pass/word@host`: what looks like host and port has no number for a port.
 _SECRET_WITH_SLASH = re.compile(r"(?<=://)[^/@\s\[]*:(?!\d*/)[^\s]*@")
 
 
-# What people write for a scheme, with or without all of `://`; for rtsp, if it is not told here.
+# What people write for a scheme, with or without all of `://`; it means rtsp unless listed here.
 _SCHEME_MEANT = re.compile(r"(r[tsp]{2,3}|rtsps|rstps|https?)(?::[/\\]*|[/\\]{2,})", re.IGNORECASE)
 _SCHEMES = {"rtsps": "rtsps", "rstps": "rtsps"}
 _HOST_AND_PORT = re.compile(r"(\[[0-9a-f:]+\]|[^/\\:\s]+):\d+[/\\]", re.IGNORECASE)
@@ -50,12 +50,12 @@ class Url:
 
     @property
     def is_encrypted(self) -> bool:
-        """Tell if the server is to be spoken to inside TLS."""
+        """Tell if the server must be reached inside TLS."""
         return self.scheme in ("rtsps", "https")
 
     @property
     def is_http(self) -> bool:
-        """Tell if the server is to be asked by HTTP, not by RTSP."""
+        """Tell if the server speaks HTTP and not RTSP."""
         return self.scheme in HTTP_PORTS
 
     @property
@@ -71,17 +71,17 @@ class Url:
 
 
 def parse_url(text: str) -> Url:
-    """Take an absolute rtsp:// or rtsps:// URL apart. Raises MessageError 400."""
+    """Parse an absolute rtsp:// or rtsps:// URL. Raises MessageError 400."""
     return _parse(text, DEFAULT_PORTS, "an RTSP address")
 
 
 def parse_stream_url(text: str) -> Url:
-    """Take the URL of a stream apart, by RTSP or by HTTP. Raises MessageError 400."""
+    """Parse the URL of a stream, by RTSP or by HTTP. Raises MessageError 400."""
     return _parse(text, _ALL_PORTS, "an RTSP or HTTP address")
 
 
 def _parse(text: str, ports: dict[str, int], kind: str) -> Url:
-    """Take apart a URL of one of the schemes in `ports`."""
+    """Parse a URL of one of the schemes in `ports`."""
     try:
         parts = urlsplit(text)
         scheme, host = parts.scheme.lower(), parts.hostname
@@ -111,10 +111,10 @@ def _no_address(text: str, kind: str) -> MessageError:
 
 
 def meant_address(text: str) -> str | None:
-    """Return the address that a person means by what is nearly one; None if that can't be told.
+    """Return the address that a person means by something similar; None if that is unclear.
 
-    Such as `rtsp:/host/movie`, `rstp://host/movie`, `host:5678/movie` or `movie.Mjpeg`. Where there
-    may be a password, nothing is guessed.
+    Examples are `rtsp:/host/movie`, `rstp://host/movie`, `host:5678/movie` and `movie.Mjpeg`. If
+    there may be a password, nothing is guessed.
     """
     nearly = text.strip().strip("<>\"'")
     if "@" in nearly or len(nearly) > MAX_NEARLY:
@@ -150,10 +150,10 @@ def _unescaped(text: str) -> bytes:
 def resolve(base: str, control: str) -> str:
     """Return the URL that an SDP's `control` names (RFC 2326 appendix C.1.1).
 
-    `base` is Content-Base, Content-Location or the request URL. Servers mean a relative control
-    as what to append to all of it, its query included, whether or not it ends with a slash: RFC
-    3986, which would drop the query, is not what cameras go by. Raises MessageError 400 for what
-    can't be put together.
+    `base` is Content-Base, Content-Location or the request URL. Servers expect a relative control
+    to be appended to all of it, including its query, whether or not it ends with a slash: cameras
+    do not follow RFC 3986, which would drop the query. Raises MessageError 400 if the two can't be
+    combined.
     """
     if control in ("", "*"):
         return base
@@ -189,8 +189,8 @@ def escaped(url: str) -> str:
 
 
 def without_password(text: str) -> str:
-    """Return a URL, or a text with one in it, safe to log: user and password cut out.
+    """Return a URL, or a text that contains one, without user and password, safe to log.
 
-    One with a "/" can't be told from a path, so what follows it is cut out up to the last "@", too.
+    A password with a "/" looks like a path, so everything after that up to the last "@" goes, too.
     """
     return _SECRET_WITH_SLASH.sub("", _USER_INFO.sub("", text))

@@ -19,7 +19,7 @@ class Endpoints:
 
     server: Endpoint
     client: Endpoint
-    rtp_port: int  # ours; RTCP has the one above it
+    rtp_port: int  # ours; RTCP has the next one
     channels: tuple[int, int] = (0, 1)  # of RTP and RTCP on the RTSP connection
 
 
@@ -37,8 +37,8 @@ class CapturedMessage:
 class CapturedPacket:
     """One RTP or RTCP packet as it came, or was `sent`; `when` is Unix time in seconds.
 
-    `server_port` is where it came from or went to, or 0 for a packet on the RTSP connection. One
-    that was `dropped` has come, and the bad network of --impair has let it get no further.
+    `server_port` is where it came from or went to, or 0 for a packet on the RTSP connection. A
+    `dropped` one has arrived, but the bad network of --impair dropped it.
     """
 
     data: bytes
@@ -88,7 +88,7 @@ def write_capture(file: BinaryIO, entries: list[CapturedMessage | CapturedPacket
 
 
 class Recorder:
-    """An observer that makes an entry of everything it is told. The client's threads call it."""
+    """An observer that makes an entry of everything it sees. The client's threads call it."""
 
     def __init__(self, endpoints: Callable[[], Endpoints | None]) -> None:
         """`endpoints` returns the current addresses of both sides."""
@@ -128,7 +128,7 @@ class Recorder:
         """Ignore it: it was not on the wire."""
 
     def keep(self, entry: CapturedMessage | CapturedPacket) -> None:
-        """Do with an entry what the class is for."""
+        """Take an entry; subclasses say what to do with it."""
         raise NotImplementedError
 
 
@@ -152,7 +152,7 @@ class LiveCapture:
     def observe(
         self, endpoints: Callable[[], Endpoints | None], also: Observer | None = None
     ) -> Observer:
-        """Return an observer for one client; `also` is told everything, too."""
+        """Return an observer for one client, which also calls `also`."""
         return _CapturingObserver(self, endpoints, also)
 
     def keep(self, entry: CapturedMessage | CapturedPacket) -> None:

@@ -1,7 +1,7 @@
-"""Writes what went over the wire as a capture file that Wireshark reads.
+"""Writes the traffic to a capture file that Wireshark reads.
 
-We see messages and datagrams, not packets: IP, UDP and TCP headers are put around them as they must
-have been, with addresses, ports and times as they were. A TCP stream begins with its handshake.
+We see messages and datagrams, not packets. So we add the IP, UDP and TCP headers that they must
+have had, with the real addresses, ports and times. A TCP stream begins with its handshake.
 
     pcapng (draft-ietf-opsawg-pcapng): blocks, each of them
     type (4 bytes), length of the block (4), body, padding to 4 bytes, length of the block (4)
@@ -20,7 +20,7 @@ from enum import Enum
 from typing import BinaryIO
 
 LINKTYPE_RAW = 101  # the packet begins with its IP header, version 4 or 6
-SNAPLEN = 262_144  # bytes of a record that readers accept
+SNAPLEN = 262_144  # maximum bytes of a record that readers accept
 SEGMENT = 16_384  # bytes of an RTSP message in one TCP packet
 _UDP, _TCP = 17, 6
 _SYN, _ACK, _PSH = 0x02, 0x10, 0x08
@@ -67,7 +67,7 @@ class PcapngWriter:
         self._file = file
         self._identification = 0
         self._next_sequence: dict[tuple[Endpoint, Endpoint], int] = {}
-        self._interfaces: list[Interface] = []  # that are in the file
+        self._interfaces: list[Interface] = []  # those in the file
         file.write(_block(_SECTION, _SECTION_BODY) + self._begin(Interface.RECEIVED))
 
     def udp(
@@ -94,7 +94,7 @@ class PcapngWriter:
             self._segment(source, target, _PSH | _ACK, part, when)
 
     def _handshake(self, source: Endpoint, target: Endpoint, when: float) -> None:
-        """SYN, SYN ACK, ACK (RFC 9293 section 3.5); who speaks first has opened."""
+        """SYN, SYN ACK, ACK (RFC 9293 section 3.5); the first sender has opened the connection."""
         self._next_sequence[source, target] = self._next_sequence[target, source] = 0
         self._segment(source, target, _SYN, b"", when)
         self._segment(target, source, _SYN | _ACK, b"", when)

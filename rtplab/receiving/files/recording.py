@@ -6,7 +6,7 @@ from pathlib import Path
 
 from rtplab.receiving.files.wholefile import WholeFile
 
-# The lab's format tells a frame's length in 5 digits: no larger frame can be written.
+# The lab's format has 5 digits for a frame's length, so no larger frame can be written.
 MAX_PREFIXED_FRAME = 99_999  # bytes
 
 

@@ -1,4 +1,4 @@
-"""Files that a full disk leaves whole: as they were before the piece that did not fit."""
+"""Files that stay whole on a full disk: as they were before the piece that did not fit."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 
 class WholeFile(io.FileIO):
-    """A new file that replaces an old one. No write is left half done; nothing is buffered."""
+    """A new file that replaces an old one. No write is half done, and nothing is buffered."""
 
     def __init__(self, path: Path) -> None:
         """Raises OSError."""

@@ -1,1 +1,1 @@
-"""The client of cameras that send their pictures by HTTP, one JPEG after the other."""
+"""The client for cameras that send their pictures by HTTP, one JPEG after another."""

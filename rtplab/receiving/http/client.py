@@ -1,8 +1,8 @@
-"""The HTTP client: it asks a camera for its pictures, and hands them on as an RtspClient does.
+"""The HTTP client: requests a camera's pictures, and hands them on as an RtspClient does.
 
-HTTP knows no session, so the states of one are made of connections: SETUP asks, and READY is when
-the camera has promised pictures. While it is paused there is no connection at all: many cameras
-serve one viewer at a time, and what a camera has shown meanwhile nobody wants to see late.
+HTTP has no sessions, so connections take the place of its states: SETUP sends the request, and
+READY means that the camera has promised pictures. While the client is paused there is no connection
+at all: many cameras serve one viewer at a time, and nobody wants to see old pictures later.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from rtplab.receiving.rtsp.moviesource import MovieSource
 from rtplab.receiving.rtsp.streamclient import THE_END, StreamClient
 from rtplab.receiving.rtsp.watch import GAPS, TimeLimits
 
-# Seconds for which a stream that is set up waits for PLAY before its connection is given up.
+# Seconds for which a stream waits for PLAY after SETUP before its connection is closed.
 READY_TIME = 1.0
 
 logger = logging.getLogger("rtplab.client")
@@ -53,11 +53,11 @@ class HttpClient(StreamClient):
         self.reception = PictureReception()
         self.first_frame_delay: float | None = None
         # `_changed` guards the attributes below, too.
-        self._fetch: PictureFetch | None = None  # whose pictures are wanted
-        self._is_opening = False  # its answer is awaited
+        self._fetch: PictureFetch | None = None  # the connection whose pictures are wanted
+        self._is_opening = False  # we are waiting for its answer
         self._ends: Endpoints | None = None  # of the last connection
         self._wants_to_play = False
-        self._asked_at = 0.0  # when PLAY was asked for
+        self._asked_at = 0.0  # when PLAY was requested
         self._threads: list[threading.Thread] = []
 
     # ------------------------------------------------------------------ the user's commands
@@ -96,7 +96,7 @@ class HttpClient(StreamClient):
                 self.state = transition(self.state, "PAUSE")
 
     def tear_down(self) -> None:
-        """End it and free all that it used; in a window without waiting for that."""
+        """End the session and free its resources; in a window without waiting for that."""
         with self._changed:
             self._stop()
             self.state = State.INIT
@@ -133,7 +133,7 @@ class HttpClient(StreamClient):
     # ------------------------------------------------------------------ the thread
 
     def _begin(self) -> None:
-        """Have a thread get the pictures."""
+        """Start a thread that gets the pictures."""
         fetch = PictureFetch(
             self._source, self._limits, self._clock, self._forgiveness, lambda: self.observer
         )
@@ -173,7 +173,7 @@ class HttpClient(StreamClient):
             fetch.close()
 
     def _succeed(self) -> None:
-        """The camera has promised pictures, or they are wanted now."""
+        """Note that the camera has promised pictures, or that they are wanted now."""
         self.error = self.notice = ""
         if self.state is State.INIT:
             self.state = transition(self.state, "SETUP")
@@ -183,7 +183,7 @@ class HttpClient(StreamClient):
         self._changed.notify_all()
 
     def _waits_for_play(self, fetch: PictureFetch) -> bool:
-        """Wait until the pictures are wanted; False, and given up, when they are not for now."""
+        """Wait until the pictures are wanted; give up and return False if that takes too long."""
         with self._changed:
             self._changed.wait_for(
                 lambda: self._fetch is not fetch or self.state is State.PLAYING, READY_TIME
@@ -215,7 +215,7 @@ class HttpClient(StreamClient):
         return min(max(limits.silence, GAPS * gap), max(limits.silence, limits.longest_silence))
 
     def _report_silence(self, fetch: PictureFetch, limit: float) -> None:
-        """Tell of a silence; after the second one the camera is lost. Raises SessionError."""
+        """Report a silence; after the second one the camera is lost. Raises SessionError."""
         problem = self.reception.problem
         if self.first_frame_delay is None:
             why = problem or "the camera may be busy with another viewer, or may have stopped"
@@ -242,7 +242,7 @@ class HttpClient(StreamClient):
                 self._changed.notify_all()
 
     def _movie_ended(self, fetch: PictureFetch) -> None:
-        """The server has said that nothing more comes."""
+        """Note that the server has announced the end."""
         with self._changed:
             if self._fetch is fetch:
                 self._fetch = None
@@ -252,7 +252,7 @@ class HttpClient(StreamClient):
                 self._changed.notify_all()
 
     def _lose(self, fetch: PictureFetch, error: SessionError) -> None:
-        """It is over: SETUP can begin again."""
+        """End the session; SETUP can begin another."""
         with self._changed:
             if self._fetch is fetch:
                 self._ends = fetch.endpoints or self._ends
@@ -266,7 +266,7 @@ class HttpClient(StreamClient):
 
     @property
     def endpoints(self) -> Endpoints | None:
-        """Who talks to whom in the current or last connection; None before the first."""
+        """Both ends of the current or last connection; None before the first."""
         fetch = self._fetch
         if fetch is not None and fetch.endpoints is not None:
             self._ends = fetch.endpoints
@@ -274,17 +274,17 @@ class HttpClient(StreamClient):
 
     @property
     def duration(self) -> float | None:
-        """Unknown: pictures come without end."""
+        """Unknown: there is no end."""
         return None
 
     @property
     def frame_rate(self) -> float | None:
-        """Unknown: nothing in HTTP says it."""
+        """Unknown: HTTP does not state it."""
         return None
 
     @property
     def seconds_left(self) -> float | None:
-        """Unknown, as above."""
+        """Unknown: there is no end."""
         return None
 
     def position_of(self, frame: Frame) -> float:

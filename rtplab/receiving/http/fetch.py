@@ -1,4 +1,4 @@
-"""One HTTP connection to a camera: asked for, logged in, redirected, and read part by part."""
+"""One HTTP connection to a camera: request, login, redirections, and reading part by part."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _ANSWERS = 8  # redirections and logins together, for one stream: more is a loop
 
 
 class StreamEnded(Exception):
-    """The server has said that nothing more comes."""
+    """The server has announced the end."""
 
 
 class PictureFetch:
@@ -54,7 +54,7 @@ class PictureFetch:
         self._socket: socket.socket | None = None
         self._is_closing = False
         self._reply = ReplyReader()
-        self._early = b""  # of the body, which came with the head
+        self._early = b""  # the part of the body that came with the head
         self._parts = MultipartReader("; boundary=none")
 
     def open(self) -> None:
@@ -126,7 +126,7 @@ class PictureFetch:
             connected.close()
             raise SessionError(explain_tls(error, url.host, url.port, "http://")) from error
         self._socket = connected
-        if self._is_closing:  # meanwhile
+        if self._is_closing:  # by now
             self.hang_up()
 
     @property

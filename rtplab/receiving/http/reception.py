@@ -1,4 +1,4 @@
-"""From the parts of an HTTP stream to frames: checked, counted, and timed."""
+"""Turns the parts of an HTTP stream into frames: checks, counts and times them."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ _SECONDS = re.compile(r"\d{1,12}(?:\.\d{1,9})?\Z", re.ASCII)
 
 
 class PictureReception:
-    """Takes the parts of one stream, gives its frames. No socket, no clock, no thread.
+    """Takes the parts of one stream and returns its frames. No socket, no clock, no thread.
 
-    `statistics` counts each part as a packet: over TCP none is lost or late.
+    `statistics` counts each part as a packet; over TCP none is lost or late.
     """
 
     def __init__(self) -> None:
@@ -49,15 +49,15 @@ class PictureReception:
         return Frame(part.data, statistics.frames, timestamp, media_time, now)
 
     def paused(self) -> None:
-        """The stream stands still until it is asked for again."""
+        """Note that the stream is paused until it is requested again."""
         self.statistics.paused()
         self._timeline.paused()
         self._last_frame, self.longest_gap = None, 0.0
 
 
 def _timestamp(text: str) -> int:
-    """Return the moment that a camera has written, in ticks as RTP has them; 0 without any.
+    """Return a camera's timestamp in ticks of the RTP clock; 0 without one.
 
-    A timestamp that never changes is not believed, and the pace is then that of the arrivals.
+    If the timestamp never changes, it is not believed, and the pace is that of the arrivals.
     """
     return int(float(text) * CLOCK_RATE) % 2**32 if _SECONDS.match(text) else 0

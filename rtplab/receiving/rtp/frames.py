@@ -20,8 +20,8 @@ MAX_FRAME = 16 * 1024 * 1024
 # Packets of one frame: as many as there are sequence numbers. Empty packets could go on forever.
 MAX_PARTS = 1 << 16
 
-# How often one frame is walked through for an end that is not its last byte: the picture within its
-# headers has one too, and a peer may send one in every packet.
+# How often one frame is searched for an end that is not its last byte: a thumbnail in its headers
+# has one too, and a peer may send one in every packet.
 MAX_LOOKS = 4
 
 # Bytes of the headers that lab servers put before a JPEG: an index and a count, and more.
@@ -37,8 +37,8 @@ _DIGITS = re.compile(rb"(\d{1,10})\xff\xd8")  # a length, as in the lab's movie 
 class Frame(NamedTuple):
     """One JPEG as it was received.
 
-    `number` counts frames from 1 (lost ones too where that can be known), `media_time` is its
-    due time and `arrival` its last packet's arrival time, both in seconds.
+    `number` counts frames from 1 (including lost ones if that is known), `media_time` is its due
+    time and `arrival` its last packet's arrival time, both in seconds.
     """
 
     data: bytes
@@ -51,8 +51,8 @@ class Frame(NamedTuple):
 class LabAssembler:
     """Frames of a lab server: one JPEG per packet, or in several packets, with any markers.
 
-    A JPEG begins with FFD8, or with the digits that stand before it in the movie file, or with a
-    header of the server's own (see OwnHeader), and ends with FFD9. Markers and timestamps
+    A JPEG begins with FFD8, or with the digits before it in the movie file, or with a header of the
+    server's own (see OwnHeader), and ends with FFD9. Markers and timestamps
     are ignored: some servers mark every piece, and those with timestamps in whole seconds change
     them within a frame. All pieces have the payload type of the first. A frame that lacks a
     packet or its end is dropped and counted; `problem` says why the last one was dropped, and is
@@ -162,7 +162,7 @@ class LabAssembler:
         return [(self._sequence - self._continuations, data)]
 
     def _finish(self) -> list[tuple[int, bytes]]:
-        """No more of this frame will arrive: return it if it is complete, or drop it."""
+        """Return the frame if it is complete, else drop it: no more of it will arrive."""
         frames = self._whole()
         if not frames:
             self._drop("pictures have no end marker (FFD9)")

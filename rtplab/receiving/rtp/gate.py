@@ -18,7 +18,7 @@ class Passage(Enum):
     """What happens to arriving RTP."""
 
     SHUT = auto()  # not requested: it belongs to an earlier session
-    HELD = auto()  # PLAY is not answered yet, and only its reply says which packet is the first
+    HELD = auto()  # PLAY is unanswered, and only its reply says which packet is the first
     OPEN = auto()
 
 

@@ -1,8 +1,8 @@
 """Simulates a bad network: loss, delay, jitter, reordering, duplicates and a rate limit.
 
 It has no socket and no clock: packets go in with the time, and come out when they are due. The same
-seed does the same to the same packets on every machine: the fate of the n-th packet is drawn from
-the seed and n alone; with bursts, it also depends on what happened to those before.
+seed does the same to the same packets on every machine: the fate of the n-th packet depends only on
+the seed and n, and with bursts also on the fate of those before.
 
 Bursts of loss are those of the Gilbert-Elliott model, whose good state loses nothing, and whose bad
 state loses every packet:
@@ -12,8 +12,8 @@ state loses every packet:
           (arrives) <----------------------------  (lost)
                      r = 1 / burst
 
-So the share of lost packets is `loss` whatever the burst, and as many as `burst` are lost in a row
-on average. Independent loss is the case r = 1 - loss, p = loss.
+So the share of lost packets is `loss` whatever the burst, and on average `burst` packets in a row
+are lost. Independent loss is the case r = 1 - loss, p = loss.
 """
 
 from __future__ import annotations
@@ -25,15 +25,16 @@ from contextlib import suppress
 from dataclasses import dataclass, fields, replace
 from typing import NamedTuple
 
-# At most this many bytes in transit; more is lost, as in a router's queue. It is the longest delay,
-# ten seconds, at 50 Mbit/s, which is 1080p; the limit on packets alone would be one second of it.
+# Maximum bytes in transit; more are lost, as in a router's queue. They suffice for the longest
+# delay, ten seconds, at 50 Mbit/s, which is 1080p; the limit on packets alone would be one second
+# of it.
 MAX_QUEUED = 64 * 1024 * 1024
 PACKET_OVERHEAD = 200  # bytes of memory that a packet takes in addition to its data
 # Seconds of data that may wait for the rate limit: a sane router queues no more.
 MAX_BACKLOG = 1.0
 MAX_BURST = 1000  # packets lost in a row on average: a tenth of a second of 100 Mbit/s
-# Seconds that a reordered packet is held back: longer than from one frame to the next at 20
-# frames a second, since a lab server sends but one packet a frame.
+# Seconds that a reordered packet is held back: longer than a frame at 20 frames a second, since a
+# lab server sends only one packet per frame.
 _OVERTAKING = 0.06
 
 
@@ -186,12 +187,12 @@ def _bits_per_second(text: str) -> float:
 
 
 class _Value(NamedTuple):
-    """How a value is read, and within which bounds it makes sense."""
+    """How to read a value, and its sensible bounds."""
 
     read: Callable[[str], float]
     least: float
     most: float
-    right: str  # what to give, for the user
+    right: str  # what the user should give
 
     def parse(self, text: str) -> float:
         """Read a value. Raises ValueError with a sentence."""

@@ -14,7 +14,7 @@ from collections import deque
 from rtplab.receiving.rtp.frames import Frame
 
 DEFAULT_LATENCY = 0.1  # seconds from arrival to display of the frame with the shortest transit
-# The most bytes that wait, as a window that is not drawn must not fill the memory: ten seconds of
+# Maximum bytes that wait, since a window that is not drawn must not fill the memory: ten seconds of
 # 50 Mbit/s, which is 1080p, and more than any sensible latency.
 MAX_BYTES = 64 * 1024 * 1024
 MAX_SECONDS = 30.0
@@ -75,7 +75,7 @@ class PlayoutBuffer:
         self.latency = latency
         self._passed_over = 0
         self._frames = FrameQueue()
-        self._lock = threading.Lock()  # guards all
+        self._lock = threading.Lock()  # guards everything
         self._held = False
         self._offsets = RecentMinimum(OFFSET_WINDOW)
 

@@ -68,7 +68,7 @@ class MediaReceiver:
         self._lab_report_at: float | None = None  # when the last report to LAB_RTCP_PORT was sent
 
     def hold(self) -> None:
-        """PLAY has been sent: packets that arrive now wait for the reply."""
+        """Hold packets that arrive from now on: PLAY has been sent, and its reply is awaited."""
         self._gate.hold()
         self.reception.begin()
 

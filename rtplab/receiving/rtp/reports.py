@@ -1,4 +1,4 @@
-"""A receiver's RTCP: what it tells the sender, and what it hears from it (RFC 3550 section 6)."""
+"""A receiver's RTCP: its reports to the sender, and the sender's (RFC 3550 section 6)."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class ReceiverReporter:
         self._cname = secrets.token_urlsafe(
             12
         )  # RFC 7022 section 4.2: random, so it reveals nothing
-        self._next_report = now  # the first at once: it opens the way through a firewall
+        self._next_report = now  # the first at once: it opens a firewall
         self._last_sender_report = 0, 0, 0.0  # its SSRC, middle 32 bits, arrival
         self._expected_before = 0
         self._received_before = 0
@@ -30,9 +30,9 @@ class ReceiverReporter:
         return self._next_report
 
     def take(self, data: bytes, now: float, sender: int | None) -> None:
-        """Read what the stream's sender reports; `sender` is its SSRC once known.
+        """Read the sender's reports; `sender` is its SSRC once known.
 
-        What can't be read and what others report is ignored.
+        Unreadable reports, and those of others, are ignored.
         """
         try:
             packets = rtcp.parse_compound(data)
@@ -73,8 +73,8 @@ class ReceiverReporter:
     def _fraction_lost(self, statistics: Statistics) -> int:
         """The part lost since the last report, in 256ths.
 
-        As in appendix A.3, late packets and duplicates count as received, unlike in what the user
-        is told. So does the cumulative loss, which may become negative.
+        As in appendix A.3, late packets and duplicates count as received, unlike in the figures for
+        the user. The same is true of the cumulative loss, which may become negative.
         """
         received = statistics.packets
         expected_now = statistics.expected - self._expected_before

@@ -17,7 +17,7 @@ Clock = Callable[[], float]  # seconds, as clock.steady gives them
 LARGEST_DATAGRAM = 65_535  # bytes
 # Bytes that may wait in the socket: a burst of several large frames.
 RECEIVE_BUFFER = 2 * 1024 * 1024
-READINGS = 64  # at once: a flood must not keep the thread from its other duties
+READINGS = 64  # reads at once: a flood must not keep the thread from its other duties
 PAIR_TRIES = 64  # for two consecutive free ports
 _WAKE, _LOOK_UP = b"x", b"."  # reasons to wake the receiving thread
 

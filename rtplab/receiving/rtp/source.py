@@ -1,4 +1,4 @@
-"""Which of several sources is the stream: what RTP says of itself, not what SETUP said of it."""
+"""Decides which of several sources is the stream, by the RTP itself and not by SETUP's reply."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ SOURCE_SILENCE = 1.0
 
 
 class SourceChoice:
-    """Whether to follow a source whose packets come, given the one that is followed now.
+    """Decides whether to follow a new source instead of the current one.
 
     Transport's `ssrc` is a hint (RFC 2326 section 12.39): servers write 0 there, or a number of
     their own, and some change the source in the middle.
@@ -26,23 +26,23 @@ class SourceChoice:
         at_once: bool = False,
         forgiveness: Forgiveness | None = None,
     ) -> None:
-        """`at_once`: whatever comes is the stream's, as on a channel of the RTSP connection."""
+        """`at_once`: anything that comes is the stream, as on a channel of the RTSP connection."""
         self._hint = hint
         self._forgiveness = forgiveness or Forgiveness()
         self._at_once = at_once
         self._has_chosen = False
-        self._has_left = False  # the one that is followed
-        self._candidates: list[ReceivedPacket] = []  # packets in a row of another one
+        self._has_left = False  # the current source
+        self._candidates: list[ReceivedPacket] = []  # consecutive packets of another source
 
     def left(self) -> None:
-        """The source that is followed has said BYE, or stands still."""
+        """Note that the current source has said BYE, or is paused."""
         self._has_left = True
 
     def followed(self, packet: ReceivedPacket, silence: float) -> list[ReceivedPacket]:
-        """Take a packet of a source that is not followed; return what is to be received.
+        """Take a packet of another source; return the packets to receive.
 
-        That is nothing, or all that is at hand of a source that is followed from now on.
-        `silence` is how long the one before has sent nothing, in seconds.
+        These are none, or all packets so far of a source that is followed from now on. `silence` is
+        the time in seconds for which the current source has sent nothing.
         """
         is_first = not self._has_chosen and self._hint in (None, 0, packet.ssrc)
         if self._at_once or is_first:
@@ -58,7 +58,7 @@ class SourceChoice:
         if kept and kept[-1].ssrc == packet.ssrc:
             step = seq_delta(packet.sequence_number, kept[-1].sequence_number)
             if step == 0:
-                return  # doubled on its way
+                return  # duplicated on its way
             if step == 1:
                 self._candidates = [*kept[1 - IN_A_ROW :], packet]
                 return

@@ -8,7 +8,7 @@ from typing import Protocol
 from rtplab.protocol.rtp.serial import timestamp_delta
 from rtplab.receiving.rtp.timeline import CLOCK_RATE, may_be_step
 
-# Packets whose arrival we remember: as far back as a 16-bit number can tell. Older packets count
+# Packets whose arrival we remember: as far back as a 16-bit number can express. Older packets count
 # as received.
 HISTORY = 1 << 15
 
@@ -24,8 +24,8 @@ class Statistics:
     reordered: int = 0  # arrived after a packet with a higher number
     frames: int = 0
     jitter: float = 0.0  # interarrival jitter, seconds
-    # The largest so far, as in Wireshark's list of streams: not at packets with the marker, or that
-    # come after one with a later timestamp.
+    # The largest so far, as in Wireshark's list of streams: it ignores packets with the marker, and
+    # those that come after a packet with a later timestamp.
     max_jitter: float = 0.0
     first_arrival: float | None = None
     last_arrival: float | None = None
@@ -138,7 +138,7 @@ class Statistics:
 
 
 class Received(Protocol):
-    """What is told of a stream's reception, whatever way it comes."""
+    """What a user can learn about a stream's reception, over RTP or HTTP."""
 
     malformed: int  # datagrams or parts that make no picture of this stream
     longest_gap: float  # seconds between two frames since the last pause

@@ -1,4 +1,4 @@
-"""When each frame is due, from its RTP timestamp, or from arrivals where that is garbage."""
+"""When each frame is due, by its RTP timestamp, or by arrivals if that is garbage."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from rtplab.protocol.rtp.serial import timestamp_delta
 
 CLOCK_RATE = 90_000  # ticks a second of every video payload (RFC 3551 section 5)
 # Steps between frames that a 90 kHz clock can make, in seconds. Lab servers stamp whole seconds of
-# the wall clock (steps of 0 or 1 tick), zero, or random numbers. A larger step is believed if so
-# much time has passed on arrival too, within a factor: a stream may have a frame in ten seconds.
+# the wall clock (steps of 0 or 1 tick), zero, or random numbers. A larger step is believed if
+# roughly as much time has passed on arrival: a stream may have a frame every ten seconds.
 _SMALLEST_STEP = 1 / 250
 _LARGEST_STEP = 5.0
 _FACTOR = 2.0
@@ -17,9 +17,9 @@ _FIRST_GUESS = 1 / 20  # seconds between frames: the lab's 20 frames a second
 
 
 def may_be_step(seconds: float, interval: float) -> bool:
-    """Tell if a clock of 90 kHz can have gone on so far, or back, between two arrivals.
+    """Tell if a 90 kHz clock may have advanced, or gone back, this far between two arrivals.
 
-    `interval` is the time between these, in seconds.
+    `interval` is the time between the arrivals, in seconds.
     """
     return abs(seconds) <= max(_LARGEST_STEP, _FACTOR * interval)
 
@@ -30,7 +30,7 @@ class MediaTimeline:
     def __init__(self) -> None:
         self._previous: tuple[int, float] | None = None  # timestamp and arrival
         self._interval = _FIRST_GUESS
-        self._learned = 0  # intervals that it was learned from
+        self._learned = 0  # number of intervals it was learned from
         self._last_interval = 0.0
         self._confidence = 0
         self.media_time = 0.0
@@ -42,7 +42,7 @@ class MediaTimeline:
 
     def frame(self, timestamp: int, arrival: float) -> float:
         """Return the media time of the next frame, given its timestamp and arrival in seconds."""
-        previous = self._previous  # another thread may have it forgotten
+        previous = self._previous  # another thread may clear it
         if previous is not None:
             step = timestamp_delta(timestamp, previous[0]) / CLOCK_RATE
             is_plausible = self._learn(step, arrival - previous[1])
@@ -61,7 +61,7 @@ class MediaTimeline:
         """Learn from a step of the timestamps and the time between arrivals; tell if it is good."""
         is_plausible = step >= _SMALLEST_STEP and may_be_step(step, interval)
         self._confidence = max(-8, min(8, self._confidence + (1 if is_plausible else -1)))
-        # After an outage one interval is long, in a slow stream each.
+        # After an outage one interval is long; in a slow stream every one is.
         if 0 < interval <= max(_LARGEST_STEP, _FACTOR * self._last_interval):
             self._learned += 1
             weight = max(_SMOOTHING, 1 / self._learned)

@@ -26,6 +26,7 @@ from rtplab.receiving.rtp.receiver import MediaReceiver
 from rtplab.receiving.rtp.reception import Reception
 from rtplab.receiving.rtp.rtpsocket import Clock, RtpSocket
 from rtplab.receiving.rtsp.login import LoginNeeded, PasswordInTheOpen
+from rtplab.receiving.rtsp.movieend import MovieEnd
 from rtplab.receiving.rtsp.moviesource import MovieSource
 from rtplab.receiving.rtsp.playepoch import PlayEpoch
 from rtplab.receiving.rtsp.standarddialogue import Redirected
@@ -34,10 +35,6 @@ from rtplab.receiving.rtsp.watch import Answers, Due, Expected, TimeLimits, Watc
 from rtplab.receiving.rtsp.workers import ClientWorkers
 
 logger = logging.getLogger("rtplab.client")
-
-# A server that hangs up so near the end, without BYE, has sent all but what was lost: seconds,
-# and the part of a short movie.
-NEAR_THE_END, LAST_PART = 1.0, 0.1
 
 
 @dataclass
@@ -66,7 +63,7 @@ class RtspClient(StreamClient):
         """Play `source`, by UDP on `rtp_port` (0: a free one) and the one above.
 
         With `for_window` commands don't block, and frames wait in `playout` until they are due;
-        without, `on_frame` alone gets them. `clock` gives steady seconds. Raises MessageError for
+        otherwise, only `on_frame` gets them. `clock` gives steady seconds. Raises MessageError for
         an http:// address.
         """
         if source.is_http:
@@ -74,10 +71,9 @@ class RtspClient(StreamClient):
         self._workers = ClientWorkers(self._failed)
         super().__init__(source, for_window, limits, clock, self._workers.changed)
         self.rtp_port = rtp_port
-        self._picked_rtp_port = 0  # by the system, which picks another for the next session
+        self._picked_rtp_port = 0  # by the system, which will pick another for the next session
         self.frame_number = 0  # of the last frame
-        self._last_frame: Frame | None = None  # of the session
-        self._last_when_lost = b""  # the last picture when a server last hung up while it played
+        self._end = MovieEnd()
         self._wish = Wish()
         self._ends: tuple[Endpoint, Endpoint] | None = None  # of the last connection
         self._dialogue = source.dialogue()
@@ -89,10 +85,10 @@ class RtspClient(StreamClient):
     def _reset_session(self) -> None:
         self.state = State.INIT
         self.frame_number = 0
-        self._last_frame = None
+        self._end.begin_session()
         self._method = ""  # of the last request of the session's
         self._complaint = ""  # the last message about packets that make no picture
-        self._ended_source: int | None = None  # the one that said BYE
+        self._ended_source: int | None = None  # the source that said BYE
         self._watch = Watch(self._limits)
         self._epoch.end()
 
@@ -100,7 +96,7 @@ class RtspClient(StreamClient):
         reception = Reception(LabAssembler(), patience=self.playout.latency)
         receiver = MediaReceiver(reception, self._deliver, self._movie_ended, self._clock)
         receiver.observer = self.observer
-        # A new one for each session, so that the same is done to its n-th packet every time.
+        # A new one for each session, so that its n-th packet always meets the same fate.
         receiver.impairment = Impairment(conditions)
         return receiver
 
@@ -453,7 +449,7 @@ class RtspClient(StreamClient):
         self._hand_on(frame)
         with self._changed:
             self.frame_number = frame.number
-            self._last_frame = frame
+            self._end.last_frame = frame
             self.notice = ""
             self._watch.picture(frame.arrival)
             # A last frame after the session was lost must not erase the error.
@@ -610,20 +606,10 @@ class RtspClient(StreamClient):
             self._changed.notify_all()
 
     def _has_shown_all(self) -> bool:
-        """Tell if a server that hangs up has come to the movie's end.
-
-        It is near there, or has hung up at the same picture as the last time.
-        """
-        frame = self._last_frame
-        if self.state is not State.PLAYING or self._method == "TEARDOWN" or frame is None:
+        """Tell if a server that hangs up has come to the movie's end."""
+        if self.state is not State.PLAYING or self._method == "TEARDOWN":
             return False
-        before, self._last_when_lost = self._last_when_lost, frame.data
-        left, duration = self.seconds_left, self.duration
-        if left is None or duration is None:
-            return frame.data == before
-        interval = 1 / self.frame_rate if self.frame_rate else 0.0
-        near = max(min(NEAR_THE_END, LAST_PART * duration), 1.5 * interval)
-        return frame.data == before or left < near
+        return self._end.is_reached(self.seconds_left, self.duration, self.frame_rate)
 
     def _failed(self, error: BaseException) -> None:
         """One of our threads has failed: without it, the session is over."""
@@ -648,7 +634,7 @@ class RtspClient(StreamClient):
     @property
     def seconds_left(self) -> float | None:
         """Seconds of the movie after the last frame; None if unknown."""
-        frame, duration, rate = self._last_frame, self.duration, self.frame_rate
+        frame, duration, rate = self._end.last_frame, self.duration, self.frame_rate
         if frame is None or duration is None:
             return None
         return duration - self.position_of(frame) - (1 / rate if rate else 0.0)

@@ -1,4 +1,4 @@
-"""What a client needs of a dialogue with a server, whatever the dialect."""
+"""The client's interface to a dialogue with a server, in either dialect."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from rtplab.receiving.rtsp.playepoch import PlayStart
 
 
 class Dialogue(Protocol):
-    """The requests of one session, and what the replies to them mean. No clock, no socket."""
+    """The requests of one session, and the meaning of the replies. No clock, no socket."""
 
     dialect: Dialect
     can_seek: bool  # and play at another speed
     wants_rtcp: bool
-    rtp_version: int | None  # of packets that are taken; None: any
+    rtp_version: int | None  # of accepted packets; None: any
     uses_udp: bool
     session_id: str
     transport: Transport  # as the server answered SETUP
-    timeout: float | None  # seconds that the server waits for a request; None: for ever
-    start: PlayStart | None  # of the last PLAY; None: a server does not say that
-    refused: str  # why a server that hangs up now does so, as a sentence; "" where unknown
+    timeout: float | None  # seconds that the server waits for a request; None: forever
+    start: PlayStart | None  # of the last PLAY; None if the server does not state it
+    refused: str  # why the server would hang up now, as a sentence; "" if unknown
 
     @property
     def duration(self) -> float | None:
@@ -37,7 +37,7 @@ class Dialogue(Protocol):
         """Return the first of the requests that set up a session, for our `rtp_port`."""
 
     def play(self, position: float | None, scale: float) -> Request:
-        """Have it sent, from `position` in seconds (None: where it stands), at `scale`."""
+        """Return PLAY, from `position` in seconds (None: the current one), at `scale`."""
 
     def pause(self) -> Request: ...
     def teardown(self) -> Request: ...
@@ -45,12 +45,12 @@ class Dialogue(Protocol):
     def received(self, response: Response) -> Request | None:
         """Take the reply to the last request; return the request that must follow, or None.
 
-        Raises SessionError when the server refuses (LoginNeeded: for want of a password), and
+        Raises SessionError if the server refuses (LoginNeeded if it asks for a password), and
         Redirected.
         """
 
     def keep_alive(self, is_ignored: bool) -> Request | None:
-        """Return what tells the server that we are still here; None: it knows no such request.
+        """Return a keep-alive; None if the server knows no such request.
 
         `is_ignored` says that the last one was never answered. The reply goes to `kept_alive`.
         """
@@ -62,13 +62,13 @@ class Dialogue(Protocol):
         """
 
     def answer(self, request: Request) -> Response | None:
-        """Answer what the server asks of us; None: nothing is to be answered."""
+        """Return the answer to a request from the server; None if it needs none."""
 
     def says_end(self, request: Request) -> bool:
-        """Tell if a request of the server's says that the movie is over."""
+        """Tell if a request from the server announces the end of the movie."""
 
     def assembler(self) -> Assembler:
-        """Return what makes frames of the packets that SETUP has agreed on."""
+        """Return the assembler for the packets that SETUP has agreed on."""
 
     def source(self) -> SourceChoice | None:
-        """Return what chooses the source of those packets; None: all are of one."""
+        """Return the chooser of those packets' source; None if all are from one."""

@@ -1,4 +1,4 @@
-"""What a client says to a lab server: one form of request that nearly every one understands."""
+"""The client's requests to a lab server, in a form that nearly all of them understand."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from rtplab.protocol.rtsp.messages import (
 from rtplab.receiving.rtp.frames import LabAssembler
 from rtplab.receiving.rtsp.playepoch import PlayStart
 
-# Three lines, each ended by CRLF, no blank line, one space after `client_port=`, one send: of 72
-# lab servers tried, 59 take this form, and no other form is taken by more.
+# Three lines, each ended by CRLF, no blank line, one space after `client_port=`, one send: 59 of 72
+# lab servers that were tried accept this form; no other form has more.
 _FORM = Form("\r\n", False)
 _MEANT = re.compile(r"did you mean (\S[^?]*)\?")  # in a reason: servers like ours know better
 
@@ -45,7 +45,7 @@ def refusal(method: str, response: Response, name: str) -> SessionError:
 
 
 class LabDialogue:
-    """A session in the lab dialect. A lab server can be asked for nothing but the movie."""
+    """A session in the lab dialect. The movie is all that one can request."""
 
     dialect = Dialect.LAB
     can_seek = False
@@ -70,11 +70,11 @@ class LabDialogue:
         return self._request("SETUP", "Transport", f"RTP/UDP; client_port= {rtp_port}")
 
     def play(self, position: float | None, scale: float) -> Request:
-        """Have it sent from where it stands: a lab server knows of no other place or pace."""
+        """Play from the current position: a lab server has no other position or speed."""
         return self._request("PLAY", "Session", self.session_id)
 
     def pause(self) -> Request:
-        """Have the sending stopped."""
+        """Stop the sending."""
         return self._request("PAUSE", "Session", self.session_id)
 
     def teardown(self) -> Request:
@@ -82,7 +82,7 @@ class LabDialogue:
         return self._request("TEARDOWN", "Session", self.session_id)
 
     def received(self, response: Response) -> None:
-        """Take the reply to the last request. Raises SessionError when it is a refusal."""
+        """Take the reply to the last request. Raises SessionError if it is a refusal."""
         if response.status != 200:
             raise refusal(self._method, response, self._filename)
         if self._method == "SETUP":
@@ -97,18 +97,18 @@ class LabDialogue:
         """The lab dialect has none."""
 
     def answer(self, request: Request) -> None:
-        """A lab server asks nothing."""
+        """Return None: a lab server sends no requests."""
 
     def says_end(self, request: Request) -> bool:
-        """It just stops sending."""
+        """Return False: it just stops sending."""
         return False
 
     def assembler(self) -> LabAssembler:
-        """Frames are put together however they are cut and marked."""
+        """Assemble frames however they are cut and marked."""
         return LabAssembler(self._forgiveness)
 
     def source(self) -> None:
-        """Two senders can't be told apart: many lab servers change their SSRC with each packet."""
+        """Return None: many lab servers change their SSRC with each packet."""
 
     def _request(self, method: str, name: str, value: str) -> Request:
         self._method = method

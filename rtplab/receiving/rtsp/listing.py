@@ -1,4 +1,4 @@
-"""Asks a server what it has. Servers of ours say it; others do not know the question."""
+"""Asks a server for its movies. Our servers answer; others do not know the parameter."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from rtplab.receiving.rtsp.moviesource import MovieSource
 from rtplab.receiving.rtsp.standarddialogue import USER_AGENT
 from rtplab.receiving.rtsp.watch import TimeLimits
 
-MAX_TRIES = 3  # the question, and the answers to a challenge, of which the first may be stale
+MAX_TRIES = 3  # the question, and up to two answers to challenges: the first may be stale
 
 
 def movies_of(address: str, limits: TimeLimits | None = None) -> list[str]:
-    """Return the names of what the server of an rtsp:// address has; blocks.
+    """Return the names of all that the server of an rtsp:// address has; blocks.
 
     The user and the password of the address are used if the server asks for them. Raises
     SessionError with a sentence for the user.

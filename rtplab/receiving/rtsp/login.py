@@ -1,4 +1,4 @@
-"""A user's name and password, and the answers they give to a server's challenges."""
+"""A user's name and password, and the answers to a server's challenges."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ class Login:
         self._password = password
         self._allow_basic = allow_basic
         self._challenge: Challenge | None = None
-        self._count = 0  # requests that the challenge's nonce has been used for
+        self._count = 0  # requests for which the challenge's nonce has been used
         self._answers = 0
 
     def begin_request(self) -> None:
-        """A new request follows, not a repeated one."""
+        """Note that a new request follows, not a repeated one."""
         self._answers = 0
 
     def take(self, headers: Headers) -> None:

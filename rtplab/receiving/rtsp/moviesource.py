@@ -1,4 +1,4 @@
-"""Which movie of which server a client is to play, by which transport, and as whom."""
+"""The movie that a client plays: on which server, by which transport, as which user."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ MAX_REDIRECTIONS = 5  # in a row: more is a loop
 
 
 class MovieSource:
-    """A movie as its user has named it, then as a server has redirected us.
+    """A movie as the user has named it, or as a server has redirected us.
 
-    A file name is asked for in the lab dialect, of `host` and `port`. An address goes before both,
-    and `name` is then the address without a password: rtsp:// is asked for in the standard dialect,
-    http:// of an HttpClient.
+    A file name is requested in the lab dialect from `host` and `port`. An address overrides both,
+    and `name` is then the address without a password: rtsp:// is requested in the standard dialect,
+    http:// by an HttpClient.
     """
 
     def __init__(
@@ -45,7 +45,7 @@ class MovieSource:
             self.name = str(self.url)
 
     def redirect(self, url: Url) -> None:
-        """The movie is at this address (RFC 2326 section 11.2). Raises SessionError in a loop."""
+        """Follow a redirection (RFC 2326 section 11.2). Raises SessionError in a loop."""
         self._redirections += 1
         if self._redirections > MAX_REDIRECTIONS:
             raise SessionError(
@@ -54,7 +54,7 @@ class MovieSource:
         self._go_to(url)
 
     def arrived(self) -> None:
-        """The movie is where we have asked for it: redirections are counted from here."""
+        """Note that the movie was found: redirections are counted from here."""
         self._redirections = 0
 
     def _go_to(self, url: Url) -> None:
@@ -65,9 +65,9 @@ class MovieSource:
             self.log_in()
 
     def log_in(self, user: str = "", password: str = "", allow_basic: bool = False) -> None:
-        """Be this user, else the one that the address names. A lab server knows no users.
+        """Use this user, or else the one in the address. Lab servers have no users.
 
-        `allow_basic` lets the password go where everybody on the way can read it.
+        `allow_basic` allows a password that anyone on the path can read.
         """
         if self.url is not None:
             if not user:
@@ -78,7 +78,7 @@ class MovieSource:
 
     @property
     def is_http(self) -> bool:
-        """Tell if it is to be asked for by HTTP."""
+        """Tell if it is requested by HTTP."""
         return self.url is not None and self.url.is_http
 
     def dialogue(self, forgiveness: Forgiveness | None = None) -> Dialogue:
@@ -95,7 +95,7 @@ class MovieSource:
         return ClientConnection(self.host, self.port, dialect, trust, timeout, clock)
 
     def change_to_tcp(self) -> bool:
-        """Have the media come by TCP after all; False when the user, or the lab, wants UDP."""
+        """Switch to TCP; False if the user, or the lab dialect, wants UDP."""
         may_change = self.url is not None and self.transport == "auto"
         if may_change:
             self.transport = "tcp"

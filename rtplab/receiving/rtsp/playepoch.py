@@ -1,4 +1,4 @@
-"""From one PLAY to the next: which frames belong to it, and where in the movie each one is."""
+"""From one PLAY to the next: which frames belong to it, and where they are in the movie."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from rtplab.protocol.rtp.serial import timestamp_delta
 from rtplab.receiving.rtp.frames import Frame
 from rtplab.receiving.rtp.timeline import CLOCK_RATE
 
-# Seconds between RTP-Info's rtptime and the first frame within which it is believed: some servers
-# name one of another stream, or of another clock.
+# Maximum seconds between RTP-Info's rtptime and the first frame for it to be believed: some servers
+# name another stream's, or another clock's.
 MAX_LEAD = 5.0
 
 
 @dataclass(frozen=True)
 class PlayStart:
-    """Where a stream begins: what the server said in its reply to PLAY, or what we asked for.
+    """Where a stream begins, by the server's reply to PLAY or our request.
 
-    `rtptime` stands for `start` seconds into the movie (RTP-Info, Range), and time goes `scale`
+    `rtptime` corresponds to `start` seconds into the movie (RTP-Info, Range), and time runs `scale`
     times as fast. `first_number` is the sequence number of the first packet. What the server did
-    not say is None.
+    not state is None.
     """
 
     start: float = 0.0
@@ -32,9 +32,9 @@ class PlayStart:
 class PlayEpoch:
     """The frames of one PLAY.
 
-    `start` is None for a lab server, which does not say where it is: all frames are then of this
-    PLAY, numbered as they came. Where a server did not say `rtptime`, or one that can't be, the
-    first frame gives it. `frame_rate` in frames a second is None where unknown.
+    `start` is None for a lab server, which does not state its position: all frames then belong to
+    this PLAY, numbered as they came. If the server did not state a possible `rtptime`, the first
+    frame's is used. `frame_rate` in frames a second is None if unknown.
     """
 
     def __init__(
@@ -49,18 +49,18 @@ class PlayEpoch:
         self.frame_rate = frame_rate
         self._forgiveness = forgiveness or Forgiveness()
         self.first_frame_delay: float | None = None  # seconds from PLAY to the first frame
-        self.misplaced = False  # the last frames were left out, as they lie before the start
+        self.misplaced = False  # the last frames were left out: they are before the start
         self._asked_at = asked_at
         self._last: tuple[int, int] | None = None  # timestamp, ticks since the start
         self._before: int | None = None  # ticks, of the last frame that was misplaced
         self._has_begun = False  # a frame of this PLAY has come
 
     def begin(self, start: PlayStart | None) -> None:
-        """PLAY was answered."""
+        """Note that PLAY was answered."""
         self.start, self._last = start, None
 
     def end(self) -> None:
-        """The session is over. Frames that still wait to be shown keep their positions."""
+        """End the session. Frames that still wait to be shown keep their positions."""
         self.first_frame_delay, self.misplaced = None, False
 
     def admit(self, frames: list[Frame]) -> list[Frame]:
@@ -73,20 +73,20 @@ class PlayEpoch:
         return ours
 
     def arrived(self, frame: Frame) -> None:
-        """Note when the first frame came that was admitted."""
+        """Note when the first admitted frame came."""
         self.first_frame_delay = frame.arrival - self._asked_at
 
     def position_of(self, frame: Frame) -> float:
         """Return how far into the movie a frame is, in seconds.
 
-        Of a lab server's movie that is the time since its first frame.
+        For a lab server's movie, that is the time since its first frame.
         """
         if self.start is None:
             return frame.media_time
         return self.start.start + self._ticks(frame.timestamp) / CLOCK_RATE * self.start.scale
 
     def _numbered(self, frame: Frame) -> Frame:
-        """The frame with its number in the movie, or in the stream where the rate is unknown."""
+        """The frame with its number in the movie, or in the stream if the rate is unknown."""
         self._last = frame.timestamp, self._ticks(frame.timestamp)
         if self.frame_rate is None:
             return frame
@@ -94,9 +94,9 @@ class PlayEpoch:
         return frame if number == frame.number else frame._replace(number=number)
 
     def _is_before(self, frame: Frame) -> bool:
-        """Tell if a frame was still under way when PLAY began somewhere else.
+        """Tell if a frame was still on its way when PLAY began elsewhere.
 
-        Once one was not, no later one was: timestamps wrap around, and some never change.
+        After the first that was not, none is: timestamps wrap around, and some never change.
         """
         if not self._has_begun:
             ticks = self._ticks(frame.timestamp)

@@ -1,4 +1,4 @@
-"""What a client says to a server of the standard (RFC 2326), and what the replies tell it."""
+"""The client's requests to a standard server (RFC 2326), and the meaning of the replies."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _SCALE = re.compile(r"[+-]?\d{1,4}(?:\.\d{0,9})?\Z", re.ASCII)
 
 @dataclass(frozen=True)
 class Presentation:
-    """What DESCRIBE says of the movie; of what it does not say, None."""
+    """DESCRIBE's description of the movie; None for what it does not state."""
 
     aggregate_url: str  # for PLAY, PAUSE and TEARDOWN
     track_url: str  # for SETUP
@@ -45,14 +45,14 @@ class Presentation:
 
 
 class KeepAliveMethod:
-    """The request that keeps a session alive: GET_PARAMETER, or OPTIONS where that is unknown."""
+    """The request that keeps a session alive: GET_PARAMETER, or OPTIONS if that is unknown."""
 
     def __init__(self) -> None:
         self.name = "GET_PARAMETER"
         self._is_refused = False
 
     def refused(self) -> None:
-        """It was refused, or never answered; that counts for more than what `learn` hears."""
+        """Note that it was refused or never answered, which outweighs what `learn` finds."""
         self.name, self._is_refused = "OPTIONS", True
 
     def learn(self, response: Response) -> None:
@@ -64,7 +64,7 @@ class KeepAliveMethod:
 
 
 class Redirected(Exception):
-    """The server says that the movie is at another address."""
+    """The server says that the movie is at a different address."""
 
     def __init__(self, url: Url) -> None:
         super().__init__(str(url))
@@ -74,7 +74,7 @@ class Redirected(Exception):
 class StandardDialogue:
     """A session in the standard dialect: OPTIONS, DESCRIBE, SETUP, then PLAY as often as wished.
 
-    Half of its attributes are those of a Dialogue, the others what its requests are made of.
+    Half of its attributes are those of a Dialogue, the others are the contents of its requests.
     """
 
     dialect = Dialect.STANDARD
@@ -89,7 +89,7 @@ class StandardDialogue:
         login: Login | None = None,
         forgiveness: Forgiveness | None = None,
     ) -> None:
-        """`transport` is one of TRANSPORTS; auto is UDP, and TCP where that is refused."""
+        """`transport` is one of TRANSPORTS; auto is UDP, and TCP if that is refused."""
         self.url = url
         self._forgiveness = forgiveness or Forgiveness()
         self._login = login or Login()
@@ -110,12 +110,12 @@ class StandardDialogue:
 
     @property
     def duration(self) -> float | None:
-        """The length of the movie in seconds, where DESCRIBE says it."""
+        """The length of the movie in seconds, if DESCRIBE states it."""
         return self._movie.duration
 
     @property
     def frame_rate(self) -> float | None:
-        """Frames a second of the movie, where DESCRIBE says it."""
+        """Frames a second of the movie, if DESCRIBE states it."""
         return self._movie.frame_rate
 
     # ------------------------------------------------------------------ requests
@@ -126,7 +126,7 @@ class StandardDialogue:
         return self._request("OPTIONS", str(self.url))
 
     def play(self, position: float | None, scale: float) -> Request:
-        """Have it sent, from `position` in seconds (None: where it stands), at `scale`."""
+        """Return PLAY, from `position` in seconds (None: the current one), at `scale`."""
         headers = []
         if position is not None:
             headers.append(("Range", Range(position).serialise()))
@@ -137,7 +137,7 @@ class StandardDialogue:
         return self._request("PLAY", self._movie.aggregate_url, headers)
 
     def pause(self) -> Request:
-        """Have the sending stopped."""
+        """Stop the sending."""
         return self._request("PAUSE", self._movie.aggregate_url)
 
     def teardown(self) -> Request:
@@ -145,14 +145,14 @@ class StandardDialogue:
         return self._request("TEARDOWN", self._movie.aggregate_url)
 
     def keep_alive(self, is_ignored: bool) -> Request:
-        """Return the request that the server knows; some are silent about one that they do not."""
+        """Return the request that the server knows; some do not answer an unknown one."""
         if is_ignored:
             self._keep_alive.refused()
         self._keep_alive_repeated = False
         return self._headed(self._keep_alive.name, self._movie.aggregate_url, [])
 
     def kept_alive(self, response: Response) -> Request | None:
-        """Take the reply to `keep_alive`, which must follow again where its nonce was too old."""
+        """Take the reply to `keep_alive`, which must be repeated if its nonce was too old."""
         if response.status == 401 and not self._keep_alive_repeated:
             self._keep_alive_repeated = True
             self._login.begin_request()
@@ -164,7 +164,7 @@ class StandardDialogue:
         return None
 
     def answer(self, request: Request) -> Response:
-        """Answer what the server asks of us (RFC 2326 section 10)."""
+        """Answer a request from the server (RFC 2326 section 10)."""
         if request.problem is not None:
             return Response(request.problem.status, session=self.session_id)
         is_question = request.method in ("GET_PARAMETER", "SET_PARAMETER") and not request.body
@@ -175,7 +175,7 @@ class StandardDialogue:
         return Response(200 if is_known else 501, session=self.session_id)
 
     def says_end(self, request: Request) -> bool:
-        """Tell if a server's request says that the movie is over: ANNOUNCE with notice 2101."""
+        """Tell if a request from the server announces the end: ANNOUNCE with notice 2101."""
         headers = request.headers
         notice = headers.get("X-Notice") or headers.get("Notice")
         return request.method == "ANNOUNCE" and notice.split(None, 1)[:1] == ["2101"]
@@ -183,11 +183,11 @@ class StandardDialogue:
     # ------------------------------------------------------------------ media
 
     def assembler(self) -> RtpJpegFrames:
-        """RFC 2435, in packets of the type that DESCRIBE has named."""
+        """Assemble RFC 2435 frames, from packets of the type that DESCRIBE named."""
         return RtpJpegFrames(self._movie.payload_type, self._forgiveness, self._movie.size)
 
     def source(self) -> SourceChoice:
-        """The SSRC that Transport names is a hint; on a channel of our own there is but one."""
+        """Transport's SSRC is a hint; on an RTSP connection's channel there is only one source."""
         return SourceChoice(self.transport.ssrc, not self.uses_udp, self._forgiveness)
 
     # ------------------------------------------------------------------ replies
@@ -251,7 +251,7 @@ class StandardDialogue:
     ) -> tuple[sdp.MediaDescription, int]:
         """Return the first MJPEG video and its payload type.
 
-        Raises SessionError that names what there is instead.
+        Raises SessionError that names what the server offers instead.
         """
         for media in description.media:
             for payload_type in media.formats:
@@ -279,7 +279,7 @@ class StandardDialogue:
             raise MessageError("it names no interleaved channels")
 
     def _take_session(self, response: Response) -> None:
-        """The reply to SETUP names the session; some servers do that only in the one to PLAY."""
+        """Note the session, named by the reply to SETUP; some servers name it only after PLAY."""
         value = response.headers.get("Session")
         session = parse_session(value, self._forgiveness) if value else SessionHeader("")
         if not session.session_id:
@@ -303,15 +303,15 @@ class StandardDialogue:
             rtptime, first_number = info.rtptime, info.seq
         if infos and not ours:
             self._forgiveness.add("url in RTP-Info", infos[0].url, f"{track}, as in SETUP")
-        # RFC 2326 section 12.34: a server that says nothing of Scale knows none.
+        # RFC 2326 section 12.34: a server that does not mention Scale does not support it.
         scale = self._scale(headers.get("Scale")) or 1.0
         self.start = PlayStart(start, rtptime, scale, first_number)
 
     def _range(self, value: str) -> Range | None:
         try:
             return parse_range(value)
-        except MessageError as error:  # then we count from what we asked for
-            if value and error.status != 501:  # which is for other units, as clock
+        except MessageError as error:  # then we count from the position we requested
+            if value and error.status != 501:  # 501 is for other units, such as clock
                 self._forgiveness.add("Range in the reply to PLAY", value, "npt=SECONDS-")
             return None
 
@@ -362,7 +362,7 @@ def _is_jpeg(media: sdp.MediaDescription, payload_type: str) -> bool:
 
 
 def _name_of(media: sdp.MediaDescription) -> str:
-    """Return what a media section offers, in words: "H264 video"."""
+    """Return what a media section offers, as in "H264 video"."""
     encodings = [encoding.partition("/")[0] for encoding in media.rtpmap.values()]
     return printable(f"{' or '.join(encodings) or media.protocol} {media.media}", 60)
 

@@ -127,7 +127,7 @@ class StreamClient(ABC):
         """Give a frame to the window, and to the `on_frame` callback. Without the lock."""
         if self.for_window:  # only the window takes them out again
             self.playout.put(frame)
-        on_frame = self.on_frame  # the user's thread may take it away at any moment
+        on_frame = self.on_frame  # the user's thread may remove it at any moment
         if on_frame is not None:
             on_frame(frame)
 

@@ -14,17 +14,17 @@ from rtplab.protocol.tls import TlsChannel
 
 @dataclass(frozen=True)
 class TlsTrust:
-    """Which certificates are good: those of the system's authorities, or of those in a file.
+    """Which certificates are trusted: the system's authorities', or those of a file's.
 
-    And whether a server that is not known by one may have the password in the open.
+    And whether an unverified server may get an unencrypted password.
     """
 
     ca: str | None = None  # a file of authorities, in PEM
     insecure: bool = False  # any certificate will do
-    allow_basic: bool = False  # a password may go where everybody on the way can read it
+    allow_basic: bool = False  # a password may be sent that anyone on the path can read
 
     def context(self) -> ssl.SSLContext:
-        """Return what TLS needs to know. Raises SessionError with a sentence for the user."""
+        """Return the TLS context. Raises SessionError with a sentence for the user."""
         try:
             context = ssl.create_default_context(cafile=self.ca)
         except (OSError, ValueError) as error:
@@ -40,7 +40,7 @@ class TlsTrust:
 
 
 class TlsSocket:
-    """A TLS connection that one thread reads and any may write to; the socket stays the owner's."""
+    """A TLS connection that one thread reads and any may write to; the caller owns the socket."""
 
     def __init__(
         self, connected: socket.socket, context: ssl.SSLContext, host: str, timeout: float
@@ -57,7 +57,7 @@ class TlsSocket:
             data = connected.recv(16384)
             if not data:
                 raise ConnectionResetError("closed in the TLS handshake")
-            self._take(data)  # the server sends nothing unasked, so there is no plain text yet
+            self._take(data)  # the server sends nothing unrequested, so there is no plain text yet
 
     def recv(self, size: int) -> bytes | None:
         """Return the data received: b"" at the end, None if there was none. Raises OSError."""

@@ -43,12 +43,12 @@ class TimeLimits:
 
     connect: float = 5.0  # for the connection, and as long again for TLS on it
     reply: float = 5.0
-    # Without a picture while playing; then the user is told, or TCP is tried. A stream with long
-    # gaps between its pictures may be silent for longer, but never beyond `longest_silence`.
+    # Without a picture while playing; then the user gets a message, or TCP is tried. A stream with
+    # long gaps between its pictures may be silent for longer, but never beyond `longest_silence`.
     silence: float = 5.0
     longest_silence: float = 60.0
-    # For a silent server to say that it is still there: one that stands still for ten seconds in
-    # all, say as its machine sleeps, keeps the session.
+    # For a silent server to show that it is still there: one that stops for ten seconds in all, for
+    # example because its machine sleeps, keeps the session.
     loss: float = 6.5
     teardown: float = 1.0  # for the reply to TEARDOWN; after it we disconnect anyway
 
@@ -59,7 +59,7 @@ class Due(Enum):
     NO_REPLY = auto()  # the awaited reply did not arrive, and is no longer awaited
     NO_PICTURE = auto()
     KEEP_ALIVE = auto()  # a keep-alive must be sent
-    LOST = auto()  # the server has not said that it is still there
+    LOST = auto()  # the server has not shown that it is still there
 
 
 class Answers(Enum):
@@ -82,7 +82,7 @@ class Expected(NamedTuple):
 class Watch:
     """Tracks what one server owes us, and says which action is due. One request is open at a time.
 
-    `session_timeout` is how long the server waits for a request, in seconds; None for ever.
+    `session_timeout` is how long the server waits for a request, in seconds; None: forever.
     """
 
     def __init__(self, limits: TimeLimits) -> None:
@@ -92,12 +92,12 @@ class Watch:
         self.answered = ""  # the number of the request that the last reply was for
         self._given_up: set[str] = set()  # numbers of requests that were not answered in time
         self._deadlines: dict[Due, float] = {}  # of NO_REPLY and LOST, while there is one
-        self._put_off: set[Due] = set()  # of those, which have been put off already
+        self._put_off: set[Due] = set()  # those that have already been postponed
         self._silent_since = 0.0
         self._last_request_at = 0.0
-        self._keep_alive = ""  # the number of the one that is not answered yet
+        self._keep_alive = ""  # the number of the unanswered one
         self._keep_alive_at = 0.0  # when it was sent
-        self._late: deque[str] = deque(maxlen=MAX_LATE)  # earlier ones, that were not answered
+        self._late: deque[str] = deque(maxlen=MAX_LATE)  # earlier unanswered ones
 
     # ------------------------------------------------------------------ what has been sent
 
@@ -117,17 +117,17 @@ class Watch:
         self._keep_alive, self._keep_alive_at = request.cseq, now
 
     def expect_sign_of_life(self, now: float) -> None:
-        """The server may be gone, and was sent a request, since no system would tell us."""
+        """Note that a request was sent because the server may be gone: no system would tell us."""
         self._expect(Due.LOST, now + self.limits.loss)
 
     def begin_session(self) -> None:
-        """SETUP follows, perhaps to another server: nothing is known of its session yet."""
+        """Forget the last session: SETUP follows, perhaps to another server."""
         self.session_timeout = None
         self._keep_alive = ""
         self._deadlines.pop(Due.LOST, None)
 
     def begin_playing(self, now: float) -> None:
-        """PLAY has been sent: before it no picture could arrive."""
+        """Note that PLAY has been sent: no picture could arrive before."""
         self._silent_since = now
 
     # ------------------------------------------------------------------ what has come
@@ -144,11 +144,11 @@ class Watch:
             self.is_alive()
 
     def take(self, response: Response) -> Answers:
-        """Take a reply; say what it answers, which is then answered.
+        """Take a reply; return the request that it answers, which is then settled.
 
-        RFC 2326 section 12.17: the number tells. There are lab servers that send any, so with them
-        the order counts, but for answers to requests that we gave up waiting for. Some number the
-        reply to a keep-alive as an earlier one, or not at all.
+        RFC 2326 section 12.17: the number decides. Some lab servers send any number, so with them
+        the order counts, except for requests that we no longer wait for. Some give the reply to a
+        keep-alive an earlier number, or none.
         """
         self.is_alive()
         number = response.cseq.strip()
@@ -164,7 +164,7 @@ class Watch:
         return Answers.KEEP_ALIVE
 
     def _is_for_request(self, number: str, status: int) -> bool:
-        """Micro-RTSP refuses by the number of an earlier request, though one it has answered."""
+        """Micro-RTSP's refusals have the number of an earlier request that it has answered."""
         if self._request.dialect is Dialect.LAB:
             return number not in self._given_up
         if number in ("", self._request.cseq):
@@ -196,7 +196,7 @@ class Watch:
         return bool(self._keep_alive) and now >= self._keep_alive_at + self.limits.reply
 
     def is_asking(self, now: float) -> bool:
-        """Tell if a keep-alive is under way that may still be answered."""
+        """Tell if there is an unanswered keep-alive whose reply may still come."""
         return bool(self._keep_alive) and not self.keep_alive_is_ignored(now)
 
     def deadline(self, expected: Expected) -> float | None:
@@ -219,7 +219,7 @@ class Watch:
             )  # if it arrives later, it must not be taken for another reply
             due.append(Due.NO_REPLY)
         if expected.pictures and self._is_silent(now, self.silence_limit(expected)):
-            self._silent_since = now  # a message set then may become outdated
+            self._silent_since = now  # the message shown then may become outdated
             due.append(Due.NO_PICTURE)
         timeout = self.session_timeout
         if expected.session and timeout is not None and now >= self._keep_alive_deadline(timeout):
@@ -233,7 +233,7 @@ class Watch:
         self._put_off.discard(due)
 
     def _has_passed(self, due: Due, now: float, has_more: Callable[[], bool]) -> bool:
-        """Tell if a deadline has passed; once, it is put off while there is more to read."""
+        """Tell if a deadline has passed; it is postponed once if there is more to read."""
         deadline = self._deadlines.get(due)
         if deadline is None or now < deadline:
             return False
@@ -245,7 +245,7 @@ class Watch:
         return True
 
     def _is_silent(self, now: float, limit: float) -> bool:
-        """Tell if there has been no picture for too long, though we were awake to receive it."""
+        """Tell if no picture has come for too long, although we were awake to receive it."""
         if now > self._silent_since + limit + HELD_UP:
             self._silent_since = now
             return False

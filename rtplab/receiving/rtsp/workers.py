@@ -16,13 +16,13 @@ logger = logging.getLogger("rtplab.client")
 class ClientWorkers:
     """Starts, names and joins a client's threads; wakes them up and closes their sockets.
 
-    "rtsp" reads the connection, "rtp" the RTP port, and "command" runs a command of the user's that
-    may block. A thread whose socket is taken from it here (`connection` and `rtp_socket` are then
-    None) ends, and its socket is closed when it has.
+    "rtsp" reads the connection, "rtp" the RTP port, and "command" runs a user's command that may
+    block. A thread ends if its socket is removed here (`connection` and `rtp_socket` are then
+    None), and its socket is then closed.
     """
 
     def __init__(self, failed: Callable[[BaseException], None]) -> None:
-        """`failed` is called in a thread with the exception that has ended it before its time."""
+        """`failed` is called in a thread with the exception that ended it prematurely."""
         # Guards the attributes below and the client's state; notified of every reply, failure and
         # frame. The user's thread, the reply thread and the RTP thread use it.
         self.changed = threading.Condition(threading.RLock())
@@ -30,23 +30,23 @@ class ClientWorkers:
         self.rtp_socket: RtpSocket | None = None
         self._failed = failed
         self._threads: list[threading.Thread] = []
-        self._closing: set[threading.Thread] = set()  # those that wait for all others to end
+        self._closing: set[threading.Thread] = set()  # threads that wait for all others to end
         self.command_lock = threading.Lock()  # one command that may block at a time
 
     # ------------------------------------------------------------------ starting threads
 
     def run(self, command: Callable[[], None]) -> None:
-        """Have a thread run a command. Raises SessionError when the system grants none."""
+        """Run a command in a thread. Raises SessionError if the system grants none."""
         self._start(command, "command")
 
     def read_connection(self, connection: ClientConnection, read: Callable[[], None]) -> None:
-        """Have a thread read this connection. Raises SessionError when the system grants none."""
+        """Read this connection in a thread. Raises SessionError if the system grants none."""
         with self.changed:
             self.connection = connection
             self._start(read, "rtsp", connection)
 
     def read_rtp(self, rtp_socket: RtpSocket, listen: Callable[[], None]) -> None:
-        """Have a thread read this RTP port. Raises SessionError when the system grants none."""
+        """Read this RTP port in a thread. Raises SessionError if the system grants none."""
         with self.changed:
             self.rtp_socket = rtp_socket
             self._start(listen, "rtp", rtp_socket)
@@ -76,7 +76,7 @@ class ClientWorkers:
         except BaseException as error:  # any error: it would be reported nowhere else
             logger.exception("A client thread has failed.")
             with self.changed:
-                if owned in (None, self.connection, self.rtp_socket):  # else it had to end anyway
+                if owned in (None, self.connection, self.rtp_socket):  # else its end was intended
                     self._failed(error)
         finally:
             self._close(owned)
@@ -93,7 +93,7 @@ class ClientWorkers:
     # ------------------------------------------------------------------ ending them
 
     def end_rtp(self) -> None:
-        """Have the thread that reads the RTP port end."""
+        """Make the thread that reads the RTP port end."""
         with self.changed:
             if self.rtp_socket is not None:
                 self.rtp_socket.wake()
@@ -108,7 +108,7 @@ class ClientWorkers:
             thread.join()
 
     def hang_up(self) -> None:
-        """Have both threads with sockets end."""
+        """Make both threads with sockets end."""
         with self.changed:
             if self.connection is not None:
                 self.connection.hang_up()
@@ -126,7 +126,7 @@ class ClientWorkers:
             with self.changed:
                 self.hang_up()
                 others = [t for t in self._threads if t is not me and t.is_alive()]
-                if is_ours:  # two that waited for each other would wait for ever
+                if is_ours:  # two threads must not wait for each other
                     others = [thread for thread in others if thread not in self._closing]
             if not others:
                 break

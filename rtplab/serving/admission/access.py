@@ -31,13 +31,13 @@ PUBLISH = ":publish"  # after the password of a user who may publish
 # Seconds that a nonce is good for: a viewer who watches longer is asked again, and its player
 # answers by itself.
 NONCE_LIFETIME = 300.0
-# Seconds that an address's first failed login waits for its answer; each further one waits
+# Seconds by which the answer to an address's first failed login is delayed; each further delay is
 # twice as long, up to the longest. A user who mistypes once hardly notices.
 FIRST_DELAY = 0.25
 LONGEST_DELAY = 4.0
 FORGET_AFTER = 600.0  # seconds without another failed try
 # Failed logins of one address that may wait for answers at once. Further ones are not
-# checked: else guessing on many connections would give one guess per connection every few seconds.
+# checked: otherwise many connections would give one guess per connection every few seconds.
 MAX_WAITING = 32
 MAX_REMEMBERED = 4096  # addresses with failed tries; the one that failed longest ago is forgotten
 MAX_USERS_FILE = 1024 * 1024  # bytes: some 10,000 users
@@ -158,7 +158,7 @@ class _Tries:
 
     count: int = 0
     last: float = 0.0
-    answers: list[float] = field(default_factory=list)  # when those that wait are due
+    answers: list[float] = field(default_factory=list)  # when the delayed ones are due
 
 
 class FailedTries:
@@ -166,7 +166,7 @@ class FailedTries:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()  # guards the table
-        self._tries: dict[str, _Tries] = {}  # by address, the latest last
+        self._tries: dict[str, _Tries] = {}  # by address; the most recent is last
 
     def add(self, host: str, now: float) -> float:
         """Count a failed attempt; return the seconds its answer must wait."""
@@ -194,7 +194,7 @@ class FailedTries:
 
 @dataclass
 class AuthResult:
-    """The answer to one request's login: none if it may pass, else a refusal and its delay."""
+    """The result of one request's login: a refusal and its delay, or no refusal if it may pass."""
 
     refusal: Response | None = None
     delay: float = 0.0  # seconds
@@ -218,7 +218,7 @@ class Authenticator:
     def check(self, request: Request, now: float) -> AuthResult:
         """Admit or refuse a request; `now` in seconds. Raises MessageError 400.
 
-        An Authorization that can't be used is answered as none would be: openRTSP sends one with an
+        An unusable Authorization is treated as if it were missing: openRTSP sends one with an
         empty name, and players ask their user for a password only at 401.
         """
         values = [value for name, value in request.headers if name.lower() == "authorization"]
@@ -260,7 +260,7 @@ class Authenticator:
         return AuthResult(self._challenge(now), self._users.failed_tries.add(self._host, now))
 
     def _challenge(self, now: float, stale: bool = False) -> Response:
-        """RFC 7616 section 3.3: 401 with a challenge for each algorithm; the weaker later.
+        """RFC 7616 sections 3.3 and 3.7: 401 with a challenge per algorithm, the strongest first.
 
         Players that know only MD5 take the last one.
         """
@@ -277,10 +277,10 @@ class Authenticator:
 
 
 def _is_about(uri: str, request_uri: str) -> bool:
-    """RFC 7616 section 3.4.6: it must name what the request's URI names, in whatever spelling.
+    """RFC 7616 section 3.4.6: `uri` must name the same resource as the request's URI.
 
-    Some write the path alone, or the last slash or not. live555, and so VLC, names the movie in
-    requests about its track.
+    The spelling may differ: some clients write only the path, or omit the last slash. live555,
+    and so VLC, names the movie in requests about its track.
     """
     path, request_path = _path(uri), _path(request_uri)
     return path == request_path or bool(path) and request_path.startswith(f"{path}/")

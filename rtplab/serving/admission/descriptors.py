@@ -18,9 +18,9 @@ _EXHAUSTED = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 
 
 def raise_descriptor_limit() -> None:
-    """Use what the system grants: a viewer takes up to three descriptors, a movie one.
+    """Raise the limit as far as the system allows: a viewer takes up to three, a movie one.
 
-    Programs that do not ask get the usual soft limit: 1,024, or 256 on macOS.
+    By default, programs get a soft limit of 1,024, or 256 on macOS.
     """
     if resource is None:
         return

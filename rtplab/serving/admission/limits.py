@@ -1,4 +1,4 @@
-"""Limits for one client and for all together, so that no client disturbs the others."""
+"""Limits for each client and for all clients together, so that none disturbs the others."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ class Limits:
 
     # A thread and up to three descriptors each; one core was measured to serve 2,000 viewers.
     connections: int = 4096
-    # A whole school, or a load test, may come from one address; half is left for all others.
+    # A whole school, or a load test, may have one address; half is left for everyone else.
     connections_per_address: int = 2048
     # As many as connections: for operators who know how many viewers the line carries.
     sessions: int = 4096
-    # A player sends less than one, a viewer who drags the slider about ten.
+    # A player sends less than one; dragging the slider sends about ten.
     requests_per_second: int = 100
-    # All its connections together: 1,000 players that start in the same second send 3,000.
+    # On all connections of the address: 1,000 players that start in the same second send 3,000.
     requests_per_address: int = 2000
     # Seconds from a request's first byte to its last: a person may type it.
     request_timeout: int = 60
@@ -116,7 +116,7 @@ class _Address:
 
 
 class Admission:
-    """How many connections each address has, and how fast it asks. For all control threads."""
+    """The connections of each address, and its rate of requests. For all control threads."""
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
@@ -124,7 +124,7 @@ class Admission:
         self._addresses: dict[str, _Address] = {}  # those that have a connection
 
     def enter(self, host: str) -> bool:
-        """Count a connection, unless its address has as many as it may; tell if so."""
+        """Count a connection unless its address has too many; return whether it was admitted."""
         key = address_key(host)
         with self._lock:
             address = self._addresses.get(key) or _Address(Pace(self._limits.requests_per_address))

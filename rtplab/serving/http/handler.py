@@ -4,10 +4,10 @@
     /NAME            a page with the picture moving
     /NAME.mjpeg      the moving picture: multipart/x-mixed-replace
     /NAME.jpg        one frame
-    /NAME.json       what the server has sent to the viewer who is named by ?id=
+    /NAME.json       what the server has sent to the viewer that ?id= names
 
-Python's http.server reads the requests. A moving picture then leaves its hands: the pacer or the
-live stream sends it as it sends to all other viewers, and the thread only waits for the end.
+Python's http.server reads the requests. A moving picture is then sent by the pacer or the live
+stream, as to all other viewers, and the connection's thread only waits for the end.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from rtplab.serving.http.sink import BOUNDARY, CONTENT_TYPE, HttpOutlet, HttpSin
 from rtplab.serving.http.site import Found, Site
 from rtplab.serving.http.tls import TlsConnection
 
-# Seconds for a request to come whole, and for a connection to be silent between two.
+# Seconds that a request may take to arrive, and that a connection may be silent between two.
 PATIENCE = 10.0
 # Bytes of a head that is too large which are read nevertheless: unread ones would reset the
 # connection, and the browser would not see the answer.
@@ -50,7 +50,7 @@ class Attendant(Protocol):
     """Whoever has accepted the connection, and ends it when nothing comes."""
 
     def expect_request(self, connection: socket.socket, is_expected: bool) -> None:
-        """Note that a request must come in time, or that nothing is expected any more."""
+        """Note that a request must come in time, or that nothing more is expected."""
 
     def wait(self, seconds: float) -> None:
         """Do nothing for these seconds, or until the server is closed."""
@@ -185,7 +185,7 @@ class Handler(BaseHTTPRequestHandler):
         self._send_problem(status, f"{status.phrase}: {status.description or 'it is not served'}.")
 
     def _check(self) -> None:
-        """Raises Refused, or _Problem for what a page elsewhere may have made a browser ask."""
+        """Raises Refused, or _Problem if a foreign page may have made the browser ask."""
         host = self.headers.get("Host", "") if self.headers else ""
         if self.request_version != "HTTP/1.0" or host:
             if not self._site.is_called(host):
@@ -250,7 +250,7 @@ class Handler(BaseHTTPRequestHandler):
             self._send_head(HTTPStatus.OK, CONTENT_TYPE, None)
             return
         if found.live is not None:
-            found.live.prepare()  # while an error can still be reported
+            found.live.prepare()  # now, while an error can still be reported
         if not service.session_slots.acquire(blocking=False):
             raise _Problem(
                 HTTPStatus.SERVICE_UNAVAILABLE,
@@ -314,7 +314,7 @@ class Handler(BaseHTTPRequestHandler):
     def _send_head(
         self, status: HTTPStatus, kind: str, length: int | None, challenges: list[str] | None = None
     ) -> None:
-        if self.request_version == "HTTP/0.9":  # so http.server calls what it can't read, too
+        if self.request_version == "HTTP/0.9":  # http.server also calls unreadable requests so
             self.request_version = "HTTP/1.0"
         self.send_response(status)
         self.send_header("Content-Type", kind)
@@ -340,5 +340,5 @@ class Handler(BaseHTTPRequestHandler):
 
 
 def _has_body(headers: Any) -> bool:
-    """Tell if something follows the head of a request; of lengths, "0" alone says no."""
+    """Tell if something follows the head of a request; only the length "0" says no."""
     return "Transfer-Encoding" in headers or headers.get("Content-Length", "0") != "0"

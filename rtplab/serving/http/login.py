@@ -1,7 +1,7 @@
 """Login by HTTP Digest (RFC 7616), for browsers: they use several connections at once.
 
-So a nonce is good on all of them: it carries the moment it was made, and a code that proves that
-we have made it. Replays are not detected: anyone who reads the traffic sees the pictures anyway.
+So a nonce is good on all of them: it contains the time when it was made, and a code that proves
+that we made it. Replays are not detected: anyone who reads the traffic sees the pictures anyway.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class Refused(Exception):
 
 
 class TooManyTries(Exception):
-    """Too many logins from this address are waiting: no further one is checked."""
+    """Too many logins from this address are waiting, so this one is not checked."""
 
 
 class HttpLogin:
@@ -36,7 +36,7 @@ class HttpLogin:
         self._key = secrets.token_bytes(32)
 
     def check(self, authorization: str, method: str, target: str, host: str, now: float) -> None:
-        """Return if a request is allowed; `now` in seconds. Raises Refused, TooManyTries."""
+        """Return only if a request is allowed; `now` in seconds. Raises Refused, TooManyTries."""
         try:
             credentials = parse_authorization(authorization) if authorization else None
         except MessageError:

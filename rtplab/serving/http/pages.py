@@ -24,7 +24,7 @@ HEADERS = {
     "Referrer-Policy": "no-referrer",
     "Cache-Control": "no-store",
 }
-"""With every answer: no other site's page may embed ours, or its pictures."""
+"""The headers of every answer: no other site's page may embed ours, or our pictures."""
 
 STYLE = """
 :root { color-scheme: light dark; --back: #f6f7f9; --card: #fff; --text: #1b1f24; --soft: #57606a;
@@ -130,7 +130,7 @@ if (button) {
 
 
 def listing(names: Iterable[tuple[str, bool]]) -> str:
-    """Return the page of all that can be watched: names, and if each is live."""
+    """Return the page that lists what can be watched: names, and whether each is live."""
     cards = "".join(
         f'<li><a href="/{quoted_name(name)}"><img data-still="/{quoted_name(name)}.jpg" '
         f'src="/{quoted_name(name)}.jpg" alt=""><span class="name">{escape(name)}'

@@ -35,10 +35,10 @@ class HttpServer:
         rtsp_port: int,
         names: tuple[str, ...] = (),
     ) -> None:
-        """Serve on sockets that listen. Other players find the server at `rtsp_port`.
+        """Serve on listening sockets. Other players find the server at `rtsp_port`.
 
         A request's Host must be an IP address, localhost or one of `names`. With the service's
-        `tls`, browsers are spoken to inside TLS.
+        `tls`, browsers must speak TLS.
         """
         self.port: int = listeners[0].getsockname()[1]
         self._service = service
@@ -72,7 +72,7 @@ class HttpServer:
         except OSError as error:
             if is_resource_exhaustion(error):
                 threading.Event().wait(ACCEPT_PAUSE)
-            return  # or the client has gone again
+            return  # or the client has already gone
         try:
             with self._lock:
                 has_room = len(self._deadlines) < self._service.limits.connections
@@ -110,7 +110,7 @@ class HttpServer:
         connection.close()
 
     def expect_request(self, connection: socket.socket, is_expected: bool) -> None:
-        """Note that a request must come in time, or that nothing is expected any more."""
+        """Note that a request must come in time, or that nothing more is expected."""
         with self._lock:
             self._deadlines[connection] = steady() + PATIENCE if is_expected else None
 

@@ -36,7 +36,7 @@ class HttpSink:
 
     def __init__(self, wire: Wire) -> None:
         self._wire = wire
-        self._pieces: list[bytes] = []  # of a picture that is not whole yet
+        self._pieces: list[bytes] = []  # of an incomplete picture
         self.not_sent = NotSent()
 
     def send(self, packets: list[PacketParts]) -> None:
@@ -47,7 +47,7 @@ class HttpSink:
         pieces, self._pieces = self._pieces, []
         size = sum(map(len, pieces))
         head = f"Content-Type: image/jpeg\r\nContent-Length: {size}\r\n\r\n".encode()
-        # A browser shows a picture when it sees the next boundary, so that one goes with it.
+        # A browser shows a picture when it sees the next boundary, so that is sent along.
         try:
             part = b"".join([head, *pieces, f"\r\n--{BOUNDARY}\r\n".encode()])
             if not self._wire.offer(part):
@@ -73,7 +73,7 @@ class HttpOutlet:
     def __init__(
         self, connection: socket.socket, limits: Limits, channel: TlsChannel | None = None
     ) -> None:
-        """Take over the socket, but for closing it, and the TLS spoken over it. Raises OSError."""
+        """Take over the socket (not closing it) and the TLS spoken on it. Raises OSError."""
         connection.setblocking(False)
         self.wire = Wire(connection, None, limits, channel)
         self._reader, writer = socket.socketpair()

@@ -114,7 +114,7 @@ class Site:
         assert found.movie is not None
         service = self.service
         rate = service.frame_rate(found.movie)
-        # A page has no button to begin again, so the movie does so by itself.
+        # A page has no button to start again, so the movie loops.
         playback = Playback(MovieCursor(found.movie), rate, loop=True)
         feed, stream = service.media.whole_frames(found.movie, playback), standard_stream(sink)
         return Transmission(playback, feed, stream, service.pacer, viewer, cname=None)
@@ -123,7 +123,7 @@ class Site:
 
     @contextmanager
     def watching(self, name: str, id: str, stream: RtpStream) -> Iterator[None]:
-        """Count a viewer meanwhile, whose page asks for its figures by `id`."""
+        """Count a viewer in the meantime; its page asks for its figures by `id`."""
         with self._lock:
             self._viewers[name] += 1
             self._streams[id] = stream

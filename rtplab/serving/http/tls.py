@@ -1,7 +1,7 @@
-"""HTTPS: what http.server reads and writes, inside TLS, until a moving picture takes it over.
+"""HTTPS: what http.server reads and writes, inside TLS, until a moving picture takes over.
 
-http.server takes a socket whose `makefile` gives files. The one here puts a TlsChannel between, and
-not an ssl.SSLSocket: that could not be read by the thread of the connection while the pacer sends.
+http.server takes a socket whose `makefile` returns files. This one uses a TlsChannel and not an
+ssl.SSLSocket, which the connection's thread could not read while the pacer sends.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ _USE_HTTPS = (
 
 
 class TlsConnection(io.RawIOBase):
-    """A browser's connection inside TLS, in one thread. It blocks as its socket does."""
+    """A browser's connection inside TLS, for one thread. It blocks if its socket does."""
 
     def __init__(self, connection: socket.socket, context: ssl.SSLContext) -> None:
         super().__init__()
         self.socket = connection
         self.channel = TlsChannel(context)
         self._is_first = True  # nothing has come yet
-        self._plain = b""  # that has come and is still to be read
+        self._plain = b""  # received, and not yet read
 
     def settimeout(self, seconds: float | None) -> None:
         """Make reading and writing raise TimeoutError after this many seconds."""

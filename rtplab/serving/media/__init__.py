@@ -1,1 +1,1 @@
-"""Movies as the server sends them: found, cut into payloads, converted."""
+"""Movies as the server sends them: found by name, cut into payloads, converted if necessary."""

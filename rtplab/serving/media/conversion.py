@@ -1,7 +1,7 @@
-"""Pictures that RFC 2435 can't carry, made into pictures that it can: once, ahead, for all viewers.
+"""Converts pictures that RFC 2435 can't carry: once, ahead of time, for all viewers.
 
 A picture of 1920x1080 takes some 40 ms, for which nobody else may wait. So one thread per movie
-converts ahead of its viewers, and what is not ready is not waited for.
+converts ahead of its viewers, and nobody waits for a picture that is not ready.
 """
 
 from __future__ import annotations
@@ -26,15 +26,15 @@ from rtplab.serving.media.transcoding import convert
 # Of all movies together: half an hour of 1920x1080. The disk is not ours to fill.
 MAX_CACHE_BYTES = 8 << 30
 
-# Converted frames that a viewer should have in front of it, some seconds. One with less is served
-# before the rest of the movie.
+# Converted frames that a viewer should have ahead of it, some seconds. A viewer with fewer is
+# served before the rest of the movie.
 AHEAD = 100
 
-# Frames that viewers lack and that are to be converted next. When there are more, the oldest are
-# dropped: those viewers have gone on, and ask again.
+# Missing frames that wait to be converted. If there are more, the oldest are dropped: those viewers
+# have moved on, and ask again.
 MAX_WANTED = 16
 
-# Seconds without a viewer after which the converter ends. It is started again when one comes.
+# Seconds without a viewer after which the converter ends. The next viewer starts it again.
 IDLE_SECONDS = 10.0
 
 logger = logging.getLogger("rtplab.conversion")
@@ -74,8 +74,9 @@ class _PictureFile:
     def __init__(self, large: Large) -> None:
         """Open the file. Raises OSError."""
         self._large = large
-        # A picture is written to a file of its own first: unbuffered and real, so that Pillow does
-        # it itself, without holding up other threads, and nobody else cares for the position in it.
+        # A picture is first written to a file of its own: unbuffered and real, so that Pillow
+        # writes to it directly, without holding up other threads, and nobody else needs its
+        # position.
         self._one = tempfile.TemporaryFile(buffering=0, prefix="rtplab-")
         try:
             self._all = tempfile.TemporaryFile(buffering=0, prefix="rtplab-")
@@ -83,8 +84,8 @@ class _PictureFile:
             self._one.close()
             raise
         self._size = 0
-        # Keeps the file open while it is read. Where reading moves the position, as on Windows,
-        # it guards that too.
+        # Keeps the file open while it is read. On systems where reading moves the position, such as
+        # Windows, it guards that too.
         self._lock = threading.Lock()
 
     def append(self, picture: bytes) -> _Place:
@@ -94,7 +95,7 @@ class _PictureFile:
         """
         _disk.check_room()
         converted = self._convert(picture)
-        # A write that the disk had no room for may just have been cut short.
+        # On a full disk, the write may simply have been cut short.
         if not converted.endswith(jpeg.END_OF_IMAGE) or self._write(converted) < len(converted):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         place = _Place(self._size, len(converted))
@@ -127,7 +128,7 @@ class _PictureFile:
             return self._all.read(place.length)
 
     def close(self) -> None:
-        """Give the disk its space back. The thread that appends has ended. May be called twice."""
+        """Free the disk space. The thread that appends has ended. May be called twice."""
         with self._lock:
             self._one.close()
             self._all.close()
@@ -136,7 +137,11 @@ class _PictureFile:
 
 
 class ConvertedMovie:
-    """The frames of a movie as RFC 2435 can carry them, counted from 1; its viewers share it."""
+    """The frames of a movie as RFC 2435 can carry them, counted from 1; its viewers share it.
+
+    It has more attributes than other classes: what has been converted and the thread that converts
+    more of it end together.
+    """
 
     def __init__(
         self,
@@ -144,7 +149,7 @@ class ConvertedMovie:
         converted: Callable[[], None] = lambda: None,
         large: Large = Large.REFUSED,
     ) -> None:
-        """`converted` is called for each frame that is settled, by the thread that converts.
+        """`converted` is called for each settled frame, by the thread that converts.
 
         `large` says how to treat large pictures.
         """
@@ -159,7 +164,7 @@ class ConvertedMovie:
         self._damage_reported = False
         self._denial_reported = False
         self._file: _PictureFile | None = None
-        # Guards what begins and ends the thread, and tells of every frame that is settled. Nothing
+        # Guards the start and end of the thread, and is notified of every settled frame. Nothing
         # blocks under it.
         self._changed = threading.Condition()
         self._thread: threading.Thread | None = None
@@ -185,7 +190,7 @@ class ConvertedMovie:
         return True
 
     def frame(self, number: int) -> bytes | None:
-        """Return a frame's JPEG, or None at once if it is not ready or can't be had.
+        """Return a frame's JPEG, or None at once if it is not ready or not available.
 
         Also tells the converter that there is a viewer here. Never raises an error.
         """
@@ -207,11 +212,11 @@ class ConvertedMovie:
         return bool(self._settled[number])
 
     def has_lost(self, number: int) -> bool:
-        """Tell if a frame that is not there will not come any more, though it is not damaged."""
+        """Tell if a missing frame will never come, although it is not damaged."""
         return self._stopped and (not self._settled[number] or number in self._places)
 
     def stop(self) -> None:
-        """Have the thread end soon, and the space on disk given up. May be called twice."""
+        """Make the thread end soon and free the disk space. May be called twice."""
         with self._changed:
             self._stopped = self._closed = True
             self._changed.notify_all()
@@ -227,7 +232,7 @@ class ConvertedMovie:
         return thread is None or not thread.is_alive()
 
     def close(self) -> None:
-        """Stop, and wait until all is given up. May be called twice."""
+        """Stop, and wait until everything is freed. May be called twice."""
         self.stop()
         self.join()
 
@@ -293,7 +298,7 @@ class ConvertedMovie:
         except OSError as error:
             self._give_up(f"converted pictures can't be kept: {_words(error)}")
             return
-        except Exception as error:  # others may still do
+        except Exception as error:  # other pictures may still work
             logger.debug("%s: frame %d", self._name, number, exc_info=True)
             self._report_damage(number, error)
         with self._changed:

@@ -12,17 +12,17 @@ from rtplab.serving.media.payloads import Media, Payloads
 from rtplab.serving.media.playback import Playback
 from rtplab.serving.media.reader import FrameReader, Wish
 
-# Seconds for which frames are read ahead. One disk read may take this long, and the viewer
-# notices nothing; most are that fast even if they must start up first, or lie behind a network.
+# Seconds for which frames are read ahead. A disk read may take this long without the viewer
+# noticing; most disks are that fast even if they must spin up first, or are behind a network.
 AHEAD_SECONDS = 2.0
 LEAST_AHEAD = 2  # frames, however far apart they are and however many viewers there are
 # Maximum seconds that PLAY waits for its first frame. Players give up after five.
 HEAD_START_TIMEOUT = 3.0
-# Seconds of frames that should be there when it begins, and the longest wait for them
-# after the first: on a busy machine the reader's thread may come too late for the next ones.
+# Seconds of frames that should be there when PLAY begins, and the longest wait for them after the
+# first: on a busy machine the reader's thread may be too late for the next ones.
 HEAD_START = 0.25
 HEAD_START_PATIENCE = 0.2
-UNKNOWN = -1  # a size of payloads, in bytes, that no frame is kept in
+UNKNOWN = -1  # a payload size in bytes for which no frame is kept
 
 
 class Feed:
@@ -63,7 +63,7 @@ class Feed:
         self._serial = reader.serial
         self._limit = -1
         self._size = self._last_size = UNKNOWN
-        self._until_asked = 0  # frames, until the next ones are asked for
+        self._until_asked = 0  # frames left until the next ones are requested
 
     @property
     def has_extensions(self) -> bool:
@@ -73,8 +73,8 @@ class Feed:
     def frame(self, number: int, limit: int) -> Payloads | None:
         """Return a frame's payloads, at once; none if it is damaged, None if it isn't there yet.
 
-        `limit` is what the way takes in one piece, in bytes. Raises MovieError when the frame
-        can't be had: the file has been changed or can't be read, or pictures can't be converted.
+        `limit` is what the path takes in one piece, in bytes. Raises MovieError when the frame
+        is not available: the file has changed or can't be read, or pictures can't be converted.
         """
         if limit != self._limit:
             self._take_limit(limit)
@@ -92,7 +92,7 @@ class Feed:
         """
         if limit != self._limit:
             self._take_limit(limit)
-        self._until_asked = 0  # it may go on elsewhere
+        self._until_asked = 0  # playback may continue elsewhere
         deadline = steady() + HEAD_START_TIMEOUT
         count = math.ceil(HEAD_START / self._playback.interval)
         following = self._playback.upcoming(count)
@@ -133,7 +133,7 @@ class Feed:
             free()
 
     def _take_limit(self, limit: int) -> None:
-        """Ask for payloads of another size; until they come, those of the last size are used."""
+        """Request payloads of another size; until they come, those of the last size are used."""
         self._limit, self._last_size = limit, self._size
         self._size = self._media.size_for(limit)
         self._until_asked = 0

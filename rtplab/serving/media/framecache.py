@@ -8,11 +8,11 @@ from collections.abc import Iterable, Sequence
 
 from rtplab.serving.media.payloads import Payloads
 
-# Bytes of frames that are kept cut into packets: those that are read ahead of the viewers, and as
-# many as still fit of what others may want after them. Many seconds of 1920x1080, minutes of what
-# the lab plays.
+# Bytes of frames that are kept cut into packets: those that are read ahead of the viewers and, as
+# far as they fit, those that other viewers may want later. Many seconds of 1920x1080, minutes of
+# the lab's movie.
 CACHED_BYTES = 64 << 20
-# Bytes of frames up to which nothing will be pushed out for some seconds.
+# Bytes of frames up to which nothing is evicted for some seconds.
 ROOMY_BYTES = CACHED_BYTES // 2
 # Bytes that Python needs for a frame and for a packet, besides its own: empty ones would have no
 # bound.
@@ -23,23 +23,23 @@ FrameKey = tuple[int, int, int]  # which open movie, frame number, size of paylo
 
 
 class FrameCache:
-    """The frames of all movies that were wanted last, up to CACHED_BYTES. For all threads."""
+    """The most recently used frames of all movies, up to CACHED_BYTES. For all threads."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()  # guards the attributes below; a mere look needs none
-        self._frames: OrderedDict[FrameKey, Payloads] = OrderedDict()  # wanted last at the end
+        self._lock = threading.Lock()  # guards the attributes below; a lookup needs no lock
+        self._frames: OrderedDict[FrameKey, Payloads] = OrderedDict()  # newest use last
         self._bytes = 0
         self._counts: Counter[tuple[int, int]] = Counter()  # frames, by movie and size
         self._expected = 0
-        # For what share of the time frames can be read ahead, 0 to 1: less if more viewers watch
-        # than there is room for. Or what is read for one would push out what is read for another.
+        # The share of the read-ahead time that fits, 0 to 1: less than 1 if there are more viewers
+        # than room. Otherwise frames read for one viewer would evict those of another.
         self.share = 1.0
-        self.get = self._frames.get  # without a step between: the pacer looks for every frame
+        self.get = self._frames.get  # without a wrapper: the pacer looks up every frame
 
     def expect(self, more: int) -> None:
         """Expect this many more (or fewer) bytes to be read ahead. One thread at a time."""
         self._expected += more
-        # Twice: what a viewer has asked for last, and what it asks for next.
+        # Twice: a viewer's last request, and its next one.
         self.share = min(1.0, CACHED_BYTES / max(1, 2 * self._expected))
 
     def keep(self, key: FrameKey, payloads: Payloads) -> None:
@@ -54,7 +54,7 @@ class FrameCache:
                 self._let_go(next(iter(self._frames)))
 
     def has_all(self, movie: int, count: int, size: int) -> bool:
-        """Tell if all `count` frames of a movie are kept, and will stay without being asked for."""
+        """Tell if all `count` frames of a movie are kept, and will stay without being used."""
         return self._counts[movie, size] >= count and self._bytes < ROOMY_BYTES
 
     def missing(self, movie: int, numbers: Iterable[int], size: int) -> Sequence[int]:

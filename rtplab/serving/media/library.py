@@ -1,4 +1,4 @@
-"""The movies of one folder: which there are, and which file a client's name means.
+"""The movies of one folder: a list of them, and the file that a client's name means.
 
 Nothing but a movie inside the folder is ever opened. A name is matched part by part against what
 the folders really contain, so `..`, absolute paths and NUL bytes simply match nothing.
@@ -18,9 +18,9 @@ from rtplab.serving.admission.descriptors import is_resource_exhaustion
 MOVIE_SUFFIXES = (".mjpeg", ".mjpg", ".avi")
 VIDEO_SUFFIXES = (".mp4", ".m4v", ".mov", ".mkv", ".webm", ".mpg", ".mpeg", ".wmv", ".flv", ".gif")
 MAX_FOLDERS = 16  # in one name: more is not a path that anyone made
-MAX_COMPARED = 100  # names that are compared with one that no movie has
+MAX_COMPARED = 100  # names that are compared with an unknown one
 MAX_SIMILAR = 80  # characters of such a name: a longer one is not a typing error
-SLIP = 2  # neighbouring letters that may be wrong, missing or too many
+SLIP = 2  # adjacent letters that may be wrong, missing or superfluous
 MAX_KNOWN = 1000  # names remembered: beyond that, they are looked up again
 # A name that can't lead anywhere else on any system, nor means a hidden file.
 _PLAIN_NAME = re.compile(r"\w[\w.-]*\Z")
@@ -33,8 +33,8 @@ class MovieLibrary:
         """Also serve one more file, which may have any name."""
         self._also = also
         self.folder = None if folder is None else Path(os.path.realpath(folder))
-        # Files found directly in the folder under exactly that name, and what they were then: to
-        # look for one again, link by link, takes ten times as long. For all threads.
+        # Files found directly in the folder under exactly that name, with their identity at the
+        # time: to resolve the path again, link by link, takes ten times as long. For all threads.
         self._known: dict[str, tuple[Path, _Status]] = {}
 
     def movies(self) -> list[Path]:
@@ -84,7 +84,7 @@ class MovieLibrary:
         return True
 
     def find_meant(self, name: str) -> Path:
-        """Return the file that a lab client means by `name`, which a person has written.
+        """Return the file that a lab client means by `name`, which a person has typed.
 
         Besides its own name this may be `/movie.Mjpeg`, `"movie.Mjpeg"`, `.\\movie.Mjpeg`, or
         `videos/movie.Mjpeg` where only `movie.Mjpeg` is there. Raises as `find` does.
@@ -97,7 +97,7 @@ class MovieLibrary:
         raise _not_found(name)
 
     def similar(self, name: str) -> str | None:
-        """Return the movie that is meant by `name`, which no movie has, but for one slip.
+        """Return the movie that an unknown `name` means if it has one typing error.
 
         Letter case and the name's suffix do not count. None if there is no such movie.
         """
@@ -143,8 +143,8 @@ class MovieLibrary:
         return self.folder is not None and Path(real).is_relative_to(self.folder)
 
 
-# Which file it is (device, number in it), when it has changed last, and how large it is: a name
-# that still leads to the very same file needs no second look.
+# Which file it is (device, inode), when it last changed, and its size: a name that still leads to
+# the same unchanged file needs no second check.
 _Status = tuple[int, int, int, int]
 
 
@@ -177,7 +177,7 @@ def _other_spellings(name: str) -> list[str]:
     path = name.strip("\"'").replace("\\", "/")
     *folders, file = path.split("/")
     spellings = [path.lstrip("/")]
-    # A path that leads out of the folder, or to what is hidden in it, means no other file.
+    # A path that leads out of the folder, or to something hidden in it, means no other file.
     is_inside = not path.startswith("/") and ":" not in path
     if is_inside and all(_may_be_seen(part) for part in folders if part != "."):
         spellings.append(file)
@@ -207,7 +207,7 @@ def _slip(one: str, other: str) -> int | None:
 
 
 def _is_movie(path: Path) -> bool:
-    # Not path.is_file, which raises where a link leads into a folder that may not be entered.
+    # Not path.is_file, which raises if a link leads into a folder that may not be entered.
     return _is_named_as_movie(path.name) and os.path.isfile(path)
 
 

@@ -1,4 +1,4 @@
-"""What the server says of its movies when it starts, and by which addresses they are played."""
+"""What the server says about its movies when it starts, and the addresses to play them."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from rtplab.protocol.rtsp.urls import quoted_name
 from rtplab.serving.media.library import MovieLibrary
 from rtplab.serving.media.playback import frame_rate
 
-# Bytes of movies that are read for the list: half a second from a slow disk. Beyond, a movie is
+# Bytes of movies that are read for the list: half a second from a slow disk. Further movies are
 # listed by name and size; a folder of a thousand must not delay the start.
 LISTING_BUDGET = 64 << 20
 
 MAX_VIDEOS = 5  # that are named in a folder without movies
-MAX_ADDRESSES = 5  # that are told: the first few say how the others are made
+MAX_ADDRESSES = 5  # that are shown: they are examples for the others
 
 # Bytes of one datagram that lab clients receive: 16 of 17 public ones in Java, and 46 of 49 in
-# Python. What is longer the system cuts off, and they are not told.
+# Python. The system truncates longer ones without telling them.
 JAVA_BUFFER = 15_000
 PYTHON_BUFFER = 20_480
 
@@ -41,7 +41,8 @@ def describe_movies(
     """Describe the movies. Raises OSError.
 
     `fps` is the frame rate of all movies; None means each movie's own.
-    What is wrong with a movie, and whom its frames are too large for, has lines of its own.
+    There are extra lines for what is wrong with a movie, and for clients that its frames are too
+    large for.
     """
     lines = []
     names = []
@@ -68,7 +69,7 @@ def describe_movies(
 
 
 def addresses_to_play(names: list[str], scheme: str, server: str) -> list[str]:
-    """Return lines with the addresses of the first movies on a server, as `localhost:5678`."""
+    """Return lines with the addresses of the first movies on a server such as `localhost:5678`."""
     if not names:
         return []
     lines = [f"  {scheme}://{server}/{quoted_name(name)}" for name in names[:MAX_ADDRESSES]]
@@ -85,7 +86,7 @@ def _cost(path: Path) -> int:
     try:
         return index_cost(path)
     except OSError:
-        return 0  # to open it says why
+        return 0  # opening it will say why
 
 
 def _open(path: Path) -> tuple[str, Movie | None]:

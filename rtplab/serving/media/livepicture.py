@@ -12,13 +12,13 @@ from rtplab.serving.media.payloads import MAX_LAB_FRAME, WHOLE, Payloads
 
 
 class LivePicture:
-    """A picture and the moment at which it was given to us, in seconds of clock.steady.
+    """A picture and the time at which it was received, in seconds of clock.steady.
 
-    For all threads: the first that wants it makes it, the others wait for that.
+    For all threads: the first one that wants it makes it, and the others wait.
     """
 
     def __init__(self, make: Callable[[], bytes], moment: float) -> None:
-        """`make` returns the JPEG; it is called once at most, and not before anybody wants it."""
+        """`make` returns the JPEG; it is called at most once, when the picture is first wanted."""
         self.moment = moment
         self._make = make
         self._lock = threading.Lock()  # guards the attributes below
@@ -41,7 +41,7 @@ class LivePicture:
             return self._as_carried()
 
     def payloads(self, limit: int) -> Payloads:
-        """Return RFC 2435 payloads of `limit` bytes at the most; with WHOLE those of the lab.
+        """Return RFC 2435 payloads of at most `limit` bytes; with WHOLE those of the lab.
 
         Raises MovieError if it is damaged or can't be made, MessageError 415 if it can't be
         carried.
@@ -86,7 +86,7 @@ class LivePicture:
 
 def _converted(picture: bytes) -> bytes:
     """Return the picture as RFC 2435 can carry it. Raises MovieError, MessageError 415."""
-    try:  # here, so that pictures without conversion are served without Pillow
+    try:  # imported here, so that pictures without conversion are served without Pillow
         from rtplab.serving.media.transcoding import convert
     except ImportError as error:
         raise MessageError(

@@ -25,9 +25,9 @@ MAX_LAB_FRAME = MAX_UDP_PAYLOAD - HEADER_SIZE  # bytes of JPEG that one datagram
 # Frames that must be converted before PLAY is answered.
 HEAD_START = 10
 
-# Bytes of RTP payload for paths that are narrower than the one the server was set up for: where
-# IPv6 promises 1,280 bytes, and the least to which Linux lets a path shrink, which is 552. Few
-# sizes, since each frame is cut and kept once per size.
+# Bytes of RTP payload for paths that are narrower than the server's own line: for the 1,280 bytes
+# that IPv6 guarantees, and for 552, the least to which Linux lets a path shrink. Few sizes, since
+# each frame is cut and kept once per size.
 NARROW_PAYLOADS = (1220, 492)
 
 WHOLE = 0  # instead of a size of payload: not cut for any packet
@@ -48,13 +48,13 @@ class Media(Protocol):
     movie: Movie
 
     def size_for(self, limit: int) -> int:
-        """Return in which size payloads are cut for a way that takes `limit` bytes in one piece.
+        """Return the payload size for a path that takes `limit` bytes in one piece.
 
-        What is still larger will be cut by IP.
+        IP fragments anything that is still larger.
         """
 
     def is_converted(self, number: int) -> bool:
-        """Tell if it is known that not the frame itself is sent, but what is made of it."""
+        """Tell if the frame is known to be sent in converted form."""
 
     def cut(self, number: int, frame: memoryview, size: int) -> Payloads | None:
         """Return the payloads of a frame that has been read; none if it is damaged.
@@ -63,7 +63,7 @@ class Media(Protocol):
         """
 
     def cut_converted(self, number: int, size: int) -> Payloads | None:
-        """As `cut`, for a frame that is converted; None if it is not yet.
+        """As `cut`, for a frame that needs conversion; None if that is not done yet.
 
         Raises MovieError, and MessageError 415 when that is impossible.
         """
@@ -79,7 +79,7 @@ _logged_as_damaged: WeakSet[Movie] = WeakSet()
 
 
 def _log_damaged(movie: Movie, number: int, error: MovieError) -> None:
-    """Log, once per movie, that a frame is skipped: the index doesn't look into all."""
+    """Log, once per movie, that a frame is skipped: the index does not examine all of them."""
     if movie not in _logged_as_damaged:
         _logged_as_damaged.add(movie)
         name = printable(os.path.basename(movie.path), 80)
@@ -87,7 +87,7 @@ def _log_damaged(movie: Movie, number: int, error: MovieError) -> None:
 
 
 class WholeFrames:
-    """The lab's payload: a whole JPEG; only one that no datagram can hold is cut.
+    """The lab's payload: a whole JPEG, which is cut only if no datagram can hold it.
 
     A damaged one is skipped, and bytes after its end aren't sent.
     """
@@ -99,7 +99,7 @@ class WholeFrames:
         self._measurer = jpeg.Measurer()
 
     def size_for(self, limit: int) -> int:
-        """Frames stay whole, whatever the way takes."""
+        """Frames stay whole, whatever the path takes."""
         return WHOLE
 
     def is_converted(self, number: int) -> bool:
@@ -152,7 +152,7 @@ class RtpJpeg:
         self.has_extensions = is_large and large is Large.AS_THEY_ARE
         self._large = large
         self._sizes = (max_payload, *(size for size in NARROW_PAYLOADS if size < max_payload))
-        self._problems: dict[int, str | None] = {}  # by frame, as far as looked at
+        self._problems: dict[int, str | None] = {}  # by frame, as far as examined
         self._damaged: set[int] = set()  # frames that can't be converted either
         self._tell_converted = converted
         self._lock = threading.Lock()  # guards _conversion
@@ -167,15 +167,15 @@ class RtpJpeg:
             self._carriable_header(1, self.movie.frame(1))
         if self._problems[1] is None:
             return self.movie.width, self.movie.height
-        self._convert()  # if it is impossible, better told now than at PLAY
+        self._convert()  # if this is impossible, better to know now than at PLAY
         return rtpjpeg.converted_size(self.movie.width, self.movie.height, self.has_extensions)
 
     def size_for(self, limit: int) -> int:
-        """Return the largest size of payloads that the way takes, of the few that there are."""
+        """Return the largest of the few payload sizes that the path takes."""
         return next((size for size in self._sizes if size <= limit), self._sizes[-1])
 
     def is_converted(self, number: int) -> bool:
-        """Tell if RFC 2435 is known not to carry the frame as it is."""
+        """Tell if it is known that RFC 2435 can't carry the frame as it is."""
         return self._problems.get(number) is not None
 
     def prepare(self, number: int, timeout: float) -> None:
@@ -195,7 +195,7 @@ class RtpJpeg:
         if number in self._damaged:
             return []
         conversion = self._convert()
-        # First, as it may be converted at this moment.
+        # Checked first, because the frame may be converted at this very moment.
         is_settled, is_lost = conversion.is_settled(number), conversion.has_lost(number)
         converted = conversion.frame(number)
         if converted is not None:
@@ -228,7 +228,7 @@ class RtpJpeg:
 
     def _convert(self) -> ConvertedMovie:
         """Return the converter of the pictures. Raises MessageError 415 without Pillow."""
-        try:  # here, so that a server of ordinary movies runs without
+        try:  # imported here, so that a server of ordinary movies needs no Pillow
             from rtplab.serving.media.conversion import ConvertedMovie
         except ImportError as error:
             raise MessageError(

@@ -11,15 +11,15 @@ from rtplab.movies.movie import Movie
 from rtplab.protocol.errors import MessageError
 from rtplab.protocol.rtsp.headers import Range
 
-# What Scale and Speed may be; any other value is answered with the one that is used instead. Speed
-# multiplies the bit rate, too: Scale does not.
+# The bounds of Scale and Speed; the reply to any other value names the one that is used instead.
+# Speed also multiplies the bit rate; Scale does not.
 SLOWEST = 0.1
 FASTEST_SCALE = 8.0
 FASTEST_SPEED = 4.0
-THOUSAND = 1000  # rates are kept, and answered, in thousandths: these add up without rounding
+THOUSAND = 1000  # rates are kept and answered in thousandths, which add up without rounding
 DEFAULT_FPS = 20.0  # frames a second of a movie that doesn't say: as in the lab
-# Players write times with three decimals, and ffmpeg and mpv cut off what comes after: so many
-# seconds before a frame begins, that frame is meant.
+# Players write times with three decimals; ffmpeg and mpv truncate the rest. So a time that is less
+# than this many seconds before a frame means that frame.
 TIME_UNIT = 0.001
 
 
@@ -89,20 +89,20 @@ class Playback:
         self.scale = scale
         self.speed = speed
         self.frame_duration = max(1.0, 1 / scale) / self.fps  # how long each is shown, in seconds
-        # From one frame that is sent to the next, and how far we are on the way from the last one
-        # to the next beyond whole frames; in thousandths of a frame.
+        # The step from one sent frame to the next, and the fraction of a step beyond whole frames;
+        # both in thousandths of a frame.
         self._step = max(THOUSAND, round(scale * THOUSAND))
         self._rest = 0
 
     def select(self, span: Range) -> None:
-        """Go where `span` begins and end where it ends. Raises MessageError 457 if it can't be."""
+        """Play `span`. Raises MessageError 457 if that is impossible."""
         start, end = span.start, span.end
         if start is None:
             start = self.cursor.number / self.fps
         first = self._frame_at(start)
         last = self._frame_count if end is None else self._frame_at(end)
         is_empty = end is not None and end <= start
-        if self._loop:  # a player that counts on, round after round, means the place in the movie
+        if self._loop:  # a player that counts on over all rounds means a place in the movie
             rounds = first // self._frame_count * self._frame_count
             first, last = first - rounds, last if end is None else last - rounds
         if is_empty or (start >= self.duration and not self._loop):
@@ -116,17 +116,17 @@ class Playback:
             self._last_frame = max(self._last_frame, self.cursor.number + 1)
 
     def rewind_at_end(self) -> None:
-        """Begin again if all has been played."""
+        """Rewind if everything has been played."""
         if self.at_end:
             self.rewind()
 
     def rewind(self) -> None:
-        """Begin again, and play to the last frame."""
+        """Go to the beginning, and play to the last frame."""
         self.cursor.seek(1)
         self._last_frame, self._rounds, self._rest = self._frame_count, 0, 0
 
     def advance(self) -> int | None:
-        """Return the number of the frame to be sent now, and go on; None at the end."""
+        """Return the number of the frame to send now, and move on; None at the end."""
         number = self.cursor.number + 1
         if number > (self._frame_count if self._rounds else self._last_frame):
             if not self._begins_again:
@@ -155,7 +155,7 @@ class Playback:
         return list(takewhile(lambda number: number <= last, numbers))
 
     def _frame_at(self, seconds: float) -> int:
-        """Return how many frames have begun and ended before `seconds`, as players write them."""
+        """Return how many frames have ended before `seconds`, as players write them."""
         return int((seconds + min(TIME_UNIT, 0.5 / self.fps)) * self.fps)
 
 

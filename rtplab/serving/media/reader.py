@@ -1,8 +1,8 @@
 """Reads the frames of one movie ahead of its viewers, so that no other thread waits for the disk.
 
-The pacer sends for all sessions. A disk that has to start up, or a server of files that does not
-answer, takes seconds for a read. So a thread for each movie that is played reads what its viewers
-are about to need, and the pacer only looks whether it is there.
+The pacer sends for all sessions. A disk that has to spin up, or a file server that does not answer,
+takes seconds for a read. So each movie that is played has a thread that reads the frames its
+viewers will need next, and the pacer only checks whether they are there.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from rtplab.protocol.rtsp.messages import printable
 from rtplab.serving.media.framecache import FrameCache
 from rtplab.serving.media.payloads import Media
 
-# Bytes that are read at once, if as many are wanted: a slow disk takes its time for each read, not
-# for each byte. Much more would keep the viewers of the same movie waiting for each other.
+# Bytes that are read at once, if that many are wanted: on a slow disk each read costs time, not
+# each byte. With much more, the viewers of one movie would wait for each other.
 READ_SIZE = 256 << 10
 
 # Seconds without anything to read after which the thread ends. It is started again when needed.
@@ -35,8 +35,8 @@ logger = logging.getLogger("rtplab.media")
 class Wish(NamedTuple):
     """The frames that a viewer is about to need, in a size of payloads in bytes.
 
-    The first of them is due at `due`, in seconds of `clock.steady`, each other one `interval`
-    seconds after the one before.
+    The first one is due at `due`, in seconds of `clock.steady`, each following one `interval`
+    seconds later.
     """
 
     media: Media
@@ -60,9 +60,11 @@ class _Left(Enum):
 
 
 class FrameReader:
-    """Fulfils the wishes of one movie's viewers, a read for each in turn, in a thread of its own.
+    """Fulfils the wishes of one movie's viewers in a thread of its own, one read for each in turn.
 
     `serial` is the movie's in the cache.
+
+    It has more attributes than other classes: one lock guards the wishes and the thread.
     """
 
     def __init__(self, movie: Movie, serial: int, cache: FrameCache) -> None:
@@ -71,13 +73,13 @@ class FrameReader:
         self._movie = movie
         self._cache = cache
         self._failures: dict[int, str] = {}  # errors of frames that can't be read
-        self._read_time = 0.0  # seconds that the last read has taken
+        self._read_time = 0.0  # seconds that the last read took
         self._denial_reported = False
-        # Guards the attributes below. The pacer may take it: nothing blocks in it.
+        # Guards the attributes below. Nothing blocks under it, so the pacer may take it.
         self._changed = threading.Condition()
         self._wishes: OrderedDict[Hashable, Wish] = OrderedDict()  # by viewer, the next one first
         self._unconverted: dict[Hashable, Wish] = {}  # these wait for the converter
-        self._conversions = 0  # that we have been told of
+        self._conversions = 0  # reported to us
         self._served: Hashable = None  # whose wish is being fulfilled, unless it is forgotten
         self._waiting = 0  # threads in wait_for
         self._thread: threading.Thread | None = None
@@ -114,15 +116,15 @@ class FrameReader:
         return self._thread is not None or not self._wishes
 
     def failure(self, number: int) -> str:
-        """Return why a frame can't be had; "" if it isn't known that it can't."""
+        """Return why a frame is not available; "" if no reason is known."""
         return self._failures.get(number, "")
 
     def retry(self) -> None:
-        """Forget that frames could not be had."""
+        """Forget past failures."""
         self._failures.clear()
 
     def wait_for(self, is_there: Callable[[], object], timeout: float) -> None:
-        """Wait until a frame that is read makes it so, for `timeout` seconds at most."""
+        """Wait until reading a frame makes it true, for at most `timeout` seconds."""
         with self._changed:
             self._waiting += 1
             try:
@@ -133,7 +135,7 @@ class FrameReader:
                 self._waiting -= 1
 
     def converted(self) -> None:
-        """Look again for frames that are to be converted first: another one has been."""
+        """Note that a frame has been converted: one that somebody waits for may be there."""
         with self._changed:
             self._conversions += 1
             if self._unconverted:
@@ -179,7 +181,7 @@ class FrameReader:
             with self._changed:
                 viewer, self._served = self._served, None
                 if left is _Left.NOTHING or viewer is None or viewer in self._wishes:
-                    continue  # it is forgotten, or has another wish by now
+                    continue  # the viewer is forgotten, or has another wish by now
                 if left is _Left.MORE_TO_READ or conversions != self._conversions:
                     self._wishes[viewer] = wish  # behind the others
                 else:
@@ -216,16 +218,16 @@ class FrameReader:
         for number, frame in zip(together, self._read(together), strict=False):
             wanted.popleft()
             if not self._settle(wish, number, frame):
-                left = _Left.MORE_TO_READ  # after the others: the first conversion takes its time
+                left = _Left.MORE_TO_READ  # after the others: the first conversion is slow
         return _Left.MORE_TO_READ if wanted else left
 
     def _read(self, numbers: Sequence[int]) -> Iterator[memoryview | OSError]:
-        """Yield these frames by one read, or their errors; fewer if the read fails."""
+        """Yield these frames, or their errors, with one read; fewer if the read fails."""
         began = steady()
         try:
             frames = self._movie.frames_together(numbers)
         except OSError as error:
-            if len(numbers) > 1:  # only one of them may be where the disk is damaged
+            if len(numbers) > 1:  # perhaps only one of them is on the damaged part of the disk
                 yield from self._read(numbers[:1])
             else:
                 yield error
@@ -234,9 +236,9 @@ class FrameReader:
             yield from frames
 
     def _settle(self, wish: Wish, number: int, frame: memoryview | OSError | None) -> bool:
-        """Put a frame into the cache, or note why it can't be had; False if it isn't converted.
+        """Put a frame into the cache, or note why it is missing; False if it isn't converted yet.
 
-        `frame` is None if it is known to be needed.
+        `frame` is None if it is known to need conversion.
         """
         try:
             if isinstance(frame, OSError):

@@ -24,11 +24,11 @@ from rtplab.serving.media.reader import FrameReader
 
 # Unwatched movies stay open for this many seconds, and at most this many of them:
 # players ask for a movie by DESCRIBE before they set it up, and a viewer may want it
-# again. Each costs a descriptor, its index, and what has been converted of it.
+# again. Each costs a descriptor, its index, and its converted pictures.
 IDLE_SECONDS = 20.0
 MAX_IDLE = 16
 
-# Seconds that pending reads get to return when the server shuts down.
+# Seconds that pending reads have to return when the server shuts down.
 CLOSE_PATIENCE = 1.0
 
 logger = logging.getLogger("rtplab.media")
@@ -53,7 +53,7 @@ class OpenMovie:
         self.whole_frames = WholeFrames(movie)
         self.users = 0
         self.was_watched = False
-        self.expected = 0  # bytes that are to be in the cache for its viewers
+        self.expected = 0  # bytes that its viewers need in the cache
         self._frames_ahead = 0.0
         self._max_payload = max_payload
         self._lock = threading.Lock()  # guards _rtp_jpeg
@@ -96,8 +96,8 @@ class OpenMovie:
 class MediaStore:
     """The open movies of a server, and the cache of frames that they share. For all threads.
 
-    A movie is known by the identity of its file: once that is replaced, those who watch it go on,
-    and others get the new one. One with large pictures is opened once for each form of these.
+    A movie is known by the identity of its file: if that is replaced, its viewers go on, and others
+    get the new one. A movie with large pictures is opened once for each form of them.
     """
 
     def __init__(self, max_payload: int, shrink: bool = False) -> None:
@@ -118,7 +118,7 @@ class MediaStore:
 
     @contextmanager
     def use(self, movie: Movie, knows_large: bool = False) -> Iterator[OpenMovie]:
-        """Keep a movie open meanwhile, as for a viewer who knows large pictures or doesn't."""
+        """Keep a movie open in the meantime, for a viewer who knows large pictures or doesn't."""
         opened = self._take(movie, self._large_for(movie, knows_large))
         try:
             yield opened
@@ -133,7 +133,7 @@ class MediaStore:
     def rtp_jpeg(self, movie: Movie, playback: Playback, knows_large: bool = False) -> Feed:
         """Return a feed of RTP/JPEG payloads; the caller closes it. Raises MessageError 415.
 
-        `knows_large` tells if the viewer finds the size of pictures that are too large to say it.
+        `knows_large` tells if the viewer finds the size of pictures too large for RTP/JPEG.
         """
         opened = self._take(movie, self._large_for(movie, knows_large))
         try:
@@ -216,7 +216,7 @@ class MediaStore:
         """Close movies that have been idle long enough, until none is idle."""
         while (dropped := self._wait_for_old()) is not None:
             self._close(dropped)
-            dropped.clear()  # else the last one would stay open until the next
+            dropped.clear()  # otherwise the last one would stay open until the next
 
     def _wait_for_old(self) -> list[OpenMovie] | None:
         with self._changed:

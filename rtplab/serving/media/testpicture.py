@@ -20,7 +20,7 @@ _BARS = ("#c0c0c0", "#c0c000", "#00c0c0", "#00c000", "#c000c0", "#c00000", "#000
 
 
 class TestPicture:
-    """Shows a picture FPS times a second, in a thread of its own. One is drawn if it is wanted."""
+    """Shows a picture FPS times a second, in a thread of its own; drawn only if wanted."""
 
     __test__ = False  # its name looks like a test's
 

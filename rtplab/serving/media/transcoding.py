@@ -1,4 +1,4 @@
-"""A picture that RFC 2435 can't carry, made into one that it can: baseline and 4:2:0."""
+"""Converts a picture that RFC 2435 can't carry into one that it can: baseline and 4:2:0."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from rtplab.protocol.rtp.rtpjpeg import (
     unsupported_reason,
 )
 
-# For pictures whose own quantization tables can't be used. On the demonstration movie it leaves
-# 46 dB of the original at half the bytes that RGB or CMYK took.
+# For pictures whose own quantization tables can't be used. On the demonstration movie it keeps
+# 46 dB (PSNR) of the original, in half the bytes of RGB or CMYK.
 FALLBACK_QUALITY = 90
 
 # Progressive pictures have about ten scans, each of which is a pass over all pixels. One that has
@@ -30,7 +30,7 @@ MAX_PIXELS = 100_000_000
 
 
 def convert(picture: bytes, file: IO[bytes], large: Large = Large.REFUSED) -> None:
-    """Write a JPEG to `file` as RFC 2435 can carry it: unchanged if it can be.
+    """Write a JPEG to `file` as RFC 2435 can carry it: unchanged if possible.
 
     Raises MovieError when it is damaged or too large, before anything is written; any other
     OSError comes from `file`.
@@ -64,7 +64,7 @@ def _decoded(
             tables = image.quantization
             if is_large and large is Large.MADE_SMALLER:
                 fitting = fitting_size(*size)
-                image.draft("RGB", fitting)  # the decoder makes it smaller for nothing
+                image.draft("RGB", fitting)  # the decoder shrinks it at no cost
                 return image.convert("RGB").resize(fitting), tables
             return image.convert("RGB"), tables
     except Exception as error:  # Pillow passes on whatever its parsers stumble over
@@ -88,11 +88,11 @@ def _padded(image: Image.Image) -> Image.Image:
 def _tables(
     header: jpeg.JpegHeader, tables: dict[int, list[int]]
 ) -> tuple[list[int], list[int]] | None:
-    """Luma's and chroma's quantization table, from the picture's own; None if they don't serve.
+    """Luma's and chroma's quantization table, from the picture's own; None if unusable.
 
-    Values that were rounded to multiples of these steps are hardly changed by rounding them again,
-    so the picture stays as it was (50 dB and more if it was 4:2:0) and so does its size. Chroma
-    that is brought down to 4:2:0 gets steps half as large, for it is rounded afresh.
+    Values that were rounded to multiples of these steps hardly change when rounded again, so the
+    picture stays as it was (50 dB and more if it was 4:2:0), and so does its size. Chroma that is
+    reduced to 4:2:0 gets steps half as large, because it is rounded for the first time.
     """
     components = header.components
     if len(components) not in (1, 3) or header.rgb:

@@ -1,4 +1,4 @@
-"""The command line of the server: its options, their values, and the Service they ask for."""
+"""The command line of the server: its options, their values, and the Service they describe."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ OPTION_LIMITS = {
     "--max-sessions": "sessions",
     "--max-connections-per-address": "connections_per_address",
 }
-# A player sends a keep-alive at half this time, which may be late by a lost packet.
+# A player sends a keep-alive at half this time; a lost packet may delay it.
 _SESSION_TIMEOUT = Bound("of silence after which a standard session ends", "seconds", lowest=5)
 
 _T = TypeVar("_T")
@@ -57,7 +57,7 @@ def parse_arguments(argv: list[str] | None, prog: str = "Server.py") -> argparse
         description="Serve the MJPEG movies in a folder over RTSP and RTP.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
         epilog=_EXAMPLES.format(prog=prog),
-        allow_abbrev=False,  # --max-connections, of old, would be --max-connections-per-address
+        allow_abbrev=False,  # the former --max-connections would match ...-per-address
     )
     parser.add_argument(
         "port",
@@ -166,7 +166,7 @@ def service_from(options: argparse.Namespace) -> Service:
 
 
 def _problem(options: argparse.Namespace) -> str:
-    """Return a sentence if options conflict, or do not work on this system; "" if all is fine."""
+    """Return a sentence if options conflict or do not work on this system, else ""."""
     if options.workers > 1 and not can_share_a_port():
         return "--workers needs a system where processes can share a port, such as Linux or macOS"
     if options.workers > 1 and options.multicast:
@@ -317,7 +317,7 @@ def _user_database(users: list[User], file: Path | None) -> UserDatabase | None:
 
 def _tls_context(certificate: Path, key: Path) -> ssl.SSLContext:
     for path in (certificate, key):
-        path.open("rb").close()  # ssl would not say which of them it can't read
+        path.open("rb").close()  # ssl would not say which file it can't read
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2  # RFC 8996: the older ones are broken
     context.options |= ssl.OP_NO_RENEGOTIATION  # a client could keep us computing forever

@@ -62,12 +62,12 @@ class RtspServer:
         for end in (self._wake_reader, self._wake_writer):
             end.setblocking(False)
         self._closing = False
-        self._leaves_threads = False  # which wait for a disk that does not answer
+        self._leaves_threads = False  # behind: they wait for a disk that does not answer
 
     def listen(self, host: str | None = "127.0.0.1", port: int = 0) -> tuple[str, int]:
         """Bind and listen; return the address. Port 0 takes a free one. Raises OSError.
 
-        With None as host it is every address of IPv4, and of IPv6 where there is such a thing.
+        With None as host, that is every address of IPv4, and of IPv6 if the system has it.
         """
         self._adopt(open_listeners(host, port, 1)[0])
         host, port = self._listeners[0].getsockname()[:2]
@@ -118,14 +118,14 @@ class RtspServer:
             if is_resource_exhaustion(error):  # let a client leave before the next is accepted
                 self._workers.log_full(f"can't be accepted for now: {error.strerror}")
                 threading.Event().wait(ACCEPT_PAUSE)
-            return  # or the client has gone again
+            return  # or the client has already gone
         except Exception:
             logger.exception("a client can't be accepted: the server has failed")
             threading.Event().wait(ACCEPT_PAUSE)
             return
         try:
             self._workers.take_in(rtsp_socket, address, self.service)
-        except OSError as error:  # as on macOS when it has hung up already
+        except OSError as error:  # macOS does this if the client has already hung up
             rtsp_socket.close()
             logger.info("a client is lost: %s", error)
         except Exception:  # it must not end the server
@@ -214,8 +214,8 @@ class RtspServer:
                     webbrowser.open(page)
 
             def http_servers(number: int) -> list[HttpServer]:
-                """The one of this process, if browsers are served: each has sockets of its own."""
-                if not http_listeners:  # then the standard library's HTTP is not imported either
+                """This process's HTTP server, if browsers are served; each has its own sockets."""
+                if not http_listeners:  # this also saves importing the standard library's HTTP
                     return []
                 from rtplab.serving.http.server import HttpServer
 
@@ -263,10 +263,10 @@ class RtspServer:
         ready: Callable[[], None] = lambda: None,
         make_http: Callable[[], list[HttpServer]] = list,
     ) -> None:
-        """Serve on sockets that listen, until one of the signals comes, and report meanwhile.
+        """Serve on listening sockets until one of the signals comes, and report in the meantime.
 
         `number` is that of the worker process, 0 for the only one. `ready` is called as soon as
-        signals are obeyed, and `make_http` begins to serve browsers, if that is asked for.
+        signals are obeyed, and `make_http` starts to serve browsers if requested.
         """
         self._adopt(listeners)
         metrics = Metrics(self.service.pacer)
@@ -284,7 +284,7 @@ class RtspServer:
 
 
 def _end_at_once(status: int) -> None:
-    """End the program although some threads can't be ended: Python would wait for them."""
+    """End the program although some threads can't end: Python would wait for them."""
     logging.shutdown()
     sys.stdout.flush()
     sys.stderr.flush()
@@ -292,7 +292,7 @@ def _end_at_once(status: int) -> None:
 
 
 def _open_listeners(options: argparse.Namespace, port: int) -> list[list[socket.socket]]:
-    """Return the sockets each process listens on. Raises OSError, whose `port` can't be had."""
+    """Return the sockets of each process. Raises OSError with the unavailable `port`."""
     try:
         return open_listeners(options.host, port, options.workers)
     except OSError as error:

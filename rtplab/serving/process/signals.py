@@ -11,7 +11,7 @@ from types import FrameType
 
 
 def ending_signals() -> tuple[signal.Signals, ...]:
-    """Ctrl+C, what `kill` sends, and Ctrl+Break where there is such a key: on Windows."""
+    """Ctrl+C, the signal of `kill`, and on Windows Ctrl+Break."""
     names = ("SIGINT", "SIGTERM", "SIGBREAK")
     return tuple(getattr(signal, name) for name in names if hasattr(signal, name))
 
@@ -21,7 +21,7 @@ def obey(
 ) -> None:
     """Make the first of these signals call `end`, and the second end the process at once.
 
-    SIGUSR1, where there is such a thing, calls `ask`.
+    SIGUSR1 calls `ask`, on systems that have it.
     """
 
     def ending(signal_number: int, frame: FrameType | None) -> None:
@@ -40,9 +40,9 @@ def obey(
 
 @contextmanager
 def woken_by_signals(writer: socket.socket) -> Iterator[None]:
-    """Make signals wake a `select` on the other end: on Windows it would sleep on.
+    """Make signals wake a `select` on the other end; on Windows it would keep sleeping.
 
-    Only the main thread gets signals; in any other, nothing is done.
+    Only the main thread gets signals; in any other thread this does nothing.
     """
     if threading.current_thread() is not threading.main_thread():
         yield

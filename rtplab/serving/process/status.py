@@ -12,7 +12,7 @@ logger = logging.getLogger("rtplab.server")
 
 
 def status_line(before: Snapshot, now: Snapshot) -> str:
-    """Return one line about the work since `before`, and the present state."""
+    """Return one line about the work since `before`, and the current state."""
     seconds = max(now.when - before.when, 1e-3)
     parts = [
         f"{now.sessions} sessions",

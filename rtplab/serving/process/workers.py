@@ -19,8 +19,8 @@ MakeWorker = Callable[[socket.socket, tuple[Any, ...], Service], RtspWorker]
 
 # Seconds without a request after which a client without a session may be disconnected.
 MIN_IDLE = 1.0
-FEW = 16  # workers that may have ended before they are looked for
-CLOSE_PATIENCE = 2.0  # seconds that sessions get to end at shutdown: they need a few ms
+FEW = 16  # workers that may have ended before they are reaped
+CLOSE_PATIENCE = 2.0  # seconds for sessions to end at shutdown: they need a few ms
 FULL_INTERVAL = 60.0  # seconds between two log lines about refused clients
 
 logger = logging.getLogger("rtplab.server")
@@ -32,7 +32,7 @@ class Workers:
     def __init__(self, make_worker: MakeWorker) -> None:
         self._make_worker = make_worker
         self._workers: list[RtspWorker] = []
-        self._reap_at = FEW  # with as many workers, some may have ended
+        self._reap_at = FEW  # number of workers at which some may have ended
         self._logged_full = -math.inf  # when a refused client was last logged
 
     def take_in(

@@ -68,7 +68,7 @@ def evenly(packets: list[PacketParts], most: int) -> list[list[PacketParts]]:
 
 
 class Message(NamedTuple):
-    """Packets that the system is given at once, to be cut by it."""
+    """Packets that are handed to the system at once, which cuts them."""
 
     pieces: list[bytes]
     segments: list[tuple[int, int, bytes]]  # how they are to be cut
@@ -76,7 +76,7 @@ class Message(NamedTuple):
 
 
 class Burst(list[PacketParts]):
-    """Packets that many viewers are sent: what the system is given is built once for all."""
+    """Packets for many viewers: the messages for the system are built once for all."""
 
     @cached_property
     def messages(self) -> list[Message]:
@@ -102,9 +102,9 @@ class DatagramSender:
     def __init__(
         self, connected: socket.socket, segmenting: bool, refused: Callable[[OSError], None]
     ) -> None:
-        """`refused` is called when the network refuses; if it raises nothing, we try once more.
+        """`refused` is called when the network refuses; if it returns, we try once more.
 
-        Most often ICMP then tells that an earlier packet found its port closed.
+        Usually, ICMP has reported that an earlier packet found its port closed.
         """
         self._socket = connected
         self._segmenting = segmenting
@@ -155,7 +155,7 @@ class DatagramSender:
 
 
 class _NoSegmentation(Exception):
-    """This message can't be cut: for now, as its packets are too large for the path, or never."""
+    """This message can't be cut: now (its packets are too large for the path) or ever."""
 
     def __init__(self, is_for_now: bool) -> None:
         super().__init__()

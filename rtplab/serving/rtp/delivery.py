@@ -1,4 +1,4 @@
-"""What a session starts, stops and hears the end of, wherever its pictures come from."""
+"""What a session starts and stops, and what reports its end, whatever the source of pictures."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from rtplab.serving.rtp.stream import RtpStream
 
 
 class PlayInfo(NamedTuple):
-    """What the reply to PLAY says: the part still to be played, and the next packet's numbers."""
+    """The values in the reply to PLAY: the part to be played, and the next packet's numbers."""
 
     range: Range
     scale: float
@@ -25,8 +25,8 @@ class PlayInfo(NamedTuple):
 class Delivery(Protocol):
     """One viewer's stream: a Transmission of its own, or a place in a multicast channel.
 
-    It is idle, or started; once it has come to its end by itself it must be stopped before it can
-    start again. The control thread calls all of it but `send_next`; nothing blocks but `prepare`.
+    It is either idle or started. After it has ended by itself, it must be stopped before it can
+    start again. The control thread calls everything but `send_next`; only `prepare` blocks.
     """
 
     @property
@@ -51,7 +51,7 @@ class Delivery(Protocol):
 
     @property
     def round_trip(self) -> float | None:
-        """Seconds to the viewer and back, by its reports; None as long as they do not tell it."""
+        """Seconds to the viewer and back, by its reports; None until they tell it."""
 
     def select(self, span: Range, scale: float, speed: float) -> None:
         """Go where `span` says, at this pace; while idle. Raises MessageError 457."""
@@ -82,4 +82,4 @@ class Delivery(Protocol):
         """Take a report off `report_socket`; tell if it was RTCP at all."""
 
     def close(self) -> None:
-        """Say BYE, if it is this viewer's alone, and free what it holds."""
+        """Say BYE, unless others share the stream, and free its resources."""

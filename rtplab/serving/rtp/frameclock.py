@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 
-# Streams of one frame rate share their beats, at most this many seconds apart: to wake up for each
-# of them alone would cost more than to send their frames.
+# Streams of the same frame rate share their beats, at most this many seconds apart: one wake-up for
+# each stream would cost more than sending its frames.
 LONGEST_BEAT = 0.05
-# Seconds after which a stream is late: players wait for about as long.
+# Seconds after which a stream is late: about as long as players wait.
 LATE = 0.1
-# Seconds for which a stream must have been late before it skips frames, until none has been missed
-# for as long: there is more to send than the machine can carry. A shorter delay is made up for.
+# Seconds for which a stream must have been late before it skips frames, and on time before it stops
+# skipping: the machine can't carry the load. A stream catches up after a shorter delay.
 PATIENCE = 1.0
 # Seconds after which a late stream goes on from where it is: the machine was suspended.
 # Catching up at double speed, one that is less late is on time again before it loses patience.
@@ -31,14 +31,14 @@ class FrameClock:
         beat = interval / math.ceil(interval / LONGEST_BEAT)
         self._interval = interval
         self._start = round(now / beat) * beat
-        self._frames = 0.0  # whole, but for a frame that is sent in several bursts
+        self._frames = 0.0  # a whole number, except within a frame that is sent in several bursts
         self._is_behind = False
         self._doubtful_since: float | None = None  # since when the evidence contradicts _is_behind
 
     def missed(self, now: float) -> int:
         """Return how many frames to skip before the next one; they are counted as gone."""
         lateness = now - self._start - self._frames * self._interval
-        if lateness < LATE and not self._is_behind:  # as nearly always
+        if lateness < LATE and not self._is_behind:  # nearly always
             self._doubtful_since = None
             return 0
         if lateness > MAX_LATENESS:

@@ -39,8 +39,8 @@ FIRST_PICTURE = 3.0
 LOG_INTERVAL = 30.0
 # Bytes of one picture from a publisher or camera: a 4K JPEG of high quality is 4 MB.
 MAX_PICTURE = 8 << 20
-# Pictures that may wait to be sent: those of one read from a publisher's connection. Beyond, the
-# oldest are skipped.
+# Pictures that may wait to be sent: those of one read from a publisher's connection. If there are
+# more, the oldest are skipped.
 MAX_WAITING = 3
 # The longest time in seconds over which one picture's bursts are spread.
 LONGEST_SPREAD = 0.1
@@ -66,7 +66,7 @@ class LiveStream:
         self._changed = threading.Condition()
         self.owner: str | None = None  # the user who publishes it over the network
         self._taken_over: Callable[[], None] | None = None  # tells who publishes it now
-        self._ends_at: float | None = None  # unless a producer takes it over by then
+        self._ends_at: float | None = None  # unless a producer takes over by then
         self._newest: LivePicture | None = None
         self._waiting: deque[LivePicture] = deque()  # to be sent
         self._is_closed = False
@@ -82,7 +82,7 @@ class LiveStream:
     def show(self, make: Callable[[], bytes]) -> None:
         """Show a picture to all viewers as soon as possible; if too many wait, skip old ones.
 
-        `make` returns the JPEG, and is called if anybody wants it. Returns at once.
+        `make` returns the JPEG, and is called only if somebody wants it. Returns at once.
         """
         with self._changed:
             self._newest = LivePicture(make, steady())
@@ -109,7 +109,7 @@ class LiveStream:
     def leave_to_others(self, taken_over: Callable[[], None], wait: float) -> None:
         """Note that this producer is gone: the stream ends in `wait` seconds unless taken over."""
         with self._changed:
-            if self._taken_over is taken_over:  # else another producer has taken over
+            if self._taken_over is taken_over:  # otherwise another producer has taken over
                 self._taken_over = None
                 self._ends_at = steady() + wait
                 self._changed.notify_all()
@@ -367,7 +367,7 @@ class LiveDelivery:
             self.tell(is_gone=False)
 
     def say_goodbye(self) -> None:
-        """Say BYE to this viewer alone."""
+        """Say BYE to this viewer only."""
         try:
             self.channel.say_goodbye_to(self.sink)
         except Exception:
@@ -403,7 +403,7 @@ class LiveDelivery:
         return self.take_report(self.sink.receive_report())
 
     def close(self) -> None:
-        """Stop watching, send BYE to this viewer alone, and free its sockets."""
+        """Stop watching, send BYE to this viewer only, and free its sockets."""
         self.stop()
         try:
             self.channel.say_goodbye_to(self.sink)

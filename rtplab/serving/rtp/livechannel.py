@@ -32,7 +32,7 @@ class LiveViewer(Protocol):
     first: Frame | None  # the first to send, if it has been told of one
 
     def say_goodbye(self) -> None:
-        """Say BYE to this viewer alone."""
+        """Say BYE to this viewer only."""
 
     def tell(self, is_gone: bool) -> None:
         """Tell the session of the end."""
@@ -52,7 +52,7 @@ class Frame:
 class FanOut:
     """The sinks of many viewers as one. It is a Sink.
 
-    It keeps the last two frames, for those who come in the middle of them.
+    It keeps the last two frames, for viewers who join in the middle of them.
     """
 
     max_burst = MAX_BURST
@@ -114,7 +114,7 @@ class Channel:
         self._cname = cname
         self.reports = SenderReports(stream, cname) if cname is not None else None
         self.picture: LivePicture | None = None  # the last one shown
-        self.share = 1.0  # of one burst in the picture under way
+        self.share = 1.0  # of one burst in the current picture
 
     def show(self, picture: LivePicture) -> None:
         """Send the rest of the last picture, and this one's first burst.
@@ -152,7 +152,7 @@ class Channel:
         return self.fan_out.frames[-1] if self.fan_out.frames else None
 
     def join(self, delivery: LiveViewer) -> None:
-        """Send to this delivery too: at once all since the frame it was told of, or the newest.
+        """Send to this delivery too, at once everything since its first frame or the newest.
 
         Raises ViewerGone.
         """
@@ -167,11 +167,11 @@ class Channel:
         self.fan_out.deliveries[delivery.sink] = delivery
 
     def report_to(self, sink: Sink) -> None:
-        """Send one viewer alone a report, by which players set their clocks."""
+        """Send a report to one viewer only: players set their clocks by it."""
         self._report_alone(sink, is_goodbye=False)
 
     def say_goodbye_to(self, sink: Sink) -> None:
-        """Send one viewer alone a BYE (RFC 3550 section 6.6)."""
+        """Send a BYE to one viewer only (RFC 3550 section 6.6)."""
         self._report_alone(sink, is_goodbye=True)
 
     def _report_alone(self, sink: Sink, is_goodbye: bool) -> None:

@@ -32,7 +32,7 @@ class LiveGroup:
         return self._delivery.stream
 
     def reach(self, local_host: str) -> None:
-        """Send to the viewers, too, who come to us by this address. Raises OSError."""
+        """Send also to viewers who reach us at this address. Raises OSError."""
         with self._lock:
             self._sink.reach(local_host)
 
@@ -40,7 +40,7 @@ class LiveGroup:
         """Do nothing: a live stream has only the present."""
 
     def info(self) -> PlayInfo:
-        """Return the numbers with which a viewer begins: only the first gets the newest picture."""
+        """Return the numbers with which a viewer begins; only the first gets the newest picture."""
         with self._lock:
             is_sending = bool(self._watching)
         if not is_sending:
@@ -48,17 +48,17 @@ class LiveGroup:
         return PlayInfo(Range(), 1.0, 1.0, self.stream.sequence_number, self.stream.timestamp)
 
     def prepare(self) -> None:
-        """Wait for the first picture, where the stream is fetched. Raises MessageError."""
+        """Wait for the first picture if the stream is fetched. Raises MessageError."""
         self._delivery.prepare()
 
     def join(self, delivery: GroupDelivery) -> None:
-        """Send for this delivery too, unless it has seen the end and not been stopped since."""
+        """Send for this delivery too, unless it has seen the end and was not stopped since."""
         with self._lock:
             if delivery.has_ended:
                 return
             is_first = not self._watching
             self._watching[delivery] = None
-        if is_first:  # without the lock: it may have ended by now, of which we are told at once
+        if is_first:  # without the lock: it may have ended by now, and would tell us at once
             self._delivery.stop()
             self._delivery.start(lambda: None, self._ended)
 

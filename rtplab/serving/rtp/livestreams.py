@@ -39,8 +39,8 @@ class LiveStreams:
     def take_over(
         self, name: str, fps: float, owner: str | None, taken_over: Callable[[], None]
     ) -> LiveStream:
-        """Begin a stream, or go on with that of the same `owner`: where there is no such user, with
-        one that nobody publishes at the moment. Its last producer is told by its own `taken_over`.
+        """Begin a stream, or continue one: the same `owner`'s or, without users, one that nobody
+        publishes at the moment. The last producer's own `taken_over` is called.
 
         Raises MessageError 403 when somebody else publishes it.
         """

@@ -25,9 +25,9 @@ from rtplab.serving.rtp.transmission import BYE_DELAY, Transmission
 TTL = 1  # the local network, and no further
 LAST_PORT = 65_534  # the last even one
 
-# Seconds from BYE to the next round: a busy viewer of the last one must not see its frames before.
+# Seconds from BYE to the next round, whose frames a busy viewer of the last must not see first.
 ROUND_PAUSE = 0.2
-GOODBYE_POLL = 0.05  # seconds between looks whether BYE has been said
+GOODBYE_POLL = 0.05  # seconds between checks whether BYE has been said
 
 logger = logging.getLogger("rtplab.server")
 
@@ -65,7 +65,7 @@ class MulticastSink:
         self.max_payload = 0  # bytes that all the paths take
 
     def reach(self, local_host: str) -> None:
-        """Send by the interface that has `local_host`, too; "": by the usual one. Raises OSError.
+        """Send also by the interface with `local_host`; "" means the default one. Raises OSError.
 
         An address outside the group's family can't be used as a source.
         """
@@ -92,7 +92,7 @@ class MulticastSink:
         self.max_payload = min(sink.max_payload for sink in self._sinks.values())
 
     def send(self, packets: list[PacketParts]) -> None:
-        """Send packets of one frame. Raises ViewerGone if no network takes them any more."""
+        """Send packets of one frame. Raises ViewerGone if no network takes them any longer."""
         sinks, refusals = self._sinks.values(), []
         for sink in sinks:
             try:
@@ -145,7 +145,7 @@ class Channel(Protocol):
 
 
 class MulticastChannel:
-    """A movie's one sender. It begins with the first viewer who plays and stops after the last."""
+    """A movie's one sender. It starts with the first viewer who plays and stops after the last."""
 
     def __init__(
         self, transmission: Transmission, transport: Transport, sink: MulticastSink
@@ -176,8 +176,8 @@ class MulticastChannel:
     def prepare(self) -> None:
         """Get the next frames ready, and wait until the last round's BYE is over.
 
-        Those who saw its end wait for that BYE; whoever plays next would take it for the next
-        round's. Raises MessageError 415.
+        Viewers who saw the end wait for that BYE; those who play next would take it for the end of
+        the next round. Raises MessageError 415.
         """
         self.transmission.prepare()
         patience = steady() + BYE_DELAY
@@ -189,12 +189,12 @@ class MulticastChannel:
         self.transmission.close()
 
     def reach(self, local_host: str) -> None:
-        """Send to the viewers, too, who come to us by this address. Raises OSError."""
+        """Send also to viewers who reach us at this address. Raises OSError."""
         with self._lock:
             self._sink.reach(local_host)
 
     def select(self, delivery: GroupDelivery) -> None:
-        """Expect this viewer: at the first frame if nobody else watches. All see the same."""
+        """Expect this viewer; rewind if nobody else watches, as all viewers see the same."""
         with self._lock:
             if not self._watching:
                 self.transmission.playback.rewind()
@@ -239,7 +239,7 @@ class GroupDelivery:
     def __init__(self, channel: Channel, free: Callable[[Channel], None]) -> None:
         """`free` is called once, when the delivery is given up."""
         self.channel = channel
-        self.has_ended = False  # while this viewer watched, and it has not been stopped since
+        self.has_ended = False  # while this viewer watched, and not stopped since
         self._free: Callable[[Channel], None] | None = free
         self._ended: Callable[[bool], None] | None = None
 
@@ -317,8 +317,8 @@ class GroupDelivery:
 class MulticastChannels:
     """The channels of a server, each made for its first viewer and freed after the last.
 
-    A movie is known by the identity of its file: once that is replaced, new viewers get a new one.
-    A live stream is known by itself.
+    A movie is identified by its file: if that is replaced, new viewers get a new channel. A live
+    stream is identified by itself.
     """
 
     def __init__(self, group: MulticastGroup) -> None:
@@ -327,7 +327,7 @@ class MulticastChannels:
         self._lock = threading.Lock()  # guards _channels and their session counts
 
     def delivery(self, sent: Hashable, make: Callable[[str, int], Channel]) -> GroupDelivery:
-        """Return a delivery where this is `sent`: the identity of a movie, or a live stream.
+        """Return a delivery of what is `sent`: the identity of a movie, or a live stream.
 
         `make` is called with group and port for a new channel.
 

@@ -1,7 +1,7 @@
 """The pacer: one thread that decides when each stream of the process sends its next frame.
 
-A thread per stream collapses at a few hundred streams, waking up being dearer than sending. Here
-all streams wait in one queue, and those due within the same few milliseconds go together.
+A thread per stream collapses at a few hundred streams, because waking up costs more than sending.
+Here all streams wait in one queue, and those due within the same few milliseconds go together.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ from collections.abc import Callable
 from rtplab.clock import FineWaiting, steady
 from rtplab.protocol.errors import MessageError
 
-MOMENTS = 1000  # a second: to these it is rounded when something is due
+MOMENTS = 1000  # per second: due times are rounded to these
 ROUNDING = 0.5 / MOMENTS  # seconds: the maximum rounding error
 
 # Frames due within this many seconds go with those due now: a viewer can't tell, and the thread
 # wakes up less often.
 TOGETHER = 0.010
 
-# Frames of which it is kept how late they left: a second of 500 streams.
+# Frames whose lateness is remembered: a second of 500 streams.
 LATENESS_KEPT = 10_000
-PAUSE = 0.1  # seconds after a failure of the pacer itself: one that lasts must not fill the log
+PAUSE = 0.1  # seconds after a failure of the pacer itself: a lasting one must not fill the log
 
 TOO_MUCH = "the server can't send as much as clients ask for"  # why frames are skipped, most often
 
@@ -42,7 +42,7 @@ class ScheduledStream:
         self.send: Callable[[], float | None] | None = send
 
     def cancel(self) -> None:
-        """Make sure that no later call is begun; one under way may still end."""
+        """Make sure that no further call begins; one in progress may still end."""
         self.send = None
 
 
@@ -96,7 +96,7 @@ class Pacer:
     def add(self, send: Callable[[], float | None], deadline: float) -> ScheduledStream:
         """Call `send` at `deadline`, and then as often as it asks to be called.
 
-        Raises MessageError 503 when the thread is still to be started, and can't be.
+        Raises MessageError 503 if the thread must be started and can't be.
         """
         self.start()
         ticket, moment = ScheduledStream(send), round(deadline * MOMENTS)
@@ -132,7 +132,7 @@ class Pacer:
                     if not self._wait():
                         break
                     self._send_due(steady() + TOGETHER)
-                except Exception:  # without this thread no stream would go on
+                except Exception:  # without this thread, all streams would stop
                     logger.exception("the pacer failed and continues")
                     time.sleep(PAUSE)
         finally:

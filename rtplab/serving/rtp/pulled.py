@@ -2,9 +2,9 @@
 
     a camera -> fetch, in the thread "pull" -> LiveStream.show -> all who watch
 
-Serving knows no client: how a stream is fetched is a callable that the program hands over. It
-begins with the first who asks for the stream, who waits for the first picture, and ends some
-seconds after the last has gone. One that is lost is fetched again, after longer and longer pauses.
+Serving knows no client: the program passes a callable that fetches a stream. The fetch begins with
+the first viewer who asks for the stream and waits for its first picture, and ends some seconds
+after the last has gone. A stream that is lost is fetched again, after longer and longer pauses.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from rtplab.serving.rtp.live import MAX_PICTURE, LiveStream
 from rtplab.serving.rtp.livestreams import LiveStreams
 
 DEFAULT_FPS = 25.0  # until the other server states it
-# Seconds for which a viewer waits for the first picture: players, ours too, give up after five. The
-# fetch goes on, so that a client that asks again may find it.
+# Seconds for which a viewer waits for the first picture: players, including ours, give up after
+# five. The fetch goes on, so a client that asks again may find it.
 FIRST_PICTURE = 4.5
 # Seconds without a viewer until the fetch ends: a viewer who returns by then finds it running.
 IDLE = 5.0
@@ -34,17 +34,17 @@ SOON = 2.0
 MAX_RATE = 25_000_000
 END_TIMEOUT = 2.0  # seconds that a fetch gets to end when the server shuts down
 
-# Takes each picture, a JPEG, and how many come a second, if that is known.
+# Takes each picture, a JPEG, and the number of pictures per second if known.
 Show = Callable[[bytes, "float | None"], None]
-# Fetches a stream in the thread that calls it, until it is lost or is wanted no longer, which the
-# second argument tells. Returns why it was lost, as a sentence.
+# Fetches a stream in the calling thread until it is lost, or until the second argument says that it
+# is no longer wanted. Returns why it was lost, as a sentence.
 Fetch = Callable[[Show, Callable[[], bool]], str]
 
 logger = logging.getLogger("rtplab.live")
 
 
 def pull(streams: LiveStreams, name: str, fetch: Fetch, wait: float) -> PulledStream:
-    """Have a stream that is fetched while it is watched.
+    """Add a stream that is fetched while it is watched.
 
     Its viewers are kept for `wait` seconds when it is lost. Raises ValueError if there is one of
     this name already.
@@ -55,7 +55,11 @@ def pull(streams: LiveStreams, name: str, fetch: Fetch, wait: float) -> PulledSt
 
 
 class PulledStream(LiveStream):
-    """A stream that is always listed, and fetched while someone asks for it."""
+    """A stream that is always listed, and fetched while someone asks for it.
+
+    It has more attributes than other classes: one lock guards when it is to be fetched, and those
+    of a LiveStream.
+    """
 
     def __init__(
         self, name: str, max_payload: int, cname: str, fetch: Fetch, wait: float = 0.0
@@ -63,7 +67,7 @@ class PulledStream(LiveStream):
         super().__init__(name, DEFAULT_FPS, max_payload, cname)
         self._fetch = fetch
         self._wait_for_source = wait
-        # Guarded as all of a LiveStream.
+        # Guarded like all attributes of a LiveStream.
         self._wanted_until = 0.0
         self._problem = ""  # why no picture has come
         self._failures = 0  # in a row
@@ -166,7 +170,7 @@ class PulledStream(LiveStream):
             self.show(lambda: picture)
 
     def _lose(self, why: str) -> None:
-        """Note that it was lost, or could not be fetched: try again after a pause."""
+        """Note that the stream was lost or could not be fetched; try again after a pause."""
         with self._changed:
             now = steady()
             if self._newest is not None:

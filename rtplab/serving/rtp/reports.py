@@ -13,7 +13,7 @@ from rtplab.serving.rtp.sinks import Sink, ViewerGone
 from rtplab.serving.rtp.stream import CLOCK_RATE, RtpStream
 
 IP_AND_UDP = 28  # bytes of header that count as RTCP, too (RFC 3550 section 6.2)
-REMEMBERED = 8  # sender reports that a viewer's may refer to: half a minute
+REMEMBERED = 8  # sender reports to which a viewer's report may refer: half a minute
 # A viewer rounds its delay to 65536ths of a second, and some round it to milliseconds.
 ROUNDING = 0.01  # seconds
 LOG_INTERVAL = 30.0  # seconds between two log lines about one viewer's reports
@@ -27,7 +27,7 @@ class SenderReports:
     __slots__ = ("_stream", "_sink", "_cname", "_epoch", "_next", "_last", "_last_bytes", "_sent")
 
     def __init__(self, stream: RtpStream, cname: str, sink: Sink | None = None) -> None:
-        """Report on `stream`, by its own sink or `sink`; `cname` is the server's name in RTCP."""
+        """Report on `stream`, through its own sink or `sink`; `cname` is our name in RTCP."""
         self._stream = stream
         self._sink = sink or stream.sink
         self._cname = cname
@@ -58,8 +58,8 @@ class SenderReports:
     def round_trip(self, block: rtcp.ReportBlock, now: float) -> float | None:
         """Return the round trip to a viewer in seconds, by its report that arrived at `now`.
 
-        RFC 3550 section 6.4.1: A - LSR - DLSR. None for a report that refers to none of our last
-        ones, or claims that it took longer than has passed since.
+        RFC 3550 section 6.4.1: A - LSR - DLSR. None if the report refers to none of our last ones,
+        or claims a longer delay than has passed since then.
         """
         if block.last_sr not in self._sent:
             return None
@@ -88,7 +88,7 @@ class ViewerReports:
     __slots__ = ("viewer", "last", "round_trip", "_ssrc", "_reports", "_logged_at")
 
     def __init__(self, viewer: str, ssrc: int, reports: SenderReports | None) -> None:
-        """Listen to a viewer, by its name in the log, about the stream of this source.
+        """Take a viewer's reports about the stream of this source; the log names `viewer`.
 
         `reports` are those that the viewer gets of it.
         """
@@ -101,7 +101,7 @@ class ViewerReports:
 
     @property
     def may_lose_packets(self) -> bool:
-        """Tell if packets may be lost: true unless the viewer reports that none was."""
+        """Tell if packets may be lost: true unless the viewer reports that none were."""
         return self.last is None or self.last.cumulative_lost > 0
 
     def take(self, data: bytes) -> bool:

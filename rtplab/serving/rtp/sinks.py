@@ -23,26 +23,26 @@ from rtplab.serving.rtp.datagrams import (
 # Seconds that a client's port may stay closed before the client is gone: lab clients may open it
 # only after PLAY.
 REFUSAL_PATIENCE = 5.0
-# Seconds without a report of a closed port after which it counts as open, if frames were sent
-# meanwhile. There is one for each frame, but over a network Linux sends one a second at the most
+# Seconds without a report of a closed port after which it counts as open, if frames were sent in
+# the meantime. Each frame causes a report, but over a network Linux sends at most one a second
 # (icmp_ratelimit).
 REFUSAL_MEMORY = 2.5
 # Bytes. macOS sends no datagram larger than its send buffer, which is 9,216 by default.
 SEND_BUFFER = 256 * 1024
-# Bytes. Nothing reads what comes to our RTP port, e.g. the datagrams by which players open
-# their way: the system would keep 208 KiB of it for each viewer.
+# Bytes. Nothing reads what comes to our RTP port, such as the datagrams with which players open the
+# path: by default the system would keep 208 KiB of them for each viewer.
 RECEIVE_BUFFER = 4096
-PAIR_TRIES = 64  # even and odd port side by side: even if half of them fail, not all will
+PAIR_TRIES = 64  # for an even port and the next odd one: even if half the tries fail, not all will
 LARGEST_DATAGRAM = 65_535
-# Windows tells by `recv` that an earlier datagram found its port closed (WSAECONNRESET), never by
-# `send`.
+# On Windows, `recv` reports that an earlier datagram found its port closed (WSAECONNRESET), and
+# `send` never does.
 _REFUSALS_ARE_RECEIVED = sys.platform == "win32"
 _UDP_HEADER = 8  # bytes
 _SEGMENTING = kernel_can_segment()
 
 _INTERLEAVED = struct.Struct("!cBH")
 
-# Packets sent at once, at the most: a viewer's socket takes 212,992 bytes by default, of which
+# Maximum number of packets sent at once: a viewer's socket takes 212,992 bytes by default, of which
 # Linux counts about 2,300 for a packet of Ethernet's size. A larger frame goes in several bursts.
 MAX_BURST = 64
 
@@ -60,7 +60,7 @@ class NotSent(NamedTuple):
 
 
 class Connection(Protocol):
-    """A sink's view of the RTSP connection. Both send at once or queue; both raise OSError."""
+    """A sink's view of the RTSP connection. Both methods send or queue; both raise OSError."""
 
     def offer(self, frame: bytes) -> bool:
         """Send a frame, or drop it whole and return False if too much is queued."""
@@ -117,7 +117,7 @@ class UdpSink:
     def __init__(
         self, local_host: str, host: str, rtp_port: int, rtcp_port: int | None = None
     ) -> None:
-        """Open the sockets on `local_host`, which the client knows us by. Raises OSError."""
+        """Open the sockets on `local_host`, the address the client knows us by. Raises OSError."""
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         self.report_socket: socket.socket | None = None
         self.server_port: tuple[int, int] | None = None  # ours for RTP and RTCP, if there are both
@@ -155,22 +155,22 @@ class UdpSink:
     def _receive_refusal(self) -> None:
         """Count a refusal that waits to be received. Raises ViewerGone."""
         try:
-            self._socket.recv(LARGEST_DATAGRAM)  # players open their path with these
+            self._socket.recv(LARGEST_DATAGRAM)  # players open the path with these
         except BlockingIOError:
             pass
         except ConnectionError as error:
             self._refused(error)
         except OSError:
-            pass  # a datagram larger than ours ever are
+            pass  # a datagram larger than any of ours
 
     @property
     def not_sent(self) -> NotSent:
-        """What the full send buffer did not take; parts of frames count too."""
+        """What a full send buffer did not take; parts of frames count too."""
         payload = self._sender.dropped_bytes - HEADER_SIZE * self._sender.dropped
         return NotSent(0, self._sender.dropped, payload)
 
     def _path_payload(self) -> int:
-        """Return what the path to the viewer takes, as far as it is known by now."""
+        """Return what the path to the viewer takes, as far as it is known now."""
         ip_header = 40 if self._socket.family == socket.AF_INET6 else 20
         return path_mtu(self._socket) - ip_header - _UDP_HEADER - HEADER_SIZE
 
@@ -291,7 +291,7 @@ def bound_pair(family: socket.AddressFamily, host: str) -> tuple[socket.socket, 
         try:
             second = _bound_socket(family, host, port ^ 1)
         except OSError:
-            first.close()  # another program has the other one
+            first.close()  # another program has the odd one
         else:
             return (first, second, port) if port % 2 == 0 else (second, first, port - 1)
     raise OSError("no pair of UDP ports is free")

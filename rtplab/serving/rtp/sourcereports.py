@@ -1,4 +1,4 @@
-"""How one publisher's packets arrive, as receiver reports tell it (RFC 3550 section 6.4)."""
+"""How one publisher's packets arrive, for receiver reports (RFC 3550 section 6.4)."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ class SourceReports:
         self._source = source
         self._ssrc, self._cname = secrets.randbits(32), cname
         self._next_report = now + rtcp.report_interval(random.random())
-        self._first = self._highest = -1  # numbers with their cycles above them
+        self._first = self._highest = -1  # sequence numbers including their cycles
         self._received = 0
-        self._before = 0, 0  # expected and received, by the last report
+        self._before = 0, 0  # expected and received, as of the last report
         self._last: tuple[int, float] | None = None  # timestamp and arrival of the last packet
         self._jitter = 0.0  # ticks
         self._sender_report = 0, 0.0  # middle 32 bits of the last one's time, and its arrival
 
     def take_packet(self, number: int, timestamp: int, now: float) -> None:
-        """Count a packet whose `number` has its cycles above it."""
+        """Count a packet; `number` includes the cycles above its 16 bits."""
         if self._first < 0:
             self._first = self._highest = number
         self._first, self._highest = min(self._first, number), max(self._highest, number)

@@ -20,6 +20,9 @@ class RtpStream:
 
     Timestamps are 90 kHz ticks and go on without a break over pauses and seeks (RFC 2326
     appendix B); sequence numbers likewise.
+
+    It has more attributes than other classes: every packet needs nearly all of them, and to fetch
+    them from other objects would take longer.
     """
 
     __slots__ = (
@@ -49,21 +52,21 @@ class RtpStream:
         mark_single_packets: bool,
         has_extensions: bool = False,
     ) -> None:
-        """With `has_extensions` a frame's first payload may begin with one of the RTP header."""
+        """With `has_extensions`, a frame's first payload may begin with an RTP header extension."""
         self.sink = sink
         self.ssrc = ssrc
         self.sequence_number = sequence_number  # of the next packet
         self._first_timestamp = first_timestamp
         self._media_time = 0.0  # seconds since the first frame
         self._last_timestamp = first_timestamp  # of the frame sent last
-        self._last_began: float | None = None  # when that was, in seconds of `clock.steady`
+        self._last_began: float | None = None  # when it began, in seconds of `clock.steady`
         self._mark_single_packets = mark_single_packets
         # Counts of what was handed to the sink, which may not have taken all of it.
         self._frames = 0
         self._packets_numbered = 0
         self._bytes = 0
         self._has_extensions = has_extensions
-        self._bursts: list[list[PacketParts]] = []  # of the frame under way, still to be sent
+        self._bursts: list[list[PacketParts]] = []  # of the current frame, still to be sent
         self._burst_share = 1.0
 
     @property
@@ -134,8 +137,8 @@ class RtpStream:
     def sender_report(self, now: float, wall_clock: float) -> rtcp.SenderReport:
         """Return what is to be reported (RFC 3550 section 6.4.1).
 
-        `now` is in seconds of `clock.steady`, `wall_clock` is the same in Unix time. Its timestamp
-        is that of this moment, not that of a frame, of which there may be none at the moment.
+        `now` is in seconds of `clock.steady`, `wall_clock` is the same in Unix time. The report's
+        timestamp is that of this moment, not of a frame: there may be none at the moment.
         """
         since = now - self._last_began if self._last_began is not None else 0.0
         timestamp = self._last_timestamp + round(since * CLOCK_RATE)
@@ -149,12 +152,12 @@ class RtpStream:
 
 
 def _size(payloads: Payloads) -> int:
-    """Return how many bytes a frame's payloads have: all but the last have the same."""
+    """Return the size of a frame's payloads in bytes: all but the last are equally long."""
     return (len(payloads) - 1) * len(payloads[0]) + len(payloads[-1])
 
 
 def lab_stream(sink: Sink, marker: bool) -> RtpStream:
-    """Return a stream numbered as lab clients need it: from 1, a number a frame."""
+    """Return a stream numbered as lab clients need it: from 1, one number per frame."""
     return RtpStream(
         sink,
         ssrc=secrets.randbits(32),

@@ -24,11 +24,11 @@ from rtplab.serving.rtp.sinks import ViewerGone
 from rtplab.serving.rtp.stream import RtpStream
 
 # Seconds from the last frame to BYE, and between BYEs: a busy player may see RTCP
-# before the RTP that came first, and would leave the end unseen.
+# before RTP that arrived earlier, and would never show the end.
 BYE_DELAY = 0.5
-# Number of BYEs if one may be lost: without it, ffmpeg and mpv wait until the session
-# times out. Not to viewers who lose nothing: a BYE that they have not read by then, they take for
-# the end of what they play next.
+# Number of BYEs if one may be lost: without it, ffmpeg and mpv wait until the session times out.
+# Viewers who lose nothing get one: a BYE that they have not read by then would seem to end what
+# they play next.
 BYE_REPEATS = 3
 
 logger = logging.getLogger("rtplab.server")
@@ -44,6 +44,9 @@ class Transmission:
     """The sending of a movie to one viewer or one multicast group. It is a Delivery.
 
     Control threads start and stop it; the pacer makes it send. Only `prepare` blocks.
+
+    It has more attributes than other classes: half are objects that do part of the work, and one
+    lock guards the others.
     """
 
     def __init__(
@@ -120,8 +123,8 @@ class Transmission:
     def start(self, send: Callable[[], float | None], ended: Callable[[bool], None]) -> None:
         """Send the first frame now, and let the pacer call `send` for the others.
 
-        The pacer's thread would have to wake up for the first one. Nothing happens unless it is
-        idle. `ended` is called at the end, with True if the viewer is gone.
+        The pacer's thread would have to wake up for the first one. Does nothing unless idle.
+        `ended` is called at the end, with True if the viewer is gone.
         """
         if not self._begin(ended):
             return
@@ -213,7 +216,7 @@ class Transmission:
         return self._clock.next_due(now, share)
 
     def _begin_frame(self, clock: FrameClock, now: float) -> bool:
-        """Take the next frame whose time is not over yet; False if there is none."""
+        """Take the next frame that is not too late; False if there is none."""
         missed = clock.missed(now)
         if missed:  # skip as many frames, or as many as are left
             skipped = sum(self.playback.advance() is not None for _ in range(missed))
@@ -232,7 +235,7 @@ class Transmission:
     # ------------------------------------------------------------------ the end
 
     def _end(self) -> Callable[[bool], None]:
-        """Schedule BYE; return whom to tell of the end. Call with the lock held."""
+        """Schedule BYE; return the callable to tell of the end. Call with the lock held."""
         tell, self._ended = self._ended or _tell_nobody, None
         self._phase = _Phase.ENDED
         self._unschedule()

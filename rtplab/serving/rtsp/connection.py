@@ -20,21 +20,22 @@ from rtplab.serving.rtsp.wire import Wire
 # Bytes read at once from a publishing client: at 100 reads a second, 200 Mbit/s.
 MEDIA_SIZE = 256 * 1024
 WAKE_SIZE = 16  # bytes: more wake-up calls than are ever pending
-# Seconds of silence before the system asks if the client is still there, seconds between its
-# questions, and how many may stay unanswered: it is gone after two minutes. And milliseconds that
-# a reply may need to arrive: Linux would repeat it for a quarter of an hour, and ask nothing.
+# Seconds of silence before the system sends a probe, seconds between probes, and how many may stay
+# unanswered: a vanished client is gone after two minutes. And milliseconds that a reply may need to
+# arrive: by default Linux repeats it for a quarter of an hour, without a probe.
 KEEPALIVE = {
     "TCP_KEEPIDLE": 60,
-    "TCP_KEEPALIVE": 60,  # the same, as macOS calls it; by itself it asks after two hours
+    "TCP_KEEPALIVE": 60,  # macOS's name for it; by default the first probe is after two hours
     "TCP_KEEPINTVL": 15,
     "TCP_KEEPCNT": 4,
     "TCP_USER_TIMEOUT": 120_000,
 }
-# Bytes that the system may keep before it sends them. By itself it would take megabytes, and over a
-# slow line a reply had to wait for them behind frames that are seconds old.
+# Bytes that the system may keep unsent. By default it takes megabytes, and over a slow line a reply
+# would wait behind frames that are seconds old.
 UNSENT = 64 * 1024
 
-# Elsewhere a socket that this end has shut may stay silent: Windows lets a `select` on it sleep on.
+# On other systems, a socket that this end has shut may stay silent: on Windows a `select` keeps
+# sleeping.
 _SHUTDOWN_WAKES = os.name == "posix"
 
 _Selector = getattr(selectors, "PollSelector", selectors.SelectSelector)  # Windows has no poll
@@ -43,7 +44,7 @@ _Selector = getattr(selectors, "PollSelector", selectors.SelectSelector)  # Wind
 class RtspConnection:
     """A client's connection. The control thread reads it; any thread may write or hang up.
 
-    Nothing here ever blocks but `messages` and `wait`.
+    Only `messages` and `wait` ever block.
     """
 
     def __init__(
@@ -53,13 +54,13 @@ class RtspConnection:
         limits: Limits | None = None,
         forgiveness: Forgiveness | None = None,
     ) -> None:
-        """Take a socket over. With `tls`, all that goes over it is inside TLS.
+        """Take over a socket. With `tls`, everything on it is inside TLS.
 
-        What is understood although it is not right is noted in `forgiveness`.
+        What is accepted although it is wrong is noted in `forgiveness`.
         """
         limits = limits or Limits()
-        # We look as often as requests may come, and no more: single bytes, empty lines and reports
-        # cost as much as requests, and what comes meanwhile is then read at once.
+        # We read at most as often as requests may come: single bytes, empty lines and reports cost
+        # as much as requests, and what arrives in the meantime is then read at once.
         self._reading_pace = Pace(limits.requests_per_second)
         rtsp_socket.setblocking(False)
         _tune(rtsp_socket)
@@ -94,7 +95,7 @@ class RtspConnection:
 
     @property
     def taken(self) -> int:
-        """How many bytes the client's system has taken so far."""
+        """Number of bytes that the client's system has taken so far."""
         return self._wire.taken
 
     # ------------------------------------------------------------------ reading
@@ -104,7 +105,7 @@ class RtspConnection:
     ) -> Iterator[Request | InterleavedFrame | None]:
         """Yield what the client sends until it hangs up; None whenever `deadline()` has passed.
 
-        Raises OSError when TLS fails, or is spoken where it is not expected.
+        Raises OSError if TLS fails, or is spoken where it is not expected.
         """
         open_for_more = self._wire.socket.fileno() >= 0
         while open_for_more:
@@ -129,7 +130,7 @@ class RtspConnection:
         self._selector.unregister(other)
 
     def _wait(self, deadline: float | None) -> bool:
-        """Handle events until then; False once the client has hung up."""
+        """Handle events until the deadline; False once the client has hung up."""
         moments = (deadline, self._parser.deadline(), self._wire.handshake_deadline())
         deadlines = [moment for moment in moments if moment is not None]
         timeout = max(0.0, min(deadlines) - time.monotonic()) if deadlines else None
@@ -169,8 +170,8 @@ class RtspConnection:
     def expect_frames(self) -> None:
         """Get ready for other threads to send. In the control thread. Raises OSError.
 
-        It sleeps while nothing waits. Bytes that another thread then queues must wake it, or
-        half a frame would wait for the next one.
+        The control thread sleeps while nothing waits. Bytes that another thread then queues must
+        wake it, or half a frame would wait for the next one.
         """
         if self._wake_reader is None:
             self._get_woken()
@@ -209,7 +210,7 @@ class RtspConnection:
         return self._hung_up.is_set()
 
     def wait(self, seconds: float) -> None:
-        """Do nothing for these seconds, or until somebody hangs up. In the control thread."""
+        """Sleep for these seconds, or until somebody hangs up. In the control thread."""
         if seconds > 0:
             self._hung_up.wait(seconds)
 
@@ -219,17 +220,17 @@ class RtspConnection:
 
     def stop_listening(self, why: str = "") -> None:
         """Make `messages` end, from any thread; queued bytes are still sent."""
-        # Windows breaks a connection off when more comes to an end that is shut for reading.
+        # Windows resets a connection if data arrives after the end was shut for reading.
         self._end_messages(socket.SHUT_RD if _SHUTDOWN_WAKES else None, why)
 
     def _end_messages(self, how: int | None, why: str) -> None:
         self.why_hung_up = self.why_hung_up or why
         self._hung_up.set()
         if how is not None:
-            with suppress(OSError):  # it is closed already, or the client was faster
+            with suppress(OSError):  # it is already closed, or the client was faster
                 self._wire.socket.shutdown(how)
         if not _SHUTDOWN_WAKES and self._wire.waker is not None:
-            with suppress(OSError):  # the same, or it has been told often enough
+            with suppress(OSError):  # the same, or enough wake-ups are pending
                 self._wire.waker.send(b"x")
 
     def close(self) -> None:
@@ -245,9 +246,9 @@ class RtspConnection:
 def _tune(client: socket.socket) -> None:
     """Set socket options that improve a connection. Some sandboxes refuse them, which is harmless.
 
-    Have packets sent at once. Have frames wait with us, where there is a bound to them, and not in
-    the system. Have the system find out when a client has vanished without a word: lab sessions
-    have no other end, as their clients send no keep-alive.
+    Packets are sent at once. Frames wait in our bounded queue and not in the system's. The system
+    finds out if a client has vanished without notice: a lab session would not end otherwise,
+    because its client sends no keep-alive.
     """
     _set(client, socket.SOL_SOCKET, "SO_KEEPALIVE", 1)
     if client.family in (socket.AF_INET, socket.AF_INET6):

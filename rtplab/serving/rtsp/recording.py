@@ -4,8 +4,8 @@
     SETUP    .../streamid=0       Transport: RTP/AVP;unicast;client_port=6000-6001;mode=record
     RECORD   rtsp://host/live     from now on RTP arrives, and viewers see it
 
-RFC 2326 sections 10.3 and 10.11. The frames are put together as a player does it, and shown by a
-LiveStream. All of it is done by the client's control thread.
+RFC 2326 sections 10.3 and 10.11. The frames are assembled as in a player, and shown by a
+LiveStream, all in the client's control thread.
 """
 
 from __future__ import annotations
@@ -37,13 +37,13 @@ from rtplab.serving.rtsp.setup import ClientEndpoint, choose_transport
 
 # Bytes that the system may keep of one publisher's datagrams: a burst of two large pictures.
 RECEIVE_BUFFER = 2 << 20
-# Datagrams read at one look. There are at most as many looks a second as requests may come, 100 by
-# default: so a publisher gets some 200 Mbit/s, and no more.
+# Datagrams per read. There are at most as many reads a second as requests, 100 by default, so a
+# publisher can send at most some 200 Mbit/s.
 DATAGRAMS_PER_LOOK = 200
 LARGEST_DATAGRAM = 65_535
-# Seconds that a packet may come later than the one after it.
+# Seconds by which a packet may come later than its successor.
 PATIENCE = 0.1
-# Seconds of silence after which another source may go on with the stream (as after a restart).
+# Seconds of silence after which another source may continue the stream (as after a restart).
 SOURCE_SILENCE = 1.0
 DEFAULT_FPS = 25.0  # if the description does not say
 MAX_NAME = 100  # characters
@@ -73,7 +73,7 @@ def announced_media(body: bytes) -> tuple[int, float]:
 
 
 def _payload_type(text: str) -> int:
-    """Return the payload type. Raises MessageError 400 if it is none (RFC 3550 section 5.1)."""
+    """Return the payload type. Raises MessageError 400 if it is invalid (RFC 3550 section 5.1)."""
     if not re.fullmatch(r"[0-9]{1,3}", text) or int(text) > MAX_PAYLOAD_TYPE:
         raise MessageError(f"{printable(text, 40)!r} is not an RTP payload type", 400)
     return int(text)
@@ -98,7 +98,7 @@ class Recorder:
         self.resource = resource
         self._cname = cname
         self._reports: SourceReports | None = None  # about the source
-        self._connection: RtspConnection | None = None  # by which it is set up
+        self._connection: RtspConnection | None = None  # on which it was set up
         self.fps = fps
         self.session_id = ""
         self.transport: Transport | None = None
@@ -109,7 +109,7 @@ class Recorder:
         self._source: int | None = None
         self._last_arrival = 0.0
         self._taken_over: Callable[[], None] = lambda: None
-        self._is_told = False  # the log has told of pictures that can't be shown
+        self._is_told = False  # the log has named pictures that can't be shown
 
     def _begin_anew(self, patience: float) -> None:
         self._numbers = SequenceUnwrapper()
@@ -150,7 +150,7 @@ class Recorder:
         rtp, rtcp_end, first = bound_pair(family, local_host)
         self._sockets = rtp, rtcp_end
         try:
-            with suppress(OSError):  # it works with less
+            with suppress(OSError):  # a smaller buffer works, too
                 rtp.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
             rtp.connect(socket_address(host, ports[0]))  # accept no other sender
             rtcp_end.connect(socket_address(host, ports[1]))
@@ -265,7 +265,7 @@ class Recorder:
             self.live.show(lambda: picture)
 
     def _complain(self, why: str) -> None:
-        """Tell once that something of it can't be shown."""
+        """Log once that some of its pictures can't be shown."""
         if not self._is_told:
             self._is_told = True
             name = printable(self.resource.name, 80)

@@ -28,7 +28,7 @@ SESSION_TIMEOUT = 60.0  # seconds (RFC 2326 section 12.37)
 
 
 class Observer(Protocol):
-    """What is told of the sessions as they come and go, by all control threads."""
+    """Is told when sessions begin and end, by all control threads."""
 
     def session_began(self, session: Session) -> None:
         """A session has been set up."""
@@ -37,14 +37,14 @@ class Observer(Protocol):
         """A session that was set up is over."""
 
 
-# Asks a new connection, by its socket and the address it comes from, on behalf of which client it
-# speaks; None: for itself. May read what a proxy says first. Raises OSError, PeerError.
+# Returns the address of the client for which a new connection speaks, given its socket and the host
+# it comes from; None if for itself. May read a proxy's header. Raises OSError, PeerError.
 ClientAddress = Callable[[socket.socket, str], tuple[str, int] | None]
 
 
 @dataclass
 class Service:
-    """The movies, the pacer and the settings that a server gives to its workers."""
+    """The movies, the pacer and the settings that a server shares with its workers."""
 
     library: MovieLibrary = field(default_factory=lambda: MovieLibrary("."))
     pacer: Pacer = field(default_factory=Pacer)
@@ -59,7 +59,7 @@ class Service:
     users: UserDatabase | None = None  # None: anybody may watch
     tls: ssl.SSLContext | None = None  # RTSP and interleaved media inside TLS
     session_timeout: float = SESSION_TIMEOUT  # seconds; standard dialect only
-    # Our name in RTCP. Random, as RFC 7022 section 4.2 has it: it tells nobody who we are.
+    # Our name in RTCP. Random, as in RFC 7022 section 4.2: it tells nobody who we are.
     cname: str = field(default_factory=lambda: secrets.token_urlsafe(12))
     limits: Limits = field(default_factory=Limits)
     observer: Observer | None = None

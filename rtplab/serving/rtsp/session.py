@@ -12,7 +12,7 @@ from rtplab.protocol.rtsp.urls import parse_url
 from rtplab.serving.media.playback import FASTEST_SCALE, FASTEST_SPEED, served_rate
 from rtplab.serving.rtp.delivery import Delivery
 
-MIN_SESSION_ID = 10_000_000  # RFC 2326 section 3.4 asks for eight characters at the least
+MIN_SESSION_ID = 10_000_000  # RFC 2326 section 3.4 asks for at least eight characters
 MAX_SESSION_ID = 2_147_483_647  # the Java clients of the lab read it with Integer.parseInt
 TRACK = "trackID=0"  # the only track of each movie, below the movie's URL
 
@@ -50,7 +50,7 @@ def _resource(uri: str) -> Resource:
 
 
 def new_session_id() -> str:
-    """Return a random decimal: enough, as it is good only on the connection that made it."""
+    """Return a random decimal, which is enough: it is good only on its own connection."""
     return str(MIN_SESSION_ID + secrets.randbelow(MAX_SESSION_ID + 1 - MIN_SESSION_ID))
 
 

@@ -53,8 +53,8 @@ def choose_transport(
 ) -> Transport:
     """Return the first of the offered transports that can be served (RFC 2326 section 12.39).
 
-    By `multicast` if the server does; on an `encrypted` connection inside it alone, as everybody
-    could read its packets. Raises MessageError 461 if there is none.
+    Multicast only if the server has `multicast`. On an `encrypted` connection only that connection:
+    everybody could read other packets. Raises MessageError 461 if there is none.
     """
     for transport in offered:
         if transport.lower == "TCP":
@@ -104,7 +104,7 @@ class SessionMaker:
     knows_large: bool = False  # the player shows pictures of over 2,040 pixels
 
     def open_movie(self, name: str, dialect: Dialect) -> Movie:
-        """Open a movie by the name the client gave.
+        """Open a movie by the client's name for it.
 
         Raises MessageError 403, 404 or 415, OSError if no descriptor is left.
         """
@@ -203,7 +203,7 @@ class SessionMaker:
         with ExitStack() as undo:
             if is_lab:
                 feed = service.media.whole_frames(movie, playback)
-            else:  # it may refuse, while nothing else is open yet
+            else:  # this may raise, so it comes before anything else is opened
                 feed = service.media.rtp_jpeg(movie, playback, self.knows_large)
             undo.callback(feed.close)
             sink, transport = open_sink(client, dialect, chosen)
@@ -254,7 +254,7 @@ class SessionMaker:
         return Session(session_id, dialect, resource, delivery.channel.transport, delivery)
 
     def _group(self, live: LiveStream, group: str, port: int) -> LiveGroup:
-        """Return a sender of the live stream to all who join the group."""
+        """Return a sender of the live stream to everyone who joins the group."""
         sink = MulticastSink(group, port)
         try:
             sink.reach(self.client.local_host)
@@ -265,7 +265,7 @@ class SessionMaker:
         return LiveGroup(delivery, multicast_transport(group, port, delivery.stream.ssrc), sink)
 
     def _channel(self, resource: Resource, movie: Movie, group: str, port: int) -> MulticastChannel:
-        """Return a sender of the movie to all who join the group."""
+        """Return a sender of the movie to everyone who joins the group."""
         playback = self._playback(movie)
         with ExitStack() as undo:
             feed = self.service.media.rtp_jpeg(movie, playback)

@@ -19,7 +19,7 @@ class SignsOfLife:
     def __init__(self, service: Service, now: float) -> None:
         self._service = service
         self.last = now  # when the last sign came
-        self._taken = 0  # bytes that its system had taken by then, or when we have last looked
+        self._taken = 0  # bytes that its system had taken by then, or at our last check
         self._looked_at = now
 
     def seen(self, now: float) -> None:
@@ -33,7 +33,7 @@ class SignsOfLife:
     def deadline(self, session: Session | None, recorder: Recorder | None) -> float | None:
         """When a silent session ends (RFC 2326 section 12.37); lab clients send no keep-alive.
 
-        A connection that has none yet is not kept for ever either.
+        A connection without a session is not kept forever either.
         """
         timeout = self._service.session_timeout
         if recorder is not None:
@@ -42,7 +42,7 @@ class SignsOfLife:
             return self.last + self._service.limits.idle_timeout
         if session.dialect is Dialect.LAB:
             return None
-        # What it has taken is looked up now and then, so that one that stops ends in time.
+        # We check now and then what it has taken, so that a stalled one ends in time.
         look = self._looked_at + timeout / 4
         return min(self.last + timeout, look) if _takes_frames(session) else self.last + timeout
 

@@ -1,8 +1,8 @@
 """Threads for the clients: each has its own while it is connected.
 
-To start a thread takes longer than to answer a request. So one whose client has left waits for the
-next client before it ends. (The pool of concurrent.futures lets no idle thread end, and keeps for
-later what the system grants no thread for.)
+Starting a thread takes longer than answering a request. So a thread whose client has left waits for
+the next client before it ends. (The pool of concurrent.futures never ends idle threads, and queues
+tasks for which the system grants no thread.)
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Task:
         try:
             self._call()
         finally:
-            del self._call  # and with it the client: this thread may live long
+            del self._call  # and with it the client: this thread may live for long
             self._ended.set()
 
 
@@ -69,7 +69,7 @@ class ThreadPool:
             try:
                 self._idle.pop().put(None)
             except IndexError:
-                pass  # its time was over just then
+                pass  # it has just timed out
 
     def _work(self, task: Task | None) -> None:
         mailbox: _Mailbox = SimpleQueue()

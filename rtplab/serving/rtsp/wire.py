@@ -19,8 +19,10 @@ HANDSHAKE_TIMEOUT = 10.0  # seconds: two round trips and some arithmetic, over t
 class Wire:
     """A client's socket. One thread receives; any thread may send.
 
-    Nothing here ever blocks. What the socket does not take at once waits in a queue, in order, so
-    that framing is never broken.
+    Nothing here ever blocks. Bytes that the socket does not take at once wait in a queue, in order,
+    so that framing is never broken.
+
+    It has more attributes than other classes: a third are figures for others to read.
     """
 
     def __init__(
@@ -30,9 +32,9 @@ class Wire:
         limits: Limits,
         channel: TlsChannel | None = None,
     ) -> None:
-        """Take a socket over. With `tls`, all that goes over it is inside TLS.
+        """Take over a socket. With `tls`, everything on it is inside TLS.
 
-        `channel` is the TLS that has been spoken over it already.
+        `channel` is the TLS channel if the handshake has already begun.
         """
         self.socket = rtsp_socket
         self.receive_size = RECEIVE_SIZE
@@ -42,7 +44,7 @@ class Wire:
         self._limits = limits
         self._handshake_deadline = time.monotonic() + HANDSHAKE_TIMEOUT
         self._is_first = channel is None  # nothing has come yet
-        # Gets a byte when something has to wait, after `wake_for_room` has found nothing.
+        # Gets a byte when bytes have to wait, if `wake_for_room` last found none.
         self.waker: socket.socket | None = None
         self._lock = threading.Lock()  # guards the attributes below, and the order on the socket
         self._tls = TlsChannel(tls) if tls is not None else channel
@@ -74,7 +76,7 @@ class Wire:
     def is_closed(self) -> bool:
         """Tell if the client has closed TLS.
 
-        RFC 8446 section 6.1: it says no more then, and may wait for us to do the same.
+        RFC 8446 section 6.1: it then sends no more, and may wait for us to do the same.
         """
         return self._tls is not None and self._tls.is_closed
 
@@ -105,7 +107,7 @@ class Wire:
                 self._append(answer)
 
     def _check_first_byte(self, byte: int) -> None:
-        """Tell a client in plain words that this is the wrong port. Raises ConnectionError."""
+        """Tell a client in words that this is the wrong port. Raises ConnectionError."""
         if self._tls is None and byte == HANDSHAKE:
             answer = Response(400, reason="This Port Does Not Use TLS: Use rtsp")
             self.send(answer.serialise(Request("", "")))
@@ -172,8 +174,8 @@ class Wire:
     def _unread(self) -> int:
         """Number of bytes queued behind the last frame.
 
-        Frames are bounded when they come, and one may be larger than all that may wait: only what
-        has gathered since shows that the client does not read.
+        Frames are bounded when they are queued, and one may be larger than the whole queue: only
+        the bytes queued since then show that the client does not read.
         """
         return min(self._behind_frames, len(self._waiting))
 
@@ -202,7 +204,7 @@ class Wire:
                 self._wake()
 
     def _wake(self) -> None:
-        """Make the reading thread watch for room, unless it does already."""
+        """Make the reading thread watch for room, unless it already does."""
         if self._must_wake and self.waker is not None:
             self._must_wake = False
             self.waker.send(b"x")

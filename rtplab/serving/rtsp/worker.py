@@ -1,8 +1,8 @@
 """One client of the server: its RTSP connection and its session.
 
-Control runs in a thread of its own, which reads requests and answers each by the method that
-bears its name. Media runs in the server's pacer, which calls `send_next` whenever a frame is due;
-only the first frame is sent by the control thread itself.
+Control runs in a thread of its own, which reads requests and answers each with the method named
+after it. Media runs in the server's pacer, which calls `send_next` whenever a frame is due; only
+the first frame is sent by the control thread itself.
 """
 
 from __future__ import annotations
@@ -59,10 +59,12 @@ def _unknown_session(named: str) -> MessageError:
 
 
 class RtspWorker:
-    """One client. `do_SETUP` and its like answer the requests; `state` is that of the session.
+    """One client. `do_SETUP` and the like answer the requests; `state` is that of the session.
 
-    `receive_requests`, `process_request` and `send_next` are always called by these names, and so
-    are the two methods that do nothing here, for a subclass to have its own.
+    A subclass may override `receive_requests`, `process_request`, `send_next`, and the two methods
+    that do nothing here: they are always called by these names.
+
+    It has more attributes than other classes: most are objects that do part of the work.
     """
 
     METHODS = (
@@ -79,7 +81,7 @@ class RtspWorker:
         """Take over a client. Without a `service`, the current folder is served. Raises OSError."""
         self._owns_service = service is None
         self._service = service or Service()
-        log = weakref.WeakMethod(self._log_forgiven)  # the connection must not keep the worker
+        log = weakref.WeakMethod(self._log_forgiven)  # the connection must not keep us alive
         self._connection = RtspConnection(
             rtsp_socket,
             self._service.tls,
@@ -92,14 +94,14 @@ class RtspWorker:
         self._signs = SignsOfLife(self._service, time.monotonic())
         self._has_slot = False
 
-        # Guards the attributes below, as the pacer tells of the end. Nothing blocks under it.
+        # Guards the attributes below, as the pacer reports the end. Nothing blocks under it.
         self._lock = threading.RLock()
         self.state = State.INIT
         self._session: Session | None = None
         self._recorder: Recorder | None = None  # instead of a session, if it publishes
 
     def _know_client(self, address: tuple[Any, ...], local_host: str) -> None:
-        """Note who the client is, and by which address of ours it is reached; "" if by any."""
+        """Note who the client is, and which address of ours it uses; "" if unknown."""
         name = f"{address[0]}:{address[1]}"
         self._client = ClientEndpoint(self._connection, local_host, host_of(address), name)
         users = self._service.users
@@ -111,7 +113,7 @@ class RtspWorker:
         """Note the client's address as a proxy reports it."""
 
     def session_changed(self, session: Session | None) -> None:
-        """Note the session that was set up; None once it is over."""
+        """Note the session that was set up, or None at its end."""
 
     # ------------------------------------------------------------------ the control thread
 
@@ -129,12 +131,12 @@ class RtspWorker:
         return self._task is not None and self._task.is_alive()
 
     def close(self) -> None:
-        """Say BYE, hang up and wait until all is freed. May be called twice, from other threads."""
+        """Say BYE, hang up and wait for the end. May be called twice, from any thread."""
         self.stop()
         self.join()
 
     def stop(self) -> None:
-        """Make it say BYE, hang up and free everything. May be called twice, from other threads."""
+        """Make it say BYE, hang up and free everything. May be called twice, from any thread."""
         self._connection.stop_listening("the server is shutting down")
         if self._task is None:
             self._free()
@@ -142,7 +144,7 @@ class RtspWorker:
     def join(self, timeout: float | None = None) -> bool:
         """Wait at most `timeout` seconds until everything is freed; tell if it is.
 
-        It can't be while a movie is opened whose disk does not answer.
+        That is impossible while a movie is being opened on a disk that does not answer.
         """
         if self._task is None or self._task.join(timeout):
             return True
@@ -186,7 +188,7 @@ class RtspWorker:
             return
         address = self._service.client_address(self._connection.rtsp_socket, self._client.host)
         if address is not None:
-            # Only the proxy knows us by the address that it has connected to.
+            # The address that the proxy connected to means nothing to the client.
             self._know_client(address, "")
             self.client_known(address)
 
@@ -270,7 +272,7 @@ class RtspWorker:
     def _answer(self, request: Request) -> Response:
         """Call the method named after the request, and turn its exceptions into a status."""
         try:
-            if request.problem:  # not raised: with its traceback, it and the request would stay
+            if request.problem:  # not raised: its traceback would keep it and the request alive
                 return self._problem(request, request.problem)
             refusal = self._refusal(request)
             if refusal is not None:
@@ -301,7 +303,7 @@ class RtspWorker:
     def _problem(self, request: Request, error: MessageError) -> Response:
         """Report what is wrong in the log, and to standard clients, whose players show it.
 
-        Those of the lab have never seen another phrase than the status's own.
+        Lab clients expect the status's own phrase, and get no other.
         """
         logger.info("%s refused with %d: %s", self._client.name, error.status, error)
         response = Response(error.status, reason=error.reason)
@@ -310,13 +312,13 @@ class RtspWorker:
         return response
 
     def _refusal(self, request: Request) -> Response | None:
-        """Return a 401 where the user name and password are missing or wrong.
+        """Return a 401 if the user name and password are missing or wrong.
 
-        A wrong one waits in this thread, where it holds up nobody else.
+        A wrong one is delayed in this thread, where it holds up nobody else.
         """
         if self._authenticator is None or request.method == "OPTIONS":
             return None
-        if request.dialect is Dialect.LAB:  # which has no words for it
+        if request.dialect is Dialect.LAB:  # it has no way to log in
             return Response(401)
         result = self._authenticator.check(request, time.monotonic())
         if result.delay:
@@ -352,7 +354,7 @@ class RtspWorker:
         if self._recorder is not None:
             return self._set_up_recorder(request, self._recorder, new_state)
         if self._session is not None and request.dialect is Dialect.STANDARD:
-            # One session a connection: another SETUP must name it, as it changes its transport.
+            # One session per connection: another SETUP changes its transport, so it must name it.
             if "Session" not in request.headers:
                 raise MessageError("this connection already has a session", 455)
             self._checked_session(request)
@@ -383,7 +385,7 @@ class RtspWorker:
         session, new_state = self._session_and_next_state(request)
         span = parse_range(request.headers.get("Range", "npt=now-"))
         moved = False
-        self._service.pacer.start()  # after a 200 it would be too late to find that it can't
+        self._service.pacer.start()  # after a 200 it would be too late for this to fail
         with self._lock:
             self._check_end()
             # PLAY while playing, with the same position and pace, is a keep-alive.
@@ -512,7 +514,7 @@ class RtspWorker:
         """RFC 2326 section 10.11: show the published pictures to viewers."""
         if self._recorder is None:
             raise MessageError("nothing has been announced on this connection", 455)
-        # RFC 2326 appendix A has a state of its own for it, from which the same ways lead.
+        # RFC 2326 appendix A has a separate state for it, with the same moves.
         new_state = transition(self.state, "PLAY")
         self._check_recorder(request, self._recorder)
         hang_up = partial(self._connection.hang_up, "its stream is published by another connection")
@@ -562,7 +564,7 @@ class RtspWorker:
     def _session_and_next_state(self, request: Request) -> tuple[Session, State]:
         """Return the session, and the state that the request leads to.
 
-        Without a session the standard asks for 454; a lab client is better told about the state.
+        Without a session a standard client gets 454; a lab client, better, learns of the state.
         """
         if self._session is None and request.dialect is Dialect.STANDARD:
             self._checked_session(request)
@@ -572,7 +574,7 @@ class RtspWorker:
     def _checked_session(self, request: Request) -> Session:
         """Return the session, which can be used only over the connection that made it.
 
-        The older lab clients do not name it. Raises MessageError 454.
+        Older lab clients do not name it. Raises MessageError 454.
         """
         named = request.headers.get("Session").partition(";")[0].strip()
         if request.dialect is Dialect.LAB:
@@ -639,7 +641,7 @@ class RtspWorker:
         return session.delivery.send_next() if session is not None else None
 
     def _delivery_ended(self, is_gone: bool) -> None:
-        """Note the end; called by the pacer. A client that asks for more at once may be faster."""
+        """Note the end; called by the pacer. A client's next request may be faster than this."""
         if is_gone:
             self._connection.hang_up("sending to it failed")
         with self._lock:
@@ -674,6 +676,6 @@ def _tell_nobody(sentence: str) -> None:
 
 
 def _host_of(rtsp_socket: socket.socket) -> str:
-    """Return our address as the client sees it; "" where the socket has none."""
+    """Return our address as the client sees it; "" if the socket has none."""
     address = rtsp_socket.getsockname()
     return host_of(address) if isinstance(address, tuple) else ""

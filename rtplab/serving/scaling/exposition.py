@@ -18,17 +18,17 @@ from rtplab.protocol.errors import RtpLabError
 from rtplab.serving.admission.descriptors import is_resource_exhaustion
 from rtplab.serving.scaling.metrics import Metrics, Snapshot
 
-# Seconds that a client may take for its request and our answer: the next one has to wait for it,
-# and so has the end of the server.
+# Seconds that a client may take for its request and our answer: the next client, and the server's
+# shutdown, have to wait for it.
 PATIENCE = 2.0
-# Seconds before the next try when a client can't be taken: it goes on waiting for us, and to try
-# without a pause would keep a core busy.
+# Seconds before the next try if a client can't be accepted: it keeps waiting, and trying without a
+# pause would keep a core busy.
 PAUSE = 0.2
-LOG_INTERVAL = 60.0  # seconds between two lines of the log about that
+LOG_INTERVAL = 60.0  # seconds between two log lines about that
 
 logger = logging.getLogger("rtplab.metrics")
 
-# Name, what it is, and how it is got. A counter's name gets `_total` behind it.
+# Name, description, and how to get the value. `_total` is appended to a counter's name.
 _COUNTERS = (
     ("rtplab_frames", "Frames sent", "frames"),
     ("rtplab_packets", "RTP packets sent", "packets"),
@@ -119,7 +119,7 @@ class MetricsServer:
                         break
 
     def _log(self, error: Exception) -> None:
-        """Log it, but not at each attempt."""
+        """Log it, but not for every attempt."""
         if time.monotonic() >= self._logged + LOG_INTERVAL:
             self._logged = time.monotonic()
             is_ours = not isinstance(error, _NotTaken)
@@ -133,7 +133,7 @@ class _NotTaken(RtpLabError):
 class _HttpServer(TCPServer):
     """One request at a time; not HTTPServer, which asks the DNS for its own name."""
 
-    timeout = 0  # handle_request does not wait: there is a request, or it has gone again
+    timeout = 0  # handle_request does not wait: there is a request, or it is already gone
 
     def __init__(self, listener: socket.socket, handler: Any) -> None:
         super().__init__(listener.getsockname()[:2], handler, bind_and_activate=False)
@@ -147,7 +147,7 @@ class _HttpServer(TCPServer):
         except OSError as error:
             if is_resource_exhaustion(error):
                 raise _NotTaken(error.strerror) from error
-            raise  # the client has gone again: the base class passes over it
+            raise  # the client has already gone: the base class ignores that
 
     def process_request(self, request: Any, client_address: Any) -> None:
         """Answer a request, and hang up on a client that dribbles."""

@@ -7,8 +7,8 @@ import socket
 import sys
 
 ALL_IPV4 = "0.0.0.0"
-BACKLOG = 512  # connections that may wait to be accepted: a class that starts all at once
-PORT_TRIES = 16  # a free port of IPv4 that somebody has by IPv6 is rare
+BACKLOG = 512  # connections that may wait to be accepted: a class that starts at the same time
+PORT_TRIES = 16  # a port that is free in IPv4 is rarely taken in IPv6
 # Errors of a system without IPv6, or whose IPv6 can't be used.
 _NO_IPV6 = (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL, errno.EPROTONOSUPPORT)
 
@@ -16,8 +16,8 @@ _NO_IPV6 = (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL, errno.EPROTONOSUPPORT)
 def open_listener(host: str, port: int, *, shared: bool = False) -> socket.socket:
     """Return a socket that listens; port 0 is a free one. Raises OSError.
 
-    `shared` lets others of our own have the port, too, by SO_REUSEPORT. On Windows SO_REUSEADDR
-    would let any program take it over, and SO_EXCLUSIVEADDRUSE lets none.
+    `shared` lets our other processes share the port, by SO_REUSEPORT. On Windows SO_REUSEADDR would
+    let any program take it over, and SO_EXCLUSIVEADDRUSE prevents that.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     exclusive = getattr(socket, "SO_EXCLUSIVEADDRUSE", None)
@@ -48,8 +48,8 @@ def _create_server(host: str, port: int, family: int, shared: bool) -> socket.so
 def open_both(port: int) -> list[socket.socket]:
     """Return sockets for IPv4 and IPv6 on every address and one port, or IPv4's alone.
 
-    A system tries IPv6 first when it looks for `localhost`, and Windows waits two seconds for it.
-    Raises OSError when one family does not get the port: one port for both, or none.
+    Systems try IPv6 first for `localhost`, and Windows waits two seconds for it. Raises OSError if
+    one family does not get the port: both use the same one.
     """
     for tries_left in reversed(range(PORT_TRIES)):
         first = open_listener(ALL_IPV4, port)

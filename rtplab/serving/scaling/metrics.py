@@ -1,7 +1,7 @@
 """What the server does, in figures: for the status line and for Prometheus.
 
-Nothing is counted for this on the way of a packet but what the streams count anyway: the sums are
-made when somebody asks.
+Nothing extra is counted on a packet's path: the streams count anyway, and the sums are made when
+somebody asks.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ class Metrics:
         self._lock = threading.Lock()  # guards the attributes below
         self._sessions: dict[int, Session] = {}
         self._streams: dict[int, RtpStream] = {}
-        self._shares: Counter[int] = Counter()  # sessions of each stream: several by multicast
+        self._shares: Counter[int] = Counter()  # sessions per stream: several with multicast
         self._ended = (0, 0, 0)  # frames, packets and payload of streams that have ended
 
     def session_began(self, session: Session) -> None:
@@ -86,7 +86,7 @@ class Metrics:
                 self._ended = _sums([self._ended, _counts(stream)])
 
     def snapshot(self) -> Snapshot:
-        """Return the figures of now."""
+        """Return the current figures."""
         with self._lock:
             sessions = list(self._sessions.values())
             sums = _sums([self._ended, *map(_counts, self._streams.values())])
@@ -126,7 +126,7 @@ def _mean_and_worst(values: list[float]) -> tuple[float, float]:
 def resident_bytes() -> int:
     """Return the memory of the process in bytes; 0 where the system does not say.
 
-    Where there is no /proc, as on macOS, it is the most that it ever had.
+    Without /proc, as on macOS, it is the largest value so far.
     """
     try:
         with open(_STATM, encoding="ascii") as file:

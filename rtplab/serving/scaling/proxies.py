@@ -31,13 +31,13 @@ class TrustedProxies:
     def client_address(self, rtsp_socket: socket.socket, host: str) -> proxy.Address | None:
         """Return the address that a trusted proxy at `host` names; None for any other host.
 
-        None as well if the proxy does not say, or speaks for itself. Raises PeerError, OSError.
+        Also None if the proxy does not say, or speaks for itself. Raises PeerError, OSError.
         """
         return read_client_address(rtsp_socket) if self.trusts(host) else None
 
 
 def read_client_address(rtsp_socket: socket.socket) -> proxy.Address | None:
-    """Take the PROXY header, and nothing more, off a non-blocking socket; wait for it if need be.
+    """Read exactly the PROXY header from a non-blocking socket; wait for it if necessary.
 
     Return the client's address; None when the proxy does not say, or speaks for itself. Raises
     PeerError, and OSError when it does not come in time.

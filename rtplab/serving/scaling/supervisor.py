@@ -1,8 +1,8 @@
-"""Several processes on one port, so that all cores serve: starts, replaces and ends them.
+"""Several processes on one port, to use all cores: starts, replaces and ends them.
 
 The supervisor opens a listening socket per worker and address (SO_REUSEPORT: the kernel spreads
-the clients over them) and keeps them open. So the clients that come while a worker is being
-replaced wait in its queue and are not refused.
+the clients over them) and keeps them open. So clients that come while a worker is being replaced
+wait in its queue and are not refused.
 """
 
 from __future__ import annotations
@@ -40,14 +40,13 @@ def can_share_a_port() -> bool:
 def open_listeners(host: str | None, port: int, count: int) -> list[list[socket.socket]]:
     """Return the sockets of each of `count` workers, all on one port; port 0 is a free one.
 
-    Without a `host` that is one for IPv4, and one for IPv6 where there is such a thing. Raises
-    OSError.
+    Without a `host` that is one for IPv4, and one for IPv6 if the system has it. Raises OSError.
     """
     first = open_both(port) if host is None else [open_listener(host, port)]
     if count == 1:
         return [first]
-    # A port can be shared with strangers too. That the first sockets got it alone shows that nobody
-    # else has it.
+    # A port can be shared with other programs, too. The first sockets bind it exclusively, which
+    # shows that nobody else has it.
     addresses = [listener.getsockname()[:2] for listener in first]
     _close(first)
     listeners: list[list[socket.socket]] = []
@@ -91,7 +90,7 @@ class Supervisor:
         `ready` is called as soon as signals are obeyed.
         """
         self._wake_reader, wake_writer = socket.socketpair()
-        # Nothing is written to it. Its writing end closes when the supervisor ends.
+        # Nothing is ever written to it. Its writing end closes when the supervisor ends.
         self._parent_alive_reader, self._parent_alive_writer = os.pipe()
         try:
             with self._wake_reader, wake_writer:
@@ -135,7 +134,7 @@ class Supervisor:
                 self._start(number)
 
     def _start(self, number: int) -> None:
-        # Else the worker could be missed, or take the signal for the supervisor's own.
+        # Otherwise the worker could be missed, or take the signal as the supervisor would.
         with _signals_wait():
             try:
                 process = os.fork()
@@ -158,7 +157,7 @@ class Supervisor:
             logging.shutdown()
             sys.stdout.flush()
             sys.stderr.flush()
-            os._exit(status)  # what the supervisor has open and registered is not ours to tidy up
+            os._exit(status)  # we must not clean up what belongs to the supervisor
 
     def _leave_supervision(self) -> None:
         signal.set_wakeup_fd(-1)
@@ -195,7 +194,7 @@ class Supervisor:
 
     def _reap_children(self) -> None:
         for process, number in list(self._numbers.items()):
-            with _signals_wait():  # else it could be sent to a process that has ended
+            with _signals_wait():  # otherwise it could go to a process that has ended
                 ended, status = os.waitpid(process, os.WNOHANG)
                 if ended:
                     del self._numbers[process]

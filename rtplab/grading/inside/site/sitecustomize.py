@@ -8,7 +8,7 @@ It connects to the port in RTPLAB_HOOK, obeys lines of JSON and says what it see
     {"do": "labels"}                      what the labels say: "labels"
     {"do": "stack"}                       where each thread stands: "stack"
 
-Without that variable it does nothing. What it says improves sentences; no points rest on it.
+Without that variable it does nothing. Its reports improve sentences; no points depend on them.
 """
 
 from __future__ import annotations
@@ -38,13 +38,13 @@ BUTTONS = {
     "teardown": ("teardown", "stop", "exit", "quit", "close"),
     "describe": ("describe",),
 }
-"""By the assignment's name, what is on such buttons, letters alone; the first that is found."""
+"""By the assignment's name, the texts of such buttons (letters only); the first found counts."""
 AGREES = ("ok", "yes", "quit", "close", "exit", "leave", "stop", "teardown")
-"""What is on the button that agrees to the window's being closed."""
-POLL = 10  # milliseconds between two looks at what is to be done
+"""The texts of a button that agrees to closing the window."""
+POLL = 10  # milliseconds between two checks for orders
 MOST_RECEIVED = 20  # datagrams that are reported
 PICTURE_WIDTH = 180  # pixels, at least, of a picture that is sent to the grader
-PONDERED = 0.6  # seconds that a person takes at least to agree to something
+PONDERED = 0.6  # seconds that a person needs at least to agree to something
 LONGEST = 4000  # characters of a text
 
 
