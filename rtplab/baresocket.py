@@ -26,10 +26,21 @@ SOCKET = socket.socket
 
 def socket_pair() -> tuple[socket.socket, socket.socket]:
     """As socket.socketpair, even if a script has replaced socket.socket."""
-    if not hasattr(_socket, "socketpair"):  # Windows
-        return socket.socketpair()
-    one, other = _socket.socketpair()
-    return SOCKET(fileno=one.detach()), SOCKET(fileno=other.detach())
+    if hasattr(_socket, "socketpair"):
+        one, other = _socket.socketpair()
+        return SOCKET(fileno=one.detach()), SOCKET(fileno=other.detach())
+    # On Windows that is Python code, which would call what the script has put there.
+    with SOCKET() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        ours = SOCKET()
+        ours.connect(listener.getsockname())
+        while True:
+            number, address = listener._accept()  # type: ignore[attr-defined]
+            theirs = SOCKET(fileno=number)
+            if address == ours.getsockname():
+                return ours, theirs
+            theirs.close()  # another program's
 
 
 def is_bare(candidate: Any) -> bool:

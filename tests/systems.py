@@ -30,6 +30,15 @@ needs_named_pipes = pytest.mark.skipif(
 needs_names_of_any_bytes = pytest.mark.skipif(
     sys.platform in ("win32", "darwin"), reason="here names are Unicode"
 )
+needs_any_name = pytest.mark.skipif(
+    sys.platform == "win32", reason="on Windows no name has line ends, quotes or < and >"
+)
+needs_signals = pytest.mark.skipif(
+    sys.platform == "win32", reason="Windows sends no program SIGINT or SIGTERM"
+)
+needs_workers = pytest.mark.skipif(
+    sys.platform == "win32", reason="on Windows no two processes share a port (--workers)"
+)
 
 
 def end_listening(listener: socket.socket) -> None:

@@ -17,6 +17,7 @@ import pytest
 from movies import MOVIE, ROOT, frames_of, write_movie
 from PIL import Image, ImageChops, ImageStat
 from standard_clients import StandardClient
+from systems import needs_signals
 from waiting import wait_until
 
 import rtplab
@@ -344,6 +345,7 @@ def test_the_address_of_a_stream_leads_to_it_whatever_its_name(server, frames, n
             assert next(played).number == 1
 
 
+@needs_signals
 def test_ctrl_c_ends_the_iteration(server, cam, frames) -> None:
     loop = f"for frame in rtplab.play({server.url('cam')!r}): print(frame.number, flush=True)"
     with Producer(cam, frames):

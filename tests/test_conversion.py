@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from movies import ROOT, write_movie
 from PIL import Image
+from systems import needs_any_name
 from test_recoding import scene
 from threads import no_thread_for
 from wording import lacks
@@ -220,6 +221,7 @@ def test_the_pacer_is_answered_within_a_millisecond_while_large_pictures_are_con
 # --- what goes wrong -----------------------------------------------------------------------------
 
 
+@needs_any_name
 def test_damaged_frames_are_left_out_and_reported_once(opened, caplog):
     good = frames(4)
     good[1] = good[1][:100] + b"\xff\xd9"  # it ends well, so the index takes it

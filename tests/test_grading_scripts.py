@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _socket
 import threading
 import time
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ import pytest
 from movies import frames_of
 
 from Client import Client
+from rtplab.baresocket import socket_pair
 from RtpPacket import RtpPacket
 from ServerWorker import ServerWorker
 
@@ -301,6 +303,17 @@ def test_a_script_that_replaces_all_sockets(name: str) -> None:
         assert (client.state, client.sessionId) == (client.READY, 123456)
         client.close()
         assert mock.close.called
+
+
+def test_a_socket_pair_is_real_even_on_windows_where_all_sockets_are_replaced(monkeypatch) -> None:
+    monkeypatch.delattr(_socket, "socketpair", raising=False)  # as there
+    with patch("socket.socket"):
+        ours, theirs = socket_pair()
+    with ours, theirs:
+        ours.sendall(b"one way")
+        assert theirs.recv(20) == b"one way"
+        theirs.sendall(b"the other")
+        assert ours.recv(20) == b"the other"
 
 
 @pytest.mark.parametrize("name", ["socket.socket", "Client.socket.socket", "Client.socket"])

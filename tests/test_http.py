@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 from movies import MOVIE, frames_of, write_movie
-from systems import needs_names_of_any_bytes
+from systems import needs_any_name, needs_names_of_any_bytes
 from waiting import wait_until
 
 import rtplab
@@ -151,6 +151,7 @@ def test_nothing_of_it_can_be_shown_or_loaded_by_others(ask, path) -> None:
     assert answer.headers["Cross-Origin-Resource-Policy"] == "same-origin"
 
 
+@needs_any_name
 def test_names_are_escaped(tmp_path, frames) -> None:
     write_movie(tmp_path / NASTY.replace("/", ""), frames)
     with rtplab.serve(port=0, media=str(tmp_path), host=HOST, http=0) as server:

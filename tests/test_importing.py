@@ -15,6 +15,7 @@ import pytest
 from movies import MOVIE, ROOT, avi_header, avi_of, chunk, frames_of, jpeg_of_size, write_movie
 from pictures import without_huffman
 from PIL import Image, ImageChops, ImageDraw, ImageStat
+from systems import needs_names_by_case, needs_signals
 from wording import lacks
 
 from rtplab.__main__ import main
@@ -241,6 +242,7 @@ def test_pictures_that_are_as_they_should_be_are_not_touched():
     assert found[0] == with_rate(originals[0], Fraction(20))
 
 
+@needs_names_by_case
 def test_there_and_back_again():
     write_movie(Path("first.Mjpeg"), FRAMES)
     assert main(["import", "first.Mjpeg", "--format", "bare"]) == 0
@@ -421,6 +423,7 @@ def test_a_full_disk_leaves_nothing(here, monkeypatch, capsys):
 
 
 @pytest.mark.parametrize("signal_", [signal.SIGINT, signal.SIGTERM])
+@needs_signals
 def test_a_signal_leaves_no_half_file(here, signal_):
     folder = here / "pictures"
     folder.mkdir()

@@ -16,6 +16,7 @@ from types import SimpleNamespace
 import pytest
 from processes import HOST, ServerProcess, _content
 from standard_clients import StandardClient
+from systems import needs_workers
 from wording import lacks
 
 from rtplab.protocol.rtp.rtcp import (
@@ -321,6 +322,7 @@ def test_a_client_that_hangs_up_or_talks_nonsense_is_survived(metrics):
 
 
 @pytest.mark.parametrize("workers", [1, 2])
+@needs_workers
 def test_each_process_serves_its_own_figures(small_movie, workers):
     pytest.importorskip("prometheus_client")
     arguments = ("--metrics", "0", "--workers", str(workers))

@@ -13,6 +13,7 @@ import pytest
 from http_cameras import HEAD, PICTURES, HttpCamera, part, stream
 from needs import need
 from processes import HOST, ServerProcess
+from systems import needs_workers
 
 import rtplab
 from rtplab.protocol.errors import MessageError
@@ -267,7 +268,7 @@ def test_what_is_wrong_with_the_camera_reaches_the_player(tmp_path) -> None:
 @pytest.mark.parametrize(
     "options",
     [
-        ["--pull", "cam=rtsp://host/x", "--workers", "2"],
+        pytest.param(["--pull", "cam=rtsp://host/x", "--workers", "2"], marks=needs_workers),
         ["--pull", "cam"],
         ["--pull", "=rtsp://host/x"],
         ["--pull", "a/b=rtsp://host/x"],

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from movies import MOVIE, jpeg_of_size, write_movie
+from systems import needs_any_name
 
 from rtplab.movies.movie import Movie
 from rtplab.protocol.rtp import rtcp
@@ -280,6 +281,7 @@ def partly_damaged(tmp_path):
     return frames, write_movie(tmp_path / "movie\n.Mjpeg", written)
 
 
+@needs_any_name
 def test_a_damaged_frame_is_left_out_for_all_when_it_is_due_and_said_once(partly_damaged, caplog):
     frames, path = partly_damaged
     movie = Movie(path)

@@ -30,7 +30,8 @@ def test_no_trick_gains_a_point(name: str, tmp_path: Path) -> None:
     assert grades["score"] == 0
     if "own processes" in grades["shields"]:  # else it can kill the grader, and has no more of it
         assert grades["complete"] and status in (1, 3)
-    assert os.listdir(results.parent) == ["results.json"], "it wrote beside the results"
+    if {"own user", "own folder"} & {*grades["shields"]}:  # else it may write what the grader may
+        assert os.listdir(results.parent) == ["results.json"], "it wrote beside the results"
     left = [pid for pid in _processes() - before if _belongs_to(pid, tmp_path)]
     assert not left, "it left processes behind"
     if "own folder" in grades["shields"]:

@@ -91,5 +91,5 @@ print("escapes", mode.value >> 2 & 1, "\\x1b" in formatter.format(record), "\\x1
 
 
 def test_the_console_is_told_to_obey_colours_and_what_is_none_gets_none(windows):
-    run = windows.run("-c", COLOURS, ROOT)
+    run = windows.run("-c", COLOURS, ROOT, TERM="", NO_COLOR="")
     assert run.output.split() == ["escapes", "1", "True", "False"], run.output + run.errors

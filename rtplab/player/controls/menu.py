@@ -41,7 +41,8 @@ class PopupMenu:
 def _draw_arrows(menu: tk.Menu) -> None:
     """Cover the arrows that Tk draws on X11, tiny bevels whatever the colours, with our own.
 
-    Mouse events on an arrow are passed on to the menu.
+    Mouse events on an arrow are passed on to the menu. Tk 8.6.16 takes the arrow for a place
+    outside of the menu unless <Enter> is among them.
     """
     theme = Theme.of(menu)
     if theme.windowing_system != "x11":
@@ -70,7 +71,7 @@ def _draw_arrows(menu: tk.Menu) -> None:
         )
 
     for label in labels.values():
-        for sequence in ("<Motion>", "<Button-1>", "<ButtonRelease-1>"):
+        for sequence in ("<Enter>", "<Motion>", "<Button-1>", "<ButtonRelease-1>"):
             label.bind(sequence, partial(pass_on, sequence))
     menu.bind("<Map>", place, add=True)
     menu.bind("<<MenuSelect>>", colour, add=True)
