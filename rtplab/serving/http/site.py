@@ -132,6 +132,8 @@ class Site:
         finally:
             with self._lock:
                 self._viewers[name] -= 1
+                if not self._viewers[name]:
+                    del self._viewers[name]
                 self._streams.pop(id, None)
 
     def figures(self, found: Found, id: str) -> dict[str, float]:

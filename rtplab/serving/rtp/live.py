@@ -55,13 +55,24 @@ class LiveStream:
     produces it, and those that say what is sent to whom, as a new producer goes on with both.
     """
 
-    def __init__(self, name: str, fps: float, max_payload: int, cname: str) -> None:
-        """`fps` is announced to viewers, and sets the time over which large pictures are spread."""
+    def __init__(
+        self,
+        name: str,
+        fps: float,
+        max_payload: int,
+        cname: str,
+        ended: Callable[[LiveStream], None] = lambda stream: None,
+    ) -> None:
+        """`fps` is announced to viewers, and sets the time over which large pictures are spread.
+
+        `ended` is called when the stream has ended for good.
+        """
         self.name = name
         self.fps = fps
         self.began = time.time()
         self._cname = cname
         self._max_payload = max_payload
+        self._ended = ended
         # Guards the attributes below. A viewer who joins waits for the burst to all the others.
         self._changed = threading.Condition()
         self.owner: str | None = None  # the user who publishes it over the network
@@ -279,6 +290,7 @@ class LiveStream:
         with self._changed:
             self._is_closed = True
             self._changed.notify_all()
+        self._ended(self)
         self._dismiss()
 
     def _dismiss(self) -> None:

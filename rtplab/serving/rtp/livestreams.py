@@ -25,7 +25,7 @@ class LiveStreams:
 
     def publish(self, name: str, fps: float) -> LiveStream:
         """Begin a stream of `fps` pictures a second. Raises ValueError if the name is taken."""
-        return self.add(name, lambda: LiveStream(name, fps, self.max_payload, self.cname))
+        return self.add(name, lambda: self._begin(name, fps))
 
     def add(self, name: str, make: Callable[[], _Stream]) -> _Stream:
         """Add the stream that `make` returns. Raises ValueError if the name is taken."""
@@ -47,7 +47,7 @@ class LiveStreams:
         with self._lock:
             stream = self._streams.get(name)
             if stream is None or stream.is_closed:
-                stream = LiveStream(name, fps, self.max_payload, self.cname)
+                stream = self._begin(name, fps)
                 stream.owner = owner
                 self._streams[name] = stream
             elif not stream.may_be_taken_over(owner):
@@ -61,10 +61,16 @@ class LiveStreams:
         """Return the running stream of this name, if any."""
         with self._lock:
             stream = self._streams.get(name)
-            if stream is not None and stream.is_closed:
-                del self._streams[name]
-                return None
-            return stream
+            return None if stream is None or stream.is_closed else stream
+
+    def _begin(self, name: str, fps: float) -> LiveStream:
+        return LiveStream(name, fps, self.max_payload, self.cname, self._forget)
+
+    def _forget(self, stream: LiveStream) -> None:
+        """Let go of a stream that has ended: its last pictures take as much as a viewer."""
+        with self._lock:
+            if self._streams.get(stream.name) is stream:
+                del self._streams[stream.name]
 
     def names(self) -> list[str]:
         """Return the names of all running streams, in alphabetical order."""
