@@ -39,6 +39,8 @@ class Clock:
 class Ports:
     """Stands in for RtpSocket: datagrams come when they are due, and no time passes."""
 
+    is_behind = False
+
     def __init__(self, clock: Clock, arrivals: list[tuple[float, bytes]]) -> None:
         self._clock, self._arrivals = clock, arrivals
 
