@@ -80,7 +80,11 @@ if (stills.length) renew(0);
 const screen_ = document.querySelector("img[data-stream]");
 if (screen_) {
   const id = Math.random().toString(36).slice(2);
-  const show = () => { screen_.src = screen_.dataset.stream + "?id=" + id + "&" + Date.now(); };
+  let asked = 0;
+  const show = () => {
+    asked = Date.now();
+    screen_.src = screen_.dataset.stream + "?id=" + id + "&" + asked;
+  };
   show();
   const figures = document.querySelector(".figures");
   let before = null;
@@ -95,7 +99,7 @@ if (screen_) {
         return;
       }
       const now = await answer.json();
-      if (hasEnded || before && now.frames < before.frames) {  // our connection has ended
+      if (hasEnded || !now.sending && Date.now() > asked + 3000) {  // our connection has ended
         hasEnded = false;
         before = null;
         show();

@@ -137,11 +137,12 @@ class Site:
                 self._streams.pop(id, None)
 
     def figures(self, found: Found, id: str) -> dict[str, float]:
-        """Return the figures of what was sent to a page, and the number of viewers."""
+        """Return the figures of what is sent to a page, if anything is, and how many watch."""
         with self._lock:
             stream, viewers = self._streams.get(id), self._viewers[found.name]
         return {
             "seconds": round(steady(), 3),
+            "sending": stream is not None,
             "frames": stream.frames_sent if stream else 0,
             "bytes": stream.bytes_sent if stream else 0,
             "viewers": found.live.viewers if found.live is not None else viewers,
