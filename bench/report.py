@@ -43,7 +43,8 @@ def table(results: dict[str, dict[str, Any]], rounds: int) -> str:
         lines.append(_row([figure, *map(_number, [*theirs, ours]), *ratios]))
     lines.append("")
     python = platform.python_version()
-    lines.append(f"Medians of {rounds} rounds in one run, Python {python}; machines differ.")
+    basis = f"Medians of {rounds} rounds" if rounds > 1 else "One round"
+    lines.append(f"{basis} in one run, Python {python}; machines differ.")
     return "\n".join(lines)
 
 
