@@ -97,7 +97,6 @@ class Feed:
         count = math.ceil(HEAD_START / self._playback.interval)
         following = self._playback.upcoming(count)
         if all(map(self._is_kept, following)):
-            self._until_asked = count // 2
             return
         number = following[0]
         self._reader.retry()
