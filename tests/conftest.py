@@ -137,6 +137,22 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         items[:] = dealt(items, int(workers))
 
 
+_last_file = Path()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Collect the last window before a test of another file has threads that might do it.
+
+    Tcl aborts the process when another thread collects an interpreter, and pytest has held it
+    until now.
+    """
+    global _last_file
+    if "window" in str(_last_file) and item.path != _last_file:
+        gc.collect()
+    _last_file = item.path
+
+
 def pytest_collection_finish() -> None:
     """Spare the collector the thousands of tests: it looks at what they make, a hundred times."""
     gc.freeze()

@@ -29,9 +29,9 @@ def attempt(name):
     if name == "dies":
         os._exit(1)
     if name == "waits":
-        with open("waits", "w"):
-            pass
         try:
+            with open("waits", "w"):
+                pass
             time.sleep(600)
         finally:
             os.unlink("waits")
