@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import re
+import selectors
+import socket
 import subprocess
+import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
 from display import Display, running_display
 from movies import MOVIE, frames_of, write_movie
 from peers import need_command
+from processes import ServerProcess
 from strip import frame_number
 
 import rtplab
@@ -82,24 +88,64 @@ def wait_for(condition: Callable[[], object]) -> object:
     return found
 
 
-def test_the_picture_moves_on_its_page(media, screen, tmp_path) -> None:
+def wait_until_it_moves(screen: Display) -> None:
+    """Wait until the picture moves at the movie's rate."""
+    seen: list[tuple[float, int]] = []
+
+    def moves_at_its_rate() -> bool:
+        """Compare with earlier readings: those of a half-built page may be wrong."""
+        number, now = number_shown(screen), time.monotonic()
+        if number is not None:
+            seen.append((now, number))
+        return any(
+            0.7 * FPS < (seen[-1][1] - number) / (seen[-1][0] - then) < 1.1 * FPS
+            for then, number in seen
+            if seen[-1][0] - then > 2
+        )
+
+    wait_for(moves_at_its_rate)
+
+
+@contextmanager
+def crowd(port: int | None, path: str, count: int) -> Iterator[Counter[int]]:
+    """So many other viewers, who read all they get: the bytes that each has received."""
+    received: Counter[int] = Counter()
+    has_ended = threading.Event()
+
+    def read(selector: selectors.BaseSelector) -> None:
+        while not has_ended.is_set():
+            for key, _ in selector.select(0.1):
+                received[key.fd] += len(key.fileobj.recv(1 << 20))  # type: ignore[union-attr]
+
+    with ExitStack() as stack, selectors.DefaultSelector() as selector:
+        for _ in range(count):
+            viewer = stack.enter_context(socket.create_connection((HOST, port), LIMIT))
+            viewer.sendall(f"GET {path} HTTP/1.1\r\nHost: {HOST}\r\n\r\n".encode())
+            selector.register(viewer, selectors.EVENT_READ)
+        thread = threading.Thread(target=read, args=(selector,))
+        thread.start()
+        try:
+            yield received
+        finally:
+            has_ended.set()
+            thread.join()
+
+
+def test_the_picture_moves_on_its_page_beside_a_hundred_viewers(media, screen, tmp_path) -> None:
     with rtplab.serve(port=0, media=str(media), host=HOST, http=0) as server:
         address = f"http://{HOST}:{server.http_port}/movie3.Mjpeg"
-        with browser(screen, tmp_path, address):
-            seen: list[tuple[float, int]] = []
+        with crowd(server.http_port, "/movie3.Mjpeg.mjpeg", 100) as received:
+            with browser(screen, tmp_path, address):
+                wait_until_it_moves(screen)
+        assert len(received) == 100 and min(received.values()) > max(received.values()) / 2
 
-            def moves_at_its_rate() -> bool:
-                """Compare with earlier readings: those of a half-built page may be wrong."""
-                number, now = number_shown(screen), time.monotonic()
-                if number is not None:
-                    seen.append((now, number))
-                return any(
-                    0.7 * FPS < (seen[-1][1] - number) / (seen[-1][0] - then) < 1.1 * FPS
-                    for then, number in seen
-                    if seen[-1][0] - then > 2
-                )
 
-            wait_for(moves_at_its_rate)
+def test_the_picture_moves_behind_a_login(media, screen, tmp_path) -> None:
+    with ServerProcess(media, "--http", "0", "--user", "ann:secret") as server:
+        found = re.search(r"In a browser: http://[^:]+:(\d+)/", server.output())
+        assert found
+        with browser(screen, tmp_path, f"http://ann:secret@{HOST}:{found[1]}/movie3.Mjpeg"):
+            wait_until_it_moves(screen)
 
 
 def test_a_list_of_twelve_movies_has_a_still_of_each(media, screen, tmp_path) -> None:

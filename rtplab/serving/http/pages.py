@@ -91,7 +91,8 @@ if (screen_) {
   let hasEnded = false;
   setInterval(async () => {
     try {
-      const answer = await fetch(screen_.dataset.figures + "?id=" + id);
+      // Not relative to an address with user and password, which may not be fetched.
+      const answer = await fetch(location.origin + screen_.dataset.figures + "?id=" + id);
       if (answer.status === 404) {
         figures.textContent = "The stream has ended. It will be shown here when it is back.";
         before = null;
