@@ -7,11 +7,12 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from movies import ROOT
 
 from rtplab.grading.model.recording import Recording, from_lines, to_lines
 from rtplab.grading.record import cgroup
@@ -87,6 +88,51 @@ def test_nothing_of_it_outlives_its_end(folder: Path, shields: Shields) -> None:
     assert recorder.count("process.killed") == 1
     (sample,) = recorder.recording("s", "e").of("sample")
     assert sample["threads"] == 1 and sample["fds"] >= 3
+
+
+GRADER = """
+import sys, time
+from pathlib import Path
+from rtplab.grading.record.process import Program
+from rtplab.grading.record.recorder import Recorder
+from rtplab.grading.record.shields import Shields, raise_shields
+
+shields = Shields(limits=True)
+if sys.argv[1] == "all":
+    shields = raise_shields(sys.executable, own_network=False)
+program = Program(Recorder(), "server", sys.argv[2:], Path.cwd(), shields)
+print("started", flush=True)
+time.sleep(600)
+"""
+
+
+@pytest.mark.parametrize("shields", ["all", "limits alone"])
+def test_nothing_outlives_a_grader_that_is_killed(shields: str, tmp_path: Path) -> None:
+    marked = f"submission-{os.getpid()}-{time.monotonic_ns()}"
+    program = [sys.executable, "-c", "open('began', 'w'); import time; time.sleep(600)", marked]
+    (tmp_path / "submission").mkdir()
+    grader = subprocess.Popen(
+        [sys.executable, "-c", GRADER, shields, *program],
+        cwd=tmp_path / "submission",
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stdout=subprocess.PIPE,
+    )
+    with grader:
+        assert grader.stdout is not None and grader.stdout.readline() == b"started\n"
+        wait_until((tmp_path / "submission" / "began").exists)
+        grader.kill()
+    wait_until(lambda: not running(marked))
+
+
+def running(marked: str) -> list[str]:
+    return [pid for pid in os.listdir("/proc") if pid.isdigit() and is_of(pid, marked)]
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + LIMIT
+    while not condition():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.02)
 
 
 def is_of(pid: str, marked: str) -> bool:
