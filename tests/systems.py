@@ -39,6 +39,10 @@ needs_signals = pytest.mark.skipif(
 needs_workers = pytest.mark.skipif(
     sys.platform == "win32", reason="on Windows no two processes share a port (--workers)"
 )
+needs_linux_root = pytest.mark.skipif(
+    sys.platform != "linux" or os.getuid() != 0,
+    reason="only root of a Linux makes networks and starts programs of other users",
+)
 
 
 def end_listening(listener: socket.socket) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from grading import grade
 from movies import ROOT
+from systems import needs_linux_root
 
 from rtplab.grading.model.recording import read
 from rtplab.grading.record.ahead import can_be
@@ -68,7 +69,7 @@ def said_of(
     return facts, own, ended
 
 
-@pytest.mark.skipif(sys.platform != "linux" or os.getuid() != 0, reason="makes networks")
+@needs_linux_root
 def test_each_worker_records_its_share_in_a_network_of_its_own(tmp_path: Path) -> None:
     facts, own, ended = said_of("a b c d", "a b c d a", tmp_path)
     assert facts.pop() is None, "it was taken twice"
@@ -77,14 +78,14 @@ def test_each_worker_records_its_share_in_a_network_of_its_own(tmp_path: Path) -
     assert all(ended) and not list(tmp_path.iterdir())
 
 
-@pytest.mark.skipif(sys.platform != "linux" or os.getuid() != 0, reason="makes networks")
+@needs_linux_root
 def test_what_a_worker_that_died_has_not_recorded_is_none(tmp_path: Path) -> None:
     facts, _, ended = said_of("a b dies d e", "a b dies d e", tmp_path)
     assert [fact is not None for fact in facts] == [True, True, False, True, False]
     assert all(ended)
 
 
-@pytest.mark.skipif(sys.platform != "linux" or os.getuid() != 0, reason="makes networks")
+@needs_linux_root
 def test_what_nobody_takes_is_ended(tmp_path: Path) -> None:
     _, _, ended = said_of("a waits", "a", tmp_path)
     assert all(ended)

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from movies import ROOT
+from systems import needs_linux_root
 
 from rtplab.grading.model.recording import Recording, from_lines, to_lines
 from rtplab.grading.record import cgroup
@@ -346,7 +347,7 @@ time.sleep(600)
 """
 
 
-@pytest.mark.skipif(os.getuid() != 0, reason="starts a process of another user")
+@needs_linux_root
 def test_an_ordinary_user_s_other_processes_are_left_alone(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
