@@ -210,7 +210,7 @@ def header(recordings: Recordings, edition: Edition) -> Verdict:
         other = next(p for p in received if p.ssrc != first.ssrc)
         return failed(
             f"The SSRC changed from {first.ssrc:08x} to {other.ssrc:08x}; expected one for the"
-            " whole stream (RFC 3550 section 8).",
+            " whole stream (RFC 3550 section 3).",
             "Any number will do, but always the same.",
             evidence=(Evidence(other.header, ((8, 12),), "bytes 8 to 11 are the SSRC"),),
         )

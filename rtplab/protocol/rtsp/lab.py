@@ -77,7 +77,7 @@ _IS_KNOWN_METHOD = re.compile(_KNOWN_METHOD + r"\Z")
 _METHOD_ALIASES = {"STOP": "TEARDOWN"}  # one public client says STOP
 _NEEDS_SESSION = frozenset({"PLAY", "PAUSE", "TEARDOWN"})
 
-# Fields written so need no warning; names are recognised in any case (RFC 2326 section 4).
+# Fields written so need no warning; names are recognised in any case (RFC 2326 section 4.2).
 _RIGHT_CSEQ = re.compile(r"CSeq *: *\d+\s*\Z|\d+\s*\Z", re.ASCII | re.IGNORECASE)
 _RIGHT_SESSION = re.compile(
     rf"Session *: *(?!(?:{'|'.join(_NO_SESSION - {''})})\b)[^\s;,\"'<(\[]+(?: *;.*)?\s*\Z",

@@ -109,7 +109,7 @@ class MulticastSink:
             sink.send_report(report)
 
     def receive_report(self) -> bytes:
-        """Return None: reports go to the group."""
+        """Return nothing: reports go to the group."""
         return b""
 
     def close(self) -> None:
