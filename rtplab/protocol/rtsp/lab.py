@@ -229,7 +229,7 @@ def mistakes(lines: list[str], request: Request) -> Iterator[tuple[str, str | No
         return
     method = request.method
     if first.surplus:
-        yield "What follows the version on its line", first.surplus, "a line of its own"
+        yield "The text after the version", first.surplus, "a line of its own"
     if first.version != VERSION and not (_is_old_form(lines) and not first.version):
         yield "The version in a request", first.version or None, VERSION
     if first.method != method:

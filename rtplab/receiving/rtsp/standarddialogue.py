@@ -276,7 +276,7 @@ class StandardDialogue:
         self.transport = parse_chosen_transport(chosen, self._wanted, self._forgiveness)
         self.uses_udp = self.transport.lower == "UDP"
         if not self.uses_udp and self.transport.interleaved is None:
-            raise MessageError("it names no interleaved channels")
+            raise MessageError("it has no interleaved channels")
 
     def _take_session(self, response: Response) -> None:
         """Note the session, named by the reply to SETUP; some servers name it only after PLAY."""

@@ -171,7 +171,7 @@ class Handler(BaseHTTPRequestHandler):
             )
         except Exception:
             logger.exception("a browser's request failed")
-            self._send_problem(HTTPStatus.INTERNAL_SERVER_ERROR, "The server has failed.")
+            self._send_problem(HTTPStatus.INTERNAL_SERVER_ERROR, "Internal error in the server.")
 
     do_HEAD = do_GET
 
@@ -197,7 +197,7 @@ class Handler(BaseHTTPRequestHandler):
                 )
         if _has_body(self.headers):
             self.close_connection = True
-            raise _Problem(HTTPStatus.BAD_REQUEST, "A request for a page has no body.")
+            raise _Problem(HTTPStatus.BAD_REQUEST, "A request for a page must not have a body.")
         if self._site.login is not None:
             authorization = self.headers.get("Authorization", "")
             try:
