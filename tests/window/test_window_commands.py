@@ -202,7 +202,7 @@ def test_the_window_stays_above_others_while_that_is_wanted(watch, root, display
     focus(root, display)
     told = []
     monkeypatch.setattr(root, "attributes", lambda *arguments: told.append(arguments))
-    for number, said in enumerate(("Always on top", "No longer on top"), start=1):
+    for number, said in enumerate(("Always", "No longer"), start=1):
         display.key("shift+t")
         assert pump(root, lambda number=number: len(told) == number)
         assert said in words(player)
