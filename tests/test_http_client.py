@@ -268,7 +268,7 @@ def test_our_own_server_asks_for_a_password(small_movie) -> None:
             next(rtplab.play(f"http://{where}"))
 
 
-# --- What is none --------------------------------------------------------------------------------
+# --- What can not be played ----------------------------------------------------------------------
 
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(50)
 WRONG = {
