@@ -10,6 +10,18 @@ from pathlib import Path
 ROLES = ("auto", "server", "client", "both")
 DISPLAYS = ("auto", "xvfb", "stub")
 
+_EXAMPLES = """\
+examples:
+    {prog} .
+        grade the submission in the current folder
+    {prog} . --only packet.sequence --watch
+        run one check again whenever a file is saved
+    {prog} submissions/* --report csv:class.csv
+        grade a class into one table
+
+exit status: 0 all core points, 1 some are missing, 2 usage, 3 nothing could run
+"""
+
 
 def parser(
     prog: str, editions: Sequence[str], formats: Sequence[str], platforms: Sequence[str]
@@ -18,7 +30,8 @@ def parser(
     made = argparse.ArgumentParser(
         prog=prog,
         description="Grade an implementation of the streaming lab: run it, and say what is wrong.",
-        epilog="Exit status: 0 all core points, 1 some are missing, 2 usage, 3 nothing could run.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog=_EXAMPLES.format(prog=prog),
     )
     made.add_argument("path", nargs="*", type=Path, help="the submission's folder or zip")
     made.add_argument("--role", choices=ROLES, default="auto", help="the part to grade")
