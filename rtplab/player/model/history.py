@@ -81,7 +81,7 @@ def _port(text: str, what: str, smallest: int) -> int:
 
 @dataclass
 class Settings:
-    """What is kept between runs."""
+    """What the player remembers from one run to the next."""
 
     recent: list[Address] = field(default_factory=list)
     colours: str = "dark"

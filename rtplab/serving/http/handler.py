@@ -47,7 +47,7 @@ logger = logging.getLogger("rtplab.http")
 
 
 class Attendant(Protocol):
-    """Whoever has accepted the connection, and ends it when nothing comes."""
+    """The owner of the connection, which ends it when nothing comes."""
 
     def expect_request(self, connection: socket.socket, is_expected: bool) -> None:
         """Note that a request must come in time, or that nothing more is expected."""

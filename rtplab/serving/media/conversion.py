@@ -62,7 +62,7 @@ class _Disk:
             )
 
     def change(self, more: int) -> None:
-        """Note that so many bytes more, or fewer, are taken."""
+        """Note that this many bytes more (or fewer, if negative) are taken."""
         with self._lock:
             self._taken += more
 
