@@ -401,12 +401,12 @@ RECORDED: dict[str, tuple[str, dict[str, Recording], list[str]]] = {
     "the server understands other requests alone": (
         "server.reply",
         {"server_session": with_fact(server_session(), form="java")},
-        ["lines that CR LF ends", "the last one"],
+        ["lines", "CR LF", "the last one"],
     ),
     "the client understands other replies alone": (
         "client.session",
         {"client_session": with_fact(client_session(), reply="lf-blank")},
-        ["lines that LF ends", "blank line", "handout"],
+        ["lines", "LF", "blank line", "handout"],
     ),
     "the server does not start": (
         "server.starts",
