@@ -106,11 +106,11 @@ class ControlBar(ttk.Frame):
 
     def show_position(self, position: float | None, duration: float | None) -> None:
         """Show the position in the movie, in seconds; None: there is no session."""
+        self.slider.show(position or 0.0, duration)
         shown = position, duration, self.slider.shown_position
         if shown == self._shown:
             return
-        self.slider.show(position or 0.0, duration)
-        self._shown = position, duration, self.slider.shown_position
+        self._shown = shown
         _write(self.elapsed, "" if position is None else clock(self.slider.shown_position))
         _write(self.total, "" if duration is None else clock(duration))
 
@@ -147,12 +147,19 @@ class LabRow(ttk.Frame):
         for column, command in enumerate(LAB_COMMANDS):
             self._add_button(command, column, theme, run)
         # Fixed widths: the window stays as wide as it is, whatever they show.
-        self.number = ttk.Label(self, style="Muted.TLabel", anchor="e", width=_NUMBER_WIDTH)
+        # It changes with each picture, which costs a themed label three times as much.
+        self.number = tk.Label(self, anchor="e", width=_NUMBER_WIDTH, borderwidth=0, padx=0, pady=0)
+        self.bind("<<ThemeChanged>>", lambda event: self._dress())
+        self._dress()
         self.number.grid(row=0, column=4, sticky="e")
         self.state_name = ttk.Label(self, style="Bold.TLabel", anchor="e", width=_STATE_WIDTH)
         self.state_name.grid(row=0, column=5, sticky="e", padx=(0, theme.px(8)))
         self.columnconfigure(4, weight=1)
         self.bind("<Configure>", lambda event: self.fit(event.width))
+
+    def _dress(self) -> None:
+        palette = self._theme.palette
+        self.number.configure(foreground=palette.muted, background=palette.window)
 
     def _add_button(
         self, command: Command, column: int, theme: Theme, run: Callable[[Command], None]

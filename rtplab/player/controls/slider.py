@@ -17,6 +17,7 @@ _NARROWEST = 120
 _LINE = 4
 _KNOB = 14
 _RESTING = 10
+_STEP = 4
 FOLLOWING = 150  # milliseconds from one seek to the next while the knob is dragged
 
 
@@ -34,7 +35,9 @@ class SeekSlider(tk.Canvas):
         self._hovered = self._focused = False
         self._following = ""  # a timer
         self._time = ttk.Label(self.winfo_toplevel(), font=theme.small_font, padding=theme.px(4))
-        self._drawn: tuple[object, ...] = ()
+        self._drawn: tuple[object, ...] = ()  # how the items look that are there
+        self._x = 0  # pixels: where the knob is, and the part that was played ends
+        self._played = self._knob = 0  # the items of the canvas that move
         self.bind("<Configure>", lambda event: self._draw())
         self.bind("<Button-1>", self._press)
         self.bind("<B1-Motion>", self._drag)
@@ -49,12 +52,16 @@ class SeekSlider(tk.Canvas):
         self._take_size()
 
     def show(self, position: float, duration: float | None) -> None:
-        """Show a position, in seconds; without a duration there is nothing to choose."""
+        """Show a position, in seconds; without a duration there is nothing to choose.
+
+        While it changes the knob moves by a few pixels at a time: each move costs a redraw.
+        """
+        least = 1 if position == self._position else _STEP
         self._position = position
         if duration != self._duration:
             self._duration = duration
             self.configure(takefocus=bool(duration))
-        self._draw()
+        self._draw(least)
 
     def _take_size(self) -> None:
         px = self._theme.px
@@ -134,23 +141,31 @@ class SeekSlider(tk.Canvas):
         self._focused = focused
         self._draw()
 
-    def _draw(self) -> None:
+    def _draw(self, least: int = 1) -> None:
+        """Draw what is new. The knob stays if it would move by less than `least` pixels."""
         p, px = self._theme.palette, self._theme.px
         x = self.x_of(self.shown_position)
+        middle, half = self.winfo_height() // 2, px(_LINE) / 2
+        left, right = self._ends()
         active = self._hovered or self._focused or self._dragging is not None
         size = self.winfo_width(), self.winfo_height()
-        state = (x, size, active, self._focused, bool(self._duration), self._theme.name)
-        if state == self._drawn:
+        looks = (size, active, self._focused, bool(self._duration), self._theme.name)
+        if looks == self._drawn:
+            if abs(x - self._x) >= least and self._duration:
+                self._x = x
+                self.coords(self._played, left, middle - half, x, middle + half)
+                self.coords(self._knob, x, middle)
             return
-        self._drawn = state
+        self._drawn, self._x = looks, x
         self.delete("all")
         self.configure(background=p.window)
-        left, right = self._ends()
-        middle, half = self.winfo_height() // 2, px(_LINE) / 2
         if not self._duration:
             return  # the length is unknown: there is nothing to choose
         self.create_rectangle(left, middle - half, right, middle + half, fill=p.trough, width=0)
-        self.create_rectangle(left, middle - half, x, middle + half, fill=p.accent, width=0)
+        self._played = self.create_rectangle(
+            left, middle - half, x, middle + half, fill=p.accent, width=0
+        )
         # The knob shows the position, not colours alone; it is larger when it can be dragged.
         colour, size_at_1x = (p.text if self._focused else p.accent), _KNOB if active else _RESTING
-        self.create_image(x, middle, image=self._theme.icon("knob", colour, size_at_1x))
+        icon = self._theme.icon("knob", colour, size_at_1x)
+        self._knob = self.create_image(x, middle, image=icon)
