@@ -408,7 +408,7 @@ class RequestParser(_MessageParser):
             and request.problem is None
             and not lab.is_executable(lab.as_meant(lines))
         ):
-            request.problem = MessageError("SETUP names no client_port")
+            request.problem = MessageError("SETUP has no client_port")
         if self._ends_lines_by_cr:
             self._forgiveness.add("The end of a line", "\r", "\n")
         return request
@@ -557,7 +557,7 @@ class ResponseParser(_MessageParser):
         self._first_skipped = self._first_skipped or _first_line(self._buffer)
         skipped = self._take(length)
         if self._has_message:  # otherwise it may not speak RTSP, which is reported elsewhere
-            self.forgiveness.add("What stands between two messages", skipped, "nothing")
+            self.forgiveness.add("The data between two messages", skipped, "nothing")
 
     def _check_line(self) -> None:
         """Refuse an unfinished line that is longer than any real one."""

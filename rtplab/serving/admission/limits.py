@@ -149,7 +149,7 @@ class Admission:
             is_news = delay > 0 and not address.is_slowed
             address.is_slowed |= is_news
         if is_news:
-            logger.info("%s sends too many requests: they wait", host)
+            logger.info("%s sends too many requests: they are delayed", host)
         return delay
 
     def leave(self, host: str) -> None:
