@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from rtplab.protocol.rtsp.messages import Dialect, InterleavedFrame, Response
-from rtplab.protocol.rtsp.parser import ResponseParser
+from rtplab.protocol.rtsp.responseparser import ResponseParser
 from rtplab.serving.media.library import MovieLibrary
 from rtplab.serving.rtsp.service import Service
 from Server import Server

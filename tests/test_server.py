@@ -200,7 +200,7 @@ def test_a_port_in_use(small_movie, workers):
 
 
 @pytest.mark.parametrize("media", ["missing", "movie.Mjpeg"])
-def test_a_folder_that_is_none(small_movie, media):
+def test_a_folder_that_can_not_be_read(small_movie, media):
     done = run(0, "--media", media, cwd=small_movie.parent)
     assert done.returncode == 1
     assert one_sentence(done.stderr), done.stderr
