@@ -109,6 +109,12 @@ def test_a_limit_that_is_not_known_is_refused(
     assert "--limit" in capsys.readouterr().err
 
 
+def test_a_limit_with_an_option_of_its_own_names_it(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        parse_arguments(["--limit", "sessions=5"])
+    assert "--max-sessions" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("option", "values", "sentence"),
     [

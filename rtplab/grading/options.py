@@ -7,6 +7,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from rtplab.commandline import CommandLine
+
 ROLES = ("auto", "server", "client", "both")
 DISPLAYS = ("auto", "xvfb", "stub")
 
@@ -27,7 +29,7 @@ def parser(
     prog: str, editions: Sequence[str], formats: Sequence[str], platforms: Sequence[str]
 ) -> argparse.ArgumentParser:
     """The parser, with the names of the existing editions, report formats and platforms."""
-    made = argparse.ArgumentParser(
+    made = CommandLine(
         prog=prog,
         description="Grade an implementation of the streaming lab: run it, and say what is wrong.",
         formatter_class=argparse.RawDescriptionHelpFormatter,

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
+from rtplab.commandline import CommandLine
 from rtplab.protocol.errors import MessageError
 from rtplab.protocol.rtsp.messages import printable
 from rtplab.protocol.rtsp.urls import parse_stream_url
@@ -52,7 +53,7 @@ _T = TypeVar("_T")
 
 def parse_arguments(argv: list[str] | None, prog: str = "Server.py") -> argparse.Namespace:
     """Return the options; end the program with a sentence and status 2 when one is wrong."""
-    parser = argparse.ArgumentParser(
+    parser = CommandLine(
         prog=prog,
         description="Serve the MJPEG movies in a folder over RTSP and RTP.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -357,8 +358,12 @@ class _Limit(argparse.Action):
             written, _, number = text.partition("=")
             name = next((name for name in _OTHERS if name_of(name) == written), "")
             if not name:
+                own = [option for option, name in OPTION_LIMITS.items() if name_of(name) == written]
                 raise argparse.ArgumentError(
-                    self, f"{written!r} is not a limit: --limit help lists them"
+                    self,
+                    f"{written!r} has an option of its own: {own[0]}"
+                    if own
+                    else f"{written!r} is not a limit: --limit help lists them",
                 )
         try:
             limits = {**namespace.limit, name: BOUNDS[name].parse(number)}
