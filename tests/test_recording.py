@@ -140,6 +140,7 @@ def test_viewers_wait_for_a_publisher_who_comes_back(tmp_path, frames) -> None:
             publisher.show(frames[0])
             viewer = watch(port)
             assert viewer.wait(lambda: viewer.pictures)
+        wait_until(lambda: service.live.find("cam").may_be_taken_over(None))
         with viewer, Publisher(port) as again:
             assert again.publish() == 200
             again.show(frames[1])

@@ -30,7 +30,8 @@ def state_of(client) -> str:
     area = client.window.picture
     texts = [area.itemcget(item, "text") for item in area.find_all() if area.type(item) == "text"]
     enabled = [name for name in BUTTONS if not getattr(client, name).instate(["disabled"])]
-    return f"{client.state.name} can {' '.join(enabled)} says {' / '.join(filter(None, texts))}"
+    said = " / ".join(filter(None, texts)) or "nothing"
+    return f"{client.state.name} can {' '.join(enabled)} says {said}"
 
 
 def main() -> None:
