@@ -96,6 +96,15 @@ def test_what_has_come_by_the_wake_up_still_counts(ports, sender):
     assert ports.receive(None) is None
 
 
+def test_all_that_has_come_by_the_wake_up_counts_however_much(ports, sender):
+    sent = [b"x" * size for size in range(1, 3 * READINGS)]  # of one size they would come as one
+    for datagram in sent:
+        sender.send(datagram)
+    ports.wake()
+    assert payloads(ports.receive(None)) == sent
+    assert ports.receive(None) is None
+
+
 def test_who_waits_may_be_told_to_look_up(ports, sender):
     ports.look_up()
     assert ports.receive(None) == []

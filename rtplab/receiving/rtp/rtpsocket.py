@@ -18,6 +18,7 @@ LARGEST_DATAGRAM = 65_535  # bytes
 # Bytes that may wait in the socket: a burst of several large frames.
 RECEIVE_BUFFER = 2 * 1024 * 1024
 READINGS = 64  # reads at once: a flood must not keep the thread from its other duties
+LAST_READINGS = RECEIVE_BUFFER // 1024  # reads when all is over: all that may have come by then
 PAIR_TRIES = 64  # for two consecutive free ports
 _WAKE, _LOOK_UP = b"x", b"."  # reasons to wake the receiving thread
 
@@ -82,15 +83,16 @@ class RtpSocket:
         ready = self._ready(None if deadline is None else max(0.0, deadline - self._clock()))
         if self._wake_reader in ready:  # datagrams received by then still count
             self._closing = _WAKE in self._wake_reader.recv(4096)
-        media, self.is_behind = self._waiting(self._rtp, ready, False)
-        return media + self._waiting(self._rtcp, ready, True)[0]
+        most = LAST_READINGS if self._closing else READINGS
+        media, self.is_behind = self._waiting(self._rtp, ready, False, most)
+        return media + self._waiting(self._rtcp, ready, True, most)[0]
 
     def _waiting(
-        self, source: socket.socket | None, ready: set[Any], is_rtcp: bool
+        self, source: socket.socket | None, ready: set[Any], is_rtcp: bool, most: int
     ) -> tuple[list[Batch], bool]:
         """Return the datagrams waiting at one of the ports, if it is ready, and if more wait."""
         batches: list[Batch] = []
-        for _ in range(READINGS):
+        for _ in range(most):
             if source is None or source not in ready:
                 return batches, False
             batches += self._read(source, is_rtcp)
