@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 
 NANOSECONDS = 1e9
@@ -20,7 +21,7 @@ def kept_waiting(*pids: int) -> float:
 
 def can_tell() -> bool:
     """Tell if this system keeps such a count."""
-    return Path("/proc/self/schedstat").exists()
+    return sys.platform == "linux" and Path("/proc/self/schedstat").exists()
 
 
 def _run_delay(task: Path) -> int:

@@ -39,6 +39,17 @@ needs_signals = pytest.mark.skipif(
 needs_workers = pytest.mark.skipif(
     sys.platform == "win32", reason="on Windows no two processes share a port (--workers)"
 )
+needs_loopback_network = pytest.mark.skipif(
+    sys.platform != "linux",
+    reason="on macOS 127.0.0.1 is the only loopback address, and what Wine sends comes from there",
+)
+needs_small_buffers = pytest.mark.skipif(
+    not hasattr(socket, "TCP_NOTSENT_LOWAT"),
+    reason="Windows takes megabytes that nobody reads: nothing waits in our own queue",
+)
+needs_full_disk = pytest.mark.skipif(
+    sys.platform == "win32" or not os.path.exists("/dev/full"), reason="there is no /dev/full"
+)
 needs_linux_root = pytest.mark.skipif(
     sys.platform != "linux" or os.getuid() != 0,
     reason="only root of a Linux makes networks and starts programs of other users",

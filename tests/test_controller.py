@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import time
 
 import pytest
 from processes import HOST, ServerProcess
+from systems import needs_full_disk
 from wording import lacks
 
 from Client import Client
@@ -633,7 +633,7 @@ def test_a_recording_can_be_served(tmp_path, small_movie):
     assert [stream.nextFrame() for _ in range(6)] == [*jpegs, b""]
 
 
-@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
+@needs_full_disk
 def test_a_disk_that_fails_ends_the_recording_with_a_sentence(tmp_path):
     client = ScriptedClient()
     controller = playing(client)

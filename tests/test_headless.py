@@ -16,6 +16,7 @@ from movies import MOVIE, ROOT, frames_of
 from processes import HOST, PYTHON, ServerProcess, run_client
 from standard_servers import StandardServer, jpeg_payloads
 from strip import frame_number_of_jpeg
+from systems import needs_full_disk
 from wording import lacks
 
 import ClientLauncher
@@ -169,7 +170,7 @@ def test_a_folder_that_cannot_be_written(server, tmp_path):
     assert run.report["frames"] == 0
 
 
-@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
+@needs_full_disk
 def test_a_disk_that_becomes_full(server, tmp_path):
     (tmp_path / "frame-00003.jpg").symlink_to("/dev/full")
     run = receive(server, "--save", tmp_path, "--json")

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 
 import pytest
 from scheduling import can_tell, kept_waiting
+from systems import needs_small_buffers
 
 from rtplab.serving.admission.limits import Limits
 from rtplab.serving.rtp.sinks import InterleavedSink
@@ -146,6 +147,7 @@ def worst_delay(frame_size: int) -> float:
         return max(came - went - (after - before) for came, after, went, before in moments)
 
 
+@needs_small_buffers
 def test_the_end_of_a_frame_does_not_wait_for_the_next_one() -> None:
     packets, size = frame_of(1_400_000)
     with served(size) as one:
@@ -155,6 +157,7 @@ def test_the_end_of_a_frame_does_not_wait_for_the_next_one() -> None:
         assert wait_for(lambda: one.reader.arrivals) < 10 * size / RATE
 
 
+@needs_small_buffers
 def test_a_report_gets_through_behind_a_frame_larger_than_the_queue() -> None:
     packets, size = frame_of(1_400_000)
     with served(size, Limits(queue=64)) as one:
@@ -168,6 +171,7 @@ def test_a_report_gets_through_behind_a_frame_larger_than_the_queue() -> None:
         assert not one.connection.is_hung_up
 
 
+@needs_small_buffers
 def test_replies_behind_a_large_frame_are_bounded_all_the_same() -> None:
     packets, size = frame_of(1_400_000)
     with served(size, Limits(queue=64)) as one:
@@ -207,6 +211,7 @@ def test_no_descriptor_for_the_way_to_wake_is_an_os_error_and_leaves_nothing(
         raise OSError(errno.EMFILE, "Too many open files")
 
     ours, theirs = socket.socketpair()
+    monkeypatch.setattr("rtplab.serving.rtsp.connection._SHUTDOWN_WAKES", True)  # no way as yet
     connection = RtspConnection(ours)
     with theirs, monkeypatch.context() as patched:
         patched.setattr(socket, "socketpair", refuse)

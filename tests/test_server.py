@@ -21,6 +21,7 @@ import pytest
 from lab_clients import JAVA, USUAL, JavaLabClient, PythonLabClient, connection
 from movies import MOVIE, ROOT, frames_of, write_movie
 from processes import HOST, PYTHON, ServerProcess
+from systems import needs_loopback_network
 from wording import lacks
 
 import Server as module
@@ -103,7 +104,7 @@ def playing(address, movie="movie.Mjpeg"):
 # --- What it says --------------------------------------------------------------------------------
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="only there all of 127.0.0.0/8 is loopback")
+@needs_loopback_network
 @pytest.mark.parametrize(
     ("host", "shown"), [("127.0.0.1", "localhost"), ("127.0.0.2", "127.0.0.2")]
 )

@@ -14,6 +14,7 @@ from lab_clients import USUAL, PythonLabClient
 from movies import frames_of, write_movie
 from raw_rtsp import HOST, LIMIT, Peer, running_server
 from standard_clients import StandardClient, goodbyes
+from systems import needs_names_by_case
 from wording import lacks
 
 from rtplab.serving.admission.limits import Limits
@@ -124,6 +125,7 @@ def test_a_server_that_ends_says_so(small_movie: Path, told: Told) -> None:
 # --- What is forgiven ----------------------------------------------------------------------------
 
 
+@needs_names_by_case
 def test_what_is_forgiven_is_said_once_with_the_right_form(
     small_movie: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

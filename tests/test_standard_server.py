@@ -27,6 +27,7 @@ from standard_clients import (
     read_rtp,
 )
 from standard_servers import Picture, interleaved, report_blocks, rtcp_packets, taken_apart
+from systems import needs_loopback_network
 
 from rtplab.serving.media.library import MovieLibrary
 from rtplab.serving.rtp.transmission import BYE_DELAY
@@ -840,6 +841,7 @@ def test_channels_that_are_not_named_are_the_first(client, form) -> None:
     assert client.set_up(form).transport["interleaved"] == "0-1"
 
 
+@needs_loopback_network
 @pytest.mark.parametrize("target", ["10.0.0.1", "127.0.0.2", "example.org"])
 def test_media_goes_to_nobody_but_the_one_who_asked(client, frames, target) -> None:
     first, second = client.client_ports
