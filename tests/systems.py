@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import socket
 import sys
@@ -46,6 +47,10 @@ needs_loopback_network = pytest.mark.skipif(
 needs_small_buffers = pytest.mark.skipif(
     not hasattr(socket, "TCP_NOTSENT_LOWAT"),
     reason="Windows takes megabytes that nobody reads: nothing waits in our own queue",
+)
+needs_true_addresses = pytest.mark.skipif(
+    sys.platform == "win32" and hasattr(ctypes.WinDLL("ntdll"), "wine_get_version"),
+    reason="Wine binds sockets to addresses that the machine does not have",
 )
 needs_full_disk = pytest.mark.skipif(
     sys.platform == "win32" or not os.path.exists("/dev/full"), reason="there is no /dev/full"

@@ -10,6 +10,7 @@ import time
 from types import SimpleNamespace
 
 import pytest
+from systems import needs_true_addresses
 
 from rtplab.serving.rtp import sinks as module
 from rtplab.serving.rtp.sinks import InterleavedSink, UdpSink, ViewerGone
@@ -150,7 +151,9 @@ class TestUdp:
         sink.close()
         sink.close()
 
-    @pytest.mark.parametrize("host", ["203.0.113.1", "no address"])
+    @pytest.mark.parametrize(
+        "host", [pytest.param("203.0.113.1", marks=needs_true_addresses), "no address"]
+    )
     def test_what_cannot_be_opened_is_an_os_error_and_leaves_nothing_open(self, viewer, host):
         with pytest.raises(OSError):
             UdpSink(host, HOST, port_of(viewer))
