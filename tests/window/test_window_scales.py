@@ -116,6 +116,25 @@ def test_nothing_of_the_window_is_cut_off(paused, scale, root, display):
     assert_complete(dialog)
 
 
+def test_the_keys_are_large_enough_to_read_on_every_page(paused, scale, root, display):
+    area, told = paused.window.picture, ""
+    focus(root, display)
+    display.key("question")
+    assert pump(root, lambda: "Save snapshot" in words(paused))
+    while paused.window.picture.keys_overlay.shown:
+        texts = [item for item in area.find_withtag("keys") if area.type(item) == "text"]
+        for item in texts:
+            size = int(root.tk.splitlist(area.itemcget(item, "font"))[1])  # pixels, if negative
+            assert size <= -10 * scale
+            left, top, right, bottom = area.bbox(item)
+            assert 0 <= left and 0 <= top
+            assert right <= area.winfo_width() and bottom <= area.winfo_height()
+        told += (page := words(paused))
+        display.key("question")
+        assert pump(root, lambda page=page: words(paused) != page)
+    assert all(text in told for text in ("Save snapshot", "Teardown", "Mark A", "Light or dark"))
+
+
 def assert_complete(window) -> None:
     """All widgets in a window have the room that they need, and the window is on the screen."""
     window.update()

@@ -116,6 +116,32 @@ def test_full_screen_says_what_a_key_has_done(paused, root, display):
     assert bottom - top > 0.035 * root.winfo_screenheight()  # one line, legible in a hall
 
 
+def test_full_screen_says_where_a_step_has_led(paused, root, display):
+    display.key("f")
+    assert pump(root, lambda: root.winfo_height() == root.winfo_screenheight())
+    display.key("Home", "shift+Right")
+    assert pump(root, lambda: "Pause   0:01 / 0:25   Frame 21" in words(paused)), words(paused)
+    for key, told in (
+        ("comma", "0:00 / 0:25   Frame 20"),
+        ("period", "0:01 / 0:25   Frame 21"),
+        ("period", "0:01 / 0:25   Frame 22"),
+    ):
+        display.key(key)
+        assert pump(root, lambda told=told: told in words(paused), limit=1.5), words(paused)
+    display.key("s")
+    assert pump(root, lambda: "Saved" in words(paused))
+    assert "Frame" not in words(paused)  # of the command before
+
+
+def test_full_screen_counts_the_seconds_as_long_as_it_says_that_it_plays(paused, root, display):
+    display.key("f")
+    assert pump(root, lambda: root.winfo_height() == root.winfo_screenheight())
+    display.key("Home", "space")
+    assert pump(root, lambda: "Play   0:00" in words(paused))
+    assert pump(root, lambda: "Play   0:01" in words(paused), limit=2)
+    assert pump(root, lambda: words(paused) == "", limit=5)
+
+
 def test_an_address_that_was_copied_is_opened_by_control_v(watch, root, display, server):
     watch()
     focus(root, display)

@@ -99,6 +99,15 @@ class Captions:
             TOAST_TIME + READING_TIME * len(text), self._end_toast
         )
 
+    def correct(self, text: str, corrected: str) -> bool:
+        """Change the words of a toast, for the rest of its time; tell if it is still shown."""
+        if text != self._toast:
+            return False
+        if corrected != text:
+            self._toast = corrected
+            self._draw_toast()
+        return True
+
     def _end_toast(self) -> None:
         self._toast = self._toast_timer = ""
         self._draw_toast()
