@@ -14,8 +14,10 @@ from standard_servers import StandardServer, jpeg_payloads
 from windows import drawn_on, focus, play, words
 
 from Client import Client
+from rtplab.clock import steady
 from rtplab.launcher import client_for
 from rtplab.player.model import history
+from rtplab.player.model.commands import PAGES
 from rtplab.player.model.traffic import is_media
 from rtplab.player.panel.messages import MAX_PAGE_CHARACTERS, MAX_PAGE_LINES
 from rtplab.playoptions import parse_arguments
@@ -56,6 +58,20 @@ def test_the_panel_shows_the_protocol(watch, root, display):
     display.key("i")
     assert pump(root, lambda: not panel.open and root.winfo_width() == width)
     assert not player.window.traffic.watching
+
+
+def test_the_movie_goes_on_if_a_page_is_refreshed_before_it_has_a_size(watch, root):
+    """Also if losses come in bursts, of which Loss has more to tell."""
+    player = watch()
+    player.impairment.conditions = Conditions(loss=0.05, burst=4)
+    picture, panel = player.window.picture, player.window.panel
+    panel.toggle()
+    assert pump(root, lambda: panel.pages.loss._log.frames.counts.sent > 5)
+    for page in PAGES:
+        panel.show(page)
+        panel.tick(steady())
+        number = picture.number
+        assert pump(root, lambda number=number: picture.number > number), page
 
 
 def test_the_panel_s_edge_is_dragged_and_its_width_remembered(player, root, display, home):
