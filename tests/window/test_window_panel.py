@@ -10,6 +10,7 @@ import webbrowser
 import pytest
 from display import pump
 from movies import frames_of
+from PIL import ImageColor
 from standard_servers import StandardServer, jpeg_payloads
 from windows import drawn_on, focus, play, words
 
@@ -20,6 +21,7 @@ from rtplab.player.model import history
 from rtplab.player.model.commands import PAGES
 from rtplab.player.model.traffic import is_media
 from rtplab.player.panel.messages import MAX_PAGE_CHARACTERS, MAX_PAGE_LINES
+from rtplab.player.panel.panel import LOWEST
 from rtplab.playoptions import parse_arguments
 from rtplab.protocol.rtp.packet import parse_packet
 from rtplab.receiving.rtp.impairment import Conditions
@@ -96,6 +98,28 @@ def test_the_panel_s_edge_is_dragged_and_its_width_remembered(player, root, disp
     assert pump(root, lambda: window.panel.width == width), "no page is ever cut off"
 
 
+@pytest.mark.parametrize("colours", ["dark", "light"])
+def test_the_selected_tab_is_underlined(player, root, display, colours):
+    if colours == "light":
+        player.window.actions["colours"]()
+    panel = player.window.panel
+    panel.show("Ladder")
+    pump(root, lambda: False, limit=0.3)
+    notebook, accent = panel.notebook, ImageColor.getrgb(player.window.theme.palette.accent)
+    left, top = notebook.winfo_rootx(), notebook.winfo_rooty()
+    tabs = left, top, left + notebook.winfo_width(), panel.pages.ladder.winfo_rooty()
+    lit = display.screenshot().crop(tabs)
+    places = [
+        (x, y)
+        for y in range(lit.height)
+        for x in range(lit.width)
+        if lit.getpixel((x, y)) == accent
+    ]
+    assert len(places) > 2 * 30
+    found = {notebook.tk.call(notebook, "identify", "tab", x, y) for x, y in places}
+    assert found == {PAGES.index("Ladder")}
+
+
 def test_the_panel_takes_the_whole_window_and_gives_it_back(player, root, display):
     window = player.window
     focus(root, display)
@@ -106,6 +130,8 @@ def test_the_panel_takes_the_whole_window_and_gives_it_back(player, root, displa
         lambda: window.panel.open and window.panel.notebook.winfo_width() == root.winfo_width(),
     )
     assert not window.picture.winfo_ismapped() and window.controls.winfo_ismapped()
+    px = window.theme.px
+    assert pump(root, lambda: window.panel.notebook.winfo_height() >= px(LOWEST)), "nothing is cut"
     display.key("2")
     assert pump(root, lambda: bool(window.panel.pages.state.winfo_ismapped()))
     display.key("Escape")

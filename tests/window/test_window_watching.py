@@ -270,6 +270,24 @@ def test_the_panel_may_be_opened_and_closed_in_full_screen(watch, root, display)
         assert pump(root, lambda size=size: is_back(player, root, size))
 
 
+def test_a_panel_that_is_opened_and_closed_before_a_slow_window_manager_obeys(
+    watch, root, display, monkeypatch
+):
+    player = watch()
+    focus(root, display)
+    size = root.winfo_width(), root.winfo_height()
+
+    def resize(wanted: str | None = None) -> str:
+        return root.wm_geometry() if wanted is None else root.after(300, root.wm_geometry, wanted)
+
+    monkeypatch.setattr(root, "geometry", resize)
+    for keys in (["i"] * 4, ["shift+i", "Escape", "shift+i", "i"]):
+        display.key(*keys)
+        pump(root, lambda: False, limit=1.0)
+        assert not player.window.panel.open
+        assert is_back(player, root, size)
+
+
 def test_full_screen_of_a_slow_window_manager(watch, root, display, monkeypatch):
     """It obeys half a second later, to each wish in its turn."""
     player = watch()

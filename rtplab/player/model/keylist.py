@@ -53,8 +53,8 @@ def arranged(
 ) -> KeyList:
     """Return the keys on one page, as large as it can be, or on several if it would be too small.
 
-    The text on several is as large as any other. Where the viewer has zoomed that, it may be
-    smaller, for fewer pages, but not smaller than at 1x.
+    The text on several is nearly as large as any other. Where the viewer has zoomed that, it may be
+    smaller, for fewer pages, but hardly smaller than at 1x.
     """
     whole = max(
         (_one_page(sections, columns, width, height) for columns in range(1, len(sections) + 1)),
@@ -62,11 +62,13 @@ def arranged(
     )
     if whole.scale >= _SMALLEST:
         return whole
-    scale = 1.0
-    keys = _on_pages(sections, width, height, scale, system)
-    while len(keys.pages) > _MOST_PAGES and scale >= 1 / max(1.0, zoom):
-        scale *= _SMALLEST
-        keys = _on_pages(sections, width, height, scale, system)
+    sizes = (1.0, 0.95, 0.9, _SMALLEST)
+    keys = min(
+        (_on_pages(sections, width, height, size, system) for size in sizes),
+        key=lambda keys: len(keys.pages),
+    )
+    while len(keys.pages) > _MOST_PAGES and keys.scale * zoom > 1:
+        keys = _on_pages(sections, width, height, keys.scale * _SMALLEST, system)
     return keys
 
 

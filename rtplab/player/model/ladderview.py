@@ -14,6 +14,7 @@ from rtplab.player.model.bundles import Bundle
 from rtplab.player.model.ladder import Arrow, Break, Entry, Event, Ladder
 from rtplab.player.model.ladderrow import (
     CLIENT,
+    DEPTH,
     Summary,
     arrow_shapes,
     bundle_shapes,
@@ -187,7 +188,7 @@ class LadderView:
         offset = _HEADER + _FIRST - self._top
         for row in islice(self.rows, max(0, self._first_seen() - 1), None):
             y = row.y + offset
-            if y > height - _LEGEND:
+            if y > height - _LEGEND - (DEPTH if row.bundles else 0.0):
                 break
             if y >= _HEADER + _LABEL:  # no half of a text shows
                 shapes += self._row(row, y, right)
