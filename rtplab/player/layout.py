@@ -211,6 +211,17 @@ class Layout:
             self.arrange()
         if is_done:
             panel.remember_width()
+            if self._added is not None and not self.fullscreen.active:
+                self._heighten()
+
+    def _heighten(self) -> None:
+        """Grow in height if the controls are below the panel now: its pages need all of theirs."""
+        extent = self._extent()
+        settled = self._with_panel(extent._replace(width=extent.width - self._panel.width))
+        if settled != extent and self._added is not None:
+            grown = map(operator.sub, settled, extent)
+            self._added = tuple(map(operator.add, self._added, grown))
+            self._bring_to(settled)
 
     def _settle(self, extent: Extent) -> Extent:
         """Bring the window to `extent`, but with room for the panel if and only if it is open.
@@ -229,8 +240,7 @@ class Layout:
                 settled = Extent(*map(operator.sub, extent, self._added))
             self._added = None
         self.arrange()
-        self._resize(*settled[:4])
-        self._asked_for, self._asked_at = settled, steady()
+        self._bring_to(settled)
         return settled
 
     def _with_panel(self, extent: Extent) -> Extent:
@@ -252,8 +262,9 @@ class Layout:
         top.minsize(min(width, self._panel.width + px(NARROWEST)), min(height, px(LOWEST) + below))
         return extent._replace(width=width, height=height, x=x, y=y)
 
-    def _resize(self, width: int, height: int, x: int, y: int) -> None:
+    def _bring_to(self, extent: Extent) -> None:
         """Change the size, and the place only if it is another."""
-        top = self._top
+        top, (width, height, x, y) = self._top, extent[:4]
         is_moved = (x, y) != (top.winfo_x(), top.winfo_y())
         top.geometry(f"{width}x{height}" + (f"+{x}+{y}" if is_moved else ""))
+        self._asked_for, self._asked_at = extent, steady()

@@ -82,6 +82,7 @@ def test_the_panel_s_edge_is_dragged_and_its_width_remembered(player, root, disp
     display.key("2")
     assert pump(root, lambda: window.panel.open and window.panel.pages.state.winfo_ismapped())
     width, whole = window.panel.width, root.winfo_width()
+    without = whole - width
     sash = window.panel.pages.state.master.master.winfo_children()[0]
     assert str(sash.cget("cursor")) == "sb_h_double_arrow"
     x, y = sash.winfo_rootx() + 2, sash.winfo_rooty() + 200
@@ -96,6 +97,13 @@ def test_the_panel_s_edge_is_dragged_and_its_width_remembered(player, root, disp
     for key in ("Right",) * 6:
         display.key(key)
     assert pump(root, lambda: window.panel.width == width), "no page is ever cut off"
+    x = sash.winfo_rootx() + 2
+    display.drag((x, y), (x - 500, y))  # the controls need the whole width now
+    assert pump(root, lambda: window.controls.winfo_width() == root.winfo_width())
+    px = window.theme.px
+    assert pump(root, lambda: window.panel.notebook.winfo_height() >= px(LOWEST))
+    display.key("i")
+    assert pump(root, lambda: root.winfo_width() == without and not window.panel.open)
 
 
 @pytest.mark.parametrize("colours", ["dark", "light"])
