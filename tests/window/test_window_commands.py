@@ -220,7 +220,7 @@ def test_the_window_stays_above_others_while_that_is_wanted(watch, root, display
     focus(root, display)
     told = []
     monkeypatch.setattr(root, "attributes", lambda *arguments: told.append(arguments))
-    for number, said in enumerate(("Always on top", "No longer on top"), start=1):
+    for number, said in enumerate(("Always", "No longer"), start=1):
         display.key("shift+t")
         assert pump(root, lambda number=number: len(told) == number)
         assert said in words(player)
@@ -281,7 +281,7 @@ def test_the_open_dialog_plays_something_else_here(watch, root, display, server)
     assert pump(root, lambda: asked(root, "lab server"))
     all_of_it = ("ctrl+slash",)  # Tk's key for it on X11
     answer(root, display, *all_of_it, " ", "Return")
-    assert pump(root, lambda: asked(root, "Name the server"))
+    assert pump(root, lambda: asked(root, "the server"))
     answer(root, display, *all_of_it, HOST, "Tab", *all_of_it, str(server.port), "Return")
     assert pump(root, lambda: client_of(root).movie_name == "movie.Mjpeg")
     other = client_of(root)

@@ -147,8 +147,8 @@ def test_an_address_that_was_copied_is_opened_by_control_v(watch, root, display,
     focus(root, display)
     root.selection_clear(selection="CLIPBOARD")  # a test before may have copied something
     display.key("ctrl+v")
-    assert pump(root, lambda: "Nothing has been copied" in words(client_of(root)))
-    for text, said in (("no address", "Not a valid address"), ("", "Not a valid address")):
+    assert pump(root, lambda: "been copied" in words(client_of(root)))
+    for text, said in (("no address", "valid address"), ("", "valid address")):
         root.clipboard_clear()
         root.clipboard_append(text)
         display.key("ctrl+v")

@@ -39,7 +39,7 @@ _NEAREST = 60.0  # to the client's line that the server's may be: a page without
 
 
 class Row:
-    """What stands at one height: an arrow, a break, or the bundles of a while."""
+    """One row: an arrow, a break, or the bundles of some time."""
 
     __slots__ = ("y", "when", "pause", "last", "event", "bundles", "_summary")
 
@@ -112,7 +112,7 @@ class LadderView:
         step = max(least, min(step, _LONGEST_PAUSE))
         self.rows.append(Row(last.y + step, event, ordinal, pause))
 
-    # ------------------------------------------------------------------ what is seen
+    # ------------------------------------------------------------------ the visible part
 
     def zoom(self, direction: int) -> None:
         """Let a row stand for a shorter time (1), or for a longer one (-1)."""

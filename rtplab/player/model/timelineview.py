@@ -1,4 +1,4 @@
-"""The timeline as a drawing: when packets were sent, when they arrived, what was shown. No Tk.
+"""The timeline as a drawing: when packets were sent and arrived, and frames shown. No Tk.
 
 Three rows share one axis of time. A tick is a packet, or as many as fall on one pixel; those of one
 frame have one colour and one height, those of the next another. The playout deadline of the frame
@@ -32,7 +32,7 @@ _TITLES = ("Sent, by RTP timestamp", "Arrived", "Shown")
 
 
 class TimelineWindow(NamedTuple):
-    """What is seen. Times are Unix time in seconds."""
+    """The visible part. Times are Unix time in seconds."""
 
     now: float
     span: float  # seconds
