@@ -11,6 +11,7 @@ from processes import HOST, ServerProcess
 from windows import asked, dialogs_of, enabled, focus, picture_box, words
 
 from rtplab.player.model.commands import PAGES
+from rtplab.player.model.status import Headline
 
 pytestmark = pytest.mark.peers
 UNSCALED = 96 / 72  # `tk scaling`, pixels a point, of a screen at 1x
@@ -245,6 +246,26 @@ def test_a_screen_of_nearly_whole_scale_does_not_blur_the_picture(
 
         assert pump(root, fits), player.window.picture.box
         player.close()
+
+
+def test_words_upon_the_picture_stay_on_their_plate_when_text_grows(watch, root, display):
+    root.tk.call("tk", "scaling", UNSCALED)
+    player = watch()
+    area = player.window.picture
+    player.pause.invoke()
+    assert pump(root, lambda: enabled(player) == ["start", "teardown"])
+    focus(root, display)
+    display.key("f")
+    assert pump(root, lambda: area.winfo_height() == root.winfo_screenheight())
+    area.say(Headline("The end", "Press Play to watch it again."))
+    display.key("ctrl+plus", "ctrl+plus", "ctrl+plus")
+    assert pump(root, lambda: player.window.theme.zoom == 1.5)
+    pump(root, lambda: False, limit=0.2)
+    items = area.find_withtag("headline")
+    (plate,) = (area.bbox(item) for item in items if area.type(item) == "image")
+    for box in (area.bbox(item) for item in items if area.type(item) == "text"):
+        assert plate[0] < box[0] and plate[1] < box[1]
+        assert box[2] < plate[2] and box[3] < plate[3]
 
 
 def test_all_text_grows_and_shrinks_by_keys_and_is_never_cut_off(watch, root, display):
