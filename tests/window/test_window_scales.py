@@ -262,6 +262,9 @@ def test_words_upon_the_picture_stay_on_their_plate_when_text_grows(watch, root,
     assert pump(root, lambda: player.window.theme.zoom == 1.5)
     pump(root, lambda: False, limit=0.2)
     items = area.find_withtag("headline")
+    title = next(item for item in items if area.type(item) == "text")
+    left, top, right, bottom = area.bbox(title)
+    assert bottom - top > 0.035 * root.winfo_screenheight()  # one line, legible in a hall
     (plate,) = (area.bbox(item) for item in items if area.type(item) == "image")
     for box in (area.bbox(item) for item in items if area.type(item) == "text"):
         assert plate[0] < box[0] and plate[1] < box[1]
