@@ -39,3 +39,24 @@ def test_a_large_room_has_one_page_of_large_text():
 def test_several_pages_say_which_one_is_seen_and_how_to_see_the_next():
     keys = arranged(key_sections("x11"), 560, 416, "x11", 1.0)
     assert [page[0][-1] for page in keys.pages] == [("?", "Page 1 of 2"), ("?", "Page 2 of 2")]
+
+
+@pytest.mark.parametrize("room", [(320, 122), (484, 150), (512, 254), *ROOMS])
+def test_the_keys_of_a_menu_stay_in_their_order(room):
+    keys = arranged(key_sections("x11"), *room, "x11", 1.0)
+    told: dict[str, list[str]] = {}
+    for heading, lines in sections_of(keys.pages):
+        told.setdefault(heading, []).extend(lines)
+    for heading, *lines in key_sections("x11"):
+        assert told[heading[1]] == [label for _, label in lines]
+
+
+def sections_of(pages) -> list[tuple[str, list[str]]]:
+    """Each heading and what stands below it, as they are read."""
+    found: list[tuple[str, list[str]]] = []
+    for key, label in (line for page in pages for column in page for line in column):
+        if label and not key:
+            found.append((label, []))
+        elif label and not label.startswith("Page "):
+            found[-1][1].append(label)
+    return found

@@ -107,15 +107,22 @@ def _fitting(pages: list[list[Column]], width: float, height: float) -> float:
 
 
 def _placed(sections: list[Column], lines: int) -> list[Column]:
-    """Put each section into the first column that has room for it."""
+    """Put each section into the first column that has room for it.
+
+    A part of a section does not stand before the part of the same heading that came before it.
+    """
     columns: list[Column] = []
+    places: dict[Line, int] = {}  # of the last part, by its heading
     for section in sections:
-        for column in columns:
-            if len(column) + 1 + len(section) <= lines:
-                column += [("", ""), *section]
+        heading = section[0]
+        for number in range(places.get(heading, 0), len(columns)):
+            if len(columns[number]) + 1 + len(section) <= lines:
+                columns[number] += [("", ""), *section]
                 break
         else:
+            number = len(columns)
             columns.append([*section])
+        places[heading] = number
     return columns
 
 
