@@ -88,6 +88,7 @@ class PlayerWindow:
         self.traffic = Traffic(lambda: client.endpoints)
         client.observer = self.traffic
         self.address: Address | None = None  # what the list gets when it has played
+        self._told = ""  # the viewer's last command, as long as it may still be read
         self._login_dialog: LoginDialog | None = None
         self._question: ConfirmDialog | None = None
         self._build()
@@ -189,6 +190,7 @@ class PlayerWindow:
         has_session = self.state.state is not State.INIT
         duration = self.client.duration if has_session else None
         self.controls.bar.show_position(self.controller.position if has_session else None, duration)
+        self._keep_told_up_to_date()
         self.panel.tick(now)
         # Draw now: the main loop would ask another thread for events first, and wait for it.
         self.toplevel.tk.dooneevent(IDLE_EVENTS)
@@ -235,16 +237,26 @@ class PlayerWindow:
         if command.enabled(self.state):
             self.actions[command.name]()
             if self.layout.fullscreen.active and command.name in TOLD:
-                self.picture.toast(self._told())
+                self._told = self._course()
+                self.picture.toast(self._told)
             if PlayerWindow.of(self.toplevel) is self:  # not closed by it
                 self._refresh_controls(steady())
 
-    def _told(self) -> str:
-        """Report the viewer's command, as no controls are visible."""
+    def _course(self) -> str:
+        """What the controls would show, where they are not visible."""
         place = clock(self.controller.position)
         if self.client.duration is not None:
             place += f" / {clock(self.client.duration)}"
-        return f"{'Play' if self.controller.wants_to_play else 'Pause'}   {place}"
+        if self.controller.wants_to_play:
+            return f"Play   {place}"
+        number = self.picture.number
+        return f"Pause   {place}" + ("" if number is None else f"   Frame {number}")
+
+    def _keep_told_up_to_date(self) -> None:
+        """A command takes effect later: a step, for example, when the next frame is shown."""
+        if self._told:
+            course = self._course()
+            self._told = course if self.picture.captions.correct(self._told, course) else ""
 
     def play(self) -> None:
         """Set up, and play."""
