@@ -37,6 +37,7 @@ from rtplab.player.picture.area import PictureArea
 from rtplab.player.ticker import Ticker
 from rtplab.protocol.rtsp.messages import printable
 from rtplab.protocol.rtsp.states import State
+from rtplab.receiving.rtp.frames import Frame
 
 POLL_INTERVAL = 0.015  # seconds between two checks for a frame, while playing and none waits
 DECODING_INTERVAL = 4  # milliseconds between two checks for a large picture that is being decoded
@@ -51,6 +52,10 @@ FAREWELL = 1.5  # seconds that the server gets to answer TEARDOWN when the windo
 
 # The player's command line without the movie argument; it works from any folder.
 PROGRAM = (sys.executable, str(Path(__file__).parents[1] / "__main__.py"), "play")
+
+# For errors in the player itself, of a kind that nobody has thought of.
+FAILED = "Internal error: its report is on the terminal"
+PANEL_FAILED = "The panel is closed after an internal error: its report is on the terminal"
 
 OpenHere = Callable[[Address], "PlayerWindow"]
 
@@ -94,7 +99,12 @@ class PlayerWindow:
         self._build()
         self._bindings.on_close(ask_to_close or self.confirm_close)
         self.picture.bind("<Destroy>", self._destroyed, add=True)
-        self._ticker = Ticker(self.toplevel, self._tick, lambda: self.client.state is State.PLAYING)
+        self._ticker = Ticker(
+            self.toplevel,
+            self._tick,
+            lambda: self.client.state is State.PLAYING,
+            lambda: self.picture.toast(FAILED),
+        )
         self._ticker.start()
 
     @staticmethod
@@ -183,7 +193,6 @@ class PlayerWindow:
         if frame is not None:
             self.show(frame.data, frame.number)
             self.controller.decoded(self.picture.problem, now)
-            self.panel.shown(frame, self.picture.broken)
         is_decoding = self.picture.poll()
         self._refresh_controls(now)
         self.controls.lab_row.show_number(self.picture.number)
@@ -191,10 +200,20 @@ class PlayerWindow:
         duration = self.client.duration if has_session else None
         self.controls.bar.show_position(self.controller.position if has_session else None, duration)
         self._keep_told_up_to_date()
-        self.panel.tick(now)
+        self._update_panel(frame, now)
         # Draw now: the main loop would ask another thread for events first, and wait for it.
         self.toplevel.tk.dooneevent(IDLE_EVENTS)
         return DECODING_INTERVAL if is_decoding else self._pause(steady())
+
+    def _update_panel(self, frame: Frame | None, now: float) -> None:
+        try:
+            if frame is not None:
+                self.panel.shown(frame, self.picture.broken)
+            self.panel.tick(now)
+        except Exception:  # an error on one of its pages must not stop the picture
+            self.toplevel._report_exception()
+            self.panel.close()
+            self.picture.toast(PANEL_FAILED)
 
     def _pause(self, now: float) -> int:
         """Milliseconds until there is something to do, and no less: too early would be in vain."""
