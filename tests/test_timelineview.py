@@ -199,6 +199,17 @@ def test_nothing_is_divided_by_nothing():
     assert "0.0 % / measured" in text
 
 
+@pytest.mark.parametrize("has_bursts", [False, True])
+def test_a_page_of_any_width_can_be_drawn(has_bursts):
+    """One that is opened for the first time has no width at first."""
+    counts = FrameCounts(1000, 80, 0, 0, 920, packets=7400, lost=370, bursts=90)
+    log = log_of(stream(10))
+    window = TimelineWindow(10 * STEP, 0.5, LATENCY)
+    for width in range(int(WIDTH)):
+        assert loss_shapes(counts, has_bursts, width)
+        assert timeline_shapes(timeline_of(log), window, width)
+
+
 # --- CSV -----------------------------------------------------------------------------------------
 
 

@@ -23,7 +23,7 @@ from windows import (
 
 from rtplab.player.dialogs import ConfirmDialog, LoginDialog, OpenDialog
 from rtplab.player.model import history
-from rtplab.player.model.commands import BY_NAME, PAGES
+from rtplab.player.model.commands import BY_NAME, MENUS, PAGES
 from rtplab.player.model.history import Address
 from rtplab.player.savedialog import SaveDialog
 
@@ -171,6 +171,24 @@ def test_the_menu_is_reached_and_used_by_keys(watch, root, display):
     pump(root, lambda: False, limit=0.2)
     display.key("Down", "Right", "Return")  # the first command of the first menu
     assert pump(root, lambda: asked(root, "lab server"))
+
+
+def test_each_submenu_is_opened_by_a_letter_of_its_own(player, root, display):
+    player.window.actions["menu"]()
+    (menu,) = _menus_of(root)
+    assert pump(root, lambda: menu.winfo_ismapped())
+    numbers = range(menu.index("end") + 1)
+    titles = [menu.entrycget(number, "label") for number in numbers]
+    letters = [
+        title[int(menu.entrycget(number, "underline"))].lower()
+        for number, title in enumerate(titles)
+    ]
+    assert titles == list(MENUS) and len(set(letters)) == len(MENUS)
+    number = titles.index("Panel")
+    display.key(letters[number])
+    submenu = menu.nametowidget(menu.entrycget(number, "menu"))
+    assert pump(root, lambda: submenu.winfo_ismapped())
+    display.key("Escape", "Escape")
 
 
 def test_the_arrow_of_a_submenu_is_lit_and_opens_it_like_the_rest_of_its_line(watch, root, display):

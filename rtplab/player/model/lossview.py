@@ -95,5 +95,6 @@ def _rule(counts: FrameCounts, has_bursts: bool, y: float, width: float) -> list
 
 
 def _paragraph(text: str, y: float, width: float) -> list[Shape]:
-    lines = textwrap.wrap(text, int((width - 2 * _MARGIN) / _CHARACTER))
+    characters = int((width - 2 * _MARGIN) / _CHARACTER)
+    lines = textwrap.wrap(text, max(1, characters))  # a page without a size is narrower
     return [Text(_MARGIN, y + number * _LINE, line, "text") for number, line in enumerate(lines)]

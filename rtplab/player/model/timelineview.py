@@ -86,7 +86,8 @@ class _View:
         shapes: list[Shape] = []
         for number, title in enumerate(_TITLES):
             top = self._band(number)
-            shapes.append(Rectangle(self._left, top, self._right, top + _BAND, "raised"))
+            band = self._left, top, self._right, top + _BAND
+            shapes.append(Rectangle(*band, "raised", "border"))
             shapes.append(Text(self._left, top - 9, title, "text"))
         shapes += self._axis()
         if self._window.knows_sent and self._is_begun:

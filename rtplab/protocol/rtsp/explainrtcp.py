@@ -132,7 +132,7 @@ def _explain_names(packet: bytes) -> str:
     except (PacketError, ValueError):
         return ""
     names = described.names if isinstance(described, rtcp.SourceDescription) else ()
-    return " ".join(f"CNAME of {ssrc:08X}: {name}." for ssrc, name in names)
+    return " ".join(f"CNAME of 0x{ssrc:08X}: {name}." for ssrc, name in names)
 
 
 _EMPTY_REPORT = bytes([0x80, rtcp.RECEIVER_REPORT, 0, 1, 0, 0, 0, 0])
