@@ -125,6 +125,20 @@ def test_nothing_outlives_a_grader_that_is_killed(shields: str, tmp_path: Path) 
     wait_until(lambda: not running(marked))
 
 
+def test_what_starts_when_its_grader_is_gone_ends_at_once() -> None:
+    """A busy machine may start it later than the grader is killed."""
+    limits = json.dumps({"grader": os.getppid()})  # not who starts it
+    done = subprocess.run(
+        [sys.executable, "-I", str(LAUNCHER), limits, sys.executable, "-c", "print('began')"],
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 1 and not done.stdout
+    command = Shields(limits=True).launch([sys.executable, "-c", "print('began')"])
+    assert json.loads(command[4])["grader"] == os.getpid()
+    assert subprocess.run(command, capture_output=True, text=True).stdout == "began\n"
+
+
 def running(marked: str) -> list[str]:
     return [pid for pid in os.listdir("/proc") if pid.isdigit() and is_of(pid, marked)]
 

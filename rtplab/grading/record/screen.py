@@ -6,6 +6,7 @@ colour table, and then the pixels row by row, here of four bytes: blue, green, r
 
 from __future__ import annotations
 
+import json
 import mmap
 import os
 import re
@@ -229,7 +230,8 @@ def running_xvfb() -> Iterator[tuple[str, Path]]:
     with tempfile.TemporaryDirectory(prefix="grade-screen-") as folder:
         reader, writer = os.pipe()
         # By way of the launcher, so that it ends with us, however we end.
-        launch = (sys.executable, "-I", "-S", str(LAUNCHER), '{"uid": null}')
+        asked = json.dumps({"uid": None, "grader": os.getpid()})
+        launch = (sys.executable, "-I", "-S", str(LAUNCHER), asked)
         more = ("-ac", "-br", "-noreset")  # anybody may connect, black, and it outlives a window
         screen = ("-screen", "0", f"{SIZE[0]}x{SIZE[1]}x24", "-fbdir", folder, "-nocursor")
         server = subprocess.Popen(

@@ -78,7 +78,8 @@ class Shields:
         """The command that runs another behind these shields, and in this group."""
         if not self.limits:
             return list(command)
-        limits = json.dumps({**self.limited(), "group": str(group.members) if group else ""})
+        members = str(group.members) if group else ""
+        limits = json.dumps({**self.limited(), "group": members, "grader": os.getpid()})
         return [sys.executable, "-I", "-S", str(LAUNCHER), limits, *command]
 
     def limited(self) -> dict[str, Any]:
