@@ -519,6 +519,38 @@ def test_a_server_that_hangs_up_at_the_end_has_ended_the_movie(pictures, frames,
     assert_same_pictures([frame.data for frame in watcher.frames], frames)
 
 
+def test_pictures_that_still_wait_when_the_server_hangs_up_count(pictures, frames) -> None:
+    with HangsUpAtTheEnd(pictures) as server, watching(server, "udp") as watcher:
+        take = watcher.client.on_frame
+
+        def slowly(frame) -> None:
+            time.sleep(0.05)
+            take(frame)
+
+        watcher.client.on_frame = slowly
+        watcher.set_up()
+        watcher.play()
+        assert watcher.client.error == "" and "ended" in watcher.client.notice
+        assert_same_pictures([frame.data for frame in watcher.frames], frames)
+
+
+def test_one_that_leaves_when_the_server_hangs_up_is_not_waited_for(pictures) -> None:
+    """By its own callback, in the thread that the other one waits for."""
+    left = threading.Event()
+    with HangsUpAtTheEnd(pictures) as server, watching(server, "udp") as watcher:
+
+        def leave(frame) -> None:
+            if not left.is_set():
+                time.sleep(0.5)  # the server has hung up by now
+                watcher.client.close()
+                left.set()
+
+        watcher.client.on_frame = leave
+        watcher.set_up()
+        watcher.client.playMovie()
+        assert left.wait(10)
+
+
 def test_one_of_unknown_length_that_hangs_up_twice_at_the_same_picture_has_too(pictures) -> None:
     server = HangsUpAtTheEnd(pictures)
     server.tells_duration = False

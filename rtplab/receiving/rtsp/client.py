@@ -317,6 +317,7 @@ class RtspClient(StreamClient):
                     self._receiver.release()
                     self._check_deadlines()
         except SessionError as error:
+            self._workers.finish_rtp(connection)
             with self._changed:
                 if self._workers.connection is connection:
                     self._lose(error)

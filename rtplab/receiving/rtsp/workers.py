@@ -10,6 +10,10 @@ from rtplab.protocol.errors import SessionError
 from rtplab.receiving.rtp.rtpsocket import RtpSocket
 from rtplab.receiving.rtsp.connection import ClientConnection
 
+# Maximum seconds to wait for frames that came before a connection was lost: whoever takes them may
+# itself wait for our thread to end.
+FINISH_TIME = 1.0
+
 logger = logging.getLogger("rtplab.client")
 
 
@@ -98,6 +102,16 @@ class ClientWorkers:
             if self.rtp_socket is not None:
                 self.rtp_socket.wake()
                 self.rtp_socket = None
+
+    def finish_rtp(self, connection: ClientConnection | None) -> None:
+        """Have the RTP port's thread hand on all that came before this connection was lost."""
+        with self.changed:
+            if self.connection is not connection:
+                return
+            self.end_rtp()
+            last = [thread for thread in self._threads if thread.name == "rtp"]
+        for thread in last:
+            thread.join(FINISH_TIME)
 
     def free_rtp_port(self) -> None:
         """Wait until the port of an earlier session, or of a refused SETUP, is closed."""
