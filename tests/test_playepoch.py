@@ -39,6 +39,14 @@ def test_no_frame_is_lost_where_timestamps_wrap_around():
     assert len(numbers(epoch, ticks)) == len(ticks)
 
 
+def test_no_two_live_pictures_have_one_number():
+    """They come when they are made, not when their rate says: here a fifth is much too early."""
+    epoch = PlayEpoch(PlayStart(rtptime=0), frame_rate=RATE)
+    ticks = [number * STEP - (number % 5 == 4) * STEP * 3 // 4 for number in range(40)]
+    found = numbers(epoch, ticks)
+    assert found == [*range(1, 41)]
+
+
 def test_the_window_shows_what_came_before():
     epoch = PlayEpoch(PlayStart(start=5.0, rtptime=1000))
     epoch.admit([frame(1000), frame(1000 + 10 * CLOCK_RATE)])

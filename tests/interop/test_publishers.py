@@ -95,7 +95,10 @@ def test_the_commands_of_the_documents_publish(server, tmp_path, document, progr
     address = f"rtsp://{HOST}:{server.port}/{program}-{document.replace('/', '-')}"
     command = shlex.split(found[1].replace("rtsp://localhost:5678/live", address))
     with publishing(command, tmp_path):
-        assert len({frame.jpeg for frame in played(address, "auto", 10)}) > 5, "the picture moves"
+        frames = played(address, "auto", 10)
+    assert len({frame.jpeg for frame in frames}) > 5, "the picture moves"
+    numbers = [frame.number for frame in frames]
+    assert numbers == sorted(set(numbers))
 
 
 DEVICES = re.compile(r"^\| .*(?:webcam|screen), (?:Linux|Windows|macOS) \| `(ffmpeg .*)` \|$", re.M)

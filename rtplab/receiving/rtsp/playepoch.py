@@ -52,12 +52,13 @@ class PlayEpoch:
         self.misplaced = False  # the last frames were left out: they are before the start
         self._asked_at = asked_at
         self._last: tuple[int, int] | None = None  # timestamp, ticks since the start
+        self._number = 0  # of the last frame
         self._before: int | None = None  # ticks, of the last frame that was misplaced
         self._has_begun = False  # a frame of this PLAY has come
 
     def begin(self, start: PlayStart | None) -> None:
         """Note that PLAY was answered."""
-        self.start, self._last = start, None
+        self.start, self._last, self._number = start, None, 0
 
     def end(self) -> None:
         """End the session. Frames that still wait to be shown keep their positions."""
@@ -86,12 +87,16 @@ class PlayEpoch:
         return self.start.start + self._ticks(frame.timestamp) / CLOCK_RATE * self.start.scale
 
     def _numbered(self, frame: Frame) -> Frame:
-        """The frame with its number in the movie, or in the stream if the rate is unknown."""
+        """The frame with its number in the movie, or in the stream if the rate is unknown.
+
+        Live pictures come closer together than their rate says, too, and no two have one number.
+        """
         self._last = frame.timestamp, self._ticks(frame.timestamp)
         if self.frame_rate is None:
             return frame
         number = round(self.position_of(frame) * self.frame_rate) + 1
-        return frame if number == frame.number else frame._replace(number=number)
+        self._number = max(number, self._number + 1)
+        return frame if self._number == frame.number else frame._replace(number=self._number)
 
     def _is_before(self, frame: Frame) -> bool:
         """Tell if a frame was still on its way when PLAY began elsewhere.
