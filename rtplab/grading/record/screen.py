@@ -229,7 +229,7 @@ def running_xvfb() -> Iterator[tuple[str, Path]]:
     with tempfile.TemporaryDirectory(prefix="grade-screen-") as folder:
         reader, writer = os.pipe()
         # By way of the launcher, so that it ends with us, however we end.
-        launch = (sys.executable, "-I", "-S", str(LAUNCHER), '{"uid": null}')
+        launch = (sys.executable, "-I", "-S", str(LAUNCHER), f'{{"parent": {os.getpid()}}}')
         more = ("-ac", "-br", "-noreset")  # anybody may connect, black, and it outlives a window
         screen = ("-screen", "0", f"{SIZE[0]}x{SIZE[1]}x24", "-fbdir", folder, "-nocursor")
         server = subprocess.Popen(
