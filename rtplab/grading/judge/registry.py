@@ -201,6 +201,7 @@ CHECKS: tuple[Check, ...] = (
         extend.statistics,
         extend.LOSS,
         "client.shows",
+        timing=True,
     ),
     _extend("buttons", "Play sets up by itself", extend.buttons, extend.BUTTONS, "client.starts"),
     _extend(
@@ -226,6 +227,7 @@ CHECKS: tuple[Check, ...] = (
         extend.reassemble,
         extend.REASSEMBLE,
         "client.starts",
+        timing=True,
     ),
     _extend(
         "cache",

@@ -14,6 +14,7 @@ Facts, where the scenario has them:
     wall            float   Unix time at which the scenario began
     noise           float   seconds by which timers of 10 ms were late meanwhile: the median
     noise_worst     float   the same: the worst
+    dropped         int     datagrams for which our ports had no room, as we were late to read
     shields         list    words for what held the submission in
     python          str     version of the interpreter that ran it
     display         str     "xvfb" or "stub": where pictures were seen
