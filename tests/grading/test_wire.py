@@ -55,7 +55,7 @@ def test_datagrams_that_we_could_not_take_are_no_mistake_of_the_sender_s(reads: 
 
     with RtpPort(recorder, take) as port:
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
-            for number in range(1, 2 if reads else 200):
+            for _ in range(1 if reads else 200):
                 sender.sendto(LARGE, (HOST, port.port))
         may_read.set()
     assert (recorder.facts.get("dropped", 0) > 0) is not reads

@@ -69,7 +69,8 @@ Kinds of events. `role` is "server", "client" or "packet": which of the submissi
                                             sentences only. Names: "buttons" (texts), "traceback"
                                             (thread, text), "stack" (threads: {name: text}), "sent",
                                             "received", "stdin" (it asked a question), "labels"
-                                            (texts: what the window's labels say)
+                                            (texts: what the window's labels say), "dialog" (form,
+                                            title, text: it was agreed to)
     files           left                    names that were new in its folder when it had ended
     packet.loaded   ok error                RtpPacket was imported and made; or the error's text
     packet.encode   case inputs packet clock error line lineno
@@ -283,7 +284,8 @@ def to_lines(recording: Recording) -> Iterator[str]:
     }
     yield json.dumps(header)
     for event in recording.events:
-        yield json.dumps({"t": round(event.time, 6), "kind": event.kind, **_plain(event.fields)})
+        own = {"t": round(event.time, 6), "kind": event.kind}
+        yield json.dumps({**own, **_plain(event.fields), **own})
 
 
 def from_lines(lines: Iterable[str]) -> Recording:
