@@ -425,7 +425,7 @@ class Recorded(Source):
             return Recording(scenario, self._edition.name, {"unable": why})
         recording = self.attempt(scenario, RUNNERS[scenario], {})
         found = doctor.ladder(scenario, recording, self.attempt)
-        if found:
+        if found is not None:
             self._forms = {**self._forms, **found}
             recording = self.attempt(scenario, RUNNERS[scenario], {})
         return recording

@@ -1,4 +1,4 @@
-"""What comes from within a client may be forged: it neither stops the grader nor bends its record."""
+"""What a client's process says may be forged: it neither stops the grader nor bends its record."""
 
 from __future__ import annotations
 
