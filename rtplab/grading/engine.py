@@ -18,7 +18,7 @@ LATE = "The run has taken too long already to look for more advice."
 ADVICE = "robust"
 """The group of checks whose scenarios may run side by side: no points depend on them."""
 CALLS = "packet"
-"""The group of checks whose scenario calls methods, for which no machine is too busy."""
+"""The group of checks whose scenario calls methods: no machine is too busy for their answers."""
 RUNS = 4
 """Of a scenario at most, if the machine was too busy in all of them."""
 
@@ -191,9 +191,11 @@ class Engine:
         except Exception as error:  # a crashed judge says nothing about anybody's work
             text = f"The grader failed to judge this: {type(error).__name__}: {error}."
             return Verdict(Outcome.FAULT, sentence=text)
-        if verdict.outcome is not Outcome.PASSED and check.group != CALLS:
-            for scenario in check.scenarios:
-                if why := too_busy(self.recordings[scenario], self.edition.interval):
+        if verdict.outcome is not Outcome.PASSED:
+            for recording in (self.recordings[scenario] for scenario in check.scenarios):
+                is_answered = check.group == CALLS and not recording.of("sample")
+                why = "" if is_answered else too_busy(recording, self.edition.interval)
+                if why:
                     return not_checked(why, busy=True)
         return verdict
 

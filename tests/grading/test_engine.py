@@ -234,6 +234,27 @@ def test_a_call_is_judged_on_any_machine() -> None:
     assert verdict.outcome is Outcome.FAILED
 
 
+@pytest.mark.parametrize("group", ["packet", "server", "client"])
+@pytest.mark.parametrize(("waited", "runs"), [(0.5, 1), (7.0, 3)])
+def test_a_program_that_could_not_start_in_time_is_started_again(
+    group: str, waited: float, runs: int
+) -> None:
+    """It was ready to run for most of ten seconds, and others did."""
+
+    class Slow(Runs):
+        def record(self, scenario: str) -> Recording:
+            sample = {"role": group, "cpu": 0.5, "waited": waited}
+            made = super().record(scenario)
+            began = Event(0.0, "process.start", {"role": group})
+            late = (began, Event(10.0, "sample", sample)) if len(self.made) < 3 else ()
+            return replace(made, events=(*made.events, *late))
+
+    source = Slow()
+    verdict = run(check(f"{group}.starts", right_in_run(3)), source=source)[f"{group}.starts"]
+    assert verdict.outcome is (Outcome.PASSED if runs == 3 else Outcome.FAILED)
+    assert source.made == ["s"] * runs
+
+
 def test_what_fails_in_a_check_without_timing_is_not_run_again() -> None:
     source = Runs()
     verdicts = run(check("a", right_in_run(2)), source=source)

@@ -251,11 +251,12 @@ def pictures(recording: Recording, start: float = 0.0, end: float = 1e9) -> list
 
 
 def starved(recording: Recording) -> float:
-    """The share of the time for which the client was ready to run, but others had the CPU.
+    """The share of the time for which the program was ready to run, but others had the CPU.
 
-    While it played, or since its start if there is only one sample.
+    While it played, or since its start if there is only one sample or it never played.
     """
     samples = [event for event in recording.during("play") if event.kind == "sample"]
+    samples = samples or list(recording.of("sample")[-1:])
     if not samples:
         return 0.0
     last = samples[-1]

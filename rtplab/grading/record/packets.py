@@ -53,6 +53,8 @@ def call_packet(run: Run) -> None:
     command = [run.stage.python, str(inside(folder) / PROBE), module, str(cases), mark]
     program = run.program("packet", command, folder)
     is_over = program.wait(LIMIT)
+    if not is_over:
+        program.sample()
     program.end()
     answers = _answers(run, mark)
     for answer in answers:
