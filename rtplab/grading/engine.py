@@ -155,7 +155,7 @@ class Engine:
     def _is_doubtful(self, check: Check, verdict: Verdict) -> bool:
         """Whether it may be the machine's doing: wrong, or blocked by what was right before."""
         if not check.timing:
-            return verdict.busy and check.group != ADVICE
+            return verdict.busy
         cause = self.results.get(verdict.blocked_by)
         was_right = cause is not None and cause.verdict.outcome is Outcome.PASSED
         return verdict.outcome is Outcome.FAILED or was_right or verdict.busy
@@ -191,7 +191,8 @@ class Engine:
         except Exception as error:  # a crashed judge says nothing about anybody's work
             text = f"The grader failed to judge this: {type(error).__name__}: {error}."
             return Verdict(Outcome.FAULT, sentence=text)
-        if verdict.outcome is not Outcome.PASSED:
+        # Advice measures by itself what a program would have used: one that spins waits for a CPU.
+        if verdict.outcome is not Outcome.PASSED and check.group != ADVICE:
             for recording in (self.recordings[scenario] for scenario in check.scenarios):
                 is_answered = check.group == CALLS and not recording.of("sample")
                 why = "" if is_answered else too_busy(recording, self.edition.interval)
@@ -205,8 +206,7 @@ class Engine:
         More of them only if the machine was too busy again.
         """
         tried = [(first, {name: self.recordings[name] for name in check.scenarios})]
-        most = RUNS - 1 if check.group != ADVICE else 1
-        for number in range(most):
+        for number in range(RUNS - 1):
             made = self._run_again(check.scenarios, number)
             if made is None:
                 break
