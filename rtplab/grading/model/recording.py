@@ -38,7 +38,8 @@ Kinds of events. `role` is "server", "client" or "packet": which of the submissi
     process.start   role pid argv           one of the submission's processes was started
     process.exit    role status             it ended by itself; -9 is by signal 9, as subprocess has
     process.killed  role                    it had to be ended when the scenario was over
-    process.stdout  role data               as it came; at most 64 KB a process are kept
+    process.stdout  role data               as it came; at most 64 KB a process are kept,
+                                            1 MB of packet's
     process.stderr  role data               the same
     sample          role threads cpu fds tasks waited
                                             its threads, CPU seconds so far, open descriptors, and
