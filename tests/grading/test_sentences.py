@@ -48,6 +48,22 @@ def paused(shown: int, busy: float) -> Outcome:
     return verdicts(core(client_session=session))["client.pause"].outcome
 
 
+@pytest.mark.parametrize(
+    ("interval", "waited", "outcome"),
+    [
+        (0.062, 0.0, Outcome.PASSED),
+        (0.068, 0.0, Outcome.FAILED),
+        (0.068, 0.2, Outcome.PASSED),
+        (0.1, 0.2, Outcome.FAILED),
+    ],
+)
+def test_a_server_is_as_slow_as_it_must_wait_for_a_cpu(
+    interval: float, waited: float, outcome: Outcome
+) -> None:
+    found = verdicts(core(server_session=server_session(interval=interval, waited=waited)))
+    assert found["server.pace"].outcome is outcome
+
+
 def test_a_faithful_program_fails_nothing() -> None:
     found = verdicts(core())
     assert {name: v.sentence for name, v in found.items() if v.outcome is not Outcome.PASSED} == {}

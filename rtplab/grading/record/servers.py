@@ -18,12 +18,14 @@ def session(run: Run) -> None:
     client = connected(run)
     if client is None:
         return
-    recorder = run.recorder
+    recorder, server = run.recorder, run.programs[0]
     recorder.step("setup")
     if status_of(client.ask("SETUP")) == 200:
         recorder.step("play")
         client.ask("PLAY")
+        server.sample()
         recorder.wait_until_count("udp.in", PLAYED, PATIENCE)
+        server.sample()
         recorder.step("pause")
         client.ask("PAUSE")
         time.sleep(STILL)
