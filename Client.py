@@ -16,7 +16,7 @@ from rtplab.baresocket import SOCKET, BareSocket
 from rtplab.clock import steady
 from rtplab.protocol.errors import MessageError
 from rtplab.protocol.rtsp.messages import Dialect, Response
-from rtplab.protocol.rtsp.parser import ResponseParser
+from rtplab.protocol.rtsp.responseparser import ResponseParser
 from rtplab.protocol.rtsp.states import State
 from rtplab.receiving.files.pcapng import Endpoint
 from rtplab.receiving.rtp.rtpsocket import LARGEST_DATAGRAM, Clock

@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from rtplab.clock import steady
+from rtplab.commandline import CommandLine
 from rtplab.console import say, write_every_name
 from rtplab.info import kind_of
 from rtplab.playoptions import add_trust_options
@@ -156,7 +157,7 @@ class Trial:
 def main(argv: Sequence[str] | None = None, prog: str = "rtplab check") -> int:
     """Check an address; return the exit status: 0 it plays, 1 it does not, 2 usage."""
     write_every_name()
-    parser = argparse.ArgumentParser(
+    parser = CommandLine(
         prog=prog,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         description="Test a camera or server: show what it sends, and why it plays or not.",

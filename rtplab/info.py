@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from rtplab.commandline import CommandLine
 from rtplab.console import write_every_name
 from rtplab.movies.movie import Movie
 from rtplab.protocol.errors import MovieError
@@ -29,7 +30,7 @@ _CODINGS = {
 def main(argv: Sequence[str] | None = None, prog: str = "rtplab info") -> int:
     """Describe each movie; return the exit status: 0 fine, 1 if one can't be played, 2 usage."""
     write_every_name()
-    parser = argparse.ArgumentParser(
+    parser = CommandLine(
         prog=prog,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         description="Describe movie files, and say which clients can't receive them.",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from rtplab.commandline import CommandLine
 from rtplab.protocol.errors import MessageError
 from rtplab.protocol.rtsp.messages import printable
 from rtplab.protocol.rtsp.urls import meant_address, parse_stream_url, question
@@ -38,7 +39,7 @@ def add_trust_options(parser: argparse.ArgumentParser) -> None:
 
 def parse_arguments(argv: list[str] | None, prog: str) -> argparse.Namespace:
     """Return the options. If one is wrong, exit with a sentence and status 2."""
-    parser = argparse.ArgumentParser(
+    parser = CommandLine(
         prog=prog,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         description="Play MJPEG from an RTSP server or an HTTP camera. Without arguments, play a "

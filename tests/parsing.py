@@ -5,7 +5,8 @@ from __future__ import annotations
 from hypothesis import strategies as st
 
 from rtplab.protocol.rtsp.messages import Form, InterleavedFrame, Request, Response
-from rtplab.protocol.rtsp.parser import QUIET_PERIOD, REPEAT_PERIOD, SILENCE_TIMEOUT, USELESS_PERIOD
+from rtplab.protocol.rtsp.parser import QUIET_PERIOD, REPEAT_PERIOD, USELESS_PERIOD
+from rtplab.protocol.rtsp.requestparser import SILENCE_TIMEOUT
 
 
 def drain(parser, now=0.0):

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import socket
 import ssl
-import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
+from local_server import local_server
+
 from rtplab.protocol.rtsp.messages import Dialect, InterleavedFrame, Response
-from rtplab.protocol.rtsp.parser import ResponseParser
+from rtplab.protocol.rtsp.responseparser import ResponseParser
 from rtplab.serving.media.library import MovieLibrary
 from rtplab.serving.rtsp.service import Service
-from Server import Server
 
 HOST = "127.0.0.1"
 LIMIT = 10.0
@@ -28,18 +27,9 @@ TRIES = 5
 """The machine may be busy with other things: one try of these must be soon enough."""
 
 
-@contextmanager
-def running_server(media: Path, **settings: Any) -> Iterator[int]:
+def running_server(media: Path, **settings: Any) -> AbstractContextManager[int]:
     """Serve the movies of a folder in a thread; give the port. `settings` are those of Service."""
-    server = Server(Service(MovieLibrary(media), **settings))
-    _, port = server.listen(HOST)
-    thread = threading.Thread(target=server.serve, name="server")
-    thread.start()
-    try:
-        yield port
-    finally:
-        server.stop()
-        thread.join()
+    return local_server(Service(MovieLibrary(media), **settings))
 
 
 class Peer:

@@ -193,4 +193,4 @@ def test_what_is_no_address_is_usage(url, capsys) -> None:
 def test_the_address_that_is_meant_is_asked_for(capsys) -> None:
     with pytest.raises(SystemExit):
         main(["check", "camera:8554/stream"])
-    assert "did you mean rtsp://camera:8554/stream?" in capsys.readouterr().err
+    assert "rtsp://camera:8554/stream?" in capsys.readouterr().err

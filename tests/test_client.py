@@ -8,12 +8,12 @@ from __future__ import annotations
 import os
 import select
 import socket
-import threading
 import time
 from contextlib import contextmanager
 
 import pytest
 from lab_servers import reset
+from local_server import local_server
 from movies import MOVIE, frames_of, write_movie
 from threads import no_thread_for
 from wording import lacks
@@ -24,7 +24,6 @@ from rtplab.receiving.rtsp import connection as connection_module
 from rtplab.receiving.rtsp.watch import TimeLimits
 from rtplab.serving.media.library import MovieLibrary
 from rtplab.serving.rtsp.service import Service
-from Server import Server
 
 HOST = "127.0.0.1"
 FPS = 100
@@ -45,18 +44,9 @@ def media(tmp_path_factory, frames):
     return media
 
 
-@contextmanager
 def serving(media, port=0):
     """Our server in a thread of this process; yields its port."""
-    server = Server(Service(MovieLibrary(media), fps=FPS))
-    _, port = server.listen(HOST, port)
-    thread = threading.Thread(target=server.serve, name="server")
-    thread.start()
-    try:
-        yield port
-    finally:
-        server.stop()
-        thread.join()
+    return local_server(Service(MovieLibrary(media), fps=FPS), HOST, port)
 
 
 @pytest.fixture

@@ -69,7 +69,7 @@ def test_a_window_asks_while_it_plays_and_no_more_when_it_is_closed(asked, monke
     timer = SimpleNamespace(deletetimerhandler=lambda: None)
     tk = SimpleNamespace(createtimerhandler=lambda milliseconds, function: timer)
     states = iter([False, True, True, False, True])
-    ticker = Ticker(SimpleNamespace(tk=tk), lambda: 10, lambda: next(states))
+    ticker = Ticker(SimpleNamespace(tk=tk), lambda: 10, lambda: next(states), print)
     for _ in range(5):
         ticker.start()
     ticker.stop()

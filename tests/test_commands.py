@@ -27,7 +27,7 @@ NEED_NO_TK = (
     "look.icons look.palette model.commands model.controller model.history model.modifiers "
     "model.status model.traffic model.folders model.loop model.citations model.shapes model.svg "
     "model.bundles "
-    "model.exchanges model.ladder model.ladderfeed model.ladderrow model.ladderview "
+    "model.exchanges model.keylist model.ladder model.ladderfeed model.ladderrow model.ladderview "
     "model.lettering model.packetchoice model.packetview model.plotdata model.plotview "
     "panel.statediagram panel.tracks picture.decoding"
 ).split()

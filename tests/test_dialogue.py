@@ -80,7 +80,7 @@ def test_only_what_was_sent_since_play_is_numbered() -> None:
 
 
 @pytest.mark.parametrize("formats", ["9" * 5000, "²", "128", "-26", "+26", "26.0", "x"])
-def test_a_payload_type_that_is_none(formats: str) -> None:
+def test_an_invalid_payload_type(formats: str) -> None:
     dialogue = StandardDialogue(parse_url("rtsp://h/movie"))
     dialogue.setup(6000)
     dialogue.received(reply())
@@ -89,7 +89,7 @@ def test_a_payload_type_that_is_none(formats: str) -> None:
 
 
 @pytest.mark.parametrize("control", ["//[x", "//[::1", "//\u2100/"])
-def test_a_control_address_that_is_none(control: str) -> None:
+def test_an_invalid_control_address(control: str) -> None:
     dialogue = StandardDialogue(parse_url("rtsp://h/movie"))
     dialogue.setup(6000)
     dialogue.received(reply())

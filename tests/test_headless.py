@@ -290,9 +290,7 @@ def test_wrong_usage(arguments, capsys):
     assert ended.value.code == 2
     stdout, stderr = capsys.readouterr()
     assert stdout == ""
-    usage, _, sentence = stderr.rpartition("ClientLauncher.py: error: ")
-    assert usage.startswith("usage: ClientLauncher.py ")
-    assert re.fullmatch(r"[^\n]{5,250}\n", sentence)
+    assert re.fullmatch(r"ClientLauncher\.py: error: [^\n]{5,250}\n", stderr)
 
 
 def test_no_wait_is_longer_than_every_system_can():

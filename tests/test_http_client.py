@@ -114,7 +114,7 @@ def test_chunks_that_have_nothing_to_do_with_the_parts(end: bool) -> None:
         client, pictures = play(camera.url(), 99)
     assert pictures == PICTURES[:3]
     assert client.ended is end
-    assert client.error == ("" if end else "The server closed the connection.")
+    assert bool(client.error) is not end and (end or "closed" in client.error)
     assert client.is_lost is not end
     assert client.state is (State.READY if end else State.INIT)
 
@@ -268,7 +268,7 @@ def test_our_own_server_asks_for_a_password(small_movie) -> None:
             next(rtplab.play(f"http://{where}"))
 
 
-# --- What is none --------------------------------------------------------------------------------
+# --- What can not be played ----------------------------------------------------------------------
 
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(50)
 WRONG = {
@@ -278,19 +278,19 @@ WRONG = {
     "a still": (sends(b"HTTP/1.1 200 OK\r\nContent-Type: image/jpeg\r\n\r\n"), "single picture"),
     "a page": (sends(b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n\r\n"), "web page"),
     "a film": (sends(b"HTTP/1.1 200 OK\r\nContent-Type: video/mp4\r\n\r\n"), "video/mp4"),
-    "no type": (sends(b"HTTP/1.1 200 OK\r\n\r\n"), "without a Content-Type"),
+    "no type": (sends(b"HTTP/1.1 200 OK\r\n\r\n"), "without.*Content-Type"),
     "a loop": (sends(b"HTTP/1.1 302 Found\r\nLocation: /stream\r\n\r\n"), "redirects"),
     "another scheme": (
         sends(b"HTTP/1.1 302 Found\r\nLocation: rtsp://host/live\r\n\r\n"),
         "rtsp://host/live.*not followed",
     ),
     "nowhere": (sends(b"HTTP/1.1 302 Found\r\n\r\n"), "invalid address"),
-    "RTSP": (sends(b"RTSP/1.0 400 Bad Request\r\n\r\n"), "speaks RTSP: use an rtsp://"),
+    "RTSP": (sends(b"RTSP/1.0 400 Bad Request\r\n\r\n"), "RTSP.*rtsp://"),
     "SSH": (sends(b"SSH-2.0-OpenSSH_9\r\n", then=1), "HTTP.*SSH-2.0"),
-    "nothing": (sends(then=5), "not answered within 0.3 s"),
+    "nothing": (sends(then=5), "not answered.*0.3 s"),
     "hung up": (sends(), "without answering"),
     "a head without end": (sends(b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 9000), "32768 bytes"),
-    "silence": (sends(HEAD + b"\r\n", then=5), "No picture arrived within 0.3 s"),
+    "silence": (sends(HEAD + b"\r\n", then=5), "No picture.*0.3 s"),
     "pictures of another kind": (
         sends(HEAD + b"\r\n" + part(PNG, 0).replace(b"jpeg", b"png"), b"\r\n--frame\r\n", then=5),
         "image/png, not JPEG",

@@ -402,7 +402,7 @@ def test_wrong_options_are_a_usage_error(options, capsys):
 
 
 @pytest.mark.parametrize("output", ["nowhere/a.Mjpeg", "folder"])
-def test_a_place_that_is_none_is_a_sentence(here, output, capsys):
+def test_an_invalid_place_is_a_sentence(here, output, capsys):
     animation("a.gif", [50, 50])
     (here / "folder").mkdir()
     (here / "folder" / "a.Mjpeg").mkdir()

@@ -37,7 +37,7 @@ def described(number: int, description: str) -> bytes:
     return head.encode() + body
 
 
-# --- answers that are none -----------------------------------------------------------------------
+# --- invalid answers -----------------------------------------------------------------------------
 
 
 @contextmanager
@@ -206,7 +206,7 @@ def test_session_ids_that_look_like_numbers(pictures, session: str) -> None:
     assert play(server) == ""
 
 
-# CWE-1284: numbers that are none, in what says where in the movie a frame belongs.
+# CWE-1284: invalid numbers where the reply says to which part of the movie a frame belongs.
 STRANGE = {
     "Scale": ["nan", "inf", "-inf", "1e308", "0", "-1", "1e-320"],
     "Range": ["npt=999999999-", "npt=nan-", "npt=-5--9", "clock=20260101T000000Z-", "npt="],
@@ -215,7 +215,7 @@ STRANGE = {
 
 
 @pytest.mark.parametrize("name", STRANGE)
-def test_numbers_that_are_none(pictures, name: str) -> None:
+def test_invalid_numbers_from_a_server(pictures, name: str) -> None:
     class Strange(StandardServer):
         def play_headers(self, viewer, request):
             kept = [h for h in super().play_headers(viewer, request) if not h.startswith(name)]
@@ -227,8 +227,8 @@ def test_numbers_that_are_none(pictures, name: str) -> None:
         assert play(server) == ""
 
 
-# RFC 8866: a rate that is none, a duration without end.
-def test_rates_that_are_none(pictures) -> None:
+# RFC 8866: an invalid rate, a duration without end.
+def test_invalid_frame_rates(pictures) -> None:
     class Strange(StandardServer):
         def media_lines(self):
             return [*super().media_lines(), self.line]
@@ -246,7 +246,7 @@ FLOODS = {
     "frames on an unknown channel": b"$\7\xff\xff" + bytes(65_535),
     "replies that nobody asked for": b"RTSP/1.0 200 OK\r\nCSeq: 77\r\n\r\n" * 200,
     "requests": b"OPTIONS * RTSP/1.0\r\nCSeq: 1\r\n\r\n" * 200,
-    "RTP that is none": standard_servers.interleaved(0, b"x" * 1000) * 50,
+    "invalid RTP": standard_servers.interleaved(0, b"x" * 1000) * 50,
 }
 
 
@@ -258,7 +258,7 @@ def test_floods_instead_of_pictures(name: str) -> None:
                 viewer.send(FLOODS[name])
 
     error = play(Pours(), silence=0.5)
-    if name in ("empty frames", "RTP that is none"):
+    if name in ("empty frames", "invalid RTP"):
         assert error.startswith("Packets arrive, but") and "not RTP" in error
     else:
         assert not lacks(error, "No picture", "0.5 s") and "UDP" not in error

@@ -319,7 +319,7 @@ def test_rfc_2435_with_offsets_that_overlap_leave_gaps_or_exceed_the_cap(
 
 
 @pytest.mark.parametrize("name", HEADERS)
-def test_rfc_2435_with_headers_that_are_none(pictures, frames, name: str) -> None:
+def test_rfc_2435_with_invalid_headers(pictures, frames, name: str) -> None:
     assert_left_out(pictures, frames, HEADERS[name])
 
 
@@ -419,7 +419,7 @@ def peak_memory(process: int | str) -> int:
 
 
 # A lab server sends every frame as it is in the file: each that has an end comes to the player.
-def test_pictures_that_are_none_in_the_player(mixed: Path, frames) -> None:
+def test_invalid_pictures_in_the_player(mixed: Path, frames) -> None:
     whole = [name for name in PICTURES if PICTURES[name](frames[0]).endswith(b"\xff\xd9")]
     with PythonLabServer(frames_of(mixed), fps=200) as server:
         received = play("movie.Mjpeg", port=server.port, count=len(PICTURES) + len(whole) + 1)
@@ -435,7 +435,7 @@ def test_pictures_that_are_none_in_the_player(mixed: Path, frames) -> None:
 
 
 # What is left of them when the server has made them fit for RTP/JPEG: the good ones.
-def test_pictures_that_are_none_in_a_movie_on_the_server(mixed_server: ServerProcess) -> None:
+def test_invalid_pictures_in_a_movie_on_the_server(mixed_server: ServerProcess) -> None:
     received = play(f"rtsp://{HOST}:{mixed_server.port}/movie.Mjpeg", "tcp")
     frames = FrameDecoder()
     numbers = [shown(jpeg, frames) for jpeg in received]
@@ -446,7 +446,7 @@ def test_pictures_that_are_none_in_a_movie_on_the_server(mixed_server: ServerPro
 
 # Large pictures go through the decoder's thread, which must outlive them too.
 @pytest.mark.parametrize("name", PICTURES)
-def test_pictures_that_are_none_in_the_decoders_thread(frames, name: str) -> None:
+def test_invalid_pictures_in_the_decoders_thread(frames, name: str) -> None:
     decoder = BackgroundDecoder()
     try:
         for jpeg in (PICTURES[name](frames[0]), frames[1]):

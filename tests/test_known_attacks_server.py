@@ -260,7 +260,7 @@ def test_empty_and_malformed_transport(peer: Peer, value: str) -> None:
 @pytest.mark.parametrize(
     "length", ["-1", "+5", "4294967297", "18446744073709551616", "1e3", "0x10", "5 5", "\u0665"]
 )
-def test_content_length_that_is_none(peer: Peer, length: str) -> None:
+def test_invalid_content_length(peer: Peer, length: str) -> None:
     response = peer.ask("GET_PARAMETER", uri(peer), f"Content-Length: {length}")
     assert response.status in (400, 413)
     assert peer.is_hung_up()
@@ -324,7 +324,7 @@ def test_ten_thousand_headers_and_a_line_without_end(peer: Peer, line: bytes) ->
     "line",
     ["  OPTIONS * RTSP/1.0", "A", "OPTIONS", "OPTIONS  RTSP/1.0", " \t ", "* * *", "\x00" * 9],
 )
-def test_request_lines_that_are_none(peer: Peer, line: str) -> None:
+def test_invalid_request_lines(peer: Peer, line: str) -> None:
     status = say(peer, f"{line}\r\nCSeq: 1\r\n\r\nOPTIONS * RTSP/1.0\r\nCSeq: 2\r\n\r\n".encode())
     assert status in (200, 400, 404, 501)
 

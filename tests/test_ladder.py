@@ -435,7 +435,15 @@ def test_what_is_seen_stays_within_the_page():
                 assert len(shape.text) * 6.4 < WIDTH - 80
 
 
-def test_no_text_of_a_row_is_cut_by_the_heading_or_by_the_legend():
+@pytest.mark.parametrize("zoom", [-4, 0, 4])
+def test_a_page_of_any_width_can_be_drawn(zoom):
+    """One that is opened for the first time has no width at first."""
+    view = view_of([*SESSION, *lab_frames(300)], zoom)
+    for width in range(int(WIDTH)):
+        assert view.shapes(width, HEIGHT, "h:554")
+
+
+def test_nothing_of_a_row_is_cut_by_the_heading_or_by_the_legend():
     view = view_of(lab_frames(200), 2)
     bar = [shape for shape in drawn(view) if isinstance(shape, Rectangle)]
     heading, legend = min(one.bottom for one in bar), max(one.top for one in bar)
@@ -446,5 +454,7 @@ def test_no_text_of_a_row_is_cut_by_the_heading_or_by_the_legend():
             if isinstance(shape, Text) and shape.text.startswith("seq"):
                 assert heading <= shape.y - 16 and shape.y <= legend
                 seen.add(shape.text)
+            if isinstance(shape, Line) and shape.key is not None:
+                assert max(shape.points[1::2]) <= legend  # nor a tick, nor its cross
         view.scroll(7.0)
     assert len(seen) > 10

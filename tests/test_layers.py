@@ -32,6 +32,7 @@ LAYERS = {
             "grading/inside/stub/tkinter",
         ],
     ],
+    "api": [["api"]],
     "player": [
         ["player"],
         ["player/panel", "player/controls", "player/picture"],
@@ -66,6 +67,11 @@ so not from another folder in its layer.
 PROTOCOL = ["protocol/http", "protocol/rtsp", "protocol/rtp", "protocol"]
 STANDS_ON = {
     "grading": ["receiving/rtp", "receiving/files", "movies", *PROTOCOL],
+    "api": [
+        *("receiving", "receiving/http", "receiving/rtsp", "receiving/rtp"),
+        *("serving/process", "serving/http", "serving/scaling", "serving/rtsp", "serving/rtp"),
+        *("serving/media", *PROTOCOL),
+    ],
     "player": ["receiving/rtsp", "receiving/rtp", "receiving/files", *PROTOCOL],
     "serving": ["movies", *PROTOCOL],
     "receiving": PROTOCOL,
@@ -76,9 +82,12 @@ STANDS_ON = {
 """The folders of other parts that a part may import from, whatever the layer."""
 
 PROGRAMS = ""
-"""The package's own folder: the commands and the library. It may import everything."""
+"""The package's own folder: the commands. It may import everything."""
 
-FOR_ALL = {"rtplab.version", "rtplab.baresocket", "rtplab.clock", "rtplab.console"}
+FOR_ALL = {
+    *("rtplab.version", "rtplab.baresocket", "rtplab.clock"),
+    *("rtplab.console", "rtplab.commandline"),
+}
 """The version, what scripts use as sockets, how a program waits and prints: nothing of ours."""
 
 

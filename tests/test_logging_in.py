@@ -143,16 +143,13 @@ def test_the_client_logs_in_and_plays(port: int, transport: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("who", "sentence"),
-    [
-        ("", "The server asks for a user name and a password.\n"),
-        ("ann:wrong@", "The server does not accept this user name and password.\n"),
-        ("bob:wrong@", "The server does not accept this user name and password.\n"),
-    ],
+    ("who", "fact"),
+    [("", "asks for"), ("ann:wrong@", "not accept"), ("bob:wrong@", "not accept")],
 )
-def test_the_client_says_why_it_stays_out(port: int, who: str, sentence: str) -> None:
+def test_the_client_says_why_it_stays_out(port: int, who: str, fact: str) -> None:
     run = run_client(f"rtsp://{who}{HOST}:{port}/movie.Mjpeg", "--headless", "--json")
-    assert (run.status, run.stderr) == (1, sentence)
+    assert (run.status, run.stderr.count("\n")) == (1, 1)
+    assert not lacks(run.stderr, fact, "user name", "password")
 
 
 def test_a_lab_client_is_told_what_to_do(port: int) -> None:

@@ -26,7 +26,7 @@ def test_an_address_goes_before_host_and_port():
     assert isinstance(standard.dialogue(), StandardDialogue)
 
 
-def test_an_address_that_is_none_is_refused():
+def test_an_invalid_address_is_refused():
     with pytest.raises(MessageError):
         MovieSource("", 0, "ftp://here/movie.Mjpeg")
 

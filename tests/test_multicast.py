@@ -11,6 +11,7 @@ import time
 from contextlib import contextmanager
 
 import pytest
+from local_server import local_server
 from movies import frames_of, write_movie
 from processes import HOST
 from standard_clients import StandardClient
@@ -37,17 +38,9 @@ def free_even_port():
     return random.randrange(20_000, 30_000, 2)
 
 
-@contextmanager
 def server_for(folder, multicast, pacer=None):
-    server = Server(Service(MovieLibrary(folder), multicast=multicast, pacer=pacer or Pacer()))
-    _, port = server.listen()
-    thread = threading.Thread(target=server.serve)
-    thread.start()
-    try:
-        yield port
-    finally:
-        server.stop()
-        thread.join()
+    service = Service(MovieLibrary(folder), multicast=multicast, pacer=pacer or Pacer())
+    return local_server(service, None)
 
 
 @contextmanager

@@ -612,7 +612,7 @@ def test_what_is_told_stays_true_and_before_the_second_picture_is_a_notice(pictu
         client = watcher.client
         watcher.wait(lambda: "No packet" in client.notice)
         server.may_speak.set()
-        watcher.wait(lambda: "do not make up a picture" in client.notice)
+        watcher.wait(lambda: "Packets arrive" in client.notice)
         assert client.error == ""
         server.may_go_on.set()
         watcher.wait(lambda: len(watcher.frames) >= 3)

@@ -69,7 +69,7 @@ OF_THE_COMMAND_LINE: dict[str, Callable[[str], Any]] = {
 }
 
 
-def test_numbers_that_are_none_are_refused_or_read() -> None:
+def test_invalid_numbers_are_refused_or_read() -> None:
     check_each(
         product(OF_THE_COMMAND_LINE, NUMBERS),
         lambda name, text: _is_read_or_refused(OF_THE_COMMAND_LINE[name], text),

@@ -42,11 +42,9 @@ from rtplab.protocol.rtsp.parser import (
     MAX_REQUEST_LINE,
     QUIET_PERIOD,
     REPEAT_PERIOD,
-    REQUEST_TIMEOUT,
-    SILENCE_TIMEOUT,
     USELESS_PERIOD,
-    RequestParser,
 )
+from rtplab.protocol.rtsp.requestparser import REQUEST_TIMEOUT, SILENCE_TIMEOUT, RequestParser
 
 LAB, STANDARD = Dialect.LAB, Dialect.STANDARD
 URI = "rtsp://[::1]:5678/movie.Mjpeg"

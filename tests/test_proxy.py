@@ -311,7 +311,7 @@ def test_a_silent_proxy_holds_up_nobody(server):
             assert viewer.ask("OPTIONS").status == 200
         assert silent.recv(1) == b""
         assert time.monotonic() - began > proxies.HEADER_TIMEOUT * 0.9
-    wait_for_log(server, "no PROXY header within 3 s")
+    wait_for_log(server, "no PROXY header")
 
 
 def test_limits_are_those_of_the_real_client(small_movie):
@@ -326,7 +326,7 @@ def test_limits_are_those_of_the_real_client(small_movie):
         with viewer_behind_proxy(server, line(1, 40003).encode()) as third:
             with pytest.raises((EOFError, ConnectionError, AssertionError)):
                 assert third.ask("OPTIONS").status == 200
-        wait_for_log(server, "203.0.113.1:40003 gone: its address has too many")
+        wait_for_log(server, "203.0.113.1:40003 gone: its address")
 
 
 def test_from_others_no_header_is_taken(small_movie):

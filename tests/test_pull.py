@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 from http_cameras import HEAD, PICTURES, HttpCamera, part, stream
+from local_server import in_a_thread
 from needs import need
 from processes import HOST, ServerProcess
 from systems import needs_workers
@@ -158,15 +159,9 @@ def first(small_movie) -> Iterator[tuple[int, Sessions]]:
     from rtplab.serving.media.library import MovieLibrary
 
     sessions = Sessions()
-    server = RtspServer(
-        Service(MovieLibrary(small_movie.parent), loop=True, observer=sessions, fps=50)
-    )
-    _, port = server.listen(HOST, 0)
-    thread = threading.Thread(target=server.serve)
-    thread.start()
-    yield port, sessions
-    server.stop()
-    thread.join()
+    service = Service(MovieLibrary(small_movie.parent), loop=True, observer=sessions, fps=50)
+    with in_a_thread(RtspServer(service), HOST) as port:
+        yield port, sessions
 
 
 @pytest.mark.long

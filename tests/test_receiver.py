@@ -55,14 +55,20 @@ def goodbye():
     return Batch([report], 5001, True)
 
 
-def watched(*batches):
-    """What happens, in order: the numbers of frames that are delivered, and "bye"."""
+def watched_receiver(at_the_end=lambda: None):
+    """A receiver, and what happens to it, in order: the numbers of whole frames, and "bye"."""
     happened = []
     receiver = MediaReceiver(
         Reception(LabAssembler(), patience=PATIENCE),
         lambda frames: happened.extend(frame.number for frame in frames),
-        lambda: happened.append("bye"),
+        lambda: (happened.append("bye"), at_the_end()),
     )
+    return receiver, happened
+
+
+def watched(*batches):
+    """What happens, in order: the numbers of frames that are delivered, and "bye"."""
+    receiver, happened = watched_receiver()
     receiver.let_in()
     ports = Ports(*batches)
     receiver.listen(ports, with_rtcp=False)
@@ -71,12 +77,7 @@ def watched(*batches):
 
 def test_the_end_waits_for_media_that_came_before_it():
     """Each frame has another size: the kernel hands none of them over together."""
-    happened = []
-    receiver = MediaReceiver(
-        Reception(LabAssembler(), patience=PATIENCE),
-        lambda frames: happened.extend(frame.number for frame in frames),
-        lambda: (happened.append("bye"), ports.wake()),
-    )
+    receiver, happened = watched_receiver(lambda: ports.wake())
     receiver.let_in()
     frames = 3 * READINGS
     ports = RtpSocket(0, HOST, with_rtcp=True)
@@ -93,12 +94,7 @@ def test_the_end_does_not_wait_for_a_flood():
     class Behind(Ports):
         is_behind = True
 
-    happened = []
-    receiver = MediaReceiver(
-        Reception(LabAssembler(), patience=PATIENCE),
-        lambda frames: happened.extend(frame.number for frame in frames),
-        lambda: happened.append("bye"),
-    )
+    receiver, happened = watched_receiver()
     receiver.let_in()
     batches = [[rtp(number)] for number in range(1, 200)]
     receiver.listen(Behind([goodbye()], *batches), with_rtcp=False)
@@ -110,12 +106,7 @@ def test_the_end_does_not_wait_for_a_flood():
 
 def asked(*batches, first=None, is_refused=False, before=Passage.SHUT):
     """What happens once PLAY is answered; the batches have come before."""
-    happened = []
-    receiver = MediaReceiver(
-        Reception(LabAssembler(), patience=PATIENCE),
-        lambda frames: happened.extend(frame.number for frame in frames),
-        lambda: happened.append("bye"),
-    )
+    receiver, happened = watched_receiver()
     if before is Passage.OPEN:
         receiver.let_in()
     receiver.hold()
@@ -176,12 +167,7 @@ def test_a_late_packet_is_still_waited_for_after_goodbye():
 
 
 def test_what_is_delayed_on_purpose_comes_out_by_tcp_although_nothing_more_arrives():
-    happened = []
-    receiver = MediaReceiver(
-        Reception(LabAssembler(), patience=PATIENCE),
-        lambda frames: happened.extend(frame.number for frame in frames),
-        lambda: happened.append("bye"),
-    )
+    receiver, happened = watched_receiver()
     receiver.let_in()
     receiver.transport = Transport(interleaved=(0, 1))
     receiver.impairment.conditions = Conditions(delay=0.05)

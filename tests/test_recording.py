@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import socket
-import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
+from local_server import in_a_thread
 from movies import MOVIE, frames_of, write_movie
 from standard_clients import Reply, StandardClient, goodbyes
 from standard_servers import interleaved
@@ -34,18 +34,9 @@ DESCRIPTION = (
 )
 
 
-@contextmanager
-def serving(service: Service) -> Iterator[int]:
+def serving(service: Service) -> AbstractContextManager[int]:
     """A server in a thread; gives its port."""
-    server = RtspServer(service)
-    _, port = server.listen(HOST)
-    thread = threading.Thread(target=server.serve)
-    thread.start()
-    try:
-        yield port
-    finally:
-        server.stop()
-        thread.join()
+    return in_a_thread(RtspServer(service), HOST)
 
 
 @pytest.fixture(scope="module")

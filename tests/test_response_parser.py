@@ -28,8 +28,8 @@ from rtplab.protocol.rtsp.parser import (
     MAX_REQUEST_LINE,
     QUIET_PERIOD,
     REPEAT_PERIOD,
-    ResponseParser,
 )
+from rtplab.protocol.rtsp.responseparser import ResponseParser
 
 LAB, STANDARD = Dialect.LAB, Dialect.STANDARD
 

@@ -243,7 +243,7 @@ def test_golden_fragments(payload, fields):
         ("00000000 01 FF 30 24 00 00 0041" + "01" * 99, "tables, 65 bytes"),
         ("00000000 01 FF 30 24 00 00 00C0" + "01" * 199, "tables, 192 bytes"),
         ("00000000 01 FF 30 24 00 03 0100" + "01" * 299, "16 bits, 256 bytes"),
-        ("00000000 01 FF 30 24 00 00 0080" + "01" * 127, "tables are cut short"),
+        ("00000000 01 FF 30 24 00 00 0080" + "01" * 127, "tables, cut short"),
         ("00000000 01 FF 30 24 00 00 0080" + "01" * 128, "without picture data"),
     ],
 )

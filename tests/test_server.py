@@ -200,7 +200,7 @@ def test_a_port_in_use(small_movie, workers):
 
 
 @pytest.mark.parametrize("media", ["missing", "movie.Mjpeg"])
-def test_a_folder_that_is_none(small_movie, media):
+def test_a_folder_that_can_not_be_read(small_movie, media):
     done = run(0, "--media", media, cwd=small_movie.parent)
     assert done.returncode == 1
     assert one_sentence(done.stderr), done.stderr
@@ -240,9 +240,7 @@ def test_wrong_usage_is_one_sentence_and_status_2(arguments, capsys):
         Server().main(list(arguments))
     said = capsys.readouterr()
     assert (ended.value.code, said.out) == (2, "")
-    usage, _, sentence = said.err.rpartition("Server.py: error: ")
-    assert usage.startswith("usage: Server.py ")
-    assert re.fullmatch(r"[^\n]{5,200}\n", sentence)
+    assert re.fullmatch(r"Server\.py: error: [^\n]{5,250}\n", said.err)
 
 
 def test_wrong_usage_leaves_nothing_open():

@@ -18,7 +18,7 @@ from wording import lacks
 
 from rtplab.protocol.errors import MovieError
 from rtplab.protocol.rtsp.messages import Headers, Request
-from rtplab.protocol.rtsp.parser import RequestParser
+from rtplab.protocol.rtsp.requestparser import RequestParser
 from rtplab.serving.media import store
 from rtplab.serving.media.library import MovieLibrary
 from rtplab.serving.rtp import sinks

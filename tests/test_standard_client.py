@@ -531,7 +531,7 @@ def test_packets_of_another_payload_type_are_no_pictures(pictures, frames) -> No
         ("v=0\r\n" + "a=x\r\n" * 5000, "malformed"),
     ],
 )
-def test_a_description_that_is_none_is_one_sentence(description, part) -> None:
+def test_an_invalid_description_is_one_sentence(description, part) -> None:
     class Muddled(StandardServer):
         def description(self):
             return description
@@ -892,7 +892,7 @@ def test_junk_instead_of_rtcp_is_ignored(pictures, frames, junk, transport) -> N
     assert_same_pictures(play_all(Babbles(pictures), transport), frames)
 
 
-# --- Strangers, and packets that are none ---------------------------------------------------------
+# --- Strangers, and invalid packets --------------------------------------------------------------
 
 
 def forged(packet: bytes) -> bytes:
@@ -1144,7 +1144,7 @@ def test_a_server_that_vanishes_is_one_sentence(pictures, method) -> None:
         if method == "PLAY":
             watcher.wait(lambda: watcher.client.state == Client.READY)
             watcher.client.playMovie()
-        assert watcher.error() == "The server closed the connection."
+        assert not lacks(watcher.error(), "closed", "connection")
         assert watcher.client.is_lost and watcher.client.state == Client.INIT
 
 

@@ -6,15 +6,15 @@ import re
 import select
 import socket
 import struct
-import threading
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 
 import pytest
 from lab_clients import PythonLabClient
 from lab_servers import reset
+from local_server import local_server
 from movies import MOVIE, frames_of, jpeg_of_size, write_movie
 from processes import ServerProcess
 from raw_rtsp import Peer
@@ -31,7 +31,6 @@ from standard_servers import Picture, interleaved, report_blocks, rtcp_packets, 
 from rtplab.serving.media.library import MovieLibrary
 from rtplab.serving.rtp.transmission import BYE_DELAY
 from rtplab.serving.rtsp.service import Service
-from Server import Server
 
 pytestmark = pytest.mark.long
 
@@ -59,18 +58,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory, frames: list[bytes]) -> Pat
     return folder
 
 
-@contextmanager
-def serving(folder: Path, **settings) -> Iterator[int]:
+def serving(folder: Path, **settings) -> AbstractContextManager[int]:
     """Serve in this process; give the port."""
-    server = Server(Service(MovieLibrary(folder), **{"fps": FPS} | settings))
-    _, port = server.listen()
-    thread = threading.Thread(target=server.serve, name="server")
-    thread.start()
-    try:
-        yield port
-    finally:
-        server.stop()
-        thread.join()
+    return local_server(Service(MovieLibrary(folder), **{"fps": FPS} | settings), None)
 
 
 @pytest.fixture

@@ -73,7 +73,7 @@ def test_reconnecting_says_when():
 
 @pytest.mark.parametrize(
     ("seconds", "text"),
-    [(0, "0:00"), (5.9, "0:05"), (65, "1:05"), (3723, "1:02:03"), (-1, "0:00")],
+    [(0, "0:00"), (5.9, "0:05"), (65, "1:05"), (3723, "1:02:03"), (-1, "0:00"), (59.99967, "1:00")],
 )
 def test_clock(seconds, text):
     assert clock(seconds) == text

@@ -189,7 +189,7 @@ def test_the_rule_stands_beside_what_was_measured():
 def test_bursts_are_said_where_they_are_measured_or_made(bursts, has_bursts):
     counts = FrameCounts(1000, 80, 0, 0, 920, packets=7400, lost=370, bursts=bursts)
     text = words(loss_shapes(counts, has_bursts, WIDTH)).replace(" / ", " ")
-    assert not lacks(text, "bursts", f"{370 / bursts:.1f} packets in a row")
+    assert not lacks(text, "bursts", f"{370 / bursts:.1f} packets")
     assert "does not hold" in text
 
 
@@ -197,6 +197,17 @@ def test_nothing_is_divided_by_nothing():
     assert "so far" in words(loss_shapes(FrameCounts(), False, WIDTH))
     text = words(loss_shapes(FrameCounts(5, shown=5, packets=35), True, WIDTH))
     assert "0.0 % / measured" in text
+
+
+@pytest.mark.parametrize("has_bursts", [False, True])
+def test_a_page_of_any_width_can_be_drawn(has_bursts):
+    """One that is opened for the first time has no width at first."""
+    counts = FrameCounts(1000, 80, 0, 0, 920, packets=7400, lost=370, bursts=90)
+    log = log_of(stream(10))
+    window = TimelineWindow(10 * STEP, 0.5, LATENCY)
+    for width in range(int(WIDTH)):
+        assert loss_shapes(counts, has_bursts, width)
+        assert timeline_shapes(timeline_of(log), window, width)
 
 
 # --- CSV -----------------------------------------------------------------------------------------

@@ -305,8 +305,8 @@ def test_a_handshake_that_never_ends_is_ended_and_delays_nobody(
     ("files", "sentence"),
     [
         (("none.pem", "key.pem"), r"none.pem can't be read \(No such file or directory\)."),
-        (("key.pem", "certificate.pem"), "not a PEM certificate"),
-        (("certificate.pem", "other.pem"), "not a PEM certificate"),
+        (("key.pem", "certificate.pem"), "PEM certificate"),
+        (("certificate.pem", "other.pem"), "PEM certificate"),
     ],
 )
 def test_wrong_files_are_one_sentence(

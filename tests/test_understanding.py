@@ -283,7 +283,7 @@ def test_a_receiver_report_explains_lsr_and_dlsr():
     assert data.startswith(bits_of(report.fields))
     fields = {field.name: (field.value, field.meaning) for field in report.fields}
     assert fields["fraction lost"] == (64, "25.0 %")
-    assert fields["lost in all"] == (0xFFFFFD, "-3 packets")
+    assert fields["lost in total"] == (0xFFFFFD, "-3 packets")
     assert (fields["cycles"][0], fields["highest sequence number"][0]) == (2, 0x1234)
     assert fields["jitter"][1].startswith("10.00 ms")
     assert fields["DLSR"][1].startswith("1.500 s")

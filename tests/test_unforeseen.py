@@ -14,6 +14,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from local_server import in_a_thread
 from movies import frames_of, write_movie
 from raw_rtsp import HOST, LIMIT, Peer, running_server
 from standard_clients import StandardClient, goodbyes
@@ -290,16 +291,10 @@ def test_a_pacer_that_fails_goes_on(
 def live(small_movie: Path) -> Iterator[tuple[LiveStream, int]]:
     """A live stream that has a picture, and the port of its server."""
     server = RtspServer(Service(MovieLibrary(small_movie.parent)))
-    _, port = server.listen(HOST)
-    thread = threading.Thread(target=server.serve)
-    thread.start()
-    try:
+    with in_a_thread(server, HOST) as port:
         cam = server.service.live.publish("cam", 20.0)
         cam.show(lambda: frames_of(small_movie)[0])
         yield cam, port
-    finally:
-        server.stop()
-        thread.join()
 
 
 @pytest.mark.parametrize("kind", [Unforeseen, MemoryError])

@@ -113,7 +113,7 @@ def _edition(name: str) -> Edition:
         names = ", ".join(EDITIONS)
         raise UsageError(f"{name} is neither an edition ({names}) nor a file: {error}.") from None
     for check in {*edition.points, *edition.advice} - {check.id for check in CHECKS}:
-        raise UsageError(f"{name} names a check {check}, and there is none: see --list.")
+        raise UsageError(f"{name} names an unknown check, {check}: see --list.")
     return edition
 
 
@@ -192,7 +192,7 @@ def _outputs(reports: Iterable[str]) -> list[Output]:
         form, _, file = report.partition(":")
         if form not in WRITERS:
             raise UsageError(
-                f"There is no report {form}: {', '.join(WRITERS)} are those there are."
+                f"{form} is not a format of reports: choose from {', '.join(WRITERS)}."
             )
         outputs.append(Output(form, file))
     return outputs

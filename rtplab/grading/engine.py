@@ -45,8 +45,8 @@ class Source:
 
 
 STAND_IN = (
-    "The client's window was not on a screen; a stand-in for tkinter took its place. So its"
-    " pictures are those that its own process tells of, and how it looks was not seen."
+    "The client's window was not on a screen; a stand-in for tkinter took its place. So the"
+    " pictures are those that its own process reported, and nobody saw what the window looks like."
 )
 
 

@@ -227,7 +227,7 @@ def _fault(path: Path) -> str:
     message, line = str(tree.msg), f" (line {tree.lineno})" if tree.lineno else ""
     if "print" in message or "exec" in message or "except" in message:
         return f"{path.name} is in Python 2{line}, which can't be run here: make it Python 3."
-    return f"{path.name} is no valid Python{line}: {message}."
+    return f"{path.name} is not valid Python{line}: {message}."
 
 
 def _dependencies(folder: Path) -> list[str]:
@@ -286,7 +286,7 @@ def _unpack(path: Path, folder: Path) -> None:
                 if not stat.S_ISLNK(member.external_attr >> 16):
                     archive.extract(member, folder)
     except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError) as error:
-        raise Unusable(f"{path.name} is no folder, and no zip that can be read: {error}.") from None
+        raise Unusable(f"{path.name} is neither a folder nor a readable zip: {error}.") from None
 
 
 def copy(submission: Submission, target: Path) -> None:

@@ -13,6 +13,7 @@ from fractions import Fraction
 from pathlib import Path
 from types import FrameType
 
+from rtplab.commandline import CommandLine
 from rtplab.console import write_every_name
 from rtplab.importing.encoding import DEFAULT_QUALITY, LOWEST_QUALITY, Encoder, TooLarge
 from rtplab.importing.progress import Progress
@@ -159,7 +160,7 @@ def _write(source: Source, encoder: Encoder, writer: MovieWriter) -> None:
 
 def _parse(argv: Sequence[str] | None, prog: str) -> argparse.Namespace:
     """Return the options; end the program with a sentence and status 2 when one is wrong."""
-    parser = argparse.ArgumentParser(
+    parser = CommandLine(
         prog=prog,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         epilog=_EXAMPLES.format(prog=prog),

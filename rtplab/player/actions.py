@@ -88,7 +88,7 @@ def view_actions(picture: PictureArea, panel: Panel, layout: Layout) -> Actions:
     def leave_fullscreen() -> None:
         """Leave whatever lies over the picture, and the controls."""
         if picture.keys_overlay.shown:
-            picture.keys_overlay.toggle()
+            picture.keys_overlay.hide()
         elif layout.is_panel_alone:
             layout.toggle_panel_alone()
         else:
@@ -119,7 +119,7 @@ def view_actions(picture: PictureArea, panel: Panel, layout: Layout) -> Actions:
         "usual_size": partial(zoom, 0),
         "on_top": stay_on_top,
         "colours": change_colours,
-        "help": picture.keys_overlay.toggle,
+        "help": picture.keys_overlay.turn,
         "panel": panel.toggle,
         "panel_alone": layout.toggle_panel_alone,
         **{page.lower(): partial(panel.show, page) for page in PAGES},

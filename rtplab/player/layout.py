@@ -5,6 +5,7 @@ from __future__ import annotations
 import operator
 import tkinter as tk
 
+from rtplab.clock import steady
 from rtplab.player.controls.bindings import Bindings
 from rtplab.player.controls.controlbar import Controls
 from rtplab.player.controls.fullscreen import Extent, FullScreen
@@ -17,6 +18,7 @@ FIRST_SIZE = (576, 432)  # of the picture area at 1x, until the first picture te
 SMALLEST = (500, 260)  # of the window at 1x
 # How much of the screen a window that takes the size of its picture may cover.
 SCREEN_SHARE = 0.9
+OBEDIENCE = 0.5  # seconds that a window manager gets to give a window its size
 NEARLY = 0.1  # so far from a whole number a screen's scale may be, and is taken for it
 
 
@@ -32,6 +34,9 @@ class Layout:
         self._has_taken_size = False  # of the first picture
         # Pixels that the window grew and was moved by for the panel; None: it has no room.
         self._added: tuple[int, ...] | None = None
+        # What was last asked of the window manager, which may be slow to obey, and when.
+        self._asked_for: Extent | None = None
+        self._asked_at = 0.0
         self.zoom = 1.0  # of all text, as the viewer wants it
         self.is_panel_alone = False  # it has the place of the picture, too
         self.fullscreen = FullScreen(bindings, picture, controls, self._settle)
@@ -117,14 +122,23 @@ class Layout:
         """Scale all text to this multiple of its original size."""
         self.zoom = zoom
         self._take_zoom(zoom)
-        extent = Extent.of(self._top)
+        extent = self._without_panel()
         if self.fullscreen.active:
             return
-        if self._added is not None:
-            extent = Extent(*map(operator.sub, extent, self._added))
-            self._added = None
+        self._added = None
         self._limit_size()
         self._settle(extent)
+
+    def _extent(self) -> Extent:
+        """The window's extent; soon after it was changed, the one that it is to have."""
+        if self._asked_for is not None and steady() < self._asked_at + OBEDIENCE:
+            return self._asked_for
+        return Extent.of(self._top)
+
+    def _without_panel(self) -> Extent:
+        """The window's extent without what it has grown for the panel."""
+        extent = self._extent()
+        return extent if self._added is None else Extent(*map(operator.sub, extent, self._added))
 
     def _take_zoom(self, zoom: float) -> None:
         if zoom != self._theme.zoom:
@@ -141,7 +155,8 @@ class Layout:
         screen = top.winfo_screenwidth(), top.winfo_screenheight() - extent.title - extent.edge
         for zoom in reversed([other for other in ZOOMS if other <= self.zoom]):
             scale, grown = theme.screen_scale * zoom, zoom / theme.zoom
-            is_beside = screen[0] - WIDTH * scale >= width * grown
+            has_width = screen[0] - WIDTH * scale >= width * grown
+            is_beside = has_width and not self.is_panel_alone
             needed = LOWEST * scale + (0 if is_beside else height * grown)
             has_room = (WIDTH + NARROWEST) * scale <= screen[0] and needed <= screen[1]
             if scale <= 1 or has_room:
@@ -152,25 +167,27 @@ class Layout:
 
     def panel_toggled(self) -> None:
         """Widen the window for a panel that was opened, or shrink it after one was closed."""
-        self.is_panel_alone = False
+        self.is_panel_alone = self.is_panel_alone and self._panel.open
         if self.fullscreen.active:
             extent = Extent.of(self._top)
             self._take_zoom(self._zoom_with_panel(extent) if self._panel.open else self.zoom)
             self._arrange_full_screen()
         else:
-            self._settle(Extent.of(self._top))
+            self._settle(self._extent())
         if not self._panel.open:
             self._picture.focus_set()
 
     def toggle_panel_alone(self) -> None:
         """Let the panel take the place of the picture, or give it back."""
+        self.is_panel_alone = not self.is_panel_alone
         if not self._panel.open:
             self._panel.toggle()
-        self.is_panel_alone = not self.is_panel_alone
-        if self.fullscreen.active:
+        elif self.fullscreen.active:
             self._arrange_full_screen()
         else:
-            self.arrange()
+            extent = self._without_panel()
+            self._added = None  # it needs more height above the controls
+            self._settle(extent)
         (self._panel.notebook if self.is_panel_alone else self._picture).focus_set()
 
     def _arrange_full_screen(self) -> None:
@@ -194,6 +211,17 @@ class Layout:
             self.arrange()
         if is_done:
             panel.remember_width()
+            if self._added is not None and not self.fullscreen.active:
+                self._heighten()
+
+    def _heighten(self) -> None:
+        """Grow in height if the controls are below the panel now: its pages need all of theirs."""
+        extent = self._extent()
+        settled = self._with_panel(extent._replace(width=extent.width - self._panel.width))
+        if settled != extent and self._added is not None:
+            grown = map(operator.sub, settled, extent)
+            self._added = tuple(map(operator.add, self._added, grown))
+            self._bring_to(settled)
 
     def _settle(self, extent: Extent) -> Extent:
         """Bring the window to `extent`, but with room for the panel if and only if it is open.
@@ -212,7 +240,7 @@ class Layout:
                 settled = Extent(*map(operator.sub, extent, self._added))
             self._added = None
         self.arrange()
-        self._resize(*settled[:4])
+        self._bring_to(settled)
         return settled
 
     def _with_panel(self, extent: Extent) -> Extent:
@@ -223,18 +251,20 @@ class Layout:
             top.winfo_screenheight() - extent.title - extent.edge,
         )
         width = extent.width + self._panel.width
-        is_beside = min(width, room[0]) - self._panel.width >= self._controls.narrowest
+        has_width = min(width, room[0]) - self._panel.width >= self._controls.narrowest
+        is_beside = has_width and not self.is_panel_alone
         below = 0 if is_beside else self._controls.winfo_reqheight()
         wanted = width, max(extent.height, px(LOWEST) + below)
         sizes = zip(extent[:2], wanted, room, strict=True)
         width, height = [max(old, min(new, there)) for old, new, there in sizes]
         places = zip(extent[2:4], (width, height), room, strict=True)
         x, y = [max(0, min(old, there - long)) for old, long, there in places]
-        top.minsize(min(width, self._panel.width + px(NARROWEST)), min(height, px(LOWEST)))
+        top.minsize(min(width, self._panel.width + px(NARROWEST)), min(height, px(LOWEST) + below))
         return extent._replace(width=width, height=height, x=x, y=y)
 
-    def _resize(self, width: int, height: int, x: int, y: int) -> None:
+    def _bring_to(self, extent: Extent) -> None:
         """Change the size, and the place only if it is another."""
-        top = self._top
+        top, (width, height, x, y) = self._top, extent[:4]
         is_moved = (x, y) != (top.winfo_x(), top.winfo_y())
         top.geometry(f"{width}x{height}" + (f"+{x}+{y}" if is_moved else ""))
+        self._asked_for, self._asked_at = extent, steady()

@@ -37,6 +37,7 @@ from rtplab.player.picture.area import PictureArea
 from rtplab.player.ticker import Ticker
 from rtplab.protocol.rtsp.messages import printable
 from rtplab.protocol.rtsp.states import State
+from rtplab.receiving.rtp.frames import Frame
 
 POLL_INTERVAL = 0.015  # seconds between two checks for a frame, while playing and none waits
 DECODING_INTERVAL = 4  # milliseconds between two checks for a large picture that is being decoded
@@ -51,6 +52,10 @@ FAREWELL = 1.5  # seconds that the server gets to answer TEARDOWN when the windo
 
 # The player's command line without the movie argument; it works from any folder.
 PROGRAM = (sys.executable, str(Path(__file__).parents[1] / "__main__.py"), "play")
+
+# For errors in the player itself, of a kind that nobody has thought of.
+FAILED = "Internal error: its report is on the terminal"
+PANEL_FAILED = "The panel is closed after an internal error: its report is on the terminal"
 
 OpenHere = Callable[[Address], "PlayerWindow"]
 
@@ -88,12 +93,18 @@ class PlayerWindow:
         self.traffic = Traffic(lambda: client.endpoints)
         client.observer = self.traffic
         self.address: Address | None = None  # what the list gets when it has played
+        self._told = ""  # the viewer's last command, as long as it may still be read
         self._login_dialog: LoginDialog | None = None
         self._question: ConfirmDialog | None = None
         self._build()
         self._bindings.on_close(ask_to_close or self.confirm_close)
         self.picture.bind("<Destroy>", self._destroyed, add=True)
-        self._ticker = Ticker(self.toplevel, self._tick, lambda: self.client.state is State.PLAYING)
+        self._ticker = Ticker(
+            self.toplevel,
+            self._tick,
+            lambda: self.client.state is State.PLAYING,
+            lambda: self.picture.toast(FAILED),
+        )
         self._ticker.start()
 
     @staticmethod
@@ -182,17 +193,27 @@ class PlayerWindow:
         if frame is not None:
             self.show(frame.data, frame.number)
             self.controller.decoded(self.picture.problem, now)
-            self.panel.shown(frame, self.picture.broken)
         is_decoding = self.picture.poll()
         self._refresh_controls(now)
         self.controls.lab_row.show_number(self.picture.number)
         has_session = self.state.state is not State.INIT
         duration = self.client.duration if has_session else None
         self.controls.bar.show_position(self.controller.position if has_session else None, duration)
-        self.panel.tick(now)
+        self._keep_told_up_to_date()
+        self._update_panel(frame, now)
         # Draw now: the main loop would ask another thread for events first, and wait for it.
         self.toplevel.tk.dooneevent(IDLE_EVENTS)
         return DECODING_INTERVAL if is_decoding else self._pause(steady())
+
+    def _update_panel(self, frame: Frame | None, now: float) -> None:
+        try:
+            if frame is not None:
+                self.panel.shown(frame, self.picture.broken)
+            self.panel.tick(now)
+        except Exception:  # an error on one of its pages must not stop the picture
+            self.toplevel._report_exception()
+            self.panel.close()
+            self.picture.toast(PANEL_FAILED)
 
     def _pause(self, now: float) -> int:
         """Milliseconds until there is something to do, and no less: too early would be in vain."""
@@ -235,16 +256,26 @@ class PlayerWindow:
         if command.enabled(self.state):
             self.actions[command.name]()
             if self.layout.fullscreen.active and command.name in TOLD:
-                self.picture.toast(self._told())
+                self._told = self._course()
+                self.picture.toast(self._told)
             if PlayerWindow.of(self.toplevel) is self:  # not closed by it
                 self._refresh_controls(steady())
 
-    def _told(self) -> str:
-        """Report the viewer's command, as no controls are visible."""
+    def _course(self) -> str:
+        """What the controls would show, where they are not visible."""
         place = clock(self.controller.position)
         if self.client.duration is not None:
             place += f" / {clock(self.client.duration)}"
-        return f"{'Play' if self.controller.wants_to_play else 'Pause'}   {place}"
+        if self.controller.wants_to_play:
+            return f"Play   {place}"
+        number = self.picture.number
+        return f"Pause   {place}" + ("" if number is None else f"   Frame {number}")
+
+    def _keep_told_up_to_date(self) -> None:
+        """A command takes effect later: a step, for example, when the next frame is shown."""
+        if self._told:
+            course = self._course()
+            self._told = course if self.picture.captions.correct(self._told, course) else ""
 
     def play(self) -> None:
         """Set up, and play."""

@@ -10,7 +10,7 @@ WINDOW = 2.0  # seconds over which rates are taken: long enough not to flicker
 
 
 class Progress:
-    """What has come since the movie was requested. Times are seconds of one clock."""
+    """Counts what has arrived since the movie was requested. Times are seconds of one clock."""
 
     def __init__(self, now: float) -> None:
         self._began = now

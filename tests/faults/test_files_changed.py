@@ -164,7 +164,8 @@ def test_a_movie_with_damaged_pictures(tmp_path, frames):
                         )
         (line,) = server.log_lines("hidden.Mjpeg: frame 6")
         assert "is skipped" in line
-        assert len(server.log_lines("watches lab.Mjpeg: skipped")) == len(VIEWERS)
+        told = [line for line in server.log_lines("watches lab.Mjpeg") if "skipped" in line]
+        assert len(told) == len(VIEWERS)
 
 
 @pytest.mark.parametrize("size", [0, 100_000])

@@ -23,6 +23,7 @@ from processes import HOST
 from programs import Server
 from raw_rtsp import running_server
 from strip import frame_number_of_jpeg
+from wording import lacks
 
 from Client import Client
 from rtplab.player.model.status import Headline
@@ -391,14 +392,12 @@ def full(player: Player, disk: SmallDisk) -> Experiment:
     numbers = [frame_number_of_jpeg(frame) for frame in frames]
     assert numbers == list(range(numbers[0], numbers[0] + len(numbers)))
     assert stream.movie.damage == ""
-    told = f"The recording has failed ({disk.words}): {len(frames)} frames saved in {path}"
-    assert told in player.words
+    assert not lacks(player.words, "failed", disk.words, f"{len(frames)} frames", str(path))
     yield Wait(lambda: not player.window.state.recording, "it is no more shown as recording")
     if not disk.prefix:
         (disk.folder / "rest").write_bytes(bytes(_room(disk.folder)))
         player.window.actions["snapshot"]()
-        told = f"No snapshot could be saved ({disk.words})."
-        yield Wait(lambda: told in player.words, "it is told")
+        yield Wait(lambda: not lacks(player.words, "snapshot", disk.words), "it is told")
         assert list(disk.folder.glob("*.png")) == []
     yield player.wait_for(player.shown + 20)
     assert player.client.state is State.PLAYING

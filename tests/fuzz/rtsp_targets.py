@@ -24,11 +24,10 @@ from rtplab.protocol.rtsp.parser import (
     MAX_HEAD,
     QUIET_PERIOD,
     REPEAT_PERIOD,
-    REQUEST_TIMEOUT,
     USELESS_PERIOD,
-    RequestParser,
-    ResponseParser,
 )
+from rtplab.protocol.rtsp.requestparser import REQUEST_TIMEOUT, RequestParser
+from rtplab.protocol.rtsp.responseparser import ResponseParser
 from rtplab.protocol.rtsp.urls import MAX_URL, parse_url, resolve, without_password
 from rtplab.receiving.rtp.frames import Frame
 from rtplab.receiving.rtsp.labdialogue import LabDialogue

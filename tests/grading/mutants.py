@@ -81,41 +81,41 @@ REORDERED = r'"RTSP/1.0 200 OK\nSession: " + str(self.clientInfo["session"]) + "
 MUTANTS = (
     mutant(
         "01 version << 7", PACKET, "= version << 6", "= version << 7", "packet.version", "packet",
-        "range(0, 256)", "shift by 6, not 7",
+        "range(0, 256)", "6, not 7",
     ),
     mutant(
         "02 version in the low bits", PACKET, "= version << 6", "= version", "packet.version",
-        "packet server.session", "Byte 0 was 02 (V=0)", "expected 80", "version << 6",
+        "packet server.session", "Byte 0", "02 (V=0)", "expected 80", "version << 6",
     ),
     mutant(
         "03 local header", PACKET, "        self.header = header\n        self.payload = payload",
-        "        self.payload = payload", "packet.filled", "packet", "All 12 header bytes were 0",
+        "        self.payload = payload", "packet.filled", "packet", "12 header bytes",
         "self.header",
     ),
     mutant(
         "04 M over PT", PACKET, "header[1] = marker << 7\n        header[1] = header[1] | pt",
         "header[1] = pt\n        header[1] = marker << 7", "packet.type", "packet",
-        "Byte 1 was 00, expected 1a",
+        "Byte 1", "00, expected 1a",
     ),
     mutant(
         "05 number swapped", PACKET,
         "header[2] = (seqnum >> 8) & 0xFF\n        header[3] = seqnum & 0xFF",
         "header[3] = (seqnum >> 8) & 0xFF\n        header[2] = seqnum & 0xFF",
-        "packet.sequence", "packet", "Frame 1 went out as number 256", "high byte first",
+        "packet.sequence", "packet", "Frame 1", "number 256", "high byte",
     ),
     mutant(
         "06 low byte of the number", PACKET, "header[2] = (seqnum >> 8) & 0xFF", "header[2] = 0",
-        "packet.sequence", "packet", "Frame 256 went out as number 0", "after 12.8 s",
+        "packet.sequence", "packet", "Frame 256", "number 0", "12.8 s",
     ),
     mutant(
         "07 no timestamp", PACKET, "timestamp = int(time())", "timestamp = 0",
-        "packet.timestamp", "packet", "timestamp was 0 in all packets",
+        "packet.timestamp", "packet", "timestamp was 0",
     ),
     mutant(
         "07 one byte of the timestamp", PACKET,
         "header[4] = (timestamp >> 24) & 0xFF\n        header[5] = (timestamp >> 16) & 0xFF\n"
         "        header[6] = (timestamp >> 8) & 0xFF\n        header[7]", "header[7]",
-        "packet.timestamp", "packet", "only its lowest byte",
+        "packet.timestamp", "packet", "lowest byte",
     ),
     mutant(
         "07 milliseconds", PACKET, "int(time())", "int(time() * 1000)", "packet.timestamp",
@@ -128,11 +128,11 @@ MUTANTS = (
     mutant(
         "09 text of the payload", PACKET, "self.payload = payload",
         "self.payload = str(payload).encode()", "packet.payload", "packet",
-        "text of a bytes object",
+        "text", "str()",
     ),
     mutant(
         "09 payload cut", PACKET, "self.payload = payload", "self.payload = payload[:50]",
-        "packet.payload", "packet", "The payload was 50 bytes",
+        "packet.payload", "packet", "50 bytes",
     ),
     mutant(
         "10 header of the class", PACKET, "header = bytearray(HEADER_SIZE)\n        header[0]",
@@ -145,11 +145,11 @@ MUTANTS = (
     ),
     branch_mutant(
         "12 CSeq stands still", "PLAY", "            self.rtspSeq += 1\n", "", "client.cseq",
-        "PLAY carried CSeq 1 like SETUP, expected 2",
+        "PLAY", "CSeq 1", "SETUP", "expected 2",
     ),
     mutant(
         "13 CSeq from 0", CLIENT, "self.rtspSeq = 0", "self.rtspSeq = -1", "client.cseq", SESSION,
-        "First CSeq was 0", "starts at 1",
+        "CSeq was 0", "at 1",
     ),
     branch_mutant("14 SEeq", "PLAY", "CSeq: ", "SEeq: ", "client.header", '"SEeq: 2"'),
     branch_mutant(
@@ -176,15 +176,15 @@ MUTANTS = (
     branch_mutant(
         "17 Transport in PLAY", "PLAY", "str(self.sessionId)",
         r'str(self.sessionId) + "\nTransport: RTP/UDP; client_port= " + str(self.rtpPort)',
-        "client.transport", "must not put the Transport header in this request",
+        "client.transport", "PLAY", "Transport header",
     ),
     mutant(
         "18 another port bound", CLIENT, 'bind(("", self.rtpPort))', 'bind(("", 0))',
-        "client.port", SESSION, "nobody listened there",
+        "client.port", SESSION, "nobody listened",
     ),
     mutant(
         "18 no port bound", CLIENT, 'self.rtpSocket.bind(("", self.rtpPort))', "pass",
-        "client.port", SESSION, "nobody listened there", "openRtpPort",
+        "client.port", SESSION, "nobody listened", "openRtpPort",
     ),
     mutant(
         "19 no time-out", CLIENT, "        self.rtpSocket.settimeout(0.5)\n", "",
@@ -197,48 +197,48 @@ MUTANTS = (
     mutant(
         "20 state set on the click", CLIENT, "self.requestSent = self.SETUP",
         "self.requestSent = self.SETUP\n            self.state = self.READY", "client.states",
-        f"{SESSION} client.slow-reply", "before its reply", "when it receives a reply",
+        f"{SESSION} client.slow-reply", "PLAY", "before its reply",
     ),
     mutant(
         "21 two listeners", CLIENT, "                        self.playEvent.set()\n",
-        "                        pass\n", "client.resume", SESSION, "After PAUSE, 1.5 s, PLAY",
+        "                        pass\n", "client.resume", SESSION, "PAUSE, 1.5 s, PLAY",
         "threads",
     ),
     mutant(
         "22 PAUSE not sent", CLIENT, "            self.sendRtspRequest(self.PAUSE)",
-        "            self.state = self.READY", "client.pause", SESSION, "no PAUSE came",
+        "            self.state = self.READY", "client.pause", SESSION, "no PAUSE",
     ),
     mutant(
         "23 the process stays", CLIENT,
         "            if self.requestSent == self.TEARDOWN:\n"
         "                self.rtspSocket.shutdown(socket.SHUT_RDWR)\n"
         "                self.rtspSocket.close()\n                break\n", "",
-        "client.teardown", SESSION, "3 s after TEARDOWN", "the process still lived",
+        "client.teardown", SESSION, "3 s after TEARDOWN", "process",
     ),
     mutant(
         "23 the window stays", CLIENT, "        self.master.destroy()\n", "", "client.teardown",
-        SESSION, "the window was still there",
+        SESSION, "window", "still",
     ),
     mutant(
         "25 the marker waited for", CLIENT, "if currFrameNbr > self.frameNbr:",
         "if currFrameNbr > self.frameNbr and data[1] & 0x80:", "client.shows", SESSION,
-        "No picture was shown", "marker",
+        "No picture", "marker",
     ),
     mutant(
         "26 buffer too small", CLIENT, "recv(20480)", "recv(1024)", "client.shows", SESSION,
-        "1,024 bytes and did not decode", "20480",
+        "1,024 bytes", "20480",
     ),
     mutant(
         "26 header not cut off", CLIENT, "self.writeFrame(rtpPacket.getPayload())",
-        "self.writeFrame(data)", "client.shows", SESSION, "No picture was shown", "12 bytes",
+        "self.writeFrame(data)", "client.shows", SESSION, "No picture", "12 bytes",
     ),
     mutant(
         "27 old frames shown", CLIENT, "if currFrameNbr > self.frameNbr:", "if True:",
-        "extend.late", "robust.order", "and was shown",
+        "extend.late", "robust.order", "shown",
     ),
     mutant(
         "28 404 ignored", CLIENT, 'if int(lines[0].split(" ")[1]) == 200:', "if True:",
-        "client.error", "client.error", "404, yet the state became READY",
+        "client.error", "client.error", "SETUP was 404", "READY",
     ),
     Mutant(
         "29 recv in the window's thread",
@@ -257,7 +257,7 @@ MUTANTS = (
         ),
         "robust.responsive",
         ("client.slow-reply",),
-        ("did not react", "while the reply was late"),
+        ("reply was late",),
     ),
     mutant(
         "30 reply reordered", WORKER, REPLY, REORDERED, "server.reply", SERVED, "second line",
@@ -265,12 +265,12 @@ MUTANTS = (
     ),
     mutant(
         "31 fixed movie", WORKER, "VideoStream(filename)", 'VideoStream("movie.Mjpeg")',
-        "server.frames", SERVED, "got the frames of something else",
+        "server.frames", SERVED, "something else",
     ),
     mutant(
         "32 PAUSE does not stop it", WORKER,
         '                self.clientInfo["event"].set()\n                self.replyRtsp',
-        "                self.replyRtsp", "server.pause", SERVED, "came after the 200 to PAUSE",
+        "                self.replyRtsp", "server.pause", SERVED, "200 to PAUSE",
     ),
     Mutant(
         "33 one number for all fragments", WORKER,
@@ -279,7 +279,7 @@ MUTANTS = (
             ("timestamp = int(time())\n", "timestamp = int(time())\n        self.packetNbr += 1\n"),
         ),
         "extend.fragment", ("server.session", "extend.fragment"),
-        ("datagrams carried number 1", "loss cannot be seen"), hd=True,
+        ("number 1", "loss"), hd=True,
     ),
     mutant(
         "34 a frame in one datagram", WORKER, "PIECE = 1400", "PIECE = 100_000", "extend.fragment",
@@ -288,7 +288,7 @@ MUTANTS = (
     mutant(
         "40 cache file left", CLIENT,
         "        os.remove(CACHE_FILE_NAME + str(self.sessionId) + CACHE_FILE_EXT)\n", "",
-        "robust.file", SESSION, "stayed in the folder",
+        "robust.file", SESSION, "cache-", "stayed",
     ),
 )  # fmt: skip
 

@@ -17,6 +17,7 @@ from recordings import (
     rtp,
     verdicts,
 )
+from wording import lacks
 
 from rtplab.grading.judge import extend, robust, together
 from rtplab.grading.model.checks import Outcome, Verdict
@@ -117,14 +118,14 @@ ADVICE: dict[str, tuple[Recording, Recording, str, list[str]]] = {
         client("robust.unplayed").add("process.exit", role="client", status=0).recording(),
         unplayed(),
         "robust.unplayed",
-        ["FileNotFoundError in exitClient (Client.py, line 75)", "no cache file exists"],
+        ["FileNotFoundError in exitClient", "Client.py, line 75", "cache file"],
     ),
-    "27 old frames": (order(False), order(True), "extend.late", ["After number 52 came 8"]),
+    "27 old frames": (order(False), order(True), "extend.late", ["52", "8"]),
     "35 hang-up": (
         hangup(0.01, 0),
         hangup(0.98, 20),
         "robust.hangup",
-        ["1 s after the client hung up: ", "packets/s and 98% of a core"],
+        ["1 s after", "hung up", "packets/s", "98% of a core"],
     ),
     "36 a missing file": (
         missing("404 Not Found"),
@@ -160,8 +161,7 @@ def test_advice_is_given_where_it_is_due(mistake: str) -> None:
     verdict = verdicts({wrong.scenario: wrong})[check]
     assert verdict.outcome is Outcome.FAILED
     said = f"{verdict.sentence} {verdict.advice}"
-    assert [word for word in words if word not in said] == [], said
-    assert "expected" in said
+    assert not lacks(said, *words, "expected"), said
     if check in robust.GIVEN:
         assert robust.GIVEN[check] in verdict.sentence
 

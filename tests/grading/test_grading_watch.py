@@ -99,7 +99,7 @@ class Watching:
         """The one that stands when it waits again; the outcomes by check."""
         assert self.process.stdout
         for line in self.process.stdout:
-            if line.startswith("Waiting for a file"):
+            if line.startswith("Waiting"):
                 break
         else:
             raise AssertionError("it has ended")

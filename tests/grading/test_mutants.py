@@ -14,6 +14,7 @@ import pytest
 import runs
 from grading import Graded
 from recordings import failures, verdicts
+from wording import lacks
 
 from rtplab.grading.judge import robust
 from rtplab.grading.model.checks import Outcome
@@ -91,7 +92,7 @@ def test_a_mistake_fails_its_check(
     }
     assert unknown == {}, "all others pass or are blocked"
     said = f"{found[mutant.check].sentence} {found[mutant.check].advice}"
-    assert [word for word in mutant.words if word not in said] == [], said
+    assert not lacks(said, *mutant.words), said
 
 
 @pytest.mark.parametrize("check", sorted(mutants.GIVEN - mutants.BY_CHANCE))

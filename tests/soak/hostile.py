@@ -163,7 +163,7 @@ async def reset_while_it_plays(stage: Stage, rng: random.Random) -> None:
 
 
 async def media_for_others(stage: Stage, rng: random.Random) -> None:
-    """Ports of the system, other hosts, and transports that are none."""
+    """Ports of the system, other hosts, and invalid transports."""
     transports = (
         "RTP/AVP;unicast;client_port=53-54",
         "RTP/AVP;unicast;client_port=0-0",

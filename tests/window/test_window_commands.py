@@ -23,7 +23,7 @@ from windows import (
 
 from rtplab.player.dialogs import ConfirmDialog, LoginDialog, OpenDialog
 from rtplab.player.model import history
-from rtplab.player.model.commands import BY_NAME, PAGES
+from rtplab.player.model.commands import BY_NAME, MENUS, PAGES
 from rtplab.player.model.history import Address
 from rtplab.player.savedialog import SaveDialog
 
@@ -173,6 +173,24 @@ def test_the_menu_is_reached_and_used_by_keys(watch, root, display):
     assert pump(root, lambda: asked(root, "lab server"))
 
 
+def test_each_submenu_is_opened_by_a_letter_of_its_own(player, root, display):
+    player.window.actions["menu"]()
+    (menu,) = _menus_of(root)
+    assert pump(root, lambda: menu.winfo_ismapped())
+    numbers = range(menu.index("end") + 1)
+    titles = [menu.entrycget(number, "label") for number in numbers]
+    letters = [
+        title[int(menu.entrycget(number, "underline"))].lower()
+        for number, title in enumerate(titles)
+    ]
+    assert titles == list(MENUS) and len(set(letters)) == len(MENUS)
+    number = titles.index("Panel")
+    display.key(letters[number])
+    submenu = menu.nametowidget(menu.entrycget(number, "menu"))
+    assert pump(root, lambda: submenu.winfo_ismapped())
+    display.key("Escape", "Escape")
+
+
 def test_the_arrow_of_a_submenu_is_lit_and_opens_it_like_the_rest_of_its_line(watch, root, display):
     history.save(history.Settings([Address(url="rtsp://host/movie")]))
     player = watch()
@@ -202,7 +220,7 @@ def test_the_window_stays_above_others_while_that_is_wanted(watch, root, display
     focus(root, display)
     told = []
     monkeypatch.setattr(root, "attributes", lambda *arguments: told.append(arguments))
-    for number, said in enumerate(("Always on top", "No longer on top"), start=1):
+    for number, said in enumerate(("Always", "No longer"), start=1):
         display.key("shift+t")
         assert pump(root, lambda number=number: len(told) == number)
         assert said in words(player)
@@ -263,7 +281,7 @@ def test_the_open_dialog_plays_something_else_here(watch, root, display, server)
     assert pump(root, lambda: asked(root, "lab server"))
     all_of_it = ("ctrl+slash",)  # Tk's key for it on X11
     answer(root, display, *all_of_it, " ", "Return")
-    assert pump(root, lambda: asked(root, "Name the server"))
+    assert pump(root, lambda: asked(root, "the server"))
     answer(root, display, *all_of_it, HOST, "Tab", *all_of_it, str(server.port), "Return")
     assert pump(root, lambda: client_of(root).movie_name == "movie.Mjpeg")
     other = client_of(root)

@@ -43,7 +43,11 @@ def run_for(root, seconds: float) -> None:
     root.mainloop()
 
 
-def test_an_error_in_a_tick_is_reported_and_ends_no_other_window(player, root, monkeypatch):
+def toast(player) -> str:
+    return player.window.picture.captions._toast
+
+
+def test_an_error_in_a_tick_is_reported_and_ends_nothing(player, root, monkeypatch):
     import tkinter
 
     reported = []
@@ -54,6 +58,11 @@ def test_an_error_in_a_tick_is_reported_and_ends_no_other_window(player, root, m
         monkeypatch.setattr(player.window.controller, "tick", raising(error))
         run_for(root, 0.3)
         assert [value for _, value, _ in reported] == [error]
+        assert "nternal error" in toast(player)
+        again = []
+        monkeypatch.setattr(player.window.controller, "tick", again.append)
+        run_for(root, 1.3)
+        assert len(again) > 2
         seen = []
         monkeypatch.setattr(other.window.controller, "tick", seen.append)
         run_for(root, 0.5)
@@ -67,6 +76,22 @@ def raising(error: Exception):
         raise error
 
     return fail
+
+
+def test_an_error_on_a_page_closes_the_panel_and_not_the_picture(player, root, monkeypatch):
+    play(player, root)
+    panel = player.window.panel
+    panel.show("Loss")
+    assert pump(root, lambda: panel.page is panel.pages.loss)
+    reported = []
+    monkeypatch.setattr(root, "report_callback_exception", lambda *error: reported.append(error))
+    error = RuntimeError("on a page")
+    monkeypatch.setattr(panel.pages.loss, "refresh", raising(error))
+    assert pump(root, lambda: not panel.open)
+    assert {value for _, value, _ in reported} == {error}  # Tk draws the page, too, as it goes
+    assert "panel" in toast(player)
+    before = player.frameNbr
+    assert pump(root, lambda: player.frameNbr > before + 3)
 
 
 def test_a_window_that_is_destroyed_in_its_own_tick_ticks_no_more(player, root, monkeypatch):

@@ -25,10 +25,9 @@ def test_a_password_is_asked_for_and_wrong_ones_again(
 ):
     player = open_player(0, f"rtsp://{HOST}:{guarded_server.port}/movie.Mjpeg")
     player.window.play()
-    assert pump(root, lambda: asked(root, "asks for a user name"))
+    assert pump(root, lambda: asked(root, "asks for"))
     answer(root, display, "ann", "Tab", "guessed", "Return")
-    refused = "The server does not accept this user name and password."
-    assert pump(root, lambda: asked(root, refused)), words(player)
+    assert pump(root, lambda: asked(root, "not accept")), words(player)
     answer(root, display, "secret word", "Return")  # the name is still there
     assert pump(root, lambda: bool(player.window.picture.jpeg)), words(player)
     assert player.user_name == "ann" and not dialogs_of(root)

@@ -215,7 +215,7 @@ def test_a_new_window_that_can_not_be_opened_is_a_sentence(watch, root, started)
     player = watch()
     player.window.program = ["/nowhere/python"]
     player.window.open_in_new_window(Address(HOST, 1, 0, "movie.Mjpeg"))
-    assert "could not be opened" in player.window.picture.captions._toast
+    assert "not be opened" in player.window.picture.captions._toast
     assert not started
 
 

@@ -10,14 +10,18 @@ import webbrowser
 import pytest
 from display import pump
 from movies import frames_of
+from PIL import ImageColor
 from standard_servers import StandardServer, jpeg_payloads
 from windows import drawn_on, focus, play, words
 
 from Client import Client
+from rtplab.clock import steady
 from rtplab.launcher import client_for
 from rtplab.player.model import history
+from rtplab.player.model.commands import PAGES
 from rtplab.player.model.traffic import is_media
 from rtplab.player.panel.messages import MAX_PAGE_CHARACTERS, MAX_PAGE_LINES
+from rtplab.player.panel.panel import LOWEST
 from rtplab.playoptions import parse_arguments
 from rtplab.protocol.rtp.packet import parse_packet
 from rtplab.receiving.rtp.impairment import Conditions
@@ -58,12 +62,27 @@ def test_the_panel_shows_the_protocol(watch, root, display):
     assert not player.window.traffic.watching
 
 
+def test_the_movie_goes_on_if_a_page_is_refreshed_before_it_has_a_size(watch, root):
+    """Also if losses come in bursts, of which Loss has more to tell."""
+    player = watch()
+    player.impairment.conditions = Conditions(loss=0.05, burst=4)
+    picture, panel = player.window.picture, player.window.panel
+    panel.toggle()
+    assert pump(root, lambda: panel.pages.loss._log.frames.counts.sent > 5)
+    for page in PAGES:
+        panel.show(page)
+        panel.tick(steady())
+        number = picture.number
+        assert pump(root, lambda number=number: picture.number > number), page
+
+
 def test_the_panel_s_edge_is_dragged_and_its_width_remembered(player, root, display, home):
     window = player.window
     focus(root, display)
     display.key("2")
     assert pump(root, lambda: window.panel.open and window.panel.pages.state.winfo_ismapped())
     width, whole = window.panel.width, root.winfo_width()
+    without = whole - width
     sash = window.panel.pages.state.master.master.winfo_children()[0]
     assert str(sash.cget("cursor")) == "sb_h_double_arrow"
     x, y = sash.winfo_rootx() + 2, sash.winfo_rooty() + 200
@@ -78,6 +97,35 @@ def test_the_panel_s_edge_is_dragged_and_its_width_remembered(player, root, disp
     for key in ("Right",) * 6:
         display.key(key)
     assert pump(root, lambda: window.panel.width == width), "no page is ever cut off"
+    x = sash.winfo_rootx() + 2
+    display.drag((x, y), (x - 500, y))  # the controls need the whole width now
+    assert pump(root, lambda: window.controls.winfo_width() == root.winfo_width())
+    px = window.theme.px
+    assert pump(root, lambda: window.panel.notebook.winfo_height() >= px(LOWEST))
+    display.key("i")
+    assert pump(root, lambda: root.winfo_width() == without and not window.panel.open)
+
+
+@pytest.mark.parametrize("colours", ["dark", "light"])
+def test_the_selected_tab_is_underlined(player, root, display, colours):
+    if colours == "light":
+        player.window.actions["colours"]()
+    panel = player.window.panel
+    panel.show("Ladder")
+    pump(root, lambda: False, limit=0.3)
+    notebook, accent = panel.notebook, ImageColor.getrgb(player.window.theme.palette.accent)
+    left, top = notebook.winfo_rootx(), notebook.winfo_rooty()
+    tabs = left, top, left + notebook.winfo_width(), panel.pages.ladder.winfo_rooty()
+    lit = display.screenshot().crop(tabs)
+    places = [
+        (x, y)
+        for y in range(lit.height)
+        for x in range(lit.width)
+        if lit.getpixel((x, y)) == accent
+    ]
+    assert len(places) > 2 * 30
+    found = {notebook.tk.call(notebook, "identify", "tab", x, y) for x, y in places}
+    assert found == {PAGES.index("Ladder")}
 
 
 def test_the_panel_takes_the_whole_window_and_gives_it_back(player, root, display):
@@ -90,6 +138,8 @@ def test_the_panel_takes_the_whole_window_and_gives_it_back(player, root, displa
         lambda: window.panel.open and window.panel.notebook.winfo_width() == root.winfo_width(),
     )
     assert not window.picture.winfo_ismapped() and window.controls.winfo_ismapped()
+    px = window.theme.px
+    assert pump(root, lambda: window.panel.notebook.winfo_height() >= px(LOWEST)), "nothing is cut"
     display.key("2")
     assert pump(root, lambda: bool(window.panel.pages.state.winfo_ismapped()))
     display.key("Escape")

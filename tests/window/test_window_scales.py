@@ -11,6 +11,7 @@ from processes import HOST, ServerProcess
 from windows import asked, dialogs_of, enabled, focus, picture_box, words
 
 from rtplab.player.model.commands import PAGES
+from rtplab.player.model.status import Headline
 
 pytestmark = pytest.mark.peers
 UNSCALED = 96 / 72  # `tk scaling`, pixels a point, of a screen at 1x
@@ -116,6 +117,95 @@ def test_nothing_of_the_window_is_cut_off(paused, scale, root, display):
     assert_complete(dialog)
 
 
+def test_the_keys_are_large_enough_to_read_on_every_page(paused, scale, root, display):
+    area, told = paused.window.picture, ""
+    focus(root, display)
+    display.key("question")
+    assert pump(root, lambda: "Save snapshot" in words(paused))
+    while paused.window.picture.keys_overlay.shown:
+        texts = [item for item in area.find_withtag("keys") if area.type(item) == "text"]
+        for item in texts:
+            size = int(root.tk.splitlist(area.itemcget(item, "font"))[1])  # pixels, if negative
+            assert size <= -10 * scale
+            left, top, right, bottom = area.bbox(item)
+            assert 0 <= left and 0 <= top
+            assert right <= area.winfo_width() and bottom <= area.winfo_height()
+        told += (page := words(paused))
+        display.key("question")
+        assert pump(root, lambda page=page: words(paused) != page)
+    assert all(text in told for text in ("Save snapshot", "Teardown", "Mark A", "Light or dark"))
+
+
+@pytest.mark.parametrize("colours", ["dark", "light"])
+@pytest.mark.parametrize("scale", [1.0, 2.0])
+def test_the_frame_number_is_written_like_the_state_next_to_it(
+    root, display, watch, scale, colours
+):
+    root.tk.call("tk", "scaling", scale * UNSCALED)
+    player = watch()
+    if colours != player.window.theme.palette.name:
+        player.window.actions["colours"]()
+    player.pause.invoke()
+    assert pump(root, lambda: enabled(player) == ["start", "teardown"])
+    pump(root, lambda: False, limit=0.2)
+    row, theme = player.window.controls.lab_row, player.window.theme
+    palette = theme.palette
+    font = root.tk.call("font", "actual", row.number.cget("font"))
+    assert font == root.tk.call("font", "actual", str(theme.font))
+    shot = display.screenshot()
+    boxes = [
+        ink(shot, label, colour)
+        for label, colour in ((row.number, palette.muted), (row.state_name, palette.text))
+    ]
+    assert boxes[0][1::2] == boxes[1][1::2], "capitals end where those of the other do"
+    assert 0 < boxes[1][0] - boxes[0][2] < theme.px(60)
+
+
+def ink(shot: Image.Image, label, colour: str) -> tuple[int, int, int, int]:
+    """Where a text is in a picture of the screen, by its colour."""
+    left, top = label.winfo_rootx(), label.winfo_rooty()
+    box = left, top, left + label.winfo_width(), top + label.winfo_height()
+    within = shot.crop(box)
+    wanted = Image.new("RGB", within.size, colour)
+    far = ImageChops.difference(within, wanted).convert("L").point(lambda grey: 255 * (grey < 60))
+    found = far.getbbox()
+    assert found is not None
+    return found[0] + left, found[1] + top, found[2] + left, found[3] + top
+
+
+@pytest.mark.parametrize("scale", [1.0, 2.0])
+def test_the_knob_is_where_the_movie_is(root, display, watch, scale):
+    """Nearly, while it plays: to move it costs a redraw."""
+    root.tk.call("tk", "scaling", scale * UNSCALED)
+    player = watch()
+    focus(root, display)
+    slider, controller = player.window.controls.bar.slider, player.window.controller
+    picture = player.window.picture
+
+    def off() -> float:
+        return abs(slider.coords(slider._knob)[0] - slider.x_of(controller.position))
+
+    assert pump(root, lambda: player.window.state.seekable and picture.number > 3)
+    for number in range(picture.number + 1, picture.number + 30):
+        assert pump(root, lambda number=number: picture.number >= number)
+        assert off() < 4
+    display.key("space")
+    assert pump(root, lambda: enabled(player) == ["start", "teardown"] and off() == 0)
+    number = picture.number
+    for key, frames in (("shift+Right", 20), ("comma", 19), ("period", 20), ("Right", 120)):
+        display.key(key)
+        assert pump(root, lambda frames=frames: picture.number == number + frames), key
+        assert pump(root, lambda: off() == 0, limit=0.5), key
+    display.key("End")
+    assert pump(root, lambda: picture.number == 500)
+    assert pump(root, lambda: off() == 0, limit=0.5)
+    display.key("Left", "space")  # and now by itself
+    assert pump(root, lambda: "The end" in words(player), limit=15)
+    assert pump(root, lambda: off() == 0, limit=0.5)
+    share = slider.coords(slider._knob)[0] / slider.winfo_width()
+    assert share > 0.95
+
+
 def assert_complete(window) -> None:
     """All widgets in a window have the room that they need, and the window is on the screen."""
     window.update()
@@ -156,6 +246,29 @@ def test_a_screen_of_nearly_whole_scale_does_not_blur_the_picture(
 
         assert pump(root, fits), player.window.picture.box
         player.close()
+
+
+def test_words_upon_the_picture_stay_on_their_plate_when_text_grows(watch, root, display):
+    root.tk.call("tk", "scaling", UNSCALED)
+    player = watch()
+    area = player.window.picture
+    player.pause.invoke()
+    assert pump(root, lambda: enabled(player) == ["start", "teardown"])
+    focus(root, display)
+    display.key("f")
+    assert pump(root, lambda: area.winfo_height() == root.winfo_screenheight())
+    area.say(Headline("The end", "Press Play to watch it again."))
+    display.key("ctrl+plus", "ctrl+plus", "ctrl+plus")
+    assert pump(root, lambda: player.window.theme.zoom == 1.5)
+    pump(root, lambda: False, limit=0.2)
+    items = area.find_withtag("headline")
+    title = next(item for item in items if area.type(item) == "text")
+    left, top, right, bottom = area.bbox(title)
+    assert bottom - top > 0.035 * root.winfo_screenheight()  # one line, legible in a hall
+    (plate,) = (area.bbox(item) for item in items if area.type(item) == "image")
+    for box in (area.bbox(item) for item in items if area.type(item) == "text"):
+        assert plate[0] < box[0] and plate[1] < box[1]
+        assert box[2] < plate[2] and box[3] < plate[3]
 
 
 def test_all_text_grows_and_shrinks_by_keys_and_is_never_cut_off(watch, root, display):

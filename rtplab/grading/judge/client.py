@@ -278,7 +278,7 @@ def timeout(recordings: Recordings, edition: Edition) -> Verdict:
     if wakes is not None and wakes > SHORT_TIMEOUT_WAKES and edition.receive_timeout >= 0.1:
         return failed(
             f"Before the first frame a thread woke {several(wakes, 'time')} in 0.3 s; expected"
-            f" it to sleep through, for its time-out is to be {expected} (openRtpPort in the"
+            f" it to sleep on: its time-out should be {expected} (openRtpPort in the"
             " assignment).",
             f"Set the time-out once, on rtpSocket: settimeout({edition.receive_timeout:g}).",
             transcript(recording, recording.step("play") or 1e9),
@@ -290,7 +290,7 @@ def timeout(recordings: Recordings, edition: Edition) -> Verdict:
         return passed()
     where = _stack(recording, "recv") or "the listening thread still waited in recv"
     return failed(
-        f"1.5 s after PAUSE {where}; expected it to be gone: its time-out is to be {expected}"
+        f"1.5 s after PAUSE {where}; expected it to be gone: its time-out should be {expected}"
         " (openRtpPort in the assignment).",
         f"Set a time-out of {expected} on rtpSocket, so that the listener wakes and sees that its"
         " event is set.",

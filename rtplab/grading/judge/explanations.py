@@ -13,7 +13,8 @@ EXPLANATIONS = {
     " counted twice.",
     "server.frames": "The payloads are the frames of the movie that SETUP named, byte for byte,"
     " each once and in order.",
-    "server.numbers": "The first packet has sequence number 1, and each next one the next.",
+    "server.numbers": "The first packet has sequence number 1, and each following packet the"
+    " next number.",
     "server.pace": "The median time between two packets is the handout's interval, within a quarter"
     " of it, what this machine's timers are late, and what the server had to wait for a CPU.",
     "server.pause": "No packet comes later than a quarter of a second after the reply to PAUSE, and"

@@ -187,7 +187,7 @@ def fragment(recordings: Recordings, edition: Edition) -> Verdict:
         size = f" ({sizes[at - 1]:,} bytes)" if at <= len(sizes) else ""
         return failed(
             f"{error or 'Nothing was sent'}; at frame {at}{size}: a datagram carries at most 65,507"
-            f" bytes, and expected are pieces below the MTU of {MTU:,}.",
+            f" bytes; expected pieces below the MTU of {MTU:,}.",
             advice,
             transcript(recording),
         )
@@ -214,7 +214,7 @@ def fragment(recordings: Recordings, edition: Edition) -> Verdict:
     if mixed is not None:
         return failed(
             f"The pieces of frame {mixed} carried {len(stamps[mixed - 1])} timestamps; expected one"
-            " a frame.",
+            " per frame.",
             advice,
             transcript(recording),
         )
@@ -223,7 +223,7 @@ def fragment(recordings: Recordings, edition: Edition) -> Verdict:
         at = frames.index(0)
         return failed(
             f"The pieces of frame {at + 1} put together have {len(whole[at].payload):,} bytes and"
-            " are no frame of the movie; expected each frame byte for byte.",
+            " are not a frame of the movie; expected each frame byte for byte.",
             advice,
             transcript(recording),
         )

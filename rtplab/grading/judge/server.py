@@ -211,7 +211,7 @@ def header(recordings: Recordings, edition: Edition) -> Verdict:
         other = next(p for p in received if p.ssrc != first.ssrc)
         return failed(
             f"The SSRC changed from {first.ssrc:08x} to {other.ssrc:08x}; expected one for the"
-            " whole stream (RFC 3550 section 8).",
+            " whole stream (RFC 3550 section 3).",
             "Any number will do, but always the same.",
             evidence=(Evidence(other.header, ((8, 12),), "bytes 8 to 11 are the SSRC"),),
         )
@@ -295,7 +295,7 @@ def frames(recordings: Recordings, edition: Edition) -> Verdict:
     wrong = numbers.index(0) if 0 in numbers else -1
     if wrong >= 0:
         return failed(
-            f"Packet {wrong + 1} carries no frame of {movie}: its payload has"
+            f"Packet {wrong + 1} does not carry a frame of {movie}: its payload has"
             f" {several(len(received[wrong].payload), 'byte')}; expected each frame byte for byte.",
             "The payload is the frame as VideoStream returns it, after 12 bytes of header.",
             evidence=(Evidence(received[wrong].data[:40]),),

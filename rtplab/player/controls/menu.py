@@ -87,14 +87,18 @@ def build_menu(
 ) -> tk.Menu:
     """Return the menu for this moment; commands that are not available are grey."""
     menu = tk.Menu(master, tearoff=False)
+    underlined = ""
     for title in MENUS:
+        # Its letter chooses it, so each needs another.
+        letter = next(one for one in title if one.lower() not in underlined)
+        underlined += letter.lower()
         submenu = _colour(tk.Menu(menu, tearoff=False))
         for command in COMMANDS:
             if command.menu == title and command.name not in _NOT_IN_MENU:
                 _add(submenu, command, now, run)
             if command.menu == title and command.name == "open" and recent:
                 _add_recent(submenu, recent, reopen)
-        menu.add_cascade(label=title, menu=submenu, underline=0, **_padding(menu))
+        menu.add_cascade(label=title, menu=submenu, underline=title.index(letter), **_padding(menu))
         _draw_arrows(submenu)
     _draw_arrows(menu)
     return _colour(menu)

@@ -16,6 +16,7 @@ _OVERSAMPLING = 4  # curves are drawn this many times larger and then reduced
 _UNSCALED = 96 / 72  # `tk scaling`, pixels per point, of a screen at 1x
 _RADIUS = 6
 _FOCUS = 2  # width of the outline that shows the focus, so that not only its colour does
+_UNDERLINE = 3  # height of the line below the tab that is selected
 _NAME = "rtplab"
 PACKET_ROW = 20  # height of a line in a list of packets
 
@@ -201,19 +202,7 @@ class Theme:
         }  # an edge of two lines is wider
         style.map("TEntry", **focused)
         self._create_indicators(p)
-        style.configure("TNotebook", borderwidth=0, tabmargins=(px(4), px(6), px(4), 0))
-        style.configure(
-            "TNotebook.Tab", padding=(px(4), px(6)), foreground=p.muted, borderwidth=0,
-            font=self.small_font,
-        )  # fmt: skip
-        style.map(
-            "TNotebook.Tab",
-            foreground=[("selected", p.text)],
-            background=[("selected", p.raised), ("active", p.hover), ("", p.window)],
-            lightcolor=[("selected", p.raised), ("", p.window)],
-            bordercolor=[("", p.window)],
-            focuscolor=[("focus", p.accent), ("selected", p.raised)],
-        )
+        self._create_tabs(p)
         self._create_scale(p)
         style.configure(
             "TScrollbar",
@@ -222,11 +211,15 @@ class Theme:
             bordercolor=p.window,
             lightcolor=p.border,
             darkcolor=p.border,
-            arrowcolor=p.muted,
+            arrowcolor=p.text,
             arrowsize=px(12),
             gripcount=0,
         )
-        style.map("TScrollbar", background=[("active", p.muted), ("disabled", p.window)])
+        style.map(
+            "TScrollbar",
+            background=[("active", p.muted), ("disabled", p.window)],
+            arrowcolor=[("disabled", p.muted), ("active", p.window)],
+        )
         style.configure(
             "Treeview", background=p.raised, fieldbackground=p.raised, foreground=p.text,
             rowheight=px(24), bordercolor=p.border, **flat,
@@ -243,6 +236,42 @@ class Theme:
         )  # fmt: skip
         style.map("Treeview.Heading", background=[("active", p.hover)])
         style.configure("Packets.Treeview", font=self.small_font, rowheight=px(PACKET_ROW))
+
+    def _create_tabs(self, p: Palette) -> None:
+        """Tabs with a line below that shows which one is selected: colours alone say too little."""
+        style, px = self._style, self.px
+        style.element_create(
+            "Lined.tab",
+            "image",
+            self._lined(p.window, p.window),
+            ("selected", self._lined(p.raised, p.accent)),
+            ("active", self._lined(p.hover, p.hover)),
+            border=(1, 1, 1, px(_UNDERLINE) + 1),
+            padding=0,
+            sticky="nsew",
+        )
+        layout: Any = [("Notebook.label", {"sticky": ""})]
+        for part in ("focus", "padding"):
+            layout = [(f"Notebook.{part}", {"sticky": "nswe", "children": layout})]
+        style.layout("TNotebook.Tab", [("Lined.tab", {"sticky": "nswe", "children": layout})])
+        style.configure("TNotebook", borderwidth=0, tabmargins=(px(4), px(6), px(4), 0))
+        style.configure(
+            "TNotebook.Tab", padding=(px(4), px(6)), foreground=p.muted, font=self.small_font
+        )
+        style.map(
+            "TNotebook.Tab",
+            foreground=[("selected", p.text)],
+            focuscolor=[("focus", p.accent), ("selected", p.raised), ("", p.window)],
+        )
+
+    def _lined(self, fill: str, line: str) -> ImageTk.PhotoImage:
+        """A square that ttk stretches, with a line at its lower edge."""
+        side = self.px(4 * _UNDERLINE)
+        image = Image.new("RGB", (side, side), fill)
+        ImageDraw.Draw(image).rectangle((0, side - self.px(_UNDERLINE), side, side), line)
+        photo = ImageTk.PhotoImage(image, master=self._root)
+        self._images.append(photo)
+        return photo
 
     def _create_scale(self, p: Palette) -> None:
         style = self._style

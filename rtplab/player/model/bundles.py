@@ -56,7 +56,7 @@ class Tick:
 
 
 class Bundle:
-    """The packets of one frame; without a `timestamp` where none of them has come.
+    """The packets of one frame; without a `timestamp` if none of them has arrived.
 
     `when` is Unix time in seconds: when its first packet came, or should have come.
     """
@@ -93,7 +93,7 @@ class Bundler:
         self.numbers = 0  # that have come or are missing, so far
 
     def restart(self, first: int | None = None) -> None:
-        """A numbering begins, with `first` if that is known: what was before it is not missed."""
+        """A numbering begins, with `first` if that is known; earlier numbers are not missed."""
         self._ticks.clear()
         self._bundle = self._before = None
         self._highest = None if first is None else first - 1

@@ -22,7 +22,7 @@ class Citation:
 
 
 def citations_in(text: str) -> Iterator[Citation]:
-    """Find what is cited in a text, in its order."""
+    """Find the citations in a text, in order."""
     for match in _CITATION.finditer(text):
         number, section = match.groups()
         url = _PAGE.format(number)

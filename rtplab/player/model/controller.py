@@ -52,7 +52,7 @@ class Backoff:
         self.attempt += 1
 
     def end(self) -> None:
-        """Make no more attempts: there is a session again, or none is wanted."""
+        """Stop trying: there is a session again, or none is wanted."""
         self.attempt, self.attempting = 0, False
 
     def remaining(self, now: float) -> float:
@@ -269,7 +269,7 @@ class PlaybackController:
         return self._place.current
 
     def tick(self, now: float) -> Frame | None:
-        """Do what is possible now; return the frame to show, if there is one."""
+        """Do everything that is due; return the frame to show, if there is one."""
         self._note_state(now)
         self._carry_out(now)
         is_step = self._wants_to_step

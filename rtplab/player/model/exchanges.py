@@ -36,7 +36,7 @@ class RoundTrips:
     def take(self, message: CapturedMessage) -> float | None:
         """Return the seconds from the request to this reply, as the client has measured them.
 
-        None for a request, and for a reply that nobody has asked for. A reply without the CSeq of a
+        None for a request, and for a reply without a request. A reply without the CSeq of a
         request is one to the oldest, as lab servers answer.
         """
         if not is_reply(message):

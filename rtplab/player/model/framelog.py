@@ -23,7 +23,7 @@ MAX_KEPT = 40_000  # packets of these: 15 seconds of 1080p, some MB
 MAX_UNSETTLED = 1000  # frames of uncertain fate: no stream has this many in two seconds
 _SEARCHED = 64  # of the newest, for the one that a lab server's packet goes on with
 MAX_NUMBERS = 1 << 14  # packets of one frame that are told apart
-# Seconds after a frame's deadline until its fate is certain: what is to come has come by then.
+# Seconds after a frame's deadline until its fate is certain: nothing more of it arrives.
 SETTLING = 1.0
 _BEFORE_JPEG = 14  # bytes: digits or a header of the server's own may stand there (lab dialect)
 _FAR = 3000  # packets between two frames: no loss, but another numbering (RFC 3550 appendix A.1)
@@ -41,7 +41,7 @@ class SenderClock:
         self.frames = RecentMinimum(OFFSET_WINDOW)
 
     def sent_at(self, time: float) -> float:
-        """When what has this media time was sent, at the latest: our time in seconds."""
+        """The latest moment at which this media time can have been sent, in our seconds."""
         return time + (self.packets.value or 0.0)
 
     def due_at(self, time: float, latency: float) -> float | None:

@@ -41,13 +41,13 @@ class Address:
 def parse_address(host: str, port: str, rtp_port: str, movie: str) -> Address:
     """Read the fields of the open dialog. Raises ValueError with a sentence."""
     if not host.strip():
-        raise ValueError("Name the server: a host name or an address.")
+        raise ValueError("Enter the server: a host name or an IP address.")
     if "://" in host or "://" in movie:
         raise ValueError("This is a complete RTSP address: enter it in the field Address.")
     if meant := urls.meant_address(host):
         raise ValueError(f"Server is a host name only: enter {meant} in the field Address.")
     if not movie.strip():
-        raise ValueError("Name the movie: the name of a file on the server.")
+        raise ValueError("Enter the movie: the name of a file on the server.")
     return Address(
         host.strip(), _port(port, "server", 1), _port(rtp_port or "0", "RTP", 0), movie.strip()
     )
@@ -81,7 +81,7 @@ def _port(text: str, what: str, smallest: int) -> int:
 
 @dataclass
 class Settings:
-    """What is kept between runs."""
+    """What the player remembers from one run to the next."""
 
     recent: list[Address] = field(default_factory=list)
     colours: str = "dark"

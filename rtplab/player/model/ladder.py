@@ -54,7 +54,7 @@ class Arrow:
 
 @dataclass(frozen=True)
 class Break:
-    """Nothing is known of the packets just before this moment: they are not kept any more."""
+    """The packets just before this moment have been discarded."""
 
     when: float
 
@@ -63,7 +63,7 @@ Event: TypeAlias = Arrow | Bundle | Break
 
 
 class Ladder:
-    """Takes all that is observed, in its order; keeps what has become of the last of it."""
+    """Takes observations in order, and keeps the newest events."""
 
     def __init__(self) -> None:
         self.events: deque[Event] = deque()  # oldest first
@@ -75,7 +75,7 @@ class Ladder:
         self._plays = False  # so far as the client's requests say
 
     def add(self, entries: list[Entry | Break]) -> None:
-        """Put entries, oldest first, behind what is to be taken."""
+        """Queue entries, oldest first, to be taken later."""
         self._pending.extend(entries)
         if len(self._pending) > _MAX_PENDING:
             while len(self._pending) > _MAX_PENDING:
@@ -83,7 +83,7 @@ class Ladder:
             self._pending.appendleft(Break(self._pending[0].when))
 
     def take(self) -> bool:
-        """Take what has been added, or as much of it as is cheap; tell if there is more."""
+        """Take the queued entries, or as many as is cheap; tell if there are more."""
         before = self._bundler.numbers
         taken = 0
         while self._pending and max(taken, self._bundler.numbers - before) < _MAX_AT_ONCE:
@@ -109,7 +109,7 @@ class Ladder:
         return bool(self._pending)
 
     def forget_before(self, when: float) -> None:
-        """Forget the packets from before this moment: they are not kept any more."""
+        """Forget the packets from before this moment: they have been discarded."""
         while self.events and isinstance(self.events[0], Bundle) and self.events[0].when < when:
             self._forget_first()
 
@@ -164,7 +164,7 @@ def _size(event: Event) -> int:
 
 
 def _report(packet: CapturedPacket) -> Arrow:
-    """RTCP as an arrow with what is in it."""
+    """RTCP as an arrow with its contents."""
     kind: Kind = "report"
     try:
         parts = rtcp.parse_compound(packet.data)

@@ -7,7 +7,7 @@ from rtplab.player.model.traffic import Seen, Traffic
 
 
 class LadderFeed:
-    """Between the traffic, which goes on by itself, and a ladder, which is asked for."""
+    """Connects the traffic, which flows by itself, with a ladder, which is drawn on demand."""
 
     def __init__(self, traffic: Traffic) -> None:
         self.ladder = Ladder()

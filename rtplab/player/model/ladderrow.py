@@ -12,6 +12,7 @@ CLIENT = 74.0  # where the client's line is; left of it is the time
 _SLANT = 6.0  # by which an arrow is lower at its end
 _TICK, _MARKER = 7.0, 12.0  # lengths
 _SIGN = 2.6  # half of the size of a cross or circle
+DEPTH = _MARKER + 2 * _SIGN  # of a row of bundles below the client's end
 _WIDEST, _NARROWEST = 9.0, 3.0  # from one tick to the next, where each packet has one
 _LEAST = 2.0  # from one tick to the next where a tick stands for several packets
 _FRAME_GAP = 1.5  # ticks' room between two frames

@@ -14,6 +14,7 @@ from rtplab.player.model.bundles import Bundle
 from rtplab.player.model.ladder import Arrow, Break, Entry, Event, Ladder
 from rtplab.player.model.ladderrow import (
     CLIENT,
+    DEPTH,
     Summary,
     arrow_shapes,
     bundle_shapes,
@@ -34,10 +35,11 @@ _AFTER_ARROW, _AFTER_BUNDLE = 30.0, 40.0  # height of a row, from the client's e
 _LONGEST_PAUSE = 64.0  # pixels
 _LABEL = 22.0  # height of the text on an arrow
 _SERVER = 26.0  # where the server's line is, from the right
+_NEAREST = 60.0  # to the client's line that the server's may be: a page without a size is narrower
 
 
 class Row:
-    """What stands at one height: an arrow, a break, or the bundles of a while."""
+    """One row: an arrow, a break, or the bundles of some time."""
 
     __slots__ = ("y", "when", "pause", "last", "event", "bundles", "_summary")
 
@@ -110,7 +112,7 @@ class LadderView:
         step = max(least, min(step, _LONGEST_PAUSE))
         self.rows.append(Row(last.y + step, event, ordinal, pause))
 
-    # ------------------------------------------------------------------ what is seen
+    # ------------------------------------------------------------------ the visible part
 
     def zoom(self, direction: int) -> None:
         """Let a row stand for a shorter time (1), or for a longer one (-1)."""
@@ -175,7 +177,7 @@ class LadderView:
         """Return the visible part for a page of that size; `server` is the server's name."""
         self._room = max(1.0, height - _HEADER - _LEGEND)
         self._move_to(self._lowest if self.follows else self._top)
-        right = width - _SERVER
+        right = _server_line(width)
         shapes: list[Shape] = [
             Line((CLIENT, _HEADER, CLIENT, height - _LEGEND), "border", 1.4),
             Line((right, _HEADER, right, height - _LEGEND), "border", 1.4),
@@ -186,7 +188,7 @@ class LadderView:
         offset = _HEADER + _FIRST - self._top
         for row in islice(self.rows, max(0, self._first_seen() - 1), None):
             y = row.y + offset
-            if y > height - _LEGEND:
+            if y > height - _LEGEND - (DEPTH if row.bundles else 0.0):
                 break
             if y >= _HEADER + _LABEL:  # no half of a text shows
                 shapes += self._row(row, y, right)
@@ -222,13 +224,17 @@ class LadderView:
         """What a click on a row opens, at a place from the left of a page of that width."""
         if isinstance(row.event, Arrow):
             return row.event.entry
-        summary = row.summary(width - _SERVER)
+        summary = row.summary(_server_line(width))
         entries = [
             (abs(summary.left + mark.x - x), mark.entry)
             for mark in summary.marks
             if mark.entry is not None
         ]
         return min(entries, key=lambda pair: pair[0])[1] if entries else None
+
+
+def _server_line(width: float) -> float:
+    return max(width - _SERVER, CLIENT + _NEAREST)
 
 
 def _pause_text(seconds: float) -> str:

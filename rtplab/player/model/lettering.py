@@ -18,7 +18,7 @@ class Lettering(Protocol):
 
 
 def cut(text: str, font: Font, width: float, lettering: Lettering) -> str:
-    """Shorten a text to fit into a width; what stands in brackets at its end is dropped first."""
+    """Shorten a text to fit into a width; a part in brackets at its end is dropped first."""
     if lettering.width(text, font) > width:
         text = text.partition(" (")[0]
     whole = text

@@ -1,4 +1,4 @@
-"""What is played again and again: from A to B, or the whole movie. Needs no Tk."""
+"""What the player repeats: from A to B, or the whole movie. Needs no Tk."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Loop:
         return "A and B are cleared"
 
     def toggle_whole(self) -> str:
-        """Repeat the whole movie, or not any more; return a sentence that says what was done."""
+        """Repeat the whole movie, or stop repeating it; return a sentence that says so."""
         self.whole = not self.whole
         return "The movie is repeated" if self.whole else "The movie is not repeated"
 

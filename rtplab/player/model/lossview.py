@@ -87,13 +87,14 @@ def _rule(counts: FrameCounts, has_bursts: bool, y: float, width: float) -> list
     if has_bursts or is_bursty:
         mean = f", {run:.1f} packets in a row on average" if run else ""
         sentence = (
-            f"Losses come in bursts{mean}: the rule takes each loss to be independent of the "
-            "others and does not hold, for a burst hits fewer frames than single losses do."
+            f"Losses come in bursts{mean}. The rule assumes that each loss is independent, so it "
+            "does not hold here: a burst hits fewer frames than single losses do."
         )
         shapes += _paragraph(sentence, y + 92, width)
     return shapes
 
 
 def _paragraph(text: str, y: float, width: float) -> list[Shape]:
-    lines = textwrap.wrap(text, int((width - 2 * _MARGIN) / _CHARACTER))
+    characters = int((width - 2 * _MARGIN) / _CHARACTER)
+    lines = textwrap.wrap(text, max(1, characters))  # a page without a size is narrower
     return [Text(_MARGIN, y + number * _LINE, line, "text") for number, line in enumerate(lines)]

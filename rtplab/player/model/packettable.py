@@ -41,7 +41,7 @@ class PacketTable:
         self._second_bytes = 0
 
     def begin(self) -> None:
-        """The stream stands still, or goes on elsewhere, with what comes next."""
+        """The next packet begins after a pause, or elsewhere in the movie."""
         self._statistics.paused()
         self._first = self._last_arrival = None
 

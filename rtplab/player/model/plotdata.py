@@ -17,7 +17,7 @@ GAP = 2.0  # seconds without a sample after which a new curve begins, since the 
 
 @dataclass(frozen=True)
 class Figures:
-    """What is plotted, at one moment."""
+    """The plotted figures of one moment."""
 
     when: float
     frames_per_second: float
@@ -114,7 +114,7 @@ def _count(number: int, exact_below: int = 10**8) -> str:
 
 
 class Totals(NamedTuple):
-    """What has come so far, as it is shown."""
+    """The totals so far, as shown."""
 
     frames: int
     packets: int
@@ -137,7 +137,7 @@ class Totals(NamedTuple):
         )  # fmt: skip
 
     def since(self, before: Totals) -> Totals:
-        """What has come since then."""
+        """The totals since then."""
         return Totals(*map(operator.sub, self, before))
 
     def rows(self, jitter: float, max_jitter: float) -> list[tuple[str, str]]:

@@ -74,7 +74,7 @@ def _plot_shapes(plot: _Plot, data: PlotData, box: Box, lettering: Lettering) ->
     shapes: list[Shape] = [
         Text(left, middle, cut(plot.title, "small", room, lettering), "muted"),
         Text(right, middle, value, "text", "bold", "e"),
-        Rectangle(*ground, "raised"),
+        Rectangle(*ground, "raised", "border"),
     ]
     # Half of a line's width is on either side of it.
     inner = ground[0] + _LINE, ground[1] + _LINE, ground[2] - _LINE, ground[3] - _LINE

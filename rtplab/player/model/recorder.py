@@ -1,4 +1,4 @@
-"""Records what is received into a movie file of the lab's format. Needs no Tk."""
+"""Records the received frames in a movie file of the lab's format. Needs no Tk."""
 
 from __future__ import annotations
 

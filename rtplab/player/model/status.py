@@ -102,9 +102,14 @@ def _trouble(now: PlayerState) -> str:
     return "No session" if now.state is State.INIT else "Something is wrong"
 
 
+# Seconds that a position may be less than it is: PLAY's Range has three decimals, and the frames'
+# timestamps count from there.
+_ROUNDED_OFF = 0.001
+
+
 def clock(seconds: float) -> str:
     """Minutes and seconds as players show them: 0:05, 12:34, 1:02:03."""
-    whole = max(0, int(seconds))
+    whole = max(0, int(seconds + _ROUNDED_OFF))
     hours, minutes = divmod(whole // 60, 60)
     if hours:
         return f"{hours}:{minutes:02}:{whole % 60:02}"

@@ -22,12 +22,12 @@ class StreamFeed:
         self.broken = 0  # pictures that could not be decoded until the frame before
 
     def begin(self) -> None:
-        """The panel is opened: what came before it is not followed."""
+        """The panel is opened: earlier packets are not followed."""
         self.log.restart()
         self._seen = Seen(self._traffic.message_count, self._traffic.packet_count)
 
     def take(self) -> None:
-        """Take what has come since."""
+        """Take everything observed since the last call."""
         entries, self._seen = self._traffic.after(self._seen)
         latency = self._client.playout.latency
         self.log.take(entries, latency if self._client.reception.trusts_timestamps else None)
@@ -40,7 +40,7 @@ class StreamFeed:
         self.log.frames.show(frame.timestamp, arrival, now, broken <= self.broken)
 
     def settle(self) -> None:
-        """Count the frames whose fate is certain. Paused, what waits may still be shown."""
+        """Count the frames whose fate is certain. In a pause, waiting frames may still be shown."""
         playout = self._client.playout
         if self._client.state is State.PLAYING or not playout.waiting:
             self.log.frames.settle(time.time(), playout.latency)

@@ -1,4 +1,4 @@
-"""The packets and frames of what plays, for the panel while it is open. Needs no Tk."""
+"""The packets and frames of the stream that plays, for the open panel. Needs no Tk."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _UDP_AND_IP = {False: 8 + 20, True: 8 + 40}  # bytes of headers, by whether it i
 
 
 class StreamLog:
-    """One stream, from what was observed of it. Another source begins another one."""
+    """One stream, as observed. Another source begins another one."""
 
     def __init__(self, is_lab: bool) -> None:
         self._is_lab = is_lab
@@ -32,7 +32,7 @@ class StreamLog:
         self._ticks = 0  # how far it is from the first
 
     def take(self, entries: list[CapturedMessage | CapturedPacket], latency: float | None) -> None:
-        """Take what has been observed, by time.
+        """Take observations, by time.
 
         `latency` in seconds makes the deadlines; None if the timestamps are no clock.
         """

@@ -1,4 +1,4 @@
-"""The timeline as a drawing: when packets were sent, when they arrived, what was shown. No Tk.
+"""The timeline as a drawing: when packets were sent and arrived, and frames shown. No Tk.
 
 Three rows share one axis of time. A tick is a packet, or as many as fall on one pixel; those of one
 frame have one colour and one height, those of the next another. The playout deadline of the frame
@@ -32,7 +32,7 @@ _TITLES = ("Sent, by RTP timestamp", "Arrived", "Shown")
 
 
 class TimelineWindow(NamedTuple):
-    """What is seen. Times are Unix time in seconds."""
+    """The visible part. Times are Unix time in seconds."""
 
     now: float
     span: float  # seconds
@@ -86,7 +86,8 @@ class _View:
         shapes: list[Shape] = []
         for number, title in enumerate(_TITLES):
             top = self._band(number)
-            shapes.append(Rectangle(self._left, top, self._right, top + _BAND, "raised"))
+            band = self._left, top, self._right, top + _BAND
+            shapes.append(Rectangle(*band, "raised", "border"))
             shapes.append(Text(self._left, top - 9, title, "text"))
         shapes += self._axis()
         if self._window.knows_sent and self._is_begun:

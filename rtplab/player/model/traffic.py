@@ -90,7 +90,7 @@ class Traffic(Recorder):
         self._batches: deque[Batch] = deque()
         self._bytes = 0
         self.packet_count = 0  # that have come or were sent, kept or not
-        self._forgotten = 0  # of these, that are kept no more
+        self._forgotten = 0  # of these, those already discarded
         self.message_count = 0
         self.watching = False
 
@@ -181,7 +181,7 @@ class Traffic(Recorder):
         return sorted(entries, key=lambda entry: entry.when), now
 
     def has_forgotten_after(self, seen: Seen) -> bool:
-        """Tell if packets that were not `seen` are not kept any more."""
+        """Tell if packets that were not `seen` have been discarded."""
         return self._forgotten > seen.packets
 
     @property
@@ -191,7 +191,7 @@ class Traffic(Recorder):
             return self._batches[0].when if self._batches else None
 
     def _newest_packets(self, wanted: int) -> list[CapturedPacket]:
-        """So many of the newest packets, if they are kept, oldest first."""
+        """Up to this many of the newest packets, oldest first."""
         newest: list[Batch] = []
         for batch in reversed(self._batches):
             if wanted <= 0:

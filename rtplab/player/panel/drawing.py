@@ -92,7 +92,8 @@ class Drawing:
         if isinstance(shape, Line):
             return canvas.create_line(
                 [scale * place for place in shape.points], fill=self._colour(shape.colour),
-                width=max(1.0, scale * shape.width), dash=(4, 3) if shape.dashed else "", tags=tags,
+                width=max(1.0, scale * shape.width), dash=self._dash if shape.dashed else "",
+                tags=tags,
             )  # fmt: skip
         if isinstance(shape, Polygon):
             points = [scale * place for place in shape.points]
@@ -109,6 +110,10 @@ class Drawing:
             return canvas.create_oval(box, fill=fill, outline=outline, width=width, tags=tags)
         assert isinstance(shape, Rectangle)
         return canvas.create_rectangle(box, fill=fill, outline=outline, width=width, tags=tags)
+
+    @property
+    def _dash(self) -> tuple[int, int]:
+        return self._theme.px(4), self._theme.px(3)
 
     def _colour(self, role: str | None) -> str:
         """The palette's colour of a role; "" for none."""

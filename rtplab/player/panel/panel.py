@@ -87,7 +87,7 @@ class Panel:
 
     def toggle(self) -> None:
         if self.open:
-            self._close()
+            self.close()
         else:
             self._open()
 
@@ -104,9 +104,10 @@ class Panel:
         self._due = 0.0
         self._toggled()
 
-    def _close(self) -> None:
-        assert self._frame is not None
-        self._frame.grid_remove()
+    def close(self) -> None:
+        """Close it. May be called twice."""
+        if self._frame is not None:
+            self._frame.grid_remove()
         self.open = self._traffic.watching = False
         self._toggled()
 

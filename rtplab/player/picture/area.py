@@ -55,6 +55,7 @@ class PictureArea(tk.Canvas):
         self.problem = ""  # why the last frame could not be decoded; "" if it could
         self.picture: Size | None = None  # pixels of the picture as it was sent
         self.bind("<Configure>", self._resized)
+        self.bind("<<ThemeChanged>>", lambda event: self._draw_words())
         self.bind("<Destroy>", self._destroyed)
 
     @property
@@ -154,10 +155,14 @@ class PictureArea(tk.Canvas):
         """Scale the picture soon; while it plays, the next frame comes before that."""
         self._room = event.width, event.height
         self._centre()
-        self.captions.resized(self._room, on_picture=bool(self._jpeg))
-        self.keys_overlay.draw()
+        self._draw_words()
         if not self._redraw_timer:
             self._redraw_timer = self.after(REDRAW_DELAY, self._redraw)
+
+    def _draw_words(self) -> None:
+        """Draw them for another size, of the area or of all text."""
+        self.captions.resized(self._room, on_picture=bool(self._jpeg))
+        self.keys_overlay.draw()
 
     def _redraw(self) -> None:
         self._redraw_timer = ""

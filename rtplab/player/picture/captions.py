@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tkinter as tk
+from tkinter import font as tkfont
 
 from PIL import Image, ImageDraw, ImageTk
 
@@ -12,8 +13,9 @@ from rtplab.player.model.status import NOTHING, Headline, Tone
 
 TOAST_TIME = 2000  # milliseconds that a toast is shown
 READING_TIME = 50  # milliseconds more for each character
-LARGE_ROOM = 700  # height at 1x above which a toast grows with the canvas
-LARGE_SHARE = 0.035  # of that height is its font: legible from the back of a hall
+LARGE_ROOM = 700  # height at 1x above which words grow with the canvas
+LARGE_SHARE = 0.035  # of that height is their font: legible from the back of a hall
+LARGE_FONT = 20  # its size at 1x before it grows
 
 
 class Captions:
@@ -48,9 +50,20 @@ class Captions:
         if self._toast_timer:
             self._canvas.after_cancel(self._toast_timer)
 
+    @property
+    def _growth(self) -> float:
+        """How much larger words are in a large room, such as a full screen."""
+        height = self._room[1]
+        if height <= self._theme.px(LARGE_ROOM):
+            return 1.0
+        return max(1.0, LARGE_SHARE * height / self._theme.px(LARGE_FONT))
+
+    def _px(self, length: float) -> int:
+        return self._theme.px(length * self._growth)
+
     def _draw_headline(self) -> None:
         self._canvas.delete("headline")
-        headline, px = self._headline, self._theme.px
+        headline, px = self._headline, self._px
         if not headline.title:
             return
         width, height = self._room
@@ -67,12 +80,14 @@ class Captions:
             self._canvas.tag_raise(line)
             top += box[3] - box[1] + px(8)
 
-    def _write(self, text: str, font: object, colour: str) -> int:
-        room = self._room[0] - self._theme.px(72)
-        wrap = max(self._theme.px(120), min(room, self._theme.px(560)))
+    def _write(self, text: str, font: tkfont.Font, colour: str) -> int:
+        room = self._room[0] - self._px(72)
+        wrap = max(self._px(120), min(room, self._px(560)))
+        shown = font.actual()
+        size = round(int(font.cget("size")) * self._growth)  # pixels, and so negative
         return self._canvas.create_text(
-            0, 0, text=text, font=str(font), fill=colour, width=wrap, anchor="n", justify="center",
-            tags=("headline",),
+            0, 0, text=text, font=(shown["family"], size, shown["weight"]), fill=colour, width=wrap,
+            anchor="n", justify="center", tags=("headline",),
         )  # fmt: skip
 
     def _draw_card(self, width: int, height: int) -> None:
@@ -99,6 +114,15 @@ class Captions:
             TOAST_TIME + READING_TIME * len(text), self._end_toast
         )
 
+    def correct(self, text: str, corrected: str) -> bool:
+        """Change the words of a toast, for the rest of its time; tell if it is still shown."""
+        if text != self._toast:
+            return False
+        if corrected != text:
+            self._toast = corrected
+            self._draw_toast()
+        return True
+
     def _end_toast(self) -> None:
         self._toast = self._toast_timer = ""
         self._draw_toast()
@@ -110,7 +134,7 @@ class Captions:
         px, font = self._theme.px, str(self._theme.font)
         margin, pad = px(12), px(12)
         if self._room[1] > px(LARGE_ROOM):
-            size = max(px(20), round(LARGE_SHARE * self._room[1]))
+            size = self._px(LARGE_FONT)
             font, pad = f"{{{self._theme.font.actual('family')}}} {-size} bold", size // 2
         text = self._canvas.create_text(
             margin + pad, margin + pad * 2 // 3, text=self._toast, font=font,

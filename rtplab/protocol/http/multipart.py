@@ -193,7 +193,7 @@ class MultipartReader:
 
     def _check_length(self, text: str, length: int) -> None:
         if text and text != str(length):
-            self._forgiveness.add("Content-Length of a part", text, f"{length}, as it is long")
+            self._forgiveness.add("Content-Length of a part", text, f"{length}, its real length")
 
     def _up_to_boundary(self, headers: Headers) -> tuple[Part | None, bool]:
         """Search for the boundary that ends the part."""

@@ -279,6 +279,6 @@ class _Frame:
         return data
 
     def close(self) -> None:
-        """Take no more fragments, and release those received."""
+        """Stop taking fragments, and release those received."""
         self.closed = True
         self.fragments.clear()

@@ -5,7 +5,7 @@
         response="8ca5...", algorithm=SHA-256, qop=auth, nc=00000001, cnonce="0a4f"
 
 RFC 2326 section 1.4 takes both from HTTP: Digest is RFC 7616, Basic RFC 7617. A Digest answer
-without qop is the older form of RFC 2069, which ffmpeg and GStreamer still speak.
+without qop is the older form of RFC 2069, which GStreamer still speaks.
 """
 
 from __future__ import annotations

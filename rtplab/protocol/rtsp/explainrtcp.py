@@ -62,8 +62,8 @@ def _section(packet: bytes) -> Section:
             fields += _sender_fields(rest)
             rest = rest[5 * _WORD :]
             words = (
-                "The NTP time and the RTP timestamp are the same moment: by them a player relates "
-                "several streams to each other."
+                "The NTP time and the RTP timestamp are the same moment: with them a player "
+                "synchronises several streams."
             )
         for start in range(0, 6 * _WORD * count, 6 * _WORD):
             fields += _block_fields(rest[start : start + 6 * _WORD])
@@ -104,8 +104,8 @@ def _block_fields(block: bytes) -> list[Field]:
     return [
         _word("SSRC that this block is about", block, 0, is_hex=True),
         Field("fraction lost", 8, block[4], f"{block[4] / 2.56:.1f} %"),
-        Field("lost in all", 24, lost & 0xFFFFFF, f"{lost:,} packets" if lost < 0 else "packets"),
-        Field("cycles", 16, int.from_bytes(block[8:10], "big"), "of the numbers"),
+        Field("lost in total", 24, lost & 0xFFFFFF, f"{lost:,} packets" if lost < 0 else "packets"),
+        Field("cycles", 16, int.from_bytes(block[8:10], "big"), "wraps of the number"),
         Field("highest sequence number", 16, int.from_bytes(block[10:12], "big")),
         _word("jitter", block, 12, f"{1000 * jitter / _CLOCK_RATE:.2f} ms at 90 kHz"),
         _word("LSR", block, 16, "middle of the last SR's NTP time", True),
@@ -132,7 +132,7 @@ def _explain_names(packet: bytes) -> str:
     except (PacketError, ValueError):
         return ""
     names = described.names if isinstance(described, rtcp.SourceDescription) else ()
-    return " ".join(f"CNAME of {ssrc:08X}: {name}." for ssrc, name in names)
+    return " ".join(f"CNAME of 0x{ssrc:08X}: {name}." for ssrc, name in names)
 
 
 _EMPTY_REPORT = bytes([0x80, rtcp.RECEIVER_REPORT, 0, 1, 0, 0, 0, 0])

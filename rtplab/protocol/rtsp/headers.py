@@ -334,5 +334,5 @@ def parse_session(value: str, forgiveness: Forgiveness | None = None) -> Session
             right = f"at least {SHORTEST_SESSION_ID} characters (RFC 2326 section 3.4)"
             forgiveness.add("The length of Session", session_id, right)
         if semicolon and not _SESSION_PARAMETERS.fullmatch(parameters):
-            forgiveness.add("What follows the session", parameters, "timeout=SECONDS")
+            forgiveness.add("The text after the session", parameters, "timeout=SECONDS")
     return SessionHeader(session_id, timeout)

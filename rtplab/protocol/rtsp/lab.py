@@ -77,7 +77,7 @@ _IS_KNOWN_METHOD = re.compile(_KNOWN_METHOD + r"\Z")
 _METHOD_ALIASES = {"STOP": "TEARDOWN"}  # one public client says STOP
 _NEEDS_SESSION = frozenset({"PLAY", "PAUSE", "TEARDOWN"})
 
-# Fields written so need no warning; names are recognised in any case (RFC 2326 section 4).
+# Fields written so need no warning; names are recognised in any case (RFC 2326 section 4.2).
 _RIGHT_CSEQ = re.compile(r"CSeq *: *\d+\s*\Z|\d+\s*\Z", re.ASCII | re.IGNORECASE)
 _RIGHT_SESSION = re.compile(
     rf"Session *: *(?!(?:{'|'.join(_NO_SESSION - {''})})\b)[^\s;,\"'<(\[]+(?: *;.*)?\s*\Z",
@@ -229,7 +229,7 @@ def mistakes(lines: list[str], request: Request) -> Iterator[tuple[str, str | No
         return
     method = request.method
     if first.surplus:
-        yield "What follows the version on its line", first.surplus, "a line of its own"
+        yield "The text after the version", first.surplus, "a line of its own"
     if first.version != VERSION and not (_is_old_form(lines) and not first.version):
         yield "The version in a request", first.version or None, VERSION
     if first.method != method:

@@ -74,10 +74,10 @@ class Headers:
     """Header fields in the order they came; names are looked up regardless of case."""
 
     def __init__(self, fields: list[tuple[str, str]] | None = None) -> None:
-        self._fields: list[tuple[str, str]] = []
+        self._fields = list(fields or ())
         self._first: dict[str, str] = {}  # value by name in lower case
-        for name, value in fields or []:
-            self.add(name, value)
+        for name, value in self._fields:
+            self._first.setdefault(name.lower(), value)
 
     def add(self, name: str, value: object) -> None:
         text = str(value)

@@ -72,8 +72,9 @@ def describe(
 
 def _clean(name: str) -> str:
     """A name that stays on its line: a file name may hold line ends, or bytes that aren't text."""
-    cleaned = "".join(character if character.isprintable() else " " for character in name)
-    return cleaned[:MAX_NAME].strip() or "-"
+    if not name.isprintable():
+        name = "".join(character if character.isprintable() else " " for character in name)
+    return name[:MAX_NAME].strip() or "-"
 
 
 @lru_cache(maxsize=64)  # few, and each is in many descriptions

@@ -10,7 +10,7 @@ from rtplab.protocol.errors import MessageError
 from rtplab.protocol.rtsp.messages import printable
 
 DEFAULT_PORTS = {"rtsp": 554, "rtsps": 322}
-MAX_NEARLY = 150  # characters of what is nearly an address: it is shown in a sentence
+MAX_NEARLY = 150  # characters of an address that is almost right: it is shown in a sentence
 HTTP_PORTS = {"http": 80, "https": 443}
 _ALL_PORTS = DEFAULT_PORTS | HTTP_PORTS
 MAX_URL = 4096  # characters: the longest file name in any encoding, with its folders

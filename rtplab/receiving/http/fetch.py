@@ -232,15 +232,15 @@ def _what_it_is(kind: str) -> str:
     shown = printable(kind, 60) or "data without a Content-Type"
     if kind.startswith("image/"):
         return (
-            f"This is a single picture ({shown}), not a stream: a browser shows it. "
-            "Look for the camera's address of moving pictures (MJPEG)."
+            f"This is a single picture ({shown}), not a stream: open it in a browser. "
+            "Look for the address of the camera's MJPEG stream."
         )
     if kind in ("text/html", "application/xhtml+xml"):
         return (
-            f"This is a web page ({shown}), not a stream: look there for the address of the "
-            "moving picture itself (MJPEG)."
+            f"This is a web page ({shown}), not a stream: look on it for the address of the "
+            "MJPEG stream."
         )
-    return f"By HTTP this player shows multipart/x-mixed-replace; the server sends {shown}."
+    return f"Over HTTP this player shows only multipart/x-mixed-replace; the server sends {shown}."
 
 
 def _lost(error: OSError) -> ConnectionLost:

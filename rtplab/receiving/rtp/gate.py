@@ -36,7 +36,7 @@ class Gate:
             self._before, self.passage = self.passage, Passage.HELD
 
     def open(self) -> None:
-        """PLAY was answered. What has waited is let in with the next packets."""
+        """PLAY was answered: the waiting packets are let in with the next ones."""
         self.passage = Passage.OPEN
 
     def give_up(self) -> bool:
@@ -49,7 +49,7 @@ class Gate:
         return True
 
     def arrive(self, packets: list[bytes], now: float) -> list[tuple[list[bytes], float]]:
-        """Return what is let in by now, each with its arrival time."""
+        """Return the packets let in by now, each with its arrival time."""
         if self.passage is Passage.SHUT:
             return []
         if self.passage is Passage.HELD:

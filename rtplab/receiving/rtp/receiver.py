@@ -23,8 +23,8 @@ LAB_RTCP_PORT = 19001
 LAB_STALL = 1.0
 LAB_REPORT_INTERVAL = 0.4  # seconds between reports, as their own clients send them
 
-# A BYE waits for media that was there before it; but not for a flood of it, after so many readings
-# that more would not have fitted into the socket.
+# A BYE waits for media that was there before it, but not for a flood: after this many readings
+# more than the socket can hold has been read.
 MOST_BEHIND = 100
 
 HIGHEST_PORT = 65535

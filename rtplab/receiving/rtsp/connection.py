@@ -13,7 +13,7 @@ from rtplab.protocol.addresses import host_of
 from rtplab.protocol.errors import ConnectionLost, MessageError, SessionError
 from rtplab.protocol.forgiveness import Forgiveness
 from rtplab.protocol.rtsp.messages import Dialect, InterleavedFrame, Request, Response, printable
-from rtplab.protocol.rtsp.parser import ResponseParser
+from rtplab.protocol.rtsp.responseparser import ResponseParser
 from rtplab.protocol.tls import ALERT
 from rtplab.receiving.files.pcapng import Endpoint
 from rtplab.receiving.rtp.rtpsocket import Clock

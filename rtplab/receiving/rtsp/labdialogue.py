@@ -31,7 +31,9 @@ def refusal(method: str, response: Response, name: str) -> SessionError:
     if response.status == 404:
         if name.endswith("/"):
             shown = printable(name)
-            return SessionError(f"{shown} names no movie: add its name, as {shown}movie.Mjpeg.")
+            return SessionError(
+                f"There is no movie in {shown}: add its name, as in {shown}movie.Mjpeg."
+            )
         meant = _MEANT.search(printable(response.reason, MAX_REASON))
         advice = f". Did you mean {meant[1]}?" if meant else ": check the name."
         return SessionError(f"The server has no movie named {printable(name)}{advice}")

@@ -76,7 +76,9 @@ class Login:
                 f"The server asked for a password, but its challenge is malformed: {error}."
             ) from error
         if not challenges:
-            raise SessionError("The server asks for a password, but by neither Digest nor Basic.")
+            raise SessionError(
+                "The server asks for a password, but offers neither Digest nor Basic."
+            )
         if challenges[0].scheme == "Basic" and not self._allow_basic:
             raise PasswordInTheOpen(
                 "The server accepts the password only unencrypted (Basic without TLS), so it was "

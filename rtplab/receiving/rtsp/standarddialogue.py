@@ -276,7 +276,7 @@ class StandardDialogue:
         self.transport = parse_chosen_transport(chosen, self._wanted, self._forgiveness)
         self.uses_udp = self.transport.lower == "UDP"
         if not self.uses_udp and self.transport.interleaved is None:
-            raise MessageError("it names no interleaved channels")
+            raise MessageError("it has no interleaved channels")
 
     def _take_session(self, response: Response) -> None:
         """Note the session, named by the reply to SETUP; some servers name it only after PLAY."""
@@ -303,7 +303,7 @@ class StandardDialogue:
             rtptime, first_number = info.rtptime, info.seq
         if infos and not ours:
             self._forgiveness.add("url in RTP-Info", infos[0].url, f"{track}, as in SETUP")
-        # RFC 2326 section 12.34: a server that does not mention Scale does not support it.
+        # RFC 2326 section 12.34: a reply must state the scale, so without one it is 1.
         scale = self._scale(headers.get("Scale")) or 1.0
         self.start = PlayStart(start, rtptime, scale, first_number)
 

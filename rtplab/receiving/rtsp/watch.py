@@ -99,7 +99,7 @@ class Watch:
         self._keep_alive_at = 0.0  # when it was sent
         self._late: deque[str] = deque(maxlen=MAX_LATE)  # earlier unanswered ones
 
-    # ------------------------------------------------------------------ what has been sent
+    # ------------------------------------------------------------------ requests sent
 
     def sent(self, now: float) -> None:
         """A request has been sent. Any request keeps the session alive."""
@@ -130,7 +130,7 @@ class Watch:
         """Note that PLAY has been sent: no picture could arrive before."""
         self._silent_since = now
 
-    # ------------------------------------------------------------------ what has come
+    # ------------------------------------------------------------------ replies and frames
 
     def is_alive(self) -> None:
         """Something arrived that proves that the server is still there."""
@@ -173,7 +173,7 @@ class Watch:
         is_unanswered = number in self._given_up or number in self._late
         return status >= 400 and is_ours and not is_unanswered and not self._keep_alive
 
-    # ------------------------------------------------------------------ what is due
+    # ------------------------------------------------------------------ deadlines
 
     @property
     def awaits_reply(self) -> bool:

@@ -102,8 +102,11 @@ class Pace:
 
     def delay(self, now: float) -> float:
         """Count a message; return how many seconds it must wait."""
-        self._next = max(self._next, now) + self._interval
-        return max(0.0, self._next - now - 1.0)
+        if self._next < now:
+            self._next = now
+        self._next += self._interval
+        ahead = self._next - now
+        return ahead - 1.0 if ahead > 1.0 else 0.0
 
 
 @dataclass
@@ -146,7 +149,7 @@ class Admission:
             is_news = delay > 0 and not address.is_slowed
             address.is_slowed |= is_news
         if is_news:
-            logger.info("%s sends too many requests: they wait", host)
+            logger.info("%s sends too many requests: they are delayed", host)
         return delay
 
     def leave(self, host: str) -> None:

@@ -47,7 +47,7 @@ logger = logging.getLogger("rtplab.http")
 
 
 class Attendant(Protocol):
-    """Whoever has accepted the connection, and ends it when nothing comes."""
+    """The owner of the connection, which ends it when nothing comes."""
 
     def expect_request(self, connection: socket.socket, is_expected: bool) -> None:
         """Note that a request must come in time, or that nothing more is expected."""
@@ -171,7 +171,7 @@ class Handler(BaseHTTPRequestHandler):
             )
         except Exception:
             logger.exception("a browser's request failed")
-            self._send_problem(HTTPStatus.INTERNAL_SERVER_ERROR, "The server has failed.")
+            self._send_problem(HTTPStatus.INTERNAL_SERVER_ERROR, "Internal error in the server.")
 
     do_HEAD = do_GET
 
@@ -197,7 +197,7 @@ class Handler(BaseHTTPRequestHandler):
                 )
         if _has_body(self.headers):
             self.close_connection = True
-            raise _Problem(HTTPStatus.BAD_REQUEST, "A request for a page has no body.")
+            raise _Problem(HTTPStatus.BAD_REQUEST, "A request for a page must not have a body.")
         if self._site.login is not None:
             authorization = self.headers.get("Authorization", "")
             try:

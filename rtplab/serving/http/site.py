@@ -137,7 +137,7 @@ class Site:
                 self._streams.pop(id, None)
 
     def figures(self, found: Found, id: str) -> dict[str, float]:
-        """Return the figures of what is sent to a page, if anything is, and how many watch."""
+        """Return the figures of a page's stream, if one is sent, and the number of viewers."""
         with self._lock:
             stream, viewers = self._streams.get(id), self._viewers[found.name]
         return {

@@ -57,10 +57,12 @@ class _Disk:
     def check_room(self) -> None:
         """Raise OSError if no more may be taken."""
         if self._taken >= MAX_CACHE_BYTES:
-            raise OSError(errno.EFBIG, f"those of all movies take {MAX_CACHE_BYTES >> 30} GiB")
+            raise OSError(
+                errno.EFBIG, f"those of all movies already take {MAX_CACHE_BYTES >> 30} GiB"
+            )
 
     def change(self, more: int) -> None:
-        """Note that so many bytes more, or fewer, are taken."""
+        """Note that this many bytes more (or fewer, if negative) are taken."""
         with self._lock:
             self._taken += more
 

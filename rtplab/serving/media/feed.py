@@ -108,7 +108,7 @@ class Feed:
             self._want(following, deadline)
             self._reader.wait_for(lambda: self._is_there(number), max(0.0, deadline - steady()))
         if not self._reader.can_read:
-            raise MessageError("the system grants no thread to read the movie", 503)
+            raise MessageError("the system has no thread left to read the movie", 503)
 
     @property
     def why_missing(self) -> str:

@@ -216,4 +216,4 @@ def _is_named_as_movie(name: str) -> bool:
 
 
 def _not_found(name: str) -> MessageError:
-    return MessageError(f"no movie {printable(name, 80)} in the folder that is served", 404)
+    return MessageError(f"no movie {printable(name, 80)} in the served folder", 404)

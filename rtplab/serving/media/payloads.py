@@ -191,7 +191,7 @@ class RtpJpeg:
         return [] if number in self._damaged else None
 
     def cut_converted(self, number: int, size: int) -> Payloads | None:
-        """Return the payloads of what is made of a frame. Raises MovieError if no more is made."""
+        """Return a converted frame's payloads. Raises MovieError if no more is converted."""
         if number in self._damaged:
             return []
         conversion = self._convert()

@@ -39,6 +39,7 @@ class Playback:
         "frame_duration",
         "_loop",
         "_is_endless",
+        "_frame_count",
         "_last_frame",
         "_rounds",
         "_step",
@@ -50,13 +51,10 @@ class Playback:
         self.fps = fps
         self._loop = loop
         self._is_endless = loop
+        self._frame_count = len(cursor.movie.frames)
         self._last_frame = self._frame_count
         self._rounds = 0  # how often the movie begins again before its last frame is `_last_frame`
         self.set_pace(1.0, 1.0)
-
-    @property
-    def _frame_count(self) -> int:
-        return len(self.cursor.movie.frames)
 
     @property
     def duration(self) -> float:

@@ -199,7 +199,7 @@ class MediaStore:
             if opened.was_watched:
                 self._cache.drop(opened.reader.serial)
 
-    # ------------------------------------------------------------------ what nobody watches
+    # ------------------------------------------------------------------ unwatched movies
 
     def _start_sweeping(self) -> None:
         if self._sweeper is not None:

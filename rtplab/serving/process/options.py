@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
+from rtplab.commandline import CommandLine
 from rtplab.protocol.errors import MessageError
 from rtplab.protocol.rtsp.messages import printable
 from rtplab.protocol.rtsp.urls import parse_stream_url
@@ -52,7 +53,7 @@ _T = TypeVar("_T")
 
 def parse_arguments(argv: list[str] | None, prog: str = "Server.py") -> argparse.Namespace:
     """Return the options; end the program with a sentence and status 2 when one is wrong."""
-    parser = argparse.ArgumentParser(
+    parser = CommandLine(
         prog=prog,
         description="Serve the MJPEG movies in a folder over RTSP and RTP.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -95,7 +96,7 @@ def parse_arguments(argv: list[str] | None, prog: str = "Server.py") -> argparse
         type=_workers,
         default=1,
         metavar="N",
-        help="processes that share the port; one per core is best (default: %(default)s)",
+        help="processes that share the port; use one per core (default: %(default)s)",
     )
     parser.add_argument(
         "--status",
@@ -170,7 +171,7 @@ def _problem(options: argparse.Namespace) -> str:
     if options.workers > 1 and not can_share_a_port():
         return "--workers needs a system where processes can share a port, such as Linux or macOS"
     if options.workers > 1 and options.multicast:
-        return "--multicast needs one sender for all its viewers, so it can't go with --workers"
+        return "--multicast needs one sender for all viewers, so it can't be used with --workers"
     if problem := _publishing_problem(options):
         return problem
     if options.http is None and (options.open or options.http_name):
@@ -224,9 +225,11 @@ def _add_publishing_options(parser: argparse.ArgumentParser) -> None:
 
 def _publishing_problem(options: argparse.Namespace) -> str:
     if options.test_picture and options.workers > 1:
-        return "--test-picture needs one process for all viewers, so it can't go with --workers"
+        return (
+            "--test-picture needs one process for all viewers, so it can't be used with --workers"
+        )
     if options.pull and options.workers > 1:
-        return "--pull needs one process for all viewers, so it can't go with --workers"
+        return "--pull needs one process for all viewers, so it can't be used with --workers"
     names = [name for name, _ in options.pull] + [testpicture.NAME] * options.test_picture
     if twice := next((name for name in names if names.count(name) > 1), ""):
         return f"two live streams can't both be named {printable(twice, 60)}"
@@ -237,7 +240,7 @@ def _publishing_problem(options: argparse.Namespace) -> str:
     if not options.publish:
         return ""
     if options.workers > 1:
-        return "--publish needs one process for all viewers, so it can't go with --workers"
+        return "--publish needs one process for all viewers, so it can't be used with --workers"
     is_local = options.host in ("localhost", "127.0.0.1", "::1")
     if not is_local and not any(user.may_publish for user in options.user):
         return (
@@ -256,7 +259,7 @@ def _parse_pull(text: str) -> tuple[str, str]:
         parse_stream_url(url)
         return checked_name(name), url
     except MessageError as error:
-        raise ValueError(f"{error}; it is given as in cam=rtsp://host/stream") from error
+        raise ValueError(f"{error}; expected NAME=URL, as in cam=rtsp://host/stream") from error
 
 
 # --- browsers ------------------------------------------------------------------------------------
@@ -355,8 +358,12 @@ class _Limit(argparse.Action):
             written, _, number = text.partition("=")
             name = next((name for name in _OTHERS if name_of(name) == written), "")
             if not name:
+                own = [option for option, name in OPTION_LIMITS.items() if name_of(name) == written]
                 raise argparse.ArgumentError(
-                    self, f"{written!r} is not a limit: --limit help lists them"
+                    self,
+                    f"{written!r} has an option of its own: {own[0]}"
+                    if own
+                    else f"{written!r} is not a limit: --limit help lists them",
                 )
         try:
             limits = {**namespace.limit, name: BOUNDS[name].parse(number)}

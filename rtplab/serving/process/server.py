@@ -85,7 +85,7 @@ class RtspServer:
 
         Print `status` whenever it is due. Stop as well when `parent_alive_fd` can be read.
         """
-        assert self._listeners, "listen() comes first"
+        assert self._listeners, "call listen() first"
         with ExitStack() as stack:
             stack.callback(self.close)
             stack.enter_context(woken_by_signals(self._wake_writer))
@@ -109,7 +109,7 @@ class RtspServer:
         try:
             status.print_if_due()
         except Exception:
-            logger.exception("the status line can't be printed: the server has failed")
+            logger.exception("the status line can't be printed: internal error")
 
     def _accept(self, listener: socket.socket) -> None:
         try:
@@ -120,7 +120,7 @@ class RtspServer:
                 threading.Event().wait(ACCEPT_PAUSE)
             return  # or the client has already gone
         except Exception:
-            logger.exception("a client can't be accepted: the server has failed")
+            logger.exception("a client can't be accepted: internal error")
             threading.Event().wait(ACCEPT_PAUSE)
             return
         try:
@@ -130,7 +130,7 @@ class RtspServer:
             logger.info("a client is lost: %s", error)
         except Exception:  # it must not end the server
             rtsp_socket.close()
-            logger.exception("a client is dropped: the server has failed")
+            logger.exception("a client is dropped: internal error")
 
     def stop(self) -> None:
         """Make `serve` return soon. May be called twice, from any thread and a signal handler."""

@@ -73,7 +73,7 @@ class Delivery(Protocol):
         """Send what is due; return when more is, in seconds of `clock.steady`, or None."""
 
     def stop(self) -> None:
-        """Send no more; start goes on with the next frame. May be called twice."""
+        """Stop sending; `start` goes on with the next frame. May be called twice."""
 
     def take_report(self, data: bytes) -> bool:
         """Note what the viewer reports; tell if `data` was RTCP at all."""

@@ -222,7 +222,7 @@ class LiveStream:
                     self._show_to_all(picture)
                 self._report_gone()
         except Exception:
-            logger.exception("%s ends: the server has failed", printable(self.name, 80))
+            logger.exception("%s ends: internal error", printable(self.name, 80))
         finally:
             self._end()
 
@@ -372,7 +372,7 @@ class LiveDelivery:
             self.tell(is_gone=True)
             return
         except Exception:
-            logger.exception("%s: sending stopped: the server has failed", self.viewer)
+            logger.exception("%s: sending stopped: internal error", self.viewer)
             is_over = True
         if is_over:
             self.say_goodbye()

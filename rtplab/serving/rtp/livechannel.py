@@ -89,7 +89,7 @@ class FanOut:
                 logger.info("%s: sending stopped: %s", delivery.viewer, error)
                 gone.append(delivery)
             except Exception:  # one viewer must not cost the others their stream
-                logger.exception("%s: sending stopped: the server has failed", delivery.viewer)
+                logger.exception("%s: sending stopped: internal error", delivery.viewer)
                 gone.append(delivery)
         for delivery in gone:
             del self.deliveries[delivery.sink]

@@ -109,7 +109,7 @@ class MulticastSink:
             sink.send_report(report)
 
     def receive_report(self) -> bytes:
-        """Return None: reports go to the group."""
+        """Return nothing: reports go to the group."""
         return b""
 
     def close(self) -> None:
@@ -204,7 +204,7 @@ class MulticastChannel:
         """Send for this delivery, too, unless all has ended since it was selected."""
         with self._lock:
             if delivery in self._watching and not self.transmission.is_sending:
-                if self.transmission.goodbye_at == math.inf:  # they must not wait in vain
+                if self.transmission.goodbye_at == math.inf:  # they must not wait for nothing
                     self.transmission.say_goodbye()
                 self.transmission.stop()  # no more BYE needs to be repeated
                 self.transmission.start_soon(self._send, lambda is_gone: None)

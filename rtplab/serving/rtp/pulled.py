@@ -120,8 +120,8 @@ class PulledStream(LiveStream):
             try:
                 why = self._fetch(self._show_pulled, self._is_wanted)
             except Exception:
-                logger.exception("%s can't be fetched: the server has failed", name)
-                why = "the server has failed"
+                logger.exception("%s can't be fetched: internal error", name)
+                why = "internal error in the server"
             if self._is_wanted():
                 logger.warning("%s is lost: %s", name, why)
                 self._lose(why)

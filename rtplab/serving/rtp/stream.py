@@ -135,7 +135,7 @@ class RtpStream:
         return list(zip(headers, payloads, strict=True))
 
     def sender_report(self, now: float, wall_clock: float) -> rtcp.SenderReport:
-        """Return what is to be reported (RFC 3550 section 6.4.1).
+        """Return a sender report (RFC 3550 section 6.4.1).
 
         `now` is in seconds of `clock.steady`, `wall_clock` is the same in Unix time. The report's
         timestamp is that of this moment, not of a frame: there may be none at the moment.

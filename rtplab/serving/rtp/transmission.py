@@ -136,7 +136,7 @@ class Transmission:
         except Exception:
             with self._lock:
                 viewer = self._viewer_reports.viewer
-                logger.exception("%s: sending stopped: the server has failed", viewer)
+                logger.exception("%s: sending stopped: internal error", viewer)
                 tell = self._end()
             tell(False)
 
@@ -196,7 +196,7 @@ class Transmission:
             except (RtpLabError, OSError) as error:
                 logger.warning("%s: sending stopped: %s", viewer, error)
             except Exception:
-                logger.exception("%s: sending stopped: the server has failed", viewer)
+                logger.exception("%s: sending stopped: internal error", viewer)
             tell = self._end()
         tell(is_gone)  # without our lock: the callee takes one too
         return None

@@ -13,7 +13,8 @@ from contextlib import suppress
 
 from rtplab.protocol.forgiveness import Forgiveness
 from rtplab.protocol.rtsp.messages import InterleavedFrame, Request, Response
-from rtplab.protocol.rtsp.parser import USELESS_PERIOD, RequestParser
+from rtplab.protocol.rtsp.parser import USELESS_PERIOD
+from rtplab.protocol.rtsp.requestparser import RequestParser
 from rtplab.serving.admission.limits import Limits, Pace
 from rtplab.serving.rtsp.wire import Wire
 

@@ -269,7 +269,7 @@ class Recorder:
         if not self._is_told:
             self._is_told = True
             name = printable(self.resource.name, 80)
-            logger.warning("%s: some of what is published can't be shown: %s", name, why)
+            logger.warning("%s: some published pictures can't be shown: %s", name, why)
 
     def _take_report(self, data: bytes) -> None:
         with suppress(PacketError):

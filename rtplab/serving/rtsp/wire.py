@@ -103,7 +103,7 @@ class Wire:
                 # A peer may request new keys forever without reading our answers.
                 answer = self._tls.outgoing()
                 if answer and self._unread() > self._limits.queue_bytes:
-                    raise TimeoutError("the client does not read what TLS answers")
+                    raise TimeoutError("the client does not read the TLS replies")
                 self._append(answer)
 
     def _check_first_byte(self, byte: int) -> None:

@@ -54,7 +54,7 @@ logger = logging.getLogger("rtplab.server")
 
 def _unknown_session(named: str) -> MessageError:
     if not named:
-        return MessageError("the request names no session", 454)
+        return MessageError("the request has no Session header", 454)
     return MessageError(f"no session {printable(named, 40)} on this connection", 454)
 
 
@@ -163,7 +163,7 @@ class RtspWorker:
 
     def receive_requests(self) -> None:
         """Serve the client until it hangs up or falls silent."""
-        why = "the server has failed"
+        why = "internal error in the server"
         try:
             self._ask_proxy()
             logger.info("%s connected", self._client.name)
@@ -171,7 +171,7 @@ class RtspWorker:
         except (OSError, PeerError) as error:
             why = printable(str(error))
         except Exception:
-            logger.exception("%s is dropped: the server has failed", self._client.name)
+            logger.exception("%s is dropped: internal error", self._client.name)
         finally:
             self._free()
             if dropped := self._connection.dropped_frames:

@@ -43,10 +43,10 @@ _GAUGES = (
     ("rtplab_jitter_seconds", "Mean jitter reported by viewers", "jitter"),
     ("rtplab_worst_jitter_seconds", "Worst jitter reported by viewers", "worst_jitter"),
     ("rtplab_timed_sessions", "Sessions whose round trip is known", "timed"),
-    ("rtplab_round_trip_seconds", "Round trip by receiver reports, median", "round_trip"),
+    ("rtplab_round_trip_seconds", "Median round trip, from receiver reports", "round_trip"),
     (
         "rtplab_worst_round_trip_seconds",
-        "Round trip by receiver reports, worst",
+        "Worst round trip, from receiver reports",
         "worst_round_trip",
     ),
     ("rtplab_pacer_lateness_seconds", "How late recent frames left, 99th percentile", "lateness"),
@@ -123,7 +123,7 @@ class MetricsServer:
         if time.monotonic() >= self._logged + LOG_INTERVAL:
             self._logged = time.monotonic()
             is_ours = not isinstance(error, _NotTaken)
-            logger.error("metrics can't be asked for just now: %s", error, exc_info=is_ours)
+            logger.error("metrics can't be served for now: %s", error, exc_info=is_ours)
 
 
 class _NotTaken(RtpLabError):
@@ -162,7 +162,7 @@ class _HttpServer(TCPServer):
     def handle_error(self, request: Any, client_address: Any) -> None:
         error = sys.exc_info()[1]
         if isinstance(error, OSError):
-            logger.info("a client of the metrics is lost: %s", error)
+            logger.info("a metrics client is lost: %s", error)
         else:
             logger.error("a request for metrics failed", exc_info=True)
 

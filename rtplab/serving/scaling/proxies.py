@@ -59,5 +59,5 @@ def _received(rtsp_socket: socket.socket, count: int) -> bytes:
     except BlockingIOError:
         return b""
     if not data:
-        raise ConnectionError("the proxy disconnected within its PROXY header")
+        raise ConnectionError("the proxy disconnected in the middle of its PROXY header")
     return data
