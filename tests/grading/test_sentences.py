@@ -43,6 +43,10 @@ def test_a_picture_that_is_drawn_late_is_no_movie_that_goes_on() -> None:
     assert paused(shown=2, busy=0.0) is Outcome.FAILED
 
 
+def test_a_pause_is_tried_once_more_for_a_client_may_wait_for_a_cpu_when_we_do_not() -> None:
+    assert {check.id: check.timing for check in CHECKS}["client.pause"]
+
+
 def paused(shown: int, busy: float) -> Outcome:
     session = client_session(shown_after_pause=shown)
     session = replace(session, facts={**session.facts, "noise_worst": busy})

@@ -154,7 +154,14 @@ CHECKS: tuple[Check, ...] = (
         ("client.port",),
         timing=True,
     ),
-    _client("pause", "PAUSE is sent, and the picture stands", 4, client.pause, ("client.shows",)),
+    _client(
+        "pause",
+        "PAUSE is sent, and the picture stands",
+        4,
+        client.pause,
+        ("client.shows",),
+        timing=True,
+    ),
     _client(
         "resume",
         "the movie goes on after PAUSE, with one listener",
