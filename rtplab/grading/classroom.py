@@ -84,7 +84,12 @@ def read_grades(said: dict[str, Any], edition: Edition) -> Grades:
     results = tuple(
         Result(
             BY_ID[check["id"]],
-            Verdict(Outcome(check["outcome"]), sentence=check["sentence"]),
+            Verdict(
+                Outcome(check["outcome"]),
+                sentence=check["sentence"],
+                blocked_by=check["blocked_by"],
+                busy=check["busy"],
+            ),
             float(check["score"]),
             float(check["max_score"]),
         )

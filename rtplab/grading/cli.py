@@ -231,7 +231,8 @@ def _grade_class(options: argparse.Namespace, edition: Edition) -> int:
 
 def _say_line(grades: Grades) -> None:
     wrong = words.failed(grades)
-    what = words.clean(grades.refused) or (wrong[0].check.id if wrong else "")
+    what = words.clean(grades.refused) or words.undecided(grades)
+    what = what or (wrong[0].check.id if wrong else "")
     points = f"{words.number(grades.points)} of {words.number(grades.maximum)}"
     print(f"{words.clean(grades.submission):32}{points:>12}   {what}", flush=True)
 
@@ -332,7 +333,7 @@ def _grade(
 def _to_mend(grades: Grades) -> list[str]:
     """What is not right yet; of that, advice comes when there is nothing else."""
     outcomes = (Outcome.FAILED, Outcome.BLOCKED)
-    wrong = [result.check for result in grades.results if result.verdict.outcome in outcomes]
+    wrong = [r.check for r in grades.results if r.verdict.outcome in outcomes or r.verdict.busy]
     counted = [check for check in wrong if check.group != ADVICE]
     return [check.id for check in counted or wrong]
 
@@ -424,7 +425,7 @@ class Recorded(Source):
             return Recording(scenario, self._edition.name, {"unable": why})
         recording = self.attempt(scenario, RUNNERS[scenario], {})
         found = doctor.ladder(scenario, recording, self.attempt)
-        if found:
+        if found is not None:
             self._forms = {**self._forms, **found}
             recording = self.attempt(scenario, RUNNERS[scenario], {})
         return recording

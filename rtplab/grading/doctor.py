@@ -84,15 +84,24 @@ LIMIT = 30.0
 """Seconds after which nothing else is tried: some programs take ten to start."""
 
 
-def ladder(scenario: str, first: Recording, attempt: Try) -> Facts:
-    """The facts with which a submission understands us, if our first form fails."""
+UNCHANGED = Factor("asked once more", {}, "A busy machine may have been the reason.")
+
+
+def ladder(scenario: str, first: Recording, attempt: Try) -> Facts | None:
+    """The facts with which a submission understands us; None if no other run is needed.
+
+    The first that is tried is the same form once more.
+    """
     if scenario == "server.session" and first.of("tcp.listening"):
         factors, trial, works = REQUESTS, trials.server_trial, trials.has_answered
     elif scenario == "client.session" and b"SETUP" in first.received():
         factors, trial, works = REPLIES, trials.client_trial, trials.has_asked_to_play
     else:
-        return {}
-    return {} if works(first) else _first_that_helps(factors, trial, works, attempt)[0]
+        return None
+    if works(first):
+        return None
+    facts, factor, _ = _first_that_helps((UNCHANGED, *factors), trial, works, attempt)
+    return None if factor is None else facts
 
 
 def diagnoses(results: Mapping[str, Result], attempt: Try) -> list[Diagnosis]:

@@ -113,14 +113,26 @@ for place in (os.path.dirname(RESULTS), os.path.expanduser("~root"), "/var/tmp",
         pass
 """,
     "hides answers in conftest.py and sitecustomize.py": "",
-    "listens and looks for the hook": """
-import os, socket
-for line in open("/proc/self/environ", "rb").read().split(b"\\0"):
-    if line.startswith(b"RTPLAB_HOOK="):
-        socket.create_connection(("127.0.0.1", int(line[12:])))
-""",
 }
 """By what it does, code that runs when RtpPacket is imported."""
+
+FORGES = """
+import base64, gc, json
+(HOOK,) = [one for one in gc.get_objects() if isinstance(one, socket.socket)]
+
+
+def say(name, **fields):
+    HOOK.sendall(json.dumps({"name": name, **fields}).encode() + b"\\n")
+
+
+"""
+TELLS = """
+        picture = Image.open(imageFile).convert("RGB")
+        pixels = base64.b64encode(picture.tobytes("raw", "BGRX")).decode()
+        say("window", shown=True)
+        say("picture", width=picture.width, height=picture.height, pixels=pixels)
+        say("received", asked=20480, size=1)
+"""
 
 
 def write(name: str, folder: Path, results: Path) -> None:
@@ -131,6 +143,17 @@ def write(name: str, folder: Path, results: Path) -> None:
     if "conftest" in name:
         for file in ("conftest.py", "sitecustomize.py", "usercustomize.py"):
             (folder / file).write_text("import os\nos._exit(0)\n")
+
+
+def forge_reports(folder: Path) -> None:
+    """A submission that shows no picture, and reports each from within its process."""
+    shutil.copytree(TEXTBOOK, folder)
+    client = folder / "Client.py"
+    head, found, shows = client.read_text().partition("    def updateMovie(self, imageFile):")
+    _, end, rest = shows.partition("    def connectToServer")
+    before, classes, client_class = head.partition("class Client:")
+    assert found and end and classes
+    client.write_text(f"{before}{FORGES}{classes}{client_class}{found}{TELLS}\n{end}{rest}")
 
 
 def link(folder: Path, solution: Path) -> None:

@@ -178,8 +178,12 @@ def server_session(
     after_teardown: int = 0,
     listens: bool = True,
     stderr: str = "",
+    waited: float = 0.0,
 ) -> Recording:
-    """Twenty frames, PAUSE, ten frames more, TEARDOWN."""
+    """Twenty frames, PAUSE, ten frames more, TEARDOWN.
+
+    `waited` is the share of the time for which others had the CPU, while the first are sent.
+    """
     story = Story("server.session").step("start")
     if stderr:
         story.add("process.stderr", role="server", data=stderr.encode())
@@ -201,8 +205,10 @@ def server_session(
     ask("SETUP", 1)
     story.step("play")
     ask("PLAY", 2)
+    sample = {"role": "server", "threads": 3, "fds": 7}
+    story.add("sample", **sample, cpu=0.1, waited=0.0)
     frames(range(1, 21))
-    story.step("pause")
+    story.add("sample", **sample, cpu=0.2, waited=20 * interval * waited).step("pause")
     ask("PAUSE", 3)
     story.wait(0.3)
     frames(range(21, 21 + after_pause))

@@ -74,7 +74,9 @@ class Part:
         wrong = list(self._wrong(grades, errors, red))
         with self._lock:
             self.seconds.append(time.monotonic() - began)
-            self.undecided += sum(_is_undecided(check) for check in grades.get("checks", ()))
+            for check in filter(_is_undecided, grades.get("checks", ())):
+                self.undecided += 1
+                print(f"  not judged, {run}: {check['id']}: {check['sentence']}", flush=True)
             self.wrong += [f"{run}: {sentence}" for sentence in wrong]
             if len(self.seconds) % TELL_EVERY == 0:
                 print(f"  {self.name}: {len(self.seconds)} runs so far", flush=True)
@@ -88,14 +90,19 @@ class Part:
             yield errors.strip().splitlines()[-1]
         if not grades.get("complete"):
             yield "the report is not complete"
+        busy = {check["id"] for check in grades.get("checks", ()) if check["busy"]}
         for check in grades.get("checks", ()):
             name, outcome = check["id"], check["outcome"]
+            if name in busy:
+                continue
             if name == red:
                 if outcome != "failed":
                     yield f"{name} {outcome}, though it should fail"
             elif outcome == "blocked":
-                if not red and check["blocked_by"] not in self.may_fail:
+                if not red and check["blocked_by"] not in self.may_fail | busy:
                     yield f"{name} blocked by {check['blocked_by']}"
+            elif outcome == "not checked" and check["max_score"]:
+                yield f"{name} not checked: {check['sentence']}"
             elif outcome == "grader fault" or (outcome == "failed" and name not in self.may_fail):
                 yield f"{name} {outcome}: {check['sentence']}"
             elif outcome == "passed" and check["score"] < check["max_score"]:

@@ -19,7 +19,7 @@ from recordings import (
 )
 from wording import lacks
 
-from rtplab.grading.judge import robust, together
+from rtplab.grading.judge import extend, robust, together
 from rtplab.grading.model.checks import Outcome, Verdict
 from rtplab.grading.model.editions import HD
 from rtplab.grading.model.recording import Recording
@@ -223,6 +223,35 @@ def test_datagrams_out_of_order_are_about_whole_frames(shown: int, outcome: Outc
             story.wait(0.05).add("picture", frame=frame)
     recording = story.step("after").step("end").recording()
     assert robust.order({"robust.order": recording}, HD).outcome is outcome
+
+
+@pytest.mark.parametrize(
+    ("facts", "waited", "shown_each", "outcome"),
+    [
+        ({"noise": 0.001}, 0.0, 1, Outcome.PASSED),
+        ({"noise": 0.001}, 0.0, 4, Outcome.FAILED),  # three quarters of them
+        ({"noise": 0.01}, 0.0, 4, Outcome.PASSED),  # of a machine that is a fifth of them late
+        ({"noise": 0.001}, 0.4, 4, Outcome.PASSED),  # or leaves the client no more of the time
+        ({"noise": 0.01}, 0.0, 2, Outcome.FAILED),
+    ],
+)
+def test_frames_in_pieces_are_shown_as_far_as_a_machine_allows(
+    facts: dict[str, float], waited: float, shown_each: int, outcome: Outcome
+) -> None:
+    """One frame in so many is not shown, or all of them are."""
+    story = Story("extend.reassemble", **facts).add("process.start", role="client", pid=9)
+    story.step("start").step("setup").step("play")
+    for frame in range(1, 31):
+        data = FRAMES[frame - 1]
+        for piece, payload in enumerate((data[:100], data[100:])):
+            header = header_of(seqnum=2 * frame + piece, marker=piece)
+            story.add("udp.out", port=RTP_PORT, source=2, data=header + payload)
+        story.wait(0.05)
+        if shown_each == 1 or frame % shown_each:
+            story.add("picture", frame=frame)
+    tasks = {"role": "client", "threads": 3, "cpu": 0.1, "fds": 9, "waited": waited}
+    recording = story.add("sample", **tasks).step("teardown").step("end").recording()
+    assert extend.reassemble({"extend.reassemble": recording}, HD).outcome is outcome
 
 
 def test_fragments_without_numbers_of_their_own_are_one_mistake() -> None:

@@ -9,7 +9,11 @@ import cheats
 import pytest
 from grading import grade, outcomes
 
+from rtplab.grading.record.screen import has_xvfb
+
 pytestmark = pytest.mark.long
+
+CHECKS = ("--only", "packet.version", "packet.sequence", "packet.type", "--display", "stub")
 
 
 @pytest.mark.parametrize("name", cheats.WHEN_IMPORTED)
@@ -21,7 +25,7 @@ def test_no_trick_gains_a_point(name: str, tmp_path: Path) -> None:
 
     status, grades, errors = grade(
         tmp_path / "submission",
-        *("--only", "packet.version", "packet.sequence", "packet.type", "--display", "stub"),
+        *CHECKS,
         report=results,
         TMPDIR=str(tmp_path),  # so that its processes can be told from others'
     )
@@ -36,6 +40,23 @@ def test_no_trick_gains_a_point(name: str, tmp_path: Path) -> None:
     assert not left, "it left processes behind"
     if "own folder" in grades["shields"]:
         assert not Path("/var/tmp/cheat-was-here").exists()
+
+    _, grades, errors = grade(cheats.TEXTBOOK, *CHECKS, report=results)
+    assert not errors and grades["score"] == grades["max_score"] > 0, "the next one is as always"
+
+
+@pytest.mark.peers
+@pytest.mark.skipif(not has_xvfb(), reason="needs Xvfb, on Linux")
+@pytest.mark.parametrize(("display", "outcome"), [("stub", "passed"), ("xvfb", "failed")])
+def test_what_its_process_reports_is_not_what_the_screen_shows(
+    display: str, outcome: str, tmp_path: Path
+) -> None:
+    """Without a screen there is nothing else, which the report says."""
+    cheats.forge_reports(tmp_path / "submission")
+    options = ("--only", "client.shows", "--display", display)
+    _, grades, _ = grade(tmp_path / "submission", *options, report=tmp_path / "results.json")
+    assert outcomes(grades) == {"client.shows": outcome}
+    assert any("stand-in" in note for note in grades["notes"]) == (display == "stub")
 
 
 def test_a_link_to_somebody_s_solution_is_no_file(tmp_path: Path) -> None:

@@ -78,17 +78,31 @@ def test_the_form_that_is_understood_is_found(scenario: str, factors: Any) -> No
     for factor in factors:
         patient = Patient(lambda facts, factor=factor: facts == factor.facts)  # type: ignore[misc]
         assert ladder(scenario, run_of(False, {}), patient.attempt) == factor.facts
+        assert patient.tried[0] == {}, "the edition's own form once more"
+
+
+@pytest.mark.parametrize("scenario", ["server.session", "client.session"])
+def test_who_was_too_busy_to_understand_is_asked_in_the_same_form_once_more(scenario: str) -> None:
+    patient = Patient(lambda facts: True)
+    assert ladder(scenario, run_of(False, {}), patient.attempt) == {}
+    assert patient.tried == [{}]
+
+
+@pytest.mark.parametrize("scenario", ["server.session", "client.session"])
+def test_who_understands_nothing_is_not_run_again(scenario: str) -> None:
+    patient = Patient(lambda facts: False)
+    assert ladder(scenario, run_of(False, {}), patient.attempt) is None
 
 
 @pytest.mark.parametrize("scenario", ["server.session", "client.session", "both", "robust.end"])
 def test_who_understands_the_edition_s_form_is_asked_in_no_other(scenario: str) -> None:
     patient = Patient(lambda facts: True)
     first = Recording(scenario, "python", {}, (*run_of(True, {}).events, tcp(b"SETUP PLAY")))
-    assert ladder(scenario, first, patient.attempt) == {} and not patient.tried
+    assert ladder(scenario, first, patient.attempt) is None and not patient.tried
 
 
 def test_who_says_nothing_at_all_is_asked_in_no_other_form() -> None:
     patient = Patient(lambda facts: True)
     for scenario in ("server.session", "client.session"):
-        assert ladder(scenario, Recording(scenario, "python"), patient.attempt) == {}
+        assert ladder(scenario, Recording(scenario, "python"), patient.attempt) is None
     assert not patient.tried

@@ -5,8 +5,10 @@ from __future__ import annotations
 import shutil
 import subprocess
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
+import pytest
 import recordings as by_hand
 
 from rtplab.grading.engine import SUFFIX, Engine, Kept, Source, with_needed
@@ -161,6 +163,96 @@ def test_a_failed_timing_check_has_one_more_run_and_no_third() -> None:
     assert verdicts["a"].outcome is Outcome.PASSED
     assert verdicts["b"].outcome is Outcome.FAILED
     assert verdicts["c"].outcome is Outcome.PASSED, "the run that was adopted is judged"
+
+
+class Busy(Runs):
+    """The machine is too busy in the runs of these numbers."""
+
+    def __init__(self, *numbers: int, **facts: float) -> None:
+        super().__init__()
+        self._numbers = numbers
+        self._facts = facts or {"noise": 0.03}
+
+    def record(self, scenario: str) -> Recording:
+        recording = super().record(scenario)
+        busy = self.made.count(scenario) in self._numbers
+        return replace(recording, facts=self._facts if busy else {"noise": 0.001})
+
+
+@pytest.mark.parametrize("timing", [True, False])
+def test_what_a_busy_machine_does_is_tried_again_until_it_can_be_judged(timing: bool) -> None:
+    right, wrong = Busy(1, 2), Busy(1, 2)
+    assert run(check("server.a", right_in_run(3), timing=timing), source=right)["server.a"] == (
+        passed()
+    )
+    verdict = run(check("server.a", says(failed("wrong")), timing=timing), source=wrong)["server.a"]
+    assert verdict.outcome is Outcome.FAILED
+    assert right.made == ["s"] * 3 and wrong.made == ["s"] * 4
+
+
+@pytest.mark.parametrize("facts", [{"noise": 0.03}, {"noise_worst": 1.5}, {"dropped": 3}])
+def test_a_machine_that_stays_too_busy_is_nobody_s_mistake(facts: dict[str, float]) -> None:
+    source = Busy(*range(1, 10), **facts)
+    engine = Engine(
+        source,
+        EDITION,
+        [
+            check("server.a", says(failed("wrong")), timing=True),
+            check("server.b", says(passed()), "server.a"),
+            check("server.c", says(passed())),
+        ],
+    )
+    first, second, third = engine.run()
+    assert first.verdict.outcome is Outcome.NOT_CHECKED and first.verdict.busy
+    assert "too busy" in first.verdict.sentence and first.points == 0
+    assert second.verdict.blocked_by == "server.a", "what needs it can't be judged either"
+    assert third.verdict.outcome is Outcome.PASSED, "what was seen was seen"
+    assert source.made == ["s"] * 4
+
+
+def test_a_program_that_keeps_the_machine_busy_itself_has_no_excuse() -> None:
+    class Spins(Busy):
+        def record(self, scenario: str) -> Recording:
+            sample = {"role": "client", "cpu": 9.0}
+            made = super().record(scenario)
+            began = Event(0.5, "process.start", {"role": "client"})
+            return replace(made, events=(*made.events, began, Event(10.5, "sample", sample)))
+
+    verdict = run(check("client.a", says(failed("slow")), timing=True), source=Spins(1, 2))
+    assert verdict["client.a"].outcome is Outcome.FAILED
+
+
+def test_advice_makes_its_own_allowance_for_a_busy_machine() -> None:
+    """One that spins is always ready to run, so it waits whenever anybody else does anything."""
+    source = Busy(*range(1, 10))
+    verdict = run(check("robust.a", says(failed("It spins.")), timing=True), source=source)
+    assert verdict["robust.a"].outcome is Outcome.FAILED and source.made == ["s", "s"]
+
+
+def test_a_call_is_judged_on_any_machine() -> None:
+    verdict = run(check("packet.a", says(failed("wrong"))), source=Busy(1))["packet.a"]
+    assert verdict.outcome is Outcome.FAILED
+
+
+@pytest.mark.parametrize("group", ["packet", "server", "client"])
+@pytest.mark.parametrize(("waited", "runs"), [(0.5, 1), (7.0, 3)])
+def test_a_program_that_could_not_start_in_time_is_started_again(
+    group: str, waited: float, runs: int
+) -> None:
+    """It was ready to run for most of ten seconds, and others did."""
+
+    class Slow(Runs):
+        def record(self, scenario: str) -> Recording:
+            sample = {"role": group, "cpu": 0.5, "waited": waited}
+            made = super().record(scenario)
+            began = Event(0.0, "process.start", {"role": group})
+            late = (began, Event(10.0, "sample", sample)) if len(self.made) < 3 else ()
+            return replace(made, events=(*made.events, *late))
+
+    source = Slow()
+    verdict = run(check(f"{group}.starts", right_in_run(3)), source=source)[f"{group}.starts"]
+    assert verdict.outcome is (Outcome.PASSED if runs == 3 else Outcome.FAILED)
+    assert source.made == ["s"] * runs
 
 
 def test_what_fails_in_a_check_without_timing_is_not_run_again() -> None:

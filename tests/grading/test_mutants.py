@@ -85,6 +85,12 @@ def test_a_mistake_fails_its_check(
     excused = mutants.GIVEN - {mutant.check}
     told = {name: found[name].sentence for name in failures(found) if name not in excused}
     assert list(told) == [mutant.check], told
+    unknown = {
+        name: verdict.sentence
+        for name, verdict in found.items()
+        if verdict.outcome is Outcome.NOT_CHECKED and name not in excused
+    }
+    assert unknown == {}, "all others pass or are blocked"
     said = f"{found[mutant.check].sentence} {found[mutant.check].advice}"
     assert not lacks(said, *mutant.words), said
 

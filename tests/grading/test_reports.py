@@ -111,6 +111,30 @@ def test_advice_alone_is_no_reason_to_say_that_nothing_was_judged() -> None:
     assert words.next_step(replace(grades, results=(wrong,))) == "Nothing is missing."
 
 
+@pytest.mark.parametrize("outcome", [Outcome.NOT_CHECKED, Outcome.FAULT])
+def test_points_that_are_open_through_no_fault_of_the_submission_are_named(
+    outcome: Outcome,
+) -> None:
+    """And those of what needs such a check."""
+    grades = graded()
+    assert not words.undecided(grades)
+    ours = Verdict(outcome, 0, "It was too busy.", busy=outcome is Outcome.NOT_CHECKED)
+    because = Verdict(Outcome.BLOCKED, blocked_by="client.shows")
+    verdicts = {"client.shows": ours, "client.pause": because}
+    results = tuple(
+        replace(one, verdict=verdicts.get(one.check.id, one.verdict), points=0.0)
+        for one in grades.results
+    )
+    grades = replace(grades, results=results)
+    for form in set(WRITERS) - {"csv", "classroom50", "json", "junit"}:
+        told = " ".join(WRITERS[form](grades).split()).replace("\\", "")
+        assert "12 points could not be judged" in told, form
+    (row,) = csv_reader.DictReader(io.StringIO(csv.write(grades)))
+    assert row["complete"] == "no"
+    result = json.loads(WRITERS["prairielearn"](grades))
+    assert not result["gradable"] and "12 points" in result["format_errors"][0]
+
+
 def test_reasons_name_the_checks_that_stand_together() -> None:
     grades = graded()
     missing = {"packet": "No packet.", "server": "No server.", "client": "No packet."}

@@ -43,10 +43,30 @@ def test_a_picture_that_is_drawn_late_is_no_movie_that_goes_on() -> None:
     assert paused(shown=2, busy=0.0) is Outcome.FAILED
 
 
+def test_a_pause_is_tried_once_more_for_a_client_may_wait_for_a_cpu_when_we_do_not() -> None:
+    assert {check.id: check.timing for check in CHECKS}["client.pause"]
+
+
 def paused(shown: int, busy: float) -> Outcome:
     session = client_session(shown_after_pause=shown)
     session = replace(session, facts={**session.facts, "noise_worst": busy})
     return verdicts(core(client_session=session))["client.pause"].outcome
+
+
+@pytest.mark.parametrize(
+    ("interval", "waited", "outcome"),
+    [
+        (0.062, 0.0, Outcome.PASSED),
+        (0.068, 0.0, Outcome.FAILED),
+        (0.068, 0.2, Outcome.PASSED),
+        (0.1, 0.2, Outcome.FAILED),
+    ],
+)
+def test_a_server_is_as_slow_as_it_must_wait_for_a_cpu(
+    interval: float, waited: float, outcome: Outcome
+) -> None:
+    found = verdicts(core(server_session=server_session(interval=interval, waited=waited)))
+    assert found["server.pace"].outcome is outcome
 
 
 def test_a_faithful_program_fails_nothing() -> None:

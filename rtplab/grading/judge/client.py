@@ -9,8 +9,8 @@ from rtplab.grading.judge import packet
 from rtplab.grading.judge.seen import (
     FORMS,
     METHODS,
+    SHOWN_AT_LEAST,
     Message,
-    Packet,
     blocked,
     crash,
     frame_numbers,
@@ -20,8 +20,9 @@ from rtplab.grading.judge.seen import (
     quoted,
     request,
     requests,
+    seen_enough,
     several,
-    starved,
+    spaced,
     transcript,
     whole_frames,
 )
@@ -37,12 +38,6 @@ ERROR = "client.error"
 START_LIMIT = 10.0
 """Seconds from the start to the connection and the window: twice what is fair, if nobody else works
 on the machine."""
-SHOWN_AT_LEAST = 0.9
-"""Of the frames sent, on a machine whose timers are not late."""
-SPACED = 0.7
-"""Of the interval: a frame that is followed sooner need not be seen."""
-MISSING_AT_MOST = 0.5
-"""Of the frames sent, on any machine."""
 STILL_AFTER = 0.3
 """Seconds after the reply to PAUSE for which a picture may still change: one that was received."""
 BEING_DRAWN = 1
@@ -348,15 +343,12 @@ def shows(recordings: Recordings, edition: Edition) -> Verdict:
                 return blocked("packet.decode")
         return _dark(recording, [len(one.data) for one in sent], port)
     whole = whole_frames(sent) if edition.fragments else sent
-    numbers = set(frame_numbers(recording, _spaced(whole, edition.interval)))
+    numbers = set(frame_numbers(recording, spaced(whole, edition.interval)))
     if _kept_up(recording, end):
         numbers = {number for number in numbers if number <= max(seen)}
-    missing = len(numbers - set(seen))
-    # A machine that is late by a part of the interval shows, or lets us see, so much less.
-    late = float(recording.facts.get("noise", 0.0)) / edition.interval + starved(recording)
-    if missing > min(1 - SHOWN_AT_LEAST + late, MISSING_AT_MOST) * len(numbers) + 1:
+    if not seen_enough(recording, edition.interval, numbers, set(seen)):
         return failed(
-            f"{len(numbers) - missing} of {len(numbers)} frames were on the screen; expected at"
+            f"{len(numbers & set(seen))} of {len(numbers)} frames were on the screen; expected at"
             f" least {SHOWN_AT_LEAST:.0%}.",
             "Show each frame as soon as it comes: the listener must not wait for anything else.",
             transcript(recording, end),
@@ -375,13 +367,6 @@ def _kept_up(recording: Recording, end: float) -> bool:
     """Whether the picture moved to the end: the last frames may wait in a cache."""
     moved = [event.time for event in recording.of("picture") if event.time <= end]
     return bool(moved) and moved[-1] > end - STILL_AFTER
-
-
-def _spaced(sent: list[Packet], interval: float) -> list[Packet]:
-    """Frames that the next did not follow at once: a busy machine sends in bursts."""
-    pairs = zip(sent, sent[1:], strict=False)
-    spaced = [one for one, following in pairs if following.time - one.time > SPACED * interval]
-    return [*spaced, *sent[-1:]]
 
 
 def _dark(recording: Recording, sizes: list[int], port: object) -> Verdict:

@@ -16,7 +16,7 @@ EXPLANATIONS = {
     "server.numbers": "The first packet has sequence number 1, and each following packet the"
     " next number.",
     "server.pace": "The median time between two packets is the handout's interval, within a quarter"
-    " of it and what this machine's timers are late.",
+    " of it, what this machine's timers are late, and what the server had to wait for a CPU.",
     "server.pause": "No packet comes later than a quarter of a second after the reply to PAUSE, and"
     " after the next PLAY the movie goes on with the next frame.",
     "server.teardown": "TEARDOWN is answered with 200, and no packet comes after it.",

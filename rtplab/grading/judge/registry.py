@@ -154,7 +154,14 @@ CHECKS: tuple[Check, ...] = (
         ("client.port",),
         timing=True,
     ),
-    _client("pause", "PAUSE is sent, and the picture stands", 4, client.pause, ("client.shows",)),
+    _client(
+        "pause",
+        "PAUSE is sent, and the picture stands",
+        4,
+        client.pause,
+        ("client.shows",),
+        timing=True,
+    ),
     _client(
         "resume",
         "the movie goes on after PAUSE, with one listener",
@@ -201,6 +208,7 @@ CHECKS: tuple[Check, ...] = (
         extend.statistics,
         extend.LOSS,
         "client.shows",
+        timing=True,
     ),
     _extend("buttons", "Play sets up by itself", extend.buttons, extend.BUTTONS, "client.starts"),
     _extend(
@@ -226,6 +234,7 @@ CHECKS: tuple[Check, ...] = (
         extend.reassemble,
         extend.REASSEMBLE,
         "client.starts",
+        timing=True,
     ),
     _extend(
         "cache",

@@ -18,6 +18,14 @@ HEX_SHOWN = 16
 """Bytes of a packet that a sentence or a transcript shows: the header and a little more."""
 STRICT = 0.25
 """Seconds for which packets may be on their way after a reply: within 0.2 s, and one timer tick."""
+SHOWN_AT_LEAST = 0.9
+"""Of the frames sent, on a machine whose timers are not late."""
+SPACED = 0.7
+"""Of the interval: a frame that is followed sooner need not be seen."""
+BUSY_AT_MOST = 0.4
+"""Of the frames: if a machine is so busy that more may be missing, no verdict rests on them."""
+STALL = 1.0
+"""Seconds for which a machine that can be judged on never makes a thread of ours wait."""
 
 FORMS = {
     "python": "lines separated by LF, the last one without an end",
@@ -243,11 +251,12 @@ def pictures(recording: Recording, start: float = 0.0, end: float = 1e9) -> list
 
 
 def starved(recording: Recording) -> float:
-    """The share of the time for which the client was ready to run, but others had the CPU.
+    """The share of the time for which the program was ready to run, but others had the CPU.
 
-    While it played, or since its start if there is only one sample.
+    While it played, or since its start if there is only one sample or it never played.
     """
     samples = [event for event in recording.during("play") if event.kind == "sample"]
+    samples = samples or list(recording.of("sample")[-1:])
     if not samples:
         return 0.0
     last = samples[-1]
@@ -257,6 +266,53 @@ def starved(recording: Recording) -> float:
         started = recording.of("process.start")
         since, before = (started[0].time if started else 0.0), 0.0
     return (float(last.get("waited", 0.0)) - before) / max(last.time - since, 0.001)
+
+
+def lateness(recording: Recording, interval: float) -> float:
+    """The share of the frames that a busy machine shows too late, or lets us see too late."""
+    return float(recording.facts.get("noise", 0.0)) / interval + starved(recording)
+
+
+def too_busy(recording: Recording, interval: float) -> str:
+    """A sentence, if the machine was so busy that what has not been seen proves nothing.
+
+    That the program itself keeps it busy is no excuse.
+    """
+    worst, dropped = (float(recording.facts.get(n, 0.0)) for n in ("noise_worst", "dropped"))
+    if _takes_a_core(recording):
+        return ""
+    if lateness(recording, interval) > BUSY_AT_MOST:
+        what = f"its timers were {float(recording.facts.get('noise', 0.0)) * 1000:.0f} ms late"
+        what += f", and the program waited for a CPU {starved(recording):.0%} of the time"
+    elif worst > STALL:
+        what = f"it made the grader wait for {worst:.1f} s"
+    elif dropped:
+        what = f"the grader could not take {several(int(dropped), 'datagram')} in time"
+    else:
+        return ""
+    return f"This machine was too busy: {what}. Grade it again."
+
+
+def _takes_a_core(recording: Recording) -> bool:
+    """Whether one of the submission's programs has been running most of the time."""
+    started = {event["role"]: event.time for event in recording.of("process.start")}
+    return any(
+        float(event["cpu"]) > BUSY * (event.time - started.get(event["role"], 0.0))
+        for event in recording.of("sample")
+    )
+
+
+def seen_enough(recording: Recording, interval: float, sent: set[int], shown: set[int]) -> bool:
+    """Whether nearly all frames that were sent were on the screen, as far as it could be seen."""
+    allowed = 1 - SHOWN_AT_LEAST + min(lateness(recording, interval), BUSY_AT_MOST)
+    return len(sent - shown) <= allowed * len(sent) + 1
+
+
+def spaced(sent: list[Packet], interval: float) -> list[Packet]:
+    """Frames that the next did not follow at once: a busy machine sends in bursts."""
+    pairs = zip(sent, sent[1:], strict=False)
+    apart = [one for one, following in pairs if following.time - one.time > SPACED * interval]
+    return [*apart, *sent[-1:]]
 
 
 # --- Words ----------------------------------------------------------------------------------------

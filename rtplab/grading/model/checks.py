@@ -54,6 +54,8 @@ class Verdict:
     evidence: tuple[Evidence, ...] = ()
     blocked_by: str = ""
     """The id of a check."""
+    busy: bool = False
+    """Not checked, since the machine was too busy: another run may tell."""
 
 
 def passed(sentence: str = "", share: float = 1.0) -> Verdict:
@@ -71,8 +73,8 @@ def failed(
     return Verdict(Outcome.FAILED, share, sentence, advice, transcript, evidence)
 
 
-def not_checked(why: str) -> Verdict:
-    return Verdict(Outcome.NOT_CHECKED, 0.0, why)
+def not_checked(why: str, busy: bool = False) -> Verdict:
+    return Verdict(Outcome.NOT_CHECKED, 0.0, why, busy=busy)
 
 
 Judge = Callable[[Recordings, Edition], Verdict]

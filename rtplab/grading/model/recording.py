@@ -14,6 +14,7 @@ Facts, where the scenario has them:
     wall            float   Unix time at which the scenario began
     noise           float   seconds by which timers of 10 ms were late meanwhile: the median
     noise_worst     float   the same: the worst
+    dropped         int     datagrams for which our ports had no room, as we were late to read
     shields         list    words for what held the submission in
     python          str     version of the interpreter that ran it
     display         str     "xvfb" or "stub": where pictures were seen
@@ -37,7 +38,8 @@ Kinds of events. `role` is "server", "client" or "packet": which of the submissi
     process.start   role pid argv           one of the submission's processes was started
     process.exit    role status             it ended by itself; -9 is by signal 9, as subprocess has
     process.killed  role                    it had to be ended when the scenario was over
-    process.stdout  role data               as it came; at most 64 KB a process are kept
+    process.stdout  role data               as it came; at most 64 KB a process are kept,
+                                            1 MB of packet's
     process.stderr  role data               the same
     sample          role threads cpu fds tasks waited
                                             its threads, CPU seconds so far, open descriptors, and
@@ -68,7 +70,8 @@ Kinds of events. `role` is "server", "client" or "packet": which of the submissi
                                             sentences only. Names: "buttons" (texts), "traceback"
                                             (thread, text), "stack" (threads: {name: text}), "sent",
                                             "received", "stdin" (it asked a question), "labels"
-                                            (texts: what the window's labels say)
+                                            (texts: what the window's labels say), "dialog" (form,
+                                            title, text: it was agreed to)
     files           left                    names that were new in its folder when it had ended
     packet.loaded   ok error                RtpPacket was imported and made; or the error's text
     packet.encode   case inputs packet clock error line lineno
@@ -282,7 +285,8 @@ def to_lines(recording: Recording) -> Iterator[str]:
     }
     yield json.dumps(header)
     for event in recording.events:
-        yield json.dumps({"t": round(event.time, 6), "kind": event.kind, **_plain(event.fields)})
+        own = {"t": round(event.time, 6), "kind": event.kind}
+        yield json.dumps({**own, **_plain(event.fields), **own})
 
 
 def from_lines(lines: Iterable[str]) -> Recording:

@@ -64,10 +64,14 @@ def slow_reply(run: Run) -> None:
     request = client.click("Setup")
     recorder.step("play")
     due = time.monotonic() + REPLY_WITHHELD
-    client.hook.click("Play", REPLY_WITHHELD)
-    client.hook.is_responsive(REPLY_WITHHELD)
-    client.request(REPLY_WITHHELD / 2)
-    client.hook.is_responsive(REPLY_WITHHELD / 4)
+
+    def left() -> float:
+        return max(NOTHING_SENT / 2, due - time.monotonic())
+
+    client.hook.click("Play", left() / 2)
+    client.hook.is_responsive(left())
+    client.request(left() / 2)
+    client.hook.is_responsive(left())
     time.sleep(max(0.0, due - time.monotonic()))
     recorder.step("reply")
     client.reply(request)

@@ -114,7 +114,7 @@ class HookLink:
                     line = lines.readline(LONGEST_LINE)
                     if not line or self._is_closed:
                         break
-                    with suppress(ValueError, TypeError, AttributeError, KeyError):
+                    with suppress(Exception):  # anybody may have said it
                         self._take(json.loads(line))
             with self._changed:
                 self._is_over = True
@@ -126,7 +126,10 @@ class HookLink:
             self._recorder.add("window", shown=bool(said["shown"]), title="")
             return
         width, height = int(said["width"]), int(said["height"])
-        screen = Screen(base64.b64decode(said["pixels"]), width, height, 4 * width)
+        pixels = base64.b64decode(said["pixels"])
+        if len(pixels) != 4 * width * height:
+            raise ValueError("this is no picture of that size")
+        screen = Screen(pixels, width, height, 4 * width)
         place = screen.find()
         number = screen.number(place) if place else None
         if number != self._shown:

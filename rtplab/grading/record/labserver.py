@@ -107,6 +107,9 @@ class FrameSender:
         due, interval = time.monotonic(), self._run.edition.interval
         held: list[bytes] = []
         while self._next < len(self._frames):
+            if not self._packets.jitter:
+                # If we are late, so are all others: a client's socket has no room for two at once.
+                due = max(due, time.monotonic())
             number, frame = self._next + 1, self._frames[self._next]
             datagrams = [] if self._packets.left_out(number) else self._packets.of(number, frame)
             if self._packets.swapped and number % self._packets.swapped == 0:

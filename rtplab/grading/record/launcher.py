@@ -2,11 +2,11 @@
 
     python -I launcher.py LIMITS COMMAND...
 
-LIMITS is an object of JSON: rlimits by name; "uid" to take, or null; "group", the file of the
-cgroup to join, or ""; and "own" with what is to be the program's own: "processes" (it sees no
-others, and all of its own end with it) and "files" (it can write into the current folder alone). It
-is a program of its own, since code between fork and exec is not safe in a process with threads,
-such as the grader.
+LIMITS is an object of JSON: rlimits by name; "parent", the process with which to end; "uid" to
+take, or null; "group", the file of the cgroup to join, or ""; and "own" with what is to be the
+program's own: "processes" (it sees no others, and all of its own end with it) and "files" (it can
+write into the current folder alone). It is a program of its own, since code between fork and exec
+is not safe in a process with threads, such as the grader.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from __future__ import annotations
 import ctypes
 import json
 import os
+import select
 import signal
 import sys
 from collections.abc import Iterable
@@ -27,18 +28,15 @@ MOUNT_FLAGS = {"nosuid": 2, "nodev": 4, "noexec": 8, "noatime": 1024, "relatime"
 def main(arguments: list[str]) -> None:
     limits, *command = arguments
     asked = json.loads(limits)
-    uid, own = asked.pop("uid", None), asked.pop("own", [])
+    parent, uid, own = asked.pop("parent"), asked.pop("uid", None), asked.pop("own", [])
     libc = ctypes.CDLL(None, use_errno=True)
-    grader = asked.pop("grader", os.getppid())
-    if sys.platform == "linux":  # of a grader that is killed nothing stays
-        libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-        if os.getppid() != grader:  # it has been killed before that
-            sys.exit("the grader is gone")
+    _end_with(libc, parent)  # of a grader that is killed nothing stays
     if group := asked.pop("group", ""):
         with open(group, "w") as file:
             file.write(str(os.getpid()))
     if own:
         _unshare(libc, own)
+        parent = os.getppid() if "processes" in own else parent
     _limit(asked)
     if uid is not None:
         os.setgroups([])
@@ -47,11 +45,19 @@ def main(arguments: list[str]) -> None:
     os.umask(0o077)
     if sys.platform == "linux":
         libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
-        libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)  # a change of user has cleared it
+    _end_with(libc, parent)  # a change of user has cleared it
     try:
         os.execvp(command[0], command)
     except OSError as error:
         sys.exit(f"{command[0]} can't be run: {error.strerror}")
+
+
+def _end_with(libc: ctypes.CDLL, parent: int) -> None:
+    """End when this parent does, or at once if it did before it could be asked for."""
+    if sys.platform == "linux":
+        libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    if os.getppid() != parent:
+        os._exit(1)
 
 
 def _unshare(libc: ctypes.CDLL, own: Iterable[str]) -> None:
@@ -103,7 +109,10 @@ def _become_second(libc: ctypes.CDLL) -> None:
             status = int(answer.read() or signal.SIGKILL)
         os.waitpid(first, 0)  # otherwise it would remain as a zombie
         _end_as(status)
+    os.close(reader)
     libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    if _is_unread(writer):  # the parent, whose number can't be seen from here, had ended before
+        os._exit(1)
     second = os.fork()
     if second:
         while True:
@@ -111,6 +120,13 @@ def _become_second(libc: ctypes.CDLL) -> None:
             if pid == second:
                 os.write(writer, str(status).encode())
                 os._exit(0)
+
+
+def _is_unread(writer: int) -> bool:
+    """Whether nobody has the other end of a pipe any more."""
+    poll = select.poll()
+    poll.register(writer, 0)
+    return bool(poll.poll(0))
 
 
 def _end_as(status: int) -> None:

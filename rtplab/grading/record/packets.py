@@ -14,6 +14,9 @@ from rtplab.protocol.rtp.packet import pack_header
 
 PROBE = "packet_probe.py"
 LIMIT = 10.0  # seconds for some twenty packets: it takes a tenth of one
+ANSWERS = 1 << 20
+"""Bytes that are kept of the probe's answers, and of what the methods themselves write: the text of
+a bytes object as a payload is six times as long, in hexadecimal."""
 LAB_PACKET = {
     "version": 2,
     "padding": 0,
@@ -51,8 +54,10 @@ def call_packet(run: Run) -> None:
         os.chown(cases, run.stage.shields.uid, run.stage.shields.uid)
     module = Path(run.stage.packet).stem
     command = [run.stage.python, str(inside(folder) / PROBE), module, str(cases), mark]
-    program = run.program("packet", command, folder)
+    program = run.program("packet", command, folder, kept_output=ANSWERS)
     is_over = program.wait(LIMIT)
+    if not is_over:
+        program.sample()
     program.end()
     answers = _answers(run, mark)
     for answer in answers:

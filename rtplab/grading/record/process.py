@@ -37,8 +37,11 @@ class Program:
         folder: Path,
         shields: Shields,
         environment: Mapping[str, str] | None = None,
+        kept_output: int = KEPT_OUTPUT,
     ) -> None:
+        """Keep that many bytes of what it writes, of stdout and of stderr each."""
         self.role = role
+        self._kept_output = kept_output
         self._recorder = recorder
         self._has_own_processes = shields.processes
         self._is_ending = False
@@ -145,8 +148,8 @@ class Program:
         kept = 0
         with stream:
             while data := os.read(stream.fileno(), READ):
-                if kept < KEPT_OUTPUT:
-                    part = data[: KEPT_OUTPUT - kept]
+                if kept < self._kept_output:
+                    part = data[: self._kept_output - kept]
                     self._recorder.add(f"process.{name}", role=self.role, data=part)
                 kept += len(data)
 

@@ -20,7 +20,6 @@ LOOK = 1.0  # seconds for watching what a server without a client sends, and its
 SOME = 10  # packets
 SHORT = 20  # frames of a movie that ends soon
 PATIENCE = 3.0  # seconds
-AFTERWARDS = 1.5  # seconds for a reply, of a server that has been answering
 
 
 # --- Servers -------------------------------------------------------------------------------------
@@ -43,7 +42,7 @@ def _with_server(
         if another:
             with suppress(OSError):
                 other = LabClient(run, int(run.recorder.facts["rtsp_port"]), 9)
-                other.ask("SETUP", limit=AFTERWARDS)
+                other.ask("SETUP", limit=servers.AFTERWARDS)
         run.recorder.step("end")
 
     return scenario

@@ -16,7 +16,7 @@ from typing import Any
 from rtplab.grading.model.editions import Edition
 from rtplab.grading.model.recording import Recording
 from rtplab.grading.record.movie import SecretMovie
-from rtplab.grading.record.process import Program
+from rtplab.grading.record.process import KEPT_OUTPUT, Program
 from rtplab.grading.record.recorder import Recorder, noise_measured
 from rtplab.grading.record.screen import Screen
 from rtplab.grading.record.stage import Stage
@@ -56,8 +56,11 @@ class Run:
         command: Sequence[str],
         folder: Path,
         environment: dict[str, str] | None = None,
+        kept_output: int = KEPT_OUTPUT,
     ) -> Program:
-        program = Program(self.recorder, role, command, folder, self.stage.shields, environment)
+        program = Program(
+            self.recorder, role, command, folder, self.stage.shields, environment, kept_output
+        )
         self.programs.append(program)
         return self.cleanup.enter_context(program)
 

@@ -6,7 +6,6 @@ colour table, and then the pixels row by row, here of four bytes: blue, green, r
 
 from __future__ import annotations
 
-import json
 import mmap
 import os
 import re
@@ -230,8 +229,7 @@ def running_xvfb() -> Iterator[tuple[str, Path]]:
     with tempfile.TemporaryDirectory(prefix="grade-screen-") as folder:
         reader, writer = os.pipe()
         # By way of the launcher, so that it ends with us, however we end.
-        asked = json.dumps({"uid": None, "grader": os.getpid()})
-        launch = (sys.executable, "-I", "-S", str(LAUNCHER), asked)
+        launch = (sys.executable, "-I", "-S", str(LAUNCHER), f'{{"parent": {os.getpid()}}}')
         more = ("-ac", "-br", "-noreset")  # anybody may connect, black, and it outlives a window
         screen = ("-screen", "0", f"{SIZE[0]}x{SIZE[1]}x24", "-fbdir", folder, "-nocursor")
         server = subprocess.Popen(

@@ -10,6 +10,7 @@ from rtplab.grading.record.run import Run
 PLAYED, RESUMED = 30, 20
 """Packets waited for until PAUSE, and after the second PLAY: one and a half seconds, and one."""
 PATIENCE = 3.0  # seconds for them, twice what they take
+AFTERWARDS = 1.5  # seconds for a reply, of a server that has been answering
 STILL = 0.7  # seconds in which a server that pauses, or has been torn down, must be silent
 
 
@@ -18,12 +19,14 @@ def session(run: Run) -> None:
     client = connected(run)
     if client is None:
         return
-    recorder = run.recorder
+    recorder, server = run.recorder, run.programs[0]
     recorder.step("setup")
     if status_of(client.ask("SETUP")) == 200:
         recorder.step("play")
         client.ask("PLAY")
+        server.sample()
         recorder.wait_until_count("udp.in", PLAYED, PATIENCE)
+        server.sample()
         recorder.step("pause")
         client.ask("PAUSE")
         time.sleep(STILL)
@@ -46,7 +49,7 @@ def second(run: Run) -> None:
     client.ask("SETUP")
     recorder.step("setup-again")
     other = LabClient(run, int(recorder.facts["rtsp_port"]), 2)
-    other.ask("SETUP")
+    other.ask("SETUP", limit=AFTERWARDS)
     recorder.step("end")
 
 

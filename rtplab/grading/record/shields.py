@@ -75,11 +75,11 @@ class Shields:
         return tuple(names)
 
     def launch(self, command: Sequence[str], group: cgroup.Group | None = None) -> list[str]:
-        """The command that runs another behind these shields, and in this group."""
+        """The command that runs another behind these shields, in this group and as our child."""
         if not self.limits:
             return list(command)
         members = str(group.members) if group else ""
-        limits = json.dumps({**self.limited(), "group": members, "grader": os.getpid()})
+        limits = json.dumps({**self.limited(), "group": members})
         return [sys.executable, "-I", "-S", str(LAUNCHER), limits, *command]
 
     def limited(self) -> dict[str, Any]:
@@ -88,7 +88,7 @@ class Shields:
         processes = {"NPROC": most} if most else {}
         asked = {"processes": self.processes, "files": self.files}
         own = [name for name, is_own in asked.items() if is_own]
-        return {**LIMITS, **processes, "uid": self.uid, "own": own}
+        return {**LIMITS, **processes, "parent": os.getpid(), "uid": self.uid, "own": own}
 
     def _most_processes(self) -> int:
         """The limit for its user; 0 if none holds."""

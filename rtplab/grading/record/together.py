@@ -15,7 +15,8 @@ from rtplab.grading.record.labserver import START_LIMIT, Stranger, started_clien
 from rtplab.grading.record.run import HOST, Run, UnableError
 from rtplab.grading.record.wire import Connection, RtpPort, RtpSender
 
-PLAYED = 30  # frames, in a second and a half
+PLAYED = 1.5  # seconds
+FEWEST = 15  # frames, of a slower movie
 PIECES = 6  # of 1,400 bytes that a frame of the secret movie has on average
 PATIENCE = 4.0  # seconds for them
 REPLY_LIMIT = 3.0  # seconds
@@ -85,8 +86,8 @@ def _play(run: Run, client: Stranger) -> None:
     time.sleep(NOTHING_SENT)
     recorder.step("play")
     client.hook.click("Play")
-    pieces = PIECES if run.edition.fragments else 1
-    recorder.wait_for("udp.out", PATIENCE, PLAYED * pieces)
+    frames = max(FEWEST, round(PLAYED / run.edition.interval))
+    recorder.wait_for("udp.out", PATIENCE, frames * (PIECES if run.edition.fragments else 1))
     recorder.step("teardown")
     client.hook.click("Teardown")
     client.program.wait(TORN_DOWN / 3)

@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from pathlib import Path
 
 from rtplab.grading.record.recorder import Recorder
 
@@ -146,6 +147,9 @@ class RtpPort:
     def __exit__(self, *_: object) -> None:
         self._is_closed = True
         self._thread.join()
+        if dropped := _dropped(self.port):
+            facts = self._recorder.facts
+            facts["dropped"] = int(facts.get("dropped", 0)) + dropped
         self._socket.close()
 
     def _listen(self) -> None:
@@ -155,6 +159,16 @@ class RtpPort:
                 self._recorder.add("udp.in", port=self.port, source=source, data=data)
                 if self._taken:
                     self._taken(data)
+
+
+def _dropped(port: int) -> int:
+    """How many datagrams a UDP port had no room for, where /proc tells it."""
+    with suppress(OSError, ValueError, IndexError):
+        for line in Path("/proc/net/udp").read_text().splitlines()[1:]:
+            fields = line.split()
+            if int(fields[1].rpartition(":")[2], 16) == port:
+                return int(fields[-1])
+    return 0
 
 
 class RtpSender:

@@ -31,7 +31,7 @@ def write_all(graded: Sequence[Grades]) -> str:
                 words.number(grades.points),
                 words.number(grades.maximum),
                 plain(grades.edition.name),
-                "yes" if grades.complete else "no",
+                "yes" if grades.complete and not words.undecided(grades) else "no",
                 plain(grades.refused) or (wrong[0].check.id if wrong else ""),
                 *(cells.get(name, "") for name in names),
             ]

@@ -49,6 +49,7 @@ def _check(result: Result) -> dict[str, Any]:
         "sentence": verdict.sentence,
         "advice": verdict.advice,
         "blocked_by": verdict.blocked_by,
+        "busy": verdict.busy,
         "transcript": list(verdict.transcript),
         "evidence": [
             {

@@ -1,7 +1,7 @@
 """PrairieLearn's results.json: the score is from 0 to 1.
 
-A submission that can't be graded at all costs no attempt: `gradable` is then false, and the reason
-is a format error.
+A submission that can't be graded costs no attempt, nor does one that was not judged fully through
+our fault: `gradable` is then false, and the reason is a format error.
 """
 
 from __future__ import annotations
@@ -35,8 +35,10 @@ def _results(grades: Grades, with_images: bool) -> dict[str, Any]:
         for key, url in grades.extra.items()
         if key.startswith(IMAGE) and with_images
     ]
+    undecided = words.undecided(grades)
     return {
-        "gradable": True,
+        "gradable": not undecided,
+        **({"format_errors": [undecided]} if undecided else {}),
         "score": round(score, 4),
         "message": f"{words.total(grades)}. {words.next_step(grades)}",
         "output": "\n".join(

@@ -131,8 +131,30 @@ def total(grades: Grades) -> str:
     return f"{number(grades.points)} of {number(grades.maximum)}"
 
 
+def undecided(grades: Grades) -> str:
+    """A sentence on points that are open through no fault of the submission; "" if none are."""
+    ours = {
+        result.check.id
+        for result in grades.results
+        if result.verdict.busy or result.verdict.outcome is Outcome.FAULT
+    }
+    points = sum(
+        result.maximum
+        for result in grades.results
+        if result.check.id in ours or result.verdict.blocked_by in ours
+    )
+    if not points:
+        return ""
+    some = f"{number(points)} point{'' if points == 1 else 's'}"
+    return f"{some} could not be judged, which is not the submission's fault: grade it again."
+
+
 def next_step(grades: Grades) -> str:
-    """What to do now, in a sentence or two."""
+    """What to do now, in a few sentences."""
+    return f"{undecided(grades)} {_next_step(grades)}".strip()
+
+
+def _next_step(grades: Grades) -> str:
     wrong = failed(grades)
     if not wrong:
         missing = [

@@ -118,7 +118,7 @@ class Hook:
         """Press the button that agrees, if the program asks in a window of its own."""
         for window in _widgets(root):
             if window.winfo_class() == "Toplevel" and (button := _find(window, AGREES)):
-                self.say("dialog", kind="toplevel", title="", text=str(button.cget("text"))[:200])
+                self.say("dialog", form="toplevel", title="", text=str(button.cget("text"))[:200])
                 _press(button)
                 return
 
@@ -213,7 +213,7 @@ class Hook:
 
         def answered(name: str) -> Callable[..., Any]:
             def dialog(title: Any = None, message: Any = None, **_: Any) -> Any:
-                self.say("dialog", kind=name, title=str(title)[:200], text=str(message)[:200])
+                self.say("dialog", form=name, title=str(title)[:200], text=str(message)[:200])
                 time.sleep(PONDERED)
                 return "yes" if name == "askquestion" else True if name[:3] == "ask" else "ok"
 
