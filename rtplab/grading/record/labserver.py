@@ -105,18 +105,22 @@ class FrameSender:
 
     def _send(self) -> None:
         due, interval = time.monotonic(), self._run.edition.interval
-        held: list[bytes] = []
+        held: list[bytes] = []  # the datagrams of a frame that comes after its successor
         while self._next < len(self._frames):
             if not self._packets.jitter:
                 # If we are late, so are all others: a client's socket has no room for two at once.
                 due = max(due, time.monotonic())
             number, frame = self._next + 1, self._frames[self._next]
             datagrams = [] if self._packets.left_out(number) else self._packets.of(number, frame)
+            overtaken, held = held, []
             if self._packets.swapped and number % self._packets.swapped == 0:
                 held, datagrams = datagrams, []
-            else:
-                held, datagrams = [], datagrams + held
             for datagram in datagrams:
+                self._sender.send(datagram)
+            # So much later that both can be seen on the screen.
+            if overtaken and self._ended.wait(interval / 2):
+                return
+            for datagram in overtaken:
                 self._sender.send(datagram)
             with self._changed:
                 self._next = number

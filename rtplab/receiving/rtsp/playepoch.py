@@ -52,13 +52,13 @@ class PlayEpoch:
         self.misplaced = False  # the last frames were left out: they are before the start
         self._asked_at = asked_at
         self._last: tuple[int, int] | None = None  # timestamp, ticks since the start
-        self._number = 0  # of the last frame
+        self._number: int | None = None  # of the last frame
         self._before: int | None = None  # ticks, of the last frame that was misplaced
         self._has_begun = False  # a frame of this PLAY has come
 
     def begin(self, start: PlayStart | None) -> None:
         """Note that PLAY was answered."""
-        self.start, self._last, self._number = start, None, 0
+        self.start, self._last, self._number = start, None, None
 
     def end(self) -> None:
         """End the session. Frames that still wait to be shown keep their positions."""
@@ -92,11 +92,13 @@ class PlayEpoch:
         Live pictures come closer together than their rate says, too, and no two have one number.
         """
         self._last = frame.timestamp, self._ticks(frame.timestamp)
-        if self.frame_rate is None:
+        if self.start is None or self.frame_rate is None:
             return frame
-        number = round(self.position_of(frame) * self.frame_rate) + 1
-        self._number = max(number, self._number + 1)
-        return frame if self._number == frame.number else frame._replace(number=self._number)
+        number, last = round(self.position_of(frame) * self.frame_rate) + 1, self._number
+        if last is not None:
+            number = max(number, last + 1) if self.start.scale > 0 else min(number, last - 1)
+        self._number = number
+        return frame if number == frame.number else frame._replace(number=number)
 
     def _is_before(self, frame: Frame) -> bool:
         """Tell if a frame was still on its way when PLAY began elsewhere.
