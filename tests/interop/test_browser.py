@@ -9,7 +9,7 @@ import subprocess
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -80,10 +80,11 @@ def number_shown(screen: Display) -> int | None:
         return None
 
 
-def wait_for(condition: Callable[[], object]) -> object:
+def wait_for(condition: Callable[[], object], seen: Sequence[object] = ()) -> object:
+    """Wait until it holds; otherwise fail, and tell what was `seen`."""
     end = time.monotonic() + LIMIT
     while not (found := condition()):
-        assert time.monotonic() < end, "waited in vain"
+        assert time.monotonic() < end, f"waited in vain; seen: {seen[-20:]}"
         time.sleep(0.1)
     return found
 
@@ -103,7 +104,7 @@ def wait_until_it_moves(screen: Display) -> None:
             if seen[-1][0] - then > 2
         )
 
-    wait_for(moves_at_its_rate)
+    wait_for(moves_at_its_rate, seen)
 
 
 @contextmanager
