@@ -36,9 +36,10 @@ class SeekSlider(tk.Canvas):
         self._following = ""  # a timer
         self._time = ttk.Label(self.winfo_toplevel(), font=theme.small_font, padding=theme.px(4))
         self._drawn: tuple[object, ...] = ()  # how the items look that are there
+        self._size = 1, 1  # pixels; asking Tk for each frame would cost more than the drawing
         self._x = 0  # pixels: where the knob is, and the part that was played ends
         self._played = self._knob = 0  # the items of the canvas that move
-        self.bind("<Configure>", lambda event: self._draw())
+        self.bind("<Configure>", self._resized)
         self.bind("<Button-1>", self._press)
         self.bind("<B1-Motion>", self._drag)
         self.bind("<ButtonRelease-1>", self._release)
@@ -63,6 +64,10 @@ class SeekSlider(tk.Canvas):
             self.configure(takefocus=bool(duration))
         self._draw(least)
 
+    def _resized(self, event: tk.Event[tk.Misc]) -> None:
+        self._size = event.width, event.height
+        self._draw()
+
     def _take_size(self) -> None:
         px = self._theme.px
         self.configure(height=px(_HEIGHT), width=px(_NARROWEST))
@@ -81,7 +86,7 @@ class SeekSlider(tk.Canvas):
 
     def _ends(self) -> tuple[int, int]:
         margin = self._theme.px(_KNOB) // 2 + 1
-        return margin, max(margin + 1, self.winfo_width() - margin)
+        return margin, max(margin + 1, self._size[0] - margin)
 
     def _seconds_at(self, x: int) -> float:
         left, right = self._ends()
@@ -145,11 +150,10 @@ class SeekSlider(tk.Canvas):
         """Draw what is new. The knob stays if it would move by less than `least` pixels."""
         p, px = self._theme.palette, self._theme.px
         x = self.x_of(self.shown_position)
-        middle, half = self.winfo_height() // 2, px(_LINE) / 2
+        middle, half = self._size[1] // 2, px(_LINE) / 2
         left, right = self._ends()
         active = self._hovered or self._focused or self._dragging is not None
-        size = self.winfo_width(), self.winfo_height()
-        looks = (size, active, self._focused, bool(self._duration), self._theme.name)
+        looks = (self._size, active, self._focused, bool(self._duration), self._theme.name)
         if looks == self._drawn:
             if abs(x - self._x) >= least and self._duration:
                 self._x = x
