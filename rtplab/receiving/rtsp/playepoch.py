@@ -89,7 +89,7 @@ class PlayEpoch:
     def _numbered(self, frame: Frame) -> Frame:
         """The frame with its number in the movie, or in the stream if the rate is unknown.
 
-        Live pictures come closer together than their rate says, too, and no two have one number.
+        Live pictures may come sooner than their rate says; no two get the same number.
         """
         self._last = frame.timestamp, self._ticks(frame.timestamp)
         if self.start is None or self.frame_rate is None:
