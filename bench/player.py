@@ -78,8 +78,10 @@ def make_movie(folder: Path, case: Case) -> None:
 @contextmanager
 def display() -> Iterator[None]:
     reader, writer = os.pipe()
+    # -noreset: a program that connects while Xvfb resets itself, as the last one has left, hangs.
+    options = ["-screen", "0", f"{SCREEN}x24", "-nolisten", "tcp", "-noreset"]
     screen = subprocess.Popen(
-        ["Xvfb", "-displayfd", str(writer), "-screen", "0", f"{SCREEN}x24", "-nolisten", "tcp"],
+        ["Xvfb", "-displayfd", str(writer), *options],
         pass_fds=[writer],
         stderr=subprocess.DEVNULL,
     )

@@ -84,7 +84,8 @@ def running_display(size: str = "1600x1200", dpi: int = 96) -> Iterator[Display]
         reason = f"not installed: {', '.join(missing)}"
         pytest.skip(reason)
     reader, writer = os.pipe()
-    screen = ("-screen", "0", f"{size}x24", "-dpi", str(dpi), "-nolisten", "tcp")
+    # -noreset: a program that connects while Xvfb resets itself, as the last one has left, hangs.
+    screen = ("-screen", "0", f"{size}x24", "-dpi", str(dpi), "-nolisten", "tcp", "-noreset")
     server = subprocess.Popen(
         ["Xvfb", "-displayfd", str(writer), *screen],
         pass_fds=[writer],

@@ -41,7 +41,8 @@ PATIENCE = 20.0  # seconds for the player to reach the state to be shown
 def display(dpi: int) -> Iterator[None]:
     """Run a screen of our own, so that nothing else is in the pictures."""
     reader, writer = os.pipe()
-    arguments = ("-screen", "0", f"{SCREEN}x24", "-dpi", str(dpi), "-nolisten", "tcp")
+    # -noreset: a program that connects while Xvfb resets itself, as the last one has left, hangs.
+    arguments = ("-screen", "0", f"{SCREEN}x24", "-dpi", str(dpi), "-nolisten", "tcp", "-noreset")
     screen = subprocess.Popen(
         ["Xvfb", "-displayfd", str(writer), *arguments],
         pass_fds=[writer],

@@ -38,7 +38,8 @@ class ControlBar(ttk.Frame):
         self._run = run
         self._choose_speed = choose_speed
         self._now = PlayerState()
-        self._shown: tuple[float | None, ...] = ()
+        self._elapsed_text = ""
+        self._duration: float | None = None
         self._speed_menu = PopupMenu()
         self.buttons: dict[str, ttk.Button] = {}
         self._add_button("toggle", 0)
@@ -107,12 +108,13 @@ class ControlBar(ttk.Frame):
     def show_position(self, position: float | None, duration: float | None) -> None:
         """Show the position in the movie, in seconds; None: there is no session."""
         self.slider.show(position or 0.0, duration)
-        shown = position, duration, self.slider.shown_position
-        if shown == self._shown:
-            return
-        self._shown = shown
-        _write(self.elapsed, "" if position is None else clock(self.slider.shown_position))
-        _write(self.total, "" if duration is None else clock(duration))
+        text = "" if position is None else clock(self.slider.shown_position)
+        if text != self._elapsed_text:
+            self._elapsed_text = text
+            self.elapsed.configure(text=text)
+        if duration != self._duration:
+            self._duration = duration
+            self.total.configure(text="" if duration is None else clock(duration))
 
     def _draw_icons(self) -> None:
         palette = self._theme.palette
@@ -147,8 +149,14 @@ class LabRow(ttk.Frame):
         for column, command in enumerate(LAB_COMMANDS):
             self._add_button(command, column, theme, run)
         # Fixed widths: the window stays as wide as it is, whatever they show.
-        # It changes with each picture, which costs a themed label three times as much.
-        self.number = tk.Label(self, anchor="e", width=_NUMBER_WIDTH, borderwidth=0, padx=0, pady=0)
+        # It changes with each picture, which costs a label three to six times as much as an entry.
+        self._number = tk.StringVar(self)
+        self.number = tk.Entry(
+            self, textvariable=self._number, justify="right", width=_NUMBER_WIDTH,
+            font="TkDefaultFont", borderwidth=0, highlightthickness=0,
+            state="readonly", takefocus=False, cursor="",
+        )  # fmt: skip
+        self.number.bindtags((str(self.number), str(self.winfo_toplevel()), "all"))
         self.bind("<<ThemeChanged>>", lambda event: self._dress())
         self._dress()
         self.number.grid(row=0, column=4, sticky="e")
@@ -159,7 +167,7 @@ class LabRow(ttk.Frame):
 
     def _dress(self) -> None:
         palette = self._theme.palette
-        self.number.configure(foreground=palette.muted, background=palette.window)
+        self.number.configure(foreground=palette.muted, readonlybackground=palette.window)
 
     def _add_button(
         self, command: Command, column: int, theme: Theme, run: Callable[[Command], None]
@@ -196,7 +204,7 @@ class LabRow(ttk.Frame):
         """Show the number of the frame on screen; None clears it."""
         if number != self._shown:
             self._shown = number
-            self.number.configure(text="" if number is None else f"Frame {number}")
+            self._number.set("" if number is None else f"Frame {number}")
 
 
 class Controls(ttk.Frame):
@@ -232,8 +240,3 @@ class Controls(ttk.Frame):
         """Update the buttons to match the session."""
         self.bar.show(now)
         self.lab_row.show(now)
-
-
-def _write(label: ttk.Label, text: str) -> None:
-    if str(label.cget("text")) != text:
-        label.configure(text=text)

@@ -148,19 +148,20 @@ class SeekSlider(tk.Canvas):
 
     def _draw(self, least: int = 1) -> None:
         """Draw what is new. The knob stays if it would move by less than `least` pixels."""
-        p, px = self._theme.palette, self._theme.px
         x = self.x_of(self.shown_position)
-        middle, half = self._size[1] // 2, px(_LINE) / 2
-        left, right = self._ends()
         active = self._hovered or self._focused or self._dragging is not None
         looks = (self._size, active, self._focused, bool(self._duration), self._theme.name)
-        if looks == self._drawn:
-            if abs(x - self._x) >= least and self._duration:
-                self._x = x
-                self.coords(self._played, left, middle - half, x, middle + half)
-                self.coords(self._knob, x, middle)
+        if looks == self._drawn and (abs(x - self._x) < least or not self._duration):
             return
-        self._drawn, self._x = looks, x
+        p, px = self._theme.palette, self._theme.px
+        middle, half = self._size[1] // 2, px(_LINE) / 2
+        left, right = self._ends()
+        self._x = x
+        if looks == self._drawn:
+            self.coords(self._played, left, middle - half, x, middle + half)
+            self.coords(self._knob, x, middle)
+            return
+        self._drawn = looks
         self.delete("all")
         self.configure(background=p.window)
         if not self._duration:
