@@ -38,17 +38,18 @@ from rtplab.grading.model.recording import Recording
 
 
 def test_a_picture_that_is_drawn_late_is_no_movie_that_goes_on() -> None:
-    """Two that come late are, unless this machine has made our own threads wait as long."""
-    assert paused(shown=1, busy=0.0) is paused(shown=3, busy=0.3) is Outcome.PASSED
-    assert paused(shown=2, busy=0.0) is Outcome.FAILED
+    """Two that come late are, unless this machine has made our threads or the client's wait."""
+    assert paused(shown=1) is paused(shown=3, busy=0.3) is paused(shown=3, waited=0.3)
+    assert paused(shown=3, busy=0.3) is Outcome.PASSED
+    assert paused(shown=2) is paused(shown=11, waited=0.3) is Outcome.FAILED
 
 
 def test_a_pause_is_tried_once_more_for_a_client_may_wait_for_a_cpu_when_we_do_not() -> None:
     assert {check.id: check.timing for check in CHECKS}["client.pause"]
 
 
-def paused(shown: int, busy: float) -> Outcome:
-    session = client_session(shown_after_pause=shown)
+def paused(shown: int, busy: float = 0.0, waited: float = 0.0) -> Outcome:
+    session = client_session(shown_after_pause=shown, waited_in_pause=waited)
     session = replace(session, facts={**session.facts, "noise_worst": busy})
     return verdicts(core(client_session=session))["client.pause"].outcome
 

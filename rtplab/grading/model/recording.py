@@ -44,7 +44,8 @@ Kinds of events. `role` is "server", "client" or "packet": which of the submissi
     sample          role threads cpu fds tasks waited
                                             its threads, CPU seconds so far, open descriptors, and
                                             how often each thread has waited ("tid": number);
-                                            waited: seconds for which others had the CPU
+                                            waited: seconds for which others had the CPU,
+                                            of all its threads, also those that have ended
     port            port bound              the UDP port is (True) or is not (False) bound; written
                                             when it changes and at the scenario's questions
     tcp.listening   port                    the submission's server took a connection there
