@@ -242,7 +242,7 @@ def in_request(method: str, old: str, new: str) -> Callable[[str, int], str]:
     return write
 
 
-def with_fact(recording: Recording, **facts: str) -> Recording:
+def with_fact(recording: Recording, **facts: Any) -> Recording:
     return replace(recording, facts={**recording.facts, **facts})
 
 
@@ -428,6 +428,11 @@ RECORDED: dict[str, tuple[str, dict[str, Recording], list[str]]] = {
         "client.session",
         {"client_session": with_fact(client_session(), reply="lf-blank")},
         ["lines", "LF", "blank line", "handout"],
+    ),
+    "the client understands replies in two segments alone": (
+        "client.session",
+        {"client_session": with_fact(client_session(), pieces=2)},
+        ["two segments", "one segment", "recv"],
     ),
     "the server does not start": (
         "server.starts",

@@ -26,6 +26,7 @@ Facts, where the scenario has them:
     session         str     the session id that our lab server gives
     form            str     name of the request form (editions) that our lab client asks in
     reply           str     name of the reply form that our lab server answers in
+    pieces          int     in how many segments it sends a reply, if not in one
     status          int     what our lab server answers to SETUP, if not 200
     unable          str     a sentence: why the scenario could not be run here (no events then)
 

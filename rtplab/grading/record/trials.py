@@ -42,17 +42,6 @@ def server_trial(run: Run) -> None:
     run.recorder.step("end")
 
 
-def is_shown(recording: Recording) -> bool:
-    """Whether most of the frames of a client's trial were on the screen."""
-    shown = {event["frame"] for event in recording.of("picture")} - {None}
-    return len(shown) >= FRAMES / 2
-
-
-def is_played(recording: Recording) -> bool:
-    """Whether a server's trial brought packets."""
-    return len(recording.of("udp.in")) >= PACKETS
-
-
 def has_asked_to_play(recording: Recording) -> bool:
     """Whether a client has understood the reply to SETUP."""
     return b"PLAY" in recording.received()
