@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,7 +10,7 @@ from pathlib import Path
 
 import pytest
 import runs
-from mutants import CLIENT, copy_textbook
+from mutants import CLIENT, WORKER, copy_textbook
 
 from rtplab.grading import doctor
 from rtplab.grading.judge.registry import BY_ID
@@ -17,7 +18,7 @@ from rtplab.grading.model.checks import Result, failed
 from rtplab.grading.model.editions import PYTHON
 from rtplab.grading.model.recording import Recording
 from rtplab.grading.record.run import Scenario, record
-from rtplab.grading.record.trials import client_trial, has_asked_to_play
+from rtplab.grading.record.trials import client_trial, has_asked_to_play, server_trial
 
 pytestmark = [
     pytest.mark.peers,
@@ -45,13 +46,14 @@ def receives_twice(condition: str) -> Change:
 
 @dataclass(frozen=True)
 class Patient:
-    """A textbook client with changes, each of a text that is there once."""
+    """A textbook with changes in one file, each of a text that is there once."""
 
     cure: doctor.Factor
     changes: Sequence[Change]
+    file: str = CLIENT
 
     def attempts(self, folder: Path) -> doctor.Try:
-        path = copy_textbook(folder) / CLIENT
+        path = copy_textbook(folder) / self.file
         text = path.read_text(encoding="utf-8")
         for old, new in self.changes:
             assert text.count(old) == 1, old
@@ -109,3 +111,14 @@ def test_a_client_that_calls_recv_twice_for_a_reply_is_graded_as_it_understands(
     first = attempt("client.session", client_trial, {})
     assert doctor.ladder("client.session", first, attempt) == {"pieces": 2}
     assert not has_asked_to_play(first)
+
+
+def test_a_server_that_understands_but_the_last_form_is_found_in_time(tmp_path: Path) -> None:
+    factor = doctor.REQUESTS[-1]
+    received = "data = connSocket.recv(256)\n            if data"
+    deaf = (received, f"{received} and b'RTP/AVP' in data")
+    attempt = Patient(factor, (deaf,), WORKER).attempts(tmp_path / "submission")
+    began = time.monotonic()
+    first = attempt("server.session", server_trial, {})
+    assert doctor.ladder("server.session", first, attempt) == factor.facts
+    assert time.monotonic() - began < doctor.LIMIT
