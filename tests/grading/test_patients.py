@@ -15,7 +15,7 @@ from mutants import CLIENT, WORKER, copy_textbook
 from rtplab.grading import doctor
 from rtplab.grading.judge.registry import BY_ID
 from rtplab.grading.model.checks import Result, failed
-from rtplab.grading.model.editions import PYTHON
+from rtplab.grading.model.editions import HD, PYTHON, Edition
 from rtplab.grading.model.recording import Recording
 from rtplab.grading.record.run import Scenario, record
 from rtplab.grading.record.trials import client_trial, has_asked_to_play, server_trial
@@ -26,6 +26,9 @@ pytestmark = [
     pytest.mark.skipif(not runs.has_screen(), reason="needs Xvfb, on Linux"),
 ]
 
+NOTHING_SHOWN = {
+    "client.shows": Result(BY_ID["client.shows"], failed("nothing was shown"), 0.0, 8.0)
+}
 Change = tuple[str, str]
 
 NEWER = "if currFrameNbr > self.frameNbr:"
@@ -52,7 +55,7 @@ class Patient:
     changes: Sequence[Change]
     file: str = CLIENT
 
-    def attempts(self, folder: Path) -> doctor.Try:
+    def attempts(self, folder: Path, edition: Edition = PYTHON) -> doctor.Try:
         path = copy_textbook(folder) / self.file
         text = path.read_text(encoding="utf-8")
         for old, new in self.changes:
@@ -63,7 +66,7 @@ class Patient:
         stage, seed = runs.staged(folder), zlib.crc32(bytes(folder))
 
         def attempt(name: str, scenario: Scenario, facts: doctor.Facts) -> Recording:
-            recording = record(name, scenario, stage, PYTHON, seed, facts)
+            recording = record(name, scenario, stage, edition, seed, facts)
             assert not recording.fault, recording.fault
             return recording
 
@@ -94,10 +97,15 @@ PATIENTS = (
 
 @pytest.mark.parametrize("patient", PATIENTS, ids=lambda patient: patient.cure.when)
 def test_a_client_that_shows_nothing_is_told_what_helps(patient: Patient, tmp_path: Path) -> None:
-    shows = Result(BY_ID["client.shows"], failed("nothing was shown"), 0.0, 8.0)
     attempt = patient.attempts(tmp_path / "submission")
-    (diagnosis,) = doctor.diagnoses({"client.shows": shows}, attempt, PYTHON)
+    (diagnosis,) = doctor.diagnoses(NOTHING_SHOWN, attempt, PYTHON)
     assert patient.cure.when in diagnosis.sentence, diagnosis
+
+
+def test_a_client_without_extensions_is_told_that_frames_come_in_pieces(tmp_path: Path) -> None:
+    attempt = Patient(doctor.IN_ONE, ()).attempts(tmp_path / "submission", HD)
+    (diagnosis,) = doctor.diagnoses(NOTHING_SHOWN, attempt, HD)
+    assert doctor.IN_ONE.when in diagnosis.sentence, diagnosis
 
 
 def test_every_factor_has_its_patient() -> None:
