@@ -35,6 +35,13 @@ KEEPALIVE = {
 # would wait behind frames that are seconds old.
 UNSENT = 64 * 1024
 
+# What of this the system has.
+_TCP_OPTIONS = [
+    (getattr(socket, name), value)
+    for name, value in {"TCP_NODELAY": 1, "TCP_NOTSENT_LOWAT": UNSENT, **KEEPALIVE}.items()
+    if hasattr(socket, name)
+]
+
 # On other systems, a socket that this end has shut may stay silent: on Windows a `select` keeps
 # sleeping.
 _SHUTDOWN_WAKES = os.name == "posix"
@@ -251,16 +258,17 @@ def _tune(client: socket.socket) -> None:
     finds out if a client has vanished without notice: a lab session would not end otherwise,
     because its client sends no keep-alive.
     """
-    _set(client, socket.SOL_SOCKET, "SO_KEEPALIVE", 1)
+    _set(client, socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     if client.family in (socket.AF_INET, socket.AF_INET6):
-        for name, value in {"TCP_NODELAY": 1, "TCP_NOTSENT_LOWAT": UNSENT, **KEEPALIVE}.items():
-            _set(client, socket.IPPROTO_TCP, name, value)
+        for option, value in _TCP_OPTIONS:
+            _set(client, socket.IPPROTO_TCP, option, value)
 
 
-def _set(client: socket.socket, level: int, name: str, value: int) -> None:
-    with suppress(OSError):
-        if hasattr(socket, name):
-            client.setsockopt(level, getattr(socket, name), value)
+def _set(client: socket.socket, level: int, option: int, value: int) -> None:
+    try:
+        client.setsockopt(level, option, value)
+    except OSError:
+        pass
 
 
 def refuse(client: socket.socket, speaks_tls: bool, why: str) -> None:

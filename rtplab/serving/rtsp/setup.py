@@ -200,14 +200,15 @@ class SessionMaker:
             return self._watch_group(session_id, dialect, resource, delivery)
         is_lab = dialect is Dialect.LAB
         playback = self._playback(movie)
-        with ExitStack() as undo:
-            if is_lab:
-                feed = service.media.whole_frames(movie, playback)
-            else:  # this may raise, so it comes before anything else is opened
-                feed = service.media.rtp_jpeg(movie, playback, self.knows_large)
-            undo.callback(feed.close)
+        if is_lab:
+            feed = service.media.whole_frames(movie, playback)
+        else:  # this may raise, so it comes before anything else is opened
+            feed = service.media.rtp_jpeg(movie, playback, self.knows_large)
+        try:
             sink, transport = open_sink(client, dialect, chosen)
-            undo.pop_all()
+        except Exception:
+            feed.close()
+            raise
         if is_lab:
             stream = lab_stream(sink, service.marker)
         else:

@@ -13,7 +13,6 @@ import socket
 import threading
 import time
 import weakref
-from contextlib import ExitStack
 from functools import partial
 from typing import Any
 
@@ -237,13 +236,15 @@ class RtspWorker:
         return self._signs.deadline(self._session, self._recorder)
 
     def _free(self) -> None:
-        with ExitStack() as stack:  # each runs even if others fail; the last first
-            if self._owns_service:
-                stack.callback(self._service.close)
-            stack.callback(self._connection.close)
-            stack.callback(self._leave_slot)
-            stack.callback(self._close_session)
-            stack.callback(self._close_recorder)
+        steps = [self._close_recorder, self._close_session, self._leave_slot]
+        steps.append(self._connection.close)
+        if self._owns_service:
+            steps.append(self._service.close)
+        for free in steps:
+            try:
+                free()
+            except Exception:  # the others must be freed all the same
+                logger.exception("%s: something can't be freed: internal error", self._client.name)
 
     # ------------------------------------------------------------------ a request and its answer
 
@@ -422,6 +423,8 @@ class RtspWorker:
         return self._ok()
 
     def _log_position(self, does: str, session: Session) -> None:
+        if not logger.isEnabledFor(logging.INFO):
+            return
         info = session.delivery.info()
         pace = (
             "" if info.scale == info.speed == 1 else f", {info.scale * info.speed:g} times as fast"
