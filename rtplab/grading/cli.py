@@ -322,7 +322,7 @@ def _grade(
         engine.is_late = lambda: time.monotonic() - started > ENOUGH
         engine.on_result, engine.on_start = took, begin
         if isinstance(source, Recorded):
-            engine.diagnose = lambda results: doctor.diagnoses(results, source.attempt)
+            engine.diagnose = lambda results: doctor.diagnoses(results, source.attempt, edition)
         engine.run()
         grades = now(True)
     _report(grades, outputs, live)

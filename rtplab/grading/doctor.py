@@ -12,7 +12,9 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from rtplab.grading.judge import client
 from rtplab.grading.model.checks import Diagnosis, Outcome, Result
+from rtplab.grading.model.editions import Edition
 from rtplab.grading.model.recording import Recording
 from rtplab.grading.record import trials
 from rtplab.grading.record.run import Scenario
@@ -33,17 +35,33 @@ class Factor:
     """What the assignment says about it."""
 
 
+LF = Factor(
+    "lines end with LF, and the last one has no end",
+    {"reply": "python"},
+    "The Java handout has CR LF.",
+)
+LF_BLANK = Factor(
+    "a reply ends with a blank line", {"reply": "lf-blank"}, "The given server sends none."
+)
+CR_LF = Factor("lines end with CR LF", {"reply": "java"}, "The Python handout has only LF.")
+CR_LF_BLANK = Factor(
+    "lines end with CR LF, and a blank line follows",
+    {"reply": "crlf-blank"},
+    "RFC 2326 requires it, but the given server does not do it.",
+)
+SEGMENTS = Factor(
+    "a reply comes in two segments",
+    {"pieces": 2},
+    "The given server sends it in one: recv may return all of it at once.",
+)
 REPLIES: tuple[Factor, ...] = (
-    Factor("a reply ends with a blank line", {"reply": "lf-blank"}, "The given server sends none."),
+    LF_BLANK,
     Factor(
         "each line of a reply ends with LF", {"reply": "lf-ended"}, "The handout's last has none."
     ),
-    Factor("lines end with CR LF", {"reply": "java"}, "The Python handout has only LF."),
-    Factor(
-        "lines end with CR LF, and a blank line follows",
-        {"reply": "crlf-blank"},
-        "RFC 2326 requires it, but the given server does not do it.",
-    ),
+    CR_LF,
+    CR_LF_BLANK,
+    SEGMENTS,
 )
 REQUESTS: tuple[Factor, ...] = (
     Factor(
@@ -69,17 +87,25 @@ REQUESTS: tuple[Factor, ...] = (
         "The assignment has RTP/UDP.",
     ),
 )
-PICTURES: tuple[Factor, ...] = (
-    Factor("the marker is 1", {"marker": 1}, "The assignment sets it to 0."),
-    Factor(
-        "frames are smaller than 1,400 bytes",
-        {"small": True},
-        "Frames of the lab's movie have up to 14,500: receive that many, in one datagram.",
-    ),
-    Factor("the session id is 123456", {"session": "123456"}, "It may be any number."),
-    *REPLIES[:3],
+ALONE = Factor(
+    "only Setup and Play are clicked, and the first frame comes at once",
+    {},
+    "It must also play if buttons were clicked in the wrong state, and if the first frame comes"
+    " 0.4 s after the reply.",
 )
-"""At most six, because they take three seconds each."""
+"""A trial without any change: it is shorter than a whole session."""
+MARKER = Factor("the marker is 1", {"marker": 1}, "The assignment sets it to 0.")
+SMALL = Factor(
+    "frames are smaller than 1,400 bytes",
+    {"small": True},
+    "Frames of the lab's movie have up to 14,500: receive that many, in one datagram.",
+)
+IN_ONE = Factor(
+    "each frame fits into one packet",
+    {"small": True},
+    "Larger frames come in pieces: put these together, up to the one with the marker.",
+)
+SIX_DIGITS = Factor("the session id is 123456", {"session": "123456"}, "It may be any number.")
 LIMIT = 30.0
 """Seconds after which nothing else is tried: some programs take ten to start."""
 
@@ -104,12 +130,27 @@ def ladder(scenario: str, first: Recording, attempt: Try) -> Facts | None:
     return None if factor is None else facts
 
 
-def diagnoses(results: Mapping[str, Result], attempt: Try) -> list[Diagnosis]:
+def changes(edition: Edition) -> tuple[Factor, ...]:
+    """What is tried if nothing is shown: at most six changes, as each takes three seconds.
+
+    In HD the marker is where a frame ends, and so 1 anyway.
+    """
+    packets = (IN_ONE,) if edition.fragments else (MARKER, SMALL)
+    replies = (CR_LF_BLANK, LF) if edition.reply_form == "java" else (LF_BLANK, CR_LF)
+    return (*packets, SIX_DIGITS, *replies, SEGMENTS)
+
+
+def diagnoses(results: Mapping[str, Result], attempt: Try, edition: Edition) -> list[Diagnosis]:
     """What helps if nothing is shown. Only if that very check has failed."""
     shows = results.get("client.shows")
     if shows is None or shows.verdict.outcome is not Outcome.FAILED:
         return []
-    _, factor, tried = _first_that_helps(PICTURES, trials.client_trial, trials.is_shown, attempt)
+
+    def is_shown(trial: Recording) -> bool:
+        return client.shows({client.SESSION: trial}, edition).outcome is Outcome.PASSED
+
+    factors = (ALONE, *changes(edition))
+    _, factor, tried = _first_that_helps(factors, trials.client_trial, is_shown, attempt)
     if factor is None:
         sentence = "None of these changes made it play."
     else:

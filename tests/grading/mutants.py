@@ -76,6 +76,7 @@ RECEIVED = """            if reply:
                 self.parseRtspReply(reply.decode("utf-8"))
             if self.requestSent"""
 REPLY = r'"RTSP/1.0 200 OK\nCSeq: " + seq + "\nSession: " + str(self.clientInfo["session"])'
+WITHOUT_CSEQ = r'"RTSP/1.0 200 OK\nSession: " + str(self.clientInfo["session"])'
 REORDERED = r'"RTSP/1.0 200 OK\nSession: " + str(self.clientInfo["session"]) + "\nCSeq: " + seq'
 
 MUTANTS = (
@@ -206,7 +207,16 @@ MUTANTS = (
     ),
     mutant(
         "22 PAUSE not sent", CLIENT, "            self.sendRtspRequest(self.PAUSE)",
-        "            self.state = self.READY", "client.pause", SESSION, "no PAUSE",
+        "            self.state = self.READY", "client.pause", SESSION, "no PAUSE", "went on for",
+    ),
+    Mutant(
+        "22 the picture goes on", CLIENT,
+        (
+            ("        if self.state == self.PLAYING:\n            if self.frames",
+             "        if self.state != self.INIT:\n            if self.frames"),
+            ("INTERVAL = 50", "INTERVAL = 60"),  # and so falls behind: it goes on for 0.9 s
+        ),
+        "client.pause", (SESSION,), ("PAUSE was answered", "went on for"), hd=True,
     ),
     mutant(
         "23 the process stays", CLIENT,
@@ -218,6 +228,10 @@ MUTANTS = (
     mutant(
         "23 the window stays", CLIENT, "        self.master.destroy()\n", "", "client.teardown",
         SESSION, "window", "still",
+    ),
+    mutant(
+        "23 the port stays", CLIENT, "                        self.teardownAcked = 1\n", "",
+        "client.teardown", SESSION, "UDP port", "still bound",
     ),
     mutant(
         "25 the marker waited for", CLIENT, "if currFrameNbr > self.frameNbr:",
@@ -262,6 +276,10 @@ MUTANTS = (
     mutant(
         "30 reply reordered", WORKER, REPLY, REORDERED, "server.reply", SERVED, "second line",
         '"CSeq: 1"',
+    ),
+    mutant(
+        "30 line missing", WORKER, REPLY, WITHOUT_CSEQ, "server.reply", SERVED, "second line",
+        'expected "CSeq: 1"',
     ),
     mutant(
         "31 fixed movie", WORKER, "VideoStream(filename)", 'VideoStream("movie.Mjpeg")',

@@ -245,6 +245,7 @@ def client_session(
     bound: bool = True,
     show: Callable[[int], int | None] = lambda number: number,
     shown_after_pause: int = 0,
+    waited_in_pause: float = 0.0,
     wakes_early: int = 0,
     listens_from_setup: bool = False,
     lingers: bool = False,
@@ -287,8 +288,11 @@ def client_session(
             if shown is not None:
                 story.wait(0.01).add("picture", frame=shown).wait(-0.01)
 
-    def sample(threads: int, listener: int | None = None) -> None:
-        story.add("sample", role="client", threads=threads, cpu=0.1, fds=9, tasks=tasks(listener))
+    def sample(threads: int, listener: int | None = None, waited: float = 0.0) -> None:
+        found = tasks(listener)
+        story.add(
+            "sample", role="client", threads=threads, cpu=0.1, fds=9, tasks=found, waited=waited
+        )
 
     story.step("setup")
     asks("SETUP", "Setup")
@@ -310,14 +314,15 @@ def client_session(
     story.wait(0.03)
     sample(3, 60)
     story.step("pause")
+    sample(3, 60)
     asks("PAUSE", "Pause", pauses)
     story.wait(0.35)
     for number in range(21, 21 + shown_after_pause):
         story.wait(0.05).add("picture", frame=number)
     story.wait(0.6).step("paused")
-    sample(3 if lingers else 2, 61 if lingers else None)
+    sample(3 if lingers else 2, 61 if lingers else None, waited_in_pause)
     story.wait(0.5)
-    sample(3 if lingers else 2, 61 + lingering_wakes if lingers else None)
+    sample(3 if lingers else 2, 61 + lingering_wakes if lingers else None, waited_in_pause)
     story.step("resume")
     asks("PLAY", "Play", plays)
     frames(21, 10)

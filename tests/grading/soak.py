@@ -1,9 +1,9 @@
 """Is the grader always right? python tests/grading/soak.py [--help]
 
 All mutants and cheats; our own programs some twenty times; the textbook a hundred times while all
-cores are busy with something else; and once with half a CPU, where a cgroup can be made. A line
-says of each wrong verdict what the grader said, and where its recordings are kept. It ends with
-status 1 if any verdict was wrong.
+cores are busy with something else; once with half a CPU, where a cgroup can be made; and once by
+itself. A line says of each wrong verdict what the grader said, and where its recordings are kept.
+It ends with status 1 if any verdict was wrong, or took too long.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ HERE = Path(__file__).parent
 ROOT = HERE.parent.parent
 sys.path[:0] = [str(ROOT), str(HERE), str(ROOT / "tests")]
 
-from grading import grade  # noqa: E402
+from grading import CORE, grade  # noqa: E402
 from mutants import GIVEN, MUTANTS, TEXTBOOK, Mutant, make  # noqa: E402
 
 CORES = os.cpu_count() or 1
 LIMIT = 600.0
 """Seconds for one run: whole, at half a CPU, on a busy machine."""
-HALF_LIMIT = 240.0
-"""Seconds for everything at half a CPU."""
+CORE_LIMIT, ALL_LIMIT, HALF_LIMIT = 30.0, 120.0, 240.0
+"""Seconds for the checks with points, for everything, and for everything at half a CPU."""
 TELL_EVERY = 10  # runs
 CGROUPS = Path("/sys/fs/cgroup")
 PERIOD = 100_000  # microseconds, of which half a CPU has half
@@ -122,6 +122,13 @@ class Part:
             flush=True,
         )
         return not self.wrong
+
+    def took_at_most(self, limit: float) -> bool:
+        """Whether the last run did; if not, print so."""
+        if self.seconds[-1] <= limit:
+            return True
+        print(f"  TOO SLOW: {self.seconds[-1]:.0f} s, and {limit:.0f} s are the limit")
+        return False
 
 
 def _is_undecided(check: dict[str, Any]) -> bool:
@@ -225,12 +232,24 @@ def _half(options: argparse.Namespace) -> bool:
     finally:
         (group.parent / "cgroup.procs").write_text(str(os.getpid()))
         group.rmdir()
-    if part.seconds[0] > HALF_LIMIT:
-        print(f"  TOO SLOW: {part.seconds[0]:.0f} s, and {HALF_LIMIT:.0f} s are the limit")
-    return part.told() and part.seconds[0] <= HALF_LIMIT
+    is_in_time = part.took_at_most(HALF_LIMIT)
+    return part.told() and is_in_time
 
 
-PARTS = {"tests": _tests, "mutants": _mutants, "ours": _ours, "textbook": _textbook, "half": _half}
+def _alone(options: argparse.Namespace) -> bool:
+    """The textbook by itself: its points, then everything."""
+    part = Part("alone", options.kept, GIVEN)
+    part.grade("core", TEXTBOOK, "--only", *CORE)
+    is_in_time = part.took_at_most(CORE_LIMIT)
+    part.grade("all", TEXTBOOK)
+    is_in_time &= part.took_at_most(ALL_LIMIT)
+    return part.told() and is_in_time
+
+
+PARTS = {
+    **{"tests": _tests, "mutants": _mutants, "ours": _ours, "textbook": _textbook, "half": _half},
+    "alone": _alone,
+}
 
 
 if __name__ == "__main__":

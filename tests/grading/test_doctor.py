@@ -6,13 +6,14 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from recordings import client_session
 
-from rtplab.grading.doctor import PICTURES, REPLIES, REQUESTS, Facts, diagnoses, ladder
+from rtplab.grading.doctor import ALONE, REPLIES, REQUESTS, Facts, changes, diagnoses, ladder
 from rtplab.grading.judge.registry import BY_ID
 from rtplab.grading.model.checks import Result, Verdict, failed, passed
+from rtplab.grading.model.editions import EDITIONS, PYTHON, Edition
 from rtplab.grading.model.recording import Event, Recording
 from rtplab.grading.record.run import Scenario
-from rtplab.grading.record.trials import FRAMES, PACKETS
 
 Works = Callable[[Facts], bool]
 
@@ -28,14 +29,16 @@ class Patient:
         self.tried.append(dict(facts))
         return run_of(self._works(facts), facts)
 
+    def play(self, name: str, scenario: Scenario, facts: Facts) -> Recording:
+        self.tried.append(dict(facts))
+        works = self._works(facts)
+        return client_session(show=lambda number: number if works else None)
+
 
 def run_of(works: bool, facts: Facts) -> Recording:
     """A trial in which all was right, or in which SETUP was the last that was heard."""
     answer = b"RTSP/1.0 200 OK\nCSeq: 1\nSession: 1\nPLAY" if works else b"SETUP"
     events = [Event(0.0, "tcp.listening", {"port": 1}), tcp(answer)]
-    if works:
-        events += [Event(1.0, "picture", {"frame": n}) for n in range(1, FRAMES + 1)]
-        events += [Event(1.0, "udp.in", {"data": b""})] * PACKETS
     return Recording("trial", "python", facts, tuple(events))
 
 
@@ -47,28 +50,41 @@ def results(verdict: Verdict) -> dict[str, Result]:
     return {"client.shows": Result(BY_ID["client.shows"], verdict, 0.0, 8.0)}
 
 
-@pytest.mark.parametrize("factor", PICTURES, ids=lambda factor: factor.when)
-def test_the_first_change_that_helps_is_named(factor: Any) -> None:
-    patient = Patient(lambda facts: facts == factor.facts)
+@pytest.mark.parametrize("edition", EDITIONS.values(), ids=lambda edition: edition.name)
+def test_the_first_change_that_helps_is_named(edition: Edition) -> None:
+    for factor in (ALONE, *changes(edition)):
+        patient = Patient(lambda facts, factor=factor: facts == factor.facts)  # type: ignore[misc]
 
-    (diagnosis,) = diagnoses(results(failed("nothing was shown")), patient.attempt)
+        (diagnosis,) = diagnoses(results(failed("nothing was shown")), patient.play, edition)
 
-    assert factor.when in diagnosis.sentence and factor.but in diagnosis.sentence
-    assert patient.tried[-1] == factor.facts
-    assert all(len(facts) == 1 for facts in patient.tried), "one thing at a time"
+        assert factor.when in diagnosis.sentence and factor.but in diagnosis.sentence
+        assert patient.tried[0] == {}, "as it was, once more"
+        assert patient.tried[-1] == factor.facts
+        assert all(len(facts) == 1 for facts in patient.tried[1:]), "one thing at a time"
 
 
-def test_what_nothing_helps_is_said_after_six_runs() -> None:
+@pytest.mark.parametrize("edition", EDITIONS.values(), ids=lambda edition: edition.name)
+def test_what_nothing_helps_is_said_after_six_changes(edition: Edition) -> None:
     patient = Patient(lambda facts: False)
-    (diagnosis,) = diagnoses(results(failed("nothing was shown")), patient.attempt)
-    assert len(patient.tried) == len(diagnosis.tried) == len(PICTURES) <= 6
+    (diagnosis,) = diagnoses(results(failed("nothing was shown")), patient.play, edition)
+    assert len(patient.tried) == len(diagnosis.tried) == len(changes(edition)) + 1 <= 7
+    assert {"reply": edition.reply_form} not in patient.tried, "that is what it has anyway"
+    assert "None" in diagnosis.sentence
+
+
+def test_what_shows_but_a_few_frames_is_not_cured() -> None:
+    (diagnosis,) = diagnoses(
+        results(failed("nothing was shown")),
+        lambda name, scenario, facts: client_session(show=lambda n: n if n % 2 else None),
+        PYTHON,
+    )
     assert "None" in diagnosis.sentence
 
 
 def test_what_is_well_needs_no_doctor() -> None:
     patient = Patient(lambda facts: True)
-    assert not diagnoses(results(passed()), patient.attempt) and not patient.tried
-    assert not diagnoses({}, patient.attempt)
+    assert not diagnoses(results(passed()), patient.play, PYTHON) and not patient.tried
+    assert not diagnoses({}, patient.play, PYTHON)
 
 
 @pytest.mark.parametrize(

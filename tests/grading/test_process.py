@@ -91,6 +91,43 @@ def test_nothing_of_it_outlives_its_end(folder: Path, shields: Shields) -> None:
     assert sample["threads"] == 1 and sample["fds"] >= 3
 
 
+THREADS_THAT_SHARE_A_CPU = """
+import hashlib, os, sys, threading, time
+os.sched_setaffinity(0, list(os.sched_getaffinity(0))[:1])
+ended = threading.Event()
+def work():
+    while not ended.is_set():
+        hashlib.pbkdf2_hmac("sha256", b"", b"", 20_000)
+threads = [threading.Thread(target=work) for _ in range(2)]
+for thread in threads:
+    thread.start()
+time.sleep(0.3)
+print("they work", flush=True)
+time.sleep(0.3)
+ended.set()
+for thread in threads:
+    thread.join()
+time.sleep(0.1)
+print("they have ended", flush=True)
+time.sleep(600)
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/schedstat").exists(), reason="who waits is not counted")
+def test_what_a_thread_waited_for_a_cpu_is_known_when_it_has_ended(
+    folder: Path, shields: Shields
+) -> None:
+    recorder = Recorder()
+    command = [sys.executable, "-c", THREADS_THAT_SHARE_A_CPU]
+    with Program(recorder, "server", command, folder, shields) as program:
+        for written in (1, 2):
+            assert recorder.wait_until_count("process.stdout", written, LIMIT)
+            program.sample()
+    working, ended = recorder.recording("s", "e").of("sample")
+    assert working["threads"] == 3 and ended["threads"] == 1
+    assert ended["waited"] >= working["waited"] > 0.05
+
+
 GRADER = """
 import sys, time
 from pathlib import Path

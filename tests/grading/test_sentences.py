@@ -38,17 +38,18 @@ from rtplab.grading.model.recording import Recording
 
 
 def test_a_picture_that_is_drawn_late_is_no_movie_that_goes_on() -> None:
-    """Two that come late are, unless this machine has made our own threads wait as long."""
-    assert paused(shown=1, busy=0.0) is paused(shown=3, busy=0.3) is Outcome.PASSED
-    assert paused(shown=2, busy=0.0) is Outcome.FAILED
+    """Two that come late are, unless this machine has made our threads or the client's wait."""
+    assert paused(shown=1) is paused(shown=3, busy=0.3) is paused(shown=3, waited=0.3)
+    assert paused(shown=3, busy=0.3) is Outcome.PASSED
+    assert paused(shown=2) is paused(shown=11, waited=0.3) is Outcome.FAILED
 
 
 def test_a_pause_is_tried_once_more_for_a_client_may_wait_for_a_cpu_when_we_do_not() -> None:
     assert {check.id: check.timing for check in CHECKS}["client.pause"]
 
 
-def paused(shown: int, busy: float) -> Outcome:
-    session = client_session(shown_after_pause=shown)
+def paused(shown: int, busy: float = 0.0, waited: float = 0.0) -> Outcome:
+    session = client_session(shown_after_pause=shown, waited_in_pause=waited)
     session = replace(session, facts={**session.facts, "noise_worst": busy})
     return verdicts(core(client_session=session))["client.pause"].outcome
 
@@ -241,7 +242,7 @@ def in_request(method: str, old: str, new: str) -> Callable[[str, int], str]:
     return write
 
 
-def with_fact(recording: Recording, **facts: str) -> Recording:
+def with_fact(recording: Recording, **facts: Any) -> Recording:
     return replace(recording, facts={**recording.facts, **facts})
 
 
@@ -427,6 +428,11 @@ RECORDED: dict[str, tuple[str, dict[str, Recording], list[str]]] = {
         "client.session",
         {"client_session": with_fact(client_session(), reply="lf-blank")},
         ["lines", "LF", "blank line", "handout"],
+    ),
+    "the client understands replies in two segments alone": (
+        "client.session",
+        {"client_session": with_fact(client_session(), pieces=2)},
+        ["two segments", "one segment", "recv"],
     ),
     "the server does not start": (
         "server.starts",

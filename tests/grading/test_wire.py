@@ -11,6 +11,7 @@ from types import SimpleNamespace
 import pytest
 
 from rtplab.grading.model.editions import Edition
+from rtplab.grading.record.labforms import REPLY_FORMS, ReplyForm
 from rtplab.grading.record.labserver import FrameSender, Packets
 from rtplab.grading.record.recorder import Recorder
 from rtplab.grading.record.wire import HOST, RtpPort
@@ -41,6 +42,14 @@ def test_frames_that_are_late_are_not_sent_all_at_once() -> None:
         frames.close()
     gaps = [after - before for before, after in zip(sent, sent[1:], strict=False)]
     assert min(gaps) > 0.9 * INTERVAL and max(gaps) > LATE
+
+
+@pytest.mark.parametrize("form", REPLY_FORMS.values(), ids=REPLY_FORMS)
+def test_a_reply_in_two_segments_has_the_form_of_one_in_one(form: ReplyForm) -> None:
+    """A client of the older lab waits for the CR LF of the last line."""
+    (whole,) = form.write(200, "1", "123456")
+    pieces = form.write(200, "1", "123456", 2)
+    assert len(pieces) == 2 and b"".join(pieces) == whole
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")

@@ -26,6 +26,7 @@ Facts, where the scenario has them:
     session         str     the session id that our lab server gives
     form            str     name of the request form (editions) that our lab client asks in
     reply           str     name of the reply form that our lab server answers in
+    pieces          int     in how many segments it sends a reply, if not in one
     status          int     what our lab server answers to SETUP, if not 200
     unable          str     a sentence: why the scenario could not be run here (no events then)
 
@@ -44,7 +45,8 @@ Kinds of events. `role` is "server", "client" or "packet": which of the submissi
     sample          role threads cpu fds tasks waited
                                             its threads, CPU seconds so far, open descriptors, and
                                             how often each thread has waited ("tid": number);
-                                            waited: seconds for which others had the CPU
+                                            waited: seconds for which others had the CPU,
+                                            of all its threads, also those that have ended
     port            port bound              the UDP port is (True) or is not (False) bound; written
                                             when it changes and at the scenario's questions
     tcp.listening   port                    the submission's server took a connection there

@@ -39,6 +39,7 @@ def session(run: Run) -> None:
     recorder.step("play")
     play(client, PLAYED, quiet=True)
     recorder.step("pause")
+    client.program.sample()
     client.ask("Pause")
     client.pause()
     recorder.step("paused")

@@ -39,17 +39,17 @@ REQUEST_FORMS: dict[str, RequestForm] = {
 
 @dataclass(frozen=True)
 class ReplyForm:
-    """How a reply is written, and in how many pieces."""
+    """How a reply is written."""
 
     end: str = "\n"
     tail: str = ""
-    pieces: int = 1
 
-    def write(self, status: int, number: str, session: str) -> list[bytes]:
+    def write(self, status: int, number: str, session: str, pieces: int = 1) -> list[bytes]:
+        """The reply, in this many pieces of one length."""
         reason = {200: "OK", 404: "NOT FOUND", 500: "CON_ERR"}.get(status, "Error")
         lines = (f"RTSP/1.0 {status} {reason}", f"CSeq: {number}", f"Session: {session}")
         data = (self.end.join(lines) + self.tail).encode()
-        size = -(-len(data) // self.pieces)
+        size = -(-len(data) // pieces)
         return [data[at : at + size] for at in range(0, len(data), size)]
 
 
@@ -59,5 +59,4 @@ REPLY_FORMS: dict[str, ReplyForm] = {
     "lf-ended": ReplyForm("\n", "\n"),
     "lf-blank": ReplyForm("\n", "\n\n"),
     "crlf-blank": ReplyForm("\r\n", "\r\n\r\n"),
-    "two-pieces": ReplyForm(pieces=2),
 }

@@ -216,9 +216,11 @@ class Stranger:
             return
         found = _CSEQ.match(request.lstrip())
         number = found[1].decode() if found else "1"
-        form = REPLY_FORMS[str(self.run.recorder.facts["reply"])]
+        facts = self.run.recorder.facts
+        form = REPLY_FORMS[str(facts["reply"])]
         session = self.session if session is None else session
-        for index, piece in enumerate(form.write(status, number, session)):
+        pieces = form.write(status, number, session, int(facts.get("pieces", 1)))
+        for index, piece in enumerate(pieces):
             if index:
                 time.sleep(0.1)
             self.connection.send(piece)

@@ -45,6 +45,7 @@ class Program:
         self._recorder = recorder
         self._has_own_processes = shields.processes
         self._is_ending = False
+        self._waited: dict[str, float] = {}  # for a CPU, by thread, those that have ended too
         self._uid = shields.uid
         self._group = Group(shields.groups, PROCESSES) if shields.groups else None
         self._before = _descendants(os.getpid())
@@ -102,6 +103,9 @@ class Program:
             cpu = (int(after_name[11]) + int(after_name[12])) / _TICKS
             tasks = {task.name: _waits(task) for task in folder.glob("task/*")}
             fds = len(list(folder.glob("fd/*")))
+            for task in folder.glob("task/*"):
+                so_far = self._waited.get(task.name, 0.0)
+                self._waited[task.name] = max(so_far, _waited_for_cpu(task))
             self._recorder.add(
                 "sample",
                 role=self.role,
@@ -109,7 +113,7 @@ class Program:
                 cpu=cpu,
                 fds=fds,
                 tasks=tasks,
-                waited=sum(map(_waited_for_cpu, folder.glob("task/*"))),
+                waited=sum(self._waited.values()),
             )
 
     def end(self) -> None:

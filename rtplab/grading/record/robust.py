@@ -167,7 +167,7 @@ def _order(run: Run, client: Stranger) -> None:
 
 
 def _pieces(run: Run, client: Stranger) -> None:
-    run.recorder.facts["reply"] = "two-pieces"
+    run.recorder.facts["pieces"] = 2
     client.ask("Setup")
     clients.settle(client)
     clients.play(client, SOME)
