@@ -381,6 +381,8 @@ def test_macos_is_told_when_to_ask_by_the_name_that_it_has(
 ) -> None:
     monkeypatch.delattr(socket, "TCP_KEEPIDLE", raising=False)
     monkeypatch.setattr(socket, "TCP_KEEPALIVE", 0x10, raising=False)
+    found_anew = connection_module._tcp_options.__wrapped__
+    monkeypatch.setattr(connection_module, "_tcp_options", found_anew)
     options: list[tuple[int, int]] = []
 
     class Noted(socket.socket):

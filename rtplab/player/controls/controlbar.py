@@ -158,12 +158,16 @@ class LabRow(ttk.Frame):
         )  # fmt: skip
         self.number.bindtags((str(self.number), str(self.winfo_toplevel()), "all"))
         self.bind("<<ThemeChanged>>", lambda event: self._dress())
+        self.bind("<Destroy>", self._destroyed)
         self._dress()
         self.number.grid(row=0, column=4, sticky="e")
         self.state_name = ttk.Label(self, style="Bold.TLabel", anchor="e", width=_STATE_WIDTH)
         self.state_name.grid(row=0, column=5, sticky="e", padx=(0, theme.px(8)))
         self.columnconfigure(4, weight=1)
         self.bind("<Configure>", lambda event: self.fit(event.width))
+
+    def _destroyed(self, event: tk.Event[tk.Misc]) -> None:
+        del self._number  # now: a collection in another thread would wait for Tk
 
     def _dress(self) -> None:
         palette = self._theme.palette

@@ -84,18 +84,32 @@ class RtpSocket:
         if self._wake_reader in ready:  # datagrams received by then still count
             self._closing = _WAKE in self._wake_reader.recv(4096)
         most = LAST_READINGS if self._closing else READINGS
-        media, self.is_behind = self._waiting(self._rtp, ready, False, most)
+        # A BYE must not overtake media: only then it matters if more is waiting after a burst.
+        is_burst_enough = not (self._closing or self.is_behind or self._rtcp in ready)
+        media, self.is_behind = self._waiting(self._rtp, ready, False, most, is_burst_enough)
         return media + self._waiting(self._rtcp, ready, True, most)[0]
 
     def _waiting(
-        self, source: socket.socket | None, ready: set[Any], is_rtcp: bool, most: int
+        self,
+        source: socket.socket | None,
+        ready: set[Any],
+        is_rtcp: bool,
+        most: int,
+        is_burst_enough: bool = False,
     ) -> tuple[list[Batch], bool]:
-        """Return the datagrams waiting at one of the ports, if it is ready, and if more wait."""
+        """Return the datagrams waiting at one of the ports, if it is ready, and if more wait.
+
+        With `is_burst_enough` it stops after datagrams that were sent together: most often, that
+        is all, and to look once more costs as much as to read them.
+        """
         batches: list[Batch] = []
         for _ in range(most):
             if source is None or source not in ready:
                 return batches, False
-            batches += self._read(source, is_rtcp)
+            read = self._read(source, is_rtcp)
+            batches += read
+            if is_burst_enough and read and len(read[0].datagrams) > 1:
+                return batches, False
             # Check first: an empty read costs as much as a successful one.
             ready = self._ready(0.0)
         return batches, source in ready

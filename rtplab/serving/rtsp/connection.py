@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from functools import cache
 
 from rtplab.protocol.forgiveness import Forgiveness
 from rtplab.protocol.rtsp.messages import InterleavedFrame, Request, Response
@@ -34,13 +35,6 @@ KEEPALIVE = {
 # Bytes that the system may keep unsent. By default it takes megabytes, and over a slow line a reply
 # would wait behind frames that are seconds old.
 UNSENT = 64 * 1024
-
-# What of this the system has.
-_TCP_OPTIONS = [
-    (getattr(socket, name), value)
-    for name, value in {"TCP_NODELAY": 1, "TCP_NOTSENT_LOWAT": UNSENT, **KEEPALIVE}.items()
-    if hasattr(socket, name)
-]
 
 # On other systems, a socket that this end has shut may stay silent: on Windows a `select` keeps
 # sleeping.
@@ -260,8 +254,17 @@ def _tune(client: socket.socket) -> None:
     """
     _set(client, socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     if client.family in (socket.AF_INET, socket.AF_INET6):
-        for option, value in _TCP_OPTIONS:
+        for option, value in _tcp_options():
             _set(client, socket.IPPROTO_TCP, option, value)
+
+
+@cache
+def _tcp_options() -> list[tuple[int, int]]:
+    """The options of TCP that this system has, and our values for them."""
+    wanted = {"TCP_NODELAY": 1, "TCP_NOTSENT_LOWAT": UNSENT, **KEEPALIVE}
+    return [
+        (getattr(socket, name), value) for name, value in wanted.items() if hasattr(socket, name)
+    ]
 
 
 def _set(client: socket.socket, level: int, option: int, value: int) -> None:
