@@ -111,9 +111,13 @@ def test_full_screen_says_what_a_key_has_done(paused, root, display):
     display.key("bracketright")
     assert pump(root, lambda: "Speed 1.1×" in words(paused))
     area = paused.window.picture
-    (toast,) = (one for one in area.find_withtag("toast") if area.type(one) == "text")
-    left, top, right, bottom = area.bbox(toast)
-    assert bottom - top > 0.035 * root.winfo_screenheight()  # one line, legible in a hall
+
+    def is_legible_in_a_hall() -> bool:
+        (toast,) = (one for one in area.find_withtag("toast") if area.type(one) == "text")
+        left, top, right, bottom = area.bbox(toast)  # one line
+        return bottom - top > 0.035 * root.winfo_screenheight()
+
+    assert pump(root, is_legible_in_a_hall)  # once the area has grown, too
 
 
 def test_full_screen_says_where_a_step_has_led(paused, root, display):

@@ -52,10 +52,11 @@ def _draw_arrows(menu: tk.Menu) -> None:
     labels = {index: tk.Label(menu, borderwidth=0, padx=0, pady=0) for index in cascades}
 
     def place(event: tk.Event[tk.Misc]) -> None:
+        width, edge = theme.px(18), theme.px(1)
         for index, label in labels.items():
-            below = menu.yposition(index + 1) if index != last else menu.winfo_height()
+            below = menu.yposition(index + 1) if index != last else menu.winfo_height() - edge
             top = menu.yposition(index)
-            label.place(relx=1.0, anchor="ne", y=top, width=theme.px(18), height=below - top)
+            label.place(relx=1.0, x=-edge, anchor="ne", y=top, width=width, height=below - top)
 
     def colour(event: tk.Event[tk.Misc] | None = None) -> None:
         p, active = theme.palette, menu.index("active")
