@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import socket
+import struct
+import sys
 import time
 from contextlib import closing
 
+import pytest
 from processes import HOST
 
 from rtplab.protocol.rtp.packet import pack_header
@@ -23,6 +27,7 @@ from rtplab.receiving.rtp.rtpsocket import READINGS, Batch, RtpSocket
 PATIENCE = 0.2
 SSRC = 7
 LIMIT = 10.0
+UDP_SEGMENT = 103  # linux/udp.h
 
 
 class Ports:
@@ -88,6 +93,47 @@ def test_the_end_waits_for_media_that_came_before_it():
         server.sendto(*goodbye().datagrams, (HOST, ports.port + 1))
         receiver.listen(ports, with_rtcp=False)
     assert happened == [*range(1, frames + 1), "bye"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux hands datagrams over together")
+@pytest.mark.parametrize("is_told_early", [True, False], ids=["before", "between"])
+def test_an_announced_end_waits_for_all_bursts_that_came_before_it(is_told_early):
+    """Nothing arrives by RTCP: the server has announced it over the RTSP connection."""
+
+    def take(frames):
+        happened.extend(frame.number for frame in frames)
+        if not receiver.reporter.sender_said_goodbye:
+            announce()
+
+    def announce():
+        receiver.end()
+        ports.look_up()
+
+    happened: list[object] = []
+    receiver = MediaReceiver(
+        Reception(LabAssembler(), patience=PATIENCE),
+        take,
+        lambda: (happened.append("bye"), ports.wake()),
+    )
+    receiver.let_in()
+    ports = RtpSocket(0, HOST, with_rtcp=True)
+    with closing(ports), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server:
+        for first in (1, 4, 7):
+            send_together(server, ports.port, range(first, first + 3))
+        if is_told_early:
+            announce()
+        receiver.listen(ports, with_rtcp=False)
+    assert happened == [*range(1, 10), "bye"]
+
+
+def send_together(server, port, numbers):
+    packets = [rtp(number).datagrams[0] for number in numbers]
+    segments = [(socket.IPPROTO_UDP, UDP_SEGMENT, struct.pack("=H", len(packets[0])))]
+    try:
+        server.sendmsg(packets, segments, 0, (HOST, port))
+    except OSError as error:
+        assert error.errno in (errno.EINVAL, errno.EIO, errno.ENOPROTOOPT)
+        pytest.skip("this kernel cuts no messages into datagrams")
 
 
 def test_the_end_does_not_wait_for_a_flood():

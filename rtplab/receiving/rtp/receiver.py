@@ -284,12 +284,16 @@ class MediaReceiver:
 
         Over UDP, wake `listen` afterwards.
         """
+        # Over UDP, more may be waiting until `listen` has looked again.
+        self._readings_behind = 0 if self.transport.interleaved else 1
         self.reporter.sender_said_goodbye = True
         if self.transport.interleaved:
             self._pass_goodbye_on()
 
     def _pass_goodbye_on(self) -> None:
         """Report the end of the stream, once no packet from before BYE is held back."""
+        if not self.reporter.sender_said_goodbye:  # first of all: another thread may call `end`
+            return
         if self._gate.passage is Passage.SHUT:
             self.reporter.sender_said_goodbye = False
         is_held = (

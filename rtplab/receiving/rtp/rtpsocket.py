@@ -84,8 +84,10 @@ class RtpSocket:
         if self._wake_reader in ready:  # datagrams received by then still count
             self._closing = _WAKE in self._wake_reader.recv(4096)
         most = LAST_READINGS if self._closing else READINGS
-        # A BYE must not overtake media: only then it matters if more is waiting after a burst.
-        is_burst_enough = not (self._closing or self.is_behind or self._rtcp in ready)
+        # The end must not overtake media: only then it matters if more is waiting after a burst.
+        # A BYE comes by RTCP; for an end that was announced otherwise, somebody wakes us.
+        is_end_near = self._rtcp in ready or self._wake_reader in ready
+        is_burst_enough = not (is_end_near or self.is_behind)
         media, self.is_behind = self._waiting(self._rtp, ready, False, most, is_burst_enough)
         return media + self._waiting(self._rtcp, ready, True, most)[0]
 
