@@ -162,3 +162,13 @@ def test_the_window_stays_as_wide_as_it_is_whatever_the_labels_show(player, root
         controls.lab_row.show(PlayerState(state=state))
         root.update_idletasks()
         assert controls.winfo_reqwidth() == width
+
+
+def test_of_a_frame_number_too_long_for_its_place_the_last_digits_are_seen(player, root):
+    """It would be another number without them."""
+    row = player.window.controls.lab_row
+    for number in (12_345_678, 12_345_679, 1_234_567_890, 5):
+        row.show_number(number)
+        root.update()
+        first, last = row.number.xview()
+        assert last == 1.0 and (first == 0.0) == (number == 5)

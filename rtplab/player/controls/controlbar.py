@@ -209,6 +209,7 @@ class LabRow(ttk.Frame):
         if number != self._shown:
             self._shown = number
             self._number.set("" if number is None else f"Frame {number}")
+            self.number.xview("end")  # if it is too long, its last digits tell most
 
 
 class Controls(ttk.Frame):
