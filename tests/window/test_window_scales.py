@@ -10,7 +10,7 @@ from PIL import Image, ImageChops, ImageDraw, ImageStat
 from processes import HOST, ServerProcess
 from windows import asked, dialogs_of, enabled, focus, picture_box, words
 
-from rtplab.player.model.commands import PAGES
+from rtplab.player.model.commands import MENUS, PAGES
 from rtplab.player.model.status import Headline
 
 pytestmark = pytest.mark.peers
@@ -171,6 +171,42 @@ def ink(shot: Image.Image, label, colour: str) -> tuple[int, int, int, int]:
     found = far.getbbox()
     assert found is not None
     return found[0] + left, found[1] + top, found[2] + left, found[3] + top
+
+
+@pytest.mark.parametrize("scale", [1.0, 2.0])
+def test_a_menu_has_an_edge_and_nothing_before_what_is_not_available(root, display, watch, scale):
+    root.tk.call("tk", "scaling", scale * UNSCALED)
+    player = watch()
+    theme = player.window.theme
+    focus(root, display)
+    player.window.actions["menu"]()
+    (menu,) = (child for child in root.winfo_children() if child.winfo_class() == "Menu")
+    assert pump(root, lambda: menu.winfo_ismapped())
+    pump(root, lambda: False, limit=0.2)
+    display.key("e")
+    number = list(MENUS).index("Session")
+    submenu = menu.nametowidget(menu.entrycget(number, "menu"))
+    assert pump(root, lambda: submenu.winfo_ismapped())
+    grey = next(n for n in range(4) if submenu.entrycget(n, "state") == "disabled")
+    pump(root, lambda: False, limit=0.2)
+    left, top = submenu.winfo_rootx(), submenu.winfo_rooty()
+    right, bottom = left + submenu.winfo_width(), top + submenu.winfo_height()
+    edge, shot = theme.px(1), display.screenshot().convert("RGB")
+
+    def colours(*box: int) -> set[str]:
+        found = shot.crop(box).getcolors()
+        return {f"#{bytes(colour).hex()}" for _, colour in found}
+
+    for box in (
+        (left, top, right, top + edge),
+        (left, bottom - edge, right, bottom),
+        (left, top, left + edge, bottom),
+        (right - edge, top, right, bottom),
+    ):
+        assert colours(*box) == {theme.palette.border}
+    row = top + submenu.yposition(grey), top + submenu.yposition(grey) + theme.px(24)
+    assert colours(left + edge, row[0], left + theme.px(8), row[1]) == {theme.palette.menu}
+    display.key("Escape", "Escape")
 
 
 @pytest.mark.parametrize("scale", [1.0, 2.0])

@@ -99,7 +99,7 @@ def build_menu(
                 _add(submenu, command, now, run)
             if command.menu == title and command.name == "open" and recent:
                 _add_recent(submenu, recent, reopen)
-        menu.add_cascade(label=title, menu=submenu, underline=title.index(letter), **_row(menu))
+        menu.add_cascade(label=title, menu=submenu, underline=title.index(letter), **_padding(menu))
         _draw_arrows(submenu)
     _draw_arrows(menu)
     return _colour(menu)
@@ -113,7 +113,7 @@ def build_speed_menu(master: tk.Misc, speed: float, choose: Callable[[float], No
         menu.add_command(
             label=f"{mark} {speed_label(other)}",
             command=lambda other=other: choose(other),  # type: ignore[misc]
-            **_row(menu),
+            **_padding(menu),
         )
     return _colour(menu)
 
@@ -124,7 +124,7 @@ def build_links_menu(
     """Return a menu of web pages, given as pairs of name and address."""
     menu = tk.Menu(master, tearoff=False)
     for name, url in links:
-        menu.add_command(label=f"{name} …", command=partial(open_url, url), **_row(menu))
+        menu.add_command(label=f"{name} …", command=partial(open_url, url), **_padding(menu))
     return _colour(menu)
 
 
@@ -139,7 +139,7 @@ def _add(menu: tk.Menu, command: Command, now: PlayerState, run: Run) -> None:
         accelerator=f"{key_label(command.keys[0], system)}  " if command.keys else "",
         command=lambda: run(command),
         state="normal" if command.enabled(now) else "disabled",
-        **_row(menu),
+        **_padding(menu),
     )
 
 
@@ -149,25 +149,21 @@ def _add_recent(menu: tk.Menu, recent: list[Address], reopen: Callable[[Address]
         submenu.add_command(
             label=address.title,
             command=lambda address=address: reopen(address),  # type: ignore[misc]
-            **_row(menu),
+            **_padding(menu),
         )
-    menu.add_cascade(label="Open again", menu=submenu, **_row(menu))
+    menu.add_cascade(label="Open again", menu=submenu, **_padding(menu))
 
 
-def _row(menu: tk.Menu) -> dict[str, Any]:
-    """The height of an entry, and its colour: that of the menu itself is its edge's."""
-    theme = Theme.of(menu)
-    padding = theme.spacer(8, 24)
-    return {"image": padding, "compound": "left", "background": theme.palette.menu}
+def _padding(menu: tk.Menu) -> dict[str, Any]:
+    return {"image": Theme.of(menu).spacer(8, 24), "compound": "left"}
 
 
 def _colour(menu: tk.Menu) -> tk.Menu:
     """Style a menu by hand, as it is not a ttk widget."""
     theme = Theme.of(menu)
     p = theme.palette
-    # Only X11 has menus without an edge: there, Tk draws it in the background's colour.
     menu.configure(
-        background=p.border if theme.windowing_system == "x11" else p.menu,
+        background=p.menu,
         foreground=p.text,
         activebackground=p.accent,
         activeforeground=p.on_accent,
@@ -177,4 +173,22 @@ def _colour(menu: tk.Menu) -> tk.Menu:
         activeborderwidth=0,  # Tk can only draw a bevel with it
         font=theme.font,
     )
+    if theme.windowing_system == "x11":  # which alone has menus without an edge
+        _draw_edge(menu, theme)
     return menu
+
+
+def _draw_edge(menu: tk.Menu, theme: Theme) -> None:
+    """Cover the edge, which Tk draws in the background's colour.
+
+    Another background would show: Tk speckles the padding of disabled entries with it.
+    """
+    width = theme.px(1)
+    places: tuple[dict[str, Any], ...] = (
+        {"relwidth": 1.0, "height": width},
+        {"relwidth": 1.0, "height": width, "rely": 1.0, "anchor": "sw"},
+        {"width": width, "relheight": 1.0},
+        {"width": width, "relheight": 1.0, "relx": 1.0, "anchor": "ne"},
+    )
+    for place in places:
+        tk.Frame(menu, background=theme.palette.border).place(**place)
