@@ -20,6 +20,7 @@ from rtplab.protocol.errors import MovieError
 from rtplab.protocol.rtsp.messages import Headers, Request
 from rtplab.protocol.rtsp.requestparser import RequestParser
 from rtplab.serving.media import store
+from rtplab.serving.media.feed import Feed
 from rtplab.serving.media.library import MovieLibrary
 from rtplab.serving.rtp import sinks
 from rtplab.serving.rtp.frameclock import LONGEST_BEAT, FrameClock
@@ -459,6 +460,24 @@ def test_a_failed_setup_leaves_the_session_as_it_was(by_hand, frames):
     assert by_hand.receive().getPayload() == frames[0]
 
 
+def test_a_setup_without_a_way_to_the_client_closes_its_movie(by_hand, monkeypatch, caplog):
+    closed = []
+
+    def close(feed):
+        closed.append(feed)
+        close_it(feed)
+
+    def fail(*arguments):
+        raise OSError(13, "Permission denied")
+
+    close_it = Feed.close
+    monkeypatch.setattr(Feed, "close", close)
+    monkeypatch.setattr(setup, "open_sink", fail)
+    assert not by_hand.ask("SETUP").startswith("RTSP/1.0 200 ")
+    assert len(closed) == 1
+    caplog.clear()  # its records hold the error, that holds the movie
+
+
 def test_teardown_without_a_session_is_no_mistake(by_hand):
     """Lab clients send it when their window is closed, whatever came before."""
     assert by_hand.ask("TEARDOWN").startswith("RTSP/1.0 200 ")
@@ -552,6 +571,28 @@ def test_a_client_that_hangs_up_leaves_nothing_behind(service, until):
         assert worker.state == worker.INIT
         client.rtp.quiet(0.05)
         assert client.rtp.quiet(0.1)
+
+
+@pytest.mark.parametrize("step", ["_close_recorder", "_close_session", "_leave_slot"])
+def test_what_can_not_be_freed_keeps_nothing_else(service, monkeypatch, caplog, step):
+    with served(PythonLabClient, service) as (worker, client):
+        client.setup()
+        free = getattr(worker, step)
+
+        def fail():
+            free()
+            raise RuntimeError("broken")
+
+        monkeypatch.setattr(worker, step, fail)
+        caplog.set_level("INFO")
+        client.control.close()
+        assert settles(lambda: not worker.is_alive())
+        assert worker.state == worker.INIT
+        assert worker._connection.rtsp_socket.fileno() == -1
+    assert "something can't be freed" in caplog.text
+    assert "gone: it has hung up" in caplog.text
+    assert service.session_slots.acquire(blocking=False)
+    service.session_slots.release()
 
 
 def test_alone_a_worker_ends_the_pacer_when_its_client_is_gone(media, monkeypatch):
