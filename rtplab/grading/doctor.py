@@ -82,6 +82,11 @@ REQUESTS: tuple[Factor, ...] = (
         "The given server takes the fourth word of the line.",
     ),
     Factor(
+        "the number is alone in the second line, and headers have no names",
+        {"form": "older"},
+        "An older handout has it so; this one has CSeq, Transport and Session.",
+    ),
+    Factor(
         "Transport is that of RFC 2326 (RTP/AVP)",
         {"form": "rtp-avp"},
         "The assignment has RTP/UDP.",

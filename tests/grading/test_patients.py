@@ -130,3 +130,12 @@ def test_a_server_that_understands_but_the_last_form_is_found_in_time(tmp_path: 
     first = attempt("server.session", server_trial, {})
     assert doctor.ladder("server.session", first, attempt) == factor.facts
     assert time.monotonic() - began < doctor.LIMIT
+
+
+def test_a_server_of_an_older_handout_is_graded_in_its_form(tmp_path: Path) -> None:
+    (factor,) = (each for each in doctor.REQUESTS if each.facts == {"form": "older"})
+    number = 'seq = request[1].split(" ")'
+    bare = (number, 'seq = ["CSeq:", str(int(request[1]))]')
+    attempt = Patient(factor, (bare,), WORKER).attempts(tmp_path / "submission")
+    first = attempt("server.session", server_trial, {})
+    assert doctor.ladder("server.session", first, attempt) == factor.facts

@@ -34,6 +34,7 @@ FORMS = {
     "lf-blank": "lines that LF ends, and a blank line",
     "crlf-blank": "lines that CR LF ends, and a blank line",
     "no-space": "no space after client_port=",
+    "older": "the number alone in the second line, and no header names",
     "rtp-avp": "the transport of RFC 2326, RTP/AVP",
 }
 """Of requests and replies, in words."""

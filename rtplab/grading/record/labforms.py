@@ -17,10 +17,15 @@ class RequestForm:
     """Behind the last line."""
     transport: str = "Transport: RTP/UDP; client_port= {port}"
     uri: str = "{movie}"
+    is_older: bool = False
+    """As older handouts have it: the number alone in the second line, and no header names."""
 
     def write(
         self, method: str, movie: str, number: int, port: int = 0, session: str = ""
     ) -> bytes:
+        if self.is_older:
+            third = f"\n RTSP/1.0 RTP/UDP {port}" if method == "SETUP" else ""
+            return f"{method} {movie}\n{number}{third}".encode()
         third = self.transport.format(port=port) if method == "SETUP" else f"Session: {session}"
         first = f"{method} {self.uri.format(movie=movie)} RTSP/1.0"
         return (self.end.join((first, f"CSeq: {number}", third)) + self.tail).encode()
@@ -33,6 +38,7 @@ REQUEST_FORMS: dict[str, RequestForm] = {
     "lf-blank": RequestForm("\n", "\n\n"),
     "crlf-blank": RequestForm("\r\n", "\r\n\r\n"),
     "no-space": RequestForm(transport="Transport: RTP/UDP; client_port={port}"),
+    "older": RequestForm(is_older=True),
     "rtp-avp": RequestForm("\r\n", "\r\n\r\n", "Transport: RTP/AVP;unicast;client_port={port}"),
 }
 
