@@ -15,6 +15,8 @@ from strip import frame_number_of_jpeg
 from windows import LAB_BUTTONS, enabled, middle_of, play, set_up, shown_number, words
 
 from Client import Client
+from rtplab.player.controls.controlbar import LabRow
+from rtplab.player.look.theme import Theme
 from rtplab.player.model.status import PlayerState
 
 pytestmark = pytest.mark.peers
@@ -164,11 +166,19 @@ def test_the_window_stays_as_wide_as_it_is_whatever_the_labels_show(player, root
         assert controls.winfo_reqwidth() == width
 
 
-def test_of_a_frame_number_too_long_for_its_place_the_last_digits_are_seen(player, root):
+def test_of_a_frame_number_too_long_for_its_place_the_last_digits_are_seen(root):
     """It would be another number without them."""
-    row = player.window.controls.lab_row
+    theme = Theme.of(root)
+    row = LabRow(root, theme, lambda command: None)
+    row.pack(fill="x")
+    root.geometry("1200x100")
     for number in (12_345_678, 12_345_679, 1_234_567_890, 5):
         row.show_number(number)
         root.update()
         first, last = row.number.xview()
         assert last == 1.0 and (first == 0.0) == (number == 5)
+    row.show_number(12_345_678)
+    for zoom in (2.0, 1.0):
+        theme.zoom_to(zoom)
+        pump(root, lambda: False, limit=0.2)
+        assert row.number.winfo_ismapped() and row.number.xview()[1] == 1.0

@@ -157,6 +157,7 @@ class LabRow(ttk.Frame):
             state="readonly", takefocus=False, cursor="",
         )  # fmt: skip
         self.number.bindtags((str(self.number), str(self.winfo_toplevel()), "all"))
+        self.number.bind("<Configure>", lambda event: self._show_end())
         self.bind("<<ThemeChanged>>", lambda event: self._dress())
         self.bind("<Destroy>", self._destroyed)
         self._dress()
@@ -209,7 +210,11 @@ class LabRow(ttk.Frame):
         if number != self._shown:
             self._shown = number
             self._number.set("" if number is None else f"Frame {number}")
-            self.number.xview("end")  # if it is too long, its last digits tell most
+            self._show_end()
+
+    def _show_end(self) -> None:
+        """If the number is too long for its place, it is not to be taken for another one."""
+        self.number.xview("end")
 
 
 class Controls(ttk.Frame):
