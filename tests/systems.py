@@ -37,6 +37,9 @@ needs_any_name = pytest.mark.skipif(
 needs_signals = pytest.mark.skipif(
     sys.platform == "win32", reason="Windows sends no program SIGINT or SIGTERM"
 )
+needs_shell = pytest.mark.skipif(
+    sys.platform == "win32", reason="these platforms run shell scripts, which Windows does not"
+)
 needs_workers = pytest.mark.skipif(
     sys.platform == "win32", reason="on Windows no two processes share a port (--workers)"
 )

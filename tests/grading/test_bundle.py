@@ -11,6 +11,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from systems import needs_shell
 
 from rtplab.grading.bundle import PLATFORMS, modules_needed, write_bundle
 from rtplab.grading.cli import main
@@ -45,6 +46,7 @@ def run(command: list[str], folder: Path, **environment: str) -> str:
     return done.stdout
 
 
+@needs_shell
 def test_gradescope(submission: Path, tmp_path: Path) -> None:
     base = tmp_path / "autograder"
     assert main(["--bundle", "gradescope", str(tmp_path / "upload.zip")]) == 0
@@ -69,6 +71,7 @@ def test_classroom50(submission: Path, tmp_path: Path) -> None:
     assert (result["schema"], result["score"]) == ("classroom50/result/v1", PACKET_POINTS)
 
 
+@needs_shell
 def test_prairielearn(submission: Path, tmp_path: Path) -> None:
     write_bundle("prairielearn", tmp_path / "question", "")
     base = tmp_path / "grade"
@@ -82,6 +85,7 @@ def test_prairielearn(submission: Path, tmp_path: Path) -> None:
     assert json.loads((tmp_path / "question" / "info.json").read_text())["gradingMethod"]
 
 
+@needs_shell
 def test_vpl(submission: Path, tmp_path: Path) -> None:
     write_bundle("vpl", submission, "")
     run([str(submission / "vpl_evaluate.sh")], submission)
