@@ -27,7 +27,14 @@ def by_rename(file: Path, text: str) -> None:
     """As editors save."""
     new = file.with_name(f".{file.name}.new")
     new.write_text(text)
-    new.replace(file)
+    deadline = time.monotonic() + LIMIT
+    while True:
+        try:
+            new.replace(file)
+            return
+        except PermissionError:  # on Windows, while the grader reads it
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
 
 
 def test_what_was_saved_before_the_wait_is_seen(tmp_path: Path) -> None:
