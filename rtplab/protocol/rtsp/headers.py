@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 from rtplab.protocol.errors import MessageError
 from rtplab.protocol.forgiveness import Forgiveness
@@ -243,6 +244,7 @@ def _seconds(value: float) -> str:
     return f"{whole}.{digits[:3]}{digits[3:].rstrip('0')}"
 
 
+@lru_cache(maxsize=64)  # most viewers ask for the beginning
 def parse_range(value: str) -> Range:
     """Read a Range in normal play time. Raises MessageError 457 if it is malformed.
 

@@ -32,6 +32,7 @@ MAX_MEDIA = 64  # audio, video and metadata of several channels
 _NUMBER = re.compile(r"\d{1,6}(?:\.\d{1,9})?\Z", re.ASCII)
 
 
+@lru_cache(maxsize=64)  # all viewers of a movie get the same
 def describe(
     *,
     name: str,

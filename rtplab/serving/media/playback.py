@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import lru_cache
 from itertools import takewhile
 
 from rtplab.movies.cursor import MovieCursor
@@ -163,6 +164,7 @@ def frame_rate(movie: Movie | None, fps: float | None) -> float:
     return fps or float(own or DEFAULT_FPS)
 
 
+@lru_cache(maxsize=64)  # most viewers want the normal one
 def served_rate(text: str, fastest: float) -> float:
     """Return the rate that serves a Scale or Speed header best; the normal one for nonsense."""
     try:

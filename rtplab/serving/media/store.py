@@ -110,7 +110,8 @@ class MediaStore:
         self._cache = FrameCache()
         self._serials = count(1)
         # Guards the attributes below; nothing blocks under it.
-        self._changed = threading.Condition()
+        self._lock = threading.RLock()
+        self._changed = threading.Condition(self._lock)
         self._open: dict[_Key, OpenMovie] = {}
         self._idle: OrderedDict[_Key, float] = OrderedDict()  # since when; longest first
         self._sweeper: threading.Thread | None = None  # while something is idle
@@ -159,12 +160,12 @@ class MediaStore:
         return Feed(media, playback, opened.reader, self._cache, free)
 
     def _expect(self, opened: OpenMovie, frames: float) -> None:
-        with self._changed:
+        with self._lock:
             self._cache.expect(opened.expect(frames))
 
     def _take(self, movie: Movie, large: Large) -> OpenMovie:
         key = movie.identity, large
-        with self._changed:
+        with self._lock:
             opened = self._open.get(key)
             if opened is None:
                 serial = next(self._serials)
@@ -178,7 +179,7 @@ class MediaStore:
 
     def _give_back(self, opened: OpenMovie) -> None:
         dropped = []
-        with self._changed:
+        with self._lock:
             opened.users -= 1
             if opened.users or self._closing:
                 return
@@ -219,7 +220,7 @@ class MediaStore:
             dropped.clear()  # otherwise the last one would stay open until the next
 
     def _wait_for_old(self) -> list[OpenMovie] | None:
-        with self._changed:
+        with self._lock:
             while self._idle and not self._closing:
                 left = next(iter(self._idle.values())) + IDLE_SECONDS - time.monotonic()
                 if left <= 0:
@@ -232,7 +233,7 @@ class MediaStore:
 
     def stop(self) -> None:
         """Stop reading and converting; release all threads that wait."""
-        with self._changed:
+        with self._lock:
             self._closing = True
             self._changed.notify_all()
             movies = list(self._open.values())
@@ -242,7 +243,7 @@ class MediaStore:
     def close(self) -> None:
         """Close all movies; give up on reads that do not return. May be called twice."""
         self.stop()
-        with self._changed:
+        with self._lock:
             sweeper, movies = self._sweeper, list(self._open.values())
             self._open.clear()
             self._idle.clear()
