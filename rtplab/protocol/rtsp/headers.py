@@ -231,6 +231,7 @@ class Range:
         return f"npt={start}-" + ("" if self.end is None else _seconds(self.end))
 
 
+@lru_cache(maxsize=256)  # most often it is the beginning, or the end of a movie
 def _seconds(value: float) -> str:
     """Write a time with as many microseconds as it needs, and at least three decimals.
 
