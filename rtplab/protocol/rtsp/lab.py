@@ -99,14 +99,12 @@ class _RequestLine(NamedTuple):
     surplus: str
 
 
-# These are asked for several times a request, and all viewers of a movie write it alike.
-@lru_cache(maxsize=256)
 def is_request_line(line: str) -> bool:
     """Tell if a line could begin a request of either dialect."""
     return _request_line(line) is not None
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=256)  # asked for several times, and all viewers of a movie write it alike
 def _request_line(line: str) -> _RequestLine | None:
     """Parse a request line; None if it is not one."""
     words = line.split(None, 1)
@@ -145,7 +143,6 @@ def begins_next_request(line: str) -> bool:
     return bool(_NEXT_REQUEST.match(line))
 
 
-@lru_cache(maxsize=256)
 def has_bare_name(line: str) -> bool:
     """Tell if a request line names a file as the lab does, or nothing at all."""
     request_line = _request_line(line)

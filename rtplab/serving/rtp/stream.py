@@ -142,13 +142,12 @@ class RtpStream:
         """
         since = now - self._last_began if self._last_began is not None else 0.0
         timestamp = self._last_timestamp + round(since * CLOCK_RATE)
-        not_sent = self.sink.not_sent
         return rtcp.SenderReport(
             self.ssrc,
             rtcp.ntp_timestamp(wall_clock),
             timestamp & 0xFFFFFFFF,
-            self._packets_numbered - not_sent.packets,
-            self._bytes - not_sent.payload,
+            self.packets_sent,
+            self.bytes_sent,
         )
 
 
