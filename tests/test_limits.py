@@ -381,17 +381,17 @@ def test_macos_is_told_when_to_ask_by_the_name_that_it_has(
 ) -> None:
     monkeypatch.delattr(socket, "TCP_KEEPIDLE", raising=False)
     monkeypatch.setattr(socket, "TCP_KEEPALIVE", 0x10, raising=False)
-    found_anew = connection_module._tcp_options.__wrapped__
-    monkeypatch.setattr(connection_module, "_tcp_options", found_anew)
-    options: list[tuple[int, int]] = []
+    found_anew = connection_module._options.__wrapped__
+    monkeypatch.setattr(connection_module, "_options", found_anew)
+    options: list[tuple[int, int, int]] = []
 
     class Noted(socket.socket):
         def setsockopt(self, level: int, option: int, value: int) -> None:  # type: ignore[override]
-            options.append((option, value))
+            options.append((level, option, value))
 
     with Noted() as client:
         connection_module._tune(client)
-    assert (0x10, 60) in options
+    assert (socket.IPPROTO_TCP, 0x10, 60) in options
 
 
 class Deaf(socket.socket):

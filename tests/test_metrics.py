@@ -29,6 +29,7 @@ from rtplab.protocol.rtp.rtcp import (
 from rtplab.serving.process import options
 from rtplab.serving.process.status import StatusReporter, status_line
 from rtplab.serving.rtp.pacer import LATENESS_KEPT, ROUNDING, Pacer
+from rtplab.serving.rtp.sinks import Counts
 from rtplab.serving.scaling import metrics as metrics_module
 from rtplab.serving.scaling.exposition import MetricsServer, open_metrics_listeners
 from rtplab.serving.scaling.metrics import Metrics, Snapshot, resident_bytes
@@ -49,7 +50,7 @@ def wait_for(find, what):
 
 
 def stream(frames, packets, payload):
-    return SimpleNamespace(frames_sent=frames, packets_sent=packets, bytes_sent=payload)
+    return SimpleNamespace(sent=Counts(frames, packets, payload))
 
 
 def session(fraction_lost=None, jitter=0, of=None, round_trip=None):
@@ -79,7 +80,7 @@ def test_the_counts_of_streams_that_have_ended_are_kept(metrics):
     metrics.session_began(playing)
     metrics.session_ended(ended)
     metrics.session_ended(ended)
-    playing.delivery.stream.frames_sent = 3
+    playing.delivery.stream.sent = Counts(3, 20, 200)
     now = metrics.snapshot()
     assert (now.frames, now.packets, now.payload) == (4, 30, 300)
 

@@ -866,7 +866,7 @@ lab_lines = st.lists(
 def test_any_lines_are_a_lab_request_or_have_a_problem(lines):
     request = lab.parse_request(lines, Form("\n", False))
     assert request.problem or request.method == request.method.upper()
-    assert lab.is_request_line(lines[0]) is (request.problem is None)
+    assert (lab.parse_request_line(lines[0]) is None) is (request.problem is not None)
     assert request.cseq.isdigit() or not request.cseq
     looks = (
         lab.is_lab_head,
@@ -878,7 +878,7 @@ def test_any_lines_are_a_lab_request_or_have_a_problem(lines):
     for look in looks:
         assert look(lines) in (True, False)
     for line in lines:
-        assert not (lab.has_bare_name(line) and not lab.is_request_line(line))
+        assert not (lab.has_bare_name(line) and lab.parse_request_line(line) is None)
         assert lab.is_field_line(line) in (True, False)
         assert lab.begins_next_request(line) in (True, False)
     assert lab.is_executable(lines) or not lab.is_complete(lines)

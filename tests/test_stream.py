@@ -16,7 +16,7 @@ from rtplab.protocol.rtp import rtcp
 from rtplab.protocol.rtp.rtpjpeg import parse_payload
 from rtplab.serving.media.payloads import MAX_LAB_FRAME, Media, RtpJpeg, WholeFrames
 from rtplab.serving.rtp.reports import SenderReports
-from rtplab.serving.rtp.sinks import NotSent
+from rtplab.serving.rtp.sinks import Counts
 from rtplab.serving.rtp.stream import RtpStream
 from RtpPacket import RtpPacket
 
@@ -31,7 +31,7 @@ class Sink:
         self.max_burst = max_burst
         self.bursts = []
         self.reports = []
-        self.not_sent = NotSent()
+        self.not_sent = Counts()
 
     def send(self, packets):
         self.bursts.append([decoded(b"".join(packet)) for packet in packets])
@@ -186,8 +186,8 @@ def test_what_the_sink_has_not_sent_does_not_count():
     stream = new_stream(sink)
     send(stream, [b"abc", b"de"])
     send(stream, [b"fg", b"h"])
-    sink.not_sent = NotSent(1, 2, 3)
-    assert (stream.frames_sent, stream.packets_sent, stream.bytes_sent) == (1, 2, 5)
+    sink.not_sent = Counts(1, 2, 3)
+    assert stream.sent == (1, 2, 5)
     assert stream.sequence_number == 5
     report = stream.sender_report(0.0, 0.0)
     assert (report.packet_count, report.octet_count) == (2, 5)

@@ -19,6 +19,8 @@ _LOWEST_PORT = 1024  # lower ports belong to system services: no media goes ther
 
 _CHANNELS = re.compile(r"(\d{1,3})(?:-(\d{1,3}))?\Z", re.ASCII)
 _SSRC = re.compile(r"[0-9A-Fa-f]{8}", re.ASCII)
+_WRITTEN_SSRC = re.compile(r"(?:0[xX])?([0-9A-Fa-f]{1,8})\Z")  # as cameras write it
+_NUMBER = re.compile(r"\d{1,10}\Z", re.ASCII)
 _PORTS = re.compile(r"(\d{1,5})(?:-(\d{1,5}))?\Z", re.ASCII)
 _SESSION_ID = re.compile(r"[A-Za-z0-9$_.+-]+")  # RFC 2326 sections 3.4 and 15.1
 SHORTEST_SESSION_ID = 8  # characters: ids should be hard to guess (RFC 2326 section 3.4)
@@ -211,7 +213,7 @@ def _ssrc(text: str) -> int | None:
 
     Up to eight digits are read as hexadecimal, as in the RFC.
     """
-    match = re.fullmatch(r"(?:0[xX])?([0-9A-Fa-f]{1,8})", text)
+    match = _WRITTEN_SSRC.match(text)
     return int(match.group(1), 16) if match else _number(text, 0xFFFFFFFF)
 
 
@@ -311,7 +313,7 @@ def parse_rtp_info(value: str) -> list[RtpInfo]:
 
 
 def _number(text: str, highest: int) -> int | None:
-    if not re.fullmatch(r"\d{1,10}", text, re.ASCII):
+    if not _NUMBER.match(text):
         return None
     return int(text) if int(text) <= highest else None
 

@@ -90,42 +90,37 @@ _RIGHT_TRANSPORT = re.compile(
 )
 
 
-class _RequestLine(NamedTuple):
-    """The parts of a request line; `surplus` is the text after the version."""
+class RequestLine(NamedTuple):
+    """The parts of a request line."""
 
     method: str
     uri: str
     version: str
-    surplus: str
-
-
-def is_request_line(line: str) -> bool:
-    """Tell if a line could begin a request of either dialect."""
-    return _request_line(line) is not None
+    surplus: str  # the text after the version
+    has_bare_name: bool  # it names a file as the lab does, or nothing at all
 
 
 @lru_cache(maxsize=256)  # asked for several times, and all viewers of a movie write it alike
-def _request_line(line: str) -> _RequestLine | None:
-    """Parse a request line; None if it is not one."""
+def parse_request_line(line: str) -> RequestLine | None:
+    """Parse a line; None if it could not begin a request of either dialect."""
     words = line.split(None, 1)
     method = words[0].removesuffix(":") if words else ""
     if not _METHOD.match(method) or (method != words[0] and not _IS_KNOWN_METHOD.match(method)):
         return None
-    rest = words[1].rstrip() if len(words) > 1 else ""
-    last = _LAST_VERSION.search(rest[-_MAX_VERSION:])
-    if last:
+    uri, version, surplus = words[1].rstrip() if len(words) > 1 else "", "", ""
+    if last := _LAST_VERSION.search(uri[-_MAX_VERSION:]):
         version = last.group()
-        return _RequestLine(method, rest[: -len(version)].rstrip(), version, "")
-    within = _VERSION_WITHIN.search(rest)
-    if within:
-        uri, surplus = rest[: within.start()].rstrip(), rest[within.end() :]
-        return _RequestLine(method, uri, within.group(), surplus)
-    return _RequestLine(method, rest, "", "")
+        uri = uri[: -len(version)].rstrip()
+    elif within := _VERSION_WITHIN.search(uri):
+        version, surplus = within.group(), uri[within.end() :]
+        uri = uri[: within.start()].rstrip()
+    has_bare_name = uri != "*" and "://" not in uri.partition(" ")[0]
+    return RequestLine(method, uri, version, surplus, has_bare_name)
 
 
 def as_meant(lines: list[str]) -> list[str]:
     """Return the lines of a lab request, even if its first line contains all of them."""
-    first = _request_line(lines[0])
+    first = parse_request_line(lines[0])
     if first is None or not first.surplus:
         return lines
     more = (line.strip(" \t,;") for line in _WRITTEN_LINE_END.split(first.surplus))
@@ -145,18 +140,16 @@ def begins_next_request(line: str) -> bool:
 
 def has_bare_name(line: str) -> bool:
     """Tell if a request line names a file as the lab does, or nothing at all."""
-    request_line = _request_line(line)
-    if request_line is None:
-        return False
-    uri = request_line.uri
-    return uri != "*" and "://" not in uri.partition(" ")[0]
+    parts = parse_request_line(line)
+    return parts is not None and parts.has_bare_name
 
 
 def is_lab_head(lines: list[str]) -> bool:
     """Tell if a request is in the lab dialect: a bare file name, or transport RTP/UDP."""
-    if has_bare_name(lines[0]):
-        return True
-    return is_request_line(lines[0]) and any(map(_LAB_TRANSPORT.match, lines[1:]))
+    first = parse_request_line(lines[0])
+    if first is None:
+        return False
+    return first.has_bare_name or any(map(_LAB_TRANSPORT.match, lines[1:]))
 
 
 def is_executable(lines: list[str]) -> bool:
@@ -200,7 +193,7 @@ def understand(lines: list[str], form: Form, forgiveness: Forgiveness) -> Reques
 
 def parse_request(lines: list[str], form: Form) -> Request:
     """Read a lab request. `problem` is set if its first line is not a request line."""
-    request_line = _request_line(lines[0])
+    request_line = parse_request_line(lines[0])
     if request_line is None:
         problem = MessageError(f"not a request line: {printable(lines[0], 80)}")
         return Request("", "", form=form, dialect=Dialect.LAB, problem=problem)
@@ -214,7 +207,7 @@ def parse_request(lines: list[str], form: Form) -> Request:
     )
 
 
-def _meant_method(request_line: _RequestLine) -> str:
+def _meant_method(request_line: RequestLine) -> str:
     method = request_line.method.upper()
     return _METHOD_ALIASES.get(method, method)
 
@@ -224,7 +217,7 @@ def mistakes(lines: list[str], request: Request) -> Iterator[tuple[str, str | No
 
     Each is a description, what is written (None: nothing) and what would be right.
     """
-    first = _request_line(lines[0])
+    first = parse_request_line(lines[0])
     if first is None:
         return
     method = request.method

@@ -118,10 +118,7 @@ class Request:
     def serialise(self) -> bytes:
         """Return the bytes of the request, in its form; CSeq is the first header."""
         lines = [f"{self.method} {self.uri} {VERSION}", f"CSeq: {self.cseq}"]
-        lines += [f"{name}: {value}" for name, value in self.headers]
-        if self.body:
-            lines.append(f"Content-Length: {len(self.body)}")
-        return _joined(lines, self.form.eol, self.form.blank_line, self.body)
+        return _joined(lines, self.headers, self.form.eol, self.form.blank_line, self.body)
 
 
 @dataclass
@@ -148,22 +145,21 @@ class Response:
             lines.append(f"CSeq: {request.cseq}")
         if self.session:
             lines.append(f"Session: {self.session}")
-        return _joined(lines + self._header_lines(), "\r\n", True, self.body)
+        return _joined(lines, self.headers, "\r\n", True, self.body)
 
     def _serialise_lab(self, request: Request) -> bytes:
         form = request.form
         has_blank_line = form.blank_line or form.eol == "\n"
         if self.status != 200 and not has_blank_line:
             # The Java clients read one line of an error and three of a success.
-            return _joined([self._status_line()], form.eol, False, b"")
+            return _joined([self._status_line()], Headers(), form.eol, False, b"")
         lines = [
             self._status_line(),
             f"CSeq: {request.cseq or 0}",
             f"Session: {self.session or 0}",
         ]
-        return _joined(
-            lines + self._header_lines(), form.eol, has_blank_line or bool(self.body), self.body
-        )
+        has_blank_line = has_blank_line or bool(self.body)
+        return _joined(lines, self.headers, form.eol, has_blank_line, self.body)
 
     def explain(self, why: str) -> None:
         """Give the reason after the status's own phrase, which is what players show their users."""
@@ -173,14 +169,12 @@ class Response:
     def _status_line(self) -> str:
         return f"{VERSION} {self.status} {self.reason or REASONS.get(self.status, 'Unknown')}"
 
-    def _header_lines(self) -> list[str]:
-        lines = [f"{name}: {value}" for name, value in self.headers]
-        if self.body:
-            lines.append(f"Content-Length: {len(self.body)}")
-        return lines
 
-
-def _joined(lines: list[str], eol: str, blank_line: bool, body: bytes) -> bytes:
+def _joined(lines: list[str], headers: Headers, eol: str, blank_line: bool, body: bytes) -> bytes:
+    """Return a message's bytes; it begins with `lines`."""
+    lines += [f"{name}: {value}" for name, value in headers]
+    if body:
+        lines.append(f"Content-Length: {len(body)}")
     head = eol.join(lines) + eol + (eol if blank_line else "")
     return head.encode("utf-8", "surrogateescape") + body
 

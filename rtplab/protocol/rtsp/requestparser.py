@@ -101,6 +101,8 @@ class RequestParser(MessageParser):
 
         A request that can't be carried out has a `problem`; after a fatal one, stop reading.
         """
+        if not self._buffer:
+            return None
         self._skip_empty_lines()
         if self._buffer.startswith(_BYTE_ORDER_MARK):
             self._take(len(_BYTE_ORDER_MARK))
@@ -148,19 +150,20 @@ class RequestParser(MessageParser):
         head.looked = head.line_start = line_end + 1
         head.lines += 1
         if start == 0:
-            line = self._line(start, line_end)
-            head.is_nonsense = not lab.is_request_line(line)
+            line = self._buffer[:line_end].decode("utf-8", "replace")
+            first = lab.parse_request_line(line)
+            head.is_nonsense = first is None
+            has_bare_name = first is not None and first.has_bare_name
             may_say_so_below = line[:5].upper() == "SETUP"  # by its transport
-            head.may_be_lab = self._speaks_lab or lab.has_bare_name(line) or may_say_so_below
+            head.may_be_lab = self._speaks_lab or has_bare_name or may_say_so_below
         elif not self._buffer[start:line_end].strip(b" \t\r"):
             head.end = start - 1, line_end + 1, True
-        elif head.may_be_lab and lab.begins_next_request(self._line(start, line_end)):
+        elif head.may_be_lab and lab.begins_next_request(
+            self._buffer[start:line_end].decode("utf-8", "replace")
+        ):
             if self._is_lab(split_lines(bytes(self._buffer[: start - 1]))[0]):
                 # Two requests of a client that sends no blank lines.
                 head.end = start - 1, start, False
-
-    def _line(self, start: int, end: int) -> str:
-        return self._buffer[start:end].decode("utf-8", "replace")
 
     def _detect_lone_cr(self) -> None:
         """Notice lines that end with CR alone, which RFC 2326 section 4 asks us to accept.
@@ -223,7 +226,7 @@ class RequestParser(MessageParser):
         is_typed = self._last_arrival - self._first_arrival >= REPEAT_PERIOD
         patience = None if is_typed else USELESS_PERIOD
         if not self._is_lab(lines):
-            return None if lab.is_request_line(lines[0]) else patience
+            return patience if lab.parse_request_line(lines[0]) is None else None
         lines = lab.as_meant(lines)
         if lab.is_complete(lines):
             return QUIET_PERIOD
@@ -276,7 +279,11 @@ class RequestParser(MessageParser):
             request = parse_standard(lines, form)
             is_right = request.problem is None and eol == "\r\n"
             self._speaks_standard = self._speaks_standard or is_right
-            if eol == "\n" and not self._speaks_standard and not lab.is_request_line(lines[0]):
+            if (
+                eol == "\n"
+                and not self._speaks_standard
+                and lab.parse_request_line(lines[0]) is None
+            ):
                 request.dialect = Dialect.LAB  # its clients end lines so, and read three lines
         if len(lines) > MAX_HEADERS:
             request.problem = MessageError(

@@ -17,7 +17,7 @@ from rtplab.protocol.tls import TlsChannel
 from rtplab.serving.admission.limits import Limits
 from rtplab.serving.media.payloads import MAX_LAB_FRAME
 from rtplab.serving.rtp.datagrams import PacketParts
-from rtplab.serving.rtp.sinks import MAX_BURST, NotSent, ViewerGone
+from rtplab.serving.rtp.sinks import MAX_BURST, Counts, ViewerGone
 from rtplab.serving.rtsp.wire import Wire
 
 BOUNDARY = "frame"
@@ -37,7 +37,7 @@ class HttpSink:
     def __init__(self, wire: Wire) -> None:
         self._wire = wire
         self._pieces: list[bytes] = []  # of an incomplete picture
-        self.not_sent = NotSent()
+        self.not_sent = Counts()
 
     def send(self, packets: list[PacketParts]) -> None:
         """Send a picture whole, or drop it if too much waits. Raises ViewerGone."""
@@ -52,7 +52,7 @@ class HttpSink:
             part = b"".join([head, *pieces, f"\r\n--{BOUNDARY}\r\n".encode()])
             if not self._wire.offer(part):
                 frames, dropped, payload = self.not_sent
-                self.not_sent = NotSent(frames + 1, dropped + len(pieces), payload + size)
+                self.not_sent = Counts(frames + 1, dropped + len(pieces), payload + size)
         except OSError as error:
             raise ViewerGone(f"its connection is lost: {error.strerror or error}") from error
 

@@ -20,6 +20,7 @@ from rtplab.serving.media.payloads import WHOLE
 from rtplab.serving.media.playback import Playback
 from rtplab.serving.rtp.delivery import Delivery
 from rtplab.serving.rtp.live import LiveStream
+from rtplab.serving.rtp.sinks import Counts
 from rtplab.serving.rtp.stream import RtpStream, standard_stream
 from rtplab.serving.rtp.transmission import Transmission
 from rtplab.serving.rtsp.service import Service
@@ -140,10 +141,11 @@ class Site:
         """Return the figures of a page's stream, if one is sent, and the number of viewers."""
         with self._lock:
             stream, viewers = self._streams.get(id), self._viewers[found.name]
+        sent = stream.sent if stream is not None else Counts()
         return {
             "seconds": round(steady(), 3),
             "sending": stream is not None,
-            "frames": stream.frames_sent if stream else 0,
-            "bytes": stream.bytes_sent if stream else 0,
+            "frames": sent.frames,
+            "bytes": sent.payload,
             "viewers": found.live.viewers if found.live is not None else viewers,
         }

@@ -34,27 +34,36 @@ CLOSE_PATIENCE = 1.0
 logger = logging.getLogger("rtplab.media")
 
 
-_Key = tuple[Identity, Large]
+_Key = tuple[Identity, bool]  # of the file, and whether large pictures stay as they are
 
 
 class OpenMovie:
     """One open movie: its reader, and its frames in the forms requested."""
 
     def __init__(
-        self, movie: Movie, large: Large, serial: int, cache: FrameCache, max_payload: int
+        self,
+        key: _Key,
+        movie: Movie,
+        large: Large,
+        serial: int,
+        cache: FrameCache,
+        max_payload: int,
     ) -> None:
-        """`serial` is the movie's in the cache, `max_payload` in bytes for RTP/JPEG.
+        """`key` is the movie's in the store, `serial` in the cache.
 
-        `large` says how to treat large pictures there.
+        RTP/JPEG payloads have at most `max_payload` bytes; `large` says how to treat large pictures
+        there.
         """
+        self.key = key
         self.movie = movie
-        self.large = large
+        self._large = large
         self.reader = FrameReader(movie, serial, cache)
         self.whole_frames = WholeFrames(movie)
         self.users = 0
         self.was_watched = False
         self.expected = 0  # bytes that its viewers need in the cache
         self._frames_ahead = 0.0
+        self._frame_size = _frame_size(movie)
         self._max_payload = max_payload
         self._lock = threading.Lock()  # guards _rtp_jpeg
         self._rtp_jpeg: RtpJpeg | None = None
@@ -64,7 +73,7 @@ class OpenMovie:
         with self._lock:
             if self._rtp_jpeg is None:
                 self._rtp_jpeg = RtpJpeg(
-                    self.movie, self._max_payload, self.reader.converted, self.large
+                    self.movie, self._max_payload, self.reader.converted, self._large
                 )
             return self._rtp_jpeg
 
@@ -72,14 +81,8 @@ class OpenMovie:
         """Expect this many more frames to be read ahead; return how many more bytes that makes."""
         self._frames_ahead += frames
         count = min(self._frames_ahead, len(self.movie.frames))
-        before, self.expected = self.expected, round(count * self._frame_size())
+        before, self.expected = self.expected, round(count * self._frame_size)
         return self.expected - before
-
-    def _frame_size(self) -> float:
-        """Return the approximate size of a frame in bytes."""
-        frames = self.movie.frames
-        (first, _), (last, length) = frames[0], frames[-1]
-        return (last + length - first) / len(frames)
 
     def stop(self) -> None:
         """Make the threads end soon, which also closes the file. May be called twice."""
@@ -91,6 +94,12 @@ class OpenMovie:
         """Wait for the threads until then, by time.monotonic; tell if they have ended."""
         joins = [self.reader.join] + ([self._rtp_jpeg.join] if self._rtp_jpeg else [])
         return all([join(max(0.0, deadline - time.monotonic())) for join in joins])
+
+
+def _frame_size(movie: Movie) -> float:
+    """Return the approximate size of a frame in bytes."""
+    (first, _), (last, length) = movie.frames[0], movie.frames[-1]
+    return (last + length - first) / len(movie.frames)
 
 
 class MediaStore:
@@ -164,12 +173,12 @@ class MediaStore:
             self._cache.expect(opened.expect(frames))
 
     def _take(self, movie: Movie, large: Large) -> OpenMovie:
-        key = movie.identity, large
+        key = movie.identity, large is Large.AS_THEY_ARE
         with self._lock:
             opened = self._open.get(key)
             if opened is None:
                 serial = next(self._serials)
-                opened = OpenMovie(movie, large, serial, self._cache, self._max_payload)
+                opened = OpenMovie(key, movie, large, serial, self._cache, self._max_payload)
                 self._open[key] = opened
             self._idle.pop(key, None)
             opened.users += 1
@@ -178,33 +187,30 @@ class MediaStore:
             return opened
 
     def _give_back(self, opened: OpenMovie) -> None:
-        dropped = []
         with self._lock:
             opened.users -= 1
             if opened.users or self._closing:
                 return
-            self._idle[opened.movie.identity, opened.large] = time.monotonic()
-            if len(self._idle) > MAX_IDLE:
-                dropped.append(self._drop_longest())
-            self._start_sweeping()
-        self._close(dropped)
+            self._idle[opened.key] = time.monotonic()
+            dropped = self._drop_longest() if len(self._idle) > MAX_IDLE else None
+            if self._sweeper is None:
+                self._start_sweeping()
+        if dropped is not None:
+            self._close(dropped)
 
     def _drop_longest(self) -> OpenMovie:
         """Forget the entries idle longest. Call with the lock held."""
         key, _ = self._idle.popitem(last=False)
         return self._open.pop(key)
 
-    def _close(self, dropped: list[OpenMovie]) -> None:
-        for opened in dropped:
-            opened.stop()
-            if opened.was_watched:
-                self._cache.drop(opened.reader.serial)
+    def _close(self, dropped: OpenMovie) -> None:
+        dropped.stop()
+        if dropped.was_watched:
+            self._cache.drop(dropped.reader.serial)
 
     # ------------------------------------------------------------------ unwatched movies
 
     def _start_sweeping(self) -> None:
-        if self._sweeper is not None:
-            return
         sweeper = threading.Thread(target=self._sweep, name="sweeper", daemon=True)
         try:
             sweeper.start()
@@ -217,14 +223,14 @@ class MediaStore:
         """Close movies that have been idle long enough, until none is idle."""
         while (dropped := self._wait_for_old()) is not None:
             self._close(dropped)
-            dropped.clear()  # otherwise the last one would stay open until the next
+            del dropped  # otherwise it would stay open until the next
 
-    def _wait_for_old(self) -> list[OpenMovie] | None:
+    def _wait_for_old(self) -> OpenMovie | None:
         with self._lock:
             while self._idle and not self._closing:
                 left = next(iter(self._idle.values())) + IDLE_SECONDS - time.monotonic()
                 if left <= 0:
-                    return [self._drop_longest()]
+                    return self._drop_longest()
                 self._changed.wait(left)
             self._sweeper = None
             return None

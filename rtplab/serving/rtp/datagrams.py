@@ -22,11 +22,13 @@ PacketParts = tuple[bytes, bytes]
 _SOL_UDP = 17
 _UDP_SEGMENT = 103  # from linux/udp.h: Python's socket module has no name for it
 _SEGMENT_SIZE = struct.Struct("=H")
+_HAS_MTU = sys.platform.startswith("linux")  # it says what a path takes
 _IP_MTU, _IPV6_MTU = 14, 24  # from linux/in.h and linux/in6.h
 # The kernel's limits of segments, and of bytes, in one message.
 _MAX_SEGMENTS = 64
 _MAX_BYTES = 65_507
 _LARGEST_PACKET = 65_535  # bytes: the length field of IP has 16 bits
+_UDP_HEADER = 8  # bytes
 
 
 def kernel_can_segment() -> bool:
@@ -41,16 +43,15 @@ def kernel_can_segment() -> bool:
     return True
 
 
-def path_mtu(connected: socket.socket) -> int:
-    """Return the largest IP packet, in bytes, that the system knows the path to take."""
-    if not sys.platform.startswith("linux"):
-        return _LARGEST_PACKET
+def path_payload(connected: socket.socket) -> int:
+    """Return the largest datagram, in bytes of payload, that the system knows the path to take."""
+    is_ipv6 = connected.family == socket.AF_INET6
+    option = (socket.IPPROTO_IPV6, _IPV6_MTU) if is_ipv6 else (socket.IPPROTO_IP, _IP_MTU)
     try:
-        if connected.family == socket.AF_INET6:
-            return connected.getsockopt(socket.IPPROTO_IPV6, _IPV6_MTU)
-        return connected.getsockopt(socket.IPPROTO_IP, _IP_MTU)
+        mtu = connected.getsockopt(*option) if _HAS_MTU else _LARGEST_PACKET
     except OSError:
-        return _LARGEST_PACKET  # no path at the moment
+        mtu = _LARGEST_PACKET  # no path at the moment
+    return mtu - (40 if is_ipv6 else 20) - _UDP_HEADER
 
 
 def packet_size(packet: PacketParts) -> int:

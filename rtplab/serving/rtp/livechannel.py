@@ -16,7 +16,7 @@ from rtplab.clock import steady
 from rtplab.serving.media.livepicture import LivePicture
 from rtplab.serving.rtp.datagrams import Burst, PacketParts
 from rtplab.serving.rtp.reports import SenderReports
-from rtplab.serving.rtp.sinks import MAX_BURST, NotSent, Sink, ViewerGone
+from rtplab.serving.rtp.sinks import MAX_BURST, Counts, Sink, ViewerGone
 from rtplab.serving.rtp.stream import RtpStream
 
 logger = logging.getLogger("rtplab.live")
@@ -58,7 +58,7 @@ class FanOut:
     max_burst = MAX_BURST
     is_lossy = True
     report_socket: socket.socket | None = None
-    not_sent = NotSent()  # not counted: a packet one viewer lacks may have reached others
+    not_sent = Counts()  # not counted: a packet one viewer lacks may have reached others
 
     def __init__(self, max_payload: int) -> None:
         self.max_payload = max_payload

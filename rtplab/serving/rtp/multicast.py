@@ -18,7 +18,7 @@ from rtplab.protocol.errors import MessageError
 from rtplab.protocol.rtsp.headers import Range, Transport
 from rtplab.serving.rtp.datagrams import PacketParts
 from rtplab.serving.rtp.delivery import PlayInfo
-from rtplab.serving.rtp.sinks import NotSent, UdpSink, ViewerGone
+from rtplab.serving.rtp.sinks import Counts, UdpSink, ViewerGone
 from rtplab.serving.rtp.stream import RtpStream
 from rtplab.serving.rtp.transmission import BYE_DELAY, Transmission
 
@@ -83,10 +83,10 @@ class MulticastSink:
         self._find_max_payload()
 
     @property
-    def not_sent(self) -> NotSent:
+    def not_sent(self) -> Counts:
         """Packets dropped on every path; some networks may have dropped more."""
         dropped = [sink.not_sent for sink in self._sinks.values()]
-        return min(dropped, key=lambda one: one.packets, default=NotSent())
+        return min(dropped, key=lambda one: one.packets, default=Counts())
 
     def _find_max_payload(self) -> None:
         self.max_payload = min(sink.max_payload for sink in self._sinks.values())

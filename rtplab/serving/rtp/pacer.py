@@ -53,7 +53,8 @@ class Pacer:
     """
 
     def __init__(self) -> None:
-        self._changed = threading.Condition()  # guards the attributes below, up to _closing
+        self._lock = threading.Lock()  # guards the attributes below, up to _closing
+        self._changed = threading.Condition(self._lock)
         self._added: list[
             tuple[ScheduledStream, int]
         ] = []  # not yet in the queue, with their moments
@@ -83,7 +84,7 @@ class Pacer:
 
     def start(self) -> None:
         """Start the thread unless it runs. Raises MessageError 503 if the system grants none."""
-        with self._changed:
+        with self._lock:
             if self._thread is None and not self._closing:
                 # A daemon, so that a script that never closes its ServerWorker can exit.
                 thread = threading.Thread(target=self._run, name="pacer", daemon=True)
@@ -100,7 +101,7 @@ class Pacer:
         """
         self.start()
         ticket, moment = ScheduledStream(send), round(deadline * MOMENTS)
-        with self._changed:
+        with self._lock:
             self._added.append((ticket, moment))
             if deadline < self._wakes_at or self._wakes_at < steady():  # it is overdue
                 self._changed.notify()
@@ -119,7 +120,7 @@ class Pacer:
 
     def close(self) -> None:
         """Stop the thread and wait for it. May be called twice."""
-        with self._changed:
+        with self._lock:
             self._closing = True
             self._changed.notify()
         if self._thread is not None:
@@ -140,7 +141,7 @@ class Pacer:
 
     def _wait(self) -> bool:
         """Wait until something is due; False once the pacer is closed."""
-        with self._changed:
+        with self._lock:
             while not self._closing:
                 for ticket, moment in self._added:
                     self._enqueue(ticket, moment)

@@ -17,7 +17,7 @@ from rtplab.serving.rtp.datagrams import (
     PacketParts,
     kernel_can_segment,
     packet_size,
-    path_mtu,
+    path_payload,
 )
 
 # Seconds that a client's port may stay closed before the client is gone: lab clients may open it
@@ -37,7 +37,6 @@ LARGEST_DATAGRAM = 65_535
 # On Windows, `recv` reports that an earlier datagram found its port closed (WSAECONNRESET), and
 # `send` never does.
 _REFUSALS_ARE_RECEIVED = sys.platform == "win32"
-_UDP_HEADER = 8  # bytes
 _SEGMENTING = kernel_can_segment()
 
 _INTERLEAVED = struct.Struct("!cBH")
@@ -51,8 +50,8 @@ class ViewerGone(RtpLabError):
     """The packets' destination no longer listens."""
 
 
-class NotSent(NamedTuple):
-    """What a sink did not send: frames, packets, bytes of payload."""
+class Counts(NamedTuple):
+    """How much was sent, or was not: frames, packets, bytes of payload."""
 
     frames: int = 0
     packets: int = 0
@@ -77,7 +76,7 @@ class Sink(Protocol):
     is_lossy: bool  # the network may lose packets
 
     @property
-    def not_sent(self) -> NotSent:
+    def not_sent(self) -> Counts:
         """Everything dropped here since the beginning."""
 
     @property
@@ -164,15 +163,14 @@ class UdpSink:
             pass  # a datagram larger than any of ours
 
     @property
-    def not_sent(self) -> NotSent:
+    def not_sent(self) -> Counts:
         """What a full send buffer did not take; parts of frames count too."""
         payload = self._sender.dropped_bytes - HEADER_SIZE * self._sender.dropped
-        return NotSent(0, self._sender.dropped, payload)
+        return Counts(0, self._sender.dropped, payload)
 
     def _path_payload(self) -> int:
         """Return what the path to the viewer takes, as far as it is known now."""
-        ip_header = 40 if self._socket.family == socket.AF_INET6 else 20
-        return path_mtu(self._socket) - ip_header - _UDP_HEADER - HEADER_SIZE
+        return path_payload(self._socket) - HEADER_SIZE
 
     def _refused(self, error: OSError) -> None:
         """Count how long the network has refused. Raises ViewerGone."""
@@ -225,7 +223,7 @@ class InterleavedSink:
         """Send by these channels, for RTP and RTCP."""
         self._connection = connection
         self._rtp_channel, self._rtcp_channel = channels
-        self.not_sent = NotSent()
+        self.not_sent = Counts()
 
     def send(self, packets: list[PacketParts]) -> None:
         """Send all packets of one frame, or none of them. Raises ViewerGone."""
@@ -240,7 +238,7 @@ class InterleavedSink:
         if not is_sent:
             count, size = len(packets), sum(len(payload) for _, payload in packets)
             frames, all_packets, payloads = self.not_sent
-            self.not_sent = NotSent(frames + 1, all_packets + count, payloads + size)
+            self.not_sent = Counts(frames + 1, all_packets + count, payloads + size)
 
     def send_report(self, report: bytes) -> None:
         """Send an RTCP compound packet on its channel: never dropped, as BYE comes only once.

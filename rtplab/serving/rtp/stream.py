@@ -9,7 +9,7 @@ from rtplab.protocol.rtp.packet import extended, pack_headers
 from rtplab.protocol.rtp.rtpjpeg import begins_with_extension
 from rtplab.serving.media.payloads import Payloads
 from rtplab.serving.rtp.datagrams import PacketParts, evenly
-from rtplab.serving.rtp.sinks import Sink
+from rtplab.serving.rtp.sinks import Counts, Sink
 
 MJPEG = 26  # payload type: JPEG (RFC 3551 section 6)
 CLOCK_RATE = 90_000  # ticks a second of every video payload (RFC 3551 section 5)
@@ -75,19 +75,12 @@ class RtpStream:
         return (self._first_timestamp + round(self._media_time * CLOCK_RATE)) & 0xFFFFFFFF
 
     @property
-    def frames_sent(self) -> int:
-        """Number of frames sent."""
-        return self._frames - self.sink.not_sent.frames
-
-    @property
-    def packets_sent(self) -> int:
-        """Number of packets sent."""
-        return self._packets_numbered - self.sink.not_sent.packets
-
-    @property
-    def bytes_sent(self) -> int:
-        """Bytes of payload sent."""
-        return self._bytes - self.sink.not_sent.payload
+    def sent(self) -> Counts:
+        """Everything sent since the beginning."""
+        frames, packets, payload = self.sink.not_sent
+        return Counts(
+            self._frames - frames, self._packets_numbered - packets, self._bytes - payload
+        )
 
     def begin_frame(self, payloads: Payloads, duration: float, now: float) -> None:
         """Take a frame that is shown for `duration` seconds; `send_burst` sends it.
@@ -142,13 +135,9 @@ class RtpStream:
         """
         since = now - self._last_began if self._last_began is not None else 0.0
         timestamp = self._last_timestamp + round(since * CLOCK_RATE)
-        return rtcp.SenderReport(
-            self.ssrc,
-            rtcp.ntp_timestamp(wall_clock),
-            timestamp & 0xFFFFFFFF,
-            self.packets_sent,
-            self.bytes_sent,
-        )
+        _, packets, payload = self.sent
+        ntp = rtcp.ntp_timestamp(wall_clock)
+        return rtcp.SenderReport(self.ssrc, ntp, timestamp & 0xFFFFFFFF, packets, payload)
 
 
 def _size(payloads: Payloads) -> int:

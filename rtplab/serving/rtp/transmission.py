@@ -157,6 +157,8 @@ class Transmission:
     def stop(self) -> None:
         """Stop sending after the rest of the current frame. May be called twice."""
         with self._lock:
+            if self._phase is _Phase.IDLE:
+                return
             was_sending = self.is_sending
             self._phase, self._ended = _Phase.IDLE, None
             self.goodbye_at = -math.inf

@@ -133,9 +133,10 @@ class RtspConnection:
 
     def _wait(self, deadline: float | None) -> bool:
         """Handle events until the deadline; False once the client has hung up."""
-        moments = (deadline, self._parser.deadline(), self._wire.handshake_deadline())
-        deadlines = [moment for moment in moments if moment is not None]
-        timeout = max(0.0, min(deadlines) - time.monotonic()) if deadlines else None
+        for moment in (self._parser.deadline(), self._wire.handshake_deadline()):
+            if moment is not None and (deadline is None or moment < deadline):
+                deadline = moment
+        timeout = None if deadline is None else max(0.0, deadline - time.monotonic())
         writing = selectors.EVENT_WRITE if self._wire.wake_for_room() else 0
         if self._events != selectors.EVENT_READ | writing:
             self._events = selectors.EVENT_READ | writing
@@ -151,7 +152,8 @@ class RtspConnection:
                 readable.append(key)
         if not readable:
             return _SHUTDOWN_WAKES or not self.is_hung_up
-        self.wait(self._reading_pace.delay(time.monotonic()))
+        if delay := self._reading_pace.delay(time.monotonic()):
+            self.wait(delay)
         open_for_more = True
         for key in readable:
             if key.fileobj is self._wire.socket:
@@ -252,26 +254,25 @@ def _tune(client: socket.socket) -> None:
     finds out if a client has vanished without notice: a lab session would not end otherwise,
     because its client sends no keep-alive.
     """
-    _set(client, socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    if client.family in (socket.AF_INET, socket.AF_INET6):
-        for option, value in _tcp_options():
-            _set(client, socket.IPPROTO_TCP, option, value)
+    for option in _options():
+        try:
+            client.setsockopt(*option)
+        except OSError:
+            pass  # or it is no socket of TCP
 
 
 @cache
-def _tcp_options() -> list[tuple[int, int]]:
-    """The options of TCP that this system has, and our values for them."""
+def _options() -> list[tuple[int, int, int]]:
+    """The options that this system has, as `setsockopt` takes them."""
     wanted = {"TCP_NODELAY": 1, "TCP_NOTSENT_LOWAT": UNSENT, **KEEPALIVE}
     return [
-        (getattr(socket, name), value) for name, value in wanted.items() if hasattr(socket, name)
+        (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
+        *(
+            (socket.IPPROTO_TCP, getattr(socket, name), value)
+            for name, value in wanted.items()
+            if hasattr(socket, name)
+        ),
     ]
-
-
-def _set(client: socket.socket, level: int, option: int, value: int) -> None:
-    try:
-        client.setsockopt(level, option, value)
-    except OSError:
-        pass
 
 
 def refuse(client: socket.socket, speaks_tls: bool, why: str) -> None:

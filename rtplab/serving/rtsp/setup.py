@@ -141,12 +141,13 @@ class SessionMaker:
         movie = self.open_movie(resource.name, dialect)
         with self.service.media.use(movie, self.knows_large) as opened:
             width, height = opened.rtp_jpeg().size()
+        rate = self.service.frame_rate(movie)
         return sdp.describe(
             name=resource.name,
             origin=self.client.local_host or "127.0.0.1",
             session_id=movie.modified,
-            duration=None if self.service.loop else self._playback(movie).duration,
-            frame_rate=self.service.frame_rate(movie),
+            duration=None if self.service.loop else len(movie.frames) / rate,
+            frame_rate=rate,
             width=width,
             height=height,
             control=TRACK,

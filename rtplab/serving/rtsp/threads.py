@@ -24,15 +24,19 @@ class Task:
 
     def __init__(self, call: Callable[[], None]) -> None:
         self._call = call
-        self._ended = threading.Event()
+        self._running = threading.Lock()  # held until it has ended
+        self._running.acquire()
 
     def is_alive(self) -> bool:
         """Tell if it has not ended yet."""
-        return not self._ended.is_set()
+        return self._running.locked()
 
     def join(self, timeout: float | None = None) -> bool:
         """Wait until it has ended, for `timeout` seconds at most; tell if it has."""
-        return self._ended.wait(timeout)
+        has_ended = self._running.acquire(timeout=-1 if timeout is None else timeout)
+        if has_ended:
+            self._running.release()  # for others who wait
+        return has_ended
 
     def run(self) -> None:
         """Run it. Raises whatever the call raises."""
@@ -40,7 +44,7 @@ class Task:
             self._call()
         finally:
             del self._call  # and with it the client: this thread may live for long
-            self._ended.set()
+            self._running.release()
 
 
 class ThreadPool:

@@ -125,9 +125,9 @@ class Wire:
     def send(self, data: bytes) -> None:
         """Send a reply, after bytes already queued. Raises OSError if the client is gone."""
         with self._lock:
-            if self._unread() + len(data) > self._limits.queue_bytes:
+            if self._waiting and self._unread() + len(data) > self._limits.queue_bytes:
                 raise TimeoutError("the client does not read its replies")
-            self._append(self._encrypt(data))
+            self._append(data if self._tls is None else self._tls.encrypt(data))
 
     def offer(self, frame: bytes) -> bool:
         """Send an interleaved frame; drop it whole, and return False, if too much already waits.
@@ -140,7 +140,7 @@ class Wire:
             if len(self._waiting) > self._limits.frame_bytes:
                 self.dropped_frames += 1
                 return False
-            self._write(self._encrypt(frame))
+            self._write(frame if self._tls is None else self._tls.encrypt(frame))
             self._behind_frames = 0
             return True
 
@@ -168,9 +168,6 @@ class Wire:
             except OSError:
                 pass  # the client has not waited for it
 
-    def _encrypt(self, data: bytes) -> bytes:
-        return data if self._tls is None else self._tls.encrypt(data)
-
     def _unread(self) -> int:
         """Number of bytes queued behind the last frame.
 
@@ -181,7 +178,7 @@ class Wire:
 
     def _append(self, data: bytes) -> None:
         """Send bytes other than a frame's."""
-        self._behind_frames = self._unread() + len(data)
+        self._behind_frames = (self._unread() if self._waiting else 0) + len(data)
         self._write(data)
 
     def _write(self, data: bytes) -> None:

@@ -217,12 +217,13 @@ class RtspWorker:
                 if self._recorder is not None:
                     self._recorder.take_interleaved(message)
                     continue
-                self._connection.wait(self._pace.delay(now))
+                if delay := self._pace.delay(now):
+                    self._connection.wait(delay)
                 self._interleaved_arrived(message)
                 continue
             self._signs.seen(now)
-            admission, host = self._service.admission, self._client.host
-            self._connection.wait(admission.delay(host, self._pace, now))
+            if delay := self._service.admission.delay(self._client.host, self._pace, now):
+                self._connection.wait(delay)
             status = self.process_request(message)
             self._signs.answered(self._connection.taken)
             bad_requests = bad_requests + 1 if status == 400 else 0
@@ -275,9 +276,10 @@ class RtspWorker:
         try:
             if request.problem:  # not raised: its traceback would keep it and the request alive
                 return self._problem(request, request.problem)
-            refusal = self._refusal(request)
-            if refusal is not None:
-                return refusal
+            if self._authenticator is not None:
+                refusal = self._refusal(request, self._authenticator)
+                if refusal is not None:
+                    return refusal
             known = (*self.METHODS, *(PUBLISHING if self._service.publishing else ()))
             if request.method not in known:
                 raise MessageError(f"{printable(request.method)} is not implemented", 501)
@@ -312,16 +314,16 @@ class RtspWorker:
             response.explain(str(error))
         return response
 
-    def _refusal(self, request: Request) -> Response | None:
+    def _refusal(self, request: Request, authenticator: Authenticator) -> Response | None:
         """Return a 401 if the user name and password are missing or wrong.
 
         A wrong one is delayed in this thread, where it holds up nobody else.
         """
-        if self._authenticator is None or request.method == "OPTIONS":
+        if request.method == "OPTIONS":
             return None
         if request.dialect is Dialect.LAB:  # it has no way to log in
             return Response(401)
-        result = self._authenticator.check(request, time.monotonic())
+        result = authenticator.check(request, time.monotonic())
         if result.delay:
             logger.warning("%s tried a wrong user name or password", self._client.name)
             self._connection.wait(result.delay)
@@ -390,8 +392,9 @@ class RtspWorker:
         with self._lock:
             self._check_end()
             # PLAY while playing, with the same position and pace, is a keep-alive.
-            wants_change = any(name in request.headers for name in ("Range", "Scale", "Speed"))
-            if self.state is not State.PLAYING or wants_change:
+            if self.state is not State.PLAYING or any(
+                name in request.headers for name in ("Range", "Scale", "Speed")
+            ):
                 session.go_to(span, request)
                 moved = True
             headers = session.play_headers(request)
@@ -562,7 +565,7 @@ class RtspWorker:
             session = self._session.session_id
             if self._session.dialect is Dialect.STANDARD:
                 session += f";timeout={self._service.session_timeout:g}"
-        return Response(200, headers or Headers(), session=session)
+        return Response(200, headers if headers is not None else Headers(), session=session)
 
     def _session_and_next_state(self, request: Request) -> tuple[Session, State]:
         """Return the session, and the state that the request leads to.
@@ -608,8 +611,8 @@ class RtspWorker:
             self.state = new_state
         if self._service.observer is not None:
             self._service.observer.session_began(session)
-        if session.delivery.report_socket is not None:
-            self._connection.watch(session.delivery.report_socket, self._udp_report_arrived)
+        if (report_socket := session.delivery.report_socket) is not None:
+            self._connection.watch(report_socket, self._udp_report_arrived)
         self.session_changed(session)
 
     def _close_session(self) -> None:
@@ -621,8 +624,8 @@ class RtspWorker:
             return
         self.session_changed(None)
         session.delivery.stop()
-        if session.delivery.report_socket is not None:
-            self._connection.unwatch(session.delivery.report_socket)
+        if (report_socket := session.delivery.report_socket) is not None:
+            self._connection.unwatch(report_socket)
         if self._service.observer is not None:
             self._service.observer.session_ended(session)
         session.delivery.close()

@@ -11,9 +11,11 @@ import threading
 import time
 from collections import Counter
 from dataclasses import dataclass
+from functools import reduce
 from statistics import median
 
 from rtplab.serving.rtp.pacer import Pacer
+from rtplab.serving.rtp.sinks import Counts
 from rtplab.serving.rtp.stream import CLOCK_RATE, RtpStream
 from rtplab.serving.rtsp.session import Session
 
@@ -64,7 +66,7 @@ class Metrics:
         self._sessions: dict[int, Session] = {}
         self._streams: dict[int, RtpStream] = {}
         self._shares: Counter[int] = Counter()  # sessions per stream: several with multicast
-        self._ended = (0, 0, 0)  # frames, packets and payload of streams that have ended
+        self._ended = Counts()  # of streams that have ended
 
     def session_began(self, session: Session) -> None:
         """Count a viewer, and its stream's traffic; a stream that several share counts once."""
@@ -83,13 +85,13 @@ class Metrics:
             self._shares[id(stream)] -= 1
             if not self._shares[id(stream)]:
                 del self._shares[id(stream)], self._streams[id(stream)]
-                self._ended = _sums([self._ended, _counts(stream)])
+                self._ended = _sum(self._ended, stream.sent)
 
     def snapshot(self) -> Snapshot:
         """Return the current figures."""
         with self._lock:
             sessions = list(self._sessions.values())
-            sums = _sums([self._ended, *map(_counts, self._streams.values())])
+            sums = reduce(_sum, (stream.sent for stream in self._streams.values()), self._ended)
         reports = [report for one in sessions if (report := one.delivery.last_report)]
         losses = [report.fraction_lost / 256 for report in reports]
         trips = [trip for one in sessions if (trip := one.delivery.round_trip) is not None]
@@ -110,13 +112,10 @@ class Metrics:
         )
 
 
-def _counts(stream: RtpStream) -> tuple[int, int, int]:
-    return stream.frames_sent, stream.packets_sent, stream.bytes_sent
-
-
-def _sums(counts: list[tuple[int, int, int]]) -> tuple[int, int, int]:
-    frames, packets, payload = map(sum, zip(*counts, strict=True))
-    return frames, packets, payload
+def _sum(one: Counts, other: Counts) -> Counts:
+    return Counts(
+        one.frames + other.frames, one.packets + other.packets, one.payload + other.payload
+    )
 
 
 def _mean_and_worst(values: list[float]) -> tuple[float, float]:
