@@ -217,7 +217,7 @@ def test_what_is_delayed_on_purpose_comes_out_by_tcp_although_nothing_more_arriv
     receiver.let_in()
     receiver.transport = Transport(interleaved=(0, 1))
     receiver.impairment.conditions = Conditions(delay=0.05)
-    report_due = receiver.reporter.deadline()
+    report_due = receiver.reporter.due
     assert receiver.deadline(with_reports=True) == report_due
     assert receiver.deadline(with_reports=False) is None
     before = time.monotonic()

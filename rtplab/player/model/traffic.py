@@ -97,31 +97,25 @@ class Traffic(Recorder):
     def packets_received(
         self, packets: list[bytes], source_port: int, is_rtcp: bool, when: float
     ) -> None:
-        self._keep_packets(packets, source_port, is_rtcp, when)
+        ends = self._endpoints()
+        if ends is not None and packets:
+            self._keep_batch(Batch(packets, source_port, is_rtcp, when, ends))
 
     def packets_dropped(self, packets: list[bytes], source_port: int, when: float) -> None:
-        self._keep_packets(packets, source_port, False, when, dropped=True)
+        ends = self._endpoints()
+        if ends is not None:
+            self._keep_batch(Batch(packets, source_port, False, when, ends, dropped=True))
 
     def packet_sent(self, data: bytes, port: int, is_rtcp: bool, when: float) -> None:
-        self._keep_packets([data], port, is_rtcp, when, sent=True)
-
-    def _keep_packets(
-        self,
-        packets: list[bytes],
-        port: int,
-        is_rtcp: bool,
-        when: float,
-        sent: bool = False,
-        dropped: bool = False,
-    ) -> None:
         ends = self._endpoints()
-        if ends is None or not packets:
-            return
-        batch = Batch(packets, port, is_rtcp, when, ends, sent, dropped)
+        if ends is not None:
+            self._keep_batch(Batch([data], port, is_rtcp, when, ends, sent=True))
+
+    def _keep_batch(self, batch: Batch) -> None:
         with self._lock:
             self._batches.append(batch)
             self._bytes += batch.size
-            self.packet_count += len(packets)
+            self.packet_count += len(batch.packets)
             most = MAX_PACKET_BYTES if self.watching else UNWATCHED_BYTES
             while self._bytes > most:
                 oldest = self._batches.popleft()

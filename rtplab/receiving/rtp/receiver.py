@@ -128,13 +128,13 @@ class MediaReceiver:
 
     def _next_duty(self, with_rtcp: bool) -> float | None:
         """When `listen` must act if nothing arrives."""
-        moments = self.deadline(with_rtcp), None if with_rtcp else self._lab_report_due()
-        return min((moment for moment in moments if moment is not None), default=None)
+        moment = self.deadline(with_rtcp)
+        return moment if with_rtcp else _earlier(moment, self._lab_report_due())
 
     def _send_report(self, ports: RtpSocket) -> None:
         """Until media arrives, also keep the firewall open for it."""
         server_ports = self._server_ports
-        if server_ports is None or self._is_leaving or not self._report_is_due():
+        if server_ports is None or self._is_leaving or self._clock() < self.reporter.due:
             return
         if self.reception.ssrc is None:
             opening = pack_header(0, 0, 0, 0, self.reporter.ssrc)
@@ -178,14 +178,14 @@ class MediaReceiver:
 
     def deadline(self, with_reports: bool) -> float | None:
         """When a report or `release` is due if nothing arrives."""
-        deadlines = [self.impairment.deadline()]
+        moment = self.impairment.deadline()
         if self._gate.passage is not Passage.HELD:
             early = self._gate.early
-            deadlines.append(early[0][1] if early else self.reception.deadline())
+            moment = _earlier(moment, early[0][1] if early else self.reception.deadline())
         can_report = self._server_ports or self.transport.interleaved
         if with_reports and can_report and not self._is_leaving:
-            deadlines.append(self.reporter.deadline())
-        return min((moment for moment in deadlines if moment is not None), default=None)
+            moment = _earlier(moment, self.reporter.due)
+        return moment
 
     def release(self) -> None:
         """Deliver packets delayed for long enough. Over UDP, `listen` does this itself."""
@@ -199,7 +199,8 @@ class MediaReceiver:
         Not before PLAY is answered: until then live555 reads the connection as text, and gortsplib
         and go2rtc hang up.
         """
-        if self.transport.interleaved is None or self._is_leaving or not self._report_is_due():
+        is_due = self._clock() >= self.reporter.due
+        if self.transport.interleaved is None or self._is_leaving or not is_due:
             return None
         report = self._report()
         self._show_sent(report, 0, is_rtcp=True)
@@ -305,9 +306,13 @@ class MediaReceiver:
             self.reporter.sender_said_goodbye = False
             self._said_goodbye()
 
-    def _report_is_due(self) -> bool:
-        return self._clock() >= self.reporter.deadline()
-
     def _report(self) -> bytes:
         reception = self.reception
         return self.reporter.report(reception.statistics, reception.ssrc, self._clock())
+
+
+def _earlier(one: float | None, other: float | None) -> float | None:
+    """Return the earlier of two moments; None is never."""
+    if one is None or other is None:
+        return one if other is None else other
+    return min(one, other)

@@ -19,15 +19,11 @@ class ReceiverReporter:
         self._cname = secrets.token_urlsafe(
             12
         )  # RFC 7022 section 4.2: random, so it reveals nothing
-        self._next_report = now  # the first at once: it opens a firewall
+        self.due = now  # when the next is due; the first at once: it opens a firewall
         self._last_sender_report = 0, 0, 0.0  # its SSRC, middle 32 bits, arrival
         self._expected_before = 0
         self._received_before = 0
         self.sender_said_goodbye = False
-
-    def deadline(self) -> float:
-        """When the next report is due."""
-        return self._next_report
 
     def take(self, data: bytes, now: float, sender: int | None) -> None:
         """Read the sender's reports; `sender` is its SSRC once known.
@@ -46,7 +42,7 @@ class ReceiverReporter:
 
     def report(self, statistics: Statistics, sender: int | None, now: float) -> bytes:
         """Return the receiver report that is due; `sender` is the stream's SSRC once known."""
-        self._next_report = now + rtcp.report_interval(random.random())
+        self.due = now + rtcp.report_interval(random.random())
         blocks = () if sender is None else (self._block(statistics, sender, now),)
         return rtcp.build_compound(rtcp.ReceiverReport(self.ssrc, blocks), self._cname)
 
