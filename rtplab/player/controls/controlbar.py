@@ -209,8 +209,10 @@ class LabRow(ttk.Frame):
         """Show the number of the frame on screen; None clears it."""
         if number != self._shown:
             self._shown = number
-            self._number.set("" if number is None else f"Frame {number}")
-            self._show_end()
+            text = "" if number is None else f"Frame {number}"
+            self._number.set(text)
+            if len(text) > _NUMBER_WIDTH:
+                self._show_end()
 
     def _show_end(self) -> None:
         """If the number is too long for its place, it is not to be taken for another one."""
