@@ -15,6 +15,8 @@ from PIL import Image
 
 NEEDED = ("Xvfb", "xdotool", "import")
 LIMIT = 10.0  # seconds that a window gets for anything
+AT_ONCE = 0.1  # seconds for which events are handled between two looks at a window
+DONT_WAIT = 2  # TCL_DONT_WAIT
 
 
 class Display:
@@ -117,6 +119,18 @@ def pump(widget: object, until: Callable[[], bool], limit: float = LIMIT) -> boo
     while not until():
         if time.monotonic() > deadline:
             return False
-        widget.update()  # type: ignore[attr-defined]
-        time.sleep(0.002)
+        handle_events(widget)
     return True
+
+
+def handle_events(widget: object) -> None:
+    """Handle the events that wait, for AT_ONCE at most.
+
+    `update` does so until there are none: on a busy machine those of a playing window never end,
+    and what it shows for a moment is over before anybody can look.
+    """
+    deadline = time.monotonic() + AT_ONCE
+    while widget.tk.dooneevent(DONT_WAIT):  # type: ignore[attr-defined]
+        if time.monotonic() > deadline:
+            return
+    time.sleep(0.002)

@@ -13,11 +13,12 @@ import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import pytest
 from disks import SmallDisk, small_disk
-from display import Display
+from display import Display, handle_events
 from movies import MOVIE, frames_of, write_movie
 from processes import HOST
 from programs import Server
@@ -39,9 +40,6 @@ BACK_WITHIN = 5.0  # seconds from its return to the first picture
 AT_THE_SAME_PLACE = 1.5  # seconds: what was on its way, and what a busy machine looks up late
 SESSION_TIMEOUT = 4.0  # seconds: a busy machine may hold up a sign of life
 IDLE = 3 * SESSION_TIMEOUT + 0.5
-
-EVENTS = 20  # of the windows, between two looks at the experiments
-DONT_WAIT = 2  # TCL_DONT_WAIT
 
 Experiment = Generator["Wait", None, str]
 """Yields what it waits for, and returns what was measured."""
@@ -156,7 +154,10 @@ def killed(player_of: Callable[..., Player], servers: ExitStack, media: Path) ->
         yield Wait(lambda p=player: "Reconnecting …" in p.said, "the loss is told")
     yield pause(ABSENCE)
     assert [player.shown for player in players] == [0, 0]
-    servers.enter_context(Server(media, "--fps", str(FPS), port=server.port))
+    again = partial(Server, media, "--fps", str(FPS), port=server.port)
+    restart = threading.Thread(target=lambda: servers.enter_context(again()))
+    restart.start()  # a thread of its own: the windows' loop must not be held up
+    yield Wait(lambda: not restart.is_alive(), "the server is back")
     returned = time.monotonic()
     back: dict[int, tuple[float, float]] = {}  # by player: seconds, and position, at first
     yield Wait(lambda: all([_is_back(back, p, returned) for p in players]), "both are back")
@@ -291,10 +292,7 @@ def side_by_side(root: object, running: dict[str, Experiment]) -> dict[str, str 
     found: dict[str, str | BaseException] = {}
     waits: dict[str, tuple[Wait, float]] = {}
     while running:
-        for _ in range(EVENTS):
-            if not root.tk.dooneevent(DONT_WAIT):  # type: ignore[attr-defined]
-                time.sleep(0.002)
-                break
+        handle_events(root)
         for name, experiment in list(running.items()):
             try:
                 waits[name] = _step(experiment, waits.get(name))
