@@ -263,6 +263,7 @@ def test_a_packet_is_held_and_others_are_stepped_to(watch, root, display):
     page = packet.pages.packet
     assert pump(root, lambda: len(player.window.traffic.packets) > 20)
     page.hold.invoke()
+    pump(root, lambda: False, limit=0.5)  # until the window has grown by the panel
     held = drawn_on(page.canvas)
     number = _sequence_number(held)
     came = player.reception.statistics.packets
