@@ -36,7 +36,7 @@ UNIT_TESTS = (
     *("--ignore=tests/interop", "--ignore=tests/faults"),
 )
 ALL_TESTS = (
-    ("pytest", "--cache-clear", *side_by_side(4), "-m", "not (alone or timed)", "--durations=50"),
+    ("pytest", "--cache-clear", *side_by_side(3), "-m", "not (alone or timed)", "--durations=50"),
     ("pytest", "-q", *side_by_side(2), "-m", "timed"),
     ("pytest", "-q", "-m", "alone"),
 )

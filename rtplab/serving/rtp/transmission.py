@@ -130,8 +130,8 @@ class Transmission:
             return
         try:
             due = send()
-            if due is not None:
-                with self._lock:
+            with self._lock:
+                if due is not None and self.is_sending:  # it may have been stopped meanwhile
                     self._scheduled = self._pacer.add(send, due)
         except Exception:
             with self._lock:
@@ -144,7 +144,8 @@ class Transmission:
         """As `start`, but let the pacer send the first frame too."""
         if self._begin(ended):
             with self._lock:
-                self._scheduled = self._pacer.add(send, steady())
+                if self.is_sending:
+                    self._scheduled = self._pacer.add(send, steady())
 
     def _begin(self, ended: Callable[[bool], None]) -> bool:
         with self._lock:
