@@ -87,7 +87,7 @@ def test_one_that_is_due_sooner_wakes_the_pacer(pacer):
 
 def test_one_that_is_due_when_the_pacer_wakes_anyway_does_not_wake_it(pacer):
     waits = []
-    pacer._changed = CountedCondition(waits, pacer._lock)
+    pacer._changed = CountedCondition(waits)
     sooner, later = Stream(), Stream()
     pacer.add(sooner.send, time.monotonic() + 0.3)
     assert settles(lambda: waits and waits[-1] is not None)
@@ -107,7 +107,7 @@ class StretchedCondition(threading.Condition):
 
 
 def test_a_pacer_that_sleeps_too_long_is_woken_by_the_next_stream(pacer):
-    pacer._changed = StretchedCondition(pacer._lock)
+    pacer._changed = StretchedCondition()
     first, second = Stream(), Stream()
     pacer.add(first.send, time.monotonic() + 0.05)
     time.sleep(0.1)
@@ -119,8 +119,8 @@ def test_a_pacer_that_sleeps_too_long_is_woken_by_the_next_stream(pacer):
 class CountedCondition(threading.Condition):
     """Notes every wait in a list."""
 
-    def __init__(self, waits, lock):
-        super().__init__(lock)
+    def __init__(self, waits):
+        super().__init__()
         self._waits = waits
 
     def wait(self, timeout=None):

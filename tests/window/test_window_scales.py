@@ -136,6 +136,15 @@ def test_the_keys_are_large_enough_to_read_on_every_page(paused, scale, root, di
     assert all(text in told for text in ("Save snapshot", "Teardown", "Mark A", "Light or dark"))
 
 
+@pytest.mark.parametrize("number", [7, 999_999, 4_294_967_295])
+def test_of_a_frame_number_the_end_is_seen_however_long_it_is(number, paused, root):
+    row = paused.window.controls.lab_row
+    row.show_number(number)
+    root.update_idletasks()
+    assert row.number.get() == f"Frame {number}"
+    assert row.number.xview()[1] == 1.0
+
+
 @pytest.mark.parametrize("colours", ["dark", "light"])
 @pytest.mark.parametrize("scale", [1.0, 2.0])
 def test_the_frame_number_is_written_like_the_state_next_to_it(

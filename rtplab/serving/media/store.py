@@ -63,7 +63,6 @@ class OpenMovie:
         self.was_watched = False
         self.expected = 0  # bytes that its viewers need in the cache
         self._frames_ahead = 0.0
-        self._frame_size = _frame_size(movie)
         self._max_payload = max_payload
         self._lock = threading.Lock()  # guards _rtp_jpeg
         self._rtp_jpeg: RtpJpeg | None = None
@@ -81,8 +80,14 @@ class OpenMovie:
         """Expect this many more frames to be read ahead; return how many more bytes that makes."""
         self._frames_ahead += frames
         count = min(self._frames_ahead, len(self.movie.frames))
-        before, self.expected = self.expected, round(count * self._frame_size)
+        before, self.expected = self.expected, round(count * self._frame_size())
         return self.expected - before
+
+    def _frame_size(self) -> float:
+        """Return the approximate size of a frame in bytes."""
+        frames = self.movie.frames
+        (first, _), (last, length) = frames[0], frames[-1]
+        return (last + length - first) / len(frames)
 
     def stop(self) -> None:
         """Make the threads end soon, which also closes the file. May be called twice."""
@@ -94,12 +99,6 @@ class OpenMovie:
         """Wait for the threads until then, by time.monotonic; tell if they have ended."""
         joins = [self.reader.join] + ([self._rtp_jpeg.join] if self._rtp_jpeg else [])
         return all([join(max(0.0, deadline - time.monotonic())) for join in joins])
-
-
-def _frame_size(movie: Movie) -> float:
-    """Return the approximate size of a frame in bytes."""
-    (first, _), (last, length) = movie.frames[0], movie.frames[-1]
-    return (last + length - first) / len(movie.frames)
 
 
 class MediaStore:

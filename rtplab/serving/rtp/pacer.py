@@ -53,8 +53,7 @@ class Pacer:
     """
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()  # guards the attributes below, up to _closing
-        self._changed = threading.Condition(self._lock)
+        self._changed = threading.Condition()  # guards the attributes below, up to _closing
         self._added: list[
             tuple[ScheduledStream, int]
         ] = []  # not yet in the queue, with their moments
@@ -84,7 +83,7 @@ class Pacer:
 
     def start(self) -> None:
         """Start the thread unless it runs. Raises MessageError 503 if the system grants none."""
-        with self._lock:
+        with self._changed:
             if self._thread is None and not self._closing:
                 # A daemon, so that a script that never closes its ServerWorker can exit.
                 thread = threading.Thread(target=self._run, name="pacer", daemon=True)
@@ -101,7 +100,7 @@ class Pacer:
         """
         self.start()
         ticket, moment = ScheduledStream(send), round(deadline * MOMENTS)
-        with self._lock:
+        with self._changed:
             self._added.append((ticket, moment))
             if deadline < self._wakes_at or self._wakes_at < steady():  # it is overdue
                 self._changed.notify()
@@ -120,7 +119,7 @@ class Pacer:
 
     def close(self) -> None:
         """Stop the thread and wait for it. May be called twice."""
-        with self._lock:
+        with self._changed:
             self._closing = True
             self._changed.notify()
         if self._thread is not None:
@@ -141,7 +140,7 @@ class Pacer:
 
     def _wait(self) -> bool:
         """Wait until something is due; False once the pacer is closed."""
-        with self._lock:
+        with self._changed:
             while not self._closing:
                 for ticket, moment in self._added:
                     self._enqueue(ticket, moment)

@@ -142,10 +142,9 @@ class Transmission:
 
     def start_soon(self, send: Callable[[], float | None], ended: Callable[[bool], None]) -> None:
         """As `start`, but let the pacer send the first frame too."""
-        if self._begin(ended):
-            with self._lock:
-                if self.is_sending:
-                    self._scheduled = self._pacer.add(send, steady())
+        with self._lock:
+            if self._begin(ended):
+                self._scheduled = self._pacer.add(send, steady())
 
     def _begin(self, ended: Callable[[bool], None]) -> bool:
         with self._lock:
