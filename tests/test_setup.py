@@ -594,72 +594,30 @@ class TestLint:
         assert Path("compiled").exists() is not is_compiled
 
 
-class TestAllTests:
-    @pytest.fixture
-    def statuses(self, monkeypatch: pytest.MonkeyPatch) -> list[int]:
-        """What the runs of pytest end with, one after the other."""
-        statuses: list[int] = []
-        monkeypatch.setattr(setup_tasks, "call", lambda arguments: statuses.pop(0))
-        return statuses
-
-    @pytest.mark.parametrize(
-        ("runs", "failed", "status", "end"),
-        [
-            ([0, 0, 0], [], 0, ""),
-            ([1, 0, 0, 0], ["a", "b"], 0, "fixed: a, b\n"),
-            ([0, 1, 0, 0], ["a"], 0, "fixed: a\n"),
-            ([1, 0, 1, 1], ["a"], 1, "Failed: pytest --last-failed.\n"),
-            ([1, 0, 0], ["a", "b", "c", "d"], 1, "Failed: pytest.\n"),
-            ([2, 0, 0], ["a"], 1, "Failed: pytest.\n"),
-            ([1, 0, 5], ["a"], 1, "Failed: pytest.\n"),
-        ],
+@pytest.mark.long
+def test_each_test_runs_once_and_its_failure_counts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("pytest.ini").write_text("[pytest]\nmarkers =\n  alone\n  timed\n")
+    Path("test_some.py").write_text(
+        "import pytest\n"
+        "def test_good(): pass\n"
+        "def test_bad(): assert 0\n"
+        "@pytest.mark.alone\n"
+        "def test_worse(): assert 0\n"
+        "@pytest.mark.alone\n"
+        "def test_better(): pass\n"
+        "@pytest.mark.timed\n"
+        "def test_late(): assert 0\n"
+        "@pytest.mark.timed\n"
+        "def test_later(): pass\n"
     )
-    def test_few_failures_are_looked_at_again(
-        self,
-        runs: list[int],
-        failed: list[str],
-        status: int,
-        end: str,
-        statuses: list[int],
-        monkeypatch: pytest.MonkeyPatch,
-        capsys: pytest.CaptureFixture[str],
-    ) -> None:
-        monkeypatch.setattr(setup_tasks, "failed_tests", lambda: failed)
-        statuses += runs
-        assert setup_tasks.all_tests() == status
-        assert statuses == []
-        assert capsys.readouterr().out.endswith(end)
-
-    @pytest.mark.long
-    def test_pytest_notes_where_the_failures_are_read(
-        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        monkeypatch.chdir(tmp_path)
-        assert setup_tasks.failed_tests() == []
-        Path("pytest.ini").write_text("[pytest]\nmarkers =\n  alone\n  timed\n")
-        Path("test_some.py").write_text(
-            "import pytest\n"
-            "def test_good(): pass\n"
-            "def test_bad(): assert 0\n"
-            "@pytest.mark.alone\n"
-            "def test_worse(): assert 0\n"
-            "@pytest.mark.alone\n"
-            "def test_better(): pass\n"
-            "@pytest.mark.timed\n"
-            "def test_late(): assert 0\n"
-            "@pytest.mark.timed\n"
-            "def test_later(): pass\n"
-        )
-        for tests in setup_tasks.ALL_TESTS:
-            run = [sys.executable, "-m", *tests]
-            done = subprocess.run(run, stdout=subprocess.PIPE, text=True)
-            assert "1 failed, 1 passed" in done.stdout
-        assert setup_tasks.failed_tests() == [
-            *("test_some.py::test_bad", "test_some.py::test_late", "test_some.py::test_worse")
-        ]
-        run = [sys.executable, "-m", *setup_tasks.FAILED_TESTS]
+    for tests in setup_tasks.ALL_TESTS:
+        run = [sys.executable, "-m", *tests]
         done = subprocess.run(run, stdout=subprocess.PIPE, text=True)
-        assert "3 failed in" in done.stdout
+        assert "1 failed, 1 passed" in done.stdout
+        assert done.returncode == 1
 
 
 SCRIPTS = (

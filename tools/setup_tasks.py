@@ -6,7 +6,6 @@ to type.
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 from collections.abc import Callable
@@ -36,19 +35,13 @@ UNIT_TESTS = (
     *("--ignore=tests/interop", "--ignore=tests/faults"),
 )
 ALL_TESTS = (
-    ("pytest", "--cache-clear", *side_by_side(3), "-m", "not (alone or timed)", "--durations=50"),
+    ("pytest", *side_by_side(3), "-m", "not (alone or timed)", "--durations=50"),
     ("pytest", "-q", *side_by_side(2), "-m", "timed"),
     ("pytest", "-q", "-m", "alone"),
 )
 """First what may meet; then what judges times, and takes little of a CPU itself; then, one by one,
 what would disturb all others."""
 PROPERTIES = ("pytest", *side_by_side(2), "-m", "hypothesis", "--hypothesis-profile=thorough")
-FAILED_TESTS = ("pytest", "--last-failed")
-FAILURES = ".pytest_cache/v/cache/lastfailed"
-"""Where pytest notes which tests have failed: a JSON object, keyed by their names."""
-TESTS_FAILED = 1  # pytest's status when all tests were run; any other means that some were not
-FEW = 3
-"""This many of the thousands of tests may fail once, because the machine was busy."""
 
 WITH_OPTIONS = ("fuzz", "soak", "grade-soak")
 """The tasks that take arguments of their own."""
@@ -164,7 +157,7 @@ def test() -> int:
         missing.append("the npm packages of tests/interop/package.json")
     if machine.platform == "linux" and not provided_windows():
         missing.append("Windows")
-    status = statuses[0] | all_tests()
+    status = statuses[0] | outcome(*ALL_TESTS)
     if not missing:
         return status
     say(f"Not tested, as these are missing: {', '.join(missing)}.")
@@ -272,33 +265,6 @@ def outcome(*checks: tuple[str, ...]) -> int:
     if failed:
         say(f"Failed: {', '.join(failed)}.")
     return 1 if failed else 0
-
-
-def all_tests() -> int:
-    """Run all tests, and repeat a few failed ones alone; return the exit status of the whole.
-
-    A test that passes only then is named: it must be fixed, in the code or in the test.
-    """
-    statuses = {call(["-m", *tests]) for tests in ALL_TESTS}
-    if statuses == {0}:
-        return 0
-    failed = failed_tests()
-    if not statuses <= {0, TESTS_FAILED} or len(failed) > FEW:
-        say("Failed: pytest.")
-        return 1
-    say(f"Running again, alone: {', '.join(failed)}")
-    status = outcome(FAILED_TESTS)
-    if not status:
-        say(f"Failed the first time, to be fixed: {', '.join(failed)}")
-    return status
-
-
-def failed_tests() -> list[str]:
-    """The names of the tests that failed when pytest last ran them."""
-    try:
-        return list(json.loads(Path(FAILURES).read_text(encoding="utf-8")))
-    except OSError:
-        return []
 
 
 def call(arguments: list[str]) -> int:
