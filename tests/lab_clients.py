@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,6 +18,8 @@ from typing import Any, BinaryIO
 HOST = "127.0.0.1"
 PATIENCE = 5.0
 """Seconds until a client takes it that the server will say nothing more."""
+MARK = b"so far"
+"""A datagram to oneself, behind all that has arrived before it; too short for RTP."""
 
 REASONS = {
     200: "OK",
@@ -216,6 +219,7 @@ class RtpReceiver:
         self._changed = threading.Condition()
         self._last = 0
         self._unfinished = b""
+        self._marks = 0  # that have been read
         self.packets: list[bytes] = []
         self.shown: list[bytes] = []
         self.crash: str | None = None
@@ -240,10 +244,29 @@ class RtpReceiver:
         return self._wait(self.shown, count, limit)
 
     def quiet(self, seconds: float) -> bool:
-        """Whether nothing at all arrives for this long."""
+        """Whether nothing at all arrives from now on for this long.
+
+        What has arrived by now does not count, even if our thread has not read it yet.
+        """
+        self._catch_up()
         with self._changed:
             count = len(self.packets)
             return not self._changed.wait_for(lambda: len(self.packets) > count, seconds)
+
+    def comes_to_rest(self, seconds: float, limit: float = PATIENCE) -> bool:
+        """Whether it is quiet for this long, beginning within `limit` seconds."""
+        deadline = time.monotonic() + limit
+        while time.monotonic() < deadline:
+            if self.quiet(seconds):
+                return True
+        return False
+
+    def _catch_up(self) -> None:
+        """Wait until everything is read that is in the socket now: datagrams keep their order."""
+        with self._changed:
+            marks = self._marks + 1
+            self._socket.sendto(MARK, (HOST, self.port))
+            assert self._changed.wait_for(lambda: self._marks == marks, PATIENCE)
 
     def _wait(self, items: list[bytes], count: int, limit: float) -> list[bytes]:
         with self._changed:
@@ -255,10 +278,13 @@ class RtpReceiver:
     def _listen(self) -> None:
         while datagram := self._socket.recv(self._buffer):
             with self._changed:
+                self._changed.notify_all()
+                if datagram == MARK:
+                    self._marks += 1
+                    continue
                 self.packets.append(datagram)
                 if self.crash is None:
                     self._take(int.from_bytes(datagram[2:4], "big"), datagram)
-                self._changed.notify_all()
 
     def _take(self, number: int, datagram: bytes) -> None:
         if self._first_must_be_1 and self._last == 0 and number != 1:

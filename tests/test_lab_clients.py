@@ -328,8 +328,7 @@ def test_pause_stops_and_play_goes_on_with_the_next_frame(server, frames, form):
             client.play()
             client.rtp.wait_for_frames(stop)
             assert client.pause().status == 200
-            client.rtp.quiet(0.05)  # one that was on its way
-            assert client.rtp.quiet(0.2)
+            assert client.rtp.quiet(0.25)
         client.play()
         assert client.rtp.wait_for_frames(len(frames)) == frames
     assert sequence_numbers(client.rtp.packets) == list(range(1, len(frames) + 1))
@@ -368,8 +367,7 @@ def test_teardown_ends_the_stream(server):
         client.play()
         client.rtp.wait_for_frames(3)
         assert client.teardown().status == 200
-        client.rtp.quiet(0.05)
-        assert client.rtp.quiet(0.2)
+        assert client.rtp.quiet(0.25)
 
 
 def test_hanging_up_ends_the_stream(server):
@@ -378,8 +376,7 @@ def test_hanging_up_ends_the_stream(server):
         client.play()
         client.rtp.wait_for_frames(3)
         client.control.close()
-        client.rtp.quiet(0.1)
-        assert client.rtp.quiet(0.3)
+        assert client.rtp.comes_to_rest(0.3)
 
 
 # --- File names ----------------------------------------------------------------------------------

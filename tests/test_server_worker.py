@@ -569,8 +569,7 @@ def test_a_client_that_hangs_up_leaves_nothing_behind(service, until):
         client.control.close()
         assert settles(lambda: not worker.is_alive())
         assert worker.state == worker.INIT
-        client.rtp.quiet(0.05)
-        assert client.rtp.quiet(0.1)
+        assert client.rtp.quiet(0.15)
 
 
 @pytest.mark.parametrize("step", ["_close_recorder", "_close_session", "_leave_slot"])
