@@ -17,7 +17,7 @@ from rtplab.protocol.errors import MessageError, MovieError
 from rtplab.serving.media import feed as feeds
 from rtplab.serving.media import framecache, reader
 from rtplab.serving.media.framecache import FrameCache
-from rtplab.serving.media.payloads import WholeFrames
+from rtplab.serving.media.payloads import RtpJpeg, WholeFrames
 from rtplab.serving.media.playback import Playback
 from rtplab.serving.media.reader import Wish
 from rtplab.serving.media.store import MediaStore
@@ -263,6 +263,23 @@ def test_what_a_lab_client_is_sent_is_not_what_a_player_gets_meanwhile(tmp_path,
     sent = [following(player, playbacks[1]) for _ in range(AHEAD)]
     assert None in sent
     assert not [payloads for payloads in sent if payloads and payloads[0].startswith(b"\xff\xd8")]
+
+
+def test_play_begins_with_a_head_start_of_converted_frames(tmp_path, store, monkeypatch):
+    """They must be cut, too, by a thread that a busy machine may keep waiting."""
+    cut = RtpJpeg.cut_converted
+
+    def cut_late(self, number, size):
+        time.sleep(0.01)
+        return cut(self, number, size)
+
+    monkeypatch.setattr(RtpJpeg, "cut_converted", cut_late)
+    frames = [scene((64, 48), progressive=True, quality=60)] * FRAMES
+    movie = Movie(write_movie(tmp_path / "movie.Mjpeg", frames))
+    playback = Playback(MovieCursor(movie), FPS)
+    player = store.rtp_jpeg(movie, playback)
+    player.prepare(ANY)
+    assert None not in [following(player, playback) for _ in range(round(FPS * feeds.HEAD_START))]
 
 
 def test_frames_that_would_come_too_late_are_not_read():

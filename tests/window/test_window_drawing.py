@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from display import pump
 
 from rtplab.player.look.palette import LIGHT
 from rtplab.player.look.theme import Theme
@@ -20,7 +21,7 @@ def test_shapes_are_drawn_to_scale_and_found_under_a_click(root):
     theme.zoom_to(2.0)
     canvas = tkinter.Canvas(root, width=400, height=300, highlightthickness=0)
     canvas.pack()
-    root.update()
+    assert pump(root, lambda: canvas.winfo_width() == 400)
     drawing = Drawing(canvas, theme)
     assert drawing.size == (pytest.approx(200, abs=0.5), pytest.approx(150, abs=0.5))
     drawing.draw(

@@ -107,6 +107,7 @@ class Feed:
             self._media.prepare(number, max(0.0, deadline - steady()))
             self._want(following, deadline)
             self._reader.wait_for(lambda: self._is_there(number), max(0.0, deadline - steady()))
+            self._reader.wait_for(lambda: all(map(self._is_there, following)), HEAD_START_PATIENCE)
         if not self._reader.can_read:
             raise MessageError("the system has no thread left to read the movie", 503)
 
