@@ -35,7 +35,7 @@ UNIT_TESTS = (
     *("--ignore=tests/interop", "--ignore=tests/faults"),
 )
 ALL_TESTS = (
-    ("pytest", *side_by_side(3), "-m", "not (alone or timed)", "--durations=50"),
+    ("pytest", *side_by_side(4), "-m", "not (alone or timed)", "--durations=50"),
     ("pytest", "-q", *side_by_side(2), "-m", "timed"),
     ("pytest", "-q", "-m", "alone"),
 )
