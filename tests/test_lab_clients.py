@@ -32,6 +32,7 @@ from lab_clients import (
 from lab_servers import reset
 from movies import MOVIE, frames_of, jpeg_of_size, write_movie
 from processes import ServerProcess, free_udp_port
+from waiting import settles
 
 pytestmark = pytest.mark.long
 
@@ -683,13 +684,6 @@ def wait_for_bytes(rtp: RtpReceiver, count: int) -> list[bytes]:
     while sum(len(packet) - 12 for packet in packets) < count:
         packets = rtp.wait_for_packets(len(packets) + 1)
     return packets
-
-
-def settles(condition) -> bool:
-    deadline = time.monotonic() + 5
-    while not condition() and time.monotonic() < deadline:
-        time.sleep(0.02)
-    return condition()
 
 
 def sequence_numbers(packets: list[bytes]) -> list[int]:

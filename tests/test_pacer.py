@@ -7,6 +7,7 @@ import threading
 import time
 
 import pytest
+from waiting import settles
 
 from rtplab.serving.rtp.pacer import Pacer
 
@@ -126,13 +127,6 @@ class CountedCondition(threading.Condition):
     def wait(self, timeout=None):
         self._waits.append(timeout)
         return super().wait(timeout)
-
-
-def settles(condition):
-    deadline = time.monotonic() + LIMIT
-    while not condition() and time.monotonic() < deadline:
-        time.sleep(0.01)
-    return condition()
 
 
 def test_cancelled_streams_are_not_called(pacer):

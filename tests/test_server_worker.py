@@ -14,6 +14,7 @@ from contextlib import contextmanager
 import pytest
 from lab_clients import JAVA, LF_BLANK, USUAL, PythonLabClient, lab_client
 from movies import MOVIE, ROOT, frames_of, write_movie
+from waiting import settles
 from wording import lacks
 
 from rtplab.protocol.errors import MovieError
@@ -70,13 +71,6 @@ def served(new_client, service=None):
             yield worker, client
         finally:
             worker.close()
-
-
-def settles(condition, limit=LIMIT):
-    deadline = time.monotonic() + limit
-    while not condition() and time.monotonic() < deadline:
-        time.sleep(0.01)
-    return condition()
 
 
 # --- The classic names ---------------------------------------------------------------------------

@@ -6,10 +6,11 @@ import gc
 import threading
 import time
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import pytest
 from threads import no_thread_for
+from waiting import settles
 
 from rtplab.serving.rtsp import threads
 from rtplab.serving.rtsp.threads import ThreadPool
@@ -27,13 +28,6 @@ def pool() -> Iterator[ThreadPool]:
 
 def running() -> int:
     return sum(thread.name == NAME for thread in threading.enumerate())
-
-
-def settles(condition: Callable[[], bool]) -> bool:
-    deadline = time.monotonic() + LIMIT
-    while not condition() and time.monotonic() < deadline:
-        time.sleep(0.01)
-    return condition()
 
 
 def test_tasks_run_side_by_side(pool: ThreadPool) -> None:

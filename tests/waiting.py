@@ -11,3 +11,11 @@ def wait_until(condition: Callable[[], object], limit: float = 10.0) -> None:
     while not condition():
         assert time.monotonic() < end, "waited in vain"
         time.sleep(0.01)
+
+
+def settles(condition: Callable[[], object], limit: float = 10.0) -> bool:
+    """Wait until the condition holds; tell if it does."""
+    end = time.monotonic() + limit
+    while not condition() and time.monotonic() < end:
+        time.sleep(0.01)
+    return bool(condition())
