@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 import socket
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -252,14 +251,6 @@ class RtpReceiver:
         with self._changed:
             count = len(self.packets)
             return not self._changed.wait_for(lambda: len(self.packets) > count, seconds)
-
-    def comes_to_rest(self, seconds: float, limit: float = PATIENCE) -> bool:
-        """Whether it is quiet for this long, beginning within `limit` seconds."""
-        deadline = time.monotonic() + limit
-        while time.monotonic() < deadline:
-            if self.quiet(seconds):
-                return True
-        return False
 
     def _catch_up(self) -> None:
         """Wait until everything is read that is in the socket now: datagrams keep their order."""

@@ -265,7 +265,8 @@ def test_what_a_lab_client_is_sent_is_not_what_a_player_gets_meanwhile(tmp_path,
     assert not [payloads for payloads in sent if payloads and payloads[0].startswith(b"\xff\xd8")]
 
 
-def test_play_begins_with_a_head_start_of_converted_frames(tmp_path, store, monkeypatch):
+@pytest.mark.parametrize("plain", [0, 1])
+def test_play_begins_with_a_head_start_of_converted_frames(tmp_path, store, monkeypatch, plain):
     """They must be cut, too, by a thread that a busy machine may keep waiting."""
     cut = RtpJpeg.cut_converted
 
@@ -274,7 +275,7 @@ def test_play_begins_with_a_head_start_of_converted_frames(tmp_path, store, monk
         return cut(self, number, size)
 
     monkeypatch.setattr(RtpJpeg, "cut_converted", cut_late)
-    frames = [scene((64, 48), progressive=True, quality=60)] * FRAMES
+    frames = [scene((64, 48), progressive=number >= plain, quality=60) for number in range(FRAMES)]
     movie = Movie(write_movie(tmp_path / "movie.Mjpeg", frames))
     playback = Playback(MovieCursor(movie), FPS)
     player = store.rtp_jpeg(movie, playback)

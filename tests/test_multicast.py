@@ -16,7 +16,6 @@ from movies import frames_of, write_movie
 from processes import HOST
 from standard_clients import StandardClient
 from systems import needs_open_files_replaced
-from waiting import wait_until
 
 from rtplab.movies.movie import open_movie
 from rtplab.protocol.rtp.jpegassembler import JpegAssembler
@@ -382,8 +381,8 @@ def test_a_live_stream_goes_to_the_group_once_for_all(tmp_path, small_movie):
             for viewer in (first, second):
                 answer = set_up(viewer)
                 assert f"destination={GROUP};port={rtp_port}" in answer["Transport"]
-                assert viewer.play().status == 200
-            wait_until(lambda: live.viewers == 1)  # it begins after the reply
+                play_at_once(viewer)
+            assert live.viewers == 1
             assert alone.set_up("RTP/AVP/TCP;interleaved=0-1").status == 200
             assembler = JpegAssembler()
             _, picture = next_picture(member, assembler)  # the newest one, at once

@@ -85,7 +85,7 @@ class Feed:
         return self._missing(number) if payloads is None else payloads
 
     def prepare(self, limit: int) -> None:
-        """Wait until the next frame is there, and some more if they must be converted.
+        """Wait until the next frame is there, and a moment for those that follow.
 
         It gives up after HEAD_START_TIMEOUT. Raises MessageError 415 when the frame can't be
         converted, 503 when nothing can be read.
@@ -101,13 +101,14 @@ class Feed:
         number = following[0]
         self._reader.retry()
         self._want(following, deadline)  # no more yet: each frame is cut while this one waits
-        self._wait_for(following[:1], HEAD_START_TIMEOUT)
-        self._wait_for(following, HEAD_START_PATIENCE)
+        self._reader.wait_for(
+            lambda: self._is_there(number) or self._media.is_converted(number), HEAD_START_TIMEOUT
+        )
         if self._media.is_converted(number) and not self._is_kept(number):
             self._media.prepare(number, max(0.0, deadline - steady()))
             self._want(following, deadline)
             self._reader.wait_for(lambda: self._is_there(number), max(0.0, deadline - steady()))
-            self._reader.wait_for(lambda: all(map(self._is_there, following)), HEAD_START_PATIENCE)
+        self._reader.wait_for(lambda: all(map(self._is_there, following)), HEAD_START_PATIENCE)
         if not self._reader.can_read:
             raise MessageError("the system has no thread left to read the movie", 503)
 
@@ -115,15 +116,6 @@ class Feed:
     def why_missing(self) -> str:
         """Why a frame is not there, for the log."""
         return f"{self._reader.movie_name} can't be read, or converted, as fast as it is played"
-
-    def _wait_for(self, numbers: Sequence[int], timeout: float) -> None:
-        """Wait until frames have been read, except those being converted."""
-
-        def are_there() -> bool:
-            return all(self._is_there(one) or self._media.is_converted(one) for one in numbers)
-
-        if not are_there():
-            self._reader.wait_for(are_there, timeout)
 
     def close(self) -> None:
         """Stop reading. May be called twice."""
