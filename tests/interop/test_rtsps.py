@@ -22,6 +22,8 @@ from processes import HOST, ServerProcess
 pytestmark = pytest.mark.peers
 
 FRAMES = 40
+ITS_FAULT = "assertion failed: (bytes_written == bytes_to_write || res != GST_RTSP_OK)"
+"""An assertion about writing a request, by which GStreamer 1.22 aborts once in hundreds of runs."""
 VERIFYING = ["OpenCV", "PyAV"]
 """The players that take `tls_verify` and `ca_file` for an RTSP server."""
 FFMPEGS = {"ffmpeg": "ffmpeg", "imageio-ffmpeg": bundled_ffmpeg()}
@@ -63,6 +65,17 @@ def trusting(player: str, url: str, transport: str = TCP) -> list[str]:
     return PLAYERS[player](url, transport)
 
 
+def output_inside_tls(player: str, url: str, transport: str = TCP) -> bytes:
+    """What a player writes to stdout. GStreamer that has aborted by ITS_FAULT runs once more."""
+    command = trusting(player, url, transport)
+    try:
+        return output_of(command)
+    except AssertionError as error:
+        if player != "GStreamer" or ITS_FAULT not in str(error):
+            raise
+    return output_of(command)
+
+
 def refused(command: list[str]) -> bool:
     """Whether a player shows nothing and says so by its exit status."""
     done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=60)
@@ -73,13 +86,13 @@ def refused(command: list[str]) -> bool:
 @pytest.mark.parametrize("player", PLAYERS)
 def test_plays_inside_tls_to_the_end(player: str, port: int) -> None:
     need_player(player)
-    shown = numbers_by_step(output_of(trusting(player, address(port))))[0]
+    shown = numbers_by_step(output_inside_tls(player, address(port)))[0]
     assert shown == list(range(1, FRAMES + 1))
 
 
 def test_gstreamer_goes_from_udp_to_tcp(port: int) -> None:
     need_player("GStreamer")
-    shown = numbers_by_step(output_of(trusting("GStreamer", address(port), "udp+tcp")))[0]
+    shown = numbers_by_step(output_inside_tls("GStreamer", address(port), "udp+tcp"))[0]
     assert shown == list(range(1, FRAMES + 1))
 
 
